@@ -1,0 +1,96 @@
+"""The command line: one verb per stage of the workflow.
+
+A verb lives in ``deeprac.commands.<verb>`` and offers ``HELP`` (one sentence),
+``EXAMPLE`` (one command line), ``add_arguments(parser)`` and ``run(args)``. Verbs are
+imported only when they run, so that ``--help`` answers at once.
+
+Exit codes: 0 done, 1 a known error (one message, no traceback), 2 usage, 3 a bug,
+130 interrupted.
+"""
+
+import argparse
+import importlib
+import logging
+import platform
+import sys
+import traceback
+from types import ModuleType
+
+from deeprac import __version__
+from deeprac.errors import DeepracError
+
+VERBS: dict[str, str] = {
+    "config": "resolve and check the configuration",
+    "cohort": "generate or convert a cohort into the canonical frame",
+    "splits": "split the patients of a cohort into folds",
+    "fingerprint": "measure the cohort's foreground intensities",
+    "preprocess": "bring every axial slice onto a matrix",
+    "plan": "write the nnU-Net plans of one experiment",
+    "cost": "count FLOPs, saved bytes and parameters of one training step",
+    "train": "train one fold of one experiment",
+    "predict": "segment the held-out cases of one fold",
+    "evaluate": "compare the predictions of one fold with the labels",
+    "summarise": "collect all runs into two tidy tables",
+    "tables": "write the paper's tables beside ours",
+    "figures": "draw the figures",
+}
+
+
+def _load(verb: str) -> ModuleType:
+    return importlib.import_module(f"deeprac.commands.{verb}")
+
+
+def _overview() -> argparse.ArgumentParser:
+    verbs = "\n".join(f"  {verb:12} {help_}" for verb, help_ in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="deeprac",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"{__doc__.splitlines()[0]}\n\nverbs:\n{verbs}\n\n"
+        "`deeprac VERB --help` explains one verb.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("verb", choices=VERBS, metavar="VERB")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    verb = _overview().parse_args(argv[:1]).verb
+    command = _load(verb)
+    parser = argparse.ArgumentParser(
+        prog=f"deeprac {verb}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=command.HELP,
+        epilog=f"example:\n  {command.EXAMPLE}",
+    )
+    command.add_arguments(parser)
+    args = parser.parse_args(argv[1:])
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s"
+    )
+    try:
+        command.run(args)
+    except DeepracError as error:
+        print(f"deeprac {verb}: error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        # A full disk, a missing right, a vanished mount: the message names the file.
+        print(
+            f"deeprac {verb}: error: {error}. Nothing finished is lost: "
+            "mend it and run the same command again.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print(f"deeprac {verb}: interrupted", file=sys.stderr)
+        return 130
+    except Exception:
+        traceback.print_exc()
+        print(
+            f"deeprac {verb}: this is a bug in deeprac {__version__} "
+            f"(Python {platform.python_version()}); please report the lines above.",
+            file=sys.stderr,
+        )
+        return 3
+    return 0

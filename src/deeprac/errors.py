@@ -1,0 +1,46 @@
+"""The errors that DeePRAC raises on purpose.
+
+DeepracError
+├── ConfigError      a key, a value or a combination in the configuration
+├── CohortError      a file of the cohort: missing, unreadable, implausible
+├── SplitError       folds that leak, or that cannot be made
+├── PreprocessError  a case that cannot be brought onto the matrix
+├── DeviceError      the device that the configuration asks for is not there
+├── RunError         a run folder that does not fit its plans, or a training that failed
+└── MetricsError     predictions, labels or metric tables that do not fit together
+
+A message has three parts: the rule, what was given (file or key), the next step.
+The command line turns them into one line and exit code 1; anything else is a bug.
+"""
+
+
+class DeepracError(Exception):
+    """Base of all errors whose message alone is enough for the user."""
+
+
+class ConfigError(DeepracError):
+    """A key, a value or a combination in the configuration is not possible."""
+
+
+class CohortError(DeepracError):
+    """A file of the cohort is missing, unreadable or implausible."""
+
+
+class SplitError(DeepracError):
+    """The folds leak a patient, or cannot be made from the cohort."""
+
+
+class PreprocessError(DeepracError):
+    """A case cannot be brought onto the matrix."""
+
+
+class DeviceError(DeepracError):
+    """The device that the configuration asks for is not there."""
+
+
+class RunError(DeepracError):
+    """A run folder does not fit its plans, or its training failed."""
+
+
+class MetricsError(DeepracError):
+    """Predictions, labels or metric tables do not fit together."""

@@ -1,0 +1,55 @@
+"""Writing files so that a killed process never leaves a half-written one.
+
+Everything is written beside its target under a temporary name and renamed; a
+reader therefore sees the old file, the new file or none.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; rename it to ``target`` on success.
+
+    The temporary name keeps all suffixes of the target, since writers such as
+    SimpleITK choose the format by them. The parent folder is made when missing.
+    On an exception the temporary file is removed and ``target`` stays as it was.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, content: Any) -> None:
+    """Write JSON atomically, indented, keys in the given order, no NaN."""
+    write_text(target, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(source: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(source).read_text(encoding="utf-8"))
+
+
+def write_csv(target: Path, table: "pd.DataFrame") -> None:
+    """Write a tidy table atomically, without index, at full precision."""
+    with atomic_path(target) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")

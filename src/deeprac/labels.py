@@ -1,0 +1,23 @@
+"""The label numbers of every label map in the workflow."""
+
+from enum import IntEnum
+
+
+class Label(IntEnum):
+    """Label numbers of a canonical label map."""
+
+    BACKGROUND = 0
+    """Everything that is neither kidney nor tumour."""
+    KIDNEY = 1
+    """Kidney parenchyma, left and right."""
+    TUMOUR = 2
+    """Renal tumour; takes precedence over kidney."""
+
+    @property
+    def title(self) -> str:
+        """Name in lower case, as written in tables and ``dataset.json``."""
+        return self.name.lower()
+
+
+FOREGROUND: tuple[Label, ...] = (Label.KIDNEY, Label.TUMOUR)
+"""The labels that are evaluated, in the order of the paper's tables."""
