@@ -1,0 +1,106 @@
+"""Similarity transforms of the plane as (batch, 2, 3) matrices."""
+
+import torch
+from torch import Tensor
+
+
+def similarity(log_scale: Tensor, angle_rad: Tensor, shift: Tensor) -> Tensor:
+    """Build a similarity from its four parameters.
+
+    Convention: ``p_a = exp(log_scale) R(angle) p_b + shift`` with
+    ``R = [[cos, -sin], [sin, cos]]``; since y points down, a positive angle turns x
+    towards y, clockwise on the screen.
+
+    Args:
+        log_scale: (batch,) natural logarithm of the scale; its determinant is positive
+            for every value.
+        angle_rad: (batch,) rotation in radians.
+        shift: (batch, 2) translation (x, y) in normalised units.
+
+    Returns:
+        (batch, 2, 3) float32 matrices ``a_from_b``.
+    """
+    scale = log_scale.float().exp()
+    cos = scale * angle_rad.float().cos()
+    sin = scale * angle_rad.float().sin()
+    linear = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], 1)
+    return torch.cat([linear, shift.float()[:, :, None]], dim=2)
+
+
+def window(half_side: Tensor, centre: Tensor) -> Tensor:
+    """Build an axis-aligned square window.
+
+    Args:
+        half_side: (batch,) half side of the window in normalised units; 1 is the whole
+            frame.
+        centre: (batch, 2) centre (x, y) of the window.
+
+    Returns:
+        (batch, 2, 3) float32 matrices ``frame_from_window``.
+    """
+    return similarity(half_side.float().log(), torch.zeros_like(half_side), centre)
+
+
+def identity(batch: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return (batch, 2, 3) identity transforms."""
+    return torch.eye(2, 3, device=device).expand(batch, 2, 3)
+
+
+def compose(a_from_b: Tensor, b_from_c: Tensor) -> Tensor:
+    """Return ``a_from_c``, the transform that first applies ``b_from_c``.
+
+    Args:
+        a_from_b: (batch, 2, 3).
+        b_from_c: (batch, 2, 3).
+
+    Returns:
+        (batch, 2, 3) float32.
+    """
+    # Sums of products instead of matmul: autocast would run matmul in half precision.
+    linear_a, shift_a = a_from_b[:, :, :2].float(), a_from_b[:, :, 2].float()
+    product = (linear_a[:, :, :, None] * b_from_c[:, None].float()).sum(2)
+    return torch.cat([product[:, :, :2], product[:, :, 2:] + shift_a[:, :, None]], 2)
+
+
+def invert(a_from_b: Tensor) -> Tensor:
+    """Return ``b_from_a`` in closed form.
+
+    The inverse of ``[A | t]`` is ``[A^-1 | -A^-1 t]`` with
+    ``A^-1 = adj(A) / det(A)``; for a similarity ``A = s R`` this is ``R^T / s``.
+    Bounded scales keep the determinant away from zero, so nothing can fail here.
+
+    Args:
+        a_from_b: (batch, 2, 3) with non-zero determinant.
+
+    Returns:
+        (batch, 2, 3) float32.
+    """
+    a, b, tx = a_from_b[:, 0].float().unbind(-1)
+    c, d, ty = a_from_b[:, 1].float().unbind(-1)
+    determinant = a * d - b * c
+    rows = [
+        torch.stack([d, -b, b * ty - d * tx], -1),
+        torch.stack([-c, a, c * tx - a * ty], -1),
+    ]
+    return torch.stack(rows, 1) / determinant[:, None, None]
+
+
+def transform_points(a_from_b: Tensor, points: Tensor) -> Tensor:
+    """Map points of frame b to frame a.
+
+    Args:
+        a_from_b: (batch, 2, 3).
+        points: (batch, n, 2) or (1, n, 2) points (x, y).
+
+    Returns:
+        (batch, n, 2) float32.
+    """
+    x, y = points[..., 0].float(), points[..., 1].float()
+    matrix = a_from_b.float()[:, :, :, None]
+    return torch.stack(
+        [
+            matrix[:, 0, 0] * x + matrix[:, 0, 1] * y + matrix[:, 0, 2],
+            matrix[:, 1, 0] * x + matrix[:, 1, 1] * y + matrix[:, 1, 2],
+        ],
+        dim=-1,
+    )
