@@ -1,0 +1,44 @@
+"""Verb evaluate: one fold's predictions against the labels."""
+
+import argparse
+from pathlib import Path
+
+HELP = "Compare the predictions of one fold with the labels; write metrics.csv."
+EXAMPLE = (
+    "deeprac evaluate --config results/demo/config.json "
+    "--experiment fine_stn --seed 0 --fold 0"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, action="append", required=True, help="config file"
+    )
+    parser.add_argument("--experiment", required=True, help="name of the experiment")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the run")
+    parser.add_argument("--fold", type=int, required=True, help="number of the fold")
+
+
+def run(args: argparse.Namespace) -> None:
+    from deeprac.config import load_config
+    from deeprac.evaluation.evaluate import METRIC_COLUMNS, FoldFiles, evaluate_fold
+    from deeprac.files import write_csv
+    from deeprac.layout import Layout
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    folder = layout.run(args.experiment, args.seed, args.fold)
+    files = FoldFiles(
+        cases_csv=layout.cases_csv,
+        cohort=layout.cohort,
+        splits=layout.splits,
+        predictions=folder / "predictions",
+        transforms=folder / "transforms.csv",
+    )
+    metrics = evaluate_fold(files, fold=args.fold).assign(
+        cohort=config.cohort.name,
+        experiment=args.experiment,
+        fold=args.fold,
+        seed=args.seed,
+    )
+    write_csv(folder / "metrics.csv", metrics[list(METRIC_COLUMNS)])

@@ -1,0 +1,26 @@
+"""Verb summarise: all runs into summary/cases.csv and summary/runs.csv."""
+
+import argparse
+from pathlib import Path
+
+HELP = "Collect the metrics and costs of all selected runs into two tidy tables."
+EXAMPLE = "deeprac summarise --config results/demo/config.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, action="append", required=True, help="config file"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from deeprac.config import load_config
+    from deeprac.evaluation.summarise import collect_cases, collect_runs
+    from deeprac.files import write_csv
+    from deeprac.layout import Layout
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    cases, runs = collect_cases(config, layout), collect_runs(config, layout)
+    write_csv(layout.summary_cases, cases)
+    write_csv(layout.summary_runs, runs)

@@ -1,0 +1,113 @@
+"""What must hold of metric tables before experiments may be compared.
+
+Each check takes a table with the columns of metrics.csv and raises
+:class:`~deeprac.errors.MetricsError`; none changes the table.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deeprac.errors import MetricsError
+from deeprac.evaluation.tidy import shortened
+from deeprac.labels import FOREGROUND
+
+
+def check_rows(table: pd.DataFrame, path: Path) -> None:
+    """Each case has one row per label, with values that can be."""
+    remedy = "Remove the file and run `deeprac evaluate` again."
+    twice = table[table.duplicated(["case", "label"])]
+    if len(twice):
+        case, label = twice.iloc[0][["case", "label"]]
+        raise MetricsError(f"{path} lists the {label} of case {case} twice. {remedy}")
+    labels = {label.title for label in FOREGROUND}
+    for case, rows in table.groupby("case"):
+        if set(rows.label) != labels:
+            raise MetricsError(
+                f"{path} needs one row for each of {', '.join(sorted(labels))}; case "
+                f"{case} has {', '.join(sorted(rows.label))}. {remedy}"
+            )
+    for column in ("dice", "coverage"):
+        values = table[column].dropna()
+        wrong = table.loc[values.index[~values.between(0, 1)]]
+        if len(wrong):
+            raise MetricsError(
+                f"{column} lies in 0..1; {path} has {wrong[column].iloc[0]:g} for case "
+                f"{wrong.case.iloc[0]}. {remedy}"
+            )
+    empty = (table.volume_ml == 0) & (table.reference_volume_ml == 0)
+    wrong = table[table.dice.isna() != empty]
+    if len(wrong):
+        raise MetricsError(
+            f"Dice is empty exactly when prediction and reference are; {path} breaks "
+            f"this for the {wrong.label.iloc[0]} of case {wrong.case.iloc[0]}. {remedy}"
+        )
+
+
+def check_held_out(table: pd.DataFrame, fold: dict[str, list[str]], path: Path) -> None:
+    """The table of a fold lists exactly the cases that the fold holds out."""
+    expected, found = set(fold["val"]), set(table.case)
+    if expected != found:
+        raise MetricsError(
+            f"{path} must list the held-out cases of its fold; "
+            f"{_difference('missing', expected - found)}"
+            f"{_difference('not held out', found - expected)}"
+            "run `deeprac predict` and `deeprac evaluate` again."
+        )
+
+
+def _difference(name: str, cases: set[str]) -> str:
+    return f"{name}: {shortened(sorted(cases))}; " if cases else ""
+
+
+def check_no_case_twice(cases: pd.DataFrame) -> None:
+    """A case is held out in one fold only."""
+    twice = cases[cases.duplicated(["experiment", "seed", "case", "label"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise MetricsError(
+            f"A case is predicted once per experiment and seed, by the fold that "
+            f"did not see it; case {row.case} of {row.experiment} (seed {row.seed}) is "
+            "held out in several folds. Run `deeprac splits` and all later stages "
+            "again."
+        )
+
+
+def check_same_cases(cases: pd.DataFrame) -> None:
+    """All experiments and seeds saw the same cases."""
+    sets = {key: set(rows.case) for key, rows in cases.groupby(["experiment", "seed"])}
+    (first, reference), *others = sets.items()
+    for key, found in others:
+        if found != reference:
+            raise MetricsError(
+                "Experiments are compared on the same cases; "
+                f"{_named(first)} and {_named(key)} differ. "
+                f"{_difference(f'only in {_named(first)}', reference - found)}"
+                f"{_difference(f'only in {_named(key)}', found - reference)}"
+                "predict and evaluate the missing ones."
+            )
+
+
+def _named(key: tuple[str, int]) -> str:
+    return f"{key[0]} (seed {key[1]})"
+
+
+def check_same_reference(cases: pd.DataFrame) -> None:
+    """The same case has one patient and one reference, whoever segments it."""
+    for column, same in (
+        ("patient", lambda values: values.nunique() == 1),
+        ("reference_volume_ml", lambda values: np.ptp(values) <= 1e-6),
+    ):
+        for (case, label), rows in cases.groupby(["case", "label"])[column]:
+            if not same(rows):
+                raise MetricsError(
+                    f"Experiments are compared on the same references; {column} of "
+                    f"case {case} ({label}) differs between runs: "
+                    f"{_values(rows)}. The cohort "
+                    "changed in between: run `deeprac evaluate` again for all runs."
+                )
+
+
+def _values(column: pd.Series) -> str:
+    return shortened([str(value) for value in column.unique()])

@@ -1,0 +1,45 @@
+"""How much of a reference label the network could see at all.
+
+A crop that misses a voxel makes it unreachable for any network behind it, so coverage
+is the ceiling of recall and is reported beside every Dice.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeprac.evaluation.square import invert, square_from_pixel, transform_points
+from deeprac.labels import Label
+
+EDGE_TOLERANCE = 1e-6
+"""Slack at the edge of the square, for transforms stored with rounding."""
+
+
+def coverage(
+    reference: NDArray, label: Label, image_from_input: dict[int, NDArray]
+) -> float:
+    """Share of a label's voxels that the network input square covers.
+
+    A voxel counts as covered when its centre, mapped back to the network input, lies
+    within -1..1 on both axes (see :mod:`deeprac.evaluation.square`).
+
+    Args:
+        reference: Label map ``(z, y, x)`` on the native grid.
+        label: The label to look for.
+        image_from_input: ``(2, 3)`` matrix of each axial slice, by slice index.
+
+    Returns:
+        Share in 0..1, more is better; NaN when the reference is empty.
+
+    Raises:
+        KeyError: A slice that holds the label has no transform.
+        ValueError: A transform is singular.
+    """
+    total = covered = 0
+    mask = reference == label
+    for z in np.flatnonzero(mask.any(axis=(1, 2))):
+        y, x = np.nonzero(mask[z])
+        points = square_from_pixel(np.column_stack([x, y]), mask.shape[1:])
+        seen = transform_points(invert(image_from_input[int(z)]), points)
+        covered += np.count_nonzero(np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE)
+        total += len(x)
+    return covered / total if total else float("nan")

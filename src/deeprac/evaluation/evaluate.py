@@ -1,0 +1,237 @@
+"""Compare the predictions of one fold with the labels, case by case."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from deeprac.errors import MetricsError
+from deeprac.evaluation.coverage import coverage
+from deeprac.evaluation.dice import dice, volume_ml
+from deeprac.evaluation.square import INPUT_COLUMNS
+from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.files import read_json
+from deeprac.labels import FOREGROUND, Label
+
+log = logging.getLogger(__name__)
+
+METRIC_COLUMNS = (
+    "cohort",
+    "experiment",
+    "fold",
+    "seed",
+    "case",
+    "patient",
+    "label",
+    "dice",
+    "volume_ml",
+    "reference_volume_ml",
+    "coverage",
+)
+"""Columns of metrics.csv and summary/cases.csv: one row per case and label."""
+
+TRANSFORM_COLUMNS = ("case", "slice", *INPUT_COLUMNS)
+GRID_TOLERANCE = 1e-3
+"""Largest difference of spacing, origin (mm) or direction that is the same grid."""
+
+
+@dataclass(frozen=True)
+class FoldFiles:
+    """The declared files that the evaluation of one fold reads."""
+
+    cases_csv: Path
+    cohort: Path
+    splits: Path
+    predictions: Path
+    transforms: Path
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A label map ``(z, y, x)`` on its native grid."""
+
+    voxels: NDArray[np.integer]
+    spacing_mm: tuple[float, float, float]
+    grid: tuple[float, ...]
+    path: Path
+
+
+def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
+    """Metrics of all held-out cases of one fold.
+
+    Args:
+        files: Where the cohort, the folds and the predictions are.
+        fold: Number of the fold.
+
+    Returns:
+        One row per case and label: case, patient and the metric columns of
+        ``METRIC_COLUMNS``, in the order of the fold.
+
+    Raises:
+        MetricsError: Predictions, labels, folds and transforms do not fit together.
+    """
+    held_out = _held_out_cases(files.splits, fold)
+    cohort = _cohort_rows(files.cases_csv, held_out)
+    _check_predictions(files.predictions, held_out)
+    transforms = _read_transforms(files.transforms)
+    rows = []
+    for case in tqdm(held_out, desc=f"evaluate fold {fold}", unit="case"):
+        prediction = _read_label_map(files.predictions / f"{case}.nii.gz")
+        reference = _read_label_map(files.cohort / cohort.label[case])
+        _check_same_grid(case, prediction, reference)
+        matrices = _case_matrices(transforms, case, len(reference.voxels), files)
+        rows += [
+            {
+                "case": case,
+                "patient": cohort.patient[case],
+                **_metrics(prediction, reference, label, matrices),
+            }
+            for label in FOREGROUND
+        ]
+    return pd.DataFrame(rows)
+
+
+def _metrics(
+    prediction: LabelMap,
+    reference: LabelMap,
+    label: Label,
+    matrices: dict[int, NDArray],
+) -> dict[str, float | str]:
+    seen = coverage(reference.voxels, label, matrices)
+    if seen < 1:
+        log.warning(
+            "%s: the network input covers %.2f %% of the %s",
+            reference.path.name,
+            100 * seen,
+            label.title,
+        )
+    spacing_mm = reference.spacing_mm
+    return {
+        "label": label.title,
+        "dice": dice(prediction.voxels, reference.voxels, label),
+        "volume_ml": volume_ml(prediction.voxels, label, spacing_mm=spacing_mm),
+        "reference_volume_ml": volume_ml(
+            reference.voxels, label, spacing_mm=spacing_mm
+        ),
+        "coverage": seen,
+    }
+
+
+def _held_out_cases(splits: Path, fold: int) -> list[str]:
+    if not splits.is_file():
+        raise MetricsError(f"The folds are missing: {splits}. Run `deeprac splits`.")
+    folds = read_json(splits)
+    if not 0 <= fold < len(folds):
+        raise MetricsError(
+            f"Fold {fold} does not exist: {splits} has {len(folds)} folds, numbered "
+            "from 0. Name one of them with --fold."
+        )
+    return list(folds[fold]["val"])
+
+
+def _cohort_rows(cases_csv: Path, held_out: list[str]) -> pd.DataFrame:
+    cohort = read_tidy(
+        cases_csv,
+        ("case", "patient", "label"),
+        remedy="Run `deeprac cohort`.",
+    ).set_index("case")
+    unknown = [case for case in held_out if case not in cohort.index]
+    if unknown:
+        raise MetricsError(
+            f"The folds name cases that {cases_csv} does not list: "
+            f"{shortened(unknown)}. The cohort changed after the split: run "
+            "`deeprac splits` again."
+        )
+    return cohort
+
+
+def _check_predictions(folder: Path, held_out: list[str]) -> None:
+    found = {path.name.removesuffix(".nii.gz") for path in folder.glob("*.nii.gz")}
+    missing = [case for case in held_out if case not in found]
+    if missing:
+        raise MetricsError(
+            f"Every held-out case needs a prediction; {folder} lacks "
+            f"{shortened(missing)}. Run `deeprac predict` for this fold."
+        )
+    extra = sorted(found.difference(held_out))
+    if extra:
+        raise MetricsError(
+            f"{folder} holds predictions of cases outside this fold: "
+            f"{shortened(extra)}. They would not be out of fold: remove the folder and "
+            "run `deeprac predict` again."
+        )
+
+
+def _read_label_map(path: Path) -> LabelMap:
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = "does not exist" if not path.exists() else "cannot be read as NIfTI"
+        raise MetricsError(
+            f"A label map {reason}: {path}. Remove it and run the stage that writes it "
+            "again (`deeprac predict` for predictions, `deeprac cohort` for labels)."
+        ) from error
+    voxels = sitk.GetArrayFromImage(image)
+    foreign = sorted(set(np.unique(voxels).tolist()).difference(Label))
+    if foreign:
+        raise MetricsError(
+            f"A label map holds only {[int(label) for label in Label]}; {path} also "
+            f"holds {shortened([str(value) for value in foreign])}. Predictions: check "
+            "dataset.json of the model. Labels: check cohort.labels in the config."
+        )
+    grid = (*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection())
+    return LabelMap(voxels, image.GetSpacing(), grid, path)
+
+
+def _check_same_grid(case: str, prediction: LabelMap, reference: LabelMap) -> None:
+    if prediction.voxels.shape != reference.voxels.shape or not np.allclose(
+        prediction.grid, reference.grid, rtol=0, atol=GRID_TOLERANCE
+    ):
+        raise MetricsError(
+            f"Case {case}: prediction and label lie on different grids, "
+            f"{_grid(prediction)} and {_grid(reference)}. Predictions must be on the "
+            "cohort's native grid: run `deeprac predict` again."
+        )
+
+
+def _grid(label_map: LabelMap) -> str:
+    size = " x ".join(str(n) for n in reversed(label_map.voxels.shape))
+    spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_mm)
+    origin = ", ".join(f"{mm:g}" for mm in label_map.grid[3:6])
+    return f"{label_map.path} ({size}, {spacing} mm, origin {origin})"
+
+
+def _read_transforms(path: Path) -> pd.DataFrame:
+    table = read_tidy(
+        path, TRANSFORM_COLUMNS, remedy="Run `deeprac predict` for this fold."
+    )
+    twice = table[table.duplicated(["case", "slice"])]
+    if len(twice):
+        case, z = twice.iloc[0][["case", "slice"]]
+        raise MetricsError(
+            f"{path} lists slice {z} of case {case} twice. Run `deeprac predict` again."
+        )
+    if not np.isfinite(table[list(INPUT_COLUMNS)].to_numpy(float)).all():
+        raise MetricsError(
+            f"{path} holds a transform that is not finite. The training diverged: see "
+            "training.csv of the run."
+        )
+    return table
+
+
+def _case_matrices(
+    transforms: pd.DataFrame, case: str, slices: int, files: FoldFiles
+) -> dict[int, NDArray]:
+    rows = transforms[transforms.case == case]
+    if sorted(rows.slice) != list(range(slices)):
+        raise MetricsError(
+            f"Case {case} has {slices} slices, {files.transforms} has transforms for "
+            f"{len(rows)} of them. Run `deeprac predict` again."
+        )
+    matrices = rows[list(INPUT_COLUMNS)].to_numpy(float).reshape(-1, 2, 3)
+    return dict(zip(rows.slice.astype(int), matrices, strict=True))

@@ -1,0 +1,63 @@
+"""The padded square of a native axial slice, in numpy.
+
+Convention: a slice of ``(h, w)`` pixels is padded with air to ``n = max(h, w)``,
+centred: ``(n - size) // 2`` pixels before, the rest after. Normalised points are
+``(x, y)`` with ``align_corners=False``: pixel i of n lies at ``(2 i + 1) / n - 1``, so
+the square spans -1..1 from edge to edge. Matrices are ``(2, 3)`` and act on columns
+``(x, y, 1)``.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+INPUT_COLUMNS = ("a11", "a12", "a13", "a21", "a22", "a23")
+"""Columns of transforms.csv: image_from_input."""
+
+CANONICAL_COLUMNS = ("c11", "c12", "c13", "c21", "c22", "c23")
+"""Columns of transforms.csv: image_from_canonical."""
+
+
+def square_from_pixel(points_px: NDArray, size: tuple[int, int]) -> NDArray:
+    """Native pixel indices to normalised points of the padded square.
+
+    Args:
+        points_px: ``(..., 2)`` indices ``(x, y)`` in the native slice.
+        size: ``(h, w)`` of the native slice in pixels.
+
+    Returns:
+        ``(..., 2)`` normalised points ``(x, y)``.
+    """
+    n, pad = _padding(size)
+    return (2 * (np.asarray(points_px) + pad) + 1) / n - 1
+
+
+def pixel_from_square(points: NDArray, size: tuple[int, int]) -> NDArray:
+    """Inverse of :func:`square_from_pixel`; indices may be fractional or outside."""
+    n, pad = _padding(size)
+    return ((np.asarray(points) + 1) * n - 1) / 2 - pad
+
+
+def transform_points(matrix: NDArray, points: NDArray) -> NDArray:
+    """Apply a ``(2, 3)`` matrix to ``(..., 2)`` points ``(x, y)``."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def invert(matrix: NDArray) -> NDArray:
+    """Closed-form inverse of a ``(2, 3)`` matrix.
+
+    Raises:
+        ValueError: The matrix is singular.
+    """
+    (a, b, x), (c, d, y) = np.asarray(matrix, dtype=float)
+    determinant = a * d - b * c
+    if not abs(determinant) > 1e-12:
+        raise ValueError(f"singular transform: determinant {determinant:g}")
+    linear = np.array([[d, -b], [-c, a]]) / determinant
+    return np.column_stack([linear, -linear @ np.array([x, y])])
+
+
+def _padding(size: tuple[int, int]) -> tuple[int, NDArray]:
+    """Side of the square and the padding before, as ``(x, y)``."""
+    height, width = size
+    n = max(height, width)
+    return n, np.array([(n - width) // 2, (n - height) // 2])

@@ -1,0 +1,73 @@
+"""Reading tidy CSV tables: columns checked, identifiers kept as text.
+
+Case ``001`` and patient ``NA`` stay what they are; numbers round-trip exactly; an empty
+cell of a number column is NaN.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deeprac.errors import MetricsError
+
+TEXT = frozenset(
+    {
+        "case",
+        "cohort",
+        "device",
+        "device_name",
+        "experiment",
+        "git_commit",
+        "image",
+        "label",
+        "matrix",
+        "method",
+        "optimiser",
+        "patient",
+        "side",
+    }
+)
+"""Columns that are names, never numbers."""
+
+
+def read_tidy(
+    path: Path, columns: tuple[str, ...], *, remedy: str, text: frozenset[str] = TEXT
+) -> pd.DataFrame:
+    """Read a tidy table and check that it holds ``columns``.
+
+    Args:
+        path: CSV file with a header.
+        columns: Columns that must be there; others are kept too.
+        remedy: What the user does when the file is missing or foreign.
+        text: Columns that are names.
+
+    Raises:
+        MetricsError: The file is missing, is no table, or lacks a column.
+    """
+    if not path.is_file():
+        raise MetricsError(f"A table is missing: {path}. {remedy}")
+    try:
+        header = list(pd.read_csv(path, nrows=0).columns)
+        table = pd.read_csv(
+            path,
+            dtype={column: str for column in header if column in text},
+            keep_default_na=False,
+            na_values={column: [""] for column in header if column not in text},
+            float_precision="round_trip",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise MetricsError(f"{path} is not a table: {error}. {remedy}") from error
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise MetricsError(
+            f"{path} lacks the column(s) {', '.join(missing)}; it has "
+            f"{', '.join(header)}. {remedy}"
+        )
+    return table
+
+
+def shortened(names: list[str], *, shown: int = 5) -> str:
+    """The first names of a list and how many more there are, for messages."""
+    listed = ", ".join(names[:shown])
+    more = len(names) - shown
+    return f"{listed} and {more} more" if more > 0 else listed
