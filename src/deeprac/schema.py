@@ -1,0 +1,183 @@
+"""The configuration's schema: defaults, and errors that name the key.
+
+Works on plain dictionaries, before the frozen dataclasses of ``deeprac.config`` exist.
+"""
+
+import copy
+import difflib
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deeprac.errors import ConfigError
+
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+@cache
+def load_schema() -> dict[str, Any]:
+    """Read the JSON schema of the configuration.
+
+    Raises:
+        ConfigError: the file is not there (package installed without its checkout).
+    """
+    if not SCHEMA.is_file():
+        raise ConfigError(
+            f"the configuration's schema {SCHEMA} is missing: DeePRAC runs from a "
+            "checkout. Clone the repository and install it with `pip install -e .` "
+            "(or `make venv`)."
+        )
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def defaults(schema: dict[str, Any]) -> Any:
+    """Return the defaults of a schema, nested like its properties."""
+    if "default" in schema:
+        return copy.deepcopy(schema["default"])
+    return {
+        key: defaults(part)
+        for key, part in schema["properties"].items()
+        if "default" in part or "properties" in part
+    }
+
+
+def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` changed by ``overlay``: mappings merge, the rest replaces."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def problems(value: Any, part: str | None = None, prefix: str = "") -> list[str]:
+    """Return one message per violation of the schema, ordered by key.
+
+    Args:
+        value: what the user wrote, merged over the defaults.
+        part: name in the schema's ``$defs`` (method, experiment); None: the whole.
+        prefix: dotted key of ``value`` in the configuration.
+    """
+    schema = load_schema()
+    if part is not None:
+        schema = {"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]}
+    errors = _validator()(schema).iter_errors(value)
+    found = [line for error in errors for line in _messages(error, prefix)]
+    return sorted(set(found))
+
+
+@cache
+def _validator() -> type:
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415  (slow)
+
+    def is_integer(_: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    def is_number(_: Any, value: Any) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)
+
+    checker = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": is_integer, "number": is_number}
+    )
+    return validators.extend(Draft202012Validator, type_checker=checker)
+
+
+def _messages(error: Any, prefix: str) -> Iterator[str]:
+    key = ".".join([prefix, *map(str, error.absolute_path)]).strip(".")
+    dot = f"{key}." if key else ""
+    schema = error.schema
+    if error.validator == "additionalProperties":
+        known = list(schema["properties"])
+        for name in sorted(set(error.instance) - set(known), key=str):
+            yield f"{dot}{name} is an unknown key: {_nearest(str(name), known, dot)}"
+    elif error.validator == "required":
+        for name in schema["required"]:
+            if name not in error.instance:
+                part = schema["properties"][name]
+                yield f"{dot}{name} is missing: set it to {describe(part)}"
+    elif error.validator == "pattern" and "propertyNames" in str(error.schema_path):
+        yield f"{dot}{error.instance} is not a possible name: use {describe(schema)}"
+    else:
+        yield (
+            f"{key} is {error.instance!r}: it must be {describe(schema)}"
+            f"{_yaml_hint(error.instance, schema)}"
+        )
+
+
+def _nearest(name: str, known: list[str], dot: str) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {dot}{close[0]}? (allowed here: {', '.join(known)})"
+    return f"allowed here are {', '.join(known)}"
+
+
+def _yaml_hint(value: Any, schema: dict[str, Any]) -> str:
+    """Explain YAML 1.1's reading of numbers such as 3e-5 as text."""
+    if not isinstance(value, str) or "string" in str(schema.get("type")):
+        return ""
+    try:
+        return f" (YAML reads {value} as text: write {_decimal(value)})"
+    except ValueError:
+        return ""
+
+
+def _decimal(number: str) -> str:
+    return f"{float(number):.12f}".rstrip("0").rstrip(".")
+
+
+_TYPES = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping of keys",
+    "null": "null",
+}
+
+_LIMITS = {
+    "minimum": ">= {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "<= {}",
+    "minLength": "of at least {} characters",
+    "minProperties": "with at least {} entries",
+    "pattern": "matching {}",
+}
+
+
+def describe(schema: dict[str, Any]) -> str:
+    """Say in words which values a schema allows.
+
+    Example:
+        >>> describe({"type": "integer", "minimum": 1})
+        'an integer >= 1'
+    """
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if "anyOf" in schema:
+        return " or ".join(map(describe, schema["anyOf"]))
+    if "pattern" in schema and "type" not in schema:
+        return f"letters, digits and _ (matching {schema['pattern']})"
+    types = schema.get("type", "object")
+    types = [types] if isinstance(types, str) else types
+    words = " or ".join(_TYPES[name] for name in types)
+    limits = [
+        text.format(schema[key]) for key, text in _LIMITS.items() if key in schema
+    ]
+    words = " ".join([words, " and ".join(limits)]).strip()
+    if "array" not in types:
+        return words
+    least, most = schema.get("minItems", 0), schema.get("maxItems")
+    count = f" of {least}" if least == most else f" of at least {least}" * bool(least)
+    items = f", each {describe(schema['items'])}" if "items" in schema else ""
+    unique = ", without repeats" * bool(schema.get("uniqueItems"))
+    return f"{words}{count}{items}{unique}"
