@@ -1,0 +1,46 @@
+"""Verb tables: the paper's tables beside ours."""
+
+import argparse
+from pathlib import Path
+
+HELP = (
+    "Write the paper's two tables and a table of all experiments, as CSV, Markdown and "
+    "LaTeX, with the paper's numbers beside ours."
+)
+EXAMPLE = "deeprac tables --config results/demo/config.json --show"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, action="append", required=True, help="config file"
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="also print the paper's two tables"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    import sys
+
+    from deeprac.config import load_config
+    from deeprac.files import write_csv, write_text
+    from deeprac.layout import Layout
+    from deeprac.reporting.aggregate import experiment_rows
+    from deeprac.reporting.render import latex, markdown, terminal
+    from deeprac.reporting.summary import read_summary
+    from deeprac.reporting.tables import build_tables
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    summary = read_summary(config, layout)
+    rows = experiment_rows(config, summary.cases, summary.runs)
+    tables = build_tables(rows, cohort=config.cohort.name)
+    for name, table in tables.items():
+        write_csv(layout.tables / f"{name}.csv", table.rows)
+        write_text(layout.tables / f"{name}.md", markdown(table))
+        write_text(layout.tables / f"{name}.tex", latex(table))
+    if args.show:
+        for number in (1, 2):
+            sys.stdout.write(
+                f"\nTable {number}. {terminal(tables[f'table{number}'])}\n"
+            )

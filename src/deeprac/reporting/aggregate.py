@@ -1,0 +1,184 @@
+"""From tidy tables of cases and runs to one row per experiment.
+
+The patient is the unit: cases of one patient are averaged, then seeds, then mean and SD
+(one delta degree of freedom) are taken over patients, all folds together, since every
+case is predicted once and out of fold. Costs are means over the runs of an experiment,
+that is, per fold.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from deeprac.config import Config, Method
+from deeprac.labels import FOREGROUND
+from deeprac.reporting.published import check_known, read_published
+
+GIB = 2**30
+
+PAPER_COLUMNS = (
+    "kidney_dice_mean",
+    "kidney_dice_sd",
+    "tumour_dice_mean",
+    "tumour_dice_sd",
+    "training_seconds",
+    "time_ratio",
+    "memory_gb",
+    "memory_ratio",
+)
+
+
+def patient_dice(cases: pd.DataFrame) -> pd.DataFrame:
+    """Dice of each patient: mean over the patient's cases, then over seeds.
+
+    Args:
+        cases: Columns of summary/cases.csv.
+
+    Returns:
+        Columns experiment, label, patient, dice; patients whose label is empty in
+        reference and prediction alike have NaN.
+    """
+    by_seed = cases.groupby(["experiment", "label", "patient", "seed"], sort=False)
+    by_patient = by_seed.dice.mean().groupby(level=[0, 1, 2], sort=False)
+    return by_patient.mean().reset_index()
+
+
+def experiment_rows(
+    config: Config, cases: pd.DataFrame, runs: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per experiment with ours, the ratios and the paper's numbers.
+
+    Args:
+        config: The configuration of the cohort.
+        cases: Columns of summary/cases.csv.
+        runs: Columns of summary/runs.csv.
+
+    Returns:
+        Tidy table in the order of the configuration. Dice as shares in 0..1; memory in
+        GiB with its kind; ratios to the plain nnU-Net of the same matrix; the paper's
+        numbers with the prefix ``paper_``. Unknown numbers are NaN.
+    """
+    published = read_published()
+    experiments = {name: config.experiments[name] for name in config.run.experiments}
+    check_known(published, {name: e.published for name, e in experiments.items()})
+    scores = patient_dice(cases)
+    rows = []
+    for name, experiment in experiments.items():
+        mine = runs[runs.experiment == name]
+        rows.append(
+            {
+                "experiment": name,
+                "published": experiment.published or "",
+                "matrix": experiment.matrix,
+                **_identity(config.methods[experiment.method]),
+                **_settings(mine),
+                **_extent(config, cases[cases.experiment == name], mine),
+                **_scores(scores[scores.experiment == name]),
+                **_coverage(cases[cases.experiment == name]),
+                **_costs(mine),
+            }
+        )
+    table = pd.DataFrame(rows)
+    return _with_paper(_with_ratios(table, config), published)
+
+
+def is_plain(method: Method) -> bool:
+    """Whether a method is nnU-Net's network alone, to which ratios refer."""
+    return (method.normaliser, method.crop, method.augment) == ("none", "none", False)
+
+
+def _identity(method: Method) -> dict[str, object]:
+    entries = asdict(method)
+    return {
+        "method": entries["name"],
+        "method_label": entries["label"],
+        **{key: entries[key] for key in ("normaliser", "crop", "augment")},
+    }
+
+
+def _settings(runs: pd.DataFrame) -> dict[str, object]:
+    names = (
+        "matrix_size",
+        "network_input_size",
+        "batch_size",
+        "optimiser",
+        "learning_rate",
+        "epochs",
+        "iterations_per_epoch",
+    )
+    return {
+        **{name: runs[name].iloc[0] for name in names},
+        "device": "; ".join(runs.device.unique()),
+        "device_name": "; ".join(runs.device_name.unique()),
+    }
+
+
+def _extent(
+    config: Config, cases: pd.DataFrame, runs: pd.DataFrame
+) -> dict[str, object]:
+    return {
+        "n_patients": cases.patient.nunique(),
+        "n_cases": cases.case.nunique(),
+        "folds_run": runs.fold.nunique(),
+        "folds_planned": config.splits.folds,
+        "n_seeds": runs.seed.nunique(),
+    }
+
+
+def _scores(scores: pd.DataFrame) -> dict[str, float]:
+    columns: dict[str, float] = {}
+    for label in FOREGROUND:
+        values = scores[scores.label == label.title].dice.dropna()
+        columns[f"{label.title}_n"] = len(values)
+        columns[f"{label.title}_dice_mean"] = values.mean()
+        columns[f"{label.title}_dice_sd"] = values.std(ddof=1)
+    return columns
+
+
+def _coverage(cases: pd.DataFrame) -> dict[str, float]:
+    return {
+        f"{label.title}_coverage_min": cases[cases.label == label.title].coverage.min()
+        for label in FOREGROUND
+    } | {"coverage_min": cases.coverage.min()}
+
+
+def _costs(runs: pd.DataFrame) -> dict[str, object]:
+    on_gpu = bool((runs.device == "cuda").all())
+    memory = runs.gpu_peak_reserved_gib if on_gpu else runs.host_peak_gib
+    return {
+        "training_seconds": runs.training_seconds.mean(),
+        "epoch_seconds_median": runs.epoch_seconds_median.mean(),
+        "memory_gib": memory.mean(),
+        "memory_kind": "gpu_reserved" if on_gpu else "host",
+        "step_tflops": runs.step_flops.mean() / 1e12,
+        "step_saved_gib": runs.step_saved_bytes.mean() / GIB,
+        "parameters": runs.parameters.mean(),
+    }
+
+
+def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Add ratios to the plain row of the same matrix.
+
+    Times are compared on the same device only, memory of the same kind only.
+    """
+    plain = table[table.method.map(lambda name: is_plain(config.methods[name]))]
+    plain = plain.drop_duplicates("matrix").set_index("matrix")
+    base = plain.reindex(table.matrix).reset_index(drop=True)
+    table = table.copy()
+    for ratio, column in (
+        ("time_ratio", "training_seconds"),
+        ("memory_ratio", "memory_gib"),
+        ("flops_ratio", "step_tflops"),
+        ("saved_ratio", "step_saved_gib"),
+    ):
+        table[ratio] = table[column] / base[column]
+    table.loc[table.device_name != base.device_name, "time_ratio"] = np.nan
+    table.loc[table.memory_kind != base.memory_kind, "memory_ratio"] = np.nan
+    return table
+
+
+def _with_paper(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    paper = published.reindex(table.published)[list(PAPER_COLUMNS)]
+    paper.index = table.index
+    return pd.concat([table, paper.add_prefix("paper_")], axis=1)

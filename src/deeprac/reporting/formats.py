@@ -1,0 +1,61 @@
+"""How numbers look in tables and figures; each format is defined once."""
+
+import math
+
+MISSING = "-"
+
+
+def duration(seconds: float) -> str:
+    """Time as in the paper: hours and minutes, below that minutes and seconds.
+
+    Example:
+        >>> duration(5700), duration(125), duration(9.46), duration(float("nan"))
+        ('1h35', '2m05', '9.5s', '-')
+    """
+    if math.isnan(seconds):
+        return MISSING
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f}s"
+    if round(seconds) < 3600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes}m{rest:02d}"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}h{minutes:02d}"
+
+
+def percent(share: float, *, digits: int = 2) -> str:
+    """Share in 0..1 as percent, without the sign."""
+    return _fixed(100 * share, digits)
+
+
+def mean_sd(mean: float, sd: float, *, digits: int = 2) -> str:
+    """Mean (SD) of shares, in percent; the SD of one patient does not exist."""
+    if math.isnan(mean):
+        return MISSING
+    return f"{percent(mean, digits=digits)} ({percent(sd, digits=digits)})"
+
+
+def ratio(value: float) -> str:
+    """Ratio to the plain nnU-Net with two decimals."""
+    return _fixed(value, 2)
+
+
+def amount(value: float) -> str:
+    """Three significant digits without an exponent, for GiB and TFLOPs.
+
+    Example:
+        >>> amount(10.05), amount(0.012345), amount(3.0), amount(1234.5)
+        ('10.1', '0.0123', '3.00', '1234')
+    """
+    if math.isnan(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def _fixed(value: float, digits: int) -> str:
+    return MISSING if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,83 @@
+"""The paper's numbers, read from data."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deeprac.errors import ConfigError
+from deeprac.evaluation.tidy import read_tidy
+
+PUBLISHED = Path(__file__).parents[3] / "resources" / "published" / "isbi2021.csv"
+"""Rows of La Barbera et al., ISBI 2021; columns in the README beside it."""
+
+COLUMNS = (
+    "row",
+    "tables",
+    "matrix",
+    "network_input",
+    "batch_size",
+    "method",
+    "time_hours",
+    "memory_gb",
+    "kidney_dice",
+    "kidney_sd",
+    "tumour_dice",
+    "tumour_sd",
+    "baseline",
+)
+TEXT = frozenset({"row", "tables", "method", "baseline"})
+
+
+def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
+    """Read the published rows and add their ratios to the plain nnU-Net.
+
+    Returns:
+        One row per published row, indexed by ``row``: Dice as shares in 0..1
+        (``kidney_dice_mean``, ``kidney_dice_sd``, and so for tumour),
+        ``training_seconds``, ``memory_gb``, ``time_ratio`` and ``memory_ratio`` to the
+        row named in ``baseline``; NaN where the paper gives no number. ``tables`` is a
+        tuple of table numbers.
+    """
+    table = read_tidy(
+        path, COLUMNS, remedy="Restore it from the repository.", text=TEXT
+    )
+    table = table.set_index("row")
+    baseline = table.loc[table.baseline]
+    return pd.DataFrame(
+        {
+            "tables": table.tables.map(_table_numbers),
+            "matrix_size": table.matrix,
+            "network_input_size": table.network_input,
+            "batch_size": table.batch_size,
+            "method": table.method,
+            "kidney_dice_mean": table.kidney_dice / 100,
+            "kidney_dice_sd": table.kidney_sd / 100,
+            "tumour_dice_mean": table.tumour_dice / 100,
+            "tumour_dice_sd": table.tumour_sd / 100,
+            "training_seconds": table.time_hours * 3600,
+            "time_ratio": table.time_hours / baseline.time_hours.to_numpy(),
+            "memory_gb": table.memory_gb,
+            "memory_ratio": table.memory_gb / baseline.memory_gb.to_numpy(),
+            "baseline": table.baseline,
+        }
+    )
+
+
+def _table_numbers(cell: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in cell.split(";"))
+
+
+def check_known(published: pd.DataFrame, rows: dict[str, str | None]) -> None:
+    """Raise ConfigError when an experiment points to a row that does not exist.
+
+    Args:
+        published: Result of :func:`read_published`.
+        rows: Published row (or None) of each experiment.
+    """
+    for experiment, row in rows.items():
+        if row is not None and row not in published.index:
+            raise ConfigError(
+                f"experiments.{experiment}.published is {row!r}, which is no row of "
+                f"{PUBLISHED.name}. Leave it empty or name one of "
+                f"{', '.join(published.index)}."
+            )

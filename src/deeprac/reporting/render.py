@@ -1,0 +1,147 @@
+"""A table as Markdown, LaTeX or lines for a terminal."""
+
+from itertools import groupby
+
+from deeprac.reporting.tables import Cell, Column, Table
+
+LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def markdown(table: Table) -> str:
+    """Pipe table with a title above and the notes below."""
+    columns = list(table.columns)
+    rows = _cells(table, [column.cell for column in columns])
+    header = [_flat_name(column) for column in columns]
+    cells = [[_escape_markdown(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    rule = [
+        "-" * width if left else "-" * (width - 1) + ":"
+        for width, left in zip(widths, _is_left(columns), strict=True)
+    ]
+    lines = [
+        "| " + " | ".join(_aligned(row, widths, columns)) + " |"
+        for row in (cells[0], rule, *cells[1:])
+    ]
+    notes = "\n".join(f"- {_escape_markdown(note)}" for note in table.notes)
+    return (
+        f"**{_escape_markdown(table.title)}**\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
+    )
+
+
+def latex(table: Table) -> str:
+    r"""Table to ``\input``; needs the packages booktabs and graphicx."""
+    columns = list(table.columns)
+    rows = _cells(table, [column.cell for column in columns])
+    groups = [(name, len(list(run))) for name, run in groupby(c.group for c in columns)]
+    heads = [
+        rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(name)}}}"
+        if name
+        else "&" * (span - 1)
+        for name, span in groups
+    ]
+    body = [_latex_row(row) for row in rows]
+    spec = "".join("l" if left else "r" for left in _is_left(columns))
+    notes = " ".join(escape_latex(note) for note in table.notes)
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs,graphicx}",
+            r"\begin{table}",
+            rf"\caption{{{escape_latex(table.title)}}}",
+            rf"\label{{tab:deeprac-{table.name}}}",
+            r"\resizebox{\linewidth}{!}{%",
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
+            " & ".join(heads) + r" \\",
+            _rules_below_groups(groups),
+            _latex_row([column.name for column in columns]),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            rf"\par\smallskip\footnotesize {notes}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def terminal(table: Table) -> str:
+    """The short columns as aligned text, made for 140 characters."""
+    columns = [column for column in table.columns if column.short]
+    rows = _cells(table, [column.short for column in columns if column.short])
+    names = [column.name for column in columns]
+    widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(columns))]
+    text = [_spanning_heads(columns, widths)]
+    text += ["  ".join(_aligned(row, widths, columns)) for row in (names, *rows)]
+    rule = "-" * max(len(line) for line in text)
+    return "\n".join([table.title, rule, *text[:2], rule, *text[2:], rule])
+
+
+def _spanning_heads(columns: list[Column], widths: list[int]) -> str:
+    """Group headings, each above its columns; widens a column where one is longer."""
+    heads, start = [], 0
+    for name, run in groupby(column.group for column in columns):
+        stop = start + len(list(run))
+        if name:
+            widths[stop - 1] += max(0, len(name) - _span(widths[start:stop]))
+        heads.append(name.rjust(_span(widths[start:stop])))
+        start = stop
+    return "  ".join(heads)
+
+
+def _span(widths: list[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def escape_latex(text: str) -> str:
+    """Escape the characters that LaTeX would read as commands."""
+    return "".join(LATEX_SPECIAL.get(character, character) for character in text)
+
+
+def _rules_below_groups(groups: list[tuple[str, int]]) -> str:
+    rules, start = [], 1
+    for name, span in groups:
+        if name:
+            rules.append(rf"\cmidrule(lr){{{start}-{start + span - 1}}}")
+        start += span
+    return " ".join(rules)
+
+
+def _latex_row(cells: list[str]) -> str:
+    return " & ".join(escape_latex(cell) for cell in cells) + r" \\"
+
+
+def _escape_markdown(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _flat_name(column: Column) -> str:
+    return f"{column.group}: {column.name}" if column.group else column.name
+
+
+def _is_left(columns: list[Column]) -> list[bool]:
+    return [
+        column.name in {"Matrix", "Method", "Device", "Budget"} for column in columns
+    ]
+
+
+def _cells(table: Table, cells: list[Cell]) -> list[list[str]]:
+    return [[cell(row) for cell in cells] for _, row in table.rows.iterrows()]
+
+
+def _aligned(row: list[str], widths: list[int], columns: list[Column]) -> list[str]:
+    return [
+        cell.ljust(width) if left else cell.rjust(width)
+        for cell, width, left in zip(row, widths, _is_left(columns), strict=True)
+    ]

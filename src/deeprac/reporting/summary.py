@@ -1,0 +1,40 @@
+"""Reading the two tidy tables of a cohort."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.errors import MetricsError
+from deeprac.evaluation.evaluate import METRIC_COLUMNS
+from deeprac.evaluation.summarise import RUN_COLUMNS
+from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.layout import Layout
+
+REMEDY = "Run `deeprac summarise`."
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All results of a cohort: one row per case and label, one row per run."""
+
+    cases: pd.DataFrame
+    runs: pd.DataFrame
+
+
+def read_summary(config: Config, layout: Layout) -> Summary:
+    """Read both tables and check that they hold the selected experiments.
+
+    Raises:
+        MetricsError: A table is missing, foreign or older than the configuration.
+    """
+    cases = read_tidy(layout.summary_cases, METRIC_COLUMNS, remedy=REMEDY)
+    runs = read_tidy(layout.summary_runs, RUN_COLUMNS, remedy=REMEDY)
+    for path, table in ((layout.summary_cases, cases), (layout.summary_runs, runs)):
+        found, selected = set(table.experiment), set(config.run.experiments)
+        if found != selected:
+            raise MetricsError(
+                f"{path} does not hold the experiments that run.experiments selects: "
+                f"they differ in {shortened(sorted(found ^ selected))}. {REMEDY}"
+            )
+    return Summary(cases, runs)
