@@ -42,8 +42,13 @@ def ratio(value: float) -> str:
     return _fixed(value, 2)
 
 
+def gib(value: float) -> str:
+    """Memory in GiB (the paper: GB) with two decimals, as the paper prints it."""
+    return _fixed(value, 2)
+
+
 def amount(value: float) -> str:
-    """Three significant digits without an exponent, for GiB and TFLOPs.
+    """Three significant digits without an exponent, for counts of a training step.
 
     Example:
         >>> amount(10.05), amount(0.012345), amount(3.0), amount(1234.5)

@@ -4,6 +4,8 @@ from itertools import groupby
 
 from deeprac.reporting.tables import Cell, Column, Table
 
+Columns = tuple[Column, ...]
+
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -19,46 +21,61 @@ LATEX_SPECIAL = {
 
 
 def markdown(table: Table) -> str:
-    """Pipe table with a title above and the notes below."""
-    columns = list(table.columns)
-    rows = _cells(table, [column.cell for column in columns])
+    """Two pipe tables, results and details, with a title above and notes below."""
+    parts = [
+        _pipe_table(columns, _cells(table, [column.cell for column in columns]))
+        for columns in (table.results, table.details)
+    ]
+    notes = "\n".join(f"- {_escape_markdown(note)}" for note in table.notes)
+    title = _escape_markdown(table.title)
+    return "\n\n".join([f"**{title}**", *parts, notes]) + "\n"
+
+
+def _pipe_table(columns: Columns, rows: list[list[str]]) -> str:
     header = [_flat_name(column) for column in columns]
     cells = [[_escape_markdown(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(columns))]
     rule = [
         "-" * width if left else "-" * (width - 1) + ":"
         for width, left in zip(widths, _is_left(columns), strict=True)
     ]
-    lines = [
+    return "\n".join(
         "| " + " | ".join(_aligned(row, widths, columns)) + " |"
         for row in (cells[0], rule, *cells[1:])
-    ]
-    notes = "\n".join(f"- {_escape_markdown(note)}" for note in table.notes)
-    return (
-        f"**{_escape_markdown(table.title)}**\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
     )
 
 
 def latex(table: Table) -> str:
     r"""Table to ``\input``; needs the packages booktabs and graphicx."""
-    columns = list(table.columns)
-    rows = _cells(table, [column.cell for column in columns])
-    groups = [(name, len(list(run))) for name, run in groupby(c.group for c in columns)]
-    heads = [
-        rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(name)}}}"
-        if name
-        else "&" * (span - 1)
-        for name, span in groups
-    ]
-    body = [_latex_row(row) for row in rows]
-    spec = "".join("l" if left else "r" for left in _is_left(columns))
     notes = " ".join(escape_latex(note) for note in table.notes)
+    parts = [
+        _tabular(columns, _cells(table, [column.cell for column in columns]))
+        for columns in (table.results, table.details)
+    ]
     return "\n".join(
         [
             r"% \usepackage{booktabs,graphicx}",
-            r"\begin{table}",
+            r"\begin{table*}",
+            r"\centering",
             rf"\caption{{{escape_latex(table.title)}}}",
             rf"\label{{tab:deeprac-{table.name}}}",
+            f"{parts[0]}\n\n\\medskip\n{parts[1]}",
+            "",
+            rf"\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _tabular(columns: Columns, rows: list[list[str]]) -> str:
+    groups = [(name, len(list(run))) for name, run in groupby(c.group for c in columns)]
+    heads = [
+        rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(name)}}}" for name, span in groups
+    ]
+    spec = "".join("l" if left else "r" for left in _is_left(columns))
+    return "\n".join(
+        [
             r"\resizebox{\linewidth}{!}{%",
             rf"\begin{{tabular}}{{{spec}}}",
             r"\toprule",
@@ -66,19 +83,16 @@ def latex(table: Table) -> str:
             _rules_below_groups(groups),
             _latex_row([column.name for column in columns]),
             r"\midrule",
-            *body,
+            *[_latex_row(row) for row in rows],
             r"\bottomrule",
             r"\end{tabular}}",
-            rf"\par\smallskip\footnotesize {notes}",
-            r"\end{table}",
-            "",
         ]
     )
 
 
 def terminal(table: Table) -> str:
     """The short columns as aligned text, made for 140 characters."""
-    columns = [column for column in table.columns if column.short]
+    columns = _short_columns(table)
     rows = _cells(table, [column.short for column in columns if column.short])
     names = [column.name for column in columns]
     widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(columns))]
@@ -88,7 +102,13 @@ def terminal(table: Table) -> str:
     return "\n".join([table.title, rule, *text[:2], rule, *text[2:], rule])
 
 
-def _spanning_heads(columns: list[Column], widths: list[int]) -> str:
+def _short_columns(table: Table) -> Columns:
+    """The terminal's columns of both parts; the row's identity only once."""
+    chosen = {(c.group, c.name): c for c in (*table.results, *table.details) if c.short}
+    return tuple(chosen.values())
+
+
+def _spanning_heads(columns: Columns, widths: list[int]) -> str:
     """Group headings, each above its columns; widens a column where one is longer."""
     heads, start = [], 0
     for name, run in groupby(column.group for column in columns):
@@ -130,7 +150,7 @@ def _flat_name(column: Column) -> str:
     return f"{column.group}: {column.name}" if column.group else column.name
 
 
-def _is_left(columns: list[Column]) -> list[bool]:
+def _is_left(columns: Columns) -> list[bool]:
     return [
         column.name in {"Matrix", "Method", "Device", "Budget"} for column in columns
     ]
@@ -140,7 +160,7 @@ def _cells(table: Table, cells: list[Cell]) -> list[list[str]]:
     return [[cell(row) for cell in cells] for _, row in table.rows.iterrows()]
 
 
-def _aligned(row: list[str], widths: list[int], columns: list[Column]) -> list[str]:
+def _aligned(row: list[str], widths: list[int], columns: Columns) -> list[str]:
     return [
         cell.ljust(width) if left else cell.rjust(width)
         for cell, width, left in zip(row, widths, _is_left(columns), strict=True)

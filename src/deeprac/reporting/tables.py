@@ -44,12 +44,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: tidy rows at full precision, readable columns, notes."""
+    """One table: tidy rows at full precision, readable columns, notes.
+
+    Attributes:
+        name: File name.
+        title: Caption.
+        rows: Tidy rows, one per experiment.
+        results: Columns in the paper's layout.
+        details: Columns of a second part below: extent, coverage, cost of a step.
+        notes: Sentences below.
+    """
 
     name: str
     title: str
     rows: pd.DataFrame
-    columns: tuple[Column, ...]
+    results: tuple[Column, ...]
+    details: tuple[Column, ...]
     notes: tuple[str, ...]
 
 
@@ -75,24 +85,37 @@ def build_tables(rows: pd.DataFrame, *, cohort: str) -> dict[str, Table]:
             name=name,
             title=f"{TITLES[name]}. Cohort {cohort}.",
             rows=chosen[name][0],
-            columns=_columns(chosen[name][0]),
+            results=_results(chosen[name][0]),
+            details=_details(),
             notes=_notes(chosen[name][0], not_run=chosen[name][1]),
         )
         for name in ("table1", "table2", "all")
     }
 
 
-def _columns(rows: pd.DataFrame) -> tuple[Column, ...]:
+def _results(rows: pd.DataFrame) -> tuple[Column, ...]:
     return (
         *_row_columns(),
-        *_dice_columns("kidney"),
-        *_dice_columns("tumour"),
-        Column("", "Coverage min, %", lambda r: formats.percent(r.coverage_min)),
+        Column("", "n", *_twice(lambda r: f"{r.n_patients}")),
         *_both("Time per fold", "training_seconds", formats.duration),
         *_both("Time ratio", "time_ratio", formats.ratio),
         *_memory_columns(rows),
-        Column("Step", "TFLOP", lambda r: formats.amount(r.step_tflops)),
-        Column("Step", "ratio", *_twice(lambda r: formats.ratio(r.flops_ratio))),
+        *_dice_columns("kidney"),
+        *_dice_columns("tumour"),
+    )
+
+
+def _details() -> tuple[Column, ...]:
+    return (
+        *_row_columns(),
+        Column("", "Cases", lambda r: f"{r.n_cases}"),
+        Column("", "Folds", lambda r: f"{r.folds_run}/{r.folds_planned}"),
+        Column("", "Seeds", lambda r: f"{r.n_seeds}"),
+        Column("Scored patients", "kidney", lambda r: f"{r.kidney_n}"),
+        Column("Scored patients", "tumour", lambda r: f"{r.tumour_n}"),
+        Column("Coverage", "min, %", lambda r: formats.percent(r.coverage_min)),
+        Column("FLOP", "T/step", lambda r: formats.amount(r.step_tflops)),
+        Column("FLOP", "ratio", *_twice(lambda r: formats.ratio(r.flops_ratio))),
         Column("Saved for backward", "GiB", lambda r: formats.amount(r.step_saved_gib)),
         Column("Saved for backward", "ratio", lambda r: formats.ratio(r.saved_ratio)),
         Column("", "Device", lambda r: r.device),
@@ -115,10 +138,6 @@ def _row_columns() -> tuple[Column, ...]:
         ),
         Column("", "Input", *_twice(lambda r: f"{r.network_input_size:.0f}")),
         Column("", "Method", lambda r: r.method_label, method),
-        Column("", "n", *_twice(lambda r: f"{r.n_patients}")),
-        Column("", "Cases", lambda r: f"{r.n_cases}"),
-        Column("", "Folds", lambda r: f"{r.folds_run}/{r.folds_planned}"),
-        Column("", "Seeds", lambda r: f"{r.n_seeds}"),
     )
 
 
@@ -132,7 +151,6 @@ def _dice_columns(label: str) -> tuple[Column, ...]:
             lambda r: formats.mean_sd(r[mean], r[sd]),
             lambda r: formats.mean_sd(r[mean], r[sd], digits=1),
         ),
-        Column(group, "n", lambda r: f"{r[f'{label}_n']}"),
         Column(
             group,
             "paper",
@@ -147,14 +165,14 @@ def _memory_columns(rows: pd.DataFrame) -> tuple[Column, ...]:
     kinds = list(rows.memory_kind.unique())
 
     def measured(row: pd.Series) -> str:
-        text = formats.amount(row.memory_gib)
+        text = formats.gib(row.memory_gib)
         mixed = f" {units[row.memory_kind].split()[1]}"
         return text if len(kinds) == 1 else text + mixed
 
     name = units[kinds[0]] if len(kinds) == 1 else "GiB"
     return (
         Column("Memory", name, *_twice(measured)),
-        Column("Memory", "paper, GB", lambda r: formats.amount(r.paper_memory_gb)),
+        Column("Memory", "paper, GB", lambda r: formats.gib(r.paper_memory_gb)),
         Column("Memory ratio", "ours", lambda r: formats.ratio(r.memory_ratio)),
         Column("Memory ratio", "paper", lambda r: formats.ratio(r.paper_memory_ratio)),
     )
@@ -186,9 +204,9 @@ def _notes(rows: pd.DataFrame, *, not_run: tuple[str, ...]) -> tuple[str, ...]:
     return (
         *notes,
         "Dice: mean (SD) over patients in percent, out of fold; cases of one patient "
-        "are averaged first, then seeds. n beside a label counts the patients that are "
-        "scored: where reference and prediction are both empty Dice is undefined and "
-        "left out, where exactly one is empty it is 0.",
+        "are averaged first, then seeds. Scored patients: where "
+        "reference and prediction are both empty, Dice is undefined and "
+        "left out; where exactly one is empty it is 0.",
         "Coverage: smallest share of a case's reference label inside the network "
         "input. Time: training, mean over the runs. Memory: peak of the training "
         "process, on a GPU what PyTorch reserved, else resident host memory. Step: one "
