@@ -1,0 +1,200 @@
+"""One case in the canonical frame, and how it is written into the cohort folder.
+
+Convention: the canonical frame is LPS. Arrays are [z, y, x]: x grows to the patient's
+left, y to posterior, z to superior; row 0 is anterior. Sizes, spacings, origins and
+directions are in SimpleITK's order (x, y, z), in mm.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from deeprac.errors import CohortError
+from deeprac.files import atomic_path
+from deeprac.labels import Label
+
+FRAME = "LPS"
+"""Orientation of every case, in DICOM's letters."""
+
+
+class Side(StrEnum):
+    """Side of the tumour."""
+
+    NONE = "none"
+    """No tumour."""
+    LEFT = "left"
+    """The patient's left: larger x."""
+    RIGHT = "right"
+    """The patient's right: smaller x."""
+    BILATERAL = "bilateral"
+    """Separate tumours on both sides."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """A phantom's true similarity from the canonical frame to the image.
+
+    Convention: both frames are in mm about their centre, x to the patient's left, y to
+    posterior: ``p_image = scale * R(angle) @ p_canonical + shift`` with
+    ``R = [[cos, -sin], [sin, cos]]``. The image's centre lies in the middle between the
+    first and the last pixel centre.
+    """
+
+    scale: float
+    angle_rad: float
+    shift_x_mm: float
+    shift_y_mm: float
+
+    @property
+    def image_from_canonical_mm(self) -> np.ndarray:
+        """The 2 x 3 matrix of the similarity."""
+        cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
+        turn = self.scale * np.array([[cos, -sin], [sin, cos]])
+        return np.column_stack([turn, [self.shift_x_mm, self.shift_y_mm]])
+
+
+@dataclass(frozen=True)
+class Case:
+    """CT volume and label map of one patient in the canonical frame.
+
+    ``image`` holds int16 or float32 values, ``label`` uint8 values of ``Label``.
+    """
+
+    name: str
+    patient: str
+    image: sitk.Image
+    label: sitk.Image
+    side: Side
+    age_years: float | None = None
+    similarity: Similarity | None = None
+
+    def __post_init__(self) -> None:
+        frame = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
+            self.image.GetDirection()
+        )
+        if frame != FRAME:
+            raise CohortError(
+                f"case {self.name} is oriented {frame}, not {FRAME}. "
+                "Reorient image and label before a Case is made."
+            )
+        if self.image.GetSize() != self.label.GetSize():
+            raise CohortError(
+                f"case {self.name}: the image has {self.image.GetSize()} voxels, the "
+                f"label {self.label.GetSize()}. Give both on one grid."
+            )
+
+
+class Source(Protocol):
+    """Where cases come from; one implementation per format.
+
+    Cases are loaded one at a time, so that a cohort never has to fit into memory.
+    ``load`` raises ``CohortError`` when a case cannot be used.
+    """
+
+    def names(self) -> list[str]:
+        """Names of the cases, in a fixed order."""
+
+    def settings(self, name: str) -> Mapping[str, Any]:
+        """Everything that the case depends on, as JSON values."""
+
+    def load(self, name: str) -> Case:
+        """Load or generate one case, checked."""
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One row of ``cases.csv``; the fields are its columns, in order."""
+
+    case: str
+    patient: str
+    image: str
+    label: str
+    size_x: int
+    size_y: int
+    size_z: int
+    spacing_x_mm: float
+    spacing_y_mm: float
+    spacing_z_mm: float
+    age_years: float | None
+    side: str
+    kidney_ml: float
+    tumour_ml: float
+    label_sha256: str
+    image_sha256: str
+    scale: float | None
+    angle_rad: float | None
+    shift_x_mm: float | None
+    shift_y_mm: float | None
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))
+"""Columns of ``cases.csv``."""
+
+
+def write_case(case: Case, folder: Path) -> CaseRow:
+    """Write image and label as an nnU-Net raw pair and return the row that tells so."""
+    image = Path("imagesTr") / f"{case.name}_0000.nii.gz"
+    label = Path("labelsTr") / f"{case.name}.nii.gz"
+    for path, volume in ((image, case.image), (label, case.label)):
+        with atomic_path(folder / path) as temporary:
+            sitk.WriteImage(volume, str(temporary), useCompression=True)
+    size, spacing = case.image.GetSize(), case.image.GetSpacing()
+    counts = np.bincount(
+        sitk.GetArrayViewFromImage(case.label).ravel(), minlength=len(Label)
+    )
+    voxel_ml = float(np.prod(spacing)) / 1000
+    true = case.similarity
+    return CaseRow(
+        case=case.name,
+        patient=case.patient,
+        image=image.as_posix(),
+        label=label.as_posix(),
+        **dict(zip(("size_x", "size_y", "size_z"), size, strict=True)),
+        **dict(
+            zip(("spacing_x_mm", "spacing_y_mm", "spacing_z_mm"), spacing, strict=True)
+        ),
+        age_years=case.age_years,
+        side=case.side.value,
+        kidney_ml=float(counts[Label.KIDNEY]) * voxel_ml,
+        tumour_ml=float(counts[Label.TUMOUR]) * voxel_ml,
+        label_sha256=_sha256(folder / label),
+        image_sha256=_sha256(folder / image),
+        scale=true and true.scale,
+        angle_rad=true and true.angle_rad,
+        shift_x_mm=true and true.shift_x_mm,
+        shift_y_mm=true and true.shift_y_mm,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:
+    """Side of the tumour, told from the label map [z, y, x] of a canonical case.
+
+    Connected tumours of at least a tenth of the whole count on the side of the body's
+    middle on which their centre lies. The middle is the mean x of what is brighter than
+    the mean, so it needs no unit.
+    """
+    tumour = label == Label.TUMOUR
+    if not tumour.any():
+        return Side.NONE
+    bright = (image > image.mean()).sum(axis=(0, 1), dtype=float)
+    middle = float(np.average(np.arange(image.shape[2]), weights=bright))
+    parts, count = ndimage.label(tumour)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    numbers = [i + 1 for i in range(count) if sizes[i] >= 0.1 * sizes.sum()]
+    if not numbers:
+        numbers = [int(np.argmax(sizes)) + 1]
+    centres = ndimage.center_of_mass(tumour, parts, numbers)
+    sides = {Side.LEFT if centre[2] > middle else Side.RIGHT for centre in centres}
+    return Side.BILATERAL if len(sides) == 2 else sides.pop()

@@ -1,0 +1,10 @@
+"""Phantoms: generated abdominal CT of children with Wilms-like tumours.
+
+``growth`` holds sizes by age, ``fields`` and ``canvas`` the tools to draw with,
+``torso``, ``viscera``, ``kidney`` and ``tumour`` the parts of a child, ``anatomy`` the
+child, ``acquisition`` the scan, ``render`` the voxels and ``source`` the cohort.
+"""
+
+from deeprac.cohort.phantom.source import PhantomSource
+
+__all__ = ["PhantomSource"]

@@ -1,0 +1,142 @@
+"""How a child is scanned: field of view, pose, slices, table, noise.
+
+Convention: the image frame, in mm about the image centre: x to the right of the
+picture, which is the patient's left, y down, which is posterior. The canonical frame
+has the same axes, the body centred and upright at the size of the reference child:
+
+    p_image = scale * R(angle) @ p_canonical + shift,   R = [[cos, -sin], [sin, cos]]
+
+so a positive angle turns the picture clockwise as seen on the screen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from deeprac.cohort.case import Similarity
+from deeprac.cohort.phantom.anatomy import Anatomy
+from deeprac.cohort.phantom.canvas import Canvas
+from deeprac.cohort.phantom.fields import Array, Points, occupancy
+from deeprac.cohort.phantom.growth import REFERENCE_BODY_SIZE_MM
+
+AIR_HU = -1000.0
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """Geometry and quality of one scan."""
+
+    matrix: int
+    pixel_mm: float
+    slice_mm: float
+    z_mm: tuple[float, ...]
+    similarity: Similarity
+    table_y_mm: float
+    table_curve_per_mm: float
+    blur_mm: float
+    noise_hu: float
+    grain_mm: float
+    masked: bool
+
+    @property
+    def edge_mm(self) -> float:
+        """Width of the ramp of partial volume at the edge of a shape."""
+        return max(1.1 * self.pixel_mm, 0.25 * self.slice_mm)
+
+    def image_points(self) -> tuple[Array, Array]:
+        """x as a row and y as a column: the pixel centres in the image frame, in mm."""
+        centre = (self.matrix - 1) / 2
+        line = ((np.arange(self.matrix) - centre) * self.pixel_mm).astype(np.float32)
+        return line[None, :], line[:, None]
+
+    def patient_points(self, z_mm: float) -> Points:
+        """Pixel centres of a slice in the patient frame (upright, true size)."""
+        x, y = self.image_points()
+        x = x - np.float32(self.similarity.shift_x_mm)
+        y = y - np.float32(self.similarity.shift_y_mm)
+        cos = np.float32(np.cos(self.similarity.angle_rad))
+        sin = np.float32(np.sin(self.similarity.angle_rad))
+        return Points(cos * x + sin * y, cos * y - sin * x, np.float32(z_mm))
+
+    def paint_table(self, canvas: Canvas) -> None:
+        """A thin curved shell with foam in it, under the patient."""
+        x, y = self.image_points()
+        top = self.table_y_mm - np.float32(self.table_curve_per_mm) * np.square(x)
+        depth = y - top
+        everything = (slice(None), slice(None))
+        # The mattress: hardly more than air.
+        mattress = occupancy(np.abs(depth + 6) - 6, canvas.edge_mm)
+        canvas.paint(everything, mattress, -940.0)
+        foam = occupancy(np.abs(depth - 16) - 16, canvas.edge_mm)
+        canvas.paint(everything, foam, -890.0)
+        for wall in (1.2, 31.0):
+            shell = occupancy(np.abs(depth - wall) - 1.5, canvas.edge_mm)
+            canvas.paint(everything, shell, -60.0)
+
+    def finish(self, hu: Array, rng: np.random.Generator) -> Array:
+        """Blur, noise with grain, the reconstruction circle and whole numbers."""
+        image = gaussian_filter(hu, self.blur_mm / self.pixel_mm, truncate=3)
+        image += self._noise(hu, rng)
+        if self.masked:
+            x, y = self.image_points()
+            radius = self.pixel_mm * self.matrix / 2
+            image[np.square(x) + np.square(y) > radius**2] = AIR_HU
+        return np.rint(np.clip(image, -1024, 3071)).astype(np.int16)
+
+    def _noise(self, hu: Array, rng: np.random.Generator) -> Array:
+        """Noise of a set standard deviation inside the body and less in air."""
+        white = rng.standard_normal(hu.shape, dtype=np.float32)
+        sigma = self.grain_mm / self.pixel_mm
+        grain = gaussian_filter(white, sigma, truncate=3) if sigma > 0.3 else white
+        grain *= np.float32(self.noise_hu) / (grain.std() + np.float32(1e-6))
+        return grain * np.where(hu < -700, np.float32(0.4), np.float32(1))
+
+
+def draw_acquisition(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    *,
+    matrix: int,
+    slice_spacing_mm: tuple[float, float],
+) -> Acquisition:
+    """Draw a scan in which the whole body is in view."""
+    torso = anatomy.torso
+    angle = float(np.clip(rng.normal(0, np.deg2rad(8)), *np.deg2rad([-20, 20])))
+    half_x, half_y = _half_extent_mm(anatomy, angle)
+    field = 2 * half_x / rng.uniform(0.62, 0.94)
+    shift = [
+        float(np.clip(rng.normal(0, 0.06 * field), -room, room))
+        for room in (0.97 * field / 2 - half_x, 0.93 * field / 2 - half_y)
+    ]
+    slice_mm = round(float(rng.uniform(*slice_spacing_mm)), 2)
+    low, high = anatomy.z_range_mm(margin_mm=rng.uniform(0.5, 1.2) * torso.pitch_mm)
+    count = int(np.ceil((high - low) / slice_mm)) + 1
+    return Acquisition(
+        matrix=matrix,
+        pixel_mm=round(field / matrix, 4),
+        slice_mm=slice_mm,
+        z_mm=tuple(low + slice_mm * i for i in range(count)),
+        similarity=Similarity(
+            scale=torso.body_size_mm / REFERENCE_BODY_SIZE_MM,
+            angle_rad=angle,
+            shift_x_mm=shift[0],
+            shift_y_mm=shift[1],
+        ),
+        table_y_mm=shift[1] + half_y + rng.uniform(6, 14),
+        table_curve_per_mm=1 / rng.uniform(700, 1100),
+        blur_mm=rng.uniform(0.35, 0.6),
+        noise_hu=rng.uniform(9, 22),
+        grain_mm=rng.uniform(0.35, 0.6),
+        masked=bool(rng.uniform() < 0.4),
+    )
+
+
+def _half_extent_mm(anatomy: Anatomy, angle_rad: float) -> tuple[float, float]:
+    """Half width and half height of the turned body, with what tumours bulge."""
+    torso = anatomy.torso
+    bulge = max((tumour.bulge_mm for tumour in anatomy.tumours), default=0.0)
+    a = 1.04 * torso.half_width_mm + 0.6 * bulge
+    b = 1.04 * torso.half_depth_mm + 0.8 * bulge
+    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    return float(np.hypot(a * cos, b * sin)), float(np.hypot(a * sin, b * cos))

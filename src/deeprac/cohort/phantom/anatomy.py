@@ -1,0 +1,125 @@
+"""One child: torso, organs, kidneys and tumours, drawn from a seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeprac.cohort.phantom.canvas import Organ
+from deeprac.cohort.phantom.fields import Array, Points
+from deeprac.cohort.phantom.growth import growth
+from deeprac.cohort.phantom.kidney import Kidney, draw_kidney
+from deeprac.cohort.phantom.torso import Torso, draw_torso
+from deeprac.cohort.phantom.tumour import Tumour, draw_tumour
+from deeprac.cohort.phantom.viscera import draw_viscera
+
+_LEAST_REMNANT = 0.3
+"""Share of a kidney that its tumour must leave in sight."""
+
+_LARGEST_SHARE = 0.24
+"""Share of the room around the kidneys that a tumour may take."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A child in the patient frame (see ``fields``); all lengths in mm."""
+
+    age_years: float
+    torso: Torso
+    viscera: list[Organ]
+    kidneys: tuple[Kidney, Kidney]
+    tumours: tuple[Tumour, ...]
+
+    def undisturbed(self, points: Points) -> Points:
+        """Where the soft tissue at the points lay before any tumour grew."""
+        for tumour in self.tumours:
+            points = tumour.undisturbed(points)
+        return points
+
+    def bulged(self, points: Points) -> Points:
+        """Where the body wall at the points would lie without tumours."""
+        for tumour in self.tumours:
+            points = tumour.bulged(points)
+        return points
+
+    def z_range_mm(self, margin_mm: float) -> tuple[float, float]:
+        """Lowest and highest slice: kidneys and tumours with a margin."""
+        ends = [
+            (part.centre_mm[2] - part.reach_mm[2], part.centre_mm[2] + part.reach_mm[2])
+            for part in (
+                *(kidney.capsule for kidney in self.kidneys),
+                *(tumour.shape for tumour in self.tumours),
+            )
+        ]
+        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+        return low - margin_mm, high + margin_mm
+
+
+def draw_anatomy(
+    rng: np.random.Generator, *, age_years: float, bilateral: bool
+) -> Anatomy:
+    """Draw a child of an age with a tumour in one kidney or in both."""
+    size = growth(age_years)
+    torso = draw_torso(rng, size)
+    # Kidneys follow the body of this child, not only its age.
+    length = size.kidney_length_mm * np.sqrt(torso.body_size_mm / size.body_size_mm)
+    kidneys = tuple(draw_kidney(rng, torso, length, side) for side in (-1, 1))
+    viscera = draw_viscera(rng, torso, length)
+    volume = draw_volume_ml(rng, torso, length)
+    first = int(rng.integers(2))
+    tumours = [_draw_fitting(rng, torso, kidneys, first, volume)]
+    if bilateral:
+        other = volume * rng.uniform(0.1, 0.6)
+        tumours.append(_draw_fitting(rng, torso, kidneys, 1 - first, other))
+    return Anatomy(age_years, torso, viscera, kidneys, tuple(tumours))
+
+
+def draw_volume_ml(
+    rng: np.random.Generator, torso: Torso, kidney_length_mm: float
+) -> float:
+    """Draw a tumour volume: log-normal, from tens of ml to what the body can hold."""
+    area = np.pi * 0.86 * torso.half_width_mm * 0.8 * torso.half_depth_mm
+    room_ml = area * 2.6 * kidney_length_mm / 1000
+    largest = _LARGEST_SHARE * room_ml
+    drawn = float(np.exp(rng.normal(np.log(0.32 * largest), 0.85)))
+    # Reflect instead of clip, so that no volume is drawn twice.
+    if drawn > largest:
+        drawn = largest * (largest / drawn) ** 0.5
+    return max(drawn, 8.0 + 4.0 * float(rng.uniform()))
+
+
+def _draw_fitting(
+    rng: np.random.Generator,
+    torso: Torso,
+    kidneys: tuple[Kidney, Kidney],
+    which: int,
+    volume_ml: float,
+) -> Tumour:
+    """Draw tumours, ever smaller, until one leaves enough of its kidney in sight."""
+    while True:
+        tumour = draw_tumour(rng, torso, kidneys[which], volume_ml)
+        if remnant_share(torso, kidneys[which], tumour) >= _LEAST_REMNANT:
+            return tumour
+        volume_ml *= 0.96
+
+
+def remnant_share(torso: Torso, kidney: Kidney, tumour: Tumour) -> float:
+    """Volume of the kidney beside its tumour, as a share of the healthy kidney."""
+    step = float(kidney.capsule.axes_mm[2]) / 9
+    reach = tumour.shape.reach_mm + kidney.capsule.reach_mm
+    low = np.minimum(tumour.shape.centre_mm, kidney.capsule.centre_mm) - reach
+    high = np.maximum(tumour.shape.centre_mm, kidney.capsule.centre_mm) + reach
+    grid: list[Array] = np.meshgrid(
+        *(
+            np.arange(a, b, step, dtype=np.float32)
+            for a, b in zip(low, high, strict=True)
+        ),
+        indexing="ij",
+        sparse=True,
+    )
+    points = Points(*grid)
+    healthy = kidney.level(points) < 0
+    # Psoas depends on the height; the middle one stands for all here.
+    cavity = torso.cavity_level(tumour.bulged(points)._replace(z=np.float32(0)))
+    free = (tumour.level(points, cavity) > 0) & (cavity < 0)
+    seen = (kidney.level(tumour.undisturbed(points)) < 0) & free
+    return float(np.count_nonzero(seen) / max(1, np.count_nonzero(healthy)))
