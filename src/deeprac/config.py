@@ -120,6 +120,12 @@ class Method:
                 "crop the network input is the whole slice. Set it to 1, or set crop."
             )
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is nnU-Net alone, the reference of all ratios."""
+        parts = (self.normaliser, self.crop)
+        return parts == ("none", "none") and not self.augment
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -308,6 +314,19 @@ class Config:
                 )
         return list(errors.values())
 
+    def experiment(self, name: str) -> Experiment:
+        """Return an experiment by name.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        if name not in self.experiments:
+            raise ConfigError(
+                f"There is no experiment {name!r}. The table of experiments has: "
+                f"{', '.join(self.experiments)}."
+            )
+        return self.experiments[name]
+
 
 def unet_stages(input_size: int, min_feature_map: int) -> int:
     """Return the number of resolutions of a U-Net on a square input.
@@ -362,10 +381,15 @@ def load_config(paths: list[Path]) -> Config:
     Raises:
         ConfigError: with every offending key, its value and what is allowed.
     """
+    return Config.from_resolved(resolve(read_raw(paths)))
+
+
+def read_raw(paths: list[Path]) -> dict[str, Any]:
+    """Read and merge configuration files, unchecked and without defaults."""
     raw: dict[str, Any] = {}
     for path in paths:
         raw = schema.merge(raw, _read_mapping(path, "configuration"))
-    return Config.from_resolved(resolve(raw))
+    return raw
 
 
 def resolve(raw: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+# What the rules share. No rules here.
+import json
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+SRC = str(Path(workflow.current_basedir).parent / "src")
+sys.path.insert(0, SRC)
+
+from deeprac.config import resolve
+from deeprac.errors import ConfigError
+from deeprac.schema import merge
+
+# Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
+# that runs Snakemake unless conda or a container brings its own.
+ENVIRONMENT = f'set -euo pipefail; export PYTHONPATH="{SRC}"; '
+if not workflow.deployment_settings.deployment_method:
+    ENVIRONMENT += f'export PATH="{os.path.dirname(sys.executable)}:$PATH"; '
+shell.prefix(ENVIRONMENT)
+
+
+def retyped(value):
+    """Numbers as numbers: Snakemake reads `--config run='{folds: [0]}'` as text."""
+    if isinstance(value, dict):
+        return {key: retyped(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [retyped(part) for part in value]
+    parsed = yaml.safe_load(value) if isinstance(value, str) else value
+    return parsed if isinstance(parsed, (int, float, type(None))) else value
+
+
+def checked(config):
+    """The configuration with all defaults; a wrong key stops Snakemake at once."""
+    raw = {key: config[key] for key in config if key != "pathvars"}
+    if not workflow.modifier.skip_configfile:  # an importing module's is not ours
+        raw = merge(raw, retyped(workflow.config_settings.config))
+    try:
+        return resolve(raw)
+    except ConfigError as error:
+        raise WorkflowError(f"Configuration: {error}") from None
+
+
+CONFIG = checked(config)
+RESULTS = f"{CONFIG['results']}/{CONFIG['cohort']['name']}"
+EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
+METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
+
+# What tables and figures write beside the numbers: names, and the paper's rows.
+TABLE_SETTINGS = {
+    "labels": {name: METHODS[name]["label"] for name in CONFIG["run"]["experiments"]},
+    "published": {
+        name: EXPERIMENTS[name]["published"] for name in CONFIG["run"]["experiments"]
+    },
+    "folds": CONFIG["splits"]["folds"],
+}
+
+# 1 where the configuration asks for a GPU: rules that train or predict wait for one.
+GPU = int(CONFIG["training"]["device"] == "cuda")
+
+# Timed rules take the whole machine, so that they do not share it with each other.
+# Under a cluster profile there is no such number: set-threads says it there.
+ALL_CORES = workflow.resource_settings.cores or 8
+
+
+def section(name, *without):
+    """A section of the configuration, less the keys that change no result."""
+    return {key: CONFIG[name][key] for key in CONFIG[name] if key not in without}
+
+
+def cohort_source(_):
+    """Files outside the workflow that say which cases the cohort has."""
+    cohort = CONFIG["cohort"]
+    if cohort["path"] is None:
+        return []
+    return [f"{cohort['path']}/dataset.json", *filter(None, [cohort["patients"]])]
+
+
+def matrix_settings(wildcards):
+    """What preprocessing depends on."""
+    cohort = CONFIG["cohort"]
+    size = CONFIG["matrices"][wildcards.matrix]["size"]
+    return {"size": size, "air": cohort["air"], "intensity": cohort["intensity"]}
+
+
+def slices(wildcards):
+    """The preprocessed slices that an experiment trains on."""
+    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
+    return f"{RESULTS}/preprocessed/{matrix}/cases.json"
+
+
+def run_settings(wildcards):
+    """What the result of a run depends on: a change here trains it anew."""
+    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
+    idea = {key: METHODS[wildcards.experiment][key] for key in METHOD_KEYS}
+    return {
+        "matrix": CONFIG["matrices"][matrix],
+        "method": idea,
+        "network": CONFIG["network"],
+        "localiser": CONFIG["localiser"] if "stn" in idea.values() else None,
+        "training": section("training", *MACHINE_KEYS),
+    }
+
+
+METHOD_KEYS = ("normaliser", "crop", "augment", "network_input")
+MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
+
+
+def plan_settings(wildcards):
+    """All that plans.json holds, the machine's part included."""
+    machine = {key: CONFIG["training"][key] for key in MACHINE_KEYS}
+    return run_settings(wildcards) | {
+        "machine": machine,
+        "inference": CONFIG["inference"],
+        "air": CONFIG["cohort"]["air"],
+    }
+
+
+def training_minutes(_):
+    """Two days for the paper's budget of 250,000 steps, in proportion for others."""
+    training = CONFIG["training"]
+    steps = training["epochs"] * training["iterations_per_epoch"]
+    return max(60, round(2880 * steps / 250_000))
+
+
+def every_run(name):
+    """One file of every selected run."""
+    return expand(
+        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/{name}",
+        experiment=CONFIG["run"]["experiments"],
+        seed=CONFIG["run"]["seeds"],
+        fold=CONFIG["run"]["folds"],
+    )
+
+
+def figure_titles():
+    """The figures by file name, with their titles in the report."""
+    experiments = CONFIG["run"]["experiments"]
+    titles = {
+        "dice_by_method": "Dice per case by method",
+        "time_vs_dice": "Training time against Dice",
+        "memory": "Memory",
+        "training_curves": "Training curves",
+    }
+    if any(METHODS[name]["normaliser"] == "stn" for name in experiments):
+        titles["stn_slices"] = "What the STN does to slices"
+        titles["stn_mean_image"] = "Mean image before and after the STN"
+    for matrix in CONFIG["matrices"]:
+        if any(EXPERIMENTS[name]["matrix"] == matrix for name in experiments):
+            titles[f"overlays_{matrix}"] = f"Best, median and worst case, {matrix}"
+    return titles
+
+
+FIGURE_TITLES = figure_titles()

@@ -1,0 +1,24 @@
+# Predictions of one fold against the labels: one row per case and label.
+rule evaluate:
+    input:
+        config=ancient("<results>/config.json"),
+        cases="<results>/cohort/cases.csv",
+        splits="<results>/splits_final.json",
+        predictions="<results>/{experiment}/seed{seed}/fold_{fold}/predictions",
+        transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
+    output:
+        "<results>/{experiment}/seed{seed}/fold_{fold}/metrics.csv",
+    log:
+        "<logs>/evaluate/{experiment}/seed{seed}/fold_{fold}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{experiment}/seed{seed}/fold_{fold}.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m deeprac evaluate --config {input.config}"
+        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --fold {wildcards.fold} > {log} 2>&1"

@@ -1,0 +1,106 @@
+# The two tidy tables from which everything below is drawn.
+rule summarise:
+    input:
+        config=ancient("<results>/config.json"),
+        metrics=every_run("metrics.csv"),
+        runs=every_run("run.json"),
+    output:
+        cases="<results>/summary/cases.csv",
+        runs="<results>/summary/runs.csv",
+    log:
+        "<logs>/summarise.log",
+    benchmark:
+        "<benchmarks>/summarise.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m deeprac summarise --config {input.config} > {log} 2>&1"
+
+
+# The paper's two tables beside ours, and one of all experiments.
+rule tables:
+    input:
+        config=ancient("<results>/config.json"),
+        cases="<results>/summary/cases.csv",
+        runs="<results>/summary/runs.csv",
+    output:
+        report(
+            "<results>/tables/table1.csv",
+            caption="../workflow/report/table1.rst",
+            category="Tables",
+            labels={"table": "1: pose and size"},
+        ),
+        report(
+            "<results>/tables/table2.csv",
+            caption="../workflow/report/table2.rst",
+            category="Tables",
+            labels={"table": "2: region of interest"},
+        ),
+        report(
+            "<results>/tables/all.csv",
+            caption="../workflow/report/all.rst",
+            category="Tables",
+            labels={"table": "all experiments"},
+        ),
+        expand(
+            "<results>/tables/{table}.{ending}",
+            table=["table1", "table2", "all"],
+            ending=["md", "tex"],
+        ),
+    log:
+        "<logs>/tables.log",
+    benchmark:
+        "<benchmarks>/tables.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=TABLE_SETTINGS,
+    shell:
+        "python -m deeprac tables --config {input.config} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        config=ancient("<results>/config.json"),
+        cohort="<results>/cohort/cases.csv",
+        cases="<results>/summary/cases.csv",
+        runs="<results>/summary/runs.csv",
+        curves=every_run("training.csv"),
+        transforms=every_run("transforms.csv"),
+        predictions=every_run("predictions"),
+    output:
+        [
+            report(
+                f"<results>/figures/{figure}.svg",
+                caption=f"../workflow/report/{figure}.rst",
+                category="Figures",
+                labels={"figure": title},
+            )
+            for figure, title in FIGURE_TITLES.items()
+        ],
+        expand("<results>/figures/{figure}.png", figure=FIGURE_TITLES),
+    log:
+        "<logs>/figures.log",
+    benchmark:
+        "<benchmarks>/figures.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        labels=TABLE_SETTINGS,
+        figures=CONFIG["figures"],
+    shell:
+        "python -m deeprac figures --config {input.config} > {log} 2>&1"

@@ -1,0 +1,57 @@
+# nnU-Net plans of one experiment: the single source of truth of its runs.
+rule plan:
+    input:
+        config=ancient("<results>/config.json"),
+        cases="<results>/cohort/cases.csv",
+        fingerprint="<results>/preprocessed/dataset_fingerprint.json",
+    output:
+        "<results>/{experiment}/seed{seed}/plans.json",
+        "<results>/{experiment}/seed{seed}/dataset.json",
+    log:
+        "<logs>/plan/{experiment}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plan/{experiment}/seed{seed}.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=plan_settings,
+    shell:
+        "python -m deeprac plan --config {input.config}"
+        " --experiment {wildcards.experiment} --seed {wildcards.seed} > {log} 2>&1"
+
+
+# Plans are ancient: they also name the machine (device, workers), whose change must not
+# repeat finished runs; what must is in params. Resume checkpoints are not declared, since
+# Snakemake deletes declared files before and after a failed job.
+rule train_fold:
+    input:
+        config=ancient("<results>/config.json"),
+        plans=ancient("<results>/{experiment}/seed{seed}/plans.json"),
+        splits="<results>/splits_final.json",
+        slices=slices,
+    output:
+        "<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
+        "<results>/{experiment}/seed{seed}/fold_{fold}/run.json",
+        "<results>/{experiment}/seed{seed}/fold_{fold}/training.csv",
+    log:
+        "<logs>/train/{experiment}/seed{seed}/fold_{fold}.log",
+    benchmark:
+        "<benchmarks>/train/{experiment}/seed{seed}/fold_{fold}.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: ALL_CORES
+    resources:
+        gpu=GPU,
+        mem_mb=32000,
+        runtime=training_minutes,
+    params:
+        settings=run_settings,
+    shell:
+        "python -m deeprac train --config {input.config}"
+        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --fold {wildcards.fold} 2>&1 | tee {log}"
