@@ -1,3 +1,3 @@
-"""DeePRAC: nnU-Net with and without Spatial Transformer front ends on kidney and tumour CT."""
+"""DeePRAC: nnU-Net with and without Spatial Transformer front ends on kidney CT."""
 
 __version__ = "0.1.0"

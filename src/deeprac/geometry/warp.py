@@ -50,22 +50,24 @@ def warp(
     Returns:
         (batch, channels, *size) float32.
     """
-    with torch.autocast(device_type=image.device.type, enabled=False):
-        image = image.float()
-        fine = (size[0] * supersampling, size[1] * supersampling)
-        points = pixel_centres(fine, image.device)
-        grid = transform_points(image_from_out, points)
-        grid = grid.view(-1, *fine, 2)
-        padding = "border" if fill is None else "zeros"
-        offset = 0.0 if fill is None else fill
-        out = functional.grid_sample(
-            image - offset, grid, padding_mode=padding, align_corners=False
-        )
-        if supersampling > 1:
-            out = functional.avg_pool2d(out, supersampling)
-        return out + offset
+    # Everything is cast to float32 here; grid_sample keeps that under autocast.
+    image = image.float()
+    fine = (size[0] * supersampling, size[1] * supersampling)
+    grid = transform_points(image_from_out, pixel_centres(fine, image.device))
+    padding = "border" if fill is None else "zeros"
+    offset = 0.0 if fill is None else fill
+    out = functional.grid_sample(
+        image - offset,
+        grid.view(-1, *fine, 2),
+        padding_mode=padding,
+        align_corners=False,
+    )
+    if supersampling > 1:
+        out = functional.avg_pool2d(out, supersampling)
+    return out + offset
 
 
+@torch.no_grad()
 def inside(
     window_from_out: Tensor, size: tuple[int, int], *, border: float = 0.0
 ) -> Tensor:

@@ -1,0 +1,1 @@
+"""Inference: trained runs applied to whole cases, back on their native grid."""

@@ -1,0 +1,1 @@
+"""Networks: nnU-Net's U-Net and the Spatial Transformer front ends around it."""

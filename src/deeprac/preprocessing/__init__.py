@@ -1,0 +1,1 @@
+"""From canonical cases to slices on a matrix, and back to the native grid."""

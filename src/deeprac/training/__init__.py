@@ -1,0 +1,1 @@
+"""Training: thin nnUNetTrainer subclasses, losses of the localiser, measured cost."""

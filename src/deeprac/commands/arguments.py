@@ -1,0 +1,28 @@
+"""The arguments that verbs share, so that each is spelled and explained once."""
+
+import argparse
+from pathlib import Path
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config``, repeatable; later files overlay earlier ones."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="configuration, YAML or JSON; repeat to overlay",
+    )
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """Add ``--experiment`` and ``--seed``."""
+    parser.add_argument("--experiment", required=True, help="name of the experiment")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the run")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add ``--experiment``, ``--seed`` and ``--fold``."""
+    add_experiment(parser)
+    parser.add_argument("--fold", type=int, required=True, help="number of the fold")

@@ -1,0 +1,46 @@
+"""Verb cost: what one training step costs, without a GPU and without data."""
+
+import argparse
+
+from deeprac.commands.arguments import add_config
+
+HELP = "Count FLOPs, saved bytes and parameters of one training step at its real sizes."
+EXAMPLE = "deeprac cost --config config/config.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument(
+        "--experiment", action="append", help="only this one; repeat for more"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print numbers for machines"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    import json
+    import tempfile
+    from pathlib import Path
+
+    from deeprac.commands.nnunet import configure_nnunet
+    from deeprac.config import load_config
+    from deeprac.layout import Layout
+
+    config = load_config(args.config)
+    names = args.experiment or list(config.run.experiments)
+    experiments = [config.experiment(name) for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        # nnU-Net's trainer wants folders even when it only builds a network.
+        configure_nnunet(
+            Layout(Path(folder) / config.cohort.name),
+            workspace=Path(folder),
+            data_workers=0,
+        )
+        from deeprac.training.step import experiment_costs, format_costs
+
+        costs = experiment_costs(config, experiments)
+    if args.json:
+        print(json.dumps(costs, indent=2))
+    else:
+        print(format_costs(costs))

@@ -1,0 +1,33 @@
+"""Verb plan: the nnU-Net plans of one experiment."""
+
+import argparse
+
+from deeprac.commands.arguments import add_config, add_experiment
+
+HELP = "Write plans.json and dataset.json of one experiment and seed."
+EXAMPLE = (
+    "deeprac plan --config results/demo/config.json --experiment fine_stn --seed 0"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_experiment(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from deeprac.config import load_config
+    from deeprac.files import read_json, write_json
+    from deeprac.layout import Layout
+    from deeprac.training.plans import build_plans, dataset_json
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    experiment = config.experiment(args.experiment)
+    model = layout.model(experiment.name, args.seed)
+    plans = build_plans(config, experiment, args.seed, read_json(layout.fingerprint))
+    cases = len(pd.read_csv(layout.cases_csv))
+    write_json(model / "dataset.json", dataset_json(config, cases))
+    write_json(model / "plans.json", plans)

@@ -1,0 +1,62 @@
+"""Verb preprocess: every axial slice of the cohort on one matrix."""
+
+import argparse
+
+from deeprac.commands.arguments import add_config
+
+HELP = "Bring every axial slice of the cohort onto a matrix, normalised as by nnU-Net."
+EXAMPLE = "deeprac preprocess --config results/demo/config.json --matrix fine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--matrix", required=True, help="name of the matrix")
+
+
+def run(args: argparse.Namespace) -> None:
+    import pandas as pd
+    from tqdm import tqdm
+
+    from deeprac.commands.nnunet import configure_nnunet
+    from deeprac.config import load_config
+    from deeprac.files import read_json, write_json
+    from deeprac.layout import Layout
+    from deeprac.training.plans import CONFIGURATION, preprocessing_plans
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    configure_nnunet(layout, workspace=layout.root, data_workers=0)
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    from deeprac.preprocessing.preprocessor import MatrixPreprocessor, save_case
+    from deeprac.volumes import read_volume
+
+    plans = preprocessing_plans(config, args.matrix, read_json(layout.fingerprint))
+    manager = PlansManager(plans)
+    preprocessor = MatrixPreprocessor(config.cohort.air)
+    cases = pd.read_csv(layout.cases_csv, dtype={"case": str})
+    folder = layout.matrix(args.matrix)
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in tqdm(list(cases.itertuples()), desc=f"to {args.matrix}", unit="case"):
+        image, geometry = read_volume(layout.cohort / row.image)
+        labels, _ = read_volume(layout.cohort / row.label)
+        data, seg, properties = preprocessor.run_case_npy(
+            image[None],
+            labels[None],
+            {"spacing": list(geometry.GetSpacing()[::-1])},
+            manager,
+            manager.get_configuration(CONFIGURATION),
+            {},
+        )
+        save_case(folder / row.case, data, seg, properties)
+    write_json(
+        folder / "cases.json",
+        {
+            "matrix": config.matrices[args.matrix].size,
+            "fingerprint": read_json(layout.fingerprint),
+            "cases": {
+                row.case: [row.image_sha256, row.label_sha256]
+                for row in cases.itertuples()
+            },
+        },
+    )

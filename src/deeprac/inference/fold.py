@@ -1,0 +1,71 @@
+"""Out-of-fold predictions of one run."""
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from deeprac.errors import RunError
+from deeprac.files import atomic_path, read_json, write_csv
+from deeprac.inference.predictor import Prediction, Predictor
+from deeprac.layout import Layout
+from deeprac.training.device import resolve_device
+from deeprac.volumes import read_volume, write_label_map
+
+ENTRIES = ("11", "12", "13", "21", "22", "23")
+
+
+def predict_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
+    """Segment every held-out case of a fold and write labels and transforms.
+
+    Args:
+        layout: the cohort's files.
+        experiment: name of the experiment.
+        seed: seed of the run.
+        fold: number of the fold.
+
+    Raises:
+        RunError: the run is missing, or a held-out case is not in the cohort.
+        DeviceError: the device is not there.
+    """
+    model, target = layout.model(experiment, seed), layout.run(experiment, seed, fold)
+    plans = read_json(model / "plans.json")
+    device = resolve_device(plans["deeprac"]["training"]["device"])
+    predictor = Predictor.from_run(model, fold, device)
+    images = _images(layout)
+    held_out = read_json(layout.splits)[fold]["val"]
+    missing = sorted(set(held_out) - set(images))
+    if missing:
+        raise RunError(
+            f"Fold {fold} of {layout.splits} names cases that {layout.cases_csv} does "
+            f"not have: {', '.join(missing)}. Run `deeprac splits` again."
+        )
+    tables = []
+    for case in tqdm(held_out, desc=f"{experiment} fold {fold}", unit="case"):
+        image, geometry = read_volume(layout.cohort / images[case])
+        prediction = predictor.predict(image, geometry.GetSpacing()[::-1])
+        with atomic_path(target / "predictions" / f"{case}.nii.gz") as temporary:
+            write_label_map(temporary, prediction.labels, geometry)
+        tables.append(transform_table(case, prediction))
+    write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
+
+
+def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
+    """Return one row per slice with both transforms, entries row by row."""
+    count = len(prediction.labels)
+    flat = np.concatenate(
+        [
+            prediction.image_from_input.reshape(count, 6),
+            prediction.image_from_canonical.reshape(count, 6),
+        ],
+        axis=1,
+    )
+    columns = [f"{letter}{entry}" for letter in "ac" for entry in ENTRIES]
+    table = pd.DataFrame(flat, columns=columns)
+    table.insert(0, "slice", np.arange(count))
+    table.insert(0, "case", case)
+    return table
+
+
+def _images(layout: Layout) -> dict[str, str]:
+    cases = pd.read_csv(layout.cases_csv, dtype={"case": str})
+    return dict(zip(cases["case"], cases["image"], strict=True))

@@ -1,0 +1,127 @@
+"""The two small networks that look at the whole slice before the U-Net does."""
+
+from itertools import pairwise
+
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from torch import Tensor, nn
+
+from deeprac.geometry.similarity import similarity
+from deeprac.geometry.warp import pixel_centres
+
+
+class PoseLocaliser(nn.Module):
+    """Regress a bounded similarity from a low-resolution slice.
+
+    Five strided convolutions, a 4 x 4 grid of features and two linear layers. The grid
+    is kept, not averaged, because instance normalisation removes the mean that global
+    pooling would report. The last layer starts at zero, so that an untrained localiser
+    returns the identity.
+
+    Args:
+        base_features: channels of the first convolution; they double twice.
+        max_log_scale: bound of the logarithm of the scale.
+        max_angle_rad: bound of the rotation in radians.
+        max_shift: bound of each component of the shift, in normalised units.
+    """
+
+    def __init__(
+        self,
+        base_features: int,
+        *,
+        max_log_scale: float,
+        max_angle_rad: float,
+        max_shift: float,
+    ) -> None:
+        super().__init__()
+        channels = [4, *(base_features * factor for factor in (1, 2, 4, 4, 4))]
+        blocks: list[nn.Module] = []
+        for inputs, outputs in pairwise(channels):
+            blocks += [
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
+                nn.GroupNorm(1, outputs),
+                nn.LeakyReLU(inplace=True),
+            ]
+        self.features = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(4), nn.Flatten())
+        self.hidden = nn.Linear(16 * channels[-1], 64)
+        self.output = nn.Linear(64, 4)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.max_log_scale = max_log_scale
+        self.max_angle_rad = max_angle_rad
+        self.max_shift = max_shift
+
+    def forward(self, image: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the residual transform and its raw parameters.
+
+        Args:
+            image: (batch, 1, size, size) low-resolution slice.
+            tissue: (batch, 1, size, size) soft tissue, 0 to 1.
+
+        Returns:
+            ``seen_from_canonical`` (batch, 2, 3), where "seen" is the frame of the
+            arguments, and the raw outputs (batch, 4) before they are bounded.
+        """
+        size = image.shape[-2:]
+        points = pixel_centres(size, image.device).transpose(1, 2)
+        coordinates = points.reshape(1, 2, *size).expand(len(image), -1, -1, -1)
+        features = self.features(torch.cat([image, tissue, coordinates], 1))
+        raw = self.output(nn.functional.leaky_relu(self.hidden(features)))
+        bounded = raw.float().tanh()
+        transform = similarity(
+            self.max_log_scale * bounded[:, 0],
+            self.max_angle_rad * bounded[:, 1],
+            self.max_shift * bounded[:, 2:],
+        )
+        return transform, raw
+
+
+def coarse_segmenter(num_classes: int, size: int, base_features: int) -> PlainConvUNet:
+    """Build the small U-Net that finds kidneys and tumour in the canonical frame.
+
+    Args:
+        num_classes: background included.
+        size: side of its input in pixels; halved until 8 pixels are left.
+        base_features: channels at full resolution; they double twice.
+
+    Returns:
+        A module from (batch, 1, size, size) to logits (batch, num_classes, size, size).
+    """
+    stages = max(2, (size // 8).bit_length())
+    network = PlainConvUNet(
+        1,
+        n_stages=stages,
+        features_per_stage=[base_features * min(2**i, 4) for i in range(stages)],
+        conv_op=nn.Conv2d,
+        kernel_sizes=3,
+        strides=[1] + [2] * (stages - 1),
+        n_conv_per_stage=1,
+        num_classes=num_classes,
+        n_conv_per_stage_decoder=1,
+        conv_bias=True,
+        norm_op=nn.InstanceNorm2d,
+        norm_op_kwargs={"eps": 1e-5, "affine": True},
+        nonlin=nn.LeakyReLU,
+        nonlin_kwargs={"inplace": True},
+    )
+    network.apply(network.initialize)
+    return network
+
+
+def soft_argmax(probability: Tensor, prior_mass: float = 0.002) -> Tensor:
+    """Return the centre of a foreground probability map, differentiably.
+
+    A prior at the frame's centre, as heavy as ``prior_mass`` of the frame, keeps the
+    result defined and smooth on slices without foreground.
+
+    Args:
+        probability: (batch, 1, height, width), 0 to 1.
+        prior_mass: share of the frame.
+
+    Returns:
+        (batch, 2) centre (x, y) in normalised units.
+    """
+    points = pixel_centres(probability.shape[-2:], probability.device)
+    weight = probability.float().flatten(1)
+    mass = weight.sum(1) + prior_mass * weight.shape[1]
+    return (weight[:, :, None] * points).sum(1) / mass[:, None]

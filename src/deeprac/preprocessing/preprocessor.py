@@ -1,0 +1,107 @@
+"""nnU-Net's preprocessor with the matrix in the place of its resampling."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnunetv2.preprocessing.preprocessors.default_preprocessor import (
+    DefaultPreprocessor,
+)
+from nnunetv2.training.dataloading.nnunet_dataset import (
+    comp_blosc2_params,
+    nnUNetDatasetBlosc2,
+)
+from nnunetv2.utilities.plans_handling.plans_handler import (
+    ConfigurationManager,
+    PlansManager,
+)
+from numpy.typing import NDArray
+
+from deeprac.labels import FOREGROUND
+from deeprac.preprocessing.matrix import image_to_matrix, labels_to_matrix
+
+
+class MatrixPreprocessor(DefaultPreprocessor):
+    """Normalise as nnU-Net does, then bring every axial slice onto the matrix.
+
+    nnU-Net's crop to non-zero values is left out: it would trim slices whose
+    background is 0 and so break the relation between slice and matrix.
+
+    Args:
+        air: value of air in the source, used for padding.
+    """
+
+    def __init__(self, air: float) -> None:
+        super().__init__(verbose=False)
+        self.air = air
+
+    def run_case_npy(
+        self,
+        data: NDArray,
+        seg: NDArray | None,
+        properties: dict[str, Any],
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        dataset_json: dict[str, Any],
+    ) -> tuple[NDArray, NDArray | None, dict[str, Any]]:
+        """Preprocess one case.
+
+        Args:
+            data: (1, slices, height, width) in the source's unit.
+            seg: (1, slices, height, width) label map, or None.
+            properties: nnU-Net's, with ``spacing``; completed in place.
+            plans_manager: the plans.
+            configuration_manager: its 2D configuration.
+            dataset_json: unused; nnU-Net's signature.
+
+        Returns:
+            Normalised data (1, slices, matrix, matrix) float32, labels int8 on the same
+            grid or None, and the properties.
+        """
+        size = configuration_manager.patch_size[0]
+        properties["native_shape"] = tuple(data.shape[1:])
+        # Padded with air after normalisation: the normalised value of the padding.
+        background = np.full((1, 1, 1, 1), self.air, np.float32)
+        background, data = (
+            self._normalize(
+                array.astype(np.float32),
+                np.zeros_like(array),
+                configuration_manager,
+                plans_manager.foreground_intensity_properties_per_channel,
+            )
+            for array in (background, data)
+        )
+        image = image_to_matrix(data[0], size, float(background.item()))[None]
+        if seg is None:
+            return image, None, properties
+        labels = labels_to_matrix(seg[0], size)[None]
+        properties["class_locations"] = self._sample_foreground_locations(
+            labels, [label.value for label in FOREGROUND]
+        )
+        return image, labels, properties
+
+
+def save_case(
+    target: Path, data: NDArray, seg: NDArray, properties: dict[str, Any]
+) -> None:
+    """Write a preprocessed case in nnU-Net's storage format.
+
+    Args:
+        target: path without suffix.
+        data: (1, slices, size, size) float32.
+        seg: (1, slices, size, size) int8.
+        properties: nnU-Net's.
+    """
+    patch = tuple(data.shape[-2:])
+    blocks, chunks = comp_blosc2_params(data.shape, patch, data.itemsize)
+    blocks_seg, chunks_seg = comp_blosc2_params(seg.shape, patch, seg.itemsize)
+    nnUNetDatasetBlosc2.save_case(
+        data,
+        seg,
+        properties,
+        str(target),
+        chunks=chunks,
+        blocks=blocks,
+        chunks_seg=chunks_seg,
+        blocks_seg=blocks_seg,
+    )

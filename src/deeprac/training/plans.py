@@ -1,0 +1,148 @@
+"""nnU-Net plans of one experiment: the single source of truth of its runs."""
+
+from dataclasses import asdict
+from typing import Any
+
+from deeprac.config import Config, Experiment, Method
+from deeprac.labels import Label
+from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS, unet_kwargs
+
+CONFIGURATION = "2d"
+STN_CLASS = "deeprac.networks.stn_unet.STNUNet"
+RESAMPLING = {
+    "resampling_fn_data": "resample_data_or_seg_to_shape",
+    "resampling_fn_seg": "resample_data_or_seg_to_shape",
+    "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+    "resampling_fn_data_kwargs": {"is_seg": False, "order": 1},
+    "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1},
+    "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1},
+}
+"""Required by nnU-Net's plans; the matrix has its own (``preprocessing.matrix``)."""
+
+
+def network_input_size(config: Config, experiment: Experiment) -> int:
+    """Side of the U-Net's input in pixels."""
+    method = config.methods[experiment.method]
+    return round(method.network_input * config.matrices[experiment.matrix].size)
+
+
+def uses_stn(method: Method) -> bool:
+    """Whether a method has a Spatial Transformer front end."""
+    return "stn" in (method.normaliser, method.crop)
+
+
+def dataset_json(config: Config, cases: int) -> dict[str, Any]:
+    """Return nnU-Net's ``dataset.json`` of the canonical cohort."""
+    return {
+        "name": config.cohort.name,
+        "channel_names": {"0": "CT"},
+        "labels": {label.title: label.value for label in Label},
+        "numTraining": cases,
+        "file_ending": ".nii.gz",
+    }
+
+
+def preprocessing_plans(
+    config: Config, matrix: str, fingerprint: dict[str, Any]
+) -> dict[str, Any]:
+    """Build the part of the plans that all experiments at a matrix share.
+
+    Args:
+        config: the whole configuration.
+        matrix: name of the matrix.
+        fingerprint: content of ``dataset_fingerprint.json``.
+
+    Returns:
+        JSON-able plans without architecture.
+    """
+    size = config.matrices[matrix].size
+    return {
+        "dataset_name": config.cohort.name,
+        "plans_name": "deeprac",
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": fingerprint[
+            "foreground_intensity_properties_per_channel"
+        ],
+        "configurations": {
+            CONFIGURATION: {
+                "data_identifier": matrix,
+                "preprocessor_name": "MatrixPreprocessor",
+                "batch_size": config.matrices[matrix].batch_size,
+                "patch_size": [size, size],
+                "median_image_size_in_voxels": [size, size],
+                "spacing": [1.0, 1.0],
+                "normalization_schemes": ["CTNormalization"],
+                "use_mask_for_norm": [False],
+                "batch_dice": True,
+                **RESAMPLING,
+            }
+        },
+    }
+
+
+def build_plans(
+    config: Config, experiment: Experiment, seed: int, fingerprint: dict[str, Any]
+) -> dict[str, Any]:
+    """Build the plans of one experiment.
+
+    Args:
+        config: the whole configuration.
+        experiment: which row.
+        seed: the run's seed.
+        fingerprint: content of ``dataset_fingerprint.json``.
+
+    Returns:
+        JSON-able plans; what nnU-Net does not know is under ``deeprac``.
+    """
+    method = config.methods[experiment.method]
+    plans = preprocessing_plans(config, experiment.matrix, fingerprint)
+    plans["configurations"][CONFIGURATION]["architecture"] = _architecture(
+        config, experiment, fingerprint
+    )
+    plans["deeprac"] = {
+        "cohort": config.cohort.name,
+        "experiment": experiment.name,
+        "method": method.name,
+        "matrix": experiment.matrix,
+        "seed": seed,
+        "augment": method.augment,
+        "air": config.cohort.air,
+        "network_input_size": network_input_size(config, experiment),
+        "training": asdict(config.training),
+        "inference": asdict(config.inference),
+        "localiser": asdict(config.localiser) if uses_stn(method) else None,
+    }
+    return plans
+
+
+def _architecture(
+    config: Config, experiment: Experiment, fingerprint: dict[str, Any]
+) -> dict[str, Any]:
+    method = config.methods[experiment.method]
+    size = network_input_size(config, experiment)
+    kwargs = unet_kwargs(size, config.network)
+    if not uses_stn(method):
+        name = NETWORK_CLASS
+    else:
+        name = STN_CLASS
+        kwargs |= {
+            "matrix_size": config.matrices[experiment.matrix].size,
+            "network_input_size": size,
+            "air": normalised_air(fingerprint),
+            "crop": method.crop == "stn",
+            "localiser": asdict(config.localiser),
+        }
+    return {
+        "network_class_name": name,
+        "arch_kwargs": kwargs,
+        "_kw_requires_import": list(KWARGS_TO_IMPORT),
+    }
+
+
+def normalised_air(fingerprint: dict[str, Any]) -> float:
+    """Value of air after CTNormalization, which clips at the 0.5 percentile."""
+    channel = fingerprint["foreground_intensity_properties_per_channel"]["0"]
+    return (channel["percentile_00_5"] - channel["mean"]) / max(channel["std"], 1e-8)

@@ -1,0 +1,241 @@
+"""One run: build the trainer, resume where there is something to resume, publish."""
+
+import logging
+import shutil
+import sys
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from deeprac import provenance
+from deeprac.errors import RunError
+from deeprac.files import atomic_path, read_json, write_csv, write_json
+from deeprac.labels import FOREGROUND
+from deeprac.layout import Layout
+from deeprac.training.cost import StepCost, step_cost
+from deeprac.training.device import describe_device, resolve_device
+from deeprac.training.plans import CONFIGURATION
+from deeprac.training.trainer import DeepracTrainer, STNTrainer
+
+SCHEMA_VERSION = 1
+log = logging.getLogger(__name__)
+
+
+def build_trainer(
+    plans: dict[str, Any], dataset: dict[str, Any], fold: int, device: torch.device
+) -> DeepracTrainer:
+    """Instantiate the trainer that the plans call for.
+
+    Args:
+        plans: content of ``plans.json``.
+        dataset: content of ``dataset.json``.
+        fold: number of the fold.
+        device: where to train.
+
+    Returns:
+        A trainer that is not yet initialised.
+    """
+    trainer = STNTrainer if plans["deeprac"]["localiser"] else DeepracTrainer
+    # nnU-Net pops this undocumented key from the plans that it is given.
+    plans = deepcopy(plans) | {"continue_training": False}
+    return trainer(plans, CONFIGURATION, fold, dataset, device)
+
+
+def measure_step(trainer: DeepracTrainer) -> StepCost:
+    """Count one training step of a trainer at its real sizes, on the meta device."""
+    plans, configuration = trainer.plans_manager, trainer.configuration_manager
+    with torch.device("meta"):
+        counted = trainer.build_network_architecture(plans, configuration, 1, 3, True)
+    counted = counted.to("meta").train()
+    own, trainer.network = trainer.network, counted
+    try:
+        loss = trainer._build_loss()
+    finally:
+        trainer.network = own
+    batch, size = configuration.batch_size, configuration.patch_size[0]
+    image = torch.zeros(batch, 1, size, size, device="meta")
+    target = [
+        torch.zeros(batch, 1, *(round(size * s) for s in scale), device="meta")
+        for scale in trainer._get_deep_supervision_scales()
+    ]
+    return step_cost(counted, loss, image, target)
+
+
+def train_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
+    """Train one fold and write checkpoint, training curve and ``run.json``.
+
+    Resume checkpoints live in ``Layout.checkpoints`` and are bound to a digest of the
+    run's settings and data.
+
+    Args:
+        layout: the cohort's files.
+        experiment: name of the experiment.
+        seed: seed of the run.
+        fold: number of the fold.
+
+    Raises:
+        RunError: the checkpoint belongs to other settings, or the training failed.
+        DeviceError: the device is not there.
+    """
+    model = layout.model(experiment, seed)
+    plans = read_json(model / "plans.json")
+    device = resolve_device(plans["deeprac"]["training"]["device"])
+    workspace = layout.checkpoints(experiment, seed, fold)
+    identity = _identity(layout, plans, fold)
+    _bind(workspace, identity)
+    trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
+    trainer.initialize()
+    _resume(trainer)
+    try:
+        trainer.run_training()
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"{experiment}, fold {fold}: the GPU's memory is too small ({error}). "
+            f"Lower matrices.{plans['deeprac']['matrix']}.batch_size; every method at this "
+            "matrix must then be trained again."
+        ) from error
+    _publish(trainer, layout, plans, identity)
+    shutil.rmtree(workspace)
+
+
+def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
+    """Digest of everything that a half-finished training depends on."""
+    matrix = plans["deeprac"]["matrix"]
+    return provenance.digest(
+        {
+            "plans": plans,
+            "split": read_json(layout.splits)[fold : fold + 1],
+            "cases": read_json(layout.matrix(matrix) / "cases.json"),
+        }
+    )
+
+
+def _bind(workspace: Path, identity: str) -> None:
+    stamp = workspace / "identity.json"
+    if stamp.exists() and read_json(stamp)["sha256"] != identity:
+        raise RunError(
+            f"{workspace} holds the checkpoint of an interrupted training with other "
+            "settings, folds or data. Restore those to resume it, or delete the folder "
+            "to train afresh."
+        )
+    write_json(stamp, {"sha256": identity})
+
+
+def _resume(trainer: DeepracTrainer) -> None:
+    folder = Path(trainer.output_folder)
+    for name in ("checkpoint_final.pth", "checkpoint_latest.pth"):
+        if (folder / name).exists():
+            trainer.load_checkpoint(str(folder / name))
+            log.info("resuming %s at epoch %d", folder.name, trainer.current_epoch)
+            return
+
+
+def _publish(
+    trainer: DeepracTrainer, layout: Layout, plans: dict[str, Any], identity: str
+) -> None:
+    settings = plans["deeprac"]
+    target = layout.run(settings["experiment"], settings["seed"], trainer.fold)
+    epochs = _epochs(trainer)
+    write_csv(target / "training.csv", _training_curve(epochs))
+    for path in sorted(Path(trainer.output_folder).glob("training_log_*.txt")):
+        with atomic_path(target / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    with atomic_path(target / "checkpoint_final.pth") as temporary:
+        shutil.copyfile(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
+    write_json(target / "run.json", _run_record(trainer, plans, identity, epochs))
+
+
+def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
+    logged = trainer.logger.local_logger.my_fantastic_logging
+    dice = np.asarray(logged["dice_per_class_or_region"], float)
+    start = np.asarray(logged["epoch_start_timestamps"])
+    stop = np.asarray(logged["epoch_end_timestamps"])
+    return pd.DataFrame(
+        {
+            "epoch": np.arange(len(start)),
+            "learning_rate": logged["lrs"],
+            "train_loss": logged["train_losses"],
+            "val_loss": logged["val_losses"],
+            **{
+                f"val_dice_{label.title}": dice[:, index]
+                for index, label in enumerate(FOREGROUND)
+            },
+            "seconds": stop - start,
+            "data_wait_seconds": logged["data_wait_seconds"],
+            "segment": logged["segment"],
+            "start": start,
+            "stop": stop,
+            "gpu_peak_allocated_gib": logged["gpu_peak_allocated_gib"],
+            "gpu_peak_reserved_gib": logged["gpu_peak_reserved_gib"],
+            "host_peak_gib": logged["host_peak_gib"],
+        }
+    )
+
+
+def _training_curve(epochs: pd.DataFrame) -> pd.DataFrame:
+    return epochs.loc[:, "epoch":"segment"]
+
+
+def _run_record(
+    trainer: DeepracTrainer,
+    plans: dict[str, Any],
+    identity: str,
+    epochs: pd.DataFrame,
+) -> dict[str, Any]:
+    settings = plans["deeprac"]
+    training = settings["training"]
+    names = ("cohort", "experiment", "method", "matrix", "seed")
+    return {
+        "schema": SCHEMA_VERSION,
+        **{name: settings[name] for name in names},
+        "fold": trainer.fold,
+        "device": describe_device(trainer.device),
+        "host": provenance.host(),
+        "software": provenance.software(),
+        "git": provenance.git_state(),
+        "argv": sys.argv,
+        "config_sha256": identity,
+        "settings": {
+            **training,
+            "augment": settings["augment"],
+            "batch_size": trainer.configuration_manager.batch_size,
+            "matrix_size": trainer.configuration_manager.patch_size[0],
+            "network_input_size": settings["network_input_size"],
+        },
+        "segments": [_segment(part) for _, part in epochs.groupby("segment")],
+        "cost": _cost(epochs) | measure_step(trainer).as_dict(),
+    }
+
+
+def _segment(epochs: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "start": _iso(epochs["start"].min()),
+        "stop": _iso(epochs["stop"].max()),
+        "first_epoch": int(epochs["epoch"].min()),
+        "last_epoch": int(epochs["epoch"].max()),
+    }
+
+
+def _iso(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
+
+
+def _cost(epochs: pd.DataFrame) -> dict[str, float | None]:
+    """Cumulate over all segments; the first epoch warms up and is no typical one."""
+    seconds = epochs["seconds"]
+    typical = seconds.iloc[1:] if len(seconds) > 1 else seconds
+    peaks = ("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib")
+    return {
+        "training_seconds": float(seconds.sum()),
+        "epoch_seconds_median": float(typical.median()),
+        "data_wait_share": float(epochs["data_wait_seconds"].sum() / seconds.sum()),
+        **{
+            peak: None if epochs[peak].isna().any() else float(epochs[peak].max())
+            for peak in peaks
+        },
+    }

@@ -1,0 +1,88 @@
+"""Cost of the training steps of whole experiments, side by side."""
+
+import contextlib
+import io
+from typing import Any
+
+import torch
+
+from deeprac.config import Config, Experiment
+from deeprac.training.plans import build_plans, dataset_json
+from deeprac.training.run import build_trainer, measure_step
+
+NOMINAL_FINGERPRINT = {
+    "foreground_intensity_properties_per_channel": {
+        "0": {"mean": 100.0, "std": 70.0, "percentile_00_5": -60.0}
+    }
+}
+"""Intensities do not change the cost of a step; any will do."""
+
+
+def experiment_costs(
+    config: Config, experiments: list[Experiment]
+) -> list[dict[str, Any]]:
+    """Count one step of each experiment at its real sizes.
+
+    Args:
+        config: the whole configuration.
+        experiments: which rows.
+
+    Returns:
+        One record per experiment with sizes, cost, and ratios to the plain nnU-Net
+        (no normaliser, crop or augmentation) at the same matrix where it is among the
+        experiments.
+    """
+    records = [_record(config, experiment) for experiment in experiments]
+    plain = {
+        record["matrix"]: record
+        for record, experiment in zip(records, experiments, strict=True)
+        if config.methods[experiment.method].is_plain
+    }
+    for record in records:
+        reference = plain.get(record["matrix"])
+        for key in ("step_flops", "step_saved_bytes"):
+            record[f"{key}_ratio"] = record[key] / reference[key] if reference else None
+    return records
+
+
+def _record(config: Config, experiment: Experiment) -> dict[str, Any]:
+    plans = build_plans(config, experiment, 0, NOMINAL_FINGERPRINT)
+    # nnU-Net greets on stdout, which here belongs to the result.
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer = build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
+        cost = measure_step(trainer)
+    matrix = config.matrices[experiment.matrix]
+    return {
+        "experiment": experiment.name,
+        "matrix": experiment.matrix,
+        "matrix_size": matrix.size,
+        "network_input_size": plans["deeprac"]["network_input_size"],
+        "batch_size": matrix.batch_size,
+        **cost.as_dict(),
+    }
+
+
+def format_costs(records: list[dict[str, Any]]) -> str:
+    """Return the records as a text table."""
+    header = (
+        f"{'experiment':28}{'matrix':>7}{'input':>7}{'batch':>7}{'TFLOP':>9}"
+        f"{'ratio':>7}{'saved GiB':>11}{'ratio':>7}{'parameters':>12}"
+    )
+    lines = [
+        "One training step, forward and backward, float32; ratios to the plain nnU-Net "
+        "at the same matrix.",
+        header,
+    ]
+    for record in records:
+        lines.append(
+            f"{record['experiment']:28}{record['matrix_size']:7d}"
+            f"{record['network_input_size']:7d}{record['batch_size']:7d}"
+            f"{record['step_flops'] / 1e12:9.3f}{_ratio(record['step_flops_ratio'])}"
+            f"{record['step_saved_bytes'] / 2**30:11.3f}"
+            f"{_ratio(record['step_saved_bytes_ratio'])}{record['parameters']:12,d}"
+        )
+    return "\n".join(lines)
+
+
+def _ratio(value: float | None) -> str:
+    return "      -" if value is None else f"{value:7.3f}"

@@ -1,0 +1,292 @@
+"""nnU-Net's trainer with a schedule from the plans, a seed and measured cost.
+
+What differs between methods is in the plans and in ``deeprac.networks``; loss,
+sampling, augmentation and optimiser are nnU-Net's own.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import nn
+
+from deeprac.errors import RunError
+from deeprac.files import atomic_path, read_json
+from deeprac.training.losses import STNLoss
+from deeprac.training.schedule import PolyLR
+
+GIB = 2**30
+EXTRA_LOG = (
+    "data_wait_seconds",
+    "segment",
+    "gpu_peak_allocated_gib",
+    "gpu_peak_reserved_gib",
+    "host_peak_gib",
+)
+"""What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
+
+
+class TimedLoader:
+    """Pass batches through and add up the time spent waiting for them.
+
+    Args:
+        loader: nnU-Net's augmenter.
+    """
+
+    def __init__(self, loader: Iterator[dict[str, Any]]) -> None:
+        self.loader = loader
+        self.waited_seconds = 0.0
+
+    def __iter__(self) -> "TimedLoader":
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        start = time.perf_counter()
+        batch = next(self.loader)
+        self.waited_seconds += time.perf_counter() - start
+        return batch
+
+
+class DeepracTrainer(nnUNetTrainer):
+    """nnU-Net's training of one fold, as the plans' ``deeprac`` section states it."""
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008  (nnU-Net's signature)
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        # nnU-Net expects {nnUNet_preprocessed}/{dataset}/{identifier}; ours keeps the
+        # preprocessed slices apart from the other files of the cohort.
+        base = Path(self.preprocessed_dataset_folder_base)
+        identifier = self.configuration_manager.data_identifier
+        self.splits_file = base / "splits_final.json"
+        self.preprocessed_dataset_folder_base = str(base / "preprocessed")
+        self.preprocessed_dataset_folder = str(base / "preprocessed" / identifier)
+        self.settings: dict[str, Any] = plans["deeprac"]
+        training = self.settings["training"]
+        self.num_epochs = training["epochs"]
+        self.num_iterations_per_epoch = training["iterations_per_epoch"]
+        self.num_val_iterations_per_epoch = training["validation_iterations"]
+        self.initial_lr = training["learning_rate"]
+        self.weight_decay = training["weight_decay"]
+        self.oversample_foreground_percent = training["oversample_foreground"]
+        self.save_every = training["checkpoint_every"]
+        self.segment = 0
+        for key in EXTRA_LOG:
+            self.logger.local_logger.my_fantastic_logging[key] = []
+
+    def do_split(self) -> tuple[list[str], list[str]]:
+        """Return training and held-out cases of the fold.
+
+        Raises:
+            RunError: the fold is not in ``splits_final.json``.
+        """
+        splits = read_json(self.splits_file)
+        if self.fold >= len(splits):
+            raise RunError(
+                f"fold {self.fold} is not in {self.splits_file}, which has "
+                f"{len(splits)} folds. Choose a fold below that number."
+            )
+        split = splits[self.fold]
+        return split["train"], split["val"]
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
+        """Augment as nnU-Net does, or not at all."""
+        if self.settings["augment"]:
+            return super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        self.inference_allowed_mirroring_axes = None
+        return None, False, self.configuration_manager.patch_size, None
+
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
+        """Augment as nnU-Net does, or not at all."""
+        if self.settings["augment"]:
+            transforms = super().get_training_transforms(*args, **kwargs)
+            _choose_blur_without_timing(transforms)
+            return transforms
+        kept = ("is_cascaded", "foreground_labels", "regions", "ignore_label")
+        return self.get_validation_transforms(
+            args[2], **{key: kwargs[key] for key in kept}
+        )
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
+        """Build nnU-Net's SGD, or AdamW for short budgets, and its poly schedule."""
+        groups = self.parameter_groups()
+        if self.settings["training"]["optimiser"] == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                groups,
+                self.initial_lr,
+                weight_decay=self.weight_decay,
+                momentum=0.99,
+                nesterov=True,
+            )
+        else:
+            optimizer = torch.optim.AdamW(
+                groups, self.initial_lr, weight_decay=self.weight_decay
+            )
+        return optimizer, PolyLR(optimizer, self.num_epochs)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the optimiser's parameter groups."""
+        return [{"params": list(self.network.parameters())}]
+
+    def on_train_start(self) -> None:
+        """Start or resume; see nnU-Net."""
+        super().on_train_start()
+        self.dataloader_train = TimedLoader(self.dataloader_train)
+        self.dataloader_val = TimedLoader(self.dataloader_val)
+        logged = self.logger.local_logger.my_fantastic_logging["segment"]
+        self.segment = logged[-1] + 1 if logged else 0
+
+    def on_epoch_start(self) -> None:
+        """Seed by run and epoch, so that a resumed run repeats the uninterrupted one.
+
+        On a GPU, and with loader processes, nnU-Net is not deterministic by design.
+        """
+        seed = self.settings["seed"] * 1_000_003 + self.fold * 10_007
+        seed_everything(seed + self.current_epoch)
+        for loader in (self.dataloader_train, self.dataloader_val):
+            loader.waited_seconds = 0.0
+        super().on_epoch_start()
+
+    def on_epoch_end(self) -> None:
+        """Log the epoch's cost, then what nnU-Net logs."""
+        cuda = self.device.type == "cuda"
+        values = (
+            self.dataloader_train.waited_seconds + self.dataloader_val.waited_seconds,
+            self.segment,
+            torch.cuda.max_memory_allocated() / GIB if cuda else None,
+            torch.cuda.max_memory_reserved() / GIB if cuda else None,
+            peak_host_bytes() / GIB,
+        )
+        for key, value in zip(EXTRA_LOG, values, strict=True):
+            self.logger.log(key, value, self.current_epoch)
+        super().on_epoch_end()
+
+    def on_train_end(self) -> None:
+        """Save the final checkpoint and stop the loaders; see nnU-Net."""
+        self.dataloader_train = self.dataloader_train.loader
+        self.dataloader_val = self.dataloader_val.loader
+        super().on_train_end()
+
+    def save_checkpoint(self, filename: str) -> None:
+        """Save a checkpoint atomically; never one chosen on the held-out cases.
+
+        nnU-Net's validation cases are this benchmark's test cases, so its "best"
+        checkpoint would be selected on the test set.
+        """
+        if Path(filename).name == "checkpoint_best.pth":
+            return
+        try:
+            with atomic_path(Path(filename)) as temporary:
+                super().save_checkpoint(str(temporary))
+        except RuntimeError as error:  # how torch.save reports a full disk
+            raise RunError(
+                f"The checkpoint {filename} cannot be written: {error}. Free disk "
+                "space and run the same command again; it resumes from the one before."
+            ) from error
+
+    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
+        """Stop a training that diverged instead of finishing it."""
+        super().on_train_epoch_end(train_outputs)
+        loss = self.logger.get_value("train_losses", step=-1)
+        if not np.isfinite(loss):
+            raise RunError(
+                f"{self.settings['experiment']}, fold {self.fold}: the training loss "
+                f"is {loss} in epoch {self.current_epoch}. Lower "
+                "training.learning_rate."
+            )
+
+
+class STNTrainer(DeepracTrainer):
+    """The same training with the losses and learning rate of the localiser."""
+
+    def _build_loss(self) -> nn.Module:
+        return STNLoss(super()._build_loss(), self.network, self.settings["localiser"])
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the U-Nets' parameters, and the localiser's with their own rate."""
+        pose = list(self.network.pose.parameters())
+        own = {id(parameter) for parameter in pose}
+        rest = [p for p in self.network.parameters() if id(p) not in own]
+        factor = self.settings["localiser"]["learning_rate_factor"]
+        return [{"params": rest}, {"params": pose, "lr": self.initial_lr * factor}]
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
+        """Clip the pose localiser's gradient on its own, just before each step.
+
+        nnU-Net clips the norm over all parameters, where the U-Net's share would drown
+        the localiser's.
+        """
+        optimizer, schedule = super().configure_optimizers()
+        pose = list(self.network.pose.parameters())
+        optimizer.register_step_pre_hook(
+            lambda *_: torch.nn.utils.clip_grad_norm_(pose, 1.0) and None
+        )
+        return optimizer, schedule
+
+    def on_train_start(self) -> None:
+        """Calibrate template and crop on the training cases of the fold, once."""
+        super().on_train_start()
+        if self.current_epoch == 0:
+            self.network.calibrate(self._labelled_slices())
+
+    def _labelled_slices(
+        self, per_case: int = 16
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        dataset, _ = self.get_tr_and_val_datasets()
+        for case in sorted(dataset.identifiers):
+            data, seg, _, _ = dataset.load_case(case)
+            labels = np.asarray(seg[:])[0] > 0
+            slices = np.flatnonzero(labels.any(axis=(1, 2)))
+            chosen = slices[:: max(1, len(slices) // per_case)]
+            image = np.stack([data[0, int(index)] for index in chosen])
+            yield tuple(
+                torch.from_numpy(array[:, None].astype(np.float32)).to(self.device)
+                for array in (image, labels[chosen])
+            )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def peak_host_bytes() -> int:
+    """Peak resident memory of this process in bytes."""
+    # psutil reports the peak on Windows only; elsewhere the kernel keeps it.
+    if os.name == "nt":
+        return psutil.Process().memory_info().peak_wset
+    import resource  # noqa: PLC0415  (absent on Windows)
+    import sys  # noqa: PLC0415
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _choose_blur_without_timing(transform: Any) -> None:
+    """Make Gaussian blur deterministic.
+
+    With ``benchmark`` on, batchgenerators times two implementations at run time and
+    keeps the faster one; they differ in the last bits, and so would repeated runs.
+    """
+    if isinstance(transform, GaussianBlurTransform):
+        transform.benchmark = False
+    for child in getattr(transform, "transforms", []):
+        _choose_blur_without_timing(child)
+    if hasattr(transform, "transform"):
+        _choose_blur_without_timing(transform.transform)
