@@ -45,7 +45,7 @@ class Acquisition:
         return max(1.1 * self.pixel_mm, 0.25 * self.slice_mm)
 
     def image_points(self) -> tuple[Array, Array]:
-        """x as a row and y as a column: the pixel centres in the image frame, in mm."""
+        """Pixel centres in the image frame, in mm: x as a row, y as a column."""
         centre = (self.matrix - 1) / 2
         line = ((np.arange(self.matrix) - centre) * self.pixel_mm).astype(np.float32)
         return line[None, :], line[:, None]

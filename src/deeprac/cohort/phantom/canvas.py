@@ -1,4 +1,4 @@
-"""One slice being painted: Hounsfield units, and boxes so that small shapes are cheap."""
+"""One slice being painted, in Hounsfield units, and boxes that keep it cheap."""
 
 from dataclasses import dataclass
 

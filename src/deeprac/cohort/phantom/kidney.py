@@ -1,4 +1,4 @@
-"""A kidney in early arterial contrast: bright cortex, darker medulla, fat in the sinus."""
+"""A kidney in early arterial contrast: bright cortex, darker medulla, sinus fat."""
 
 from dataclasses import dataclass
 

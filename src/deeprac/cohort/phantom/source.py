@@ -30,6 +30,7 @@ class PhantomSource:
     """
 
     def __init__(self, config: CohortConfig) -> None:
+        """Take the ``phantom`` section of the cohort's settings."""
         self._phantom: PhantomConfig = config.phantom
 
     def names(self) -> list[str]:
@@ -79,7 +80,7 @@ def draw_patient(phantom: PhantomConfig, index: int) -> tuple[float, bool]:
     """Age in years, and whether both kidneys have a tumour.
 
     Evenly spread sequences instead of independent draws: small cohorts, too, span the
-    ages (most patients are between one and seven) and keep the share of bilateral cases.
+    ages (most patients are between one and seven) and keep the share of bilateral ones.
     """
     first, second = np.random.default_rng(phantom.seed).uniform(size=2)
     share = (first + index * _GOLDEN) % 1

@@ -33,6 +33,7 @@ class Torso:
     waves: Waves
     bone: Waves
     marrow_hu: float
+    mesentery_hu: float
 
     @property
     def body_size_mm(self) -> float:
@@ -107,7 +108,7 @@ class Torso:
         return blobs
 
     def paint_wall(self, canvas: Canvas, points: Points) -> Array:
-        """Skin, fat, muscle and the fat of an empty cavity; returns the skin's level."""
+        """Skin, fat, muscle and the empty cavity; returns the skin's level."""
         everything = (slice(None), slice(None))
         level = self.level(points)
         fat, muscle = self.layers_mm(points)
@@ -117,7 +118,7 @@ class Torso:
         canvas.paint(everything, occupancy(level + 1.6, edge), -100 + 6 * texture)
         canvas.paint(everything, occupancy(level + fat, edge), 58 + 4 * texture)
         cavity = occupancy(level + fat + muscle, edge)
-        canvas.paint(everything, cavity, -88 + 12 * texture)
+        canvas.paint(everything, cavity, self.mesentery_hu + 12 * texture)
         return level
 
     def paint_back(self, canvas: Canvas, points: Points) -> None:
@@ -224,4 +225,6 @@ def draw_torso(rng: np.random.Generator, size: Growth) -> Torso:
         waves=draw_waves(rng, wavelength_mm=0.75 * width),
         bone=draw_waves(rng, wavelength_mm=0.035 * width, count=8),
         marrow_hu=rng.uniform(170, 240),
+        # Thin children have little fat between their loops of bowel.
+        mesentery_hu=float(np.interp(fat_mm, [4, 9], [-58, -98])),
     )

@@ -79,7 +79,7 @@ class Tumour:
 
     def level(self, points: Points, cavity: Array) -> Array:
         """Signed distance to the tumour, held back by the wall of the cavity."""
-        return smooth_max(self.shape.level(points), cavity + 1.0, 3.0)
+        return smooth_max(self.shape.level(points), cavity, 0.6)
 
     def paint(self, canvas: Canvas, points: Points, cavity: Array) -> Array:
         """Paint the tumour; returns its share per pixel (h, w)."""

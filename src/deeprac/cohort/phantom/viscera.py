@@ -170,8 +170,8 @@ def _vessels(place: _Place) -> list[Organ]:
     for side in (-1, 1):
         hilum = np.array([side * 0.36 * unit[0], 0.14 * unit[1], 0.0])
         organs.append(Organ(_strand(cava, hilum, 0.55 * radius), hu=above))
-        artery = hilum + [0, 0.03 * unit[1], 0.06 * unit[2]]
-        start = aorta + [0, 0, 0.06 * unit[2]]
+        artery = hilum + np.array([0, 0.03 * unit[1], 0.06 * unit[2]])
+        start = aorta + np.array([0, 0, 0.06 * unit[2]])
         organs.append(Organ(_strand(start, artery, 0.33 * radius), hu=0.9 * aorta_hu))
     return organs
 

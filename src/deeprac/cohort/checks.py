@@ -1,0 +1,193 @@
+"""Checks of one case before it is used.
+
+Every check returns the problems that it finds as sentences, so that all problems of all
+cases can be told at once. What cannot be read at all raises ``CohortError``.
+"""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deeprac.errors import CohortError
+from deeprac.labels import Label
+
+TOLERANCE_MM = 1e-3
+"""Spacings and origins of image and label may differ by this much."""
+
+SQUARE_TOLERANCE = 0.01
+"""Pixels count as square up to this relative difference of their sides."""
+
+_LFS_START = b"version https://git-lfs"
+_CHUNK = 1 << 20
+
+
+def read_volume(path: Path) -> sitk.Image:
+    """Read a 3-D volume with one value per voxel.
+
+    Raises:
+        CohortError: the file is missing, a Git-LFS pointer, cut short, not an image,
+            or not a 3-D volume.
+    """
+    _check_bytes(path)
+    try:
+        volume = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise CohortError(
+            f"{path} cannot be read as an image ({reason}). Export it again as NIfTI."
+        ) from error
+    if volume.GetDimension() != 3:
+        raise CohortError(
+            f"{path} has {volume.GetDimension()} dimensions, not 3. Store a volume; "
+            "a single slice as a volume of one slice with its spacing."
+        )
+    if volume.GetNumberOfComponentsPerPixel() != 1:
+        raise CohortError(
+            f"{path} has {volume.GetNumberOfComponentsPerPixel()} values per voxel. "
+            "Store one channel."
+        )
+    return volume
+
+
+def _check_bytes(path: Path) -> None:
+    """Find out what readers report badly or not at all."""
+    if not path.is_file():
+        raise CohortError(f"{path} is missing. Put the file there.")
+    with path.open("rb") as stream:
+        start = stream.read(len(_LFS_START))
+    if start == _LFS_START:
+        raise CohortError(
+            f"{path} is a Git-LFS pointer, not the image itself. Run `git lfs pull` "
+            "where it comes from."
+        )
+    if path.suffix != ".gz":
+        return
+    try:
+        # Readers fill a file that was cut short with zeros: read it to its end.
+        with gzip.open(path, "rb") as stream:
+            while stream.read(_CHUNK):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise CohortError(
+            f"{path} is cut short or damaged ({error}). Copy or download it again."
+        ) from error
+
+
+def grid_problems(image: sitk.Image, label: sitk.Image) -> list[str]:
+    """Image and label must share one grid."""
+    problems = []
+    if image.GetSize() != label.GetSize():
+        problems.append(f"the image has {image.GetSize()} voxels, the label "
+                        f"{label.GetSize()}")  # fmt: skip
+    for what, a, b in (
+        ("spacing", image.GetSpacing(), label.GetSpacing()),
+        ("origin", image.GetOrigin(), label.GetOrigin()),
+        ("direction", image.GetDirection(), label.GetDirection()),
+    ):
+        if not np.allclose(a, b, rtol=0, atol=TOLERANCE_MM):
+            problems.append(
+                f"image and label differ in {what}: {_short(a)} and {_short(b)}"
+            )
+    if problems:
+        problems[-1] += ". Resample the label onto the image's grid"
+    return problems
+
+
+def geometry_problems(canonical: sitk.Image) -> list[str]:
+    """Slices must be axial, with square pixels; ``canonical`` is oriented LPS."""
+    problems = []
+    spacing, direction = canonical.GetSpacing(), canonical.GetDirection()
+    if min(spacing) <= 0:
+        return [f"the spacing is {_short(spacing)} mm. Correct the header"]
+    if not np.allclose(np.diag(np.reshape(direction, (3, 3))), 1, rtol=0, atol=0.06):
+        problems.append(
+            f"the slices are not axial (direction {_short(direction)}). Resample the "
+            "volume to axial slices"
+        )
+    if abs(spacing[0] / spacing[1] - 1) > SQUARE_TOLERANCE:
+        problems.append(
+            f"the pixels of its axial slices are {spacing[0]:g} x {spacing[1]:g} mm, "
+            "not square. Resample image and label to square pixels"
+        )
+    return problems
+
+
+def label_problems(
+    label: np.ndarray, names: dict[int, str], mapping: dict[int, Label]
+) -> list[str]:
+    """Values of a label map must be whole numbers that the map knows, with kidney.
+
+    Args:
+        label: the source's label map.
+        names: name of every value in the source.
+        mapping: ours by the source's value.
+    """
+    values = np.unique(label)
+    if not np.all(np.isfinite(values)) or np.any(values != np.round(values)):
+        return [
+            f"the label holds values that are not whole numbers ({_some(values)}). "
+            "Export it as a label map, not as probabilities"
+        ]
+    found = {int(value) for value in values}
+    unknown = sorted(found - set(mapping))
+    if unknown:
+        listed = ", ".join(f"{v} ({names.get(v, 'no name')})" for v in unknown)
+        return [
+            f"the label holds values that are not mapped: {listed}; found "
+            f"{_some(values)}. Add their names to cohort.labels, or correct the label"
+        ]
+    if Label.KIDNEY not in {mapping[value] for value in found}:
+        return [
+            f"the label has no kidney (values found: {_some(values)}). Correct the "
+            "label or leave the case out"
+        ]
+    return []
+
+
+def intensity_problems(image: np.ndarray, intensity: str) -> list[str]:
+    """Values must be finite; with ``intensity`` "hu" they must look like CT.
+
+    CT shows air, or where the body fills the picture, at least fat. The rules are
+    coarse on purpose: they tell CT from MR, from windowed pictures and from unsigned
+    values, not good CT from bad.
+    """
+    low, high = float(image.min()), float(image.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return ["the image holds NaN or infinite values. Replace them by air"]
+    if low == high:
+        return [f"the image holds only the value {low:g}. Export it again"]
+    return _hounsfield_problems(image, low, high) if intensity == "hu" else []
+
+
+def _hounsfield_problems(image: np.ndarray, low: float, high: float) -> list[str]:
+    grey = "or set cohort.intensity to grey"
+    if low >= 0 and high <= 255:
+        return [
+            f"values run from {low:g} to {high:g}: a windowed picture, not HU. Give "
+            f"CT in HU, {grey}"
+        ]
+    air = float(np.mean(image < -500))
+    fat = float(np.mean((image > -150) & (image < -30)))
+    if air < 0.001 and (low >= 0 or fat < 0.01):
+        return [
+            f"values run from {low:g} to {high:g} without air or fat: MR, or CT "
+            f"without its rescale offset. Give CT in HU, {grey}"
+        ]
+    if high < 50:
+        return [
+            f"the largest value is {high:g}: no soft tissue or bone in HU. Give CT in "
+            f"HU, {grey}"
+        ]
+    return []
+
+
+def _short(numbers: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"
+
+
+def _some(values: np.ndarray, most: int = 8) -> str:
+    listed = ", ".join(f"{value:g}" for value in values[:most])
+    return listed + (", ..." if len(values) > most else "")

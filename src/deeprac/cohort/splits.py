@@ -1,0 +1,176 @@
+"""Folds for cross-validation: by patient, stratified by tumour volume and side."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deeprac.cohort.case import Side
+from deeprac.errors import SplitError
+
+logger = logging.getLogger(__name__)
+
+Split = dict[str, list[str]]
+"""One fold in nnU-Net's format: the cases under "train" and "val"."""
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """What patients are balanced by: tumour volume in thirds, and side."""
+
+    volume: int
+    side: str
+
+
+def read_cases(path: Path) -> pd.DataFrame:
+    """Read ``cases.csv``; names stay text even where they look like numbers."""
+    if not path.is_file():
+        raise SplitError(f"{path} is missing. Run `deeprac cohort` first.")
+    return pd.read_csv(path, dtype={"case": str, "patient": str}, keep_default_na=False)
+
+
+def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
+    """Split the patients of a cohort into folds.
+
+    Patients are sorted into strata (no tumour, or a third of the tumour volumes; side),
+    shuffled within each, and dealt out one by one over all strata: so every stratum
+    spreads over the folds, and folds differ by at most one patient. The result depends
+    on the patients and the seed, not on the order of the table.
+
+    Args:
+        cases: table with the columns case, patient, tumour_ml and side.
+        folds: number of folds.
+        seed: of the shuffle.
+
+    Returns:
+        The folds in nnU-Net's format, cases sorted by name.
+
+    Raises:
+        SplitError: there are fewer patients than folds.
+    """
+    patients = _patients(cases)
+    if len(patients) < folds:
+        raise SplitError(
+            f"splits.folds is {folds}, but the cohort has {len(patients)} patients: "
+            "every fold needs one. Lower splits.folds or add patients."
+        )
+    fold_of = _deal(patients, folds, np.random.default_rng(seed))
+    by_fold: list[list[str]] = [[] for _ in range(folds)]
+    for case, patient in zip(cases["case"], cases["patient"], strict=True):
+        by_fold[fold_of[patient]].append(case)
+    everything = sorted(cases["case"])
+    splits = [
+        {
+            "train": [case for case in everything if case not in set(val)],
+            "val": sorted(val),
+        }
+        for val in by_fold
+    ]
+    check_splits(splits, cases)
+    return splits
+
+
+def _patients(cases: pd.DataFrame) -> dict[str, _Stratum]:
+    """Stratum of every patient, sorted by name: by the sum of the patient's tumours."""
+    volume = cases.groupby("patient")["tumour_ml"].sum().sort_index()
+    sides = cases.groupby("patient")["side"].agg(lambda s: _join_sides(set(s)))
+    positive = volume[volume > 0]
+    edges = np.quantile(positive, [1 / 3, 2 / 3]) if len(positive) else np.zeros(2)
+    return {
+        patient: _Stratum(
+            volume=1 + int(np.searchsorted(edges, ml)) if ml > 0 else 0,
+            side=sides[patient],
+        )
+        for patient, ml in volume.items()
+    }
+
+
+def _join_sides(sides: set[str]) -> str:
+    """Side of a patient with several cases."""
+    sides = sides - {Side.NONE.value}
+    if not sides:
+        return Side.NONE.value
+    return sides.pop() if len(sides) == 1 else Side.BILATERAL.value
+
+
+def _deal(
+    patients: Mapping[str, _Stratum], folds: int, rng: np.random.Generator
+) -> dict[str, int]:
+    """Deal the patients of all strata round the folds, starting at a random one."""
+    order = []
+    strata = sorted(set(patients.values()), key=lambda s: (s.volume, s.side))
+    for stratum in strata:
+        members = [name for name, own in patients.items() if own == stratum]
+        order += [members[i] for i in rng.permutation(len(members))]
+    turn = rng.permutation(folds)
+    return {name: int(turn[i % folds]) for i, name in enumerate(order)}
+
+
+def check_splits(
+    splits: Sequence[Mapping[str, list[str]]], cases: pd.DataFrame
+) -> None:
+    """Make sure that no patient leaks and that every case is predicted once.
+
+    Raises:
+        SplitError: listing all problems: unknown cases, a patient on both sides of a
+            fold or in the validation part of two folds, a case validated never.
+    """
+    patient_of = dict(zip(cases["case"], cases["patient"], strict=True))
+    problems = []
+    for fold, split in enumerate(splits):
+        unknown = sorted({*split["train"], *split["val"]} - set(patient_of))
+        if unknown:
+            problems.append(f"fold {fold} names cases that are not in the cohort: "
+                            f"{_some(unknown)}")  # fmt: skip
+    if not problems:
+        problems = _leaks(splits, patient_of)
+    if problems:
+        raise SplitError(
+            "The splits cannot be used: " + "; ".join(problems) + ". Delete "
+            "splits_final.json to have it made anew, or correct it."
+        )
+
+
+def _leaks(
+    splits: Sequence[Mapping[str, list[str]]], patient_of: Mapping[str, str]
+) -> list[str]:
+    problems, val_fold = [], {}
+    for fold, split in enumerate(splits):
+        val = {patient_of[case] for case in split["val"]}
+        leaking = sorted(val & {patient_of[case] for case in split["train"]})
+        if leaking:
+            problems.append(
+                f"patients in train and val of fold {fold}: {_some(leaking)}"
+            )
+        for patient in sorted(val):
+            if patient in val_fold:
+                problems.append(
+                    f"patient {patient} is in val of folds {val_fold[patient]}, {fold}"
+                )
+            val_fold.setdefault(patient, fold)
+    validated = {case for split in splits for case in split["val"]}
+    missing = sorted(set(patient_of) - validated)
+    if missing:
+        problems.append(f"cases in no val: {_some(missing)}")
+    return problems
+
+
+def warn_without_tumour(splits: Sequence[Split], cases: pd.DataFrame) -> list[int]:
+    """Warn of folds whose validation cases have no tumour; returns their numbers."""
+    with_tumour = set(cases["case"][cases["tumour_ml"] > 0])
+    empty = [i for i, split in enumerate(splits) if not with_tumour & set(split["val"])]
+    for fold in empty:
+        logger.warning(
+            "fold %d has no tumour among its %d validation cases: it adds nothing to "
+            "the tumour's n in the tables",
+            fold,
+            len(splits[fold]["val"]),
+        )
+    return empty
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

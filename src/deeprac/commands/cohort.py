@@ -1,0 +1,49 @@
+"""Verb ``cohort``: generate or convert a cohort into the canonical frame."""
+
+import argparse
+import logging
+from pathlib import Path
+
+HELP = (
+    "Generate or convert a cohort into the canonical frame, with checks. Finished "
+    "cases are kept: run it again after an interruption."
+)
+EXAMPLE = "deeprac cohort --config config/demo.yaml --workers 2"
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="configuration; may be repeated, later files overlay earlier ones",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that make cases at the same time (default: 1)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from deeprac.cohort.build import build_cohort
+    from deeprac.config import load_config
+    from deeprac.layout import Layout
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    rows = build_cohort(config.cohort, layout.cohort, workers=args.workers)
+    with_tumour = sum(row.tumour_ml > 0 for row in rows)
+    logger.info(
+        "%d cases of %d patients, %d with tumour: %s",
+        len(rows),
+        len({row.patient for row in rows}),
+        with_tumour,
+        layout.cases_csv,
+    )

@@ -1,0 +1,39 @@
+"""Verb ``splits``: split the patients of a cohort into folds."""
+
+import argparse
+import logging
+from pathlib import Path
+
+HELP = (
+    "Split the patients of a cohort into folds, stratified by tumour volume and side."
+)
+EXAMPLE = "deeprac splits --config config/demo.yaml"
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="configuration; may be repeated, later files overlay earlier ones",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from deeprac.cohort.splits import make_splits, read_cases, warn_without_tumour
+    from deeprac.config import load_config
+    from deeprac.files import write_json
+    from deeprac.layout import Layout
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    cases = read_cases(layout.cases_csv)
+    splits = make_splits(cases, folds=config.splits.folds, seed=config.splits.seed)
+    warn_without_tumour(splits, cases)
+    write_json(layout.splits, splits)
+    sizes = ", ".join(str(len(split["val"])) for split in splits)
+    logger.info("%d folds of %s cases: %s", len(splits), sizes, layout.splits)
