@@ -1,0 +1,61 @@
+# Each target does its own set-up. Needs Python 3.11 or later, make and a network.
+#
+#   make venv    virtual environment in .venv with the locked versions
+#   make demo    the whole workflow on a small phantom cohort, on CPU
+#   make test    the whole test suite
+#   make lint    formatters, linters, Snakemake's lint
+#   make lock    new requirements.lock from requirements.in
+#
+# Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+# The first interpreter on the PATH that is new enough, else python3 for the message.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+  $$python -c '$(NEW_ENOUGH)' 2> /dev/null && { command -v $$python; exit; }; done; \
+  command -v python3)
+CORES ?= all
+PIP_ARGS ?=
+STAMP := .venv/.installed
+BIN := $(CURDIR)/.venv/bin
+
+.PHONY: venv demo test lint lock
+
+venv: $(STAMP)
+
+$(STAMP): envs/requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: no python3 found: install Python 3.11 or later, or call make PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { \
+	  echo "make: $(PYTHON) is $$("$(PYTHON)" --version): DeePRAC needs Python 3.11 or later. Call make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' || { \
+	  echo "make: $(PYTHON) cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/requirements.lock
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(STAMP)
+	"$(BIN)/snakemake" --configfile config/demo.yaml --cores $(CORES)
+	@"$(BIN)/deeprac" tables --config results/demo/config.json --show
+	@echo
+	@echo "Tables:  $(CURDIR)/results/demo/tables/"
+	@echo "Figures: $(CURDIR)/results/demo/figures/"
+
+test: $(STAMP)
+	"$(BIN)/python" -m pytest
+
+lint: $(STAMP)
+	"$(BIN)/ruff" check src tests
+	"$(BIN)/ruff" format --check src tests
+	"$(BIN)/snakefmt" --check Snakefile workflow rules
+	"$(BIN)/snakemake" --lint
+
+lock:
+	rm -rf .venv-lock
+	"$(PYTHON)" -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet $(PIP_ARGS) --requirement envs/requirements.in
+	envs/lock.sh "$(CURDIR)/.venv-lock/bin/python"
+	rm -rf .venv-lock
