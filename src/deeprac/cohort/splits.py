@@ -18,11 +18,17 @@ Split = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
-class _Stratum:
-    """What patients are balanced by: tumour volume in thirds, and side."""
+class _Patient:
+    """What patients are balanced by: tumour volume in thirds, side, number of cases."""
 
     volume: int
     side: str
+    cases: int
+
+    @property
+    def stratum(self) -> tuple[int, str]:
+        """Patients of one stratum are spread over the folds."""
+        return self.volume, self.side
 
 
 def read_cases(path: Path) -> pd.DataFrame:
@@ -36,9 +42,10 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     """Split the patients of a cohort into folds.
 
     Patients are sorted into strata (no tumour, or a third of the tumour volumes; side),
-    shuffled within each, and dealt out one by one over all strata: so every stratum
-    spreads over the folds, and folds differ by at most one patient. The result depends
-    on the patients and the seed, not on the order of the table.
+    shuffled within each, and dealt to the folds in rounds: so every stratum spreads
+    over the folds, and folds differ by at most one patient; within a round, the patient
+    with most cases goes to the fold with fewest. The result depends on the patients and
+    the seed, not on the order of the table.
 
     Args:
         cases: table with the columns case, patient, tumour_ml and side.
@@ -73,16 +80,18 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     return splits
 
 
-def _patients(cases: pd.DataFrame) -> dict[str, _Stratum]:
-    """Stratum of every patient, sorted by name: by the sum of the patient's tumours."""
+def _patients(cases: pd.DataFrame) -> dict[str, _Patient]:
+    """Stratum of every patient, sorted by name; volumes add up over the cases."""
     volume = cases.groupby("patient")["tumour_ml"].sum().sort_index()
     sides = cases.groupby("patient")["side"].agg(lambda s: _join_sides(set(s)))
+    count = cases.groupby("patient").size()
     positive = volume[volume > 0]
     edges = np.quantile(positive, [1 / 3, 2 / 3]) if len(positive) else np.zeros(2)
     return {
-        patient: _Stratum(
+        patient: _Patient(
             volume=1 + int(np.searchsorted(edges, ml)) if ml > 0 else 0,
             side=sides[patient],
+            cases=int(count[patient]),
         )
         for patient, ml in volume.items()
     }
@@ -97,16 +106,24 @@ def _join_sides(sides: set[str]) -> str:
 
 
 def _deal(
-    patients: Mapping[str, _Stratum], folds: int, rng: np.random.Generator
+    patients: Mapping[str, _Patient], folds: int, rng: np.random.Generator
 ) -> dict[str, int]:
-    """Deal the patients of all strata round the folds, starting at a random one."""
-    order = []
-    strata = sorted(set(patients.values()), key=lambda s: (s.volume, s.side))
-    for stratum in strata:
-        members = [name for name, own in patients.items() if own == stratum]
+    """Deal the patients round the folds, stratum after stratum, in random order."""
+    order: list[str] = []
+    for stratum in sorted({patient.stratum for patient in patients.values()}):
+        members = [name for name in patients if patients[name].stratum == stratum]
         order += [members[i] for i in rng.permutation(len(members))]
     turn = rng.permutation(folds)
-    return {name: int(turn[i % folds]) for i, name in enumerate(order)}
+    fold_of: dict[str, int] = {}
+    cases_in = np.zeros(folds, int)
+    for start in range(0, len(order), folds):
+        # One patient to every fold; the one with most cases to the emptiest.
+        once = sorted(order[start : start + folds], key=lambda p: -patients[p].cases)
+        emptiest = turn[np.argsort(cases_in[turn], kind="stable")]
+        for name, fold in zip(once, emptiest, strict=False):
+            fold_of[name] = int(fold)
+            cases_in[fold] += patients[name].cases
+    return fold_of
 
 
 def check_splits(

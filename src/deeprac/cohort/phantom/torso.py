@@ -12,6 +12,7 @@ from deeprac.cohort.phantom.fields import (
     Waves,
     draw_waves,
     occupancy,
+    smooth_max,
     smooth_min,
 )
 from deeprac.cohort.phantom.growth import Growth
@@ -69,14 +70,17 @@ class Torso:
         """Signed distance to the inside of the wall, spine and back muscles cut out."""
         fat, muscle = self.layers_mm(points)
         wall = self.level(points) + fat + muscle
-        return np.maximum(wall, -self.back_level(points))
+        corner_mm = 0.05 * self.half_width_mm
+        return smooth_max(wall, -self.back_level(points), corner_mm)
 
     def back_level(self, points: Points) -> Array:
         """Signed distance to the spine with psoas and back muscles."""
-        spine = self.vertebra.level(points._replace(z=np.float32(0)))
-        level = spine - np.float32(1.5)
+        flat = points._replace(z=np.float32(0))
+        seam_mm = 0.05 * self.half_width_mm
+        level = np.minimum(self.vertebra.level(flat) - 1.5, self._arch.level(flat))
         for muscle in self._muscles(points.z):
-            level = np.minimum(level, muscle.level(points._replace(z=np.float32(0))))
+            # Rounded seams: nothing grows into the clefts between muscles.
+            level = smooth_min(level, muscle.level(flat), seam_mm)
         return level
 
     @property
@@ -85,6 +89,13 @@ class Torso:
         width, depth = self.half_width_mm, self.half_depth_mm
         axes = np.array([0.155 * width, 0.155 * depth, 1e4])
         return Blob(np.array([0, 0.27 * depth, 0]), axes, np.eye(3))
+
+    @property
+    def _arch(self) -> Blob:
+        """What the arch of the vertebra and its processes span, endless in z."""
+        width, depth = self.half_width_mm, self.half_depth_mm
+        axes = np.array([0.24 * width, 0.42 * depth, 1e4])
+        return Blob(np.array([0, 0.68 * depth, 0]), axes, np.eye(3))
 
     def _muscles(self, z_mm: Array) -> list[Blob]:
         """Psoas, quadratus lumborum and erector spinae, both sides, at one height."""

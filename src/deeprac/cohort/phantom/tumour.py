@@ -149,9 +149,9 @@ def _draw_core(rng: np.random.Generator, kidney: Kidney) -> tuple[Array, float]:
     direction[1] = -abs(direction[1])
     semi = kidney.capsule.axes_mm
     core = kidney.capsule.centre_mm + kidney.capsule.rotation @ (
-        direction * semi * rng.uniform(0.55, 0.85)
+        direction * semi * rng.uniform(0.75, 1.05)
     )
-    return core, float(semi[0]) * rng.uniform(0.55, 0.8)
+    return core, float(semi[0]) * rng.uniform(0.75, 1.0)
 
 
 def _fit(
