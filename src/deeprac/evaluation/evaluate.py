@@ -13,8 +13,8 @@ from tqdm import tqdm
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
 from deeprac.evaluation.dice import dice, volume_ml
-from deeprac.evaluation.square import INPUT_COLUMNS
 from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.files import read_json
 from deeprac.labels import FOREGROUND, Label
 
@@ -35,7 +35,6 @@ METRIC_COLUMNS = (
 )
 """Columns of metrics.csv and summary/cases.csv: one row per case and label."""
 
-TRANSFORM_COLUMNS = ("case", "slice", *INPUT_COLUMNS)
 GRID_TOLERANCE = 1e-3
 """Largest difference of spacing, origin (mm) or direction that is the same grid."""
 
@@ -78,13 +77,15 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
     held_out = _held_out_cases(files.splits, fold)
     cohort = _cohort_rows(files.cases_csv, held_out)
     _check_predictions(files.predictions, held_out)
-    transforms = _read_transforms(files.transforms)
+    transforms = read_transforms(files.transforms)
     rows = []
     for case in tqdm(held_out, desc=f"evaluate fold {fold}", unit="case"):
         prediction = _read_label_map(files.predictions / f"{case}.nii.gz")
         reference = _read_label_map(files.cohort / cohort.label[case])
         _check_same_grid(case, prediction, reference)
-        matrices = _case_matrices(transforms, case, len(reference.voxels), files)
+        matrices = _checked_matrices(
+            transforms, case, len(reference.voxels), files.transforms
+        )
         rows += [
             {
                 "case": case,
@@ -206,32 +207,13 @@ def _grid(label_map: LabelMap) -> str:
     return f"{label_map.path} ({size}, {spacing} mm, origin {origin})"
 
 
-def _read_transforms(path: Path) -> pd.DataFrame:
-    table = read_tidy(
-        path, TRANSFORM_COLUMNS, remedy="Run `deeprac predict` for this fold."
-    )
-    twice = table[table.duplicated(["case", "slice"])]
-    if len(twice):
-        case, z = twice.iloc[0][["case", "slice"]]
-        raise MetricsError(
-            f"{path} lists slice {z} of case {case} twice. Run `deeprac predict` again."
-        )
-    if not np.isfinite(table[list(INPUT_COLUMNS)].to_numpy(float)).all():
-        raise MetricsError(
-            f"{path} holds a transform that is not finite. The training diverged: see "
-            "training.csv of the run."
-        )
-    return table
-
-
-def _case_matrices(
-    transforms: pd.DataFrame, case: str, slices: int, files: FoldFiles
+def _checked_matrices(
+    transforms: pd.DataFrame, case: str, slices: int, path: Path
 ) -> dict[int, NDArray]:
-    rows = transforms[transforms.case == case]
-    if sorted(rows.slice) != list(range(slices)):
+    matrices = case_matrices(transforms, case)
+    if sorted(matrices) != list(range(slices)):
         raise MetricsError(
-            f"Case {case} has {slices} slices, {files.transforms} has transforms for "
-            f"{len(rows)} of them. Run `deeprac predict` again."
+            f"Case {case} has {slices} slices, {path} has transforms for "
+            f"{len(matrices)}. Run `deeprac predict` again for this fold."
         )
-    matrices = rows[list(INPUT_COLUMNS)].to_numpy(float).reshape(-1, 2, 3)
-    return dict(zip(rows.slice.astype(int), matrices, strict=True))
+    return matrices

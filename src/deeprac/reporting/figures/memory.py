@@ -1,0 +1,68 @@
+"""Memory of training: measured peak beside what a step keeps for backward."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deeprac.config import Config
+from deeprac.reporting import formats
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.style import add_caption, method_styles
+
+KINDS = {
+    "host": "host, resident memory of the training process",
+    "gpu_reserved": "GPU, reserved by PyTorch",
+}
+WHERE = {"host": "host", "gpu_reserved": "GPU"}
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """Left: measured peak; right: bytes saved for backward; one bar per experiment."""
+    columns = ["experiment", "method", "matrix", "memory_gib", "memory_kind"]
+    data = sources.rows[[*columns, "step_saved_gib"]]
+    names = _names(data, sources.config)
+    colours = [method_styles(sources.config)[name].colour for name in data.method]
+    figure = Figure(figsize=(10, 1.5 + 0.42 * len(data)))
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw(names, data.memory_gib, colours, ax=left)
+    draw(names, data.step_saved_gib, colours, ax=right)
+    where = " and ".join(WHERE[kind] for kind in data.memory_kind.unique())
+    left.set(xlabel=f"Peak {where} memory of training, GiB", title="Measured")
+    right.set(xlabel="Saved for backward in one step, GiB", title="Counted")
+    kinds = [KINDS[kind] for kind in data.memory_kind.unique()]
+    runs = len(sources.summary.runs)
+    add_caption(
+        figure,
+        f"n = {runs} runs, mean per experiment. Measured: {'; '.join(kinds)}. Counted: "
+        "tensors kept for the backward pass at the run's real sizes.",
+    )
+    return [Drawing("memory", figure, data)]
+
+
+def draw(names: list[str], gib: pd.Series, colours: list, *, ax: Axes) -> Axes:
+    """Horizontal bars with their numbers; ``gib`` in the order of ``names``."""
+    sns.barplot(
+        x=gib.to_numpy(), y=names, hue=names, palette=colours, legend=False,
+        saturation=1, width=0.7, ax=ax,
+    )  # fmt: skip
+    for y, value in enumerate(gib):
+        ax.annotate(
+            formats.amount(value), (value, y), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=8,
+        )  # fmt: skip
+    ax.margins(x=0.14)
+    ax.set_xlim(left=0)
+    ax.set_ylabel("")
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def _names(data: pd.DataFrame, config: Config) -> list[str]:
+    styles = method_styles(config)
+    several = data.memory_kind.nunique() > 1
+    return [
+        f"{config.matrices[row.matrix].size}: {styles[row.method].label}"
+        + (f", {WHERE[row.memory_kind]}" if several else "")
+        for row in data.itertuples()
+    ]

@@ -1,0 +1,181 @@
+"""Best, median and worst case of every method: reference against prediction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from deeprac.labels import FOREGROUND, Label
+from deeprac.reporting import canvas, formats
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.slices import AxialSlice, read_slice, read_volume
+from deeprac.reporting.style import (
+    CONTOURS,
+    add_caption,
+    experiment_style,
+    matrix_title,
+    of_matrix,
+    used_matrices,
+)
+
+ROLES = ("best", "median", "worst")
+COLUMN_INCHES = 3.0
+MARGIN_MM = 8.0
+SCALE_BAR_MM = 50.0
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One slice with the prediction of one run.
+
+    Attributes:
+        axial: The native slice with its reference.
+        prediction: ``(h, w)`` label numbers.
+        window: Values drawn black and white.
+        title: What the picture shows.
+    """
+
+    axial: AxialSlice
+    prediction: NDArray
+    window: tuple[float, float]
+    title: str
+
+    @property
+    def view_mm(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom, top of the body: all that is above the window."""
+        visible = self.axial.image > self.window[0]
+        if not visible.any():
+            visible = np.ones_like(visible)
+        left, right = _range_mm(visible.any(axis=0), self.axial.spacing_mm[0])
+        top, bottom = _range_mm(visible.any(axis=1), self.axial.spacing_mm[1])
+        return left, right, bottom, top
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """One figure per matrix; rows: methods, columns: best, median, worst case."""
+    return [_matrix(sources, matrix) for matrix in used_matrices(sources.config)]
+
+
+def rank_cases(cases: pd.DataFrame) -> pd.DataFrame:
+    """Best, median and worst case by the mean of kidney and tumour Dice.
+
+    Args:
+        cases: Rows of one experiment and seed, columns of summary/cases.csv.
+
+    Returns:
+        One row per role in the order of ``ROLES``: role, case, fold, kidney, tumour,
+        score (Dice in 0..1). With two cases there is no median, with one only a best.
+        Equal scores are ordered by name; of an even number the lower median is taken.
+    """
+    wide = cases.pivot_table(
+        index=["case", "fold"], columns="label", values="dice", dropna=False
+    ).reindex(columns=[label.title for label in FOREGROUND])
+    wide["score"] = wide.mean(axis=1)
+    wide = wide.dropna(subset="score").reset_index()
+    ranked = wide.sort_values(["score", "case"], ascending=[False, True])
+    n = len(ranked)
+    picks = {"best": 0, "median": n // 2, "worst": n - 1}
+    roles = {1: ("best",), 2: ("best", "worst")}.get(n, ROLES if n else ())
+    chosen = ranked.iloc[[picks[role] for role in roles]]
+    return chosen.assign(role=list(roles)).reset_index(drop=True)
+
+
+def draw(overlay: Overlay, *, ax: Axes) -> Axes:
+    """Draw one slice in mm with the contours of both label maps."""
+    axial = overlay.axial
+    height, width = axial.image.shape
+    extent = (0.0, width * axial.spacing_mm[0], height * axial.spacing_mm[1], 0.0)
+    canvas.show(axial.image, overlay.window, extent=extent, ax=ax)
+    for label in FOREGROUND:
+        colours = CONTOURS[label]
+        reference, prediction = axial.label == label, overlay.prediction == label
+        canvas.contour(reference, colours.reference, extent=extent, ax=ax)
+        canvas.contour(
+            prediction, colours.prediction, extent=extent, ax=ax, dashed=True
+        )
+    left, right, bottom, top = overlay.view_mm
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    ax.set_title(overlay.title, fontsize=8, fontweight="normal")
+    canvas.mark_sides(ax)
+    canvas.scale_bar(SCALE_BAR_MM, ax=ax)
+    return ax
+
+
+def _matrix(sources: Sources, matrix: str) -> Drawing:
+    config = sources.config
+    seed = config.run.seeds[0]
+    cases = sources.summary.cases[sources.summary.cases.seed == seed]
+    rows, data = {}, []
+    for experiment in of_matrix(config, matrix):
+        ranked = rank_cases(cases[cases.experiment == experiment])
+        rows[experiment] = {
+            case.role: _read(sources, experiment, case) for _, case in ranked.iterrows()
+        }
+        slices = [overlay.axial.z for overlay in rows[experiment].values()]
+        data.append(ranked.assign(experiment=experiment, seed=seed, slice=slices))
+    labels = [experiment_style(config, experiment).wrapped for experiment in rows]
+    figure = _draw_all(list(rows.values()), labels)
+    add_caption(
+        figure,
+        f"{matrix_title(config, matrix).capitalize()}: {sources.extent}; by the mean "
+        "of kidney and tumour Dice of the whole case (one alone if the other is "
+        f"undefined), out of fold, seed {seed}. The slice with most tumour, else with "
+        f"most kidney. {canvas.window_text(config)}. "
+        "R, L: the patient's right and left.",
+    )
+    return Drawing(f"overlays_{matrix}", figure, pd.concat(data, ignore_index=True))
+
+
+def _read(sources: Sources, experiment: str, chosen: pd.Series) -> Overlay:
+    config, layout = sources.config, sources.layout
+    row = sources.cohort().loc[chosen.case]
+    axial = read_slice(layout.cohort, row, by=(Label.TUMOUR, Label.KIDNEY))
+    run = layout.run(experiment, config.run.seeds[0], chosen.fold)
+    prediction = read_volume(run / "predictions" / f"{chosen.case}.nii.gz")[axial.z]
+    dice = ", ".join(
+        f"{label.title} {formats.percent(chosen[label.title], digits=1)} %"
+        for label in FOREGROUND
+    )
+    title = f"{chosen.role.capitalize()}: {chosen.case}, slice {axial.z}\nDice: {dice}"
+    return Overlay(axial, prediction, config.figures.window_hu, title)
+
+
+def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
+    """A grid of overlays whose rows are as high as the tallest body in them."""
+    heights = [COLUMN_INCHES * max(_aspect(o) for o in row.values()) for row in rows]
+    size = (COLUMN_INCHES * len(ROLES) + 0.9, sum(heights) + 0.5 * len(rows) + 1)
+    figure = Figure(figsize=size)
+    axes = figure.subplots(len(rows), len(ROLES), squeeze=False, height_ratios=heights)
+    for line, row, label in zip(axes, rows, labels, strict=True):
+        for role, ax in zip(ROLES, line, strict=True):
+            if role in row:
+                draw(row[role], ax=ax)
+            else:
+                _say_why_not(len(row), ax)
+        line[0].set_ylabel(label, fontsize=8.5)
+    canvas.legend(figure, prediction=True)
+    return figure
+
+
+def _aspect(overlay: Overlay) -> float:
+    left, right, bottom, top = overlay.view_mm
+    return (bottom - top) / (right - left)
+
+
+def _range_mm(visible: NDArray, spacing_mm: float) -> tuple[float, float]:
+    """First and last visible pixel's outer edges with a margin, inside the slice."""
+    inside = np.flatnonzero(visible)
+    low = max(0.0, inside[0] * spacing_mm - MARGIN_MM)
+    high = min(len(visible) * spacing_mm, (inside[-1] + 1) * spacing_mm + MARGIN_MM)
+    return low, high
+
+
+def _say_why_not(count: int, ax: Axes) -> None:
+    """Fewer than three cases leave a column empty."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    text = f"n = {count} case{'s' * (count != 1)}"
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

@@ -1,0 +1,52 @@
+"""What a figure is made from, and what it is."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from deeprac.config import Config
+from deeprac.evaluation.tidy import read_tidy
+from deeprac.layout import Layout
+from deeprac.reporting.summary import Summary
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that figures read.
+
+    Attributes:
+        config: The configuration of the cohort.
+        layout: Where the declared files are.
+        summary: Tidy tables of cases and runs.
+        rows: One row per experiment, see ``deeprac.reporting.aggregate``.
+    """
+
+    config: Config
+    layout: Layout
+    summary: Summary
+    rows: pd.DataFrame
+
+    def cohort(self) -> pd.DataFrame:
+        """Rows of cases.csv, indexed by case."""
+        table = read_tidy(
+            self.layout.cases_csv,
+            ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm"),
+            remedy="Run `deeprac cohort`.",
+        )
+        return table.set_index("case", drop=False)
+
+    @property
+    def extent(self) -> str:
+        """How many patients and cases the results hold, for captions."""
+        cases = self.summary.cases
+        return f"n = {cases.patient.nunique()} patients, {cases.case.nunique()} cases"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure and the data in it."""
+
+    name: str
+    figure: Figure
+    data: pd.DataFrame

@@ -1,0 +1,96 @@
+"""Mean of one kidney slice per patient, before and after the normaliser."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from deeprac.labels import Label
+from deeprac.reporting import canvas
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.stn import (
+    NATIVE,
+    SIDE,
+    SQUARE,
+    held_out_transforms,
+    normalised_slice,
+    normalising_experiment,
+    nothing_to_show,
+    one_case_per_patient,
+)
+from deeprac.reporting.sampling import warp
+from deeprac.reporting.style import add_caption, experiment_style
+
+NAME = "stn_mean_image"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean over patients and the spread between them.
+
+    Attributes:
+        mean: ``(side, side)`` mean of the windowed slices.
+        spread: Mean over the body's pixels of the SD between patients; the body is
+            where at least half of the patients are above the window's lower limit.
+    """
+
+    mean: NDArray
+    spread: float
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """Two panels with the same window: native squares and canonical squares."""
+    experiment = normalising_experiment(sources.config)
+    if experiment is None:
+        return nothing_to_show(NAME)
+    transforms = held_out_transforms(sources, experiment)
+    patients = one_case_per_patient(sources, transforms)
+    before, after, data = [], [], []
+    air = sources.config.cohort.air
+    for _, row in tqdm(
+        patients.iterrows(), desc=NAME, unit="case", total=len(patients)
+    ):
+        item = normalised_slice(sources, row, transforms, by=(Label.KIDNEY,))
+        image = item.axial.image
+        before.append(warp(image, NATIVE, side=SIDE, fill=air))
+        after.append(warp(image, item.image_from_canonical, side=SIDE, fill=air))
+        data.append({"patient": item.patient, "case": item.case, "slice": item.axial.z})
+    window = sources.config.figures.window_hu
+    moments = {
+        "Before": moments_of(np.stack(before), window=window),
+        "After": moments_of(np.stack(after), window=window),
+    }
+    figure = draw(moments, window=window, unit=canvas.unit(sources.config))
+    label = experiment_style(sources.config, experiment).label
+    add_caption(
+        figure,
+        f"{label} ({experiment}): n = {len(patients)} held-out patients, for each the "
+        f"slice with most kidney. {canvas.window_text(sources.config)}, applied before "
+        "averaging. SD: between patients, mean over the body. A sharper mean and a "
+        "smaller SD say that the normaliser works.",
+    )
+    spreads = {f"sd_{key.lower()}": value.spread for key, value in moments.items()}
+    return [Drawing(NAME, figure, pd.DataFrame(data).assign(**spreads))]
+
+
+def moments_of(images: NDArray, *, window: tuple[float, float]) -> Moments:
+    """Mean and spread of ``(n, side, side)`` images, clipped to the window."""
+    clipped = images.clip(*window)
+    body = np.mean(images > window[0], axis=0) >= 0.5
+    spread = clipped.std(axis=0)[body]
+    return Moments(clipped.mean(axis=0), float(spread.mean()) if body.any() else 0.0)
+
+
+def draw(
+    moments: dict[str, Moments], *, window: tuple[float, float], unit: str
+) -> Figure:
+    """Draw the mean images side by side with the spread in the titles."""
+    figure = Figure(figsize=(7.2, 4.3))
+    for ax, (title, item) in zip(figure.subplots(1, 2), moments.items(), strict=True):
+        canvas.show(item.mean, window, extent=SQUARE, ax=ax)
+        canvas.mark_sides(ax)
+        ax.set_title(f"{title} (SD {item.spread:.1f} {unit})")
+    return figure

@@ -1,0 +1,139 @@
+"""Held-out slices before and after the normaliser, for several patients."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deeprac.evaluation.square import invert, transform_points
+from deeprac.labels import FOREGROUND, Label
+from deeprac.reporting import canvas
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.stn import (
+    NATIVE,
+    SIDE,
+    SQUARE,
+    NormalisedSlice,
+    held_out_transforms,
+    normalised_slice,
+    normalising_experiment,
+    nothing_to_show,
+    one_case_per_patient,
+)
+from deeprac.reporting.sampling import warp, warp_mask
+from deeprac.reporting.style import CONTOURS, add_caption, experiment_style
+
+NAME = "stn_slices"
+CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]], dtype=float)
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """One row per patient: native, canonical and, with a crop, the network input."""
+    experiment = normalising_experiment(sources.config)
+    if experiment is None:
+        return nothing_to_show(NAME)
+    transforms = held_out_transforms(sources, experiment)
+    patients = one_case_per_patient(sources, transforms)
+    chosen = _spread(patients, transforms, count=sources.config.figures.cases)
+    by = (Label.KIDNEY, Label.TUMOUR)
+    shown = [
+        normalised_slice(sources, row, transforms, by=by)
+        for _, row in chosen.iterrows()
+    ]
+    method = sources.config.methods[sources.config.experiments[experiment].method]
+    figure = _draw_all(shown, sources, cropped=method.crop != "none")
+    style = experiment_style(sources.config, experiment)
+    add_caption(
+        figure,
+        f"{style.label} ({experiment}): n = {len(shown)} of {len(patients)} held-out "
+        "patients, from the smallest to the largest in the picture; the slice with "
+        f"most kidney. {canvas.window_text(sources.config)}. Dashed: what the next "
+        "square shows. Reference contours are carried along.",
+    )
+    return [Drawing(NAME, figure, _data(shown, experiment))]
+
+
+def draw(
+    shown: NormalisedSlice,
+    matrix: np.ndarray,
+    *,
+    window: tuple[float, float],
+    air: float,
+    ax: Axes,
+) -> Axes:
+    """Draw a slice through ``matrix`` (image_from_output) with reference contours."""
+    image = warp(shown.axial.image, matrix, side=SIDE, fill=air)
+    canvas.show(image, window, extent=SQUARE, ax=ax)
+    for label in FOREGROUND:
+        mask = warp_mask(shown.axial.label == label, matrix, side=SIDE)
+        canvas.contour(mask, CONTOURS[label].reference, extent=SQUARE, ax=ax)
+    canvas.mark_sides(ax)
+    return ax
+
+
+def _spread(
+    patients: pd.DataFrame, transforms: pd.DataFrame, *, count: int
+) -> pd.DataFrame:
+    """Patients evenly spread over the size that the normaliser saw."""
+    middle = transforms.groupby("case")[["c11", "c21"]].median()
+    size = np.hypot(middle.c11, middle.c21).reindex(patients.case).to_numpy()
+    ordered = patients.iloc[np.argsort(size, kind="stable")]
+    picks = np.linspace(0, len(ordered) - 1, min(count, len(ordered)))
+    return ordered.iloc[picks.round().astype(int)]
+
+
+def _draw_all(
+    shown: list[NormalisedSlice], sources: Sources, *, cropped: bool
+) -> Figure:
+    titles = ["Native slice, padded to a square", "Canonical: size and pose"]
+    titles += ["Network input: crop"] if cropped else []
+    look = {
+        "window": sources.config.figures.window_hu,
+        "air": sources.config.cohort.air,
+    }
+    figure = Figure(figsize=(2.7 * len(titles) + 0.4, 2.65 * len(shown) + 1.2))
+    axes = figure.subplots(len(shown), len(titles), squeeze=False)
+    for row, item in zip(axes, shown, strict=True):
+        matrices = [NATIVE, item.image_from_canonical, item.image_from_input]
+        for ax, matrix in zip(row, matrices[: len(titles)], strict=True):
+            draw(item, matrix, ax=ax, **look)
+        for ax, matrix, inner in zip(
+            row, matrices, matrices[1 : len(titles)], strict=False
+        ):
+            _outline(ax, matrix, inner)
+        row[0].set_ylabel(
+            f"{item.patient}\nscale {item.scale:.2f}, {item.angle_deg:+.0f}°",
+            fontsize=8,
+        )
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title)
+    canvas.legend(figure, prediction=False)
+    return figure
+
+
+def _outline(
+    ax: Axes, image_from_outer: np.ndarray, image_from_inner: np.ndarray
+) -> None:
+    """Outline of the inner square in the picture of the outer one."""
+    in_image = transform_points(image_from_inner, CORNERS)
+    x, y = transform_points(invert(image_from_outer), in_image).T
+    ax.plot(x, y, color="white", linewidth=1, linestyle="--")
+    ax.set(xlim=SQUARE[:2], ylim=SQUARE[2:])
+
+
+def _data(shown: list[NormalisedSlice], experiment: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "experiment": experiment,
+                "patient": item.patient,
+                "case": item.case,
+                "slice": item.axial.z,
+                "scale": item.scale,
+                "angle_deg": item.angle_deg,
+                "shift_x": item.image_from_canonical[0, 2],
+                "shift_y": item.image_from_canonical[1, 2],
+            }
+            for item in shown
+        ]
+    )

@@ -1,0 +1,158 @@
+"""Training time against mean Dice, absolute and relative to the plain nnU-Net."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+from deeprac.config import Config
+from deeprac.labels import FOREGROUND
+from deeprac.reporting.aggregate import is_plain
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.style import (
+    INK,
+    MethodStyle,
+    add_caption,
+    matrix_title,
+    method_handles,
+    method_styles,
+    used_matrices,
+)
+
+UNITS = ((3600, "h"), (60, "min"), (1, "s"))
+AREAS = (38, 85, 150, 220)
+"""Marker areas of the matrices, from the first on."""
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """Rows: labels; left: measured; right: change against the plain nnU-Net."""
+    config = sources.config
+    data = points(sources.rows, config)
+    styles = method_styles(config)
+    area = dict(zip(used_matrices(config), AREAS, strict=False))
+    seconds, unit = _unit(sources.rows.training_seconds.max())
+    figure = Figure(figsize=(9, 7))
+    axes = figure.subplots(len(FOREGROUND), 2)
+    for row, label in enumerate(FOREGROUND):
+        mine = data[data.label == label.title]
+        ours = mine[mine.source == "ours"]
+        absolute = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
+        relative = mine.assign(x=mine.time_ratio, y=mine.dice_gain_points)
+        left, right = axes[row]
+        draw(absolute, styles, area=area, ax=left)
+        left.set(xscale="log", xlabel=f"Training time per fold, {unit} (log)")
+        _plain_log_ticks(left)
+        left.set_ylabel(f"{label.title.capitalize()} Dice, %")
+        draw(relative.dropna(subset=["x", "y"]), styles, area=area, ax=right)
+        right.axhline(0, color=INK, linewidth=0.8)
+        right.axvline(1, color=INK, linewidth=0.8)
+        right.set_xlabel("Training time / plain nnU-Net of the same matrix")
+        right.set_ylabel(f"{label.title.capitalize()} Dice gain, points")
+    axes[0, 0].set_title("Measured")
+    axes[0, 1].set_title("Relative to the plain nnU-Net")
+    _legend(figure, config, styles, area)
+    devices = ", ".join(sources.rows.device_name.unique())
+    add_caption(
+        figure,
+        f"{sources.extent}. Dice: mean over patients; time: mean over runs, on "
+        f"{devices}. Hollow: the paper (La Barbera et al., ISBI 2021), another cohort "
+        "and machine.",
+    )
+    return [Drawing("time_vs_dice", figure, data)]
+
+
+def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Tidy points of both sources: ours, and the paper's of the same experiments.
+
+    Returns:
+        Columns experiment, method, matrix, source (ours or paper), label,
+        training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
+        nnU-Net of the same matrix and source).
+    """
+    plain = {
+        row.matrix: row
+        for row in rows.itertuples()
+        if is_plain(config.methods[row.method])
+    }
+    records = []
+    for row in rows.itertuples():
+        for source, prefix in (("ours", ""), ("paper", "paper_")):
+            for label in FOREGROUND:
+                column = f"{prefix}{label.title}_dice_mean"
+                base = getattr(plain.get(row.matrix), column, float("nan"))
+                records.append(
+                    {
+                        "experiment": row.experiment,
+                        "method": row.method,
+                        "matrix": row.matrix,
+                        "source": source,
+                        "label": label.title,
+                        "training_seconds": getattr(row, f"{prefix}training_seconds"),
+                        "time_ratio": getattr(row, f"{prefix}time_ratio"),
+                        "dice_percent": 100 * getattr(row, column),
+                        "dice_gain_points": 100 * (getattr(row, column) - base),
+                    }
+                )
+    return pd.DataFrame(records)
+
+
+def draw(
+    data: pd.DataFrame,
+    styles: dict[str, MethodStyle],
+    *,
+    area: dict[str, float],
+    ax: Axes,
+) -> Axes:
+    """Draw points ``(x, y)``; columns method, matrix and source choose their look."""
+    for point in data.itertuples():
+        style = styles[point.method]
+        sns.scatterplot(
+            x=[point.x],
+            y=[point.y],
+            s=area[point.matrix],
+            marker=style.marker,
+            facecolor=style.colour if point.source == "ours" else "none",
+            edgecolor=style.colour,
+            linewidth=1.4,
+            alpha=0.85,
+            ax=ax,
+            zorder=3,
+        )
+    ax.margins(0.12)
+    return ax
+
+
+def _plain_log_ticks(ax: Axes) -> None:
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _unit(seconds: float) -> tuple[int, str]:
+    """The largest unit of which the longest training has at least two."""
+    return next((u for u in UNITS if seconds >= 2 * u[0]), UNITS[-1])
+
+
+def _legend(
+    figure: Figure,
+    config: Config,
+    styles: dict[str, MethodStyle],
+    area: dict[str, float],
+) -> None:
+    used = {config.experiments[name].method for name in config.run.experiments}
+    handles = method_handles([style for name, style in styles.items() if name in used])
+    for matrix, size in area.items():
+        title = matrix_title(config, matrix)
+        handles.append(_circle(title, size**0.5, filled=True))
+    handles.append(_circle("hollow: the paper", AREAS[0] ** 0.5, filled=False))
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+
+
+def _circle(label: str, size: float, *, filled: bool) -> Line2D:
+    face = "0.5" if filled else "none"
+    return Line2D(
+        [], [], marker="o", linestyle="none", color="0.5", markerfacecolor=face,
+        markersize=size, label=label,
+    )  # fmt: skip

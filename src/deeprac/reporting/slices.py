@@ -1,0 +1,72 @@
+"""Axial slices of the cohort for the figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from deeprac.errors import MetricsError
+from deeprac.labels import Label
+
+
+@dataclass(frozen=True)
+class AxialSlice:
+    """One native axial slice: row 0 is anterior, x grows to the patient's left.
+
+    Attributes:
+        image: ``(h, w)`` in HU or the cohort's grey values.
+        label: ``(h, w)`` label numbers.
+        z: Index of the slice in its volume.
+        spacing_mm: Pixel spacing ``(x, y)``.
+    """
+
+    image: NDArray
+    label: NDArray
+    z: int
+    spacing_mm: tuple[float, float]
+
+
+def read_slice(cohort: Path, row: pd.Series, *, by: Sequence[Label]) -> AxialSlice:
+    """The slice of a case with the largest area of a label.
+
+    Args:
+        cohort: Folder of the cohort.
+        row: Row of cases.csv.
+        by: Labels by priority; the first that the case has decides.
+    """
+    label = read_volume(cohort / row.label)
+    z = largest_slice(label, by=by)
+    return AxialSlice(
+        image=read_volume(cohort / row.image)[z],
+        label=label[z],
+        z=z,
+        spacing_mm=(float(row.spacing_x_mm), float(row.spacing_y_mm)),
+    )
+
+
+def largest_slice(label_map: NDArray, *, by: Sequence[Label]) -> int:
+    """Index of the slice with the largest area; the middle one without any label."""
+    for label in by:
+        area = np.count_nonzero(label_map == label, axis=(1, 2))
+        if area.any():
+            return int(area.argmax())
+    return len(label_map) // 2
+
+
+def read_volume(path: Path) -> NDArray:
+    """Read a volume ``(z, y, x)``.
+
+    Raises:
+        MetricsError: The file is missing or unreadable.
+    """
+    try:
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    except RuntimeError as error:
+        raise MetricsError(
+            f"A figure needs a volume that cannot be read: {path}. Run the stage that "
+            "writes it again (`deeprac cohort` or `deeprac predict`)."
+        ) from error

@@ -1,0 +1,138 @@
+"""How methods, labels and figures look; each choice is made once."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from deeprac.config import Config
+from deeprac.files import atomic_path
+from deeprac.labels import Label
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+INK = "0.2"
+FAINT = "0.75"
+DPI = 200
+CAPTION_CHARACTERS_PER_INCH = 18
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """Name, colour and marker of a method in every figure."""
+
+    label: str
+    colour: tuple[float, float, float]
+    marker: str
+
+    @property
+    def wrapped(self) -> str:
+        """Name with one part per line, for axes."""
+        return self.label.replace(" + ", "\n+ ").replace(", input", "\ninput")
+
+
+@dataclass(frozen=True)
+class ContourStyle:
+    """Colours of one label's contours on a grey CT slice."""
+
+    reference: str
+    prediction: str
+
+
+CONTOURS = {
+    Label.KIDNEY: ContourStyle(reference="#0096FF", prediction="#00F0FF"),
+    Label.TUMOUR: ContourStyle(reference="#E66100", prediction="#FFEB3B"),
+}
+"""Blue and orange, told apart by colour-blind readers; predictions are brighter."""
+
+
+def method_styles(config: Config) -> dict[str, MethodStyle]:
+    """Styles of all configured methods, in their order; colour-blind safe.
+
+    A colour and a marker repeat with different periods, so that the pair stays unique
+    for 70 methods.
+    """
+    palette = sns.color_palette("colorblind")
+    styles = {}
+    for index, method in enumerate(config.methods.values()):
+        reduced = f", input x {method.network_input:g}"
+        styles[method.name] = MethodStyle(
+            label=method.label + (reduced if method.network_input < 1 else ""),
+            colour=palette[index % len(palette)],
+            marker=MARKERS[index % len(MARKERS)],
+        )
+    return styles
+
+
+def experiment_style(config: Config, experiment: str) -> MethodStyle:
+    """Style of the method of an experiment."""
+    return method_styles(config)[config.experiments[experiment].method]
+
+
+def matrix_title(config: Config, matrix: str) -> str:
+    """Name of a matrix with its size."""
+    size = config.matrices[matrix].size
+    return f"{matrix} matrix, {size} x {size}"
+
+
+def used_matrices(config: Config) -> list[str]:
+    """Matrices of the selected experiments, in the order of the configuration."""
+    used = {config.experiments[name].matrix for name in config.run.experiments}
+    return [matrix for matrix in config.matrices if matrix in used]
+
+
+def of_matrix(config: Config, matrix: str) -> list[str]:
+    """Selected experiments at a matrix, in order."""
+    return [
+        name
+        for name in config.run.experiments
+        if config.experiments[name].matrix == matrix
+    ]
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Fonts and lines of all figures; reproducible SVG."""
+    sizes = {
+        "font.size": 9,
+        "axes.titlesize": 9.5,
+        "axes.labelsize": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "svg.hashsalt": "deeprac",
+        "axes.titleweight": "bold",
+        "figure.constrained_layout.use": True,
+    }
+    with (
+        sns.axes_style("whitegrid", {"grid.color": "0.9", "axes.edgecolor": "0.6"}),
+        mpl.rc_context(sizes),
+    ):
+        yield
+
+
+def method_handles(styles: list[MethodStyle]) -> list[Line2D]:
+    """Legend entries of methods."""
+    return [
+        Line2D([], [], color=s.colour, marker=s.marker, linestyle="none", label=s.label)
+        for s in styles
+    ]
+
+
+def add_caption(figure: Figure, text: str) -> None:
+    """Write what the figure is based on (n, units, conventions) below it."""
+    columns = int(figure.get_figwidth() * CAPTION_CHARACTERS_PER_INCH)
+    wrapped = textwrap.fill(text, columns)
+    figure.supxlabel(wrapped, fontsize=7.5, color="0.35", x=0.01, ha="left")
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write PNG and SVG without a date: equal data gives equal files."""
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        with atomic_path(stem.with_name(stem.name + suffix)) as temporary:
+            figure.savefig(temporary, dpi=DPI, metadata=metadata)
