@@ -6,6 +6,7 @@ another.
 """
 
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -467,10 +468,12 @@ def _read(path: Path, key: str) -> str:
 
 def _read_mapping(path: Path, key: str) -> dict[str, Any]:
     text = _read(path, key)
+    kind = "JSON" if Path(path).suffix == ".json" else "YAML"
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{key}: {path} is not valid YAML: {error}") from error
+        # YAML 1.1 would read JSON's 3e-05 as text.
+        content = json.loads(text) if kind == "JSON" else yaml.safe_load(text)
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

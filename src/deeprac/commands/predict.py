@@ -27,4 +27,4 @@ def run(args: argparse.Namespace) -> None:
     configure_nnunet(layout, workspace=layout.root, data_workers=0)
     from deeprac.inference.fold import predict_fold
 
-    predict_fold(layout, name, args.seed, args.fold)
+    predict_fold(config, name, args.seed, args.fold)

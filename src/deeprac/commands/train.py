@@ -31,4 +31,4 @@ def run(args: argparse.Namespace) -> None:
     )
     from deeprac.training.run import train_fold
 
-    train_fold(layout, name, args.seed, args.fold)
+    train_fold(config, name, args.seed, args.fold)

@@ -1,9 +1,12 @@
 """Out-of-fold predictions of one run."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv
 from deeprac.inference.predictor import Prediction, Predictor
@@ -14,11 +17,11 @@ from deeprac.volumes import read_volume, write_label_map
 ENTRIES = ("11", "12", "13", "21", "22", "23")
 
 
-def predict_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
+def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Segment every held-out case of a fold and write labels and transforms.
 
     Args:
-        layout: the cohort's files.
+        config: the whole configuration.
         experiment: name of the experiment.
         seed: seed of the run.
         fold: number of the fold.
@@ -27,10 +30,11 @@ def predict_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
         RunError: the run is missing, or a held-out case is not in the cohort.
         DeviceError: the device is not there.
     """
+    layout = Layout.of(config)
     model, target = layout.model(experiment, seed), layout.run(experiment, seed, fold)
-    plans = read_json(model / "plans.json")
-    device = resolve_device(plans["deeprac"]["training"]["device"])
+    device = resolve_device(config.training.device)
     predictor = Predictor.from_run(model, fold, device)
+    predictor.settings["inference"] = asdict(config.inference)
     images = _images(layout)
     held_out = read_json(layout.splits)[fold]["val"]
     missing = sorted(set(held_out) - set(images))

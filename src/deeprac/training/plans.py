@@ -1,9 +1,11 @@
 """nnU-Net plans of one experiment: the single source of truth of its runs."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from deeprac.config import Config, Experiment, Method
+from deeprac.files import read_json
 from deeprac.labels import Label
 from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS, unet_kwargs
 
@@ -68,7 +70,7 @@ def preprocessing_plans(
         ],
         "configurations": {
             CONFIGURATION: {
-                "data_identifier": matrix,
+                "data_identifier": f"{matrix}/slices",
                 "preprocessor_name": "MatrixPreprocessor",
                 "batch_size": config.matrices[matrix].batch_size,
                 "patch_size": [size, size],
@@ -77,6 +79,8 @@ def preprocessing_plans(
                 "normalization_schemes": ["CTNormalization"],
                 "use_mask_for_norm": [False],
                 "batch_dice": True,
+                # Without this key nnU-Net takes the plans for those of version 1.
+                "architecture": {},
                 **RESAMPLING,
             }
         },
@@ -115,6 +119,22 @@ def build_plans(
         "inference": asdict(config.inference),
         "localiser": asdict(config.localiser) if uses_stn(method) else None,
     }
+    return plans
+
+
+MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
+"""Training settings that say where and how safely a run is computed, not what."""
+
+
+def read_plans(model: Path, config: Config) -> dict[str, Any]:
+    """Read ``plans.json`` with the machine's and inference's settings of ``config``.
+
+    These may change after the plans were written, without a new plan or training.
+    """
+    plans = read_json(model / "plans.json")
+    training = plans["deeprac"]["training"]
+    training |= {key: getattr(config.training, key) for key in MACHINE_KEYS}
+    plans["deeprac"]["inference"] = asdict(config.inference)
     return plans
 
 

@@ -13,13 +13,14 @@ import pandas as pd
 import torch
 
 from deeprac import provenance
+from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
-from deeprac.training.plans import CONFIGURATION
+from deeprac.training.plans import CONFIGURATION, MACHINE_KEYS, read_plans
 from deeprac.training.trainer import DeepracTrainer, STNTrainer
 
 SCHEMA_VERSION = 1
@@ -66,14 +67,14 @@ def measure_step(trainer: DeepracTrainer) -> StepCost:
     return step_cost(counted, loss, image, target)
 
 
-def train_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
+def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Train one fold and write checkpoint, training curve and ``run.json``.
 
     Resume checkpoints live in ``Layout.checkpoints`` and are bound to a digest of the
     run's settings and data.
 
     Args:
-        layout: the cohort's files.
+        config: the whole configuration.
         experiment: name of the experiment.
         seed: seed of the run.
         fold: number of the fold.
@@ -82,8 +83,9 @@ def train_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
         RunError: the checkpoint belongs to other settings, or the training failed.
         DeviceError: the device is not there.
     """
+    layout = Layout.of(config)
     model = layout.model(experiment, seed)
-    plans = read_json(model / "plans.json")
+    plans = read_plans(model, config)
     device = resolve_device(plans["deeprac"]["training"]["device"])
     workspace = layout.checkpoints(experiment, seed, fold)
     identity = _identity(layout, plans, fold)
@@ -105,19 +107,22 @@ def train_fold(layout: Layout, experiment: str, seed: int, fold: int) -> None:
 
 def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
     """Digest of everything that a half-finished training depends on."""
-    matrix = plans["deeprac"]["matrix"]
+    settings = {k: v for k, v in plans["deeprac"].items() if k != "inference"}
+    training = settings["training"]
+    settings["training"] = {k: training[k] for k in training if k not in MACHINE_KEYS}
     return provenance.digest(
         {
-            "plans": plans,
+            "plans": plans | {"deeprac": settings},
             "split": read_json(layout.splits)[fold : fold + 1],
-            "cases": read_json(layout.matrix(matrix) / "cases.json"),
+            "cases": read_json(layout.matrix(settings["matrix"]) / "cases.json"),
         }
     )
 
 
 def _bind(workspace: Path, identity: str) -> None:
     stamp = workspace / "identity.json"
-    if stamp.exists() and read_json(stamp)["sha256"] != identity:
+    checkpoints = any(workspace.rglob("checkpoint_*.pth"))
+    if checkpoints and read_json(stamp)["sha256"] != identity:
         raise RunError(
             f"{workspace} holds the checkpoint of an interrupted training with other "
             "settings, folds or data. Restore those to resume it, or delete the folder "
