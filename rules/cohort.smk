@@ -1,30 +1,7 @@
-# The configuration as used, with all defaults. Other rules take it as ancient and list
-# the keys they depend on as params, so that a change of one key reruns what it concerns.
-rule config:
-    output:
-        "<results>/config.json",
-    log:
-        "<logs>/config.log",
-    benchmark:
-        "<benchmarks>/config.tsv"
-    localrule: True
-    conda:
-        "../envs/deeprac.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    params:
-        settings=json.dumps(CONFIG),
-    shell:
-        "python -m deeprac config --json {params.settings:q} --output {output} > {log} 2>&1"
-
-
 # Volumes and label maps are not declared: an interrupted job keeps the finished cases.
 # cases.csv is written last.
 rule cohort:
     input:
-        config=ancient("<results>/config.json"),
         source=cohort_source,
     output:
         "<results>/cohort/cases.csv",
@@ -39,6 +16,7 @@ rule cohort:
         mem_mb=6000,
         runtime=720,
     params:
+        config=CONFIG_FILE,
         cohort=CONFIG["cohort"],
     shell:
-        "python -m deeprac cohort --config {input.config} 2>&1 | tee {log}"
+        "python -m deeprac cohort --config {params.config} 2>&1 | tee {log}"

@@ -1,5 +1,4 @@
 # What the rules share. No rules here.
-import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ sys.path.insert(0, SRC)
 
 from deeprac.config import resolve
 from deeprac.errors import ConfigError
+from deeprac.files import write_json
 from deeprac.schema import merge
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
@@ -45,6 +45,7 @@ def checked(config):
 
 CONFIG = checked(config)
 RESULTS = f"{CONFIG['results']}/{CONFIG['cohort']['name']}"
+CONFIG_FILE = f"{RESULTS}/config.json"
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
 
@@ -98,6 +99,7 @@ def run_settings(wildcards):
     return {
         "matrix": CONFIG["matrices"][matrix],
         "method": idea,
+        "air": CONFIG["cohort"]["air"],
         "network": CONFIG["network"],
         "localiser": CONFIG["localiser"] if "stn" in idea.values() else None,
         "training": section("training", *MACHINE_KEYS),
@@ -106,16 +108,6 @@ def run_settings(wildcards):
 
 METHOD_KEYS = ("normaliser", "crop", "augment", "network_input")
 MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
-
-
-def plan_settings(wildcards):
-    """All that plans.json holds, the machine's part included."""
-    machine = {key: CONFIG["training"][key] for key in MACHINE_KEYS}
-    return run_settings(wildcards) | {
-        "machine": machine,
-        "inference": CONFIG["inference"],
-        "air": CONFIG["cohort"]["air"],
-    }
 
 
 def training_minutes(_):

@@ -1,7 +1,6 @@
 # Predictions of one fold against the labels: one row per case and label.
 rule evaluate:
     input:
-        config=ancient("<results>/config.json"),
         cases="<results>/cohort/cases.csv",
         splits="<results>/splits_final.json",
         predictions="<results>/{experiment}/seed{seed}/fold_{fold}/predictions",
@@ -18,7 +17,9 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        config=CONFIG_FILE,
     shell:
-        "python -m deeprac evaluate --config {input.config}"
+        "python -m deeprac evaluate --config {params.config}"
         " --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --fold {wildcards.fold} > {log} 2>&1"

@@ -2,8 +2,7 @@
 # machine, so that it never runs beside a timed training.
 rule predict:
     input:
-        config=ancient("<results>/config.json"),
-        plans=ancient("<results>/{experiment}/seed{seed}/plans.json"),
+        plans="<results>/{experiment}/seed{seed}/plans.json",
         splits="<results>/splits_final.json",
         weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
     output:
@@ -21,8 +20,9 @@ rule predict:
         mem_mb=16000,
         runtime=240,
     params:
+        config=CONFIG_FILE,
         mirroring=CONFIG["inference"]["mirroring"],
     shell:
-        "python -m deeprac predict --config {input.config}"
+        "python -m deeprac predict --config {params.config}"
         " --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --fold {wildcards.fold} 2>&1 | tee {log}"

@@ -1,7 +1,6 @@
 # Foreground intensities of the whole cohort, as nnU-Net measures them.
 rule fingerprint:
     input:
-        config=ancient("<results>/config.json"),
         cases="<results>/cohort/cases.csv",
     output:
         "<results>/preprocessed/dataset_fingerprint.json",
@@ -16,16 +15,16 @@ rule fingerprint:
         mem_mb=6000,
         runtime=240,
     params:
+        config=CONFIG_FILE,
         intensity=CONFIG["cohort"]["intensity"],
     shell:
-        "python -m deeprac fingerprint --config {input.config} 2>&1 | tee {log}"
+        "python -m deeprac fingerprint --config {params.config} 2>&1 | tee {log}"
 
 
 # One preprocessed dataset per matrix, shared by all methods. The slices are not
 # declared: an interrupted job keeps the finished cases. cases.json is written last.
 rule preprocess:
     input:
-        config=ancient("<results>/config.json"),
         cases="<results>/cohort/cases.csv",
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
@@ -41,7 +40,8 @@ rule preprocess:
         mem_mb=6000,
         runtime=480,
     params:
+        config=CONFIG_FILE,
         settings=matrix_settings,
     shell:
-        "python -m deeprac preprocess --config {input.config} --matrix {wildcards.matrix}"
+        "python -m deeprac preprocess --config {params.config} --matrix {wildcards.matrix}"
         " 2>&1 | tee {log}"

@@ -1,7 +1,6 @@
 # Patient-level folds in nnU-Net's format, written once and read by every experiment.
 rule splits:
     input:
-        config=ancient("<results>/config.json"),
         cases="<results>/cohort/cases.csv",
     output:
         "<results>/splits_final.json",
@@ -17,6 +16,7 @@ rule splits:
         mem_mb=1000,
         runtime=10,
     params:
+        config=CONFIG_FILE,
         splits=CONFIG["splits"],
     shell:
-        "python -m deeprac splits --config {input.config} > {log} 2>&1"
+        "python -m deeprac splits --config {params.config} > {log} 2>&1"

@@ -1,7 +1,6 @@
 # The two tidy tables from which everything below is drawn.
 rule summarise:
     input:
-        config=ancient("<results>/config.json"),
         metrics=every_run("metrics.csv"),
         runs=every_run("run.json"),
     output:
@@ -18,14 +17,15 @@ rule summarise:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --config {input.config} > {log} 2>&1"
+        "python -m deeprac summarise --config {params.config} > {log} 2>&1"
 
 
 # The paper's two tables beside ours, and one of all experiments.
 rule tables:
     input:
-        config=ancient("<results>/config.json"),
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",
     output:
@@ -64,14 +64,14 @@ rule tables:
         mem_mb=2000,
         runtime=30,
     params:
+        config=CONFIG_FILE,
         settings=TABLE_SETTINGS,
     shell:
-        "python -m deeprac tables --config {input.config} > {log} 2>&1"
+        "python -m deeprac tables --config {params.config} > {log} 2>&1"
 
 
 rule figures:
     input:
-        config=ancient("<results>/config.json"),
         cohort="<results>/cohort/cases.csv",
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",
@@ -100,7 +100,8 @@ rule figures:
         mem_mb=6000,
         runtime=60,
     params:
+        config=CONFIG_FILE,
         labels=TABLE_SETTINGS,
         figures=CONFIG["figures"],
     shell:
-        "python -m deeprac figures --config {input.config} > {log} 2>&1"
+        "python -m deeprac figures --config {params.config} > {log} 2>&1"

@@ -1,7 +1,6 @@
 # nnU-Net plans of one experiment: the single source of truth of its runs.
 rule plan:
     input:
-        config=ancient("<results>/config.json"),
         cases="<results>/cohort/cases.csv",
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
@@ -19,19 +18,18 @@ rule plan:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=plan_settings,
+        config=CONFIG_FILE,
+        settings=run_settings,
     shell:
-        "python -m deeprac plan --config {input.config}"
+        "python -m deeprac plan --config {params.config}"
         " --experiment {wildcards.experiment} --seed {wildcards.seed} > {log} 2>&1"
 
 
-# Plans are ancient: they also name the machine (device, workers), whose change must not
-# repeat finished runs; what must is in params. Resume checkpoints are not declared, since
-# Snakemake deletes declared files before and after a failed job.
+# Resume checkpoints are not declared, since Snakemake deletes declared files before and
+# after a failed job.
 rule train_fold:
     input:
-        config=ancient("<results>/config.json"),
-        plans=ancient("<results>/{experiment}/seed{seed}/plans.json"),
+        plans="<results>/{experiment}/seed{seed}/plans.json",
         splits="<results>/splits_final.json",
         slices=slices,
     output:
@@ -50,8 +48,9 @@ rule train_fold:
         mem_mb=32000,
         runtime=training_minutes,
     params:
+        config=CONFIG_FILE,
         settings=run_settings,
     shell:
-        "python -m deeprac train --config {input.config}"
+        "python -m deeprac train --config {params.config}"
         " --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --fold {wildcards.fold} 2>&1 | tee {log}"

@@ -1,0 +1,128 @@
+import re
+import subprocess
+import time
+
+import pytest
+
+from .checkout import BIN, ROOT, planned_jobs, snakemake, working_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return working_folder(tmp_path)
+
+
+def test_the_protocol_as_shipped_is_eight_experiments_by_five_folds(folder):
+    start = time.monotonic()
+    jobs = planned_jobs(folder)
+    seconds = time.monotonic() - start
+    assert jobs["train_fold"] == jobs["predict"] == jobs["evaluate"] == 8 * 5
+    assert jobs["plan"] == 8
+    assert jobs["preprocess"] == 2
+    assert jobs["all"] == 1
+    assert seconds < 15
+
+
+def test_an_own_cohort_needs_only_its_path(folder):
+    (folder / "ct").mkdir()
+    (folder / "ct" / "dataset.json").write_text("{}")
+    (folder / "own.yaml").write_text(
+        "cohort: {name: own, format: nnunet_raw, path: ct}\n"
+    )
+    jobs = planned_jobs(folder, "--configfile", "own.yaml")
+    assert jobs["train_fold"] == 8 * 5
+
+
+def test_a_missing_cohort_folder_is_named_before_any_job(folder):
+    (folder / "own.yaml").write_text(
+        "cohort: {name: own, format: nnunet_raw, path: no/such}\n"
+    )
+    result = snakemake(folder, "-n", "--configfile", "own.yaml")
+    assert result.returncode != 0
+    assert "no/such/dataset.json" in result.stdout
+
+
+@pytest.mark.parametrize("target", ["all", "tables", "figures", "train", "cohort"])
+def test_target_rules(folder, target):
+    jobs = planned_jobs(folder, target)
+    assert jobs[target] == 1
+    assert ("train_fold" in jobs) == (target != "cohort")
+    assert ("figures" in jobs) == (target in ("all", "figures"))
+
+
+@pytest.mark.parametrize(
+    "configfile", sorted(p.name for p in (ROOT / "config").glob("*.yaml"))
+)
+def test_shipped_configurations_can_be_planned(folder, configfile):
+    if configfile == "methods.yaml":
+        return
+    jobs = planned_jobs(folder, "--configfile", f"config/{configfile}")
+    assert jobs["train_fold"] >= 8
+
+
+def test_only_the_chosen_experiments_folds_and_seeds_are_planned(folder):
+    jobs = planned_jobs(
+        folder,
+        "--config",
+        "run={experiments: [coarse_nnunet, coarse_stn], folds: [1, 3], seeds: [0, 7]}",
+    )
+    assert jobs["train_fold"] == 2 * 2 * 2
+    assert jobs["plan"] == 2 * 2
+    assert jobs["preprocess"] == 1
+
+
+def test_an_unknown_key_stops_at_once_with_its_name(folder):
+    result = snakemake(folder, "-n", "--config", "training={epoch: 3}")
+    assert result.returncode != 0
+    assert "training.epoch is an unknown key: did you mean training.epochs?" in (
+        result.stdout
+    )
+    assert "Traceback" not in result.stdout
+    assert "Building DAG" not in result.stdout
+
+
+def test_an_unknown_experiment_stops_at_once_and_lists_the_known(folder):
+    result = snakemake(folder, "-n", "--config", "run={experiments: [coarse_stm]}")
+    assert result.returncode != 0
+    assert "'coarse_stm' is unknown; known are coarse_nnunet," in result.stdout
+
+
+def test_gpu_rules_ask_for_a_gpu_only_where_the_device_is_cuda(folder):
+    def gpus(device):
+        arguments = ("-n", "train", "--config", f"training={{device: {device}}}")
+        return snakemake(folder, *arguments, "--resources", "gpu=1").stdout
+
+    assert re.search(r"resources: .*gpu=1", gpus("cuda"))
+    assert not re.search(r"resources: .*gpu=1", gpus("cpu"))
+
+
+def test_module_import_plans_the_same_jobs(folder):
+    snakefile = folder / "Snakefile"
+    snakefile.write_text(
+        "configfile: 'config/config.yaml'\n"
+        "module deeprac:\n"
+        f"    snakefile: '{ROOT}/workflow/Snakefile'\n"
+        "    config: config\n"
+        "use rule * from deeprac as deeprac_*\n"
+        "rule everything:\n"
+        "    input: rules.deeprac_all.input\n"
+        "    default_target: True\n"
+    )
+    jobs = planned_jobs(folder, snakefile=snakefile)
+    assert jobs["deeprac_train_fold"] == 8 * 5
+
+
+def test_snakemake_lint_is_clean():
+    result = snakemake(ROOT, "--lint")
+    assert result.returncode == 0, result.stdout
+
+
+def test_snakefmt_is_clean():
+    result = subprocess.run(
+        [BIN / "snakefmt", "--check", "Snakefile", "workflow", "rules"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,171 @@
+"""A changed key reruns what it concerns and nothing else.
+
+Jobs are answered by a stand-in for the package's command line that writes empty outputs,
+so that the rules, their inputs and their params are the real ones.
+"""
+
+import shutil
+
+import pytest
+
+from .checkout import ROOT, planned_jobs, snakemake, working_folder
+
+STAND_IN = '''
+import argparse
+from pathlib import Path
+from deeprac.config import load_config
+from deeprac.layout import Layout
+
+parser = argparse.ArgumentParser()
+parser.add_argument("verb")
+for name in ("config", "matrix", "experiment", "seed", "fold"):
+    parser.add_argument(f"--{name}")
+args = parser.parse_args()
+layout = Layout.of(load_config([Path(args.config)]))
+model = layout.model(str(args.experiment), args.seed)
+run = layout.run(str(args.experiment), args.seed, args.fold)
+checkpoint = layout.checkpoints(str(args.experiment), args.seed, args.fold) / "latest"
+tables, figures = layout.tables, layout.figures
+FIGURES = ("dice_by_method", "time_vs_dice", "memory", "training_curves",
+           "stn_slices", "stn_mean_image", "overlays_coarse", "overlays_fine")
+outputs = {
+    "cohort": [layout.cases_csv],
+    "splits": [layout.splits],
+    "fingerprint": [layout.fingerprint],
+    "preprocess": [layout.matrix(str(args.matrix)) / "cases.json"],
+    "plan": [model / "plans.json", model / "dataset.json"],
+    "train": [run / n for n in ("checkpoint_final.pth", "run.json", "training.csv")],
+    "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv"],
+    "evaluate": [run / "metrics.csv"],
+    "summarise": [layout.summary_cases, layout.summary_runs],
+    "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all")
+               for e in ("csv", "md", "tex")],
+    "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
+}
+for path in outputs[args.verb]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+if args.verb == "train" and Path("fail").exists():
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.write_text("")
+    raise SystemExit(1)
+'''
+EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet")
+DOWNSTREAM = {"predict", "evaluate", "summarise", "tables", "figures", "all"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A checkout with the stand-in and finished results of three experiments."""
+    folder = working_folder(tmp_path_factory.mktemp("rerun"))
+    for part in ("workflow", "rules", "envs", "profiles", "src"):
+        shutil.copytree(
+            ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(ROOT / "Snakefile", folder)
+    (folder / "src/deeprac/__main__.py").write_text(STAND_IN)
+    (folder / "three.yaml").write_text(
+        f"run: {{experiments: [{', '.join(EXPERIMENTS)}], folds: [0]}}\n"
+        "splits: {folds: 2}\n"
+    )
+    snakefile = folder / "Snakefile"
+    result = snakemake(
+        folder, "--cores", "2", "--configfile", "three.yaml", snakefile=snakefile
+    )
+    assert result.returncode == 0, result.stdout
+    return folder
+
+
+def replanned(checkout, *overrides):
+    return planned_jobs(
+        checkout,
+        *("--configfile", "three.yaml"),
+        *(["--config", *overrides] if overrides else []),
+        snakefile=checkout / "Snakefile",
+    )
+
+
+def test_without_a_change_nothing_runs(checkout):
+    assert replanned(checkout) == {}
+
+
+@pytest.mark.parametrize(
+    ("override", "rules"),
+    [
+        ("figures={cases: 3}", {"figures", "all"}),
+        ("training={device: cpu}", set()),
+        ("training={checkpoint_every: 3}", set()),
+        ("results=results", set()),
+    ],
+)
+def test_keys_that_change_no_number_train_nothing(checkout, override, rules):
+    assert set(replanned(checkout, override)) == rules
+
+
+def test_the_budget_concerns_every_run(checkout):
+    jobs = replanned(checkout, "training={epochs: 3}")
+    assert set(jobs) == {"plan", "train_fold"} | DOWNSTREAM
+    assert jobs["train_fold"] == jobs["plan"] == 3
+
+
+def test_the_localiser_concerns_only_methods_with_one(checkout):
+    jobs = replanned(checkout, "localiser={max_shift: 0.2}")
+    assert jobs["train_fold"] == jobs["plan"] == 1
+
+
+def test_a_matrix_concerns_only_its_experiments(checkout):
+    jobs = replanned(checkout, "matrices={fine: {size: 256}}")
+    assert jobs["preprocess"] == jobs["train_fold"] == 1
+    assert "cohort" not in jobs
+
+
+def test_a_batch_size_preprocesses_nothing(checkout):
+    jobs = replanned(checkout, "matrices={coarse: {batch_size: 4}}")
+    assert jobs["train_fold"] == 2
+    assert "preprocess" not in jobs
+
+
+def test_mirroring_predicts_again_without_training(checkout):
+    jobs = replanned(checkout, "inference={mirroring: true}")
+    assert jobs["predict"] == 3
+    assert "train_fold" not in jobs
+
+
+def test_one_more_experiment_leaves_the_finished_ones(checkout):
+    names = ", ".join([*EXPERIMENTS, "fine_stn"])
+    jobs = replanned(checkout, f"run={{experiments: [{names}]}}")
+    assert jobs["train_fold"] == jobs["predict"] == jobs["evaluate"] == 1
+    assert "preprocess" not in jobs
+
+
+def test_a_label_rewrites_tables_and_figures_only(checkout):
+    methods = (checkout / "config/methods.yaml").read_text()
+    (checkout / "renamed.yaml").write_text(
+        methods.replace("label: nnU-Net\n", "label: baseline\n")
+    )
+    jobs = replanned(checkout, "methods=renamed.yaml")
+    assert set(jobs) == {"tables", "figures", "all"}
+
+
+def test_a_newer_environment_or_package_repeats_nothing(checkout):
+    lock = checkout / "envs/deeprac.yaml"
+    lock.write_text(lock.read_text().replace("pandas==", "pandas>="))
+    (checkout / "src/deeprac/errors.py").touch()
+    assert replanned(checkout) == {}
+
+
+def test_a_failed_training_keeps_checkpoint_and_finished_runs(checkout):
+    names = ", ".join([*EXPERIMENTS, "fine_stn"])
+    arguments = ("--configfile", "three.yaml", "--cores", "2", "--config")
+    snakefile = checkout / "Snakefile"
+    results = checkout / "results/phantom80"
+    (checkout / "fail").touch()
+    result = snakemake(
+        checkout, *arguments, f"run={{experiments: [{names}]}}", snakefile=snakefile
+    )
+    (checkout / "fail").unlink()
+    assert result.returncode == 1
+    assert (results / ".checkpoints/fine_stn/seed0/fold_0/latest").is_file()
+    assert not (results / "fine_stn/seed0/fold_0/run.json").exists()
+    for name in EXPERIMENTS:
+        assert (results / name / "seed0/fold_0/checkpoint_final.pth").is_file()
