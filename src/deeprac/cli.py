@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s"
     )
+    logging.getLogger("numexpr").setLevel(logging.WARNING)
     try:
         command.run(args)
     except DeepracError as error:

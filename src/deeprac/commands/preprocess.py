@@ -14,6 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    import shutil
+
     import pandas as pd
     from tqdm import tqdm
 
@@ -36,7 +38,10 @@ def run(args: argparse.Namespace) -> None:
     preprocessor = MatrixPreprocessor(config.cohort.air)
     cases = pd.read_csv(layout.cases_csv, dtype={"case": str})
     folder = layout.matrix(args.matrix)
-    folder.mkdir(parents=True, exist_ok=True)
+    # Apart from cases.json: nnU-Net tells the storage format by the folder's suffixes.
+    slices = folder / "slices"
+    shutil.rmtree(slices, ignore_errors=True)
+    slices.mkdir(parents=True)
     for row in tqdm(list(cases.itertuples()), desc=f"to {args.matrix}", unit="case"):
         image, geometry = read_volume(layout.cohort / row.image)
         labels, _ = read_volume(layout.cohort / row.label)
@@ -48,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
             manager.get_configuration(CONFIGURATION),
             {},
         )
-        save_case(folder / row.case, data, seg, properties)
+        save_case(slices / row.case, data, seg, properties)
     write_json(
         folder / "cases.json",
         {

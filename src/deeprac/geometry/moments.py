@@ -34,12 +34,13 @@ class Moments:
     elongation: Tensor
 
 
-def soft_tissue(image: Tensor, air: float) -> Tensor:
-    """Estimate how much soft tissue every pixel holds, 0 to 1.
+def silhouette(image: Tensor, air: float) -> Tensor:
+    """Estimate the filled outline of the body's soft tissue, 0 to 1.
 
     CT normalisation clips at the foreground's 0.5 percentile, so air, lung and most
-    fat share the lowest value ``air`` and kidneys average 0. Everything above half way
-    counts in full. An opening removes structures as thin as the CT table.
+    fat share the lowest value ``air`` and kidneys average 0. What lies above a quarter
+    of that range is tissue; an opening removes structures as thin as the CT table; and
+    every pixel with tissue to its left, right, front and back counts as inside.
 
     Args:
         image: (batch, 1, height, width), normalised CT.
@@ -48,10 +49,16 @@ def soft_tissue(image: Tensor, air: float) -> Tensor:
     Returns:
         (batch, 1, height, width) float32.
     """
-    tissue = ((image.float() - air) / (-0.5 * air)).clamp(0, 1)
+    tissue = ((image.float() - air) / (-0.25 * air)).clamp(0, 1)
     kernel = 2 * (image.shape[-1] // 64) + 1
     eroded = -functional.max_pool2d(-tissue, kernel, 1, kernel // 2)
-    return functional.max_pool2d(eroded, kernel, 1, kernel // 2)
+    opened = functional.max_pool2d(eroded, kernel, 1, kernel // 2)
+    filled = torch.ones_like(opened)
+    for axis in (2, 3):
+        forward = opened.cummax(axis).values
+        backward = opened.flip(axis).cummax(axis).values.flip(axis)
+        filled = torch.minimum(filled, torch.minimum(forward, backward))
+    return filled
 
 
 def moments(density: Tensor) -> Moments:

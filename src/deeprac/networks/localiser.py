@@ -51,12 +51,12 @@ class PoseLocaliser(nn.Module):
         self.max_angle_rad = max_angle_rad
         self.max_shift = max_shift
 
-    def forward(self, image: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, body: Tensor) -> tuple[Tensor, Tensor]:
         """Return the residual transform and its raw parameters.
 
         Args:
             image: (batch, 1, size, size) low-resolution slice.
-            tissue: (batch, 1, size, size) soft tissue, 0 to 1.
+            body: (batch, 1, size, size) silhouette, 0 to 1.
 
         Returns:
             ``seen_from_canonical`` (batch, 2, 3), where "seen" is the frame of the
@@ -65,7 +65,7 @@ class PoseLocaliser(nn.Module):
         size = image.shape[-2:]
         points = pixel_centres(size, image.device).transpose(1, 2)
         coordinates = points.reshape(1, 2, *size).expand(len(image), -1, -1, -1)
-        features = self.features(torch.cat([image, tissue, coordinates], 1))
+        features = self.features(torch.cat([image, body, coordinates], 1))
         raw = self.output(nn.functional.leaky_relu(self.hidden(features)))
         bounded = raw.float().tanh()
         transform = similarity(

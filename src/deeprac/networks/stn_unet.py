@@ -10,7 +10,7 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deeprac.geometry.moments import canonicalise, moments, soft_tissue
+from deeprac.geometry.moments import canonicalise, moments, silhouette
 from deeprac.geometry.similarity import compose, invert, transform_points, window
 from deeprac.geometry.warp import inside, pixel_centres, warp
 from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_argmax
@@ -31,7 +31,7 @@ class Localisation:
         image_from_canonical: (batch, 2, 3) size and pose.
         image_from_input: (batch, 2, 3) size, pose and crop in one transform.
         residual: (batch, 4) raw output of the pose localiser.
-        tissue: (batch, 1, size, size) soft tissue in the canonical frame.
+        body: (batch, 1, size, size) silhouette in the canonical frame.
         coarse_logits: (batch, classes, size, size) in the canonical frame, or None
             without crop.
     """
@@ -39,7 +39,7 @@ class Localisation:
     image_from_canonical: Tensor
     image_from_input: Tensor
     residual: Tensor
-    tissue: Tensor
+    body: Tensor
     coarse_logits: Tensor | None
 
 
@@ -47,7 +47,7 @@ class STNUNet(nn.Module):
     """Localise, warp once, segment, and return logits in the frame of the slice.
 
     The similarity of size and pose is a learned, bounded residual on the closed-form
-    estimate by soft-tissue moments; the crop is a window of fixed size, calibrated on
+    estimate by the silhouette's moments; the crop is a window of fixed size, calibrated on
     the training cases, whose centre follows a coarse segmentation. Both are composed,
     so the slice is sampled exactly once. The U-Net's logits return through the
     closed-form inverse, at every level of deep supervision; pixels that the U-Net did
@@ -146,31 +146,31 @@ class STNUNet(nn.Module):
             seen: (batch, 1, size, size) thumbnail of the slice.
 
         Returns:
-            Soft tissue (batch, 1, size, size) and ``image_from_moments`` (batch, 2, 3).
+            Silhouette (batch, 1, size, size) and ``image_from_moments`` (batch, 2, 3).
         """
-        tissue = soft_tissue(seen, self.air)
+        body = silhouette(seen, self.air)
         estimate = canonicalise(
-            moments(tissue),
+            moments(body),
             radius=self.canonical_radius,
             max_log_scale=2 * self.max_log_scale,
             max_angle_rad=self.max_angle_rad,
         )
-        return tissue, estimate
+        return body, estimate
 
     def localise(self, image: Tensor) -> Localisation:
         """Find size, pose and crop of slices (batch, 1, matrix_size, matrix_size)."""
         size = (self.seen_size, self.seen_size)
         seen = self.thumbnail(image)
         with torch.no_grad():
-            tissue, image_from_moments = self.normalise(seen)
+            body, image_from_moments = self.normalise(seen)
             seen_upright = warp(seen, image_from_moments, size, fill=self.air)
-            tissue_upright = warp(tissue, image_from_moments, size, fill=0.0)
-        residual, raw = self.pose(seen_upright, tissue_upright)
+            body_upright = warp(body, image_from_moments, size, fill=0.0)
+        residual, raw = self.pose(seen_upright, body_upright)
         image_from_canonical = compose(image_from_moments, residual)
-        canonical_tissue = warp(tissue, image_from_canonical, size, fill=0.0)
+        canonical_body = warp(body, image_from_canonical, size, fill=0.0)
         if self.coarse is None:
             return Localisation(
-                image_from_canonical, image_from_canonical, raw, canonical_tissue, None
+                image_from_canonical, image_from_canonical, raw, canonical_body, None
             )
         coarse_logits = self.coarse(
             warp(seen, image_from_canonical, size, fill=self.air)
@@ -180,7 +180,7 @@ class STNUNet(nn.Module):
             image_from_canonical,
             compose(image_from_canonical, canonical_from_crop),
             raw,
-            canonical_tissue,
+            canonical_body,
             coarse_logits,
         )
 
@@ -232,7 +232,7 @@ class STNUNet(nn.Module):
     def calibrate(self, cases: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Set the template and the crop's size from the training cases.
 
-        Slices are normalised by moments alone. The template is their mean soft tissue;
+        Slices are normalised by moments alone. The template is their mean silhouette, cut at one half;
         the crop's half side is the 97.5th percentile, over slices, of the largest
         distance of a foreground pixel from the foreground's centre of mass, plus the
         margin.
@@ -242,14 +242,15 @@ class STNUNet(nn.Module):
                 of the same shape; every slice holds foreground.
         """
         size = (self.seen_size, self.seen_size)
-        tissues, reaches = [], []
+        bodies, reaches = [], []
         for image, foreground in cases:
-            tissue, image_from_moments = self.normalise(self.thumbnail(image))
-            tissues.append(warp(tissue, image_from_moments, size, fill=0.0).mean(0))
+            body, image_from_moments = self.normalise(self.thumbnail(image))
+            bodies.append(warp(body, image_from_moments, size, fill=0.0).mean(0))
             shares = self.thumbnail(foreground)
             points = pixel_centres(size, image.device).expand(len(image), -1, -1)
             reaches.append(_reach(shares, invert(image_from_moments), points))
-        self.template.copy_(torch.stack(tissues).mean(0, keepdim=True))
+        mean = torch.stack(bodies).mean(0, keepdim=True)
+        self.template.copy_(mean > 0.5)
         reach = torch.quantile(torch.cat(reaches), 0.975)
         self.crop_half_side.copy_(
             (reach * (1 + self.crop_margin)).clamp(MIN_HALF_SIDE, 1)

@@ -29,20 +29,20 @@ def soft_dice(a: Tensor, b: Tensor) -> Tensor:
     return (overlap + 1e-5) / (total + 1e-5)
 
 
-def mask_loss(tissue: Tensor, template: Tensor) -> Tensor:
-    """One minus the soft Dice of canonical soft tissue and its template.
+def mask_loss(body: Tensor, template: Tensor) -> Tensor:
+    """One minus the soft Dice of the canonical silhouette and its template.
 
     The paper's loss for the pose-size transformer, with the mean of the training
     patients in the place of one reference slice.
 
     Args:
-        tissue: (batch, 1, size, size) in the canonical frame.
+        body: (batch, 1, size, size) in the canonical frame.
         template: (1, 1, size, size).
 
     Returns:
         Scalar, 0 to 1.
     """
-    return 1 - soft_dice(tissue, template).mean()
+    return 1 - soft_dice(body, template).mean()
 
 
 def coarse_loss(coarse_logits: Tensor, labels: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class STNLoss(nn.Module):
         weights = self.weights
         loss = weights["residual_weight"] * localisation.residual.square().mean()
         loss = loss + weights["mask_weight"] * mask_loss(
-            localisation.tissue, network.template
+            localisation.body, network.template
         )
         if localisation.coarse_logits is None:
             return loss
