@@ -19,6 +19,7 @@ from deeprac.cohort.phantom.anatomy import Anatomy
 from deeprac.cohort.phantom.canvas import Canvas
 from deeprac.cohort.phantom.fields import Array, Points, occupancy
 from deeprac.cohort.phantom.growth import REFERENCE_BODY_SIZE_MM
+from deeprac.cohort.phantom.torso import OUTLINE_EXPONENT
 
 AIR_HU = -1000.0
 
@@ -104,10 +105,10 @@ def draw_acquisition(
     torso = anatomy.torso
     angle = float(np.clip(rng.normal(0, np.deg2rad(8)), *np.deg2rad([-20, 20])))
     half_x, half_y = _half_extent_mm(anatomy, angle)
-    field = 2 * half_x / rng.uniform(0.62, 0.94)
+    field = 2 * half_x / rng.uniform(0.64, 0.95)
     shift = [
         float(np.clip(rng.normal(0, 0.06 * field), -room, room))
-        for room in (0.97 * field / 2 - half_x, 0.93 * field / 2 - half_y)
+        for room in (0.98 * field / 2 - half_x, 0.93 * field / 2 - half_y)
     ]
     slice_mm = round(float(rng.uniform(*slice_spacing_mm)), 2)
     low, high = anatomy.z_range_mm(margin_mm=rng.uniform(0.5, 1.2) * torso.pitch_mm)
@@ -136,7 +137,12 @@ def _half_extent_mm(anatomy: Anatomy, angle_rad: float) -> tuple[float, float]:
     """Half width and half height of the turned body, with what tumours bulge."""
     torso = anatomy.torso
     bulge = max((tumour.bulge_mm for tumour in anatomy.tumours), default=0.0)
-    a = 1.04 * torso.half_width_mm + 0.6 * bulge
-    b = 1.04 * torso.half_depth_mm + 0.8 * bulge
-    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
-    return float(np.hypot(a * cos, b * sin)), float(np.hypot(a * sin, b * cos))
+    # The waist and the uneven skin reach a little beyond the mean outline.
+    a = 1.075 * torso.half_width_mm + 0.7 * bulge
+    b = 1.075 * torso.half_depth_mm + 0.9 * bulge
+    cos, sin = abs(np.cos(angle_rad)), abs(np.sin(angle_rad))
+    # Support function of a superellipse: the dual exponent.
+    dual = OUTLINE_EXPONENT / (OUTLINE_EXPONENT - 1)
+    half_x = ((a * cos) ** dual + (b * sin) ** dual) ** (1 / dual)
+    half_y = ((a * sin) ** dual + (b * cos) ** dual) ** (1 / dual)
+    return float(half_x), float(half_y)

@@ -14,10 +14,15 @@ Box = tuple[slice, slice]
 
 @dataclass
 class Canvas:
-    """Hounsfield units of one slice (h, w) and the width of an edge in mm."""
+    """Hounsfield units of one slice (h, w), the width of an edge, and where down is.
+
+    ``down`` is the unit vector (x, y) of gravity in the patient frame: a patient who
+    lies askew has gas that does not.
+    """
 
     hu: Array
     edge_mm: float
+    down: tuple[float, float] = (0.0, 1.0)
 
     def paint(self, box: Box, share: Array, hu: Array | float) -> None:
         """Mix ``hu`` into the box by the share of each voxel that it fills."""
@@ -48,8 +53,8 @@ def box_around(points: Points, centre_mm: Array, reach_mm: Array) -> Box | None:
 class Organ:
     """A shape with its Hounsfield units, a wall, texture and gas that floats.
 
-    ``gas`` is the share of the height (front to back) that gas fills; the patient lies
-    on the back, so gas gathers in front, with a level surface.
+    ``gas`` is the share of the height that gas fills; it gathers in front, with a level
+    surface.
     """
 
     shape: Blob
@@ -78,7 +83,9 @@ class Organ:
         inside = occupancy(level + self.wall_mm, canvas.edge_mm)
         canvas.paint(box, inside, hu)
         if self.gas:
-            depth = self.shape.axes_mm[1]
-            surface = self.shape.centre_mm[1] + depth * (2 * self.gas - 1)
-            gas = inside * occupancy(here.y - surface, canvas.edge_mm)
+            x, y = (np.float32(part) for part in canvas.down)
+            height = x * (here.x - self.shape.centre_mm[0])
+            height += y * (here.y - self.shape.centre_mm[1])
+            surface = self.shape.axes_mm[1] * (2 * self.gas - 1)
+            gas = inside * occupancy(height - surface, canvas.edge_mm)
             canvas.paint(box, gas, -960.0)

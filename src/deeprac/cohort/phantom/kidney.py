@@ -27,6 +27,7 @@ class Kidney:
     sinus: Blob
     pelvis: Blob
     pyramids: Waves
+    pyramid_mm: float
     cortex_mm: float
     cortex_hu: float
     medulla_hu: float
@@ -71,9 +72,9 @@ class Kidney:
         """Share of pyramids: below the cortex, off the sinus, columns between them."""
         wave = self.pyramids(here)
         depth = capsule + self.cortex_mm * (1 - 0.12 * wave)
-        column = (np.abs(wave) - 0.32) * (0.7 * self.cortex_mm)
+        column = (np.abs(wave) - 0.3) * self.pyramid_mm
         level = np.maximum(np.maximum(depth, 0.8 - sinus), -column)
-        return occupancy(level, max(1.2, 0.25 * self.cortex_mm))
+        return occupancy(level, max(0.8, 0.25 * self.cortex_mm))
 
 
 def draw_kidney(
@@ -112,6 +113,7 @@ def draw_kidney(
         sinus=blob((-side * 0.66, 0, 0), np.array([0.66, 0.40, 0.46]), 0.06),
         pelvis=blob((-side * 0.60, 0, -0.03), np.array([0.42, 0.20, 0.22]), 0.05),
         pyramids=draw_waves(rng, wavelength_mm=0.34 * length, count=7),
+        pyramid_mm=0.34 * length / (2 * np.pi),
         cortex_mm=0.23 * float(semi[0]),
         cortex_hu=rng.uniform(175, 230),
         medulla_hu=rng.uniform(80, 115),

@@ -50,7 +50,9 @@ def render_slice(
     canvas = Canvas(np.full((size, size), AIR_HU, np.float32), acquisition.edge_mm)
     acquisition.paint_table(canvas)
     rows, columns = _body_box(anatomy, acquisition)
-    body = Canvas(canvas.hu[rows, columns], acquisition.edge_mm)
+    angle = acquisition.similarity.angle_rad
+    down = float(np.sin(angle)), float(np.cos(angle))
+    body = Canvas(canvas.hu[rows, columns], acquisition.edge_mm, down)
     points = acquisition.patient_points(z_mm).at((rows, columns))
     kidney, tumour = (np.zeros_like(canvas.hu) for _ in range(2))
     kidney[rows, columns], tumour[rows, columns] = _paint_body(anatomy, body, points)

@@ -17,7 +17,7 @@ from deeprac.cohort.phantom.fields import (
 )
 from deeprac.cohort.phantom.growth import Growth
 
-_EXPONENT = 2.35
+OUTLINE_EXPONENT = 2.35
 """Of the superellipse of the outline: fuller than an ellipse, as an abdomen is."""
 
 
@@ -49,9 +49,9 @@ class Torso:
         waist = 1 + 0.04 * np.cos(points.z / (4 * self.pitch_mm))
         y = y + np.float32(0.07) * np.maximum(y, 0) * np.exp(-np.square(x / 0.16))
         ax, ay = np.abs(x) + np.float32(1e-6), np.abs(y) + np.float32(1e-6)
-        px, py = ax ** (_EXPONENT - 1), ay ** (_EXPONENT - 1)
+        px, py = ax ** (OUTLINE_EXPONENT - 1), ay ** (OUTLINE_EXPONENT - 1)
         power = (px * ax + py * ay) + np.float32(1e-9)
-        rho = power ** (1 / _EXPONENT)
+        rho = power ** (1 / OUTLINE_EXPONENT)
         gradient = np.sqrt(
             np.square(px / self.half_width_mm) + np.square(py / self.half_depth_mm)
         ) * (rho / power)

@@ -1,0 +1,74 @@
+"""Small cohorts on disk and in memory for the tests of ``deeprac.cohort``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deeprac.config import CohortConfig, PhantomConfig
+
+SPACING_MM = (0.8, 0.8, 3.0)
+
+
+def cohort_config(**changes) -> CohortConfig:
+    settings = {
+        "name": "test",
+        "format": "phantom",
+        "path": None,
+        "patients": None,
+        "labels": {"kidney": ("kidney",), "tumour": ("tumour", "tumor")},
+        "intensity": "hu",
+        "air": -1000.0,
+        "phantom": phantom_config(),
+    }
+    return CohortConfig(**(settings | changes))
+
+
+def phantom_config(**changes) -> PhantomConfig:
+    settings = {
+        "cases": 4,
+        "matrix": 64,
+        "slice_spacing_mm": (10.0, 12.0),
+        "bilateral_share": 0.1,
+        "seed": 5,
+    }
+    return PhantomConfig(**(settings | changes))
+
+
+def volume(array: np.ndarray, spacing_mm=SPACING_MM) -> sitk.Image:
+    """A SimpleITK volume of an array [z, y, x] with an origin off zero."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing_mm)
+    image.SetOrigin((-7.0, 11.0, 30.0))
+    return image
+
+
+def ct_arrays(shape=(5, 9, 12)) -> tuple[np.ndarray, np.ndarray]:
+    """CT [z, y, x] with air, soft tissue and contrast; kidney and tumour off centre."""
+    image = np.full(shape, -1000, np.int16)
+    label = np.zeros(shape, np.uint8)
+    image[:, 1:8, 2:11] = 40
+    image[1:4, 4:6, 7:10] = 180
+    label[1:4, 4:6, 7:10] = 1
+    label[2, 4:6, 9] = 2
+    return image, label
+
+
+def write_raw(folder: Path, cases: dict[str, tuple], *, labels=None) -> CohortConfig:
+    """Write an nnU-Net raw folder of (image, label) volumes; returns its config."""
+    (folder / "imagesTr").mkdir(parents=True)
+    (folder / "labelsTr").mkdir()
+    dataset = {
+        "channel_names": {"0": "CT"},
+        "labels": labels or {"background": 0, "kidney": 1, "tumour": 2},
+        "numTraining": len(cases),
+        "file_ending": ".nii.gz",
+    }
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    for name, (image, label) in cases.items():
+        if image is not None:
+            sitk.WriteImage(image, str(folder / f"imagesTr/{name}_0000.nii.gz"))
+        if label is not None:
+            sitk.WriteImage(label, str(folder / f"labelsTr/{name}.nii.gz"))
+    return cohort_config(format="nnunet_raw", path=folder)

@@ -1,0 +1,115 @@
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from cohort_builders import cohort_config, phantom_config
+
+from deeprac.cohort.case import Side, tumour_side, write_case
+from deeprac.cohort.phantom import PhantomSource
+from deeprac.cohort.phantom.source import draw_patient
+from deeprac.labels import Label
+
+_IN_ANOTHER_PROCESS = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from cohort_builders import cohort_config, phantom_config
+from deeprac.cohort.case import write_case
+from deeprac.cohort.phantom import PhantomSource
+source = PhantomSource(cohort_config(phantom=phantom_config(cases=9)))
+row = write_case(source.load("phantom_001"), Path(sys.argv[2]))
+print(row.image_sha256, row.label_sha256)
+"""
+
+
+@pytest.fixture(scope="module")
+def cases():
+    source = PhantomSource(cohort_config())
+    return [source.load(name) for name in source.names()]
+
+
+def arrays(case) -> tuple[np.ndarray, np.ndarray]:
+    return sitk.GetArrayFromImage(case.image), sitk.GetArrayFromImage(case.label)
+
+
+def test_same_seed_gives_the_same_bytes_in_another_process(cases, tmp_path):
+    row = write_case(cases[1], tmp_path / "here")
+    here = __file__.rsplit("/", 1)[0]
+    command = [sys.executable, "-c", _IN_ANOTHER_PROCESS, here, str(tmp_path / "there")]
+    there = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # The other process makes a cohort of another size: a case knows only its number.
+    assert there.split() == [row.image_sha256, row.label_sha256]
+    written = (tmp_path / "here" / row.image).read_bytes()
+    assert hashlib.sha256(written).hexdigest() == row.image_sha256
+
+
+def test_another_seed_gives_another_child(cases):
+    other = PhantomSource(cohort_config(phantom=phantom_config(seed=6)))
+    assert other.load("phantom_001").similarity != cases[1].similarity
+
+
+def test_settings_hold_all_but_the_number_of_cases():
+    few, many = (
+        PhantomSource(cohort_config(phantom=phantom_config(cases=cases)))
+        for cases in (4, 80)
+    )
+    finer = PhantomSource(cohort_config(phantom=phantom_config(matrix=128)))
+    assert few.settings("phantom_002") == many.settings("phantom_002")
+    assert few.settings("phantom_002") != finer.settings("phantom_002")
+
+
+def test_every_case_is_ct_with_kidney_and_tumour(cases):
+    for case in cases:
+        image, label = arrays(case)
+        assert image.dtype == np.int16
+        assert label.dtype == np.uint8
+        assert set(np.unique(label)) == {0, 1, 2}
+        assert image.min() < -950
+        assert image.max() > 200
+        # Early arterial: the kidney is brighter than the tumour.
+        kidney, tumour = (
+            np.median(image[label == n]) for n in (Label.KIDNEY, Label.TUMOUR)
+        )
+        assert kidney > tumour + 30
+        assert not label[0].any()
+        assert not label[-1].any()
+
+
+def test_cases_differ_in_size_pose_and_field(cases):
+    assert len({case.image.GetSpacing() for case in cases}) == len(cases)
+    assert len({case.similarity.angle_rad for case in cases}) == len(cases)
+    assert {case.image.GetSize()[:2] for case in cases} == {(64, 64)}
+
+
+def test_side_agrees_with_the_label_map(cases):
+    for case in cases:
+        if case.side is not Side.BILATERAL:
+            assert tumour_side(*arrays(case)) is case.side
+
+
+def test_patients_span_the_ages_and_keep_the_bilateral_share():
+    phantom = phantom_config(cases=40, bilateral_share=0.25)
+    patients = [draw_patient(phantom, index) for index in range(40)]
+    ages = [age for age, _ in patients]
+    assert min(ages) < 1
+    assert max(ages) > 12
+    assert 3 < np.median(ages) < 7
+    assert sum(bilateral for _, bilateral in patients) == pytest.approx(10, abs=1)
+
+
+def test_volumes_spread_from_tens_to_a_thousand_ml():
+    source = PhantomSource(cohort_config(phantom=phantom_config(cases=40)))
+    volumes = []
+    for index in range(40):
+        anatomy, _, _ = source.draw(index)
+        volumes.append(
+            sum(
+                4 / 3 * np.pi * np.prod(tumour.shape.axes_mm) / 1000
+                for tumour in anatomy.tumours
+            )
+        )
+    assert min(volumes) < 80
+    assert max(volumes) > 700
