@@ -53,7 +53,6 @@ def read_tidy(
             dtype={column: str for column in header if column in text},
             keep_default_na=False,
             na_values={column: [""] for column in header if column not in text},
-            float_precision="round_trip",
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise MetricsError(f"{path} is not a table: {error}. {remedy}") from error

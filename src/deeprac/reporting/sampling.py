@@ -30,7 +30,7 @@ def warp(
     source = pixel_from_square(transform_points(image_from_output, points), image.shape)
     rows_columns = [source[..., 1], source[..., 0]]
     return map_coordinates(
-        image.astype(float), rows_columns, order=1, mode="constant", cval=fill
+        image.astype(float), rows_columns, order=1, mode="grid-constant", cval=fill
     )
 
 

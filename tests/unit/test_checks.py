@@ -1,0 +1,32 @@
+import pandas as pd
+import pytest
+
+from deeprac.errors import MetricsError
+from deeprac.evaluation.checks import check_no_case_twice, check_same_cases
+
+
+def _cases(**by_experiment):
+    return pd.DataFrame(
+        [
+            {"experiment": experiment, "seed": 0, "case": case, "label": "kidney"}
+            for experiment, cases in by_experiment.items()
+            for case in cases
+        ]
+    )
+
+
+def test_same_cases_pass():
+    check_same_cases(_cases(one=["b", "a"], two=["a", "b"]))
+
+
+def test_different_cases_are_named():
+    with pytest.raises(
+        MetricsError,
+        match=r"only in one \(seed 0\): a; only in two \(seed 0\): c, d; predict",
+    ):
+        check_same_cases(_cases(one=["a", "b"], two=["b", "c", "d"]))
+
+
+def test_case_held_out_twice():
+    with pytest.raises(MetricsError, match=r"case a of one .* in several folds"):
+        check_no_case_twice(_cases(one=["a", "b", "a"]))

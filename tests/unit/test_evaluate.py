@@ -1,0 +1,182 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+from results_tree import TreeOptions, write_tree
+
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.errors import MetricsError
+from deeprac.evaluation.evaluate import METRIC_COLUMNS, FoldFiles, evaluate_fold
+from deeprac.evaluation.tidy import read_tidy
+from deeprac.layout import Layout
+
+EXPERIMENT = "fine_stn_crop"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tree")
+    write_tree(folder, TreeOptions(experiments=(EXPERIMENT,), folds_run=(0,)))
+    return folder
+
+
+@pytest.fixture
+def files(tree, tmp_path):
+    shutil.copytree(tree, tmp_path, dirs_exist_ok=True)
+    layout = Layout(tmp_path / "tree")
+    run = layout.run(EXPERIMENT, 0, 0)
+    return FoldFiles(
+        cases_csv=layout.cases_csv,
+        cohort=layout.cohort,
+        splits=layout.splits,
+        predictions=run / "predictions",
+        transforms=run / "transforms.csv",
+    )
+
+
+def _replace(path, change):
+    image = sitk.ReadImage(str(path))
+    array = sitk.GetArrayFromImage(image)
+    changed = sitk.GetImageFromArray(change(array))
+    if changed.GetSize() == image.GetSize():
+        changed.CopyInformation(image)
+    sitk.WriteImage(changed, str(path))
+
+
+def test_one_row_per_held_out_case_and_label(files):
+    metrics = evaluate_fold(files, fold=0)
+    assert list(zip(metrics.case, metrics.label, strict=True)) == [
+        ("case000", "kidney"),
+        ("case000", "tumour"),
+        ("case002", "kidney"),
+        ("case002", "tumour"),
+    ]
+    assert list(metrics.patient[::2]) == ["patient000", "patient002"]
+    assert metrics.dice.between(0.3, 1, inclusive="left").all()
+    assert (metrics.coverage < 1).any()
+
+
+def test_numbers_are_those_of_the_files(files):
+    path = files.predictions / "case002.nii.gz"
+    _replace(path, lambda array: np.where(array == 2, 0, array))
+    metrics = evaluate_fold(files, fold=0).set_index(["case", "label"])
+    row = metrics.loc["case002", "tumour"]
+    label = sitk.GetArrayFromImage(
+        sitk.ReadImage(str(files.cohort / "labelsTr" / "case002.nii.gz"))
+    )
+    assert row.dice == 0
+    assert row.volume_ml == 0
+    expected_ml = np.count_nonzero(label == 2) * 8 * 7 * 5 / 1000
+    assert row.reference_volume_ml == pytest.approx(expected_ml)
+
+
+def test_missing_prediction(files):
+    (files.predictions / "case002.nii.gz").unlink()
+    with pytest.raises(MetricsError, match=r"lacks case002\. Run `deeprac predict`"):
+        evaluate_fold(files, fold=0)
+
+
+def test_prediction_of_another_fold(files):
+    source = files.predictions / "case002.nii.gz"
+    shutil.copy(source, files.predictions / "case001.nii.gz")
+    with pytest.raises(
+        MetricsError, match=r"outside this fold: case001\..*out of fold"
+    ):
+        evaluate_fold(files, fold=0)
+
+
+def test_other_size(files):
+    path = files.predictions / "case002.nii.gz"
+    _replace(path, lambda array: array[:, :-1])
+    with pytest.raises(MetricsError, match=r"case002: .* different grids.*48 x 39 x 3"):
+        evaluate_fold(files, fold=0)
+
+
+def test_other_origin(files):
+    path = files.predictions / "case002.nii.gz"
+    image = sitk.ReadImage(str(path))
+    image.SetOrigin((0.0, 0.0, 0.0))
+    sitk.WriteImage(image, str(path))
+    with pytest.raises(MetricsError, match=r"different grids.*origin 0, 0, 0"):
+        evaluate_fold(files, fold=0)
+
+
+def test_foreign_label_value(files):
+    path = files.predictions / "case002.nii.gz"
+    _replace(path, lambda array: np.where(array == 2, 7, array).astype(np.uint8))
+    with pytest.raises(MetricsError, match=r"only \[0, 1, 2\]; .*case002.* holds 7"):
+        evaluate_fold(files, fold=0)
+
+
+def test_unreadable_label(files):
+    (files.cohort / "labelsTr" / "case002.nii.gz").write_bytes(b"version https://git")
+    with pytest.raises(MetricsError, match=r"cannot be read as NIfTI: .*case002"):
+        evaluate_fold(files, fold=0)
+
+
+def test_case_unknown_to_the_cohort(files):
+    table = pd.read_csv(files.cases_csv, dtype=str)
+    table[table.case != "case002"].to_csv(files.cases_csv, index=False)
+    with pytest.raises(MetricsError, match=r"does not list: case002.*deeprac splits"):
+        evaluate_fold(files, fold=0)
+
+
+def test_slice_without_transform(files):
+    table = pd.read_csv(files.transforms)
+    table.iloc[1:].to_csv(files.transforms, index=False)
+    with pytest.raises(
+        MetricsError, match=r"case000 has 3 slices, .* transforms for 2"
+    ):
+        evaluate_fold(files, fold=0)
+
+
+def test_slice_listed_twice(files):
+    table = pd.read_csv(files.transforms)
+    pd.concat([table, table.iloc[:1]]).to_csv(files.transforms, index=False)
+    with pytest.raises(MetricsError, match="lists slice 0 of case case000 twice"):
+        evaluate_fold(files, fold=0)
+
+
+def test_diverged_transform(files):
+    table = pd.read_csv(files.transforms)
+    table.loc[0, "a11"] = np.nan
+    table.to_csv(files.transforms, index=False)
+    with pytest.raises(MetricsError, match=r"not finite\. The training diverged"):
+        evaluate_fold(files, fold=0)
+
+
+def test_unknown_fold(files):
+    with pytest.raises(MetricsError, match=r"Fold 5 does not exist: .* has 2 folds"):
+        evaluate_fold(files, fold=5)
+
+
+def test_names_that_look_like_numbers_stay_text(tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("case,patient,dice\n001,NA,\n002,1e5,0.1\n")
+    table = read_tidy(path, ("case",), remedy="-")
+    assert list(table.case) == ["001", "002"]
+    assert list(table.patient) == ["NA", "1e5"]
+    assert table.dice.isna().tolist() == [True, False]
+
+
+def test_verb_writes_the_declared_columns(tree):
+    config = tree / "config.json"
+    assert main(_verb(config, fold=0)) == 0
+    layout = Layout.of(load_config([config]))
+    metrics = pd.read_csv(layout.run(EXPERIMENT, 0, 0) / "metrics.csv")
+    assert tuple(metrics.columns) == METRIC_COLUMNS
+    assert set(metrics.experiment) == {EXPERIMENT}
+    assert set(metrics.cohort) == {"tree"}
+
+
+def test_verb_names_what_is_missing(tree, capsys):
+    assert main(_verb(tree / "config.json", fold=1)) == 1
+    assert "deeprac evaluate: error:" in capsys.readouterr().err
+
+
+def _verb(config, *, fold):
+    run = ["--experiment", EXPERIMENT, "--fold", str(fold)]
+    return ["evaluate", "--config", str(config), *run]

@@ -1,0 +1,216 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from results_tree import TreeOptions, write_tree
+
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.layout import Layout
+from deeprac.reporting.aggregate import experiment_rows
+from deeprac.reporting.figures import dice_by_method, overlays, stn, time_vs_dice
+from deeprac.reporting.figures.registry import FIGURES
+from deeprac.reporting.figures.sources import Sources
+from deeprac.reporting.figures.stn_mean_image import moments_of
+from deeprac.reporting.slices import AxialSlice, largest_slice
+from deeprac.reporting.style import MethodStyle, method_styles
+from deeprac.reporting.summary import read_summary
+
+NAN = float("nan")
+
+
+def _sources(folder, **options):
+    path = write_tree(folder, TreeOptions(**options))
+    config = load_config([path])
+    for experiment in config.run.experiments:
+        for fold in config.run.folds:
+            run = ["--experiment", experiment, "--fold", str(fold)]
+            assert main(["evaluate", "--config", str(path), *run]) == 0
+    assert main(["summarise", "--config", str(path)]) == 0
+    layout = Layout.of(config)
+    summary = read_summary(config, layout)
+    rows = experiment_rows(config, summary.cases, summary.runs)
+    return path, Sources(config, layout, summary, rows)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return _sources(tmp_path_factory.mktemp("tree"))
+
+
+def _texts(figure):
+    """All words in a figure: titles, labels, ticks, legend, caption."""
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    return "\n".join(texts).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_states_n(tree, name):
+    for drawing in FIGURES[name](tree[1]):
+        assert "n = " in _texts(drawing.figure)
+        assert len(drawing.data)
+
+
+def test_verb_writes_png_svg_and_data(tree):
+    path, sources = tree
+    assert main(["figures", "--config", str(path), "--only", "memory", "overlays"]) == 0
+    written = sorted(file.name for file in sources.layout.figures.iterdir())
+    assert written == [
+        f"{name}.{ending}"
+        for name in ("memory", "overlays_coarse", "overlays_fine")
+        for ending in ("csv", "png", "svg")
+    ]
+
+
+def test_verb_refuses_unknown_figures(tree, capsys):
+    assert main(["figures", "--config", str(tree[0]), "--only", "pie"]) == 1
+    assert "--only names no figure: pie. Known are dice_by_method" in (
+        capsys.readouterr().err
+    )
+
+
+def test_dice_axes_and_labels(tree):
+    (drawing,) = dice_by_method.make(tree[1])
+    labels = [ax.get_ylabel() for ax in drawing.figure.axes]
+    assert labels == ["Kidney Dice, %", "", "Tumour Dice, %", ""]
+    titles = [ax.get_title() for ax in drawing.figure.axes[:2]]
+    assert titles == ["coarse matrix, 128 x 128", "fine matrix, 512 x 512"]
+    ticks = [tick.get_text() for tick in drawing.figure.axes[2].get_xticklabels()]
+    assert ticks == ["nnU-Net", "STN pose-size\n+ nnU-Net"]
+
+
+def test_dice_lines_join_the_same_case():
+    data = pd.DataFrame(
+        {
+            "experiment": ["one", "one", "two", "two"],
+            "case": ["a", "b", "b", "a"],
+            "dice_percent": [10.0, 20.0, 60.0, NAN],
+        }
+    )
+    style = MethodStyle("label", (0, 0, 0), "o")
+    ax = Figure().subplots()
+    dice_by_method.draw(data, {"one": style, "two": style}, ax=ax)
+    lines = [list(line.get_ydata()) for line in ax.lines]
+    np.testing.assert_equal(lines, [[10, NAN], [20, 60]])
+    means = [collection.get_segments()[0][0, 1] for collection in ax.collections[1::2]]
+    assert means == [15, 60]
+
+
+def test_time_vs_dice_puts_the_papers_points_beside_ours(tree):
+    points = time_vs_dice.points(tree[1].rows, tree[1].config)
+    stn_kidney = points[
+        (points.experiment == "coarse_stn") & (points.label == "kidney")
+    ]
+    paper = stn_kidney[stn_kidney.source == "paper"].iloc[0]
+    assert paper.dice_gain_points == pytest.approx(86.75 - 83.66)
+    assert paper.time_ratio == pytest.approx(105 / 95, abs=1e-6)
+    assert (stn_kidney.source == "ours").sum() == 1
+    (drawing,) = time_vs_dice.make(tree[1])
+    words = _texts(drawing.figure)
+    assert "Training time per fold, " in words
+    assert "hollow: the paper" in words
+
+
+def test_memory_says_where_it_was_measured(tree):
+    (drawing,) = FIGURES["memory"](tree[1])
+    labels = [ax.get_xlabel() for ax in drawing.figure.axes]
+    assert labels == [
+        "Peak host memory of training, GiB",
+        "Saved for backward in one step, GiB",
+    ]
+
+
+def test_training_curves_are_in_percent(tree):
+    (drawing,) = FIGURES["training_curves"](tree[1])
+    assert drawing.data.val_dice_kidney.max() > 50
+    assert "Pseudo Dice kidney, %" in _texts(drawing.figure)
+
+
+def test_stn_figures_undo_the_pose(tree):
+    (drawing,) = FIGURES["stn_mean_image"](tree[1])
+    assert drawing.data.sd_after.iloc[0] < 0.5 * drawing.data.sd_before.iloc[0]
+    assert "Window -160 to 240 HU" in _texts(drawing.figure)
+    (drawing,) = FIGURES["stn_slices"](tree[1])
+    assert drawing.data.scale.is_monotonic_increasing
+    assert "Network input: crop" in _texts(drawing.figure)
+
+
+def test_the_stn_figure_shows_the_crop_at_the_largest_matrix(tree):
+    assert stn.normalising_experiment(tree[1].config) == "fine_stn_crop"
+
+
+def test_no_normaliser_is_said_not_failed(tmp_path):
+    _, sources = _sources(tmp_path, experiments=("coarse_nnunet",), folds_run=(0,))
+    for name in ("stn_slices", "stn_mean_image"):
+        (drawing,) = FIGURES[name](sources)
+        assert "None of the selected experiments uses" in _texts(drawing.figure)
+
+
+def test_mean_image_and_spread():
+    images = np.zeros((2, 1, 3))
+    images[:, 0, 0] = 10, 30  # mean 20, SD 10
+    images[:, 0, 1] = 50, 900  # clipped to 100: mean 75, SD 25
+    images[:, 0, 2] = -500, -500  # air in both: no body
+    moments = moments_of(images, window=(0, 100))
+    np.testing.assert_allclose(moments.mean, [[20, 75, 0]])
+    assert moments.spread == pytest.approx((10 + 25) / 2)
+
+
+def _dice(**scores):
+    return pd.DataFrame(
+        [
+            {"case": case, "fold": 0, "label": label, "dice": value}
+            for case, pair in scores.items()
+            for label, value in zip(("kidney", "tumour"), pair, strict=True)
+        ]
+    )
+
+
+def test_best_median_and_worst_case():
+    ranked = overlays.rank_cases(
+        _dice(a=(0.9, 0.1), b=(0.6, NAN), c=(0.8, 0.8), d=(NAN, NAN), e=(0.2, 0.0))
+    )
+    # Scores: c 0.8, b 0.6 (kidney alone), a 0.5, e 0.1; d has none.
+    assert list(zip(ranked.role, ranked.case, strict=True)) == [
+        ("best", "c"),
+        ("median", "a"),
+        ("worst", "e"),
+    ]
+    two = overlays.rank_cases(_dice(a=(0.9, 0.1), c=(0.8, 0.8)))
+    assert list(two.role) == ["best", "worst"]
+    assert list(overlays.rank_cases(_dice(a=(0.9, 0.1))).case) == ["a"]
+
+
+def test_overlay_keeps_the_true_aspect_and_sides():
+    image = np.full((4, 6), -1000.0)
+    image[1:3, 2:5] = 40.0
+    label = np.zeros((4, 6), np.uint8)
+    label[1, 4] = 1
+    axial = AxialSlice(image, label, z=3, spacing_mm=(2.0, 20.0))
+    overlay = overlays.Overlay(axial, label, window=(-160.0, 240.0), title="title")
+    # Columns 2 to 4 of 2 mm: 4 to 10 mm; rows 1 to 2 of 20 mm: 20 to 60 mm; margin 8.
+    assert overlay.view_mm == (0, 12, 68, 12)
+    ax = overlays.draw(overlay, ax=Figure().subplots())
+    assert ax.get_aspect() == 1
+    assert ax.images[0].get_extent() == [0, 12, 80, 0]
+    low, high = ax.get_ylim()
+    assert low > high  # row 0, anterior, is on top
+    texts = {text.get_text(): text.get_position()[0] for text in ax.texts}
+    assert texts["R"] < 0.5 < texts["L"]
+    assert "50 mm" in texts
+
+
+def test_largest_slice_by_priority():
+    label_map = np.zeros((4, 2, 3), np.uint8)
+    label_map[1] = 1
+    label_map[2, 0, 0] = 2
+    assert largest_slice(label_map, by=(2, 1)) == 2
+    assert largest_slice(label_map, by=(1, 2)) == 1
+    assert largest_slice(np.zeros((5, 2, 2)), by=(2, 1)) == 2
+
+
+def test_methods_differ_in_colour_marker_and_name(tree):
+    styles = method_styles(tree[1].config).values()
+    assert len({(style.colour, style.marker) for style in styles}) == len(styles)
+    assert len({style.label for style in styles}) == len(styles)
