@@ -43,6 +43,9 @@ def build_cohort(
     """
     source = open_source(config)
     names = source.names()
+    # The table says that the cohort is complete: no old one may outlive a problem.
+    (folder / "cases.csv").unlink(missing_ok=True)
+    _remove_leftovers(folder)
     _remove_strangers(folder, names)
     rows: dict[str, CaseRow] = {}
     problems: dict[str, str] = {}
@@ -143,6 +146,12 @@ def _finished(source: Source, name: str, folder: Path) -> CaseRow | None:
     return row
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files that a killed process left behind."""
+    for path in folder.rglob(".tmp-*"):
+        path.unlink(missing_ok=True)
+
+
 def _remove_strangers(folder: Path, names: Sequence[str]) -> None:
     """Delete cases that an earlier configuration left here, and they alone."""
     known = set(names)
@@ -160,5 +169,6 @@ def _sidecar(folder: Path, name: str) -> Path:
 
 
 def _settings_sha256(source: Source, name: str) -> str:
-    text = json.dumps(source.settings(name), sort_keys=True)
+    depends_on = {"columns": COLUMNS, "settings": source.settings(name)}
+    text = json.dumps(depends_on, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from deeprac.cohort.checks import DAMAGED_GZIP, unpacked_bytes
 from deeprac.errors import CohortError
 from deeprac.files import atomic_path
 from deeprac.labels import Label
@@ -143,12 +144,9 @@ def write_case(case: Case, folder: Path) -> CaseRow:
     image = Path("imagesTr") / f"{case.name}_0000.nii.gz"
     label = Path("labelsTr") / f"{case.name}.nii.gz"
     for path, volume in ((image, case.image), (label, case.label)):
-        with atomic_path(folder / path) as temporary:
-            sitk.WriteImage(volume, str(temporary), useCompression=True)
+        write_volume(volume, folder / path)
     size, spacing = case.image.GetSize(), case.image.GetSpacing()
-    counts = np.bincount(
-        sitk.GetArrayViewFromImage(case.label).ravel(), minlength=len(Label)
-    )
+    numbers = sitk.GetArrayViewFromImage(case.label)
     voxel_ml = float(np.prod(spacing)) / 1000
     true = case.similarity
     return CaseRow(
@@ -162,8 +160,8 @@ def write_case(case: Case, folder: Path) -> CaseRow:
         ),
         age_years=case.age_years,
         side=case.side.value,
-        kidney_ml=float(counts[Label.KIDNEY]) * voxel_ml,
-        tumour_ml=float(counts[Label.TUMOUR]) * voxel_ml,
+        kidney_ml=np.count_nonzero(numbers == Label.KIDNEY) * voxel_ml,
+        tumour_ml=np.count_nonzero(numbers == Label.TUMOUR) * voxel_ml,
         label_sha256=_sha256(folder / label),
         image_sha256=_sha256(folder / image),
         scale=true and true.scale,
@@ -171,6 +169,26 @@ def write_case(case: Case, folder: Path) -> CaseRow:
         shift_x_mm=true and true.shift_x_mm,
         shift_y_mm=true and true.shift_y_mm,
     )
+
+
+def write_volume(volume: sitk.Image, target: Path) -> None:
+    """Write a volume as ``.nii.gz``, atomically and completely.
+
+    Raises:
+        OSError: the file could not be written to its end.
+    """
+    with atomic_path(target) as temporary:
+        try:
+            sitk.WriteImage(volume, str(temporary), useCompression=True)
+            unpacked = unpacked_bytes(temporary)
+        except (RuntimeError, FileNotFoundError, *DAMAGED_GZIP):
+            unpacked = 0
+        # The writer does not tell when the disk is full.
+        expected = volume.GetNumberOfPixels() * volume.GetSizeOfPixelComponent()
+        if unpacked < expected:
+            raise OSError(
+                f"{target} could not be written to its end; the disk may be full"
+            )
 
 
 def _sha256(path: Path) -> str:
@@ -186,10 +204,12 @@ def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:
     the mean, so it needs no unit.
     """
     tumour = label == Label.TUMOUR
-    if not tumour.any():
+    columns = np.flatnonzero(tumour.any(axis=(0, 1)))
+    if columns.size == 0:
         return Side.NONE
-    bright = (image > image.mean()).sum(axis=(0, 1), dtype=float)
-    middle = float(np.average(np.arange(image.shape[2]), weights=bright))
+    bright = np.count_nonzero(image > image.mean(), axis=(0, 1))
+    middle = float(np.average(np.arange(image.shape[2]), weights=bright)) - columns[0]
+    tumour = tumour[:, :, columns[0] : columns[-1] + 1]
     parts, count = ndimage.label(tumour)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
     numbers = [i + 1 for i in range(count) if sizes[i] >= 0.1 * sizes.sum()]

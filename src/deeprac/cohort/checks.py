@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.errors import CohortError
@@ -19,6 +20,9 @@ TOLERANCE_MM = 1e-3
 
 SQUARE_TOLERANCE = 0.01
 """Pixels count as square up to this relative difference of their sides."""
+
+DAMAGED_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a gzip file that is cut short or damaged raises."""
 
 _LFS_START = b"version https://git-lfs"
 _CHUNK = 1 << 20
@@ -66,14 +70,21 @@ def _check_bytes(path: Path) -> None:
     if path.suffix != ".gz":
         return
     try:
-        # Readers fill a file that was cut short with zeros: read it to its end.
-        with gzip.open(path, "rb") as stream:
-            while stream.read(_CHUNK):
-                pass
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        # Readers may fill a file that was cut short with zeros: read it to its end.
+        unpacked_bytes(path)
+    except DAMAGED_GZIP as error:
         raise CohortError(
             f"{path} is cut short or damaged ({error}). Copy or download it again."
         ) from error
+
+
+def unpacked_bytes(path: Path) -> int:
+    """Number of bytes that a gzip file holds; raises ``DAMAGED_GZIP``."""
+    total = 0
+    with gzip.open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            total += len(chunk)
+    return total
 
 
 def grid_problems(image: sitk.Image, label: sitk.Image) -> list[str]:
@@ -127,7 +138,8 @@ def label_problems(
         names: name of every value in the source.
         mapping: ours by the source's value.
     """
-    values = np.unique(label)
+    # By hashing: sorting every voxel of a large volume takes seconds.
+    values = np.sort(pd.unique(label.ravel()))
     if not np.all(np.isfinite(values)) or np.any(values != np.round(values)):
         return [
             f"the label holds values that are not whole numbers ({_some(values)}). "

@@ -108,7 +108,7 @@ def draw_acquisition(
     field = 2 * half_x / rng.uniform(0.64, 0.95)
     shift = [
         float(np.clip(rng.normal(0, 0.06 * field), -room, room))
-        for room in (0.98 * field / 2 - half_x, 0.93 * field / 2 - half_y)
+        for room in (0.96 * field / 2 - half_x, 0.93 * field / 2 - half_y)
     ]
     slice_mm = round(float(rng.uniform(*slice_spacing_mm)), 2)
     low, high = anatomy.z_range_mm(margin_mm=rng.uniform(0.5, 1.2) * torso.pitch_mm)

@@ -1,0 +1,111 @@
+import numpy as np
+import pandas as pd
+import pytest
+from cohort_builders import (
+    cohort_config,
+    ct_arrays,
+    phantom_config,
+    volume,
+    write_raw,
+)
+
+from deeprac import files
+from deeprac.cohort.build import build_cohort
+from deeprac.cohort.case import COLUMNS
+from deeprac.cohort.formats import FORMATS, open_source
+from deeprac.errors import CohortError, ConfigError
+
+
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")}
+
+
+def test_a_phantom_cohort_is_an_nnunet_raw_dataset(tmp_path):
+    config = cohort_config(phantom=phantom_config(cases=2))
+    build_cohort(config, tmp_path)
+    table = pd.read_csv(tmp_path / "cases.csv")
+    assert tuple(table.columns) == COLUMNS
+    assert list(table["case"]) == ["phantom_000", "phantom_001"]
+    assert table.notna().all().all()
+    dataset = files.read_json(tmp_path / "dataset.json")
+    assert dataset["labels"] == {"background": 0, "kidney": 1, "tumour": 2}
+    assert dataset["numTraining"] == 2
+    names = sorted(path.name for path in (tmp_path / "imagesTr").iterdir())
+    assert names == ["phantom_000_0000.nii.gz", "phantom_001_0000.nii.gz"]
+
+
+def test_workers_give_the_same_table(tmp_path):
+    config = cohort_config(phantom=phantom_config(cases=2))
+    build_cohort(config, tmp_path / "one")
+    build_cohort(config, tmp_path / "two", workers=2)
+    one, two = (tmp_path / name / "cases.csv" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_finished_cases_are_kept(tmp_path):
+    build_cohort(cohort_config(phantom=phantom_config(cases=2)), tmp_path)
+    before = stamps(tmp_path)
+    (tmp_path / "cases.csv").unlink()
+    build_cohort(cohort_config(phantom=phantom_config(cases=3)), tmp_path)
+    after = stamps(tmp_path)
+    assert len(after) == 6
+    assert before.items() <= after.items()
+
+
+def test_changed_settings_make_every_case_anew(tmp_path):
+    build_cohort(cohort_config(phantom=phantom_config(cases=2)), tmp_path)
+    before = stamps(tmp_path)
+    build_cohort(cohort_config(phantom=phantom_config(cases=2, matrix=48)), tmp_path)
+    after = stamps(tmp_path)
+    assert all(after[name] != before[name] for name in before)
+
+
+def test_a_lost_file_is_made_again_and_a_killed_job_cleaned_up(tmp_path):
+    config = cohort_config(phantom=phantom_config(cases=2))
+    build_cohort(config, tmp_path)
+    lost = tmp_path / "labelsTr" / "phantom_001.nii.gz"
+    content = lost.read_bytes()
+    lost.unlink()
+    leftover = tmp_path / "imagesTr" / ".tmp-123-phantom_001_0000.nii.gz"
+    leftover.touch()
+    build_cohort(config, tmp_path)
+    assert lost.read_bytes() == content
+    assert not leftover.exists()
+
+
+def test_cases_of_an_earlier_configuration_leave(tmp_path):
+    build_cohort(cohort_config(phantom=phantom_config(cases=3)), tmp_path)
+    build_cohort(cohort_config(phantom=phantom_config(cases=2)), tmp_path)
+    assert "phantom_002.nii.gz" not in stamps(tmp_path)
+    assert len(pd.read_csv(tmp_path / "cases.csv")) == 2
+
+
+def test_problems_of_all_cases_are_told_and_good_cases_kept(tmp_path):
+    image, label = ct_arrays()
+    good = volume(image), volume(label)
+    no_kidney = volume(image), volume(np.zeros_like(label))
+    cases = {"a": no_kidney, "b": good, "c": (good[0], None)}
+    config = write_raw(tmp_path / "raw", cases)
+    with pytest.raises(CohortError) as error:
+        build_cohort(config, tmp_path / "cohort")
+    assert "2 of 3 cases cannot be used" in str(error.value)
+    assert "\n  a: the label has no kidney" in str(error.value)
+    assert "c.nii.gz is missing" in str(error.value)
+    assert not (tmp_path / "cohort" / "cases.csv").exists()
+    assert "b.nii.gz" in stamps(tmp_path / "cohort")
+
+
+def test_an_old_table_does_not_outlive_a_problem(tmp_path):
+    image, label = ct_arrays()
+    config = write_raw(tmp_path / "raw", {"a": (volume(image), volume(label))})
+    build_cohort(config, tmp_path / "cohort")
+    (tmp_path / "raw" / "labelsTr" / "a.nii.gz").unlink()
+    with pytest.raises(CohortError, match=r"a\.nii\.gz is missing"):
+        build_cohort(config, tmp_path / "cohort")
+    assert not (tmp_path / "cohort" / "cases.csv").exists()
+
+
+def test_unknown_format_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="Choose one of phantom, nnunet_raw"):
+        open_source(cohort_config(format="dicom", path="x"))
+    assert set(FORMATS) == {"phantom", "nnunet_raw"}

@@ -1,0 +1,210 @@
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from cohort_builders import cohort_config, ct_arrays, volume, write_raw
+
+from deeprac.cohort.case import Side
+from deeprac.cohort.nnunet_raw import NnunetRawSource, map_labels
+from deeprac.errors import CohortError
+from deeprac.labels import Label
+
+WANTED = {"kidney": ("kidney",), "tumour": ("tumour", "tumor")}
+
+
+def pair():
+    image, label = ct_arrays()
+    return volume(image), volume(label)
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS", "LPI", "AIR", "SLA"])
+def test_every_orientation_gives_the_canonical_case(tmp_path, orientation):
+    image, label = pair()
+    turned = [sitk.DICOMOrient(v, orientation) for v in (image, label)]
+    source = NnunetRawSource(write_raw(tmp_path / "raw", {"a": turned}))
+    case = source.load("a")
+    expected_image, expected_label = ct_arrays()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image), expected_image)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(case.label), expected_label)
+    np.testing.assert_allclose(case.image.GetSpacing(), (0.8, 0.8, 3.0), rtol=1e-6)
+    np.testing.assert_allclose(case.image.GetOrigin(), (-7, 11, 30), atol=1e-5)
+    assert case.side is Side.LEFT
+
+
+def test_labels_are_mapped_by_name(tmp_path):
+    image, label = ct_arrays()
+    label = np.array([0, 7, 4], np.uint8)[label]
+    names = {"background": 0, "tumor": 4, "kidney": 7, "spleen": 9}
+    config = write_raw(tmp_path, {"a": (volume(image), volume(label))}, labels=names)
+    got = sitk.GetArrayFromImage(NnunetRawSource(config).load("a").label)
+    np.testing.assert_array_equal(got, ct_arrays()[1])
+
+
+def test_kidney_must_be_among_the_names():
+    with pytest.raises(CohortError, match=r"has background \(0\), Niere \(1\)"):
+        map_labels({0: "background", 1: "Niere"}, WANTED)
+
+
+def test_a_name_under_two_labels_is_refused():
+    with pytest.raises(CohortError, match="names 'mass' twice"):
+        map_labels({0: "background"}, {"kidney": ("mass",), "tumour": ("mass",)})
+
+
+def test_without_tumour_among_the_names_kidney_is_enough():
+    mapping = map_labels({0: "background", 3: "kidney"}, WANTED)
+    assert mapping == {0: Label.BACKGROUND, 3: Label.KIDNEY}
+
+
+def test_several_names_may_mean_kidney():
+    wanted = {"kidney": ("left", "right"), "tumour": ("tumour",)}
+    mapping = map_labels({0: "background", 1: "left", 2: "right"}, wanted)
+    assert mapping == {0: 0, 1: Label.KIDNEY, 2: Label.KIDNEY}
+
+
+def test_regions_are_refused(tmp_path):
+    labels = {"background": 0, "kidney": [1, 2], "tumour": 2}
+    config = write_raw(tmp_path, {"a": pair()}, labels=labels)
+    with pytest.raises(CohortError, match=r"'kidney' is the region \[1, 2\]"):
+        NnunetRawSource(config)
+
+
+def test_version_1_labels_are_refused(tmp_path):
+    config = write_raw(tmp_path, {"a": pair()}, labels={"0": "background"})
+    with pytest.raises(CohortError, match=r"label '0' is 'background'.*version 2"):
+        NnunetRawSource(config)
+
+
+def test_two_channels_are_refused(tmp_path):
+    config = write_raw(tmp_path, {"a": pair()})
+    path = tmp_path / "dataset.json"
+    dataset = json.loads(path.read_text()) | {"channel_names": {"0": "CT", "1": "MR"}}
+    path.write_text(json.dumps(dataset))
+    with pytest.raises(CohortError, match="CT as its only channel"):
+        NnunetRawSource(config)
+
+
+def test_folder_without_dataset_json(tmp_path):
+    with pytest.raises(CohortError, match=r"dataset\.json is missing"):
+        NnunetRawSource(cohort_config(format="nnunet_raw", path=tmp_path))
+
+
+def test_broken_dataset_json(tmp_path):
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(CohortError, match="not valid JSON"):
+        NnunetRawSource(cohort_config(format="nnunet_raw", path=tmp_path))
+
+
+def test_wrong_file_ending_finds_no_case(tmp_path):
+    config = write_raw(tmp_path, {})
+    with pytest.raises(CohortError, match=r"holds no \*_0000\.nii\.gz"):
+        NnunetRawSource(config)
+
+
+def test_patients_come_from_the_table(tmp_path):
+    config = write_raw(tmp_path / "raw", {"1": pair(), "2": pair()})
+    table = tmp_path / "patients.csv"
+    table.write_text("case,patient,note\n2,007,x\n1,007,y\n9,008,z\n")
+    config = cohort_config(format="nnunet_raw", path=config.path, patients=table)
+    source = NnunetRawSource(config)
+    assert source.names() == ["1", "2"]
+    assert source.load("1").patient == "007"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("case,patient\na,p\n", "no patient for 1 cases: b"),
+        ("case,patient\na,p\nb,\n", "no patient for 1 cases: b"),
+        ("case,patient\na,p\na,q\nb,q\n", "lists a case twice: a"),
+        ("case,person\na,p\n", "columns case, person. It needs"),
+    ],
+)
+def test_bad_tables_of_patients(tmp_path, text, message):
+    config = write_raw(tmp_path / "raw", {"a": pair(), "b": pair()})
+    table = tmp_path / "patients.csv"
+    table.write_text(text)
+    config = cohort_config(format="nnunet_raw", path=config.path, patients=table)
+    with pytest.raises(CohortError, match=message):
+        NnunetRawSource(config)
+
+
+def test_without_a_table_every_case_is_a_patient(tmp_path):
+    source = NnunetRawSource(write_raw(tmp_path, {"a": pair(), "b": pair()}))
+    assert [source.load(name).patient for name in source.names()] == ["a", "b"]
+
+
+def test_all_problems_of_a_case_are_told_together(tmp_path):
+    image, label = ct_arrays()
+    image = volume(image.clip(0, 255))
+    label = volume(label + np.uint8(6))
+    label.SetOrigin((0, 0, 0))
+    source = NnunetRawSource(write_raw(tmp_path, {"a": (image, label)}))
+    with pytest.raises(CohortError) as error:
+        source.load("a")
+    for part in ("differ in origin", "windowed picture", "not mapped: 6 (no name)"):
+        assert part in str(error.value)
+
+
+def test_image_and_label_of_different_sizes(tmp_path):
+    image, label = ct_arrays()
+    source = NnunetRawSource(
+        write_raw(tmp_path, {"a": (volume(image), volume(label[:3]))})
+    )
+    with pytest.raises(CohortError, match="Resample the label"):
+        source.load("a")
+
+
+def test_a_label_without_image_is_missed(tmp_path):
+    good, (_, label) = pair(), pair()
+    source = NnunetRawSource(write_raw(tmp_path, {"a": good, "b": (None, label)}))
+    with pytest.raises(CohortError, match=r"b_0000\.nii\.gz is missing"):
+        source.load("b")
+
+
+def test_settings_change_with_the_files(tmp_path):
+    config = write_raw(tmp_path, {"a": pair()})
+    before = NnunetRawSource(config).settings("a")
+    image, _ = pair()
+    path = tmp_path / "imagesTr" / "a_0000.nii.gz"
+    sitk.WriteImage(image + 1, str(path))
+    assert NnunetRawSource(config).settings("a") != before
+
+
+def test_values_beyond_int16_become_float32(tmp_path):
+    image, label = ct_arrays()
+    image = image.astype(np.float32)
+    image[0, 5, 5] = 12.5
+    source = NnunetRawSource(write_raw(tmp_path, {"a": (volume(image), volume(label))}))
+    got = sitk.GetArrayFromImage(source.load("a").image)
+    assert got.dtype == np.float32
+    assert got[0, 5, 5] == 12.5
+
+
+def test_real_single_slices(shared_data):
+    folder = shared_data / "kits_slices_nnunet"
+    config = cohort_config(
+        format="nnunet_raw",
+        path=folder,
+        patients=folder / "patients.csv",
+        intensity="grey",
+    )
+    source = NnunetRawSource(config)
+    assert len(source.names()) == 81
+    case = source.load("kits00160_s098")
+    assert case.image.GetSize() == (796, 512, 1)
+    # The README of the set: 7182 kidney pixels and 14165 tumour pixels.
+    label = sitk.GetArrayFromImage(source.load("kits00025_s060").label)
+    assert [(label == n).sum() for n in (1, 2)] == [7182, 14165]
+
+
+def test_real_ct_with_a_mass_on_the_right(shared_data):
+    config = cohort_config(
+        format="nnunet_raw", path=shared_data / "real_ct_nnunet", patients=None
+    )
+    case = NnunetRawSource(config).load("ircad_07")
+    label = sitk.GetArrayFromImage(case.label)
+    voxel_ml = np.prod(case.label.GetSpacing()) / 1000
+    # The README of the set: a mass of 669 ml, on the right.
+    assert (label == Label.TUMOUR).sum() * voxel_ml == pytest.approx(669, abs=2)
+    assert case.side is Side.RIGHT

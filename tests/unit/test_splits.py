@@ -1,0 +1,150 @@
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deeprac.cohort.splits import (
+    check_splits,
+    make_splits,
+    read_cases,
+    warn_without_tumour,
+)
+from deeprac.errors import SplitError
+
+
+def table(volumes_ml, *, sides=None, patients=None) -> pd.DataFrame:
+    count = len(volumes_ml)
+    return pd.DataFrame(
+        {
+            "case": [f"c{i:03d}" for i in range(count)],
+            "patient": patients or [f"p{i:03d}" for i in range(count)],
+            "tumour_ml": volumes_ml,
+            "side": sides or ["left" if ml > 0 else "none" for ml in volumes_ml],
+        }
+    )
+
+
+def val_of(splits) -> list[list[str]]:
+    return [split["val"] for split in splits]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    owners=st.lists(st.integers(0, 12), min_size=5, max_size=60),
+    folds=st.integers(2, 5),
+    seed=st.integers(0, 9),
+)
+def test_patients_never_leak_and_folds_are_even(owners, folds, seed):
+    patients = [f"p{owner}" for owner in owners]
+    cases = table([10.0 * (i % 4) for i in range(len(owners))], patients=patients)
+    if len(set(patients)) < folds:
+        with pytest.raises(SplitError):
+            make_splits(cases, folds=folds, seed=seed)
+        return
+    splits = make_splits(cases, folds=folds, seed=seed)
+    check_splits(splits, cases)
+    owner = dict(zip(cases["case"], cases["patient"], strict=True))
+    sizes = [len({owner[case] for case in val}) for val in val_of(splits)]
+    assert max(sizes) - min(sizes) <= 1
+    validated = [case for val in val_of(splits) for case in val]
+    assert sorted(validated) == sorted(cases["case"])
+
+
+def test_order_of_rows_does_not_matter_and_the_seed_does():
+    cases = table(list(np.linspace(0, 900, 23)))
+    shuffled = cases.sample(frac=1, random_state=4)
+    assert make_splits(cases, folds=4, seed=1) == make_splits(shuffled, folds=4, seed=1)
+    assert make_splits(cases, folds=4, seed=1) != make_splits(cases, folds=4, seed=2)
+
+
+def test_volume_and_side_are_spread_over_the_folds():
+    # Three volumes and two sides, five patients of each of the six kinds.
+    volumes = [ml for ml in (50, 300, 900) for _ in range(10)]
+    cases = table(volumes, sides=["left", "right"] * 15)
+    for val in val_of(make_splits(cases, folds=5, seed=3)):
+        chosen = cases[cases["case"].isin(val)]
+        kinds = set(zip(chosen["tumour_ml"], chosen["side"], strict=True))
+        assert len(kinds) == len(val) == 6
+
+
+def test_patients_without_tumour_are_spread_too():
+    cases = table([0.0] * 4 + [100.0, 200, 300, 400, 500, 600, 700, 800])
+    for val in val_of(make_splits(cases, folds=4, seed=0)):
+        assert (cases[cases["case"].isin(val)]["tumour_ml"] == 0).sum() == 1
+
+
+def test_patients_with_many_cases_do_not_meet():
+    # Two patients of ten cases, four of one: in two folds, ten on each side.
+    patients = ["a"] * 10 + ["b"] * 10 + ["c", "d", "e", "f"]
+    cases = table([100.0] * 24, patients=patients)
+    for seed in range(5):
+        sizes = [len(val) for val in val_of(make_splits(cases, folds=2, seed=seed))]
+        assert sizes == [12, 12]
+
+
+def test_format_is_nnunets():
+    splits = make_splits(table([1.0, 2, 3]), folds=3, seed=0)
+    assert [set(split) for split in splits] == [{"train", "val"}] * 3
+    for split in splits:
+        assert sorted(split["train"] + split["val"]) == ["c000", "c001", "c002"]
+        assert split["train"] == sorted(split["train"])
+
+
+def test_fewer_patients_than_folds():
+    cases = table([1.0] * 4, patients=["a", "a", "b", "c"])
+    with pytest.raises(SplitError, match=r"splits\.folds is 5.* has 3 patients"):
+        make_splits(cases, folds=5, seed=0)
+
+
+CASES = table([1.0, 2, 3, 4], patients=["p", "p", "q", "r"])
+
+
+@pytest.mark.parametrize(
+    ("vals", "trains", "message"),
+    [
+        (
+            [["c000"], ["c001", "c002", "c003"]],
+            [["c001", "c002", "c003"], ["c000"]],
+            r"train and val of fold 0: p.*patient p is in val of folds 0, 1",
+        ),
+        ([["c000", "c001"], ["c002"]], [[], []], "cases in no val: c003"),
+        ([["c000", "c001", "c009"]], [[]], "fold 0 names cases .* c009"),
+        (
+            [["c000", "c001", "c002"], ["c002", "c003"]],
+            [[], []],
+            "patient q is in val of folds 0, 1",
+        ),
+    ],
+)
+def test_bad_splits_are_refused(vals, trains, message):
+    splits = [
+        {"train": train, "val": val} for train, val in zip(trains, vals, strict=True)
+    ]
+    with pytest.raises(SplitError, match=message):
+        check_splits(splits, CASES)
+
+
+def test_fold_without_tumour_is_warned_of(caplog):
+    cases = table([0.0, 0, 500])
+    splits = make_splits(cases, folds=3, seed=0)
+    with caplog.at_level(logging.WARNING):
+        empty = warn_without_tumour(splits, cases)
+    assert len(empty) == 2
+    assert caplog.text.count("has no tumour among its 1 validation cases") == 2
+
+
+def test_names_that_look_like_numbers_stay_text(tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("case,patient,tumour_ml,side\n007,01,3.5,left\n008,NA,0,none\n")
+    cases = read_cases(path)
+    assert list(cases["case"]) == ["007", "008"]
+    assert list(cases["patient"]) == ["01", "NA"]
+    assert list(cases["side"]) == ["left", "none"]
+
+
+def test_missing_table(tmp_path):
+    with pytest.raises(SplitError, match="Run `deeprac cohort` first"):
+        read_cases(tmp_path / "cases.csv")
