@@ -228,7 +228,8 @@ def _write_run(
             "matrix": row.matrix,
             "seed": seed,
             "fold": fold,
-            "device": {"type": "cpu", "name": "a CPU"},
+            "device": {"type": "cpu", "name": "cpu"},
+            "host": {"processor": "a CPU"},
             "git": {"commit": None, "dirty": None},
             "config_sha256": "0" * 64,
             "settings": {

@@ -84,6 +84,7 @@ def test_dice_lines_join_the_same_case():
     data = pd.DataFrame(
         {
             "experiment": ["one", "one", "two", "two"],
+            "patient": ["p", "q", "q", "p"],
             "case": ["a", "b", "b", "a"],
             "dice_percent": [10.0, 20.0, 60.0, NAN],
         }

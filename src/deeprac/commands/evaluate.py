@@ -1,7 +1,8 @@
 """Verb evaluate: one fold's predictions against the labels."""
 
 import argparse
-from pathlib import Path
+
+from deeprac.commands.arguments import add_config, add_run
 
 HELP = "Compare the predictions of one fold with the labels; write metrics.csv."
 EXAMPLE = (
@@ -11,12 +12,8 @@ EXAMPLE = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, action="append", required=True, help="config file"
-    )
-    parser.add_argument("--experiment", required=True, help="name of the experiment")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the run")
-    parser.add_argument("--fold", type=int, required=True, help="number of the fold")
+    add_config(parser)
+    add_run(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """Verb figures: all figures as PNG, SVG and the plotted data as CSV."""
 
 import argparse
-from pathlib import Path
+
+from deeprac.commands.arguments import add_config
 
 HELP = (
     "Draw the figures of a cohort as PNG and SVG, with the plotted data as CSV beside "
@@ -13,9 +14,7 @@ EXAMPLE = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, action="append", required=True, help="config file"
-    )
+    add_config(parser)
     parser.add_argument(
         "--only",
         nargs="+",

@@ -1,16 +1,15 @@
 """Verb summarise: all runs into summary/cases.csv and summary/runs.csv."""
 
 import argparse
-from pathlib import Path
+
+from deeprac.commands.arguments import add_config
 
 HELP = "Collect the metrics and costs of all selected runs into two tidy tables."
 EXAMPLE = "deeprac summarise --config results/demo/config.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, action="append", required=True, help="config file"
-    )
+    add_config(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """Verb tables: the paper's tables beside ours."""
 
 import argparse
-from pathlib import Path
+
+from deeprac.commands.arguments import add_config
 
 HELP = (
     "Write the paper's two tables and a table of all experiments, as CSV, Markdown and "
@@ -11,9 +12,7 @@ EXAMPLE = "deeprac tables --config results/demo/config.json --show"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, action="append", required=True, help="config file"
-    )
+    add_config(parser)
     parser.add_argument(
         "--show", action="store_true", help="also print the paper's two tables"
     )

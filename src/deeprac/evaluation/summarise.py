@@ -185,13 +185,19 @@ def _read_run(path: Path, key: RunKey) -> dict[str, Any]:
     return run
 
 
+def _device_name(run: dict[str, Any]) -> str:
+    """Model of the processor that did the work: times are comparable on equal ones."""
+    on_cpu = run["device"]["type"] == "cpu"
+    return run["host"]["processor"] if on_cpu else run["device"]["name"]
+
+
 def _run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         return {
             **{name: run[name] for name in (*IDENTITY, "method", "matrix")},
             **{name: run["settings"][name] for name in SETTINGS},
             "device": run["device"]["type"],
-            "device_name": run["device"]["name"],
+            "device_name": _device_name(run),
             **{name: run["cost"][name] for name in COST},
             "segments": len(run["segments"]),
             "git_commit": run["git"]["commit"],

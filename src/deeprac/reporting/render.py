@@ -92,6 +92,8 @@ def _tabular(columns: Columns, rows: list[list[str]]) -> str:
 
 def terminal(table: Table) -> str:
     """The short columns as aligned text, made for 140 characters."""
+    if table.rows.empty:
+        return f"{table.title}\n{table.notes[0]}"
     columns = _short_columns(table)
     rows = _cells(table, [column.short for column in columns if column.short])
     names = [column.name for column in columns]

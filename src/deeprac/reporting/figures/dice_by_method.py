@@ -42,7 +42,7 @@ def make(sources: Sources) -> list[Drawing]:
     add_caption(
         figure,
         f"{sources.extent}. Points: cases, out of fold, mean over seeds; grey lines "
-        "join a case. Bars: mean over cases (the tables average each patient first). "
+        "join a case. Bars: mean over patients, as in the tables. "
         "Cases with reference and prediction both empty have no Dice and no point.",
     )
     return [Drawing("dice_by_method", figure, data)]
@@ -67,7 +67,8 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
     """Draw one panel.
 
     Args:
-        data: Columns experiment, case, dice_percent; other experiments are left out.
+        data: Columns experiment, patient, case, dice_percent; other experiments are
+            left out.
         styles: Style of each experiment, in the order of the axis.
         ax: Where to draw.
     """
@@ -81,7 +82,9 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
             x=[x] * len(values), y=values, color=style.colour, marker=style.marker,
             s=26, alpha=0.85, linewidth=0.3, ax=ax, zorder=2,
         )  # fmt: skip
-        ax.hlines(values.mean(), x - 0.28, x + 0.28, color=INK, linewidth=2.2, zorder=3)
+        mine = data[data.experiment == experiment]
+        mean = mine.groupby("patient").dice_percent.mean().mean()
+        ax.hlines(mean, x - 0.28, x + 0.28, color=INK, linewidth=2.2, zorder=3)
     ax.set_xticks(range(len(styles)), [style.wrapped for style in styles.values()])
     ax.set_xlim(-0.5, len(styles) - 0.5)
     ax.set_xlabel("")

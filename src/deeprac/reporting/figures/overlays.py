@@ -136,11 +136,14 @@ def _read(sources: Sources, experiment: str, chosen: pd.Series) -> Overlay:
     run = layout.run(experiment, config.run.seeds[0], chosen.fold)
     prediction = read_volume(run / "predictions" / f"{chosen.case}.nii.gz")[axial.z]
     dice = ", ".join(
-        f"{label.title} {formats.percent(chosen[label.title], digits=1)} %"
-        for label in FOREGROUND
+        f"{label.title} {_percent(chosen[label.title])}" for label in FOREGROUND
     )
     title = f"{chosen.role.capitalize()}: {chosen.case}, slice {axial.z}\nDice: {dice}"
     return Overlay(axial, prediction, config.figures.window_hu, title)
+
+
+def _percent(dice: float) -> str:
+    return "undefined" if np.isnan(dice) else f"{formats.percent(dice, digits=1)} %"
 
 
 def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:

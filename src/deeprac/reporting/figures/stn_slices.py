@@ -46,7 +46,7 @@ def make(sources: Sources) -> list[Drawing]:
     add_caption(
         figure,
         f"{style.label} ({experiment}): n = {len(shown)} of {len(patients)} held-out "
-        "patients, from the smallest to the largest in the picture; the slice with "
+        "patients, ordered by the size that the normaliser saw; the slice with "
         f"most kidney. {canvas.window_text(sources.config)}. Dashed: what the next "
         "square shows. Reference contours are carried along.",
     )

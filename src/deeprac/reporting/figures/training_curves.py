@@ -50,10 +50,10 @@ def make(sources: Sources) -> list[Drawing]:
             ax.set_ylabel(title if column == 0 else "")
         axes[0, column].set_title(matrix_title(config, matrix))
     _legend(figure, list(shown.values()))
-    folds, seeds = data.fold.nunique(), data.seed.nunique()
+    runs = len(data[["fold", "seed"]].drop_duplicates())
     add_caption(
         figure,
-        f"Mean over folds and seeds (n = {folds} folds x {seeds} seeds); band: "
+        f"Mean over folds and seeds, n = {runs} per experiment; band: "
         "smallest to largest. Pseudo Dice: on validation slices during training, all "
         "pixels pooled, not the Dice of cases.",
     )
