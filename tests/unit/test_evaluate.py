@@ -88,6 +88,12 @@ def test_prediction_of_another_fold(files):
         evaluate_fold(files, fold=0)
 
 
+def test_leftover_of_a_killed_prediction_is_no_prediction(files):
+    source = files.predictions / "case002.nii.gz"
+    shutil.copy(source, files.predictions / ".tmp-1-case002.nii.gz")
+    assert len(evaluate_fold(files, fold=0)) == 4
+
+
 def test_other_size(files):
     path = files.predictions / "case002.nii.gz"
     _replace(path, lambda array: array[:, :-1])

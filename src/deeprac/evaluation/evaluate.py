@@ -152,7 +152,8 @@ def _cohort_rows(cases_csv: Path, held_out: list[str]) -> pd.DataFrame:
 
 
 def _check_predictions(folder: Path, held_out: list[str]) -> None:
-    found = {path.name.removesuffix(".nii.gz") for path in folder.glob("*.nii.gz")}
+    # Files of a killed prediction start with a dot (deeprac.files).
+    found = {path.name.removesuffix(".nii.gz") for path in folder.glob("[!.]*.nii.gz")}
     missing = [case for case in held_out if case not in found]
     if missing:
         raise MetricsError(
