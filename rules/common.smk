@@ -146,3 +146,9 @@ def figure_titles():
 
 
 FIGURE_TITLES = figure_titles()
+
+
+def figure_caption(figure):
+    """Caption of a figure; the overlays of all matrices share one."""
+    name = "overlays" if figure.startswith("overlays_") else figure
+    return f"../workflow/report/{name}.rst"

@@ -82,7 +82,7 @@ rule figures:
         [
             report(
                 f"<results>/figures/{figure}.svg",
-                caption=f"../workflow/report/{figure}.rst",
+                caption=figure_caption(figure),
                 category="Figures",
                 labels={"figure": title},
             )
