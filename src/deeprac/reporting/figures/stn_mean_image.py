@@ -70,7 +70,7 @@ def make(sources: Sources) -> list[Drawing]:
         f"{label} ({experiment}): n = {len(patients)} held-out patients, for each the "
         f"slice with most kidney. {canvas.window_text(sources.config)}, applied before "
         "averaging. SD: between patients, mean over the body. A sharper mean and a "
-        "smaller SD say that the normaliser works.",
+        "smaller SD would say that the normaliser works.",
     )
     spreads = {f"sd_{key.lower()}": value.spread for key, value in moments.items()}
     return [Drawing(NAME, figure, pd.DataFrame(data).assign(**spreads))]
