@@ -87,6 +87,14 @@ class DeepracTrainer(nnUNetTrainer):
         self.segment = 0
         for key in EXTRA_LOG:
             self.logger.local_logger.my_fantastic_logging[key] = []
+        # nnU-Net draws 30 x 54 inches after every epoch, for about a second;
+        # `training.csv` holds the same numbers.
+        self.logger.plot_progress_png = lambda _folder: None
+
+    def initialize(self) -> None:
+        """Build network, optimiser and loss from the run's seed; see nnU-Net."""
+        self._seed_epoch(0)
+        super().initialize()
 
     def do_split(self) -> tuple[list[str], list[str]]:
         """Return training and held-out cases of the fold.
@@ -155,11 +163,14 @@ class DeepracTrainer(nnUNetTrainer):
 
         On a GPU, and with loader processes, nnU-Net is not deterministic by design.
         """
-        seed = self.settings["seed"] * 1_000_003 + self.fold * 10_007
-        seed_everything(seed + self.current_epoch)
+        self._seed_epoch(self.current_epoch)
         for loader in (self.dataloader_train, self.dataloader_val):
             loader.waited_seconds = 0.0
         super().on_epoch_start()
+
+    def _seed_epoch(self, epoch: int) -> None:
+        run = self.settings["seed"] * 1_000_003 + self.fold * 10_007
+        seed_everything(run + epoch)
 
     def on_epoch_end(self) -> None:
         """Log the epoch's cost, then what nnU-Net logs."""
@@ -232,9 +243,11 @@ class STNTrainer(DeepracTrainer):
         """
         optimizer, schedule = super().configure_optimizers()
         pose = list(self.network.pose.parameters())
-        optimizer.register_step_pre_hook(
-            lambda *_: torch.nn.utils.clip_grad_norm_(pose, 1.0) and None
-        )
+
+        def clip(*_: Any) -> None:
+            torch.nn.utils.clip_grad_norm_(pose, 1.0)
+
+        optimizer.register_step_pre_hook(clip)
         return optimizer, schedule
 
     def on_train_start(self) -> None:
@@ -251,6 +264,8 @@ class STNTrainer(DeepracTrainer):
             data, seg, _, _ = dataset.load_case(case)
             labels = np.asarray(seg[:])[0] > 0
             slices = np.flatnonzero(labels.any(axis=(1, 2)))
+            if not len(slices):  # too small for one pixel of the matrix
+                continue
             chosen = slices[:: max(1, len(slices) // per_case)]
             image = np.stack([data[0, int(index)] for index in chosen])
             yield tuple(
