@@ -61,7 +61,8 @@ def draw_anatomy(
     size = growth(age_years)
     torso = draw_torso(rng, size)
     # Kidneys follow the body of this child, not only its age.
-    length = size.kidney_length_mm * np.sqrt(torso.body_size_mm / size.body_size_mm)
+    grown = torso.body_size_mm / size.body_size_mm
+    length = size.kidney_length_mm * grown**0.5
     kidneys = tuple(draw_kidney(rng, torso, length, side) for side in (-1, 1))
     viscera = draw_viscera(rng, torso, length)
     volume = draw_volume_ml(rng, torso, length)

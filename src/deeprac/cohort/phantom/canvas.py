@@ -84,8 +84,8 @@ class Organ:
         canvas.paint(box, inside, hu)
         if self.gas:
             x, y = (np.float32(part) for part in canvas.down)
-            height = x * (here.x - self.shape.centre_mm[0])
-            height += y * (here.y - self.shape.centre_mm[1])
-            surface = self.shape.axes_mm[1] * (2 * self.gas - 1)
+            centre = self.shape.centre_mm.astype(np.float32)
+            height = x * (here.x - centre[0]) + y * (here.y - centre[1])
+            surface = float(self.shape.axes_mm[1]) * (2 * self.gas - 1)
             gas = inside * occupancy(height - surface, canvas.edge_mm)
             canvas.paint(box, gas, -960.0)

@@ -70,13 +70,13 @@ class Torso:
         """Signed distance to the inside of the wall, spine and back muscles cut out."""
         fat, muscle = self.layers_mm(points)
         wall = self.level(points) + fat + muscle
-        corner_mm = 0.05 * self.half_width_mm
+        corner_mm = 0.14 * self.half_width_mm
         return smooth_max(wall, -self.back_level(points), corner_mm)
 
     def back_level(self, points: Points) -> Array:
         """Signed distance to the spine with psoas and back muscles."""
         flat = points._replace(z=np.float32(0))
-        seam_mm = 0.05 * self.half_width_mm
+        seam_mm = 0.14 * self.half_width_mm
         level = np.minimum(self.vertebra.level(flat) - 1.5, self._arch.level(flat))
         for muscle in self._muscles(points.z):
             # Rounded seams: nothing grows into the clefts between muscles.
@@ -222,7 +222,8 @@ def _ellipse(
 
 def draw_torso(rng: np.random.Generator, size: Growth) -> Torso:
     """Draw one child's torso around the mean of the age."""
-    overall, slender = np.exp(rng.normal(0, [0.06, 0.03]))
+    # Python's floats: NumPy's own would turn every slice into float64.
+    overall, slender = (float(f) for f in np.exp(rng.normal(0, [0.06, 0.03])))
     fat_mm = size.fat_mm * float(np.exp(rng.normal(0, 0.35)))
     width = size.body_width_mm * overall * slender + fat_mm - size.fat_mm
     depth = size.body_depth_mm * overall / slender + fat_mm - size.fat_mm

@@ -68,7 +68,7 @@ def _bowel(place: _Place) -> list[Organ]:
                 hu=rng.uniform(12, 48),
                 texture=draw_waves(rng, wavelength_mm=0.7 * thick),
                 texture_hu=8,
-                wall_mm=0.5 + 0.008 * place.unit[0],
+                wall_mm=float(0.5 + 0.008 * place.unit[0]),
                 wall_hu=rng.uniform(70, 100),
                 gas=rng.uniform(0.1, 0.5) if rng.uniform() < 0.1 else 0.0,
             )
@@ -91,7 +91,7 @@ def _colon(place: _Place) -> list[Organ]:
             hu=rng.uniform(-10, 40),
             texture=draw_waves(rng, wavelength_mm=0.09 * place.unit[0], count=10),
             texture_hu=rng.uniform(20, 60),
-            wall_mm=0.8 + 0.01 * place.unit[0],
+            wall_mm=float(0.8 + 0.01 * place.unit[0]),
             wall_hu=75,
             gas=rng.uniform(0.2, 0.75),
         )
@@ -112,7 +112,7 @@ def _solid(place: _Place) -> list[Organ]:
         hu=rng.uniform(5, 35),
         texture=draw_waves(rng, wavelength_mm=0.15 * place.unit[0]),
         texture_hu=12,
-        wall_mm=1.5 + 0.015 * place.unit[0],
+        wall_mm=float(1.5 + 0.015 * place.unit[0]),
         wall_hu=85,
         gas=rng.uniform(0.15, 0.5),
     )
