@@ -1,0 +1,63 @@
+import json
+import os
+
+import pandas as pd
+import pytest
+
+from deeprac.files import atomic_path, read_json, write_csv, write_json, write_text
+
+
+def test_atomic_path_makes_folders_and_leaves_only_the_target(tmp_path):
+    target = tmp_path / "a" / "b" / "case.nii.gz"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.name.endswith("case.nii.gz")  # writers choose by suffix
+        temporary.write_bytes(b"new")
+        assert not target.exists()
+    assert [path.name for path in target.parent.iterdir()] == ["case.nii.gz"]
+
+
+def write_half(target, error):
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_atomic_path_keeps_the_old_file_when_writing_ends_early(tmp_path, error):
+    target = tmp_path / "run.json"
+    target.write_text("old")
+    with pytest.raises(type(error)):
+        write_half(target, error)
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_json_round_trip_keeps_the_order_of_keys(tmp_path):
+    write_json(tmp_path / "x.json", {"b": [1, None], "a": "µ"})
+    assert list(read_json(tmp_path / "x.json")) == ["b", "a"]
+    assert (tmp_path / "x.json").read_text(encoding="utf-8").endswith("}\n")
+
+
+def test_json_refuses_nan_which_no_other_reader_knows(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", {"dice": float("nan")})
+    assert os.listdir(tmp_path) == []
+
+
+def test_csv_keeps_full_precision_and_unix_line_ends(tmp_path):
+    value = 0.1 + 0.2
+    write_csv(tmp_path / "x.csv", pd.DataFrame({"case": ["007"], "dice": [value]}))
+    assert (tmp_path / "x.csv").read_bytes() == b"case,dice\n007,0.30000000000000004\n"
+
+
+def test_text_is_utf8(tmp_path):
+    write_text(tmp_path / "x.md", "µ\n")
+    assert (tmp_path / "x.md").read_bytes() == "µ\n".encode()
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "x.json", {"epoch": 1})
+    with pytest.raises(TypeError, match="serializable"):
+        write_json(tmp_path / "x.json", {"epoch": object()})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"epoch": 1}

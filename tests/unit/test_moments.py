@@ -1,0 +1,138 @@
+import math
+
+import pytest
+import torch
+
+from deeprac.geometry.moments import canonicalise, moments, silhouette
+from deeprac.geometry.similarity import identity, transform_points
+from deeprac.geometry.warp import pixel_centres, warp
+
+SIZE = (128, 128)
+AIR = -2.0
+BOUNDS = {"radius": 0.4, "max_log_scale": 1.4, "max_angle_rad": math.pi / 4}
+
+
+def ellipse(x, y, long, short, angle, size=SIZE):
+    """Filled ellipse; semi-axes and centre in normalised units."""
+    points = pixel_centres(size)[0] - torch.tensor([x, y])
+    cos, sin = math.cos(angle), math.sin(angle)
+    along = points[:, 0] * cos + points[:, 1] * sin
+    across = points[:, 1] * cos - points[:, 0] * sin
+    return ((along / long) ** 2 + (across / short) ** 2 < 1).float().view(1, 1, *size)
+
+
+def test_convention_moments_of_an_ellipse():
+    found = moments(ellipse(0.2, -0.1, 0.6, 0.3, 0.4))
+    # Variances of a uniform ellipse: a^2 / 4 along, b^2 / 4 across.
+    assert found.mass.item() == pytest.approx(math.pi * 0.6 * 0.3 / 4, rel=0.01)
+    torch.testing.assert_close(
+        found.centroid, torch.tensor([[0.2, -0.1]]), atol=2e-3, rtol=0
+    )
+    radius = math.sqrt((0.6**2 + 0.3**2) / 8)
+    assert found.radius.item() == pytest.approx(radius, rel=0.005)
+    assert found.angle_rad.item() == pytest.approx(0.4, abs=0.01)
+    assert found.elongation.item() == pytest.approx(4, rel=0.02)
+
+
+@pytest.mark.parametrize("angle", [-0.7, -0.2, 0.0, 0.5])
+def test_canonicalise_brings_the_ellipse_to_size_pose_and_centre(angle):
+    body = ellipse(-0.1, 0.15, 0.5, 0.3, angle)
+    image_from_canonical = canonicalise(moments(body), **BOUNDS)
+    canonical = moments(warp(body, image_from_canonical, SIZE, fill=0.0))
+    assert canonical.radius.item() == pytest.approx(0.4, rel=0.01)
+    assert canonical.angle_rad.item() == pytest.approx(0, abs=0.01)
+    torch.testing.assert_close(canonical.centroid, torch.zeros(1, 2), atol=5e-3, rtol=0)
+
+
+def test_convention_canonical_origin_is_the_centroid():
+    body = ellipse(-0.3, 0.2, 0.4, 0.3, 0.2)
+    image_from_canonical = canonicalise(moments(body), **BOUNDS)
+    origin = transform_points(image_from_canonical, torch.zeros(1, 1, 2))
+    torch.testing.assert_close(origin, torch.tensor([[[-0.3, 0.2]]]), atol=2e-3, rtol=0)
+
+
+def test_a_circle_has_no_pose():
+    turned = canonicalise(moments(ellipse(0.1, 0.1, 0.5, 0.5, 0.0)), **BOUNDS)
+    assert turned[0, 1, 0].item() == pytest.approx(0, abs=1e-2)
+
+
+def test_pose_fades_in_between_round_and_elongated():
+    # Variance ratio 1.15 is half way from 1 to MIN_ELONGATION = 1.3.
+    long = 0.5 * math.sqrt(1.15)
+    found = canonicalise(
+        moments(ellipse(0.0, 0.0, long, 0.5, 0.6, (512, 512))), **BOUNDS
+    )
+    angle = math.atan2(found[0, 1, 0], found[0, 0, 0])
+    assert angle == pytest.approx(0.3, abs=0.03)
+
+
+def test_bounds_of_scale_and_angle():
+    body = ellipse(0.0, 0.0, 0.2, 0.05, 1.2)
+    found = canonicalise(
+        moments(body), radius=0.4, max_log_scale=0.5, max_angle_rad=0.3
+    )
+    linear = found[0, :, :2]
+    assert torch.linalg.det(linear).sqrt().log().item() == pytest.approx(-0.5, abs=1e-4)
+    assert math.atan2(linear[1, 0], linear[0, 0]) == pytest.approx(0.3, abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.004])
+def test_hardly_any_tissue_is_left_where_it_is(share):
+    density = torch.zeros(1, 1, *SIZE)
+    density.view(-1)[: int(share * density.numel())] = 1
+    found = canonicalise(moments(density), **BOUNDS)
+    assert torch.equal(found, identity(1))
+
+
+def test_empty_density():
+    found = moments(torch.zeros(2, 1, 8, 8))
+    assert found.mass.tolist() == [0, 0]
+    assert found.centroid.tolist() == [[0, 0], [0, 0]]
+    assert all(getattr(found, name).isfinite().all() for name in vars(found))
+
+
+def slice_with_table():
+    """Body with a lung of air inside, and a table line of 2 pixels below it."""
+    body = ellipse(0.05, -0.1, 0.5, 0.35, 0.0)
+    image = torch.full((1, 1, *SIZE), AIR)
+    image[body > 0] = 0.0
+    image[ellipse(0.05, -0.1, 0.15, 0.1, 0.0) > 0] = AIR
+    table = torch.zeros_like(image)
+    table[..., 110:112, 10:118] = 1
+    image[table > 0] = 0.5
+    return image, body, table
+
+
+def test_silhouette_fills_the_body_and_drops_the_table():
+    image, body, table = slice_with_table()
+    found = silhouette(image, AIR)
+    overlap = 2 * (found * body).sum() / (found.sum() + body.sum())
+    assert overlap > 0.98
+    assert found[table > 0].max() == 0
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_silhouette_keeps_fat_out_and_its_argument_unchanged():
+    image, _, _ = slice_with_table()
+    before = image.clone()
+    silhouette(image, AIR)
+    assert torch.equal(image, before)
+    assert silhouette(torch.full((1, 1, *SIZE), AIR), AIR).sum() == 0
+
+
+def test_batched_equals_one_by_one():
+    images = torch.cat([slice_with_table()[0], torch.full((1, 1, *SIZE), AIR)])
+    images = torch.cat([images, images.flip(3)])
+    whole = canonicalise(moments(silhouette(images, AIR)), **BOUNDS)
+    for index in range(4):
+        one = images[index, None]
+        single = canonicalise(moments(silhouette(one, AIR)), **BOUNDS)
+        torch.testing.assert_close(whole[index, None], single, rtol=0, atol=1e-6)
+
+
+def test_moments_ignore_autocast():
+    body = ellipse(0.2, -0.1, 0.6, 0.3, 0.4)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = canonicalise(moments(body), **BOUNDS)
+    assert torch.equal(cast, canonicalise(moments(body), **BOUNDS))

@@ -1,0 +1,117 @@
+"""A cohort of four tiny cases, prepared by our own verbs up to the plans.
+
+Slices of 28 x 34 pixels, 4 per case: a body (ellipse), one kidney, and in every case
+but the last a tumour touching it; both lie off the centre.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+import yaml
+
+from deeprac.cli import main
+from deeprac.config import Config, load_config
+from deeprac.files import write_csv, write_json
+from deeprac.layout import Layout
+from deeprac.provenance import digest
+
+REPO = Path(__file__).parents[2]
+SHAPE = (4, 28, 34)
+CASES = ("a1", "a2", "a3", "a4")
+TRAIN, HELD_OUT = CASES[:3], CASES[3:]
+
+TOY = {
+    "cohort": {"name": "toy"},
+    "methods": str(REPO / "config/methods.yaml"),
+    "experiments": str(REPO / "config/experiments.tsv"),
+    "splits": {"folds": 2},
+    "run": {"folds": [0]},
+    "matrices": {
+        "coarse": {"size": 32, "batch_size": 2},
+        "fine": {"size": 32, "batch_size": 2},
+    },
+    "network": {"base_features": 4, "max_features": 8, "convs_per_stage": 1},
+    "localiser": {"input_size": 32, "base_features": 4},
+    "training": {
+        "device": "cpu",
+        "epochs": 2,
+        "iterations_per_epoch": 2,
+        "validation_iterations": 1,
+        "optimiser": "adamw",
+        "learning_rate": 0.003,
+        "data_workers": 0,
+        "checkpoint_every": 1,
+    },
+    "inference": {"batch_size": 3},
+}
+
+
+def arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
+    """CT in HU and labels (slices, height, width) of one case."""
+    noise = np.random.default_rng(index).normal(0, 5, SHAPE)
+    y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
+    body = ((x - 16) / (12 + index)) ** 2 + ((y - 13) / 11) ** 2 < 1
+    kidney = ((x - 22) / 3) ** 2 + ((y - 15 - index % 2) / 4) ** 2 < 1
+    tumour = (x - 21) ** 2 + (y - 9) ** 2 < 8
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1:, kidney] = 1
+    if index < len(CASES) - 1:
+        labels[2:, tumour] = 2
+    image = np.where(body, 30 + noise, -1000)
+    image = np.where(labels == 1, 180 + noise, image)
+    image = np.where(labels == 2, 90 + noise, image)
+    return image.astype(np.int16), labels
+
+
+def write_config(folder: Path, **training: object) -> Path:
+    """Write the toy configuration with changed training keys; return its path."""
+    content = TOY | {
+        "results": str(folder),
+        "training": TOY["training"] | training,
+    }
+    path = folder / "toy.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def make_cohort(folder: Path) -> tuple[Config, Path]:
+    """Write the cohort and prepare it for both matrices."""
+    path = write_config(folder)
+    config = load_config([path])
+    layout = Layout.of(config)
+    rows = []
+    for index, case in enumerate(CASES):
+        row = {"case": case}
+        names = {
+            "image": f"imagesTr/{case}_0000.nii.gz",
+            "label": f"labelsTr/{case}.nii.gz",
+        }
+        for (kind, name), array in zip(names.items(), arrays(index), strict=True):
+            volume = sitk.GetImageFromArray(array)
+            volume.SetSpacing((0.9, 0.9, 4.0))
+            volume.SetOrigin((-12.0, 7.0, 40.0))
+            (layout.cohort / name).parent.mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(volume, str(layout.cohort / name))
+            row |= {kind: name, f"{kind}_sha256": digest(array.tolist())}
+        rows.append(row)
+    write_csv(layout.cases_csv, pd.DataFrame(rows))
+    split = {"train": list(TRAIN), "val": list(HELD_OUT)}
+    write_json(layout.splits, [split, {"train": split["val"], "val": split["train"]}])
+    verb(path, "fingerprint")
+    for matrix in config.matrices:
+        verb(path, "preprocess", "--matrix", matrix)
+    return config, path
+
+
+def verb(path: Path, name: str, *arguments: str) -> None:
+    """Run one verb on a configuration; it has to succeed."""
+    assert main([name, "--config", str(path), *arguments]) == 0
+
+
+def run_arguments(experiment: str, seed: int = 0, fold: int = 0) -> list[str]:
+    """Arguments of `train` and `predict`."""
+    names = ("--experiment", experiment, "--seed", str(seed), "--fold", str(fold))
+    return list(names)
