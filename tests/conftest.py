@@ -14,3 +14,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; set DEEPRAC_SHARED_DATA to its folder")
     return folder
+
+
+ALLOWED_SKIPS = ("no real data", "no GPU")
+"""Reasons for which a test may be skipped where ``CI`` is set."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Turn other skips into failures in continuous integration.
+
+    There everything that the tests need is installed, so a skip hides a fault.
+    """
+    report = yield
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if skipped and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if not any(allowed in reason for allowed in ALLOWED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = f"skipped in continuous integration: {reason}"
+    return report

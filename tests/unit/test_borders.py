@@ -1,21 +1,65 @@
+"""Imports point one way: geometry <- networks <- training <- inference."""
+
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-SLOW = ("torch", "nnunetv2")
+PACKAGE = Path(__file__).parents[2] / "src" / "deeprac"
+FORBIDDEN = {
+    "geometry": {"networks", "preprocessing", "training", "inference"},
+    "networks": {"training", "inference"},
+    "preprocessing": {"training", "inference"},
+    "training": {"inference"},
+    "evaluation": {"networks", "training", "inference", "preprocessing"},
+    "reporting": {"networks", "training", "inference", "preprocessing"},
+    "cohort": {"networks", "training", "inference"},
+}
 
 
-@pytest.mark.parametrize("package", ["evaluation", "reporting"])
-def test_reviewers_need_no_torch(package):
-    code = (
-        "import importlib, pkgutil, sys\n"
-        f"import deeprac.{package} as package\n"
-        "names = pkgutil.walk_packages(package.__path__, package.__name__ + '.')\n"
-        "for module in [name.name for name in names]: importlib.import_module(module)\n"
-        f"print(*[name for name in {SLOW!r} if name in sys.modules])\n"
+def modules(folder):
+    return sorted(folder.rglob("*.py"))
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_light_modules_do_not_load_torch_or_nnunet():
+    names = ["deeprac.cli", "deeprac.config", "deeprac.layout"]
+    for package in ("evaluation", "reporting", "cohort", "commands"):
+        for path in modules(PACKAGE / package):
+            parts = path.relative_to(PACKAGE).with_suffix("").parts
+            names.append(".".join(["deeprac", *parts]).removesuffix(".__init__"))
+    script = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    for heavy in ('torch', 'nnunetv2', 'snakemake'):\n"
+        "        assert heavy not in sys.modules, f'{name} loads {heavy}'\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert (result.stdout, result.stderr) == ("\n", "")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_packages_import_only_what_stands_before_them(package):
+    for path in modules(PACKAGE / package):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "deeprac" and len(parts) > 1:
+                assert parts[1] not in FORBIDDEN[package], f"{path} imports {name}"
+
+
+def test_nothing_imports_snakemake():
+    for path in modules(PACKAGE):
+        assert not [n for n in imported(path) if n.split(".")[0] == "snakemake"], path

@@ -1,7 +1,7 @@
 """A changed key reruns what it concerns and nothing else.
 
-Jobs are answered by a stand-in for the package's command line that writes empty outputs,
-so that the rules, their inputs and their params are the real ones.
+Jobs are answered by a stand-in for the package's command line that writes empty
+outputs, so that the rules, their inputs and their params are the real ones.
 """
 
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from .checkout import ROOT, planned_jobs, snakemake, working_folder
 
-STAND_IN = '''
+STAND_IN = """
 import argparse
 from pathlib import Path
 from deeprac.config import load_config
@@ -49,7 +49,7 @@ if args.verb == "train" and Path("fail").exists():
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.write_text("")
     raise SystemExit(1)
-'''
+"""
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet")
 DOWNSTREAM = {"predict", "evaluate", "summarise", "tables", "figures", "all"}
 

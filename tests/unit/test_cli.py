@@ -1,0 +1,97 @@
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deeprac import __version__, cli
+from deeprac.commands import config as command
+from deeprac.errors import CohortError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_each_verb_has_help_example_and_arguments(verb, capsys):
+    module = importlib.import_module(f"deeprac.commands.{verb}")
+    assert module.HELP.endswith(".")
+    assert shlex.split(module.EXAMPLE)[:2] == ["deeprac", verb]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([verb, "--help"])
+    shown = capsys.readouterr().out
+    assert module.EXAMPLE in shown
+    for option in shlex.split(module.EXAMPLE):
+        if option.startswith("--"):
+            assert option in shown
+
+
+def test_help_lists_all_verbs_and_answers_at_once():
+    start = time.monotonic()
+    shown = subprocess.run(
+        [sys.executable, "-m", "deeprac", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert time.monotonic() - start < 5
+    for verb in cli.VERBS:
+        assert verb in shown
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize("argv", [[], ["trian"], ["config", "--no-such-option"]])
+def test_wrong_usage_exits_with_two(argv):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(argv)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "shown"),
+    [
+        (CohortError("case7 is gone. Find it."), 1, "error: case7 is gone. Find it."),
+        (OSError(28, "No space left on device", "a.csv"), 1, "No space left.*a.csv"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ZeroDivisionError("oops"), 3, "this is a bug in deeprac"),
+    ],
+)
+def test_errors_become_exit_codes(monkeypatch, capsys, error, code, shown):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(command, "run", fail)
+    assert cli.main(["config"]) == code
+    message = capsys.readouterr().err
+    assert re.search(shown, message)
+    assert ("Traceback" in message) == (code == 3)
+
+
+def test_config_prints_the_resolved_configuration(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    overlay = '{"training": {"epochs": 3}}'
+    assert cli.main(["config", "--config", "config/demo.yaml", "--json", overlay]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["cohort"]["name"] == "demo"
+    assert shown["training"]["epochs"] == 3
+    assert shown["run"]["folds"] == [0]
+
+
+def test_config_writes_a_file(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    target = tmp_path / "deep" / "config.json"
+    assert cli.main(["config", "--output", str(target)]) == 0
+    assert json.loads(target.read_text())["splits"]["folds"] == 5
+
+
+def test_config_refuses_broken_json(capsys):
+    assert cli.main(["config", "--json", "{epochs: 3}"]) == 1
+    assert "--json is not valid JSON" in capsys.readouterr().err

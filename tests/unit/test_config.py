@@ -1,0 +1,263 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deeprac import schema
+from deeprac.config import Config, fits, load_config, resolve, unet_stages
+from deeprac.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    """Paths of methods and experiments are relative to the working directory."""
+    monkeypatch.chdir(ROOT)
+
+
+def method(**fields):
+    return {"methods": {"mine": {"label": "mine", **fields}}}
+
+
+def write(path, content):
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_shipped_configuration_equals_the_schema_defaults():
+    shipped = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    assert shipped == schema.defaults(schema.load_schema())
+
+
+def test_every_key_of_the_schema_has_description_and_default():
+    def visit(part, key):
+        assert part.get("description"), key
+        if "properties" not in part:
+            assert "default" in part, key
+            assert not schema.problems(resolve({})), key
+            return
+        assert part["additionalProperties"] is False, key
+        for name, child in part["properties"].items():
+            visit(child, f"{key}.{name}")
+
+    for name, part in schema.load_schema()["properties"].items():
+        visit(part, name)
+
+
+def test_later_files_change_earlier_ones_key_by_key(tmp_path):
+    first = write(
+        tmp_path / "a.yaml",
+        {"training": {"epochs": 3, "device": "cpu"}, "run": {"seeds": [1, 2]}},
+    )
+    second = write(
+        tmp_path / "b.yaml", {"training": {"epochs": 7}, "run": {"seeds": [5]}}
+    )
+    config = load_config([first, second])
+    assert config.training.epochs == 7
+    assert config.training.device == "cpu"
+    assert config.run.seeds == (5,)
+    assert config.training.iterations_per_epoch == 250
+
+
+def test_all_becomes_the_list_of_names_and_numbers():
+    config = load_config([])
+    assert config.run.folds == (0, 1, 2, 3, 4)
+    assert len(config.run.experiments) == 8
+    assert config.run.experiments[0] == "coarse_nnunet"
+
+
+def test_resolved_configuration_survives_json(tmp_path):
+    resolved = resolve({"training": {"weight_decay": 1e-6}})
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(resolved))
+    assert load_config([path]) == Config.from_resolved(resolved)
+    assert resolve(json.loads(path.read_text())) == resolved
+
+
+def test_methods_and_experiments_may_be_written_inline():
+    config = Config.from_resolved(
+        resolve(
+            method(augment=True)
+            | {"experiments": [{"experiment": "e", "matrix": "fine", "method": "mine"}]}
+        )
+    )
+    assert config.methods["mine"].augment
+    assert config.methods["mine"].normaliser == "none"
+    assert config.experiments["e"].published is None
+
+
+def test_an_added_matrix_can_be_used():
+    raw = {
+        "matrices": {"medium": {"size": 256, "batch_size": 8}},
+        "experiments": [{"experiment": "e", "matrix": "medium", "method": "nnunet"}],
+    }
+    config = Config.from_resolved(resolve(raw))
+    assert config.network_input_size("e") == 256
+    assert set(config.matrices) == {"coarse", "medium", "fine"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"trainin": {}}, "trainin is an unknown key: did you mean training?"),
+        (
+            {"training": {"learning_rat": 1}},
+            "training.learning_rat is an unknown key: "
+            "did you mean training.learning_rate?",
+        ),
+        (
+            {"training": {"device": "gpu"}},
+            "training.device is 'gpu': it must be one of cuda, cpu",
+        ),
+        (
+            {"training": {"epochs": 2.5}},
+            "training.epochs is 2.5: it must be an integer >= 1",
+        ),
+        ({"training": {"epochs": True}}, "training.epochs is True: it must be an int"),
+        ({"training": {"epochs": 0}}, "training.epochs is 0: it must be an integer"),
+        (
+            {"training": {"learning_rate": "3e-4"}},
+            "YAML reads 3e-4 as text: write 0.0003",
+        ),
+        (
+            {"training": {"learning_rate": float("nan")}},
+            "training.learning_rate is nan: it must be a number > 0",
+        ),
+        ({"training": 3}, "training is 3: it must be a mapping"),
+        (
+            {"inference": {"mirroring": "yes"}},
+            "inference.mirroring is 'yes': it must be true or false",
+        ),
+        (
+            {"run": {"folds": "some"}},
+            "run.folds is 'some': it must be all or a list",
+        ),
+        (
+            {"cohort": {"phantom": {"slice_spacing_mm": [3]}}},
+            "slice_spacing_mm is .3.: it must be a list of 2",
+        ),
+        (
+            {"matrices": {"coarse": {"sise": 64}}},
+            "matrices.coarse.sise is an unknown key: did you mean "
+            "matrices.coarse.size?",
+        ),
+        (
+            {"matrices": {"big": {"size": 64}}},
+            "matrices.big.batch_size is missing: set it to an integer >= 1",
+        ),
+        ({"matrices": {"a b": {"size": 64, "batch_size": 1}}}, "matrices.a b is not"),
+        ({"cohort": {"name": "a/b"}}, "cohort.name is 'a/b'"),
+        ({"cohort": {"format": "nnunet_raw"}}, "cohort.path is missing"),
+        (
+            {"cohort": {"labels": {"kidney": ["mass"], "tumour": ["mass"]}}},
+            "mass is both kidney and tumour",
+        ),
+        ({"cohort": {"phantom": {"cases": 4}}}, "fewer patients than the 5 folds"),
+        (
+            {"run": {"folds": [5]}},
+            "there is no fold 5; splits.folds is 5, so .* 0 to 4",
+        ),
+        (
+            {"run": {"experiments": ["fine_sNn"]}},
+            "'fine_sNn' is unknown; known are coarse_nnunet, ",
+        ),
+        (method(normaliser="stm"), "methods.mine.normaliser is 'stm': it must be one"),
+        (
+            method(normaliser="oracle"),
+            "normaliser is 'oracle': this version offers none, stn",
+        ),
+        (method(network_input=0.5), "without a crop the network input is the whole"),
+        (method(crops="stn"), "methods.mine.crops is an unknown key: did you mean"),
+        (method(), "coarse_nnunet has the unknown method 'nnunet'; known are mine"),
+        ({"methods": "no/such.yaml"}, "methods: cannot read no/such.yaml"),
+        (
+            {"experiments": [{"experiment": "tables", "matrix": "a", "method": "b"}]},
+            "tables is the name of a folder",
+        ),
+        (
+            {"experiments": [{"experiment": "e", "matrix": "odd", "method": "nnunet"}]},
+            "e has the unknown matrix 'odd'; known are coarse, fine",
+        ),
+        (
+            {"experiments": [{"experiment": "e", "matrix": "fine"}]},
+            "experiments.e.method is missing",
+        ),
+        ({"figures": {"window_hu": [240, -160]}}, "the lower limit comes first"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_allowed(raw, message):
+    with pytest.raises(ConfigError, match=message.replace("?", "[?]")):
+        resolve(raw)
+
+
+def test_all_wrong_keys_are_listed_at_once():
+    with pytest.raises(ConfigError, match="3 keys are wrong") as caught:
+        resolve({"training": {"epoch": 1, "device": "tpu"}, "runs": {}})
+    for key in ("training.epoch ", "training.device ", "runs "):
+        assert key in str(caught.value)
+
+
+def test_an_experiment_listed_twice_is_refused():
+    row = {"experiment": "e", "matrix": "fine", "method": "nnunet"}
+    with pytest.raises(ConfigError, match="e is there twice"):
+        resolve({"experiments": [row, row]})
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (100, "cannot be halved evenly 4 times. Use 96 pixels"),
+        (15, "7.5 pixels .* is not a whole number. Use 8 pixels"),
+        (8, "4 pixels .* too small for the network .* at least 8"),
+    ],
+)
+def test_a_matrix_that_does_not_fit_the_network_is_named(size, message):
+    row = {"experiment": "e", "matrix": "fine", "method": "stn_crop_half"}
+    if size == 100:
+        row["method"] = "nnunet"
+    raw = {"matrices": {"fine": {"size": size}}, "experiments": [row]}
+    with pytest.raises(ConfigError, match=f"matrices.fine.size is {size}: .*{message}"):
+        resolve(raw)
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest", "stages"),
+    # 512, 256, 128, 64, 32, 16, 8, 4; 96, 48, 24, 12, 6; 16, 8
+    [(512, 4, 8), (128, 4, 6), (96, 4, 5), (16, 8, 2), (7, 4, 1)],
+)
+def test_number_of_stages(size, smallest, stages):
+    assert unet_stages(size, smallest) == stages
+
+
+def test_sizes_that_fit():
+    assert [size for size in range(8, 41) if fits(size, 4)] == [
+        *(8, 10, 12, 14),  # one halving, to 4 .. 7
+        *(16, 20, 24, 28),  # two halvings
+        *(32, 40),  # three halvings
+    ]
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read .*missing\.yaml"):
+        load_config([tmp_path / "missing.yaml"])
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("training: {epochs: 3")
+    with pytest.raises(ConfigError, match=r"broken\.yaml is not valid YAML"):
+        load_config([broken])
+
+
+def test_an_unknown_experiment_is_answered_with_the_known():
+    with pytest.raises(ConfigError, match=r"There is no experiment 'x'.* coarse_nnunet"):
+        load_config([]).experiment("x")
+
+
+def test_a_package_without_its_checkout_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(schema, "SCHEMA", tmp_path / "no.yaml")
+    schema.load_schema.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match="runs from a checkout"):
+            resolve({})
+    finally:
+        schema.load_schema.cache_clear()

@@ -1,0 +1,51 @@
+"""config/README.md knows every key; envs/ agree with each other."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deeprac.schema import load_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+def dotted(part, prefix=""):
+    for key, child in part.get("properties", {}).items():
+        yield f"{prefix}{key}"
+        yield from dotted(child, f"{prefix}{key}.")
+
+
+def schema_keys():
+    schema = load_schema()
+    yield from dotted(schema)
+    for name in ("matrix", "method", "experiment"):
+        yield from dotted(schema["$defs"][name])
+
+
+@pytest.mark.parametrize("key", list(schema_keys()))
+def test_each_key_is_documented(key):
+    assert f"`{key}`" in (ROOT / "config/README.md").read_text()
+
+
+def locked():
+    lines = (ROOT / "envs/requirements.lock").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_the_lock_holds_exact_versions():
+    for line in locked():
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", line)
+
+
+def test_the_conda_environment_agrees_with_the_lock():
+    environment = yaml.safe_load((ROOT / "envs/deeprac.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == locked()
+
+
+def test_each_requirement_is_locked():
+    names = {line.partition("==")[0].lower() for line in locked()}
+    for line in (ROOT / "envs/requirements.in").read_text().splitlines():
+        if line and not line.startswith("#"):
+            assert re.split("[=<>]", line)[0].lower() in names
