@@ -47,8 +47,8 @@ class STNUNet(nn.Module):
     """Localise, warp once, segment, and return logits in the frame of the slice.
 
     The similarity of size and pose is a learned, bounded residual on the closed-form
-    estimate by the silhouette's moments; the crop is a window of fixed size, calibrated on
-    the training cases, whose centre follows a coarse segmentation. Both are composed,
+    estimate by the silhouette's moments; the crop is a window of fixed size, calibrated
+    on the training cases, whose centre follows a coarse segmentation. Both are composed,
     so the slice is sampled exactly once. The U-Net's logits return through the
     closed-form inverse, at every level of deep supervision; pixels that the U-Net did
     not see are answered by the coarse segmentation (with crop) or as background.
@@ -232,8 +232,8 @@ class STNUNet(nn.Module):
     def calibrate(self, cases: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Set the template and the crop's size from the training cases.
 
-        Slices are normalised by moments alone. The template is their mean silhouette, cut at one half;
-        the crop's half side is the 97.5th percentile, over slices, of the largest
+        Slices are normalised by moments alone. The template is their mean silhouette,
+        cut at one half; the crop's half side is the 97.5th percentile, over slices, of the largest
         distance of a foreground pixel from the foreground's centre of mass, plus the
         margin.
 

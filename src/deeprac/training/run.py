@@ -98,8 +98,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     except torch.OutOfMemoryError as error:
         raise RunError(
             f"{experiment}, fold {fold}: the GPU's memory is too small ({error}). "
-            f"Lower matrices.{plans['deeprac']['matrix']}.batch_size; every method at this "
-            "matrix must then be trained again."
+            f"Lower matrices.{plans['deeprac']['matrix']}.batch_size; every method at "
+            "this matrix must then be trained again."
         ) from error
     _publish(trainer, layout, plans, identity)
     shutil.rmtree(workspace)
