@@ -249,7 +249,7 @@ def test_an_unreadable_file_is_named(tmp_path):
 
 
 def test_an_unknown_experiment_is_answered_with_the_known():
-    with pytest.raises(ConfigError, match=r"There is no experiment 'x'.* coarse_nnunet"):
+    with pytest.raises(ConfigError, match=r"There is no experiment 'x'.* coarse_nn"):
         load_config([]).experiment("x")
 
 
