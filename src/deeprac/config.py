@@ -16,210 +16,42 @@ import yaml
 
 from deeprac import schema
 from deeprac.errors import ConfigError
-
-AVAILABLE = {"normaliser": ("none", "stn"), "crop": ("none", "stn")}
-"""What this version implements of the kinds of normaliser and crop."""
-
-RESERVED = (
-    "benchmarks",
-    "cohort",
-    "figures",
-    "logs",
-    "preprocessed",
-    "summary",
-    "tables",
+from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
+from deeprac.settings import (
+    CohortConfig,
+    Experiment,
+    FiguresConfig,
+    InferenceConfig,
+    LocaliserConfig,
+    MatrixConfig,
+    Method,
+    NetworkConfig,
+    PhantomConfig,
+    RunConfig,
+    SplitsConfig,
+    TrainingConfig,
 )
-"""Sub-folders of a cohort's results that no experiment may be named after."""
 
-
-@dataclass(frozen=True)
-class PhantomConfig:
-    """Size and variety of a generated phantom cohort."""
-
-    cases: int
-    matrix: int
-    slice_spacing_mm: tuple[float, float]
-    bilateral_share: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        smallest, largest = self.slice_spacing_mm
-        if smallest > largest:
-            raise ConfigError(
-                f"cohort.phantom.slice_spacing_mm is [{smallest}, {largest}]: the "
-                "smaller distance comes first. Swap the two."
-            )
-
-
-@dataclass(frozen=True)
-class CohortConfig:
-    """Where the cases come from and what their values and labels mean."""
-
-    name: str
-    format: str
-    path: Path | None
-    patients: Path | None
-    labels: dict[str, tuple[str, ...]]
-    intensity: str
-    air: float
-    phantom: PhantomConfig
-
-    def __post_init__(self) -> None:
-        if self.format != "phantom" and self.path is None:
-            raise ConfigError(
-                f"cohort.path is missing: format {self.format!r} reads a folder. "
-                "Set cohort.path to it."
-            )
-        both = set(self.labels["kidney"]) & set(self.labels["tumour"])
-        if both:
-            raise ConfigError(
-                f"cohort.labels: {', '.join(sorted(both))} is both kidney and tumour. "
-                "Name it once."
-            )
-
-
-@dataclass(frozen=True)
-class SplitsConfig:
-    """Number of cross-validation folds and the seed that draws them."""
-
-    folds: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class MatrixConfig:
-    """In-plane size of the slices in pixels and the training batch size."""
-
-    size: int
-    batch_size: int
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to segment: normaliser, crop, augmentation and network input."""
-
-    name: str
-    label: str
-    description: str
-    citation: str
-    normaliser: str
-    crop: str
-    augment: bool
-    network_input: float
-
-    def __post_init__(self) -> None:
-        for field, available in AVAILABLE.items():
-            value = getattr(self, field)
-            if value not in available:
-                raise ConfigError(
-                    f"methods.{self.name}.{field} is {value!r}: this version offers "
-                    f"{', '.join(available)}. Choose one of these."
-                )
-        if self.network_input < 1 and self.crop == "none":
-            raise ConfigError(
-                f"methods.{self.name}.network_input is {self.network_input}: without a "
-                "crop the network input is the whole slice. Set it to 1, or set crop."
-            )
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether this is nnU-Net alone, the reference of all ratios."""
-        parts = (self.normaliser, self.crop)
-        return parts == ("none", "none") and not self.augment
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A method at a matrix: one row of the tables."""
-
-    name: str
-    matrix: str
-    method: str
-    published: str | None
-
-    def __post_init__(self) -> None:
-        if self.name in RESERVED:
-            raise ConfigError(
-                f"experiments: {self.name} is the name of a folder of the results. "
-                "Choose another name for the experiment."
-            )
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Which experiments, folds and seeds are run."""
-
-    experiments: tuple[str, ...]
-    folds: tuple[int, ...]
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Shape of the U-Net; depth follows from its input size."""
-
-    base_features: int
-    max_features: int
-    convs_per_stage: int
-    min_feature_map: int
-
-
-@dataclass(frozen=True)
-class LocaliserConfig:
-    """Bounds, size and losses of the Spatial Transformer front end."""
-
-    input_size: int
-    base_features: int
-    canonical_radius: float
-    max_log_scale: float
-    max_angle_deg: float
-    max_shift: float
-    crop_margin: float
-    mask_weight: float
-    coarse_weight: float
-    coverage_weight: float
-    residual_weight: float
-    learning_rate_factor: float
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Schedule, optimiser and device; the same for every method."""
-
-    device: str
-    epochs: int
-    iterations_per_epoch: int
-    validation_iterations: int
-    optimiser: str
-    learning_rate: float
-    weight_decay: float
-    oversample_foreground: float
-    data_workers: int
-    checkpoint_every: int
-
-
-@dataclass(frozen=True)
-class InferenceConfig:
-    """Batch size in slices and test-time mirroring; the same for every method."""
-
-    batch_size: int
-    mirroring: bool
-
-
-@dataclass(frozen=True)
-class FiguresConfig:
-    """Display window and number of patients in the figures."""
-
-    window_hu: tuple[float, float]
-    cases: int
-
-    def __post_init__(self) -> None:
-        low, high = self.window_hu
-        if low >= high:
-            raise ConfigError(
-                f"figures.window_hu is [{low}, {high}]: the lower limit comes first. "
-                "Swap the two."
-            )
+__all__ = [
+    "CohortConfig",
+    "Config",
+    "Experiment",
+    "FiguresConfig",
+    "InferenceConfig",
+    "LocaliserConfig",
+    "MatrixConfig",
+    "Method",
+    "NetworkConfig",
+    "PhantomConfig",
+    "RunConfig",
+    "SplitsConfig",
+    "TrainingConfig",
+    "fits",
+    "load_config",
+    "read_raw",
+    "resolve",
+    "unet_stages",
+]
 
 
 @dataclass(frozen=True)
@@ -310,8 +142,8 @@ class Config:
                     f"matrices.{row.matrix}.size is {matrix.size}: experiment "
                     f"{row.name} gives its U-Net {size:g} pixels "
                     f"(network_input {method.network_input:g}), which "
-                    f"{_why_not(size, self.network.min_feature_map)}. Use "
-                    f"{_nearest_fit(size, self.network.min_feature_map)} pixels"
+                    f"{why_not(size, self.network.min_feature_map)}. Use "
+                    f"{nearest_fit(size, self.network.min_feature_map)} pixels"
                 )
         return list(errors.values())
 
@@ -327,49 +159,6 @@ class Config:
                 f"{', '.join(self.experiments)}."
             )
         return self.experiments[name]
-
-
-def unet_stages(input_size: int, min_feature_map: int) -> int:
-    """Return the number of resolutions of a U-Net on a square input.
-
-    The input is halved while the half still has ``min_feature_map`` pixels.
-
-    Example:
-        >>> unet_stages(128, 4)
-        6
-    """
-    stages = 1
-    while input_size / 2**stages >= min_feature_map:
-        stages += 1
-    return stages
-
-
-def fits(input_size: float, min_feature_map: int) -> bool:
-    """Say whether a U-Net can halve its input at least once, each time evenly."""
-    if input_size != round(input_size) or input_size < 2 * min_feature_map:
-        return False
-    return round(input_size) % 2 ** (unet_stages(input_size, min_feature_map) - 1) == 0
-
-
-def _why_not(size: float, min_feature_map: int) -> str:
-    if size != round(size):
-        return "is not a whole number"
-    if size < 2 * min_feature_map:
-        return (
-            f"is too small for the network (network.min_feature_map "
-            f"{min_feature_map} asks for at least {2 * min_feature_map})"
-        )
-    halvings = unet_stages(size, min_feature_map) - 1
-    return f"cannot be halved evenly {halvings} times"
-
-
-def _nearest_fit(size: float, min_feature_map: int) -> int:
-    start = max(round(size), 2 * min_feature_map)
-    candidates = range(2 * min_feature_map, 2 * start + 1)
-    return min(
-        (option for option in candidates if fits(option, min_feature_map)),
-        key=lambda option: abs(option - size),
-    )
 
 
 def load_config(paths: list[Path]) -> Config:

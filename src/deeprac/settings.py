@@ -1,0 +1,214 @@
+"""The sections of the configuration as frozen dataclasses, one per concern.
+
+The schema has checked names, types and ranges; the constructors check what one key of
+a section says about another.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprac.errors import ConfigError
+
+AVAILABLE = {"normaliser": ("none", "stn"), "crop": ("none", "stn")}
+"""What this version implements of the kinds of normaliser and crop."""
+
+RESERVED = (
+    "benchmarks",
+    "cohort",
+    "figures",
+    "logs",
+    "preprocessed",
+    "summary",
+    "tables",
+)
+"""Sub-folders of a cohort's results that no experiment may be named after."""
+
+
+@dataclass(frozen=True)
+class PhantomConfig:
+    """Size and variety of a generated phantom cohort."""
+
+    cases: int
+    matrix: int
+    slice_spacing_mm: tuple[float, float]
+    bilateral_share: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        smallest, largest = self.slice_spacing_mm
+        if smallest > largest:
+            raise ConfigError(
+                f"cohort.phantom.slice_spacing_mm is [{smallest}, {largest}]: the "
+                "smaller distance comes first. Swap the two."
+            )
+
+
+@dataclass(frozen=True)
+class CohortConfig:
+    """Where the cases come from and what their values and labels mean."""
+
+    name: str
+    format: str
+    path: Path | None
+    patients: Path | None
+    labels: dict[str, tuple[str, ...]]
+    intensity: str
+    air: float
+    phantom: PhantomConfig
+
+    def __post_init__(self) -> None:
+        if self.format != "phantom" and self.path is None:
+            raise ConfigError(
+                f"cohort.path is missing: format {self.format!r} reads a folder. "
+                "Set cohort.path to it."
+            )
+        both = set(self.labels["kidney"]) & set(self.labels["tumour"])
+        if both:
+            raise ConfigError(
+                f"cohort.labels: {', '.join(sorted(both))} is both kidney and tumour. "
+                "Name it once."
+            )
+
+
+@dataclass(frozen=True)
+class SplitsConfig:
+    """Number of cross-validation folds and the seed that draws them."""
+
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class MatrixConfig:
+    """In-plane size of the slices in pixels and the training batch size."""
+
+    size: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to segment: normaliser, crop, augmentation and network input."""
+
+    name: str
+    label: str
+    description: str
+    citation: str
+    normaliser: str
+    crop: str
+    augment: bool
+    network_input: float
+
+    def __post_init__(self) -> None:
+        for field, available in AVAILABLE.items():
+            value = getattr(self, field)
+            if value not in available:
+                raise ConfigError(
+                    f"methods.{self.name}.{field} is {value!r}: this version offers "
+                    f"{', '.join(available)}. Choose one of these."
+                )
+        if self.network_input < 1 and self.crop == "none":
+            raise ConfigError(
+                f"methods.{self.name}.network_input is {self.network_input}: without a "
+                "crop the network input is the whole slice. Set it to 1, or set crop."
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is nnU-Net alone, the reference of all ratios."""
+        parts = (self.normaliser, self.crop)
+        return parts == ("none", "none") and not self.augment
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A method at a matrix: one row of the tables."""
+
+    name: str
+    matrix: str
+    method: str
+    published: str | None
+
+    def __post_init__(self) -> None:
+        if self.name in RESERVED:
+            raise ConfigError(
+                f"experiments: {self.name} is the name of a folder of the results. "
+                "Choose another name for the experiment."
+            )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Which experiments, folds and seeds are run."""
+
+    experiments: tuple[str, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the U-Net; depth follows from its input size."""
+
+    base_features: int
+    max_features: int
+    convs_per_stage: int
+    min_feature_map: int
+
+
+@dataclass(frozen=True)
+class LocaliserConfig:
+    """Bounds, size and losses of the Spatial Transformer front end."""
+
+    input_size: int
+    base_features: int
+    canonical_radius: float
+    max_log_scale: float
+    max_angle_deg: float
+    max_shift: float
+    crop_margin: float
+    mask_weight: float
+    coarse_weight: float
+    coverage_weight: float
+    residual_weight: float
+    learning_rate_factor: float
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Schedule, optimiser and device; the same for every method."""
+
+    device: str
+    epochs: int
+    iterations_per_epoch: int
+    validation_iterations: int
+    optimiser: str
+    learning_rate: float
+    weight_decay: float
+    oversample_foreground: float
+    data_workers: int
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """Batch size in slices and test-time mirroring; the same for every method."""
+
+    batch_size: int
+    mirroring: bool
+
+
+@dataclass(frozen=True)
+class FiguresConfig:
+    """Display window and number of patients in the figures."""
+
+    window_hu: tuple[float, float]
+    cases: int
+
+    def __post_init__(self) -> None:
+        low, high = self.window_hu
+        if low >= high:
+            raise ConfigError(
+                f"figures.window_hu is [{low}, {high}]: the lower limit comes first. "
+                "Swap the two."
+            )
