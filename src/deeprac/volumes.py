@@ -1,5 +1,7 @@
-"""Reading canonical volumes as arrays."""
+"""Reading and writing volumes as NIfTI, completely or not at all."""
 
+import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,12 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from deeprac.errors import CohortError
+from deeprac.files import atomic_path
+
+DAMAGED_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a gzip file raises when it is cut short or damaged."""
+
+_CHUNK = 2**20
 
 
 def read_volume(path: Path) -> tuple[NDArray, sitk.Image]:
@@ -31,14 +39,46 @@ def read_volume(path: Path) -> tuple[NDArray, sitk.Image]:
     return sitk.GetArrayFromImage(image), image
 
 
-def write_label_map(path: Path, labels: NDArray[np.uint8], like: sitk.Image) -> None:
-    """Write a label map on the grid of another image.
+def write_volume(volume: sitk.Image, target: Path) -> None:
+    """Write a volume as ``.nii.gz``, atomically and completely.
+
+    Raises:
+        OSError: the file could not be written to its end.
+    """
+    with atomic_path(target) as temporary:
+        try:
+            sitk.WriteImage(volume, str(temporary), useCompression=True)
+            unpacked = unpacked_bytes(temporary)
+        except (RuntimeError, FileNotFoundError, *DAMAGED_GZIP):
+            unpacked = 0
+        # The writer does not tell when the disk is full.
+        expected = volume.GetNumberOfPixels() * volume.GetSizeOfPixelComponent()
+        if unpacked < expected:
+            raise OSError(
+                f"{target} could not be written to its end; the disk may be full"
+            )
+
+
+def write_label_map(target: Path, labels: NDArray[np.uint8], like: sitk.Image) -> None:
+    """Write a label map on the grid of another image, atomically and completely.
 
     Args:
-        path: NIfTI file; written as it is named, see ``deeprac.files.atomic_path``.
+        target: NIfTI file.
         labels: (slices, height, width) label numbers.
         like: image that gives spacing, origin and direction.
+
+    Raises:
+        OSError: the file could not be written to its end.
     """
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(like)
-    sitk.WriteImage(image, str(path), useCompression=True)
+    write_volume(image, target)
+
+
+def unpacked_bytes(path: Path) -> int:
+    """Number of bytes that a gzip file holds; raises ``DAMAGED_GZIP``."""
+    total = 0
+    with gzip.open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            total += len(chunk)
+    return total

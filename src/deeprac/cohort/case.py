@@ -16,10 +16,9 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from deeprac.cohort.checks import DAMAGED_GZIP, unpacked_bytes
 from deeprac.errors import CohortError
-from deeprac.files import atomic_path
 from deeprac.labels import Label
+from deeprac.volumes import write_volume
 
 FRAME = "LPS"
 """Orientation of every case, in DICOM's letters."""
@@ -169,26 +168,6 @@ def write_case(case: Case, folder: Path) -> CaseRow:
         shift_x_mm=true and true.shift_x_mm,
         shift_y_mm=true and true.shift_y_mm,
     )
-
-
-def write_volume(volume: sitk.Image, target: Path) -> None:
-    """Write a volume as ``.nii.gz``, atomically and completely.
-
-    Raises:
-        OSError: the file could not be written to its end.
-    """
-    with atomic_path(target) as temporary:
-        try:
-            sitk.WriteImage(volume, str(temporary), useCompression=True)
-            unpacked = unpacked_bytes(temporary)
-        except (RuntimeError, FileNotFoundError, *DAMAGED_GZIP):
-            unpacked = 0
-        # The writer does not tell when the disk is full.
-        expected = volume.GetNumberOfPixels() * volume.GetSizeOfPixelComponent()
-        if unpacked < expected:
-            raise OSError(
-                f"{target} could not be written to its end; the disk may be full"
-            )
 
 
 def _sha256(path: Path) -> str:

@@ -4,8 +4,6 @@ Every check returns the problems that it finds as sentences, so that all problem
 cases can be told at once. What cannot be read at all raises ``CohortError``.
 """
 
-import gzip
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import SimpleITK as sitk
 
 from deeprac.errors import CohortError
 from deeprac.labels import Label
+from deeprac.volumes import DAMAGED_GZIP, unpacked_bytes
 
 TOLERANCE_MM = 1e-3
 """Spacings and origins of image and label may differ by this much."""
@@ -21,11 +20,8 @@ TOLERANCE_MM = 1e-3
 SQUARE_TOLERANCE = 0.01
 """Pixels count as square up to this relative difference of their sides."""
 
-DAMAGED_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
-"""What reading a gzip file that is cut short or damaged raises."""
 
 _LFS_START = b"version https://git-lfs"
-_CHUNK = 1 << 20
 
 
 def read_volume(path: Path) -> sitk.Image:
@@ -76,15 +72,6 @@ def _check_bytes(path: Path) -> None:
         raise CohortError(
             f"{path} is cut short or damaged ({error}). Copy or download it again."
         ) from error
-
-
-def unpacked_bytes(path: Path) -> int:
-    """Number of bytes that a gzip file holds; raises ``DAMAGED_GZIP``."""
-    total = 0
-    with gzip.open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            total += len(chunk)
-    return total
 
 
 def grid_problems(image: sitk.Image, label: sitk.Image) -> list[str]:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import RunError
-from deeprac.files import atomic_path, read_json, write_csv
+from deeprac.files import read_json, write_csv
 from deeprac.inference.predictor import Prediction, Predictor
 from deeprac.layout import Layout
 from deeprac.training.device import resolve_device
@@ -47,8 +47,8 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     for case in tqdm(held_out, desc=f"{experiment} fold {fold}", unit="case"):
         image, geometry = read_volume(layout.cohort / images[case])
         prediction = predictor.predict(image, geometry.GetSpacing()[::-1])
-        with atomic_path(target / "predictions" / f"{case}.nii.gz") as temporary:
-            write_label_map(temporary, prediction.labels, geometry)
+        path = target / "predictions" / f"{case}.nii.gz"
+        write_label_map(path, prediction.labels, geometry)
         tables.append(transform_table(case, prediction))
     write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
 

@@ -48,10 +48,10 @@ class STNUNet(nn.Module):
 
     The similarity of size and pose is a learned, bounded residual on the closed-form
     estimate by the silhouette's moments; the crop is a window of fixed size, calibrated
-    on the training cases, whose centre follows a coarse segmentation. Both are composed,
-    so the slice is sampled exactly once. The U-Net's logits return through the
-    closed-form inverse, at every level of deep supervision; pixels that the U-Net did
-    not see are answered by the coarse segmentation (with crop) or as background.
+    on the training cases, whose centre follows a coarse segmentation. Both are
+    composed, so the slice is sampled exactly once. The U-Net's logits return through
+    the closed-form inverse, at every level of deep supervision; pixels that the U-Net
+    did not see are answered by the coarse segmentation (with crop) or as background.
 
     The U-Net's own keyword arguments (``strides`` and so on) come as nnU-Net's plans
     state them.
@@ -233,9 +233,9 @@ class STNUNet(nn.Module):
         """Set the template and the crop's size from the training cases.
 
         Slices are normalised by moments alone. The template is their mean silhouette,
-        cut at one half; the crop's half side is the 97.5th percentile, over slices, of the largest
-        distance of a foreground pixel from the foreground's centre of mass, plus the
-        margin.
+        cut at one half; the crop's half side is the 97.5th percentile, over slices, of
+        the largest distance of a foreground pixel from the foreground's centre of
+        mass, plus the margin.
 
         Args:
             cases: pairs of slices (n, 1, matrix_size, matrix_size) and foreground masks

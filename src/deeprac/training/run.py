@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from deeprac import provenance
+from deeprac.cohort.splits import check_splits, read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
@@ -82,10 +83,12 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     Raises:
         RunError: the checkpoint belongs to other settings, or the training failed.
         DeviceError: the device is not there.
+        SplitError: the folds leak a patient.
     """
     layout = Layout.of(config)
     model = layout.model(experiment, seed)
     plans = read_plans(model, config)
+    check_splits(read_json(layout.splits), read_cases(layout.cases_csv))
     device = resolve_device(plans["deeprac"]["training"]["device"])
     workspace = layout.checkpoints(experiment, seed, fold)
     identity = _identity(layout, plans, fold)
