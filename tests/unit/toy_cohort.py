@@ -4,11 +4,15 @@ Slices of 28 x 34 pixels, 4 per case: a body (ellipse), one kidney, and in every
 but the last a tumour touching it; both lie off the centre.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
+import torch
 import yaml
 
 from deeprac.cli import main
@@ -77,6 +81,22 @@ def write_config(folder: Path, **training: object) -> Path:
     return path
 
 
+@contextmanager
+def small_networks() -> Iterator[None]:
+    """Put back nnU-Net's environment afterwards, and use one thread meanwhile.
+
+    Threads only wait for each other on networks of this size.
+    """
+    environment, threads = dict(os.environ), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
 def make_cohort(folder: Path) -> tuple[Config, Path]:
     """Write the cohort and prepare it for both matrices."""
     path = write_config(folder)
@@ -84,7 +104,7 @@ def make_cohort(folder: Path) -> tuple[Config, Path]:
     layout = Layout.of(config)
     rows = []
     for index, case in enumerate(CASES):
-        row = {"case": case}
+        row = {"case": case, "patient": f"p{case}"}
         names = {
             "image": f"imagesTr/{case}_0000.nii.gz",
             "label": f"labelsTr/{case}.nii.gz",

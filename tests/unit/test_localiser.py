@@ -1,0 +1,122 @@
+import math
+
+import pytest
+import torch
+from toy_cohort import small_networks
+
+from deeprac.geometry.similarity import identity
+from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_argmax
+
+BOUNDS = {"max_log_scale": math.log(2), "max_angle_rad": 0.7, "max_shift": 0.35}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with small_networks():
+        yield
+
+
+@pytest.fixture
+def localiser():
+    torch.manual_seed(0)
+    return PoseLocaliser(4, **BOUNDS)
+
+
+@pytest.fixture
+def seen():
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randn(3, 1, 48, 48, generator=generator)
+    return image, (image > 0).float()
+
+
+def test_untrained_localiser_returns_the_identity(localiser, seen):
+    transform, raw = localiser(*seen)
+    assert torch.equal(transform, identity(3))
+    assert torch.equal(raw, torch.zeros(3, 4))
+
+
+def test_gradient_reaches_every_output_at_the_start(localiser, seen):
+    transform, _ = localiser(*seen)
+    (transform * torch.tensor([[1.0, 2.0, 3.0], [-5.0, 7.0, 11.0]])).sum().backward()
+    assert (localiser.output.bias.grad.abs() > 1e-3).all()
+    assert (localiser.output.weight.grad.abs().sum(1) > 1e-3).all()
+
+
+def test_gradient_reaches_every_parameter_after_the_first_step(localiser, seen):
+    torch.nn.init.normal_(localiser.output.weight, std=0.1)
+    transform, _ = localiser(*seen)
+    transform.square().sum().backward()
+    for name, parameter in localiser.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_convention_outputs_are_log_scale_angle_shift_x_shift_y(localiser, seen):
+    with torch.no_grad():
+        localiser.output.bias.copy_(torch.tensor([0.2, -0.3, 0.4, -0.5]))
+    transform, raw = localiser(*seen)
+    scale = math.exp(math.log(2) * math.tanh(0.2))
+    angle = 0.7 * math.tanh(-0.3)
+    expected = torch.tensor(
+        [
+            [scale * math.cos(angle), -scale * math.sin(angle), 0.35 * math.tanh(0.4)],
+            [scale * math.sin(angle), scale * math.cos(angle), 0.35 * math.tanh(-0.5)],
+        ]
+    )
+    torch.testing.assert_close(transform[1], expected)
+    torch.testing.assert_close(raw[1], torch.tensor([0.2, -0.3, 0.4, -0.5]))
+
+
+@pytest.mark.parametrize("extreme", [1e4, -1e4])
+def test_extreme_outputs_stay_within_the_bounds(localiser, seen, extreme):
+    torch.nn.init.constant_(localiser.output.bias, extreme)
+    transform, _ = localiser(*seen)
+    determinant = torch.linalg.det(transform[:, :, :2])
+    expected = 4.0 if extreme > 0 else 0.25
+    torch.testing.assert_close(determinant, torch.full((3,), expected))
+    assert transform[:, :, 2].abs().max() <= 0.35
+    transform.sum().backward()
+    assert all(p.grad.isfinite().all() for p in localiser.parameters())
+
+
+def test_absolute_position_is_seen(localiser):
+    """Shifted content changes the output: instance statistics alone would not."""
+    torch.nn.init.normal_(localiser.output.weight)
+    image = torch.zeros(1, 1, 64, 64)
+    image[..., 8:24, 8:24] = 1
+    moved = image.roll((32, 32), (2, 3))
+    _, here = localiser(image, image)
+    _, there = localiser(moved, moved)
+    assert (here - there).abs().max() > 1e-3
+
+
+def test_batched_equals_one_by_one(localiser, seen):
+    torch.nn.init.normal_(localiser.output.weight)
+    whole, _ = localiser(*seen)
+    for index in range(3):
+        single, _ = localiser(*(array[index, None] for array in seen))
+        torch.testing.assert_close(whole[index, None], single, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [16, 32, 48, 128])
+def test_coarse_segmenter_answers_every_pixel(size):
+    network = coarse_segmenter(3, size, 4)
+    assert network(torch.rand(2, 1, size, size)).shape == (2, 3, size, size)
+
+
+def test_soft_argmax_is_the_centre_of_mass():
+    probability = torch.zeros(2, 1, 4, 8)
+    probability[0, 0, 1, 6] = 1  # x = 13/8 - 1 = 0.625, y = 3/4 - 1 = -0.25
+    probability[1, 0, 1, 6] = 0.5
+    probability[1, 0, 3, 6] = 0.5  # y = 0.75
+    centre = soft_argmax(probability, prior_mass=0.0)
+    torch.testing.assert_close(centre, torch.tensor([[0.625, -0.25], [0.625, 0.25]]))
+
+
+def test_soft_argmax_prior_pulls_to_the_middle_and_holds_empty_slices():
+    probability = torch.zeros(2, 1, 10, 10)
+    probability[0, 0, 5, 9] = 1  # x = 0.9, y = 0.1; prior of 0.01 * 100 pixels = 1
+    probability.requires_grad_()
+    centre = soft_argmax(probability, prior_mass=0.01)
+    torch.testing.assert_close(centre, torch.tensor([[0.45, 0.05], [0.0, 0.0]]))
+    centre.sum().backward()
+    assert probability.grad.isfinite().all()

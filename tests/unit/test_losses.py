@@ -1,0 +1,225 @@
+from pydoc import locate
+
+import pytest
+import torch
+from torch import nn
+from toy_cohort import small_networks
+
+from deeprac.config import NetworkConfig
+from deeprac.geometry.similarity import identity, invert, window
+from deeprac.networks.stn_unet import STNUNet
+from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.training.losses import (
+    STNLoss,
+    coarse_loss,
+    coverage_loss,
+    mask_loss,
+    soft_dice,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with small_networks():
+        yield
+
+
+def one_pixel(row, column, size=4):
+    mask = torch.zeros(1, 1, size, size)
+    mask[..., row, column] = 1
+    return mask
+
+
+def crop(half_side, x=0.0, y=0.0):
+    return window(torch.tensor([half_side]), torch.tensor([[x, y]]))
+
+
+def test_coverage_is_zero_inside_and_squared_distance_outside():
+    # Pixel centres of 4 lie at -0.75, -0.25, 0.25, 0.75; row 2, column 3: (0.75, 0.25).
+    pixel = one_pixel(2, 3)
+    assert coverage_loss(pixel, identity(1)) == 0  # 0.75 is inside 0.9
+    # In a window of half side 0.5 it lies at 1.5: 0.6 beyond 0.9.
+    assert coverage_loss(pixel, crop(0.5)).item() == pytest.approx(0.36)
+    # In one of half side 0.8 at 0.9375: inside the crop, yet in its rim.
+    assert coverage_loss(pixel, crop(0.8)).item() == pytest.approx(0.0375**2, rel=1e-4)
+
+
+@pytest.mark.parametrize("half_side", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("centre", [(0.0, 0.0), (0.1, -0.2), (-0.05, 0.1)])
+def test_coverage_is_zero_if_and_only_if_all_labels_are_inside(half_side, centre):
+    generator = torch.Generator().manual_seed(int(10 * half_side))
+    labels = (torch.rand(1, 1, 8, 8, generator=generator) > 0.9).float()
+    labels[..., 3, 5] = 1  # (0.375, -0.125)
+    rows, columns = torch.nonzero(labels[0, 0]).unbind(1)
+    x, y = (2 * columns + 1) / 8 - 1, (2 * rows + 1) / 8 - 1
+    reach = (
+        torch.maximum((x - centre[0]).abs(), (y - centre[1]).abs()).max() / half_side
+    )
+    covered = reach <= 0.9
+    assert (coverage_loss(labels, crop(half_side, *centre)) == 0) == covered
+
+
+def test_coverage_gradient_points_inward():
+    pixel = one_pixel(1, 3)  # (0.75, -0.25)
+    centre = torch.tensor([[0.0, 0.0]], requires_grad=True)
+    half_side = torch.tensor([0.5], requires_grad=True)
+    coverage_loss(pixel, window(half_side, centre)).backward()
+    # Descending moves the crop to the pixel in x, where it leaves, and widens it.
+    assert centre.grad[0, 0] < 0
+    assert centre.grad[0, 1] == 0
+    assert half_side.grad[0] < 0
+
+
+def test_coverage_of_no_labels_is_zero():
+    assert coverage_loss(torch.zeros(2, 1, 4, 4), crop(0.3).expand(2, 2, 3)) == 0
+
+
+def test_convention_coverage_reads_image_from_input():
+    pixel = one_pixel(0, 3, 8)  # x = -0.125, y = -0.875
+    right_half = crop(0.5, 0.0, -0.5)
+    assert coverage_loss(pixel, right_half) == 0
+    assert coverage_loss(pixel, invert(right_half)) > 0
+
+
+def test_mask_loss_by_hand():
+    template = torch.zeros(1, 1, 4, 4)
+    template[..., :2, :2] = 1
+    half = torch.zeros(2, 1, 4, 4)
+    half[..., 0, :2] = 1
+    # 2 of 4 pixels: Dice = 2 * 2 / (2 + 4) = 2/3.
+    assert mask_loss(half, template).item() == pytest.approx(1 / 3, abs=1e-5)
+    assert mask_loss(template, template).item() == pytest.approx(0, abs=1e-6)
+    assert mask_loss(template.flip(3), template).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_mask_loss_stays_between_0_and_1_for_soft_masks():
+    template = torch.rand(1, 1, 8, 8)
+    for scale in (0.0, 0.3, 1.0):
+        assert 0 <= mask_loss(scale * torch.rand(5, 1, 8, 8), template) <= 1
+
+
+def test_soft_dice_of_two_empty_masks_is_1():
+    empty = torch.zeros(2, 3, 4, 4)
+    assert soft_dice(empty, empty).tolist() == [[1.0] * 3] * 2
+
+
+def shares():
+    """One-hot labels: kidney top left, tumour below it, background elsewhere."""
+    labels = torch.zeros(2, 3, 8, 8)
+    labels[:, 1, :3, :2] = 1
+    labels[0, 2, 3:5, :2] = 1
+    labels[:, 0] = 1 - labels[:, 1:].sum(1)
+    return labels
+
+
+def test_coarse_loss_of_perfect_logits_is_zero():
+    labels = shares()
+    assert coarse_loss(40 * labels, labels).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_coarse_loss_of_ignorance_by_hand():
+    # Uniform logits: cross entropy ln 3; kidney Dice 2 * 12/3 / (128/3 + 12),
+    # tumour 2 * 4/3 / (128/3 + 4).
+    kidney, tumour = 8 / (128 / 3 + 12), (8 / 3) / (128 / 3 + 4)
+    expected = 1.0986123 + 1 - (kidney + tumour) / 2
+    loss = coarse_loss(torch.zeros(2, 3, 8, 8), shares())
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_coarse_loss_of_swapped_labels_is_large_and_differentiable():
+    labels = shares()
+    logits = (40 * labels.roll(1, 1)).requires_grad_()
+    loss = coarse_loss(logits, labels)
+    loss.backward()
+    assert loss > 20
+    assert logits.grad.isfinite().all()
+
+
+WEIGHTS = {
+    "mask_weight": 0.5,
+    "coarse_weight": 1.0,
+    "coverage_weight": 1.0,
+    "residual_weight": 1e-4,
+}
+
+
+class MeanLogit(nn.Module):
+    """Stands in for nnU-Net's loss."""
+
+    def forward(self, output, target):
+        return output[0].mean()
+
+
+@pytest.fixture(params=[False, True], ids=["pose", "crop"])
+def model(request):
+    torch.manual_seed(0)
+    kwargs = unet_kwargs(32, NetworkConfig(4, 8, 1, 4))
+    kwargs |= {key: kwargs[key] and locate(kwargs[key]) for key in KWARGS_TO_IMPORT}
+    localiser = {
+        "input_size": 32,
+        "base_features": 4,
+        "canonical_radius": 0.4,
+        "max_log_scale": 0.6931,
+        "max_angle_deg": 45,
+        "max_shift": 0.35,
+        "crop_margin": 0.15,
+    }
+    return STNUNet(
+        1,
+        3,
+        matrix_size=32,
+        network_input_size=32,
+        air=-2.0,
+        crop=request.param,
+        localiser=localiser,
+        deep_supervision=True,
+        **kwargs,
+    )
+
+
+@pytest.fixture
+def batch():
+    image = torch.full((2, 1, 32, 32), -2.0)
+    image[..., 6:26, 4:28] = 0.0
+    image[..., 12:18, 18:23] = 1.5
+    labels = (image > 1).float()
+    labels[0, :, 14:16, 20:22] = 2
+    return image, [labels, labels[..., ::2, ::2], labels[..., ::4, ::4]]
+
+
+def test_evaluating_leaves_nnunets_loss_alone(model, batch):
+    image, target = batch
+    loss = STNLoss(MeanLogit(), model, WEIGHTS)
+    model.train()(image)  # leaves a localisation, which must not be used
+    output = model.eval()(image)
+    assert loss(output, target) == output[0].mean()
+
+
+def test_training_adds_the_localisers_losses(model, batch):
+    image, target = batch
+    output = model.train()(image)
+    alone = output[0].mean()
+    assert STNLoss(MeanLogit(), model, WEIGHTS)(output, target) > alone + 0.1
+    nothing = dict.fromkeys(WEIGHTS, 0.0)
+    assert STNLoss(MeanLogit(), model, nothing)(output, target) == alone
+
+
+def test_every_loss_but_nnunets_teaches_the_localiser(model, batch):
+    image, target = batch
+    for name in WEIGHTS:
+        if model.coarse is None and name in ("coarse_weight", "coverage_weight"):
+            continue
+        model.zero_grad(set_to_none=True)
+        model.crop_half_side.fill_(0.3)  # small enough to lose labels
+        torch.nn.init.constant_(model.pose.output.bias, 0.3)
+        output = model.train()(image)
+        weights = dict.fromkeys(WEIGHTS, 0.0) | {name: 1.0}
+        loss = STNLoss(MeanLogit(), model, weights)(output, target) - output[0].mean()
+        loss.backward()
+        gradient = model.pose.output.bias.grad
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0, name
+
+
+def test_the_loss_has_no_parameters_of_its_own(model):
+    assert list(STNLoss(MeanLogit(), model, WEIGHTS).parameters()) == []

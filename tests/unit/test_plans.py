@@ -1,0 +1,114 @@
+import json
+
+import pytest
+import torch
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from toy_cohort import write_config
+
+from deeprac.config import load_config
+from deeprac.files import write_json
+from deeprac.networks.stn_unet import STNUNet
+from deeprac.training.plans import (
+    CONFIGURATION,
+    build_plans,
+    dataset_json,
+    normalised_air,
+    read_plans,
+)
+
+FINGERPRINT = {
+    "foreground_intensity_properties_per_channel": {
+        "0": {
+            "mean": 100.0,
+            "median": 99.0,
+            "std": 50.0,
+            "min": -80.0,
+            "max": 400.0,
+            "percentile_00_5": -50.0,
+            "percentile_99_5": 300.0,
+        }
+    }
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    return load_config([write_config(tmp_path)])
+
+
+def plans_of(config, name, seed=0):
+    built = build_plans(config, config.experiment(name), seed, FINGERPRINT)
+    return json.loads(json.dumps(built))
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("coarse_nnunet", [32, 16, 8]),
+        ("fine_stn", [32, 16, 8]),
+        ("fine_stn_crop", [32, 16, 8]),
+        ("fine_stn_crop_half", [32, 16]),
+    ],
+)
+def test_nnunet_builds_the_network_of_the_plans(config, name, sizes):
+    manager = PlansManager(plans_of(config, name)).get_configuration(CONFIGURATION)
+    network = get_network_from_plans(
+        manager.network_arch_class_name,
+        manager.network_arch_init_kwargs,
+        manager.network_arch_init_kwargs_req_import,
+        1,
+        3,
+        deep_supervision=True,
+    )
+    assert isinstance(network, STNUNet) == ("stn" in name)
+    outputs = network(torch.zeros(2, 1, 32, 32))
+    assert [level.shape[-1] for level in outputs] == sizes
+    # nnU-Net derives the sizes of its targets from the strides.
+    strides = manager.pool_op_kernel_sizes
+    assert len(strides) - 1 == len(sizes)
+
+
+def test_air_is_what_normalisation_makes_of_it():
+    # Clipped at -50: (-50 - 100) / 50.
+    assert normalised_air(FINGERPRINT) == -3.0
+
+
+def test_plans_hold_everything_that_a_run_needs(config):
+    plans = plans_of(config, "fine_stn_crop_half", seed=3)
+    ours = plans["deeprac"]
+    assert ours["seed"] == 3
+    assert (ours["method"], ours["matrix"]) == ("stn_crop_half", "fine")
+    assert ours["network_input_size"] == 16
+    assert ours["augment"] is False
+    assert ours["localiser"]["crop_margin"] == 0.15
+    two_d = plans["configurations"][CONFIGURATION]
+    assert (two_d["patch_size"], two_d["batch_size"]) == ([32, 32], 2)
+    assert two_d["data_identifier"] == "fine/slices"
+    kwargs = two_d["architecture"]["arch_kwargs"]
+    assert (kwargs["crop"], kwargs["air"]) == (True, -3.0)
+
+
+def test_methods_without_stn_have_no_localiser(config):
+    plain = plans_of(config, "coarse_nnunet_augment")["deeprac"]
+    assert plain["localiser"] is None
+    assert plain["augment"] is True
+
+
+def test_dataset_json_is_nnunets(config):
+    assert dataset_json(config, 7)["labels"] == {
+        "background": 0,
+        "kidney": 1,
+        "tumour": 2,
+    }
+
+
+def test_machine_and_inference_follow_the_configuration_and_nothing_else(tmp_path):
+    old = load_config([write_config(tmp_path)])
+    write_json(tmp_path / "plans.json", plans_of(old, "fine_stn"))
+    path = write_config(tmp_path, data_workers=5, checkpoint_every=9, epochs=77)
+    read = read_plans(tmp_path, load_config([path]))["deeprac"]
+    assert read["training"]["data_workers"] == 5
+    assert read["training"]["checkpoint_every"] == 9
+    assert read["training"]["epochs"] == 2
+    assert read["inference"] == {"batch_size": 3, "mirroring": False}

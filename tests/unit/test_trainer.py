@@ -1,0 +1,324 @@
+"""Whole trainings of one fold, on a toy cohort and a network of a few features."""
+
+import json
+import shutil
+from inspect import signature
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from toy_cohort import make_cohort, run_arguments, small_networks, verb, write_config
+
+from deeprac.cli import main
+from deeprac.commands.nnunet import configure_nnunet
+from deeprac.config import load_config
+from deeprac.files import read_json
+from deeprac.layout import Layout
+from deeprac.training.run import build_trainer
+from deeprac.training.trainer import DeepracTrainer, STNTrainer
+
+METHODS = ("coarse_nnunet", "coarse_nnunet_augment", "fine_stn_crop_half")
+PLAIN, STN = METHODS[0], METHODS[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with small_networks():
+        yield
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Folder of a prepared toy cohort with plans of three methods."""
+    folder = tmp_path_factory.mktemp("prepared")
+    _, path = make_cohort(folder)
+    for name in METHODS:
+        verb(path, "plan", "--experiment", name)
+    return folder
+
+
+@pytest.fixture
+def fresh(cohort, tmp_path):
+    """A copy of the cohort for tests that leave something behind."""
+    shutil.copytree(cohort, tmp_path, dirs_exist_ok=True)
+    return write_config(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(cohort, tmp_path_factory):
+    """Run folders of the uninterrupted trainings, by experiment."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(cohort, folder, dirs_exist_ok=True)
+    path = write_config(folder)
+    for name in METHODS:
+        verb(path, "train", *run_arguments(name))
+    layout = Layout.of(load_config([path]))
+    return {name: layout.run(name, 0, 0) for name in METHODS}
+
+
+def train(path: Path, experiment: str, **arguments: int) -> int:
+    return main(
+        ["train", "--config", str(path), *run_arguments(experiment, **arguments)]
+    )
+
+
+def checkpoint(folder: Path) -> dict:
+    return torch.load(folder / "checkpoint_final.pth", weights_only=False)
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    first, second = (checkpoint(f)["network_weights"] for f in (one, two))
+    assert first.keys() == second.keys()
+    for name, weight in first.items():
+        assert torch.equal(weight, second[name]), name
+
+
+def run_folder(path: Path, experiment: str, seed: int = 0) -> Path:
+    return Layout.of(load_config([path])).run(experiment, seed, 0)
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_a_run_leaves_its_files_and_no_others(trained, experiment):
+    names = {path.name for path in trained[experiment].iterdir()}
+    assert {n for n in names if not n.startswith("training_log_")} == {
+        "checkpoint_final.pth",
+        "run.json",
+        "training.csv",
+    }
+    layout = Layout(trained[experiment].parents[2])
+    assert layout.run(experiment, 0, 0) == trained[experiment]
+    assert not layout.checkpoints(experiment, 0, 0).exists()
+    for pattern in ("checkpoint_best.pth", "checkpoint_latest.pth", ".tmp-*"):
+        assert not list(layout.root.rglob(pattern))
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_training_curve(trained, experiment):
+    curve = pd.read_csv(trained[experiment] / "training.csv")
+    assert list(curve) == [
+        "epoch",
+        "learning_rate",
+        "train_loss",
+        "val_loss",
+        "val_dice_kidney",
+        "val_dice_tumour",
+        "seconds",
+        "data_wait_seconds",
+        "segment",
+    ]
+    assert curve["epoch"].tolist() == [0, 1]
+    assert curve["segment"].tolist() == [0, 0]
+    assert curve["learning_rate"].tolist() == pytest.approx([0.003, 0.003 * 0.5**0.9])
+    assert (curve["seconds"] > curve["data_wait_seconds"]).all()
+    assert (curve["data_wait_seconds"] > 0).all()
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_run_record(trained, experiment):
+    record = read_json(trained[experiment] / "run.json")
+    assert list(record) == [
+        *("schema", "cohort", "experiment", "method", "matrix", "seed", "fold"),
+        *("device", "host", "software", "git", "argv", "config_sha256"),
+        *("settings", "segments", "cost"),
+    ]
+    assert (record["experiment"], record["fold"]) == (experiment, 0)
+    assert record["device"]["type"] == "cpu"
+    half = experiment.endswith("half")
+    expected = {
+        "epochs": 2,
+        "iterations_per_epoch": 2,
+        "batch_size": 2,
+        "matrix_size": 32,
+        "network_input_size": 16 if half else 32,
+        "optimiser": "adamw",
+        "learning_rate": 0.003,
+        "augment": experiment.endswith("augment"),
+    }
+    assert expected.items() <= record["settings"].items()
+    (segment,) = record["segments"]
+    assert (segment["first_epoch"], segment["last_epoch"]) == (0, 1)
+    cost = record["cost"]
+    assert set(cost) == {
+        *("training_seconds", "epoch_seconds_median", "data_wait_share"),
+        *("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib"),
+        *("step_flops", "step_saved_bytes", "parameters"),
+    }
+    assert cost["gpu_peak_allocated_gib"] is cost["gpu_peak_reserved_gib"] is None
+    assert 0 < cost["data_wait_share"] < 1
+    assert 0.05 < cost["host_peak_gib"] < 16
+    curve = pd.read_csv(trained[experiment] / "training.csv")
+    assert cost["training_seconds"] == pytest.approx(curve["seconds"].sum())
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_the_same_seed_gives_the_same_weights(trained, fresh, experiment):
+    assert train(fresh, experiment) == 0
+    assert_same_weights(trained[experiment], run_folder(fresh, experiment))
+
+
+def test_another_seed_gives_other_weights(trained, fresh):
+    verb(fresh, "plan", "--experiment", PLAIN, "--seed", "1")
+    assert train(fresh, PLAIN, seed=1) == 0
+    other = checkpoint(run_folder(fresh, PLAIN, seed=1))["network_weights"]
+    same = checkpoint(trained[PLAIN])["network_weights"]
+    assert any(not torch.equal(other[name], same[name]) for name in same)
+
+
+class PowerCutError(Exception):
+    """Ends a training between two epochs."""
+
+
+@pytest.fixture
+def power_cut(monkeypatch):
+    """End the training after the first epoch, its checkpoint saved."""
+    original = nnUNetTrainer.on_epoch_end
+
+    def cut(trainer):
+        original(trainer)
+        raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nnUNetTrainer, "on_epoch_end", cut)
+        yield patch
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_a_resumed_run_equals_the_uninterrupted_one(
+    trained, fresh, power_cut, experiment
+):
+    assert train(fresh, experiment) == 3  # an unknown error, as far as we know
+    folder = run_folder(fresh, experiment)
+    assert not folder.exists()
+    workspace = Layout(folder.parents[2]).checkpoints(experiment, 0, 0)
+    kept = [path.name for path in workspace.rglob("*.pth")]
+    assert kept == ["checkpoint_latest.pth"]
+    power_cut.undo()
+    assert train(fresh, experiment) == 0
+    assert_same_weights(trained[experiment], folder)
+    record, curve = read_json(folder / "run.json"), pd.read_csv(folder / "training.csv")
+    assert [s["first_epoch"] for s in record["segments"]] == [0, 1]
+    assert [s["last_epoch"] for s in record["segments"]] == [0, 1]
+    assert curve["segment"].tolist() == [0, 1]
+    assert len(list(folder.glob("training_log_*.txt"))) >= 1
+    seconds = record["cost"]["training_seconds"]
+    assert seconds == pytest.approx(curve["seconds"].sum())
+    assert seconds > curve["seconds"].max()
+    whole = pd.read_csv(trained[experiment] / "training.csv")
+    for name in ("train_loss", "val_loss", "learning_rate"):
+        assert curve[name].tolist() == whole[name].tolist()
+
+
+def test_a_checkpoint_of_other_settings_is_refused(fresh, power_cut, capsys):
+    assert train(fresh, PLAIN) == 3
+    power_cut.undo()
+    changed = write_config(fresh.parent, learning_rate=0.001)
+    verb(changed, "plan", "--experiment", PLAIN)
+    capsys.readouterr()
+    assert train(changed, PLAIN) == 1
+    message = capsys.readouterr().err
+    workspace = Layout.of(load_config([changed])).checkpoints(PLAIN, 0, 0)
+    assert f"error: {workspace} holds the checkpoint" in message
+    assert "delete the folder" in message
+    shutil.rmtree(workspace)
+    assert train(changed, PLAIN) == 0
+
+
+def test_settings_of_the_machine_may_change_between_segments(fresh, power_cut):
+    assert train(fresh, PLAIN) == 3
+    power_cut.undo()
+    assert train(write_config(fresh.parent, checkpoint_every=7), PLAIN) == 0
+    record = read_json(run_folder(fresh, PLAIN) / "run.json")
+    assert len(record["segments"]) == 2
+
+
+def test_a_loss_that_is_no_number_ends_the_training(fresh, monkeypatch, capsys):
+    nothing = {"loss": torch.tensor(float("nan")).numpy()}
+    monkeypatch.setattr(nnUNetTrainer, "train_step", lambda trainer, batch: nothing)
+    assert train(fresh, PLAIN) == 1
+    message = capsys.readouterr().err
+    assert f"{PLAIN}, fold 0: the training loss is nan in epoch 0" in message
+    assert "training.learning_rate" in message
+
+
+def test_a_full_disk_ends_the_training_and_keeps_the_last_checkpoint(
+    fresh, monkeypatch, capsys
+):
+    save, calls = torch.save, []
+
+    def fill(content, path):
+        calls.append(path)
+        if len(calls) > 1:
+            Path(path).write_bytes(b"half")
+            raise RuntimeError("PytorchStreamWriter failed writing file: 28")
+        save(content, path)
+
+    monkeypatch.setattr(torch, "save", fill)
+    assert train(fresh, PLAIN) == 1
+    message = capsys.readouterr().err
+    assert "checkpoint_final.pth cannot be written" in message
+    assert "Free disk space" in message
+    workspace = Layout.of(load_config([fresh])).checkpoints(PLAIN, 0, 0)
+    (kept,) = workspace.rglob("*.pth")
+    assert kept.name == "checkpoint_latest.pth"
+    monkeypatch.undo()
+    assert train(fresh, PLAIN) == 0
+
+
+def test_a_missing_gpu_is_known_before_anything_is_written(fresh, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    path = write_config(fresh.parent, device="cuda")
+    assert train(path, PLAIN) == 1
+    assert "training.device is 'cuda'" in capsys.readouterr().err
+    assert not Layout.of(load_config([path])).checkpoints(PLAIN, 0, 0).exists()
+
+
+def test_an_unknown_fold_is_an_error(fresh, capsys):
+    assert train(fresh, PLAIN, fold=5) == 1
+    message = capsys.readouterr().err
+    assert "fold 5 is not in" in message
+    assert "has 2 folds" in message
+
+
+def test_the_crop_is_calibrated_on_the_training_cases_only(trained):
+    weights = checkpoint(trained[STN])["network_weights"]
+    assert 0.25 <= weights["crop_half_side"] < 1
+    assert set(weights["template"].unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_localiser_has_its_own_learning_rate(trained):
+    groups = checkpoint(trained[STN])["optimizer_state"]["param_groups"]
+    # localiser.learning_rate_factor is 0.1, in every epoch.
+    assert [group["lr"] for group in groups] == pytest.approx(
+        [0.003 * 0.5**0.9, 0.0003 * 0.5**0.9]
+    )
+
+
+def test_a_localiser_without_gradient_does_not_stop_the_training(fresh):
+    """For example where its losses are off and every slice of a batch is air."""
+    layout = Layout.of(load_config([fresh]))
+    verb_environment(layout)
+    model = layout.model(STN, 0)
+    plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
+    trainer = build_trainer(plans, dataset, 0, torch.device("cpu"))
+    trainer.initialize()
+    for parameter in trainer.network.pose.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    trainer.optimizer.step()
+
+
+def verb_environment(layout: Layout) -> None:
+    configure_nnunet(layout, workspace=layout.root / "scratch", data_workers=0)
+
+
+@pytest.mark.parametrize("trainer", [DeepracTrainer, STNTrainer])
+def test_convention_trainers_keep_nnunets_constructor(trainer):
+    """nnU-Net restores trainers by these names."""
+    assert list(signature(trainer).parameters) == list(
+        signature(nnUNetTrainer).parameters
+    )
+
+
+def test_run_json_is_plain_json(trained):
+    json.loads((trained[STN] / "run.json").read_text(), parse_constant=pytest.fail)
