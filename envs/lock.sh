@@ -15,7 +15,7 @@ cat > requirements.lock <<HEAD
 #
 # The CUDA libraries of torch are not listed: pip adds those that the index's torch wheel
 # asks for (PyPI's: CUDA). For a machine without GPU the smaller CPU wheels are enough:
-# make venv PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# make venv PIP_ARGS="--extra-index-url URL" with the address of the CPU wheels
 #
 # To regenerate: change requirements.in, then \`make lock\`.
 $packages

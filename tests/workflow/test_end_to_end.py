@@ -56,8 +56,10 @@ def test_each_run_left_its_record_and_predictions(results):
         assert predicted == {f"{case}.nii.gz" for case in held_out}
 
 
-def test_no_resume_checkpoint_is_left(results):
-    assert not list((results / ".checkpoints").rglob("*.pth"))
+def test_only_final_checkpoints_are_kept_and_take_no_space(results):
+    kept = sorted((results / ".checkpoints").rglob("*.pth"))
+    assert {path.name for path in kept} == {"checkpoint_final.pth"}
+    assert all(path.stat().st_nlink == 2 for path in kept)
 
 
 def test_columns_are_documented(results):

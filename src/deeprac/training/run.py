@@ -1,6 +1,7 @@
 """One run: build the trainer, resume where there is something to resume, publish."""
 
 import logging
+import os
 import shutil
 import sys
 from copy import deepcopy
@@ -72,7 +73,9 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Train one fold and write checkpoint, training curve and ``run.json``.
 
     Resume checkpoints live in ``Layout.checkpoints`` and are bound to a digest of the
-    run's settings and data.
+    run's settings and data. The final one stays there under a second name, since
+    Snakemake deletes the outputs of a job whose end it did not see; the training is
+    then published again instead of repeated. Delete the folder to train afresh.
 
     Args:
         config: the whole configuration.
@@ -97,7 +100,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     trainer.initialize()
     _resume(trainer)
     try:
-        trainer.run_training()
+        if trainer.current_epoch < trainer.num_epochs:
+            trainer.run_training()
     except torch.OutOfMemoryError as error:
         raise RunError(
             f"{experiment}, fold {fold}: the GPU's memory is too small ({error}). "
@@ -105,7 +109,6 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
             "this matrix must then be trained again."
         ) from error
     _publish(trainer, layout, plans, identity)
-    shutil.rmtree(workspace)
 
 
 def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
@@ -123,14 +126,18 @@ def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
 
 
 def _bind(workspace: Path, identity: str) -> None:
+    """Bind the workspace to the run; a finished run of other settings makes way."""
     stamp = workspace / "identity.json"
-    checkpoints = any(workspace.rglob("checkpoint_*.pth"))
-    if checkpoints and read_json(stamp)["sha256"] != identity:
-        raise RunError(
-            f"{workspace} holds the checkpoint of an interrupted training with other "
-            "settings, folds or data. Restore those to resume it, or delete the folder "
-            "to train afresh."
-        )
+    if workspace.exists() and (
+        not stamp.exists() or read_json(stamp)["sha256"] != identity
+    ):
+        if any(workspace.rglob("checkpoint_latest.pth")):
+            raise RunError(
+                f"{workspace} holds the checkpoint of an interrupted training with "
+                "other settings, folds or data. Restore those to resume it, or delete "
+                "the folder to train afresh."
+            )
+        shutil.rmtree(workspace)
     write_json(stamp, {"sha256": identity})
 
 
@@ -154,8 +161,16 @@ def _publish(
         with atomic_path(target / path.name) as temporary:
             shutil.copyfile(path, temporary)
     with atomic_path(target / "checkpoint_final.pth") as temporary:
-        shutil.copyfile(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
+        _share(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
     write_json(target / "run.json", _run_record(trainer, plans, identity, epochs))
+
+
+def _share(source: Path, target: Path) -> None:
+    """Give a file a second name; copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
