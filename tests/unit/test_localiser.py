@@ -10,7 +10,7 @@ from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_arg
 BOUNDS = {"max_log_scale": math.log(2), "max_angle_rad": 0.7, "max_shift": 0.35}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     with small_networks():
         yield

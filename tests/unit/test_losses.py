@@ -18,7 +18,7 @@ from deeprac.training.losses import (
 )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     with small_networks():
         yield

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from toy_cohort import small_networks
 
 from deeprac.geometry.moments import canonicalise, moments, silhouette
 from deeprac.geometry.similarity import identity, transform_points
@@ -10,6 +11,12 @@ from deeprac.geometry.warp import pixel_centres, warp
 SIZE = (128, 128)
 AIR = -2.0
 BOUNDS = {"radius": 0.4, "max_log_scale": 1.4, "max_angle_rad": math.pi / 4}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with small_networks():
+        yield
 
 
 def ellipse(x, y, long, short, angle, size=SIZE):

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import invert, similarity
 from deeprac.geometry.warp import pixel_centres, warp
@@ -25,6 +26,12 @@ CEILING = {
     (256, "infant kidney"): 0.995,
     (256, "tumour"): 0.995,
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with small_networks():
+        yield
 
 
 def label(long, short, rng):

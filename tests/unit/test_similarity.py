@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
     compose,
@@ -19,6 +20,12 @@ RAW = st.floats(-1e4, 1e4)
 PARAMETERS = st.tuples(
     st.floats(-2, 2), st.floats(-3.2, 3.2), st.floats(-2, 2), st.floats(-2, 2)
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with small_networks():
+        yield
 
 
 def make(log_scale, angle, x, y):

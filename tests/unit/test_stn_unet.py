@@ -30,7 +30,7 @@ LOCALISER = {
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     with small_networks():
         yield

@@ -89,7 +89,6 @@ def test_a_run_leaves_its_files_and_no_others(trained, experiment):
     }
     layout = Layout(trained[experiment].parents[2])
     assert layout.run(experiment, 0, 0) == trained[experiment]
-    assert not layout.checkpoints(experiment, 0, 0).exists()
     for pattern in ("checkpoint_best.pth", "checkpoint_latest.pth", ".tmp-*"):
         assert not list(layout.root.rglob(pattern))
 
@@ -156,6 +155,24 @@ def test_run_record(trained, experiment):
 def test_the_same_seed_gives_the_same_weights(trained, fresh, experiment):
     assert train(fresh, experiment) == 0
     assert_same_weights(trained[experiment], run_folder(fresh, experiment))
+
+
+def test_a_finished_training_is_published_again_and_not_repeated(fresh, monkeypatch):
+    """Snakemake deletes the outputs of a job whose end it did not see."""
+    assert train(fresh, STN) == 0
+    folder = run_folder(fresh, STN)
+    kept = folder.with_name("kept")
+    folder.rename(kept)
+
+    def step(trainer, batch):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(nnUNetTrainer, "train_step", step)
+    assert train(fresh, STN) == 0
+    assert_same_weights(kept, folder)
+    one, two = (read_json(f / "run.json") for f in (kept, folder))
+    assert one["segments"] == two["segments"]
+    assert one["cost"] == two["cost"]
 
 
 def test_another_seed_gives_other_weights(trained, fresh):

@@ -2,9 +2,16 @@ import math
 
 import pytest
 import torch
+from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import compose, identity, invert, similarity
 from deeprac.geometry.warp import inside, pixel_centres, warp
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with small_networks():
+        yield
 
 
 def make(log_scale, angle, x, y):
