@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# See deeprac.commands.nnunet: the suite must stand other work on the machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
