@@ -67,15 +67,21 @@ def test_slices_with_background_0_are_not_cropped(preprocess):
 
 def test_labels_stay_on_the_grid_of_the_image(preprocess):
     image, labels = case()
-    _, on_matrix, properties = preprocess(image, labels)
+    _, on_matrix, _ = preprocess(image, labels)
     assert on_matrix.shape == (1, 3, 32, 32)
     assert np.array_equal(on_matrix[0, :, 6:26], labels)
-    # nnU-Net draws foreground patches from these: (channel, z, y, x).
+
+
+def test_foreground_locations_choose_a_slice_and_shift_nothing(preprocess):
+    """nnU-Net centres patches on them (channel, z, y, x); ours are whole slices."""
+    image, labels = case()
+    labels[1, 4:9, 20:27] = 0
+    labels[0, 1, 1] = 1
+    _, _, properties = preprocess(image, labels)
     locations = properties["class_locations"]
-    assert set(locations) == {1, 2}
-    assert {tuple(row) for row in locations[2]} == {
-        (0, 2, 6 + y, x) for y in (4, 5) for x in (20, 21)
-    }
+    assert {tuple(pixel) for pixel in locations[1]} == {(0, 0, 16, 16)}
+    assert {tuple(pixel) for pixel in locations[2]} == {(0, 2, 16, 16)}
+    assert len(locations[2]) == 4
 
 
 def test_arguments_are_not_changed(preprocess):

@@ -6,7 +6,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from toy_cohort import small_networks
 
 from deeprac.config import NetworkConfig
-from deeprac.geometry.similarity import compose, identity, window
+from deeprac.geometry.similarity import compose, identity, transform_points, window
 from deeprac.geometry.warp import pixel_centres, warp
 from deeprac.networks.stn_unet import (
     BACKGROUND_LOGIT,
@@ -220,13 +220,16 @@ def test_slice_of_air_is_left_in_place_and_finite(crop, side):
     assert all(grad.isfinite().all() for grad in grads)
 
 
-def test_calibration_on_discs():
+@pytest.mark.parametrize(
+    "discs", [[(0.8, 0.32)], [(0.6, 0.24)], [(0.8, 0.32), (0.6, 0.24)]]
+)
+def test_calibration_on_discs(discs):
     model = network(crop=True, size=128, seen=128)
     # A disc of radius R has RMS radius R / 2 per axis; 0.4 / (R / 2) brings it to
     # canonical size. So R = 0.8 stays, and R = 0.6 grows by 4/3: kidneys of radius
     # 0.32 and 0.24 both reach 0.32 in the canonical frame.
     cases = []
-    for body, kidney in ((0.8, 0.32), (0.6, 0.24)):
+    for body, kidney in discs:
         image = torch.where(disc(0.0, 0.0, body, 128) > 0, 0.0, AIR)
         cases.append((image, disc(0.2, -0.1, kidney, 128)))
     model.calibrate(cases)
@@ -258,6 +261,29 @@ def test_crop_follows_the_coarse_segmentation_and_stays_in_the_frame():
     pull = 16 / (16 + 2.048)
     assert found[0, :, 2].tolist() == pytest.approx([0.375 * pull, -0.125 * pull], 1e-3)
     assert found[1, :, 2].tolist() == pytest.approx([0.6, -0.6])
+
+
+class Spot(torch.nn.Module):
+    """Coarse segmentation that finds kidney at x = 0.375, y = -0.125."""
+
+    def forward(self, image):
+        logits = torch.zeros(len(image), 3, 32, 32)
+        logits[:, 0] = 20
+        logits[:, 1, 12:16, 20:24] = 40
+        return logits
+
+
+def test_convention_the_crop_lies_in_the_canonical_frame(slices):
+    model = network(crop=True)
+    model.crop_half_side.fill_(0.4)
+    model.coarse = Spot()
+    found = model.localise(slices)
+    pull = 16 / (16 + 2.048)  # see the test above
+    corner = torch.tensor([[[0.375 * pull + 0.4, -0.125 * pull - 0.4]]])
+    torch.testing.assert_close(
+        transform_points(found.image_from_input, torch.tensor([[[1.0, -1.0]]])),
+        transform_points(found.image_from_canonical, corner),
+    )
 
 
 @pytest.mark.parametrize(("crop", "side"), ARMS)

@@ -312,21 +312,66 @@ def test_the_localiser_has_its_own_learning_rate(trained):
     )
 
 
-def test_a_localiser_without_gradient_does_not_stop_the_training(fresh):
-    """For example where its losses are off and every slice of a batch is air."""
-    layout = Layout.of(load_config([fresh]))
-    verb_environment(layout)
-    model = layout.model(STN, 0)
+def initialised(path: Path, experiment: str) -> DeepracTrainer:
+    layout = Layout.of(load_config([path]))
+    configure_nnunet(layout, workspace=layout.root / "scratch", data_workers=0)
+    model = layout.model(experiment, 0)
     plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
     trainer = build_trainer(plans, dataset, 0, torch.device("cpu"))
     trainer.initialize()
+    return trainer
+
+
+def test_a_localiser_without_gradient_does_not_stop_the_training(fresh):
+    """For example where its losses are off and every slice of a batch is air."""
+    trainer = initialised(fresh, STN)
     for parameter in trainer.network.pose.parameters():
         parameter.grad = torch.zeros_like(parameter)
     trainer.optimizer.step()
 
 
-def verb_environment(layout: Layout) -> None:
-    configure_nnunet(layout, workspace=layout.root / "scratch", data_workers=0)
+def test_the_localisers_gradient_is_clipped_on_its_own(fresh):
+    trainer = initialised(fresh, STN)
+    bias = trainer.network.pose.output.bias
+    bias.grad = torch.tensor([30.0, 0.0, -40.0, 0.0])
+    other = trainer.network.unet.decoder.seg_layers[0].bias
+    other.grad = torch.full_like(other, 50.0)
+    trainer.optimizer.step()
+    assert bias.grad.tolist() == pytest.approx([0.6, 0.0, -0.8, 0.0], abs=1e-5)
+    assert other.grad.tolist() == [50.0] * 3
+
+
+def parts(transform):
+    """All transforms that a transform holds."""
+    yield transform
+    children = list(getattr(transform, "transforms", []))
+    children += [transform.transform] if hasattr(transform, "transform") else []
+    for child in children:
+        yield from parts(child)
+
+
+def test_augmentation_is_nnunets_without_what_depends_on_timing(fresh):
+    trainer = initialised(fresh, METHODS[1])
+    loader, _ = trainer.get_dataloaders()
+    found = {type(part).__name__: part for part in parts(loader.data_loader.transforms)}
+    assert {"SpatialTransform", "GammaTransform", "MirrorTransform"} <= found.keys()
+    assert found["GaussianBlurTransform"].benchmark is False
+
+
+@pytest.mark.parametrize("experiment", [PLAIN, STN])
+def test_without_augmentation_slices_arrive_as_they_are_stored(fresh, experiment):
+    """Also those that are oversampled for their foreground: the last of each batch."""
+    trainer = initialised(fresh, experiment)
+    loader, _ = trainer.get_dataloaders()
+    found = {type(part).__name__ for part in parts(loader.data_loader.transforms)}
+    assert not {"SpatialTransform", "GammaTransform", "MirrorTransform"} & found
+    dataset, _ = trainer.get_tr_and_val_datasets()
+    for _ in range(8):
+        batch = next(loader)
+        for image, case in zip(batch["data"], batch["keys"], strict=True):
+            stored = torch.from_numpy(dataset.load_case(case)[0][0])
+            assert any(torch.equal(image[0], one) for one in stored)
+        assert (batch["target"][0][-1] > 0).any()
 
 
 @pytest.mark.parametrize("trainer", [DeepracTrainer, STNTrainer])

@@ -75,10 +75,24 @@ class MatrixPreprocessor(DefaultPreprocessor):
         if seg is None:
             return image, None, properties
         labels = labels_to_matrix(seg[0], size)[None]
-        properties["class_locations"] = self._sample_foreground_locations(
+        locations = self._sample_foreground_locations(
             labels, [label.value for label in FOREGROUND]
         )
+        properties["class_locations"] = _slices_only(locations, size)
         return image, labels, properties
+
+
+def _slices_only(locations: dict[int, Any], size: int) -> dict[int, Any]:
+    """Move sampled foreground pixels (channel, z, y, x) to the middle of their slice.
+
+    nnU-Net centres oversampled patches on them. Here a patch is the whole slice:
+    anything else than the middle would shift the slice and pad it with 0, which after
+    normalisation is not air but tissue, to the Spatial Transformer as well.
+    """
+    for pixels in locations.values():
+        if len(pixels):
+            pixels[:, 2:] = size // 2
+    return locations
 
 
 def save_case(
