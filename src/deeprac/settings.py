@@ -171,6 +171,7 @@ class LocaliserConfig:
     coarse_weight: float
     coverage_weight: float
     residual_weight: float
+    segmentation_gradient: float
     learning_rate_factor: float
 
 

@@ -5,7 +5,7 @@ import torch
 from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity
-from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_argmax
+from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_centre
 
 BOUNDS = {"max_log_scale": math.log(2), "max_angle_rad": 0.7, "max_shift": 0.35}
 

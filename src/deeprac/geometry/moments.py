@@ -35,12 +35,13 @@ class Moments:
 
 
 def silhouette(image: Tensor, air: float) -> Tensor:
-    """Estimate the filled outline of the body's soft tissue, 0 to 1.
+    """Estimate the filled outline of the body, 0 to 1.
 
     CT normalisation clips at the foreground's 0.5 percentile, so air, lung and most
     fat share the lowest value ``air`` and kidneys average 0. What lies above a quarter
-    of that range is tissue; an opening removes structures as thin as the CT table; and
-    every pixel with tissue to its left, right, front and back counts as inside.
+    of that range is tissue. An opening by reconstruction drops what is thin and apart,
+    such as the CT table, and keeps thin walls that touch the rest; then every pixel
+    with tissue to its left, right, front and back counts as inside.
 
     Args:
         image: (batch, 1, height, width), normalised CT.
@@ -50,13 +51,14 @@ def silhouette(image: Tensor, air: float) -> Tensor:
         (batch, 1, height, width) float32.
     """
     tissue = ((image.float() - air) / (-0.25 * air)).clamp(0, 1)
-    kernel = 2 * (image.shape[-1] // 64) + 1
-    eroded = -functional.max_pool2d(-tissue, kernel, 1, kernel // 2)
-    opened = functional.max_pool2d(eroded, kernel, 1, kernel // 2)
-    filled = torch.ones_like(opened)
+    kernel = 2 * (image.shape[-1] // 32) + 1
+    core = -functional.max_pool2d(-tissue, kernel, 1, kernel // 2)
+    for _ in range(image.shape[-1] + kernel):  # long enough to follow the whole wall
+        core = torch.minimum(functional.max_pool2d(core, 3, 1, 1), tissue)
+    filled = torch.ones_like(core)
     for axis in (2, 3):
-        forward = opened.cummax(axis).values
-        backward = opened.flip(axis).cummax(axis).values.flip(axis)
+        forward = core.cummax(axis).values
+        backward = core.flip(axis).cummax(axis).values.flip(axis)
         filled = torch.minimum(filled, torch.minimum(forward, backward))
     return filled
 

@@ -108,20 +108,28 @@ def coarse_segmenter(num_classes: int, size: int, base_features: int) -> PlainCo
     return network
 
 
-def soft_argmax(probability: Tensor, prior_mass: float = 0.002) -> Tensor:
+def soft_centre(probability: Tensor, prior: float = 0.01) -> Tensor:
     """Return the centre of a foreground probability map, differentiably.
 
-    A prior at the frame's centre, as heavy as ``prior_mass`` of the frame, keeps the
-    result defined and smooth on slices without foreground.
+    Each axis is weighted by how surely a column (a row) holds foreground at all, not by
+    how much: the centre of a large tumour and a small kidney opposite then lies midway
+    between their outer edges, which is where a window has to be, and not in the tumour.
+    A prior at the frame's centre keeps the result defined and smooth on slices without
+    foreground.
 
     Args:
         probability: (batch, 1, height, width), 0 to 1.
-        prior_mass: share of the frame.
+        prior: weight of the prior as a share of the columns (rows).
 
     Returns:
         (batch, 2) centre (x, y) in normalised units.
     """
-    points = pixel_centres(probability.shape[-2:], probability.device)
-    weight = probability.float().flatten(1)
-    mass = weight.sum(1) + prior_mass * weight.shape[1]
-    return (weight[:, :, None] * points).sum(1) / mass[:, None]
+    profiles = probability.float().amax(2), probability.float().amax(3)
+    return torch.cat([_weighted_mean(profile, prior) for profile in profiles], 1)
+
+
+def _weighted_mean(profile: Tensor, prior: float) -> Tensor:
+    """Mean position (batch, 1) of a profile (batch, 1, n), with a prior at 0."""
+    count = profile.shape[-1]
+    position = (2 * torch.arange(count, device=profile.device) + 1) / count - 1
+    return (profile * position).sum(-1) / (profile.sum(-1) + prior * count)

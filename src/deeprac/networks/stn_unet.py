@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deeprac.geometry.moments import canonicalise, moments, silhouette
-from deeprac.geometry.similarity import compose, invert, transform_points, window
+from deeprac.geometry.similarity import compose, invert, window
 from deeprac.geometry.warp import inside, pixel_centres, warp
-from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_argmax
+from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_centre
 
 BACKGROUND_LOGIT = 10.0
 """Logit of the background where the network saw nothing: certain, finite in half."""
@@ -29,7 +29,7 @@ class Localisation:
 
     Attributes:
         image_from_canonical: (batch, 2, 3) size and pose.
-        image_from_input: (batch, 2, 3) size, pose and crop in one transform.
+        canonical_from_crop: (batch, 2, 3), or None without crop.
         residual: (batch, 4) raw output of the pose localiser.
         body: (batch, 1, size, size) silhouette in the canonical frame.
         coarse_logits: (batch, classes, size, size) in the canonical frame, or None
@@ -37,10 +37,30 @@ class Localisation:
     """
 
     image_from_canonical: Tensor
-    image_from_input: Tensor
+    canonical_from_crop: Tensor | None
     residual: Tensor
     body: Tensor
     coarse_logits: Tensor | None
+
+    @property
+    def image_from_input(self) -> Tensor:
+        """Size, pose and crop in one transform, (batch, 2, 3)."""
+        if self.canonical_from_crop is None:
+            return self.image_from_canonical
+        return compose(self.image_from_canonical, self.canonical_from_crop)
+
+    def damped(self, share: float) -> "Localisation":
+        """Return the same transforms, through which only a share of gradients flows."""
+        crop = self.canonical_from_crop
+        return replace(
+            self,
+            image_from_canonical=_damped(self.image_from_canonical, share),
+            canonical_from_crop=None if crop is None else _damped(crop, share),
+        )
+
+
+def _damped(tensor: Tensor, share: float) -> Tensor:
+    return torch.lerp(tensor.detach(), tensor, share)
 
 
 class STNUNet(nn.Module):
@@ -95,6 +115,7 @@ class STNUNet(nn.Module):
         self.network_input_size = network_input_size
         self.air = air
         self.canonical_radius = localiser["canonical_radius"]
+        self.segmentation_gradient = localiser["segmentation_gradient"]
         self.crop_margin = localiser["crop_margin"]
         self.max_log_scale = localiser["max_log_scale"]
         self.max_angle_rad = math.radians(localiser["max_angle_deg"])
@@ -133,7 +154,7 @@ class STNUNet(nn.Module):
         """
         localisation = self.localise(image)
         self.localisation = localisation if self.training else None
-        return self.segment(image, localisation)
+        return self.segment(image, localisation.damped(self.segmentation_gradient))
 
     def thumbnail(self, image: Tensor) -> Tensor:
         """Shrink (batch, channels, ...) to the localiser's size by area averaging."""
@@ -168,17 +189,16 @@ class STNUNet(nn.Module):
         residual, raw = self.pose(seen_upright, body_upright)
         image_from_canonical = compose(image_from_moments, residual)
         canonical_body = warp(body, image_from_canonical, size, fill=0.0)
-        if self.coarse is None:
-            return Localisation(
-                image_from_canonical, image_from_canonical, raw, canonical_body, None
-            )
-        coarse_logits = self.coarse(
-            warp(seen, image_from_canonical, size, fill=self.air)
-        )
-        canonical_from_crop = self._crop(coarse_logits)
+        coarse_logits, canonical_from_crop = None, None
+        if self.coarse is not None:
+            # The coarse loss must not pull the image about until it is easy to segment.
+            upright = image_from_canonical.detach()
+            canonical = warp(seen, upright, size, fill=self.air)
+            coarse_logits = self.coarse(canonical)
+            canonical_from_crop = self._crop(coarse_logits)
         return Localisation(
             image_from_canonical,
-            compose(image_from_canonical, canonical_from_crop),
+            canonical_from_crop,
             raw,
             canonical_body,
             coarse_logits,
@@ -188,7 +208,7 @@ class STNUNet(nn.Module):
         foreground = 1 - coarse_logits.float().softmax(1)[:, :1]
         half_side = self.crop_half_side.float()
         room = 1 - half_side
-        centre = torch.minimum(torch.maximum(soft_argmax(foreground), -room), room)
+        centre = torch.minimum(torch.maximum(soft_centre(foreground), -room), room)
         return window(half_side.expand(len(centre)), centre)
 
     def segment(
@@ -234,8 +254,8 @@ class STNUNet(nn.Module):
 
         Slices are normalised by moments alone. The template is their mean silhouette,
         cut at one half; the crop's half side is the 97.5th percentile, over slices, of
-        the largest distance of a foreground pixel from the foreground's centre of
-        mass, plus the margin.
+        the largest distance of a foreground pixel from the centre that the crop would
+        get (``soft_centre``), plus the margin.
 
         Args:
             cases: pairs of slices (n, 1, matrix_size, matrix_size) and foreground masks
@@ -247,8 +267,8 @@ class STNUNet(nn.Module):
             body, image_from_moments = self.normalise(self.thumbnail(image))
             bodies.append(warp(body, image_from_moments, size, fill=0.0).mean(0))
             shares = self.thumbnail(foreground)
-            points = pixel_centres(size, image.device).expand(len(image), -1, -1)
-            reaches.append(_reach(shares, invert(image_from_moments), points))
+            shares = warp(shares, image_from_moments, size, fill=0.0)
+            reaches.append(_reach(shares))
         mean = torch.stack(bodies).mean(0, keepdim=True)
         self.template.copy_(mean > 0.5)
         reach = torch.quantile(torch.cat(reaches), 0.975)
@@ -257,10 +277,8 @@ class STNUNet(nn.Module):
         )
 
 
-def _reach(shares: Tensor, canonical_from_image: Tensor, points: Tensor) -> Tensor:
-    """Largest distance per slice, in canonical units, of foreground from its centre."""
-    canonical = transform_points(canonical_from_image, points)
-    weight = shares.flatten(1)[:, :, None]
-    centre = (weight * canonical).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
-    distance = (canonical - centre).abs().amax(-1)
-    return torch.where(weight[:, :, 0] > 0, distance, 0.0).amax(1)
+def _reach(foreground: Tensor) -> Tensor:
+    """Largest distance per slice of foreground (batch, 1, n, n) from its centre."""
+    points = pixel_centres(tuple(foreground.shape[-2:]), foreground.device)
+    distance = (points - soft_centre(foreground)[:, None]).abs().amax(-1)
+    return torch.where(foreground.flatten(1) > 0.05, distance, 0.0).amax(1)

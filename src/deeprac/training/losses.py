@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deeprac.geometry.similarity import invert, transform_points
+from deeprac.geometry.similarity import compose, invert, transform_points
 from deeprac.geometry.warp import pixel_centres, warp
 from deeprac.networks.stn_unet import Localisation, STNUNet
 
@@ -145,7 +145,11 @@ class STNLoss(nn.Module):
             [1 - canonical[:, 1:].sum(1, keepdim=True), canonical[:, 1:]], 1
         )
         coarse = coarse_loss(localisation.coarse_logits, canonical)
-        coverage = coverage_loss(1 - shares[:, :1], localisation.image_from_input)
+        # Only the crop answers for coverage; size and pose have a target of their own.
+        image_from_crop = compose(
+            localisation.image_from_canonical.detach(), localisation.canonical_from_crop
+        )
+        coverage = coverage_loss(1 - shares[:, :1], image_from_crop)
         return (
             loss
             + weights["coarse_weight"] * coarse

@@ -151,7 +151,7 @@ def _architecture(
         kwargs |= {
             "matrix_size": config.matrices[experiment.matrix].size,
             "network_input_size": size,
-            "air": normalised_air(fingerprint),
+            "air": normalised_air(fingerprint, config.cohort.air),
             "crop": method.crop == "stn",
             "localiser": asdict(config.localiser),
         }
@@ -162,7 +162,13 @@ def _architecture(
     }
 
 
-def normalised_air(fingerprint: dict[str, Any]) -> float:
-    """Value of air after CTNormalization, which clips at the 0.5 percentile."""
+def normalised_air(fingerprint: dict[str, Any], air: float) -> float:
+    """Value of air after nnU-Net's CTNormalization, which clips to the foreground.
+
+    Args:
+        fingerprint: content of ``dataset_fingerprint.json``.
+        air: value of air in the cohort's unit.
+    """
     channel = fingerprint["foreground_intensity_properties_per_channel"]["0"]
-    return (channel["percentile_00_5"] - channel["mean"]) / max(channel["std"], 1e-8)
+    clipped = min(max(air, channel["percentile_00_5"]), channel["percentile_99_5"])
+    return (clipped - channel["mean"]) / max(channel["std"], 1e-8)

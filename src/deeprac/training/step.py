@@ -12,7 +12,12 @@ from deeprac.training.run import build_trainer, measure_step
 
 NOMINAL_FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {
-        "0": {"mean": 100.0, "std": 70.0, "percentile_00_5": -60.0}
+        "0": {
+            "mean": 100.0,
+            "std": 70.0,
+            "percentile_00_5": -60.0,
+            "percentile_99_5": 300.0,
+        }
     }
 }
 """Intensities do not change the cost of a step; any will do."""

@@ -250,9 +250,12 @@ class STNTrainer(DeepracTrainer):
         optimizer.register_step_pre_hook(clip)
         return optimizer, schedule
 
-    def on_train_start(self) -> None:
-        """Calibrate template and crop on the training cases of the fold, once."""
-        super().on_train_start()
+    def on_epoch_start(self) -> None:
+        """Calibrate template and crop on the training cases of the fold, once.
+
+        Within the first epoch, so that its time counts as training.
+        """
+        super().on_epoch_start()
         if self.current_epoch == 0:
             self.network.calibrate(self._labelled_slices())
 
