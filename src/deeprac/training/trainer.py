@@ -96,6 +96,9 @@ class DeepracTrainer(nnUNetTrainer):
         self._seed_epoch(0)
         super().initialize()
 
+    def plot_network_architecture(self) -> None:
+        """Skip: nnU-Net draws it with a package that cannot be installed any more."""
+
     def do_split(self) -> tuple[list[str], list[str]]:
         """Return training and held-out cases of the fold.
 
