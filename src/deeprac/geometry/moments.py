@@ -9,8 +9,8 @@ from torch.nn import functional
 from deeprac.geometry.similarity import similarity
 from deeprac.geometry.warp import pixel_centres
 
-MIN_MASS = 0.005
-"""Share of the frame that has to be tissue before its moments are believed."""
+MIN_MASS = 0.05
+"""Share of the frame that a body fills at least; less is a piece of one, or noise."""
 MIN_ELONGATION = 1.3
 """Ratio of the principal axes' variances above which the pose is believed in full."""
 
@@ -53,7 +53,8 @@ def silhouette(image: Tensor, air: float) -> Tensor:
     tissue = ((image.float() - air) / (-0.25 * air)).clamp(0, 1)
     kernel = 2 * (image.shape[-1] // 32) + 1
     core = -functional.max_pool2d(-tissue, kernel, 1, kernel // 2)
-    for _ in range(image.shape[-1] + kernel):  # long enough to follow the whole wall
+    # Half the perimeter of the frame: no convex wall takes longer to follow both ways.
+    for _ in range(image.shape[-2] + image.shape[-1]):
         core = torch.minimum(functional.max_pool2d(core, 3, 1, 1), tissue)
     filled = torch.ones_like(core)
     for axis in (2, 3):
