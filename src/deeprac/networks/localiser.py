@@ -111,9 +111,10 @@ def coarse_segmenter(num_classes: int, size: int, base_features: int) -> PlainCo
 def soft_centre(probability: Tensor, prior: float = 0.01) -> Tensor:
     """Return the centre of a foreground probability map, differentiably.
 
-    Each axis is weighted by how surely a column (a row) holds foreground at all, not by
-    how much: the centre of a large tumour and a small kidney opposite then lies midway
-    between their outer edges, which is where a window has to be, and not in the tumour.
+    Each axis is weighted by how surely a column (a row) lies between the outer edges of
+    the foreground, not by how much of it there is: the centre of a large tumour and a
+    small kidney opposite then lies midway between their outer edges, which is where a
+    window has to be, and not in the tumour.
     A prior at the frame's centre keeps the result defined and smooth on slices without
     foreground.
 
@@ -125,7 +126,15 @@ def soft_centre(probability: Tensor, prior: float = 0.01) -> Tensor:
         (batch, 2) centre (x, y) in normalised units.
     """
     profiles = probability.float().amax(2), probability.float().amax(3)
-    return torch.cat([_weighted_mean(profile, prior) for profile in profiles], 1)
+    spans = [_span(profile) for profile in profiles]
+    return torch.cat([_weighted_mean(span, prior) for span in spans], 1)
+
+
+def _span(profile: Tensor) -> Tensor:
+    """Fill a profile (batch, 1, n) between its outer edges, smoothly."""
+    forward = profile.cummax(-1).values
+    backward = profile.flip(-1).cummax(-1).values.flip(-1)
+    return torch.minimum(forward, backward)
 
 
 def _weighted_mean(profile: Tensor, prior: float) -> Tensor:
