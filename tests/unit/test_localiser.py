@@ -103,20 +103,65 @@ def test_coarse_segmenter_answers_every_pixel(size):
     assert network(torch.rand(2, 1, size, size)).shape == (2, 3, size, size)
 
 
-def test_soft_argmax_is_the_centre_of_mass():
+def blobs():
+    """Large blob on the left, small one on the right and above its middle.
+
+    Columns 10 to 39 and 70 to 73 of 80, rows 5 to 34 and 2 to 4 of 40. In normalised
+    units the outer edges are x = -0.75 and 2 * 74 / 80 - 1 = 0.85, y = 2 * 2 / 40 - 1 =
+    -0.9 and 2 * 35 / 40 - 1 = 0.75.
+    """
+    probability = torch.zeros(1, 1, 40, 80)
+    probability[..., 5:35, 10:40] = 1
+    probability[..., 2:5, 70:74] = 1
+    return probability
+
+
+def test_soft_centre_lies_midway_between_the_outer_edges():
+    # The centre of mass would be at x = -0.37, inside of the large blob.
+    centre = soft_centre(blobs(), prior=0.0)
+    torch.testing.assert_close(centre, torch.tensor([[0.05, -0.075]]))
+
+
+def test_convention_soft_centre_returns_x_then_y():
     probability = torch.zeros(2, 1, 4, 8)
     probability[0, 0, 1, 6] = 1  # x = 13/8 - 1 = 0.625, y = 3/4 - 1 = -0.25
     probability[1, 0, 1, 6] = 0.5
-    probability[1, 0, 3, 6] = 0.5  # y = 0.75
-    centre = soft_argmax(probability, prior_mass=0.0)
+    probability[1, 0, 3, 6] = 0.5  # rows 1 to 3: y = 0.25
+    centre = soft_centre(probability, prior=0.0)
     torch.testing.assert_close(centre, torch.tensor([[0.625, -0.25], [0.625, 0.25]]))
 
 
-def test_soft_argmax_prior_pulls_to_the_middle_and_holds_empty_slices():
-    probability = torch.zeros(2, 1, 10, 10)
-    probability[0, 0, 5, 9] = 1  # x = 0.9, y = 0.1; prior of 0.01 * 100 pixels = 1
+def test_soft_centre_weighs_what_is_unsure_less():
+    probability = torch.zeros(1, 1, 2, 4)
+    probability[0, 0, 0] = torch.tensor([0.0, 1.0, 0.0, 0.5])
+    # Between the two a column counts as the less sure: 1 at -0.25, 0.5 at 0.25 and
+    # 0.5 at 0.75 give 0.25 / 2. The upper row alone holds foreground: y = -0.5.
+    centre = soft_centre(probability, prior=0.0)
+    torch.testing.assert_close(centre, torch.tensor([[0.125, -0.5]]))
+
+
+def test_soft_centre_prior_pulls_to_the_middle_and_holds_empty_slices():
+    probability = torch.zeros(2, 1, 10, 20)
+    probability[0, 0, 5, 19] = 1
     probability.requires_grad_()
-    centre = soft_argmax(probability, prior_mass=0.01)
-    torch.testing.assert_close(centre, torch.tensor([[0.45, 0.05], [0.0, 0.0]]))
+    centre = soft_centre(probability, prior=0.1)
+    # x = 0.95 against a prior of 0.1 * 20 columns, y = 0.1 against 0.1 * 10 rows.
+    torch.testing.assert_close(centre, torch.tensor([[0.95 / 3, 0.05], [0.0, 0.0]]))
     centre.sum().backward()
     assert probability.grad.isfinite().all()
+
+
+def test_foreground_beyond_the_edges_attracts_the_soft_centre():
+    probability = (0.05 + 0.9 * blobs()).requires_grad_()
+    soft_centre(probability)[0, 0].backward()
+    gradient = probability.grad.sum((0, 1, 2))
+    assert gradient[:10].sum() < 0
+    assert gradient[74:].sum() > 0
+
+
+def test_soft_centre_of_a_batch_equals_one_by_one():
+    generator = torch.Generator().manual_seed(2)
+    probability = torch.rand(3, 1, 6, 9, generator=generator)
+    whole = soft_centre(probability)
+    for index in range(3):
+        assert torch.equal(whole[index, None], soft_centre(probability[index, None]))

@@ -162,7 +162,8 @@ def model(request):
         "max_log_scale": 0.6931,
         "max_angle_deg": 45,
         "max_shift": 0.35,
-        "crop_margin": 0.15,
+        "crop_margin": 0.1,
+        "segmentation_gradient": 1.0,
     }
     return STNUNet(
         1,
@@ -204,21 +205,77 @@ def test_training_adds_the_localisers_losses(model, batch):
     assert STNLoss(MeanLogit(), model, nothing)(output, target) == alone
 
 
-def test_every_loss_but_nnunets_teaches_the_localiser(model, batch):
+class Silence(nn.Module):
+    """Stands in for nnU-Net's loss where only the localiser's count."""
+
+    def forward(self, output, target):
+        return output[0].new_zeros(())
+
+
+def learns(head):
+    """Whether any gradient reached a module; all of it has to be finite."""
+    grads = [p.grad for p in head.parameters() if p.grad is not None]
+    assert all(grad.isfinite().all() for grad in grads)
+    return any(grad.abs().max() > 0 for grad in grads)
+
+
+@pytest.mark.parametrize(
+    ("name", "pupil"),
+    [
+        ("residual_weight", "pose"),
+        ("mask_weight", "pose"),
+        ("coarse_weight", "coarse"),
+        ("coverage_weight", "coarse"),
+    ],
+)
+def test_every_loss_teaches_one_part_of_the_localiser(model, batch, name, pupil):
+    """Pose must not become what is easy to segment, nor what is easy to cover."""
     image, target = batch
-    for name in WEIGHTS:
-        if model.coarse is None and name in ("coarse_weight", "coverage_weight"):
-            continue
-        model.zero_grad(set_to_none=True)
-        model.crop_half_side.fill_(0.3)  # small enough to lose labels
-        torch.nn.init.constant_(model.pose.output.bias, 0.3)
-        output = model.train()(image)
-        weights = dict.fromkeys(WEIGHTS, 0.0) | {name: 1.0}
-        loss = STNLoss(MeanLogit(), model, weights)(output, target) - output[0].mean()
-        loss.backward()
-        gradient = model.pose.output.bias.grad
-        assert gradient.isfinite().all()
-        assert gradient.abs().max() > 0, name
+    model.crop_half_side.fill_(0.1)  # small enough to lose labels
+    torch.nn.init.constant_(model.pose.output.bias, 0.3)
+    torch.nn.init.normal_(model.pose.output.weight, std=0.1)
+    model.train()(image)
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {name: 1.0}
+    loss = STNLoss(Silence(), model, weights)([image], target)
+    if model.coarse is None and pupil == "coarse":
+        assert loss == 0
+        return
+    assert loss > 0
+    loss.backward()
+    heads = {"pose": model.pose, "unet": model.unet}
+    heads |= {} if model.coarse is None else {"coarse": model.coarse}
+    assert {head for head, part in heads.items() if learns(part)} == {pupil}
+
+
+class Logits(nn.Module):
+    """Coarse segmentation that answers every slice with the same parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(1, 3, 32, 32))
+
+    def forward(self, image):
+        return self.logits.expand(len(image), -1, -1, -1)
+
+
+@pytest.mark.parametrize("model", [True], ids=["crop"], indirect=True)
+def test_coverage_draws_the_crop_to_the_labels_through_the_coarse_head(model):
+    model.coarse = Logits()
+    model.crop_half_side.fill_(0.3)
+    image = torch.full((1, 1, 32, 32), -2.0)
+    image[..., 4:28, 4:28] = 0.0  # RMS radius 0.75 / sqrt(3): 1.08 of the canonical
+    labels = torch.zeros(1, 1, 32, 32)
+    labels[..., 14:18, 24:27] = 1  # right of the crop, at its height
+    model.train()(image)
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"coverage_weight": 1.0}
+    STNLoss(Silence(), model, weights)([image], [labels]).backward()
+    gradient = model.coarse.logits.grad[0]
+    kidney, background = gradient[1].sum(0), gradient[0].sum(0)
+    # Descent raises kidney on the right and lowers it on the left.
+    assert kidney[16:].sum() < 0 < kidney[:16].sum()
+    assert background[:16].sum() < 0 < background[16:].sum()
+    vertical = gradient[1].sum(1)
+    assert vertical[:16].sum() == pytest.approx(vertical[16:].sum().item(), abs=1e-6)
 
 
 def test_the_loss_has_no_parameters_of_its_own(model):

@@ -74,6 +74,22 @@ def test_air_is_what_normalisation_makes_of_it():
     assert normalised_air(FINGERPRINT, -1000) == -3.0
 
 
+@pytest.mark.parametrize(
+    ("air", "normalised"),
+    # Within the foreground's percentiles, -50 to 300, it is kept; beyond, clipped.
+    [(-50, -3.0), (-25, -2.5), (50, -1.0), (1000, 4.0)],
+)
+def test_air_need_not_be_the_darkest(air, normalised):
+    assert normalised_air(FINGERPRINT, air) == normalised
+
+
+def test_air_of_a_constant_foreground_is_finite():
+    channel = FINGERPRINT["foreground_intensity_properties_per_channel"]["0"]
+    flat = dict.fromkeys(channel, 100.0) | {"std": 0.0}
+    fingerprint = {"foreground_intensity_properties_per_channel": {"0": flat}}
+    assert normalised_air(fingerprint, -1000) == 0.0
+
+
 def test_plans_hold_everything_that_a_run_needs(config):
     plans = plans_of(config, "fine_stn_crop_half", seed=3)
     ours = plans["deeprac"]
@@ -81,7 +97,8 @@ def test_plans_hold_everything_that_a_run_needs(config):
     assert (ours["method"], ours["matrix"]) == ("stn_crop_half", "fine")
     assert ours["network_input_size"] == 16
     assert ours["augment"] is False
-    assert ours["localiser"]["crop_margin"] == 0.15
+    assert ours["localiser"]["crop_margin"] == 0.1
+    assert ours["localiser"]["segmentation_gradient"] == 0.1
     two_d = plans["configurations"][CONFIGURATION]
     assert (two_d["patch_size"], two_d["batch_size"]) == ([32, 32], 2)
     assert two_d["data_identifier"] == "fine/slices"

@@ -81,7 +81,14 @@ def test_transforms_table(layout, experiment):
         assert (c == identity).all()
         return
     assert (np.linalg.det(a[:, :, :2]) > 0).all()
-    assert abs(c - identity).max() > 0.05
+    # The body's centre, pixel 16 of 34 in x and 13 + 3 of padding in y, lies at
+    # 33 / 34 - 1. Its semi-axes are 15 and 11 pixels, and up to half a pixel more at
+    # its soft edge: a radius of sqrt((15**2 + 11**2) / 8) / 17 = 0.387 to 0.402 in
+    # half widths, of 0.4 in the canonical frame. Its long axis is along x.
+    np.testing.assert_allclose(c[:, :, 2], -1 / 34, atol=0.01)
+    scale = np.sqrt(np.linalg.det(c[:, :, :2]))
+    assert ((scale > 0.387 / 0.4) & (scale < 0.402 / 0.4)).all()
+    np.testing.assert_allclose(c[:, 1, 0], 0, atol=0.02)
     if "crop" not in experiment:
         assert np.array_equal(a, c)
         return

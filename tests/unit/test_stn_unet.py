@@ -1,13 +1,21 @@
 import copy
+import math
 
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from torch.nn import functional
 from toy_cohort import small_networks
 
 from deeprac.config import NetworkConfig
-from deeprac.geometry.similarity import compose, identity, transform_points, window
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.similarity import (
+    identity,
+    invert,
+    similarity,
+    transform_points,
+    window,
+)
+from deeprac.geometry.warp import inside, pixel_centres, warp
 from deeprac.networks.stn_unet import (
     BACKGROUND_LOGIT,
     MIN_HALF_SIDE,
@@ -26,7 +34,8 @@ LOCALISER = {
     "max_log_scale": 0.6931,
     "max_angle_deg": 45,
     "max_shift": 0.35,
-    "crop_margin": 0.15,
+    "crop_margin": 0.1,
+    "segmentation_gradient": 0.1,
 }
 
 
@@ -36,14 +45,17 @@ def one_thread():
         yield
 
 
-def network(*, crop, side=SIZE, deep=False, size=SIZE, seen=32) -> STNUNet:
+def network(
+    *, crop, side=SIZE, deep=False, size=SIZE, seen=32, gradient=0.1
+) -> STNUNet:
     torch.manual_seed(3)
     kwargs = unet_kwargs(side, NetworkConfig(4, 8, 1, 4)) | {
         "matrix_size": size,
         "network_input_size": side,
         "air": AIR,
         "crop": crop,
-        "localiser": LOCALISER | {"input_size": seen},
+        "localiser": LOCALISER
+        | {"input_size": seen, "segmentation_gradient": gradient},
     }
     return get_network_from_plans(
         STN_CLASS, kwargs, KWARGS_TO_IMPORT, 1, 3, deep_supervision=deep
@@ -92,6 +104,7 @@ def test_untrained_transformer_is_the_moments_estimate(slices, crop, side):
     found = model.localise(slices)
     assert torch.equal(found.image_from_canonical, estimate)
     assert (estimate - identity(3)).abs().max() > 0.1
+    assert (found.canonical_from_crop is None) == (not crop)
     if not crop:
         assert torch.equal(found.image_from_input, estimate)
 
@@ -110,6 +123,69 @@ def test_gradient_reaches_every_localiser_output_and_the_unet(slices, crop, side
     if crop:
         stages = model.coarse.encoder.stages
         assert all(p.grad.abs().sum() > 0 for p in stages.parameters() if p.ndim > 1)
+
+
+def segmentation_gradients(slices, gradient, *, crop, side):
+    """Gradients of a segmentation loss in the pose's and coarse head's parameters."""
+    model = network(crop=crop, side=side, gradient=gradient).train()
+    model.crop_half_side.fill_(0.5)
+    torch.nn.init.normal_(model.pose.output.weight, std=0.1)
+    # Where the crop does not look, the coarse logits themselves are the answer, which
+    # the loss may always teach; so only what the crop sees counts here.
+    view = model.localise(slices).image_from_input.detach()
+    seen = inside(invert(view), (SIZE, SIZE), border=2 * 2 / side)
+    labels = disc(0.3, 0.1, 0.12).long()[:, 0].expand(3, -1, -1)
+    entropy = functional.cross_entropy(model(slices), labels, reduction="none")
+    entropy[seen[:, 0]].mean().backward()
+    heads = {"pose": model.pose, "unet": model.unet}
+    heads |= {"coarse": model.coarse} if crop else {}
+    return {
+        # Without deep supervision the lower levels' last layers are not used.
+        name: torch.cat(
+            [p.grad.flatten() for p in head.parameters() if p.grad is not None]
+        )
+        for name, head in heads.items()
+    }
+
+
+@pytest.mark.parametrize(("crop", "side"), ARMS)
+def test_a_share_of_the_segmentations_gradient_steers_the_localiser(slices, crop, side):
+    none, tenth, whole = (
+        segmentation_gradients(slices, share, crop=crop, side=side)
+        for share in (0, 0.1, 1)
+    )
+    for name in none.keys() - {"unet"}:
+        assert (none[name] == 0).all(), name
+        assert whole[name].abs().max() > 1e-4, name
+        torch.testing.assert_close(tenth[name], 0.1 * whole[name], rtol=1e-3, atol=1e-7)
+    for share in (none, tenth):  # what is seen, and so what the U-Net learns, is equal
+        torch.testing.assert_close(share["unet"], whole["unet"])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.7, 1.0])
+def test_damping_leaves_the_transforms_alone(share):
+    canonical = similarity(
+        torch.tensor([0.2]), torch.tensor([0.3]), torch.tensor([[0.1, -0.4]])
+    ).requires_grad_()
+    crop = WINDOW.clone().requires_grad_()
+    plain = fixed(canonical, crop)
+    damped = plain.damped(share)
+    assert torch.equal(damped.image_from_input, plain.image_from_input)
+    (3 * damped.image_from_canonical + 5 * damped.canonical_from_crop).sum().backward()
+    torch.testing.assert_close(canonical.grad, torch.full((1, 2, 3), 3 * share))
+    torch.testing.assert_close(crop.grad, torch.full((1, 2, 3), 5 * share))
+    assert fixed(canonical, None).damped(share).canonical_from_crop is None
+
+
+def test_convention_image_from_input_crops_first():
+    quarter = torch.tensor([math.pi / 2])
+    canonical = similarity(torch.zeros(1), quarter, torch.tensor([[0.1, 0.2]]))
+    found = fixed(canonical, WINDOW).image_from_input
+    # The window takes (1, -1) to (0.75, -0.75); a quarter turn takes x to y and y to
+    # -x: (0.75, 0.75); the shift ends at (0.85, 0.95).
+    corner = transform_points(found, torch.tensor([[[1.0, -1.0]]]))
+    torch.testing.assert_close(corner, torch.tensor([[[0.85, 0.95]]]))
+    assert fixed(canonical, None).image_from_input is canonical
 
 
 @pytest.mark.parametrize(
@@ -134,9 +210,7 @@ def test_logits_of_all_levels_come_back_in_the_frame_of_the_slice(
 
 def fixed(canonical, crop, coarse=None):
     """A localisation with given transforms of one slice."""
-    return Localisation(
-        canonical, compose(canonical, crop), torch.zeros(1, 4), torch.zeros(1), coarse
-    )
+    return Localisation(canonical, crop, torch.zeros(1, 4), torch.zeros(1), coarse)
 
 
 WINDOW = window(torch.tensor([0.5]), torch.tensor([[0.25, -0.25]]))
@@ -228,16 +302,32 @@ def test_calibration_on_discs(discs):
     # A disc of radius R has RMS radius R / 2 per axis; 0.4 / (R / 2) brings it to
     # canonical size. So R = 0.8 stays, and R = 0.6 grows by 4/3: kidneys of radius
     # 0.32 and 0.24 both reach 0.32 in the canonical frame.
+    # The prior, 0.01 of the columns, pulls the window's centre towards 0; the kidney
+    # fills 0.32 of the columns, so by 0.01 / 0.33 of its distance.
     cases = []
     for body, kidney in discs:
         image = torch.where(disc(0.0, 0.0, body, 128) > 0, 0.0, AIR)
-        cases.append((image, disc(0.2, -0.1, kidney, 128)))
+        at = 0.3 * body
+        cases.append((image, disc(at, -at / 2, kidney, 128)))
     model.calibrate(cases)
-    assert model.crop_half_side.item() == pytest.approx(0.32 * 1.15, abs=0.01)
+    reach = 0.32 + 0.3 * 0.8 * 0.01 / 0.33
+    # One pixel of the image, seen in the canonical frame, is 4/3 of 1/64 at most.
+    pixel = 4 / 3 / 64
+    assert model.crop_half_side.item() == pytest.approx(1.1 * reach, abs=1.1 * pixel)
     expected = disc(0.0, 0.0, 0.8, 128)
     overlap = 2 * (model.template * expected).sum()
     assert overlap / (model.template.sum() + expected.sum()) > 0.98
     assert set(model.template.unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_crop_reaches_both_kidneys_from_midway_between_them():
+    """From the centre of mass, in the large one, the small one would be farther off."""
+    model = network(crop=True, size=128, seen=128)
+    image = torch.where(disc(0.0, 0.0, 0.8, 128) > 0, 0.0, AIR)
+    both = disc(-0.3, 0.1, 0.3, 128) + disc(0.45, 0.1, 0.1, 128)
+    model.calibrate([(image, both)])
+    # x from -0.6 to 0.55: midway -0.025, half of it 0.575; y reaches less far.
+    assert model.crop_half_side.item() == pytest.approx(1.1 * 0.575, abs=1.1 / 64)
 
 
 @pytest.mark.parametrize(("kidney", "half_side"), [(0.01, MIN_HALF_SIDE), (1.4, 1.0)])
@@ -257,8 +347,8 @@ def test_crop_follows_the_coarse_segmentation_and_stays_in_the_frame():
     logits[1, 2, :4, 28:] = 40  # corner: centre x = 0.875, y = -0.875
     found = model._crop(logits)
     assert found[:, 0, 0].tolist() == pytest.approx([0.4, 0.4])
-    # 16 pixels of foreground against a prior of 0.002 * 1024 = 2.05.
-    pull = 16 / (16 + 2.048)
+    # 4 columns (rows) of foreground against a prior of 0.01 * 32 = 0.32.
+    pull = 4 / 4.32
     assert found[0, :, 2].tolist() == pytest.approx([0.375 * pull, -0.125 * pull], 1e-3)
     assert found[1, :, 2].tolist() == pytest.approx([0.6, -0.6])
 
@@ -278,7 +368,7 @@ def test_convention_the_crop_lies_in_the_canonical_frame(slices):
     model.crop_half_side.fill_(0.4)
     model.coarse = Spot()
     found = model.localise(slices)
-    pull = 16 / (16 + 2.048)  # see the test above
+    pull = 4 / 4.32  # see the test above
     corner = torch.tensor([[[0.375 * pull + 0.4, -0.125 * pull - 0.4]]])
     torch.testing.assert_close(
         transform_points(found.image_from_input, torch.tensor([[[1.0, -1.0]]])),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from inspect import signature
 from pathlib import Path
 
@@ -9,13 +10,21 @@ import pandas as pd
 import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from toy_cohort import make_cohort, run_arguments, small_networks, verb, write_config
+from toy_cohort import (
+    TRAIN,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+    write_config,
+)
 
 from deeprac.cli import main
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.networks.stn_unet import STNUNet
 from deeprac.training.run import build_trainer
 from deeprac.training.trainer import DeepracTrainer, STNTrainer
 
@@ -298,10 +307,53 @@ def test_an_unknown_fold_is_an_error(fresh, capsys):
     assert "has 2 folds" in message
 
 
-def test_the_crop_is_calibrated_on_the_training_cases_only(trained):
+def test_template_and_crop_are_measured(trained):
     weights = checkpoint(trained[STN])["network_weights"]
-    assert 0.25 <= weights["crop_half_side"] < 1
-    assert set(weights["template"].unique().tolist()) == {0.0, 1.0}
+    # The tallest labels are rows 7 to 18 of the smallest body (12 by 11 pixels, radius
+    # sqrt((12**2 + 11**2) / 8) / 17 = 0.34, 0.35 with its soft edge) and rows 7 to 19
+    # of the next. From the middle row to the last are 5.5 and 6 of 17 pixels, enlarged
+    # to a radius of 0.4; resampling softens edges by one pixel of the matrix, 1 / 16.
+    low = 5.5 / 17 * 0.4 / 0.35
+    high = (6 / 17 + 1 / 16) * 0.4 / 0.34
+    assert 1.1 * low < weights["crop_half_side"] < 1.1 * high
+    template = weights["template"]
+    assert set(template.unique().tolist()) == {0.0, 1.0}
+    # Ellipses of 12 to 14 by 11 pixels at a radius of 0.4: pi * a * b / 4 of the frame
+    # with sqrt((a**2 + b**2) / 8) = 0.4 is 0.50 for nearly round ones.
+    assert template.mean().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_calibration_sees_the_training_cases_only(fresh):
+    trainer = initialised(fresh, STN)
+    pairs = list(trainer._labelled_slices())
+    dataset, _ = trainer.get_tr_and_val_datasets()
+    for case, (image, foreground) in zip(TRAIN, pairs, strict=True):
+        stored = torch.from_numpy(dataset.load_case(case)[0][0, 1:])
+        assert torch.equal(image[:, 0], stored)
+        # Slices 1 to 3 of 4 hold labels.
+        assert image.shape == foreground.shape == (3, 1, 32, 32)
+        assert foreground.unique().tolist() == [0.0, 1.0]
+        assert (foreground.sum((1, 2, 3)) > 0).all()
+
+
+def test_calibration_runs_once_and_its_time_counts(fresh, power_cut, monkeypatch):
+    calls, original = [], STNUNet.calibrate
+
+    def calibrate(network, cases):
+        calls.append(network)
+        time.sleep(2)
+        original(network, cases)
+
+    monkeypatch.setattr(STNUNet, "calibrate", calibrate)
+    assert train(fresh, STN) == 3
+    power_cut.undo()
+    assert train(fresh, STN) == 0  # resumes with epoch 1
+    assert len(calls) == 1
+    folder = run_folder(fresh, STN)
+    first, second = pd.read_csv(folder / "training.csv")["seconds"]
+    assert first > 2
+    cost = read_json(folder / "run.json")["cost"]
+    assert cost["training_seconds"] == pytest.approx(first + second)
 
 
 def test_the_localiser_has_its_own_learning_rate(trained):
