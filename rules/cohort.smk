@@ -11,7 +11,7 @@ rule cohort:
         "<benchmarks>/cohort.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=6000,
         runtime=720,
@@ -19,4 +19,4 @@ rule cohort:
         config=CONFIG_FILE,
         cohort=CONFIG["cohort"],
     shell:
-        "python -m deeprac cohort --config {params.config} 2>&1 | tee {log}"
+        "python -m deeprac cohort --config {params.config} --workers {threads} 2>&1 | tee {log}"

@@ -2,7 +2,8 @@
 
 import argparse
 import logging
-from pathlib import Path
+
+from deeprac.commands.arguments import add_config
 
 HELP = (
     "Generate or convert a cohort into the canonical frame, with checks. Finished "
@@ -14,14 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="configuration; may be repeated, later files overlay earlier ones",
-    )
+    add_config(parser)
     parser.add_argument(
         "--workers",
         type=int,

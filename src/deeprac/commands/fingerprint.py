@@ -11,9 +11,9 @@ add_arguments = add_config
 
 
 def run(args: argparse.Namespace) -> None:
-    import pandas as pd
     from tqdm import tqdm
 
+    from deeprac.cohort.splits import read_cases
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
     from deeprac.files import write_json
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.preprocessing.fingerprint import fingerprint
     from deeprac.volumes import read_volume
 
-    cases = pd.read_csv(layout.cases_csv, dtype={"case": str})
+    cases = read_cases(layout.cases_csv)
     volumes = (
         (
             read_volume(layout.cohort / row.image)[0],

@@ -16,8 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    import pandas as pd
-
+    from deeprac.cohort.splits import read_cases
     from deeprac.config import load_config
     from deeprac.files import read_json, write_json
     from deeprac.layout import Layout
@@ -28,6 +27,6 @@ def run(args: argparse.Namespace) -> None:
     experiment = config.experiment(args.experiment)
     model = layout.model(experiment.name, args.seed)
     plans = build_plans(config, experiment, args.seed, read_json(layout.fingerprint))
-    cases = len(pd.read_csv(layout.cases_csv))
+    cases = len(read_cases(layout.cases_csv))
     write_json(model / "dataset.json", dataset_json(config, cases))
     write_json(model / "plans.json", plans)

@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import shutil
 
-    import pandas as pd
     from tqdm import tqdm
 
+    from deeprac.cohort.splits import read_cases
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
     from deeprac.files import read_json, write_json
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     plans = preprocessing_plans(config, args.matrix, read_json(layout.fingerprint))
     manager = PlansManager(plans)
     preprocessor = MatrixPreprocessor(config.cohort.air)
-    cases = pd.read_csv(layout.cases_csv, dtype={"case": str})
+    cases = read_cases(layout.cases_csv)
     folder = layout.matrix(args.matrix)
     # Apart from cases.json: nnU-Net tells the storage format by the folder's suffixes.
     slices = folder / "slices"

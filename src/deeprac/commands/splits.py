@@ -2,7 +2,8 @@
 
 import argparse
 import logging
-from pathlib import Path
+
+from deeprac.commands.arguments import add_config
 
 HELP = (
     "Split the patients of a cohort into folds, stratified by tumour volume and side."
@@ -13,14 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="configuration; may be repeated, later files overlay earlier ones",
-    )
+    add_config(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from deeprac.cohort.splits import read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json, write_csv
@@ -71,5 +72,5 @@ def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
 
 
 def _images(layout: Layout) -> dict[str, str]:
-    cases = pd.read_csv(layout.cases_csv, dtype={"case": str})
+    cases = read_cases(layout.cases_csv)
     return dict(zip(cases["case"], cases["image"], strict=True))
