@@ -18,7 +18,7 @@ from deeprac.layout import Layout
 
 parser = argparse.ArgumentParser()
 parser.add_argument("verb")
-for name in ("config", "matrix", "experiment", "seed", "fold"):
+for name in ("config", "workers", "matrix", "experiment", "seed", "fold"):
     parser.add_argument(f"--{name}")
 args = parser.parse_args()
 layout = Layout.of(load_config([Path(args.config)]))
