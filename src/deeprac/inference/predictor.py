@@ -58,11 +58,10 @@ class Predictor:
         self.configuration = self.plans.get_configuration(CONFIGURATION)
         self.preprocessor = MatrixPreprocessor(self.settings["air"])
         self.device = device
-        architecture = self.configuration
         network = get_network_from_plans(
-            architecture.network_arch_class_name,
-            architecture.network_arch_init_kwargs,
-            architecture.network_arch_init_kwargs_req_import,
+            self.configuration.network_arch_class_name,
+            self.configuration.network_arch_init_kwargs,
+            self.configuration.network_arch_init_kwargs_req_import,
             input_channels=1,
             output_channels=len(Label),
             deep_supervision=False,

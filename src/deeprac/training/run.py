@@ -18,7 +18,7 @@ from deeprac.cohort.splits import check_splits, read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
-from deeprac.labels import FOREGROUND
+from deeprac.labels import FOREGROUND, Label
 from deeprac.layout import Layout
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
@@ -53,7 +53,9 @@ def measure_step(trainer: DeepracTrainer) -> StepCost:
     """Count one training step of a trainer at its real sizes, on the meta device."""
     plans, configuration = trainer.plans_manager, trainer.configuration_manager
     with torch.device("meta"):
-        counted = trainer.build_network_architecture(plans, configuration, 1, 3, True)
+        counted = trainer.build_network_architecture(
+            plans, configuration, 1, len(Label), True
+        )
     counted = counted.to("meta").train()
     own, trainer.network = trainer.network, counted
     try:
