@@ -101,12 +101,21 @@ def run_settings(wildcards):
         "method": idea,
         "air": CONFIG["cohort"]["air"],
         "network": CONFIG["network"],
-        "localiser": CONFIG["localiser"] if "stn" in idea.values() else None,
+        "front_end": front_end_settings(idea),
+        "training_patients": EXPERIMENTS[wildcards.experiment]["training_patients"],
         "training": section("training", *MACHINE_KEYS),
     }
 
 
-METHOD_KEYS = ("normaliser", "crop", "augment", "network_input")
+def front_end_settings(idea):
+    """The section of the configuration that the front end of a method reads."""
+    kinds = {idea["normaliser"], idea["crop"]}
+    if kinds == {"none"}:
+        return None
+    return CONFIG["released" if "stn_released" in kinds else "localiser"]
+
+
+METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
 MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
 
 

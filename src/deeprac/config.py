@@ -26,9 +26,12 @@ from deeprac.settings import (
     MatrixConfig,
     Method,
     NetworkConfig,
+    PLANNED,
     PhantomConfig,
+    ReleasedConfig,
     RunConfig,
     SplitsConfig,
+    StressConfig,
     TrainingConfig,
 )
 
@@ -42,9 +45,12 @@ __all__ = [
     "MatrixConfig",
     "Method",
     "NetworkConfig",
+    "PLANNED",
     "PhantomConfig",
+    "ReleasedConfig",
     "RunConfig",
     "SplitsConfig",
+    "StressConfig",
     "TrainingConfig",
     "fits",
     "load_config",
@@ -67,8 +73,10 @@ class Config:
     run: RunConfig
     network: NetworkConfig
     localiser: LocaliserConfig
+    released: ReleasedConfig
     training: TrainingConfig
     inference: InferenceConfig
+    stress: StressConfig
     figures: FiguresConfig
 
     def __post_init__(self) -> None:
@@ -90,7 +98,10 @@ class Config:
         return _build(resolved)
 
     def network_input_size(self, experiment: str) -> int:
-        """Side of the U-Net's input of an experiment in pixels."""
+        """Side of the U-Net's input of an experiment in pixels.
+
+        Not for a matrix that nnU-Net plans: its patch is in the plans.
+        """
         row = self.experiments[experiment]
         size = self.matrices[row.matrix].size * self.methods[row.method].network_input
         return round(size)
@@ -106,10 +117,13 @@ class Config:
                         f"known are {', '.join(known)}"
                     )
         errors += [
-            f"run.experiments: {name!r} is unknown; known are "
-            f"{', '.join(self.experiments)}"
-            for name in self.run.experiments
-            if name not in self.experiments
+            f"{key}: {name!r} is unknown; known are {', '.join(known)}"
+            for key, names, known in (
+                ("run.experiments", self.run.experiments, self.experiments),
+                ("stress.experiments", self.stress.experiments, self.run.experiments),
+            )
+            for name in names
+            if name not in known
         ]
         return errors
 
@@ -135,6 +149,15 @@ class Config:
         for row in self.experiments.values():
             matrix, method = self.matrices.get(row.matrix), self.methods.get(row.method)
             if matrix is None or method is None:
+                continue
+            if matrix.size == PLANNED:
+                if method.has_front_end:
+                    errors[row.name] = (
+                        f"experiments.{row.name}: matrix {row.matrix} is planned by "
+                        f"nnU-Net, which cuts slices into patches, but method "
+                        f"{row.method} needs whole slices. Use a method without "
+                        "normaliser and crop, or a matrix with a size"
+                    )
                 continue
             size = matrix.size * method.network_input
             if not fits(size, self.network.min_feature_map):
@@ -242,7 +265,16 @@ def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not rows:
             raise ConfigError(f"experiments: {value} has no rows. Add at least one.")
     default = schema.defaults(schema.load_schema()["$defs"]["experiment"])
-    return [default | row | {"published": row.get("published") or None} for row in rows]
+    return [default | _typed(row) for row in rows]
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    """Read an empty cell of a text table as null and its counts as numbers."""
+    row = {key: None if value == "" else value for key, value in row.items()}
+    count = row.get("training_patients")
+    if isinstance(count, str) and count.isdecimal():
+        row["training_patients"] = int(count)
+    return row
 
 
 def _read(path: Path, key: str) -> str:
@@ -302,7 +334,7 @@ def _build(resolved: dict[str, Any]) -> Config:
             row["experiment"]: make(
                 Experiment,
                 {"name": row["experiment"]}
-                | {key: row[key] for key in ("matrix", "method", "published")},
+                | {key: value for key, value in row.items() if key != "experiment"},
             )
             for row in resolved["experiments"]
         },
@@ -318,8 +350,10 @@ _SECTIONS: dict[str, type] = {
     "run": RunConfig,
     "network": NetworkConfig,
     "localiser": LocaliserConfig,
+    "released": ReleasedConfig,
     "training": TrainingConfig,
     "inference": InferenceConfig,
+    "stress": StressConfig,
     "figures": FiguresConfig,
 }
 

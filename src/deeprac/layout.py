@@ -63,6 +63,11 @@ class Layout:
         return self.root / "splits_final.json"
 
     @property
+    def targets(self) -> Path:
+        """Where size, pose and labels of every case lie; see ``deeprac.targets``."""
+        return self.root / "targets.csv"
+
+    @property
     def preprocessed(self) -> Path:
         """Folder of the preprocessed slices, one sub-folder per matrix."""
         return self.root / "preprocessed"
@@ -97,6 +102,16 @@ class Layout:
     def summary_runs(self) -> Path:
         """Tidy table, one row per run."""
         return self.root / "summary" / "runs.csv"
+
+    @property
+    def summary_stress(self) -> Path:
+        """Tidy table of all runs under stress."""
+        return self.root / "summary" / "stress.csv"
+
+    @property
+    def summary_diagnostics(self) -> Path:
+        """Tidy table, one row per run and case: what the front end did."""
+        return self.root / "summary" / "diagnostics.csv"
 
     @property
     def tables(self) -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from deeprac.errors import ConfigError
 
-AVAILABLE = {"normaliser": ("none", "stn"), "crop": ("none", "stn")}
-"""What this version implements of the kinds of normaliser and crop."""
+PLANNED = "planned"
+"""Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
 
 RESERVED = (
     "benchmarks",
@@ -80,9 +80,9 @@ class SplitsConfig:
 
 @dataclass(frozen=True)
 class MatrixConfig:
-    """In-plane size of the slices in pixels and the training batch size."""
+    """In-plane size of the slices in pixels, or ``PLANNED``, and the batch size."""
 
-    size: int
+    size: int | str
     batch_size: int
 
 
@@ -97,21 +97,38 @@ class Method:
     normaliser: str
     crop: str
     augment: bool
+    augment_scale: tuple[float, float]
     network_input: float
 
     def __post_init__(self) -> None:
-        for field, available in AVAILABLE.items():
-            value = getattr(self, field)
-            if value not in available:
-                raise ConfigError(
-                    f"methods.{self.name}.{field} is {value!r}: this version offers "
-                    f"{', '.join(available)}. Choose one of these."
-                )
+        smallest, largest = self.augment_scale
+        if smallest > largest:
+            raise ConfigError(
+                f"methods.{self.name}.augment_scale is [{smallest}, {largest}]: the "
+                "smaller factor comes first. Swap the two."
+            )
+        released = {self.normaliser, self.crop} & {"stn", "oracle", "moments", "coarse"}
+        if "stn_released" in (self.normaliser, self.crop) and released:
+            raise ConfigError(
+                f"methods.{self.name} mixes stn_released with {', '.join(released)}: "
+                "the released network is kept apart. Use none or stn_released for "
+                "normaliser and crop alike."
+            )
         if self.network_input < 1 and self.crop == "none":
             raise ConfigError(
                 f"methods.{self.name}.network_input is {self.network_input}: without a "
                 "crop the network input is the whole slice. Set it to 1, or set crop."
             )
+
+    @property
+    def has_front_end(self) -> bool:
+        """Whether anything but the slice itself reaches the U-Net."""
+        return (self.normaliser, self.crop) != ("none", "none")
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the front end is the authors' released one."""
+        return "stn_released" in (self.normaliser, self.crop)
 
     @property
     def is_plain(self) -> bool:
@@ -128,6 +145,7 @@ class Experiment:
     matrix: str
     method: str
     published: str | None
+    training_patients: int | None
 
     def __post_init__(self) -> None:
         if self.name in RESERVED:
@@ -167,12 +185,31 @@ class LocaliserConfig:
     max_angle_deg: float
     max_shift: float
     crop_margin: float
-    mask_weight: float
+    pose_weight: float
+    warp_share: float
     coarse_weight: float
     coverage_weight: float
     residual_weight: float
     segmentation_gradient: float
     learning_rate_factor: float
+
+
+@dataclass(frozen=True)
+class ReleasedConfig:
+    """Schedule of the authors' released Spatial Transformers."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class StressConfig:
+    """How test images are turned, zoomed and shifted, and for which experiments."""
+
+    experiments: tuple[str, ...]
+    angles_deg: tuple[float, ...]
+    scales: tuple[float, ...]
+    shifts: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -165,8 +165,17 @@ def test_an_added_matrix_can_be_used():
         ),
         (method(normaliser="stm"), "methods.mine.normaliser is 'stm': it must be one"),
         (
-            method(normaliser="oracle"),
-            "normaliser is 'oracle': this version offers none, stn",
+            method(normaliser="stn_released", crop="stn"),
+            "methods.mine mixes stn_released with stn",
+        ),
+        (method(augment_scale=[1.4, 0.7]), "the smaller factor comes first"),
+        (
+            {"stress": {"experiments": ["fine_sNn"]}},
+            "stress.experiments: 'fine_sNn' is unknown; known are coarse_nnunet, ",
+        ),
+        (
+            {"matrices": {"fine": {"size": "planned", "batch_size": 2}}},
+            "matrix fine is planned by nnU-Net.* method stn needs whole slices",
         ),
         (method(network_input=0.5), "without a crop the network input is the whole"),
         (method(crops="stn"), "methods.mine.crops is an unknown key: did you mean"),

@@ -28,11 +28,6 @@ def network_input_size(config: Config, experiment: Experiment) -> int:
     return round(method.network_input * config.matrices[experiment.matrix].size)
 
 
-def uses_stn(method: Method) -> bool:
-    """Whether a method has a Spatial Transformer front end."""
-    return "stn" in (method.normaliser, method.crop)
-
-
 def dataset_json(config: Config, cases: int) -> dict[str, Any]:
     """Return nnU-Net's ``dataset.json`` of the canonical cohort."""
     return {
@@ -112,14 +107,29 @@ def build_plans(
         "method": method.name,
         "matrix": experiment.matrix,
         "seed": seed,
+        "front_end": _front_end(config, method),
         "augment": method.augment,
+        "augment_scale": list(method.augment_scale),
+        "training_patients": experiment.training_patients,
         "air": config.cohort.air,
         "network_input_size": network_input_size(config, experiment),
         "training": asdict(config.training),
         "inference": asdict(config.inference),
-        "localiser": asdict(config.localiser) if uses_stn(method) else None,
     }
     return plans
+
+
+def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
+    """Kinds and settings of what stands before the U-Net; None without."""
+    if not method.has_front_end:
+        return None
+    settings = config.released if method.is_released else config.localiser
+    return {
+        "normaliser": method.normaliser,
+        "crop": method.crop,
+        "released": method.is_released,
+        "settings": asdict(settings),
+    }
 
 
 MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")

@@ -1,0 +1,51 @@
+"""What stands before a U-Net: what it may be told, and what it found."""
+
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Given:
+    """What only a training, or an oracle, knows of slices; in the frame of the image.
+
+    Attributes:
+        image_from_canonical: (batch, 2, 3) target of size, pose and position: the
+            patient's, the same for all of its slices.
+        outline: (batch, n, 2) points (x, y) of the convex hull of all labelled voxels
+            of the patient, seen along its axis.
+    """
+
+    image_from_canonical: Tensor
+    outline: Tensor
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where the U-Net looks in each slice; supports slicing along the batch.
+
+    Attributes:
+        image_from_canonical: (batch, 2, 3) size, pose and position as used.
+        canonical_from_crop: (batch, 2, 3); the identity without crop.
+        image_from_single: (batch, 2, 3) what each slice alone would have said.
+        fallback: (batch,) bool, slices with too little body for an estimate of their
+            own.
+        at_bound: (batch,) bool, slices whose learned correction is at its bound.
+        coarse_logits: (batch, classes, size, size) in the canonical frame, or None
+            without coarse segmentation.
+    """
+
+    image_from_canonical: Tensor
+    canonical_from_crop: Tensor
+    image_from_single: Tensor
+    fallback: Tensor
+    at_bound: Tensor
+    coarse_logits: Tensor | None = None
+
+    def __getitem__(self, part: slice) -> "Located":
+        """Return the same of some of the slices."""
+        entries = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(
+            self,
+            **{name: value[part] for name, value in entries.items() if value is not None},
+        )
