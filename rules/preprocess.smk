@@ -21,6 +21,32 @@ rule fingerprint:
         "python -m deeprac fingerprint --config {params.config} 2>&1 | tee {log}"
 
 
+# Where size, pose and labels of every case lie: for losses, oracles and diagnostics.
+rule targets:
+    input:
+        cases="<results>/cohort/cases.csv",
+        fingerprint="<results>/preprocessed/dataset_fingerprint.json",
+    output:
+        "<results>/targets.csv",
+    log:
+        "<logs>/targets.log",
+    benchmark:
+        "<benchmarks>/targets.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    params:
+        config=CONFIG_FILE,
+        air=CONFIG["cohort"]["air"],
+        radius=CONFIG["localiser"]["canonical_radius"],
+        max_log_scale=CONFIG["localiser"]["max_log_scale"],
+    shell:
+        "python -m deeprac targets --config {params.config} 2>&1 | tee {log}"
+
+
 # One preprocessed dataset per matrix, shared by all methods. The slices are not
 # declared: an interrupted job keeps the finished cases. cases.json is written last.
 rule preprocess:

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "cohort": "generate or convert a cohort into the canonical frame",
     "splits": "split the patients of a cohort into folds",
     "fingerprint": "measure the cohort's foreground intensities",
+    "targets": "measure size, pose and the labels' outline of every case",
     "preprocess": "bring every axial slice onto a matrix",
     "plan": "write the nnU-Net plans of one experiment",
     "cost": "count FLOPs, saved bytes and parameters of one training step",

@@ -18,6 +18,7 @@ from deeprac import schema
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
 from deeprac.settings import (
+    PLANNED,
     CohortConfig,
     Experiment,
     FiguresConfig,
@@ -26,7 +27,6 @@ from deeprac.settings import (
     MatrixConfig,
     Method,
     NetworkConfig,
-    PLANNED,
     PhantomConfig,
     ReleasedConfig,
     RunConfig,
@@ -36,6 +36,7 @@ from deeprac.settings import (
 )
 
 __all__ = [
+    "PLANNED",
     "CohortConfig",
     "Config",
     "Experiment",
@@ -45,7 +46,6 @@ __all__ = [
     "MatrixConfig",
     "Method",
     "NetworkConfig",
-    "PLANNED",
     "PhantomConfig",
     "ReleasedConfig",
     "RunConfig",

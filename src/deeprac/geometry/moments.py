@@ -9,7 +9,7 @@ from torch.nn import functional
 from deeprac.geometry.similarity import similarity
 from deeprac.geometry.warp import pixel_centres
 
-MIN_MASS = 0.05
+MIN_MASS = 0.02
 """Share of the frame that a body fills at least; less is a piece of one, or noise."""
 MIN_ELONGATION = 1.3
 """Ratio of the principal axes' variances above which the pose is believed in full."""
@@ -93,9 +93,12 @@ def moments(density: Tensor) -> Moments:
     )
 
 
-def canonicalise(
-    measured: Moments, *, radius: float, max_log_scale: float, max_angle_rad: float
-) -> Tensor:
+def is_body(measured: Moments) -> Tensor:
+    """Say which masses are large enough to be a body, (batch,) bool."""
+    return measured.mass >= MIN_MASS
+
+
+def canonicalise(measured: Moments, *, radius: float, max_log_scale: float) -> Tensor:
     """Return the similarity that brings the measured mass to canonical size and pose.
 
     The mass gets the given radius, its centroid goes to the origin and its long axis
@@ -107,18 +110,16 @@ def canonicalise(
         measured: moments in the image frame.
         radius: canonical root mean square radius in normalised units.
         max_log_scale: bound of the logarithm of the scale.
-        max_angle_rad: bound of the angle.
 
     Returns:
         (batch, 2, 3) ``image_from_canonical``.
     """
-    believed = measured.mass >= MIN_MASS
+    believed = is_body(measured)
     log_scale = (measured.radius.clamp_min(1e-6) / radius).log()
     log_scale = log_scale.clamp(-max_log_scale, max_log_scale)
     trust = ((measured.elongation - 1) / (MIN_ELONGATION - 1)).clamp(0, 1)
-    angle = (measured.angle_rad * trust).clamp(-max_angle_rad, max_angle_rad)
     return similarity(
         torch.where(believed, log_scale, 0.0),
-        torch.where(believed, angle, 0.0),
+        torch.where(believed, measured.angle_rad * trust, 0.0),
         torch.where(believed[:, None], measured.centroid, 0.0),
     )

@@ -1,5 +1,7 @@
 """Similarity transforms of the plane as (batch, 2, 3) matrices."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -104,3 +106,79 @@ def transform_points(a_from_b: Tensor, points: Tensor) -> Tensor:
         ],
         dim=-1,
     )
+
+
+def parameters(a_from_b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logarithm of the scale, angle and shift; the inverse of ``similarity``.
+
+    For a matrix that is no similarity, scale is the root of the absolute determinant
+    and the angle that of the nearest rotation.
+
+    Args:
+        a_from_b: (batch, 2, 3) with non-zero determinant.
+
+    Returns:
+        (batch,) log scale, (batch,) radians in -pi..pi, (batch, 2) shift (x, y).
+    """
+    a, b, _ = a_from_b[:, 0].float().unbind(-1)
+    c, d, _ = a_from_b[:, 1].float().unbind(-1)
+    log_scale = 0.5 * (a * d - b * c).abs().log()
+    return log_scale, torch.atan2(c - b, a + d), a_from_b[:, :, 2].float()
+
+
+def upright(a_from_b: Tensor) -> Tensor:
+    """Return the similarity that keeps centre, scale and the direction of y.
+
+    A mirrored patient has no similarity to the canonical frame; what can be kept is
+    where posterior points, and left and right stay mirrored.
+
+    Args:
+        a_from_b: (batch, 2, 3), a similarity or a reflected one.
+
+    Returns:
+        (batch, 2, 3) with positive determinant; the argument itself, up to rounding,
+        where it is a similarity.
+    """
+    log_scale, _, shift = parameters(a_from_b)
+    down = a_from_b[:, :, 1].float()
+    return similarity(log_scale, torch.atan2(-down[:, 0], down[:, 1]), shift)
+
+
+def angle_difference(first: Tensor, second: Tensor, *, period: float) -> Tensor:
+    """Return ``first - second`` wrapped to half a period around 0, in radians."""
+    half = period / 2
+    return torch.remainder(first - second + half, period) - half
+
+
+def agree(a_from_b: Tensor, weight: Tensor) -> Tensor:
+    """Return the one similarity that most of a case's slices vote for.
+
+    The component-wise weighted median of log scale, angle and shift, which slices that
+    show no body, or half of one, do not move. Angles are taken modulo half a turn
+    around the first believed one, since the axis of a silhouette has no direction.
+
+    Args:
+        a_from_b: (slices, 2, 3).
+        weight: (slices,) non-negative votes; without any, all count alike.
+
+    Returns:
+        (1, 2, 3).
+    """
+    weight = weight.float()
+    weight = torch.where(weight.sum() > 0, weight, torch.ones_like(weight))
+    log_scale, angle, shift = parameters(a_from_b)
+    anchor = angle[weight.argmax()]
+    angle = anchor + angle_difference(angle, anchor, period=math.pi)
+    columns = torch.stack([log_scale, angle, *shift.unbind(-1)])
+    middle = _weighted_median(columns, weight)
+    # The anchor may have been an outlier: the median is what has to lie in -90..90.
+    turned = angle_difference(middle[1], torch.zeros_like(middle[1]), period=math.pi)
+    return similarity(middle[:1], turned[None], middle[None, 2:])
+
+
+def _weighted_median(rows: Tensor, weight: Tensor) -> Tensor:
+    """Smallest value of each row that at least half of the weight does not exceed."""
+    values, order = rows.sort(dim=1)
+    share = weight[order].cumsum(1) / weight.sum()
+    first = (share < 0.5).sum(1, keepdim=True).clamp_max(rows.shape[1] - 1)
+    return values.gather(1, first)[:, 0]

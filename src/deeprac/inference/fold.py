@@ -12,10 +12,9 @@ from deeprac.errors import RunError
 from deeprac.files import read_json, write_csv
 from deeprac.inference.predictor import Prediction, Predictor
 from deeprac.layout import Layout
+from deeprac.targets import ENTRIES, read_targets
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume, write_label_map
-
-ENTRIES = ("11", "12", "13", "21", "22", "23")
 
 
 def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
@@ -44,10 +43,12 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
             f"Fold {fold} of {layout.splits} names cases that {layout.cases_csv} does "
             f"not have: {', '.join(missing)}. Run `deeprac splits` again."
         )
+    targets = read_targets(layout.targets)
     tables = []
     for case in tqdm(held_out, desc=f"{experiment} fold {fold}", unit="case"):
         image, geometry = read_volume(layout.cohort / images[case])
-        prediction = predictor.predict(image, geometry.GetSpacing()[::-1])
+        given = predictor.told(targets[case], len(image))
+        prediction = predictor.predict(image, geometry.GetSpacing()[::-1], given)
         path = target / "predictions" / f"{case}.nii.gz"
         write_label_map(path, prediction.labels, geometry)
         tables.append(transform_table(case, prediction))
@@ -55,20 +56,23 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
 
 
 def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
-    """Return one row per slice with both transforms, entries row by row."""
+    """Return one row per slice: three transforms, entries row by row, and two flags."""
     count = len(prediction.labels)
-    flat = np.concatenate(
-        [
-            prediction.image_from_input.reshape(count, 6),
-            prediction.image_from_canonical.reshape(count, 6),
-        ],
-        axis=1,
+    transforms = {
+        "a": prediction.image_from_input,
+        "c": prediction.image_from_canonical,
+        "s": prediction.image_from_single,
+    }
+    table = pd.DataFrame(
+        np.concatenate([t.reshape(count, 6) for t in transforms.values()], axis=1),
+        columns=[f"{letter}{entry}" for letter in transforms for entry in ENTRIES],
     )
-    columns = [f"{letter}{entry}" for letter in "ac" for entry in ENTRIES]
-    table = pd.DataFrame(flat, columns=columns)
     table.insert(0, "slice", np.arange(count))
     table.insert(0, "case", case)
-    return table
+    return table.assign(
+        fallback=prediction.fallback.astype(int),
+        at_bound=prediction.at_bound.astype(int),
+    )
 
 
 def _images(layout: Layout) -> dict[str, str]:

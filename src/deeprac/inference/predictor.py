@@ -1,7 +1,7 @@
 """Segment whole cases with one run, batch by batch of slices."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.geometry.similarity import identity
 from deeprac.labels import Label
-from deeprac.networks.stn_unet import STNUNet
+from deeprac.networks.front_end import Given, Located
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor
+from deeprac.targets import CaseTarget
 from deeprac.training.plans import CONFIGURATION
+from deeprac.training.trainer import given_for
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,17 @@ class Prediction:
         labels: (slices, height, width) uint8 on the native grid.
         image_from_input: (slices, 2, 3) what the U-Net saw of each slice.
         image_from_canonical: (slices, 2, 3) its size and pose alone.
+        image_from_single: (slices, 2, 3) what each slice alone would have said.
+        fallback: (slices,) bool, too little body for an estimate of its own.
+        at_bound: (slices,) bool, learned correction at its bound.
     """
 
     labels: NDArray[np.uint8]
     image_from_input: NDArray[np.float32]
     image_from_canonical: NDArray[np.float32]
+    image_from_single: NDArray[np.float32]
+    fallback: NDArray[np.bool_]
+    at_bound: NDArray[np.bool_]
 
 
 class Predictor:
@@ -67,7 +75,16 @@ class Predictor:
             deep_supervision=False,
         )
         network.load_state_dict(weights)
+        self.has_front_end = self.settings["front_end"] is not None
         self.network = network.to(device).eval()
+
+    def told(self, target: CaseTarget, slices: int) -> Given | None:
+        """Return what an oracle is told of a case's slices; None for all others."""
+        front_end = self.settings["front_end"] or {}
+        kinds = (front_end.get("normaliser"), front_end.get("crop"))
+        if "oracle" not in kinds:
+            return None
+        return given_for([target] * slices, oracle=kinds[0] == "oracle")
 
     @classmethod
     def from_run(cls, model: Path, fold: int, device: torch.device) -> "Predictor":
@@ -111,54 +128,99 @@ class Predictor:
         return torch.from_numpy(data[0][:, None])
 
     @torch.inference_mode()
-    def predict(self, image: NDArray, spacing: tuple[float, ...]) -> Prediction:
+    def predict(
+        self, image: NDArray, spacing: tuple[float, ...], given: Given | None = None
+    ) -> Prediction:
         """Segment one canonical case.
 
         Args:
             image: (slices, height, width) in the cohort's unit.
             spacing: (z, y, x) in millimetres.
+            given: what an oracle is told of every slice.
 
         Returns:
             Labels and transforms, slice by slice.
         """
+        slices = self.preprocess(image, spacing)
+        located = self._locate(slices, given)
         labels = np.empty(image.shape, np.uint8)
-        inputs, canonicals = [], []
-        start = 0
-        for batch in self.preprocess(image, spacing).split(
-            self.settings["inference"]["batch_size"]
-        ):
-            logits, seen, canonical = self._segment(batch.to(self.device))
+        count = self.settings["inference"]["batch_size"]
+        for start in range(0, len(slices), count):
+            part = slice(start, start + count)
+            logits = self._segment(slices[part].to(self.device), located[part])
             native = logits_to_native(logits, *image.shape[1:]).argmax(1)
-            labels[start : start + len(batch)] = native.cpu().numpy()
-            inputs.append(seen.cpu().numpy())
-            canonicals.append(canonical.cpu().numpy())
-            start += len(batch)
-        return Prediction(labels, np.concatenate(inputs), np.concatenate(canonicals))
+            labels[part] = native.cpu().numpy()
+        return Prediction(
+            labels,
+            *(
+                tensor.cpu().numpy()
+                for tensor in (
+                    located.image_from_input,
+                    located.image_from_canonical,
+                    located.image_from_single,
+                    located.fallback,
+                    located.at_bound,
+                )
+            ),
+        )
 
-    def _segment(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        autocast = torch.autocast(self.device.type, enabled=self.device.type == "cuda")
-        with autocast:
-            logits, seen, canonical = _forward(self.network, batch)
+    def _locate(self, slices: Tensor, given: Given | None) -> Located:
+        with self._autocast():
+            if self.has_front_end:
+                return self.network.locate(slices, given)
+        unmoved = identity(len(slices), self.device)
+        never = torch.zeros(len(slices), dtype=torch.bool)
+        return Located(unmoved, unmoved, unmoved, never, never)
+
+    def _segment(self, batch: Tensor, located: Located) -> Tensor:
+        with self._autocast():
+            logits = self._forward(batch, located)
             if not self.settings["inference"]["mirroring"]:
-                return logits, seen, canonical
+                return logits
             views = [logits.float()]
             for axes in _flips():
-                mirrored, _, _ = _forward(self.network, batch.flip(axes))
-                views.append(mirrored.flip(axes).float())
-        return torch.stack(views).mean(0), seen, canonical
+                seen = located if not self.has_front_end else mirrored(located, axes)
+                view = self._forward(batch.flip(axes), seen)
+                views.append(view.flip(axes).float())
+        return torch.stack(views).mean(0)
+
+    def _forward(self, batch: Tensor, located: Located) -> Tensor:
+        if self.has_front_end:
+            return self.network.segment(batch, located)
+        return self.network(batch)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, enabled=self.device.type == "cuda")
+
+
+def mirrored(located: Located, axes: list[int]) -> Located:
+    """Return where to look in mirrored slices.
+
+    The canonical frame and the window mirror with the slice, so the U-Net sees the same
+    view, mirrored.
+
+    Args:
+        located: of the slices as they are.
+        axes: of (batch, channel, y, x) that are mirrored.
+    """
+    signs = [-1.0 if axis in axes else 1.0 for axis in (3, 2)]
+    flip = torch.tensor(signs, device=located.image_from_canonical.device)
+
+    def conjugated(matrix: Tensor) -> Tensor:
+        # F [A | t] F with F = diag(flip): left, the rows; right, the columns of A.
+        columns = torch.cat([flip, torch.ones_like(flip[:1])])
+        return flip[:, None] * matrix * columns
+
+    coarse = located.coarse_logits
+    return replace(
+        located,
+        image_from_canonical=conjugated(located.image_from_canonical),
+        canonical_from_crop=conjugated(located.canonical_from_crop),
+        coarse_logits=None if coarse is None else coarse.flip(axes),
+    )
 
 
 def _flips() -> Iterator[list[int]]:
     """All mirrorings of a slice but the identity, as axes of (batch, channel, y, x)."""
     for flip_y, flip_x in list(product((False, True), repeat=2))[1:]:
         yield [axis for axis, flip in ((2, flip_y), (3, flip_x)) if flip]
-
-
-def _forward(network: nn.Module, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return logits, ``image_from_input`` and ``image_from_canonical``."""
-    if isinstance(network, STNUNet):
-        found = network.localise(batch)
-        logits = network.segment(batch, found)
-        return logits, found.image_from_input, found.image_from_canonical
-    unmoved = identity(len(batch), batch.device)
-    return network(batch), unmoved, unmoved

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
+from deeprac.geometry.similarity import compose
+
 
 @dataclass(frozen=True)
 class Given:
@@ -18,6 +20,40 @@ class Given:
 
     image_from_canonical: Tensor
     outline: Tensor
+
+    def __getitem__(self, part: slice) -> "Given":
+        """Return the same of some of the slices."""
+        return Given(self.image_from_canonical[part], self.outline[part])
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Size, pose and position of slices.
+
+    Attributes:
+        image_from_canonical: (batch, 2, 3).
+        believed: (batch,) bool; False where the slice shows too little body and the
+            transform says nothing.
+        raw: (batch, 4) unbounded output of a learned correction, or None.
+    """
+
+    image_from_canonical: Tensor
+    believed: Tensor
+    raw: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the canonical frame that the U-Net sees.
+
+    Attributes:
+        canonical_from_crop: (batch, 2, 3); the identity without crop.
+        coarse_logits: (batch, classes, size, size) in the canonical frame, or None
+            without coarse segmentation.
+    """
+
+    canonical_from_crop: Tensor
+    coarse_logits: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -42,10 +78,13 @@ class Located:
     at_bound: Tensor
     coarse_logits: Tensor | None = None
 
+    @property
+    def image_from_input(self) -> Tensor:
+        """Size, pose and crop in one transform, (batch, 2, 3)."""
+        return compose(self.image_from_canonical, self.canonical_from_crop)
+
     def __getitem__(self, part: slice) -> "Located":
         """Return the same of some of the slices."""
         entries = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(
-            self,
-            **{name: value[part] for name, value in entries.items() if value is not None},
-        )
+        taken = {k: value[part] for k, value in entries.items() if value is not None}
+        return replace(self, **taken)

@@ -1,48 +1,56 @@
-"""Losses that teach the Spatial Transformer where to look."""
+"""Losses that teach the front end where to look."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deeprac.geometry.similarity import compose, invert, transform_points
+from deeprac.geometry.similarity import (
+    angle_difference,
+    compose,
+    invert,
+    parameters,
+    transform_points,
+)
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.networks.stn_unet import Localisation, STNUNet
+from deeprac.networks.stn_unet import STNUNet, Trace
 
+POSE_UNITS = {"log_scale": 0.1, "angle_rad": 0.1, "shift": 0.1}
+"""Errors that count as one unit of the pose loss: a tenth of the size, 6 degrees, a
+twentieth of the slice."""
 COVERAGE_RIM = 0.1
 """Labelled pixels should stay this far, in half widths, inside the crop."""
 
 
-def soft_dice(a: Tensor, b: Tensor) -> Tensor:
-    """Soft Dice of densities in 0..1 per sample.
+def pose_loss(predicted: Tensor, target: Tensor, trusted: Tensor) -> Tensor:
+    """Smooth L1 of scale, angle and position, in ``POSE_UNITS``.
+
+    Angles are compared modulo half a turn, which is all that a silhouette tells.
 
     Args:
-        a: (batch, channels, height, width).
-        b: same shape, or broadcastable.
+        predicted: (batch, 2, 3) ``image_from_canonical``.
+        target: (batch, 2, 3).
+        trusted: (batch,) bool, the others do not count.
 
     Returns:
-        (batch, channels), 0 to 1; 1 where both are empty.
+        Scalar, at least 0; 0 without any trusted slice.
     """
-    overlap = 2 * torch.minimum(a, b.expand_as(a)).sum((2, 3))
-    total = (a + b).sum((2, 3))
-    return (overlap + 1e-5) / (total + 1e-5)
-
-
-def mask_loss(body: Tensor, template: Tensor) -> Tensor:
-    """One minus the soft Dice of the canonical silhouette and its template.
-
-    The paper's loss for the pose-size transformer, with the mean of the training
-    patients in the place of one reference slice.
-
-    Args:
-        body: (batch, 1, size, size) in the canonical frame.
-        template: (1, 1, size, size).
-
-    Returns:
-        Scalar, 0 to 1.
-    """
-    return 1 - soft_dice(body, template).mean()
+    (log_scale, angle, shift), (log_scale_, angle_, shift_) = (
+        parameters(matrix) for matrix in (predicted, target)
+    )
+    errors = torch.stack(
+        [
+            (log_scale - log_scale_) / POSE_UNITS["log_scale"],
+            angle_difference(angle, angle_, period=math.pi) / POSE_UNITS["angle_rad"],
+            *((shift - shift_) / POSE_UNITS["shift"]).unbind(-1),
+        ],
+        dim=-1,
+    )
+    loss = functional.smooth_l1_loss(errors, torch.zeros_like(errors), reduction="none")
+    weight = trusted.float()
+    return (weight * loss.sum(-1)).sum() / weight.sum().clamp_min(1.0)
 
 
 def coarse_loss(coarse_logits: Tensor, labels: Tensor) -> Tensor:
@@ -85,14 +93,14 @@ def coverage_loss(foreground: Tensor, image_from_input: Tensor) -> Tensor:
 
 
 class STNLoss(nn.Module):
-    """nnU-Net's loss on the full slice plus the localiser's losses.
+    """nnU-Net's loss on the full slice plus the front end's losses.
 
     While the network evaluates (nnU-Net's online validation) only nnU-Net's loss is
     returned, so that validation losses compare between methods.
 
     Args:
         segmentation: nnU-Net's own loss, with deep supervision.
-        network: the network whose last localisation is judged.
+        network: the network whose last step is judged.
         weights: the configuration's ``localiser`` section.
     """
 
@@ -116,42 +124,38 @@ class STNLoss(nn.Module):
             Scalar.
         """
         loss = self.segmentation(output, target)
-        network = self._network[0]
-        localisation = network.localisation
-        if localisation is None:
+        trace = self._network[0].trace
+        if trace is None:
             return loss
-        return loss + self._localiser(localisation, target[0], network)
+        if trace.raw is not None:
+            loss = loss + self._pose(trace)
+        if trace.located.coarse_logits is not None:
+            loss = loss + self._crop(trace, target[0])
+        return loss
 
-    def _localiser(
-        self, localisation: Localisation, labels: Tensor, network: STNUNet
-    ) -> Tensor:
-        weights = self.weights
-        loss = weights["residual_weight"] * localisation.residual.square().mean()
-        loss = loss + weights["mask_weight"] * mask_loss(
-            localisation.body, network.template
-        )
-        if localisation.coarse_logits is None:
-            return loss
-        classes = localisation.coarse_logits.shape[1]
-        numbers = torch.arange(classes, device=labels.device).view(1, -1, 1, 1)
-        shares = network.thumbnail(labels == numbers)
-        size = tuple(shares.shape[-2:])
-        # The labels follow the transform without steering it: pulling the image about
-        # until the labels are easy to segment would be a shortcut.
-        canonical = warp(
-            shares, localisation.image_from_canonical.detach(), size, fill=0.0
-        )
-        canonical = torch.cat(
-            [1 - canonical[:, 1:].sum(1, keepdim=True), canonical[:, 1:]], 1
-        )
-        coarse = coarse_loss(localisation.coarse_logits, canonical)
+    def _pose(self, trace: Trace) -> Tensor:
+        located, weights = trace.located, self.weights
+        goal = trace.given.image_from_canonical
+        pose = pose_loss(located.image_from_canonical, goal, ~located.fallback)
+        if trace.warped is not None:
+            pose = pose + pose_loss(trace.warped, goal, trace.trusted)
+        size = trace.raw.float().square().mean()
+        return weights["pose_weight"] * pose + weights["residual_weight"] * size
+
+    def _crop(self, trace: Trace, labels: Tensor) -> Tensor:
+        located, weights = trace.located, self.weights
+        # Labels follow the transform without steering it: pulling the image about
+        # until they are easy to segment or to cover would be a shortcut.
+        upright = located.image_from_canonical.detach()
+        logits = located.coarse_logits
+        numbers = torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
+        side = logits.shape[-1]
+        shares = functional.adaptive_avg_pool2d((labels == numbers).float(), side)
+        canonical = warp(shares, upright, (side, side), fill=0.0)
+        background = 1 - canonical[:, 1:].sum(1, keepdim=True)
+        canonical = torch.cat([background, canonical[:, 1:]], 1)
+        coarse = coarse_loss(logits, canonical)
         # Only the crop answers for coverage; size and pose have a target of their own.
-        image_from_crop = compose(
-            localisation.image_from_canonical.detach(), localisation.canonical_from_crop
-        )
+        image_from_crop = compose(upright, located.canonical_from_crop)
         coverage = coverage_loss(1 - shares[:, :1], image_from_crop)
-        return (
-            loss
-            + weights["coarse_weight"] * coarse
-            + weights["coverage_weight"] * coverage
-        )
+        return weights["coarse_weight"] * coarse + weights["coverage_weight"] * coverage

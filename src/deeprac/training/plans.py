@@ -8,6 +8,7 @@ from deeprac.config import Config, Experiment, Method
 from deeprac.files import read_json
 from deeprac.labels import Label
 from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS, unet_kwargs
+from deeprac.preprocessing.intensity import normalised_air
 
 CONFIGURATION = "2d"
 STN_CLASS = "deeprac.networks.stn_unet.STNUNet"
@@ -112,6 +113,7 @@ def build_plans(
         "augment_scale": list(method.augment_scale),
         "training_patients": experiment.training_patients,
         "air": config.cohort.air,
+        "normalised_air": normalised_air(fingerprint, config.cohort.air),
         "network_input_size": network_input_size(config, experiment),
         "training": asdict(config.training),
         "inference": asdict(config.inference),
@@ -154,7 +156,7 @@ def _architecture(
     method = config.methods[experiment.method]
     size = network_input_size(config, experiment)
     kwargs = unet_kwargs(size, config.network)
-    if not uses_stn(method):
+    if not method.has_front_end:
         name = NETWORK_CLASS
     else:
         name = STN_CLASS
@@ -162,7 +164,8 @@ def _architecture(
             "matrix_size": config.matrices[experiment.matrix].size,
             "network_input_size": size,
             "air": normalised_air(fingerprint, config.cohort.air),
-            "crop": method.crop == "stn",
+            "normaliser": method.normaliser,
+            "crop": method.crop,
             "localiser": asdict(config.localiser),
         }
     return {
@@ -170,15 +173,3 @@ def _architecture(
         "arch_kwargs": kwargs,
         "_kw_requires_import": list(KWARGS_TO_IMPORT),
     }
-
-
-def normalised_air(fingerprint: dict[str, Any], air: float) -> float:
-    """Value of air after nnU-Net's CTNormalization, which clips to the foreground.
-
-    Args:
-        fingerprint: content of ``dataset_fingerprint.json``.
-        air: value of air in the cohort's unit.
-    """
-    channel = fingerprint["foreground_intensity_properties_per_channel"]["0"]
-    clipped = min(max(air, channel["percentile_00_5"]), channel["percentile_99_5"])
-    return (clipped - channel["mean"]) / max(channel["std"], 1e-8)

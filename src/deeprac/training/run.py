@@ -20,6 +20,9 @@ from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.labels import FOREGROUND, Label
 from deeprac.layout import Layout
+from deeprac.networks.front_end import Given
+from deeprac.networks.stn_unet import STNUNet
+from deeprac.targets import OUTLINE_POINTS
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.plans import CONFIGURATION, MACHINE_KEYS, read_plans
@@ -43,7 +46,7 @@ def build_trainer(
     Returns:
         A trainer that is not yet initialised.
     """
-    trainer = STNTrainer if plans["deeprac"]["localiser"] else DeepracTrainer
+    trainer = STNTrainer if plans["deeprac"]["front_end"] else DeepracTrainer
     # nnU-Net pops this undocumented key from the plans that it is given.
     plans = deepcopy(plans) | {"continue_training": False}
     return trainer(plans, CONFIGURATION, fold, dataset, device)
@@ -63,6 +66,11 @@ def measure_step(trainer: DeepracTrainer) -> StepCost:
     finally:
         trainer.network = own
     batch, size = configuration.batch_size, configuration.patch_size[0]
+    if isinstance(counted, STNUNet):
+        counted.given = Given(
+            torch.empty(batch, 2, 3, device="meta"),
+            torch.empty(batch, OUTLINE_POINTS, 2, device="meta"),
+        )
     image = torch.zeros(batch, 1, size, size, device="meta")
     target = [
         torch.zeros(batch, 1, *(round(size * s) for s in scale), device="meta")
@@ -193,6 +201,7 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
             "seconds": stop - start,
             "data_wait_seconds": logged["data_wait_seconds"],
             "segment": logged["segment"],
+            "localiser_gradient": logged["localiser_gradient"],
             "start": start,
             "stop": stop,
             "gpu_peak_allocated_gib": logged["gpu_peak_allocated_gib"],
@@ -203,7 +212,7 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
 
 
 def _training_curve(epochs: pd.DataFrame) -> pd.DataFrame:
-    return epochs.loc[:, "epoch":"segment"]
+    return epochs.loc[:, "epoch":"localiser_gradient"]
 
 
 def _run_record(
@@ -228,6 +237,7 @@ def _run_record(
         "settings": {
             **training,
             "augment": settings["augment"],
+            "augment_scale": settings["augment_scale"],
             "batch_size": trainer.configuration_manager.batch_size,
             "matrix_size": trainer.configuration_manager.patch_size[0],
             "network_input_size": settings["network_input_size"],

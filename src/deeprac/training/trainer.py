@@ -7,7 +7,8 @@ sampling, augmentation and optimiser are nnU-Net's own.
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,21 @@ import numpy as np
 import psutil
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json
+from deeprac.geometry.similarity import (
+    compose,
+    identity,
+    invert,
+    transform_points,
+    upright,
+)
+from deeprac.networks.front_end import Given
+from deeprac.targets import CaseTarget, read_targets
+from deeprac.training.augmentation import Tracked, for_whole_slices, split_target
 from deeprac.training.losses import STNLoss
 from deeprac.training.schedule import PolyLR
 
@@ -28,11 +38,15 @@ GIB = 2**30
 EXTRA_LOG = (
     "data_wait_seconds",
     "segment",
+    "localiser_gradient",
     "gpu_peak_allocated_gib",
     "gpu_peak_reserved_gib",
     "host_peak_gib",
 )
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
+
+MAX_LOCALISER_GRADIENT = 1.0
+"""Norm to which the localiser's gradient is clipped."""
 
 
 class TimedLoader:
@@ -75,6 +89,7 @@ class DeepracTrainer(nnUNetTrainer):
         self.splits_file = base / "splits_final.json"
         self.preprocessed_dataset_folder_base = str(base / "preprocessed")
         self.preprocessed_dataset_folder = str(base / "preprocessed" / identifier)
+        self.targets_csv = base / "targets.csv"
         self.settings: dict[str, Any] = plans["deeprac"]
         training = self.settings["training"]
         self.num_epochs = training["epochs"]
@@ -116,17 +131,24 @@ class DeepracTrainer(nnUNetTrainer):
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Augment as nnU-Net does, or not at all."""
+        patch_size = self.configuration_manager.patch_size
         if self.settings["augment"]:
-            return super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+            found = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+            rotation, dummy_2d, _, mirror_axes = found
+            # nnU-Net reads larger patches to turn them; beyond a slice there is only
+            # padding, which the transforms add themselves.
+            return rotation, dummy_2d, patch_size, mirror_axes
         self.inference_allowed_mirroring_axes = None
-        return None, False, self.configuration_manager.patch_size, None
+        return None, False, patch_size, None
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
         """Augment as nnU-Net does, or not at all."""
         if self.settings["augment"]:
-            transforms = super().get_training_transforms(*args, **kwargs)
-            _choose_blur_without_timing(transforms)
-            return transforms
+            return for_whole_slices(
+                super().get_training_transforms(*args, **kwargs),
+                air=self.settings["normalised_air"],
+                scale=self.settings["augment_scale"],
+            )
         kept = ("is_cascaded", "foreground_labels", "regions", "ignore_label")
         return self.get_validation_transforms(
             args[2], **{key: kwargs[key] for key in kept}
@@ -181,6 +203,7 @@ class DeepracTrainer(nnUNetTrainer):
         values = (
             self.dataloader_train.waited_seconds + self.dataloader_val.waited_seconds,
             self.segment,
+            self.localiser_gradient(),
             torch.cuda.max_memory_allocated() / GIB if cuda else None,
             torch.cuda.max_memory_reserved() / GIB if cuda else None,
             peak_host_bytes() / GIB,
@@ -188,6 +211,10 @@ class DeepracTrainer(nnUNetTrainer):
         for key, value in zip(EXTRA_LOG, values, strict=True):
             self.logger.log(key, value, self.current_epoch)
         super().on_epoch_end()
+
+    def localiser_gradient(self) -> float | None:
+        """Median norm of the localiser's gradient over the epoch; None without one."""
+        return None
 
     def on_train_end(self) -> None:
         """Save the final checkpoint and stop the loaders; see nnU-Net."""
@@ -225,18 +252,71 @@ class DeepracTrainer(nnUNetTrainer):
 
 
 class STNTrainer(DeepracTrainer):
-    """The same training with the losses and learning rate of the localiser."""
+    """The same training with what the front end is told, its losses and its rate."""
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008  (nnU-Net's signature)
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.localiser = self.settings["front_end"]["settings"]
+        self.gradient_norms: list[float] = []
+
+    @cached_property
+    def targets(self) -> Mapping[str, CaseTarget]:
+        """Size, pose and labels' outline of all cases."""
+        return read_targets(self.targets_csv)
+
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
+        """Augment as the other methods do, and tell where the slice went."""
+        return Tracked(super().get_training_transforms(*args, **kwargs))
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Tell the front end about the slices, then step as nnU-Net does."""
+        target, image_from_sample = split_target(batch["target"])
+        self.network.given = self.given(batch["keys"], image_from_sample)
+        return super().train_step(batch | {"target": target})
+
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Tell the front end about the slices, which only an oracle listens to."""
+        unmoved = identity(len(batch["data"]))
+        self.network.given = self.given(batch["keys"], unmoved)
+        return super().validation_step(batch)
+
+    def given(self, cases: Sequence[str], image_from_sample: torch.Tensor) -> Given:
+        """Return what is known of slices, in the frame to which they were moved.
+
+        Args:
+            cases: (batch,) names.
+            image_from_sample: (batch, 2, 3) by augmentation.
+        """
+        told = given_for(
+            [self.targets[case] for case in cases],
+            oracle=self.settings["front_end"]["normaliser"] == "oracle",
+        )
+        sample_from_image = invert(image_from_sample)
+        moved = compose(sample_from_image, told.image_from_canonical)
+        return Given(
+            upright(moved).to(self.device),
+            transform_points(sample_from_image, told.outline).to(self.device),
+        )
 
     def _build_loss(self) -> nn.Module:
-        return STNLoss(super()._build_loss(), self.network, self.settings["localiser"])
+        return STNLoss(super()._build_loss(), self.network, self.localiser)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the U-Nets' parameters, and the localiser's with their own rate."""
-        pose = list(self.network.pose.parameters())
+        pose = self.network.pose_parameters()
         own = {id(parameter) for parameter in pose}
         rest = [p for p in self.network.parameters() if id(p) not in own]
-        factor = self.settings["localiser"]["learning_rate_factor"]
-        return [{"params": rest}, {"params": pose, "lr": self.initial_lr * factor}]
+        if not pose:
+            return [{"params": rest}]
+        rate = self.initial_lr * self.localiser["learning_rate_factor"]
+        return [{"params": rest}, {"params": pose, "lr": rate}]
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
         """Clip the pose localiser's gradient on its own, just before each step.
@@ -245,39 +325,50 @@ class STNTrainer(DeepracTrainer):
         the localiser's.
         """
         optimizer, schedule = super().configure_optimizers()
-        pose = list(self.network.pose.parameters())
+        pose = self.network.pose_parameters()
 
         def clip(*_: Any) -> None:
-            torch.nn.utils.clip_grad_norm_(pose, 1.0)
+            norm = torch.nn.utils.clip_grad_norm_(pose, MAX_LOCALISER_GRADIENT)
+            self.gradient_norms.append(float(norm))
 
-        optimizer.register_step_pre_hook(clip)
+        if pose:
+            optimizer.register_step_pre_hook(clip)
         return optimizer, schedule
 
+    def localiser_gradient(self) -> float | None:
+        """Median norm of the localiser's gradient over the epoch; None without one."""
+        norms, self.gradient_norms = self.gradient_norms, []
+        return float(np.median(norms)) if norms else None
+
     def on_epoch_start(self) -> None:
-        """Calibrate template and crop on the training cases of the fold, once.
+        """Calibrate the crop on the training patients of the fold, once.
 
         Within the first epoch, so that its time counts as training.
         """
         super().on_epoch_start()
         if self.current_epoch == 0:
-            self.network.calibrate(self._labelled_slices())
+            cases, _ = self.do_split()
+            self.network.calibrate(self.given(cases, identity(len(cases))))
 
-    def _labelled_slices(
-        self, per_case: int = 16
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        dataset, _ = self.get_tr_and_val_datasets()
-        for case in sorted(dataset.identifiers):
-            data, seg, _, _ = dataset.load_case(case)
-            labels = np.asarray(seg[:])[0] > 0
-            slices = np.flatnonzero(labels.any(axis=(1, 2)))
-            if not len(slices):  # too small for one pixel of the matrix
-                continue
-            chosen = slices[:: max(1, len(slices) // per_case)]
-            image = np.stack([data[0, int(index)] for index in chosen])
-            yield tuple(
-                torch.from_numpy(array[:, None].astype(np.float32)).to(self.device)
-                for array in (image, labels[chosen])
-            )
+
+def given_for(targets: Sequence[CaseTarget], *, oracle: bool) -> Given:
+    """Return what is known of cases as tensors, in the frame of the image.
+
+    Args:
+        targets: one per slice.
+        oracle: whether the true transform is told where it is known.
+    """
+    transforms = [
+        target.best_known if oracle else target.image_from_canonical
+        for target in targets
+    ]
+    outlines = [target.outline for target in targets]
+    return Given(
+        *(
+            torch.from_numpy(np.stack(arrays)).float()
+            for arrays in (transforms, outlines)
+        )
+    )
 
 
 def seed_everything(seed: int) -> None:
@@ -297,17 +388,3 @@ def peak_host_bytes() -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _choose_blur_without_timing(transform: Any) -> None:
-    """Make Gaussian blur deterministic.
-
-    With ``benchmark`` on, batchgenerators times two implementations at run time and
-    keeps the faster one; they differ in the last bits, and so would repeated runs.
-    """
-    if isinstance(transform, GaussianBlurTransform):
-        transform.benchmark = False
-    for child in getattr(transform, "transforms", []):
-        _choose_blur_without_timing(child)
-    if hasattr(transform, "transform"):
-        _choose_blur_without_timing(transform.transform)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import beta
 
 from deeprac.cohort.phantom.canvas import Box, Canvas, box_around
 from deeprac.cohort.phantom.fields import (
@@ -15,10 +16,22 @@ from deeprac.cohort.phantom.fields import (
     smooth_max,
     smooth_min,
 )
-from deeprac.cohort.phantom.growth import Growth
+from deeprac.cohort.phantom.growth import REFERENCE_AGE_YEARS, Growth, growth
 
 OUTLINE_EXPONENT = 2.35
 """Of the superellipse of the outline: fuller than an ellipse, as an abdomen is."""
+
+
+def reference_radius_mm() -> float:
+    """Root mean square radius, per axis, of the reference child's outline in mm.
+
+    Of the superellipse ``|x / a|^p + |y / b|^p = 1``, whose mean square along x is
+    ``a^2 B(3 / p, 1 + 1 / p) / B(1 / p, 1 + 1 / p)``.
+    """
+    child, p = growth(REFERENCE_AGE_YEARS), OUTLINE_EXPONENT
+    share = beta(3 / p, 1 + 1 / p) / beta(1 / p, 1 + 1 / p)
+    squares = (child.body_width_mm / 2) ** 2 + (child.body_depth_mm / 2) ** 2
+    return float(np.sqrt(share * squares / 2))
 
 
 @dataclass(frozen=True)

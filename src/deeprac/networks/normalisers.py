@@ -1,0 +1,134 @@
+"""What brings slices to one size, pose and position; one class per kind.
+
+Each maps thumbnails of slices to a ``Pose``. A normaliser sees one slice at a time;
+what the slices of a case agree on is for ``STNUNet.locate``.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
+from deeprac.geometry.similarity import compose, identity
+from deeprac.geometry.warp import warp
+from deeprac.networks.front_end import Given, Pose
+from deeprac.networks.localiser import PoseLocaliser
+
+MOMENT_SIZE = 32
+"""Side in pixels at which the silhouette is measured.
+
+Its moments are as good as at 128 (docs/method.md), and following the silhouette costs
+the cube of the side.
+"""
+BOUND = 0.99
+"""Share of a learned bound from which a slice counts as being at it."""
+
+
+class NoNormaliser(nn.Module):
+    """Leave slices as they are."""
+
+    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
+        super().__init__()
+
+    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
+        """Return the identity for (batch, 1, size, size)."""
+        batch = len(seen)
+        return Pose(identity(batch, seen.device), seen.new_ones(batch).bool())
+
+
+class MomentNormaliser(nn.Module):
+    """Size, pose and position by the moments of the body's silhouette; not learned.
+
+    Args:
+        settings: the configuration's ``localiser`` section.
+        air: value of air in the normalised slices.
+    """
+
+    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
+        super().__init__()
+        self.air = air
+        self.radius = settings["canonical_radius"]
+        self.max_log_scale = 2 * settings["max_log_scale"]
+
+    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
+        """Estimate from (batch, 1, size, size) thumbnails, each on its own."""
+        return self.measure(seen)[0]
+
+    @torch.no_grad()
+    def measure(self, seen: Tensor) -> tuple[Pose, Tensor]:
+        """Return the estimate and the silhouette (batch, 1, MOMENT_SIZE, MOMENT_SIZE).
+
+        A silhouette that is not a body gives the identity, and is not believed.
+        """
+        small = functional.adaptive_avg_pool2d(seen.float(), MOMENT_SIZE)
+        body = silhouette(small, self.air)
+        measured = moments(body)
+        transform = canonicalise(
+            measured, radius=self.radius, max_log_scale=self.max_log_scale
+        )
+        return Pose(transform, is_body(measured)), body
+
+
+class LearnedNormaliser(nn.Module):
+    """A learned, bounded correction of the moments' estimate.
+
+    The localiser sees the slice as the moments would normalise it, so it has only the
+    rest to find. Its last layer starts at zero: at first this is ``MomentNormaliser``.
+
+    Args:
+        settings: the configuration's ``localiser`` section.
+        air: value of air in the normalised slices.
+    """
+
+    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
+        super().__init__()
+        self.air = air
+        self.moments = MomentNormaliser(settings, air=air)
+        self.localiser = PoseLocaliser(
+            settings["base_features"],
+            max_log_scale=settings["max_log_scale"],
+            max_angle_rad=math.radians(settings["max_angle_deg"]),
+            max_shift=settings["max_shift"],
+        )
+
+    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
+        """Estimate from (batch, 1, size, size) thumbnails, each on its own."""
+        estimate, body = self.moments.measure(seen)
+        size = tuple(seen.shape[-2:])
+        transform = estimate.image_from_canonical
+        upright = warp(seen, transform, size, fill=self.air)
+        residual, raw = self.localiser(upright, warp(body, transform, size, fill=0.0))
+        # Without a body there is nothing to correct: the identity stays.
+        believed = estimate.believed
+        residual = torch.where(
+            believed[:, None, None], residual, identity(len(seen), seen.device)
+        )
+        return Pose(compose(transform, residual), believed, raw)
+
+
+class OracleNormaliser(nn.Module):
+    """Be told the transform: the ceiling of normalising size and pose."""
+
+    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
+        super().__init__()
+
+    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
+        """Return what was given.
+
+        Raises:
+            ValueError: nothing was given.
+        """
+        if given is None:
+            raise ValueError("an oracle has to be given the transform")
+        return Pose(given.image_from_canonical, seen.new_ones(len(seen)).bool())
+
+
+NORMALISERS: dict[str, type[nn.Module]] = {
+    "none": NoNormaliser,
+    "moments": MomentNormaliser,
+    "stn": LearnedNormaliser,
+    "oracle": OracleNormaliser,
+}

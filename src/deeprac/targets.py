@@ -1,0 +1,66 @@
+"""targets.csv: where size, pose and labels of every case lie. No torch.
+
+All in normalised coordinates of the padded square (``deeprac.evaluation.square``), so
+the same at every matrix. Written by ``deeprac.preprocessing.targets``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeprac.evaluation.tidy import read_tidy
+
+ENTRIES = ("11", "12", "13", "21", "22", "23")
+TARGET_COLUMNS = tuple(f"t{entry}" for entry in ENTRIES)
+"""image_from_canonical that training aims at, row by row."""
+TRUTH_COLUMNS = tuple(f"p{entry}" for entry in ENTRIES)
+"""The same from the phantom's true transform; empty where there is none."""
+OUTLINE_POINTS = 16
+OUTLINE_COLUMNS = tuple(
+    f"{axis}{index}" for index in range(OUTLINE_POINTS) for axis in "xy"
+)
+"""Points of the convex hull of all labelled voxels, seen along the patient's axis."""
+COLUMNS = ("case", *TARGET_COLUMNS, *TRUTH_COLUMNS, *OUTLINE_COLUMNS)
+
+
+@dataclass(frozen=True)
+class CaseTarget:
+    """Where size, pose and labels of a case lie.
+
+    Attributes:
+        image_from_canonical: ``(2, 3)`` target of size, pose and position.
+        truth: ``(2, 3)`` true transform of a phantom, or None.
+        outline: ``(16, 2)`` points (x, y) of the labels' convex hull.
+    """
+
+    image_from_canonical: NDArray[np.float64]
+    truth: NDArray[np.float64] | None
+    outline: NDArray[np.float64]
+
+    @property
+    def best_known(self) -> NDArray[np.float64]:
+        """The truth where it is known, else the target: what an oracle is told."""
+        return self.image_from_canonical if self.truth is None else self.truth
+
+
+def read_targets(path: Path) -> Mapping[str, CaseTarget]:
+    """Read the targets of all cases.
+
+    Raises:
+        MetricsError: the file is missing or lacks a column.
+    """
+    table = read_tidy(path, COLUMNS, remedy="Run `deeprac targets`.")
+    targets = {}
+    for _, row in table.iterrows():
+        truth = row[list(TRUTH_COLUMNS)].to_numpy(float).reshape(2, 3)
+        targets[row.case] = CaseTarget(
+            image_from_canonical=row[list(TARGET_COLUMNS)]
+            .to_numpy(float)
+            .reshape(2, 3),
+            truth=None if np.isnan(truth).any() else truth,
+            outline=row[list(OUTLINE_COLUMNS)].to_numpy(float).reshape(-1, 2),
+        )
+    return targets
