@@ -136,6 +136,34 @@ def every_run(name):
     )
 
 
+def told_targets(wildcards):
+    """Where patients and their labels lie, for the methods that are told so."""
+    method = METHODS[wildcards.experiment]
+    told = "oracle" in (method["normaliser"], method["crop"])
+    return f"{RESULTS}/targets.csv" if told else []
+
+
+def stressed_runs(_):
+    """stress.csv of every selected run that is put under stress."""
+    experiments = CONFIG["stress"]["experiments"]
+    if not experiments:
+        raise WorkflowError(
+            "stress.experiments is empty: name the experiments that are to be put "
+            "under stress."
+        )
+    return expand(
+        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/stress.csv",
+        experiment=experiments,
+        seed=CONFIG["run"]["seeds"],
+        fold=CONFIG["run"]["folds"],
+    )
+
+
+def stress_summary(_):
+    """The table from which the stress curves are drawn; none without stress."""
+    return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
+
+
 def figure_titles():
     """The figures by file name, with their titles in the report."""
     experiments = CONFIG["run"]["experiments"]
@@ -148,6 +176,8 @@ def figure_titles():
     if any(METHODS[name]["normaliser"] == "stn" for name in experiments):
         titles["stn_slices"] = "What the STN does to slices"
         titles["stn_mean_image"] = "Mean image before and after the STN"
+    if CONFIG["stress"]["experiments"]:
+        titles["stress_curves"] = "Dice under rotation, zoom and shift"
     for matrix in CONFIG["matrices"]:
         if any(EXPERIMENTS[name]["matrix"] == matrix for name in experiments):
             titles[f"overlays_{matrix}"] = f"Best, median and worst case, {matrix}"

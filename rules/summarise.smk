@@ -78,6 +78,7 @@ rule figures:
         curves=every_run("training.csv"),
         transforms=every_run("transforms.csv"),
         predictions=every_run("predictions"),
+        stress=stress_summary,
     output:
         [
             report(

@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "train": "train one fold of one experiment",
     "predict": "segment the held-out cases of one fold",
     "evaluate": "compare the predictions of one fold with the labels",
+    "stress": "segment the held-out cases of one fold turned, zoomed and shifted",
     "summarise": "collect all runs into two tidy tables",
     "tables": "write the paper's tables beside ours",
     "figures": "draw the figures",

@@ -71,6 +71,28 @@ def test_only_the_chosen_experiments_folds_and_seeds_are_planned(folder):
     assert jobs["preprocess"] == 1
 
 
+RUN = "run={experiments: [coarse_nnunet, coarse_stn], folds: [0, 1], seeds: [0, 7]}"
+
+
+def test_stress_is_planned_only_for_the_experiments_that_ask_for_it(folder):
+    assert "stress_fold" not in planned_jobs(folder, "--config", RUN)
+    jobs = planned_jobs(folder, "--config", RUN, "stress={experiments: [coarse_stn]}")
+    assert jobs["stress_fold"] == 2 * 2
+    assert jobs["summarise_stress"] == jobs["figures"] == 1
+    only = planned_jobs(
+        folder, "stress", "--config", RUN, "stress={experiments: [coarse_stn]}"
+    )
+    assert only["stress_fold"] == 2 * 2
+    assert only["stress"] == 1
+    assert "tables" not in only
+
+
+def test_stress_without_experiments_is_refused(folder):
+    result = snakemake(folder, "-n", "stress")
+    assert result.returncode != 0
+    assert "stress.experiments is empty: name the experiments" in result.stdout
+
+
 def test_an_unknown_key_stops_at_once_with_its_name(folder):
     result = snakemake(folder, "-n", "--config", "training={epoch: 3}")
     assert result.returncode != 0

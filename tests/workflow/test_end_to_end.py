@@ -41,6 +41,7 @@ def test_figures_exist_as_png_and_svg(results):
     names = {path.stem for path in (results / "figures").glob("*.png")}
     assert names == {path.stem for path in (results / "figures").glob("*.svg")}
     assert {"dice_by_method", "stn_slices", "overlays_coarse", "overlays_fine"} <= names
+    assert "stress_curves" in names
 
 
 def test_each_run_left_its_record_and_predictions(results):
@@ -56,6 +57,14 @@ def test_each_run_left_its_record_and_predictions(results):
         assert predicted == {f"{case}.nii.gz" for case in held_out}
 
 
+def test_stress_is_scored_on_all_held_out_cases(results):
+    held_out = json.loads((results / "splits_final.json").read_text())[0]["val"]
+    table = pd.read_csv(results / "summary/stress.csv", keep_default_na=False)
+    assert set(table.case) == set(held_out)
+    # Two experiments, upright and three changes, two labels.
+    assert len(table) == 2 * len(held_out) * 4 * 2
+
+
 def test_only_final_checkpoints_are_kept_and_take_no_space(results):
     kept = sorted((results / ".checkpoints").rglob("*.pth"))
     assert {path.name for path in kept} == {"checkpoint_final.pth"}
@@ -64,7 +73,8 @@ def test_only_final_checkpoints_are_kept_and_take_no_space(results):
 
 def test_columns_are_documented(results):
     documented = (ROOT / "config/README.md").read_text()
-    tables = ("cohort/cases.csv", "summary/cases.csv", "summary/runs.csv")
+    tables = ("cohort/cases.csv", *(f"summary/{n}.csv" for n in ("cases", "runs")))
+    tables += ("summary/stress.csv",)
     for table in tables:
         for column in pd.read_csv(results / table, nrows=0).columns:
             assert f"`{column}`" in documented, f"{table}: {column}"

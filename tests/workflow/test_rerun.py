@@ -20,6 +20,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("verb")
 for name in ("config", "workers", "matrix", "experiment", "seed", "fold"):
     parser.add_argument(f"--{name}")
+parser.add_argument("--stress", action="store_true")
 args = parser.parse_args()
 layout = Layout.of(load_config([Path(args.config)]))
 model = layout.model(str(args.experiment), args.seed)
@@ -27,7 +28,8 @@ run = layout.run(str(args.experiment), args.seed, args.fold)
 checkpoint = layout.checkpoints(str(args.experiment), args.seed, args.fold) / "latest"
 tables, figures = layout.tables, layout.figures
 FIGURES = ("dice_by_method", "time_vs_dice", "memory", "training_curves",
-           "stn_slices", "stn_mean_image", "overlays_coarse", "overlays_fine")
+           "stn_slices", "stn_mean_image", "stress_curves", "overlays_coarse",
+           "overlays_fine")
 outputs = {
     "cohort": [layout.cases_csv],
     "splits": [layout.splits],
@@ -37,7 +39,9 @@ outputs = {
     "train": [run / n for n in ("checkpoint_final.pth", "run.json", "training.csv")],
     "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv"],
     "evaluate": [run / "metrics.csv"],
-    "summarise": [layout.summary_cases, layout.summary_runs],
+    "stress": [run / "stress.csv"],
+    "summarise": [layout.summary_stress] if args.stress else
+                 [layout.summary_cases, layout.summary_runs],
     "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all")
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
@@ -51,7 +55,8 @@ if args.verb == "train" and Path("fail").exists():
     raise SystemExit(1)
 """
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet")
-DOWNSTREAM = {"predict", "evaluate", "summarise", "tables", "figures", "all"}
+STRESS = {"stress_fold", "summarise_stress"}
+DOWNSTREAM = {"predict", "evaluate", "summarise", "tables", "figures", "all"} | STRESS
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,7 @@ def checkout(tmp_path_factory):
     (folder / "three.yaml").write_text(
         f"run: {{experiments: [{', '.join(EXPERIMENTS)}], folds: [0]}}\n"
         "splits: {folds: 2}\n"
+        "stress: {experiments: [coarse_stn]}\n"
     )
     snakefile = folder / "Snakefile"
     result = snakemake(
@@ -129,6 +135,18 @@ def test_mirroring_predicts_again_without_training(checkout):
     jobs = replanned(checkout, "inference={mirroring: true}")
     assert jobs["predict"] == 3
     assert "train_fold" not in jobs
+
+
+def test_stress_is_repeated_without_predictions_and_trainings(checkout):
+    jobs = replanned(checkout, "stress={angles_deg: [10]}")
+    assert set(jobs) == STRESS | {"figures", "all"}
+    assert jobs["stress_fold"] == 1
+
+
+def test_one_more_experiment_under_stress_leaves_the_finished_one(checkout):
+    jobs = replanned(checkout, "stress={experiments: [coarse_stn, fine_nnunet]}")
+    assert set(jobs) == STRESS | {"figures", "all"}
+    assert jobs["stress_fold"] == 1
 
 
 def test_one_more_experiment_leaves_the_finished_ones(checkout):

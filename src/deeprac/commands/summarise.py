@@ -1,4 +1,4 @@
-"""Verb summarise: all runs into summary/cases.csv and summary/runs.csv."""
+"""Verb summarise: all runs into summary/cases.csv and summary/runs.csv, or stress."""
 
 import argparse
 
@@ -10,6 +10,11 @@ EXAMPLE = "deeprac summarise --config results/demo/config.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
+    parser.add_argument(
+        "--stress",
+        action="store_true",
+        help="collect the runs under stress into summary/stress.csv instead",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -20,6 +25,11 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     layout = Layout.of(config)
+    if args.stress:
+        from deeprac.evaluation.stress import collect_stress
+
+        write_csv(layout.summary_stress, collect_stress(config, layout))
+        return
     cases, runs = collect_cases(config, layout), collect_runs(config, layout)
     write_csv(layout.summary_cases, cases)
     write_csv(layout.summary_runs, runs)

@@ -8,6 +8,7 @@ from deeprac.reporting.figures import (
     overlays,
     stn_mean_image,
     stn_slices,
+    stress_curves,
     time_vs_dice,
     training_curves,
 )
@@ -20,6 +21,8 @@ FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "training_curves": training_curves.make,
     "stn_slices": stn_slices.make,
     "stn_mean_image": stn_mean_image.make,
+    "stress_curves": stress_curves.make,
     "overlays": overlays.make,
 }
-"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one."""
+"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one, and
+``stress_curves`` none where no experiment is put under stress."""

@@ -1,0 +1,54 @@
+# The held-out cases of one fold turned, zoomed and shifted, one change at a time. As
+# predict, it takes the whole machine; it segments every case once for each change.
+rule stress_fold:
+    input:
+        cases="<results>/cohort/cases.csv",
+        splits="<results>/splits_final.json",
+        plans="<results>/{experiment}/seed{seed}/plans.json",
+        weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
+        targets=told_targets,
+    output:
+        "<results>/{experiment}/seed{seed}/fold_{fold}/stress.csv",
+    log:
+        "<logs>/stress/{experiment}/seed{seed}/fold_{fold}.log",
+    benchmark:
+        "<benchmarks>/stress/{experiment}/seed{seed}/fold_{fold}.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: ALL_CORES
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        config=CONFIG_FILE,
+        stress=section("stress", "experiments"),
+        mirroring=CONFIG["inference"]["mirroring"],
+    shell:
+        "python -m deeprac stress --config {params.config}"
+        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --fold {wildcards.fold} 2>&1 | tee {log}"
+
+
+# One tidy table of all runs under stress.
+rule summarise_stress:
+    input:
+        splits="<results>/splits_final.json",
+        stress=stressed_runs,
+    output:
+        "<results>/summary/stress.csv",
+    log:
+        "<logs>/summarise_stress.log",
+    benchmark:
+        "<benchmarks>/summarise_stress.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=CONFIG_FILE,
+    shell:
+        "python -m deeprac summarise --stress --config {params.config} > {log} 2>&1"

@@ -1,0 +1,135 @@
+"""The held-out cases of one run under stress."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from deeprac.config import Config
+from deeprac.errors import RunError
+from deeprac.evaluation.dice import dice
+from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
+from deeprac.files import write_csv
+from deeprac.inference.held_out import held_out_cases
+from deeprac.inference.predictor import Predictor
+from deeprac.inference.stress import (
+    LabelledCase,
+    stress_case,
+    stress_given,
+    stressed_from_image,
+)
+from deeprac.labels import FOREGROUND
+from deeprac.layout import Layout
+from deeprac.networks.front_end import Given
+from deeprac.training.device import resolve_device
+from deeprac.volumes import read_volume
+
+GivenOf = Callable[[str, int], Given | None]
+"""What a network is told of a case: by name and number of slices; None: nothing."""
+
+
+def told_nothing(case: str, n_slices: int) -> None:
+    """What all networks but oracles are told of a case."""
+
+
+def stress_fold(
+    config: Config,
+    experiment: str,
+    seed: int,
+    fold: int,
+    *,
+    given_of: GivenOf = told_nothing,
+) -> None:
+    """Segment the held-out cases of a fold under every condition; write stress.csv.
+
+    Args:
+        config: the whole configuration.
+        experiment: name of the experiment.
+        seed: seed of the run.
+        fold: number of the fold.
+        given_of: what the network is told of an upright case; it is moved along with
+            the patient.
+
+    Raises:
+        RunError: the run is missing, a held-out case is not in the cohort, or an oracle
+            is told nothing.
+        DeviceError: the device is not there.
+    """
+    layout = Layout.of(config)
+    device = resolve_device(config.training.device)
+    predictor = Predictor.from_run(layout.model(experiment, seed), fold, device)
+    predictor.settings["inference"] = asdict(config.inference)
+    held_out = held_out_cases(layout, fold)
+    shown = conditions(config.stress)
+    rows = []
+    total = len(held_out) * len(shown)
+    with tqdm(total=total, desc=f"{experiment} fold {fold}", unit="case") as progress:
+        for row in held_out.itertuples():
+            case = _read(layout, row.image, row.label)
+            given = given_of(row.case, len(case.image))
+            _check_told(predictor.settings["front_end"], given, row.case)
+            names = {"case": row.case, "patient": row.patient}
+            for condition in shown:
+                scores = score(predictor, case, condition, given=given)
+                rows += [names | entry for entry in scores]
+                progress.update()
+    table = pd.DataFrame(rows).assign(
+        cohort=config.cohort.name, experiment=experiment, fold=fold, seed=seed
+    )
+    target = layout.run(experiment, seed, fold) / "stress.csv"
+    write_csv(target, table[list(STRESS_COLUMNS)])
+
+
+def score(
+    predictor: Predictor,
+    case: LabelledCase,
+    condition: Condition,
+    *,
+    given: Given | None,
+) -> list[dict[str, Any]]:
+    """Segment one case under one condition and compare it with its label map.
+
+    Args:
+        predictor: the trained network.
+        case: the case as it is.
+        condition: what is changed.
+        given: what the network is told of the upright case.
+
+    Returns:
+        One row per label: label, kind, value, dice (as in metrics.csv), visible and
+        n_slices.
+    """
+    shown = stress_case(case, condition, air=predictor.settings["air"])
+    if given is not None:
+        given = stress_given(given, stressed_from_image(condition))
+    predicted = predictor.predict(shown.image, case.spacing, given=given).labels
+    return [
+        {
+            "label": label.title,
+            "kind": condition.kind.value,
+            "value": condition.value,
+            "dice": dice(predicted, shown.labels, label),
+            "visible": shown.visible[label],
+            "n_slices": len(case.image),
+        }
+        for label in FOREGROUND
+    ]
+
+
+def _read(layout: Layout, image: str, label: str) -> LabelledCase:
+    volume, geometry = read_volume(layout.cohort / image)
+    labels, _ = read_volume(layout.cohort / label)
+    return LabelledCase(volume, labels, geometry.GetSpacing()[::-1])
+
+
+def _check_told(
+    front_end: dict[str, Any] | None, given: Given | None, case: str
+) -> None:
+    kinds = (front_end or {}).get("normaliser"), (front_end or {}).get("crop")
+    if "oracle" in kinds and given is None:
+        raise RunError(
+            f"An oracle has to be told where the patient lies; case {case} has no "
+            "target. Run `deeprac targets` first."
+        )
