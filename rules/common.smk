@@ -136,8 +136,14 @@ def every_run(name):
     )
 
 
+def taught_targets(wildcards):
+    """Where patients and their labels lie, for front ends that are trained with it."""
+    kinds = {METHODS[wildcards.experiment][key] for key in ("normaliser", "crop")}
+    return [] if kinds <= {"none", "stn_released"} else f"{RESULTS}/targets.csv"
+
+
 def told_targets(wildcards):
-    """Where patients and their labels lie, for the methods that are told so."""
+    """The same at inference, where only oracles may know."""
     method = METHODS[wildcards.experiment]
     told = "oracle" in (method["normaliser"], method["crop"])
     return f"{RESULTS}/targets.csv" if told else []
@@ -173,7 +179,7 @@ def figure_titles():
         "memory": "Memory",
         "training_curves": "Training curves",
     }
-    if any(METHODS[name]["normaliser"] == "stn" for name in experiments):
+    if any(METHODS[name]["normaliser"] != "none" for name in experiments):
         titles["stn_slices"] = "What the STN does to slices"
         titles["stn_mean_image"] = "Mean image before and after the STN"
     if CONFIG["stress"]["experiments"]:

@@ -32,7 +32,7 @@ rule train_fold:
         plans="<results>/{experiment}/seed{seed}/plans.json",
         splits="<results>/splits_final.json",
         slices=slices,
-        targets="<results>/targets.csv",
+        targets=taught_targets,
     output:
         "<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
         "<results>/{experiment}/seed{seed}/fold_{fold}/run.json",

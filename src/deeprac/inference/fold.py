@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from deeprac.cohort.splits import read_cases
 from deeprac.config import Config
-from deeprac.errors import RunError
-from deeprac.files import read_json, write_csv
+from deeprac.files import write_csv
+from deeprac.inference.held_out import held_out_cases
 from deeprac.inference.predictor import Prediction, Predictor
 from deeprac.layout import Layout
-from deeprac.targets import ENTRIES, read_targets
+from deeprac.targets import ENTRIES
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume, write_label_map
 
@@ -35,20 +34,20 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     device = resolve_device(config.training.device)
     predictor = Predictor.from_run(model, fold, device)
     predictor.settings["inference"] = asdict(config.inference)
-    images = _images(layout)
-    held_out = read_json(layout.splits)[fold]["val"]
-    missing = sorted(set(held_out) - set(images))
-    if missing:
-        raise RunError(
-            f"Fold {fold} of {layout.splits} names cases that {layout.cases_csv} does "
-            f"not have: {', '.join(missing)}. Run `deeprac splits` again."
-        )
-    targets = read_targets(layout.targets)
+    told = predictor.told(layout.targets)
     tables = []
-    for case in tqdm(held_out, desc=f"{experiment} fold {fold}", unit="case"):
-        image, geometry = read_volume(layout.cohort / images[case])
-        given = predictor.told(targets[case], len(image))
-        prediction = predictor.predict(image, geometry.GetSpacing()[::-1], given)
+    held_out = held_out_cases(layout, fold)
+    for row in tqdm(
+        held_out.itertuples(),
+        total=len(held_out),
+        desc=f"{experiment} fold {fold}",
+        unit="case",
+    ):
+        case = row.case
+        image, geometry = read_volume(layout.cohort / row.image)
+        prediction = predictor.predict(
+            image, geometry.GetSpacing()[::-1], told(case, len(image))
+        )
         path = target / "predictions" / f"{case}.nii.gz"
         write_label_map(path, prediction.labels, geometry)
         tables.append(transform_table(case, prediction))
@@ -73,8 +72,3 @@ def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
         fallback=prediction.fallback.astype(int),
         at_bound=prediction.at_bound.astype(int),
     )
-
-
-def _images(layout: Layout) -> dict[str, str]:
-    cases = read_cases(layout.cases_csv)
-    return dict(zip(cases["case"], cases["image"], strict=True))

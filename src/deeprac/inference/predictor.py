@@ -1,6 +1,6 @@
 """Segment whole cases with one run, batch by batch of slices."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -20,9 +20,12 @@ from deeprac.labels import Label
 from deeprac.networks.front_end import Given, Located
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor
-from deeprac.targets import CaseTarget
+from deeprac.targets import read_targets
 from deeprac.training.plans import CONFIGURATION
 from deeprac.training.trainer import given_for
+
+Told = Callable[[str, int], Given | None]
+"""What a network is told of a case, by name and number of slices; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,27 @@ class Predictor:
         self.has_front_end = self.settings["front_end"] is not None
         self.network = network.to(device).eval()
 
-    def told(self, target: CaseTarget, slices: int) -> Given | None:
-        """Return what an oracle is told of a case's slices; None for all others."""
+    def told(self, targets_csv: Path) -> "Told":
+        """Return what says what this network is told of a case.
+
+        Only oracles are told anything; for all others the file is not even read.
+
+        Args:
+            targets_csv: where size, pose and labels of every case lie.
+
+        Raises:
+            MetricsError: an oracle's file is missing or lacks a column.
+        """
         front_end = self.settings["front_end"] or {}
         kinds = (front_end.get("normaliser"), front_end.get("crop"))
         if "oracle" not in kinds:
-            return None
-        return given_for([target] * slices, oracle=kinds[0] == "oracle")
+            return lambda case, slices: None
+        targets = read_targets(targets_csv)
+
+        def told(case: str, slices: int) -> Given:
+            return given_for([targets[case]] * slices, oracle=kinds[0] == "oracle")
+
+        return told
 
     @classmethod
     def from_run(cls, model: Path, fold: int, device: torch.device) -> "Predictor":

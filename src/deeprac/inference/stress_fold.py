@@ -1,6 +1,5 @@
 """The held-out cases of one run under stress."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +7,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
-from deeprac.errors import RunError
 from deeprac.evaluation.dice import dice
 from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
@@ -26,22 +24,8 @@ from deeprac.networks.front_end import Given
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume
 
-GivenOf = Callable[[str, int], Given | None]
-"""What a network is told of a case: by name and number of slices; None: nothing."""
 
-
-def told_nothing(case: str, n_slices: int) -> None:
-    """What all networks but oracles are told of a case."""
-
-
-def stress_fold(
-    config: Config,
-    experiment: str,
-    seed: int,
-    fold: int,
-    *,
-    given_of: GivenOf = told_nothing,
-) -> None:
+def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Segment the held-out cases of a fold under every condition; write stress.csv.
 
     Args:
@@ -49,18 +33,16 @@ def stress_fold(
         experiment: name of the experiment.
         seed: seed of the run.
         fold: number of the fold.
-        given_of: what the network is told of an upright case; it is moved along with
-            the patient.
 
     Raises:
-        RunError: the run is missing, a held-out case is not in the cohort, or an oracle
-            is told nothing.
+        RunError: the run is missing, or a held-out case is not in the cohort.
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
     device = resolve_device(config.training.device)
     predictor = Predictor.from_run(layout.model(experiment, seed), fold, device)
     predictor.settings["inference"] = asdict(config.inference)
+    told = predictor.told(layout.targets)
     held_out = held_out_cases(layout, fold)
     shown = conditions(config.stress)
     rows = []
@@ -68,8 +50,7 @@ def stress_fold(
     with tqdm(total=total, desc=f"{experiment} fold {fold}", unit="case") as progress:
         for row in held_out.itertuples():
             case = _read(layout, row.image, row.label)
-            given = given_of(row.case, len(case.image))
-            _check_told(predictor.settings["front_end"], given, row.case)
+            given = told(row.case, len(case.image))
             names = {"case": row.case, "patient": row.patient}
             for condition in shown:
                 scores = score(predictor, case, condition, given=given)
@@ -122,14 +103,3 @@ def _read(layout: Layout, image: str, label: str) -> LabelledCase:
     volume, geometry = read_volume(layout.cohort / image)
     labels, _ = read_volume(layout.cohort / label)
     return LabelledCase(volume, labels, geometry.GetSpacing()[::-1])
-
-
-def _check_told(
-    front_end: dict[str, Any] | None, given: Given | None, case: str
-) -> None:
-    kinds = (front_end or {}).get("normaliser"), (front_end or {}).get("crop")
-    if "oracle" in kinds and given is None:
-        raise RunError(
-            f"An oracle has to be told where the patient lies; case {case} has no "
-            "target. Run `deeprac targets` first."
-        )
