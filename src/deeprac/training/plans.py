@@ -12,6 +12,7 @@ from deeprac.preprocessing.intensity import normalised_air
 
 CONFIGURATION = "2d"
 STN_CLASS = "deeprac.networks.stn_unet.STNUNet"
+RELEASED_CLASS = "deeprac.networks.released.ReleasedUNet"
 RESAMPLING = {
     "resampling_fn_data": "resample_data_or_seg_to_shape",
     "resampling_fn_seg": "resample_data_or_seg_to_shape",
@@ -158,6 +159,14 @@ def _architecture(
     kwargs = unet_kwargs(size, config.network)
     if not method.has_front_end:
         name = NETWORK_CLASS
+    elif method.is_released:
+        name = RELEASED_CLASS
+        kwargs |= {
+            "matrix_size": config.matrices[experiment.matrix].size,
+            "network_input_size": size,
+            "normalise": method.normaliser != "none",
+            "crop": method.crop != "none",
+        }
     else:
         name = STN_CLASS
         kwargs |= {

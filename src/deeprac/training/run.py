@@ -26,6 +26,7 @@ from deeprac.targets import OUTLINE_POINTS
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.plans import CONFIGURATION, MACHINE_KEYS, read_plans
+from deeprac.training.released import ReleasedTrainer
 from deeprac.training.trainer import DeepracTrainer, STNTrainer
 
 SCHEMA_VERSION = 1
@@ -46,10 +47,16 @@ def build_trainer(
     Returns:
         A trainer that is not yet initialised.
     """
-    trainer = STNTrainer if plans["deeprac"]["front_end"] else DeepracTrainer
+    trainer = _trainer_class(plans["deeprac"]["front_end"])
     # nnU-Net pops this undocumented key from the plans that it is given.
     plans = deepcopy(plans) | {"continue_training": False}
     return trainer(plans, CONFIGURATION, fold, dataset, device)
+
+
+def _trainer_class(front_end: dict[str, Any] | None) -> type[DeepracTrainer]:
+    if front_end is None:
+        return DeepracTrainer
+    return ReleasedTrainer if front_end["released"] else STNTrainer
 
 
 def measure_step(trainer: DeepracTrainer) -> StepCost:
