@@ -43,7 +43,7 @@ def build_trainer(
     Returns:
         A trainer that is not yet initialised.
     """
-    trainer = STNTrainer if plans["deeprac"]["localiser"] else DeepracTrainer
+    trainer = STNTrainer if plans["deeprac"]["front_end"] else DeepracTrainer
     # nnU-Net pops this undocumented key from the plans that it is given.
     plans = deepcopy(plans) | {"continue_training": False}
     return trainer(plans, CONFIGURATION, fold, dataset, device)
@@ -62,10 +62,15 @@ def measure_step(trainer: DeepracTrainer) -> StepCost:
         loss = trainer._build_loss()
     finally:
         trainer.network = own
-    batch, size = configuration.batch_size, configuration.patch_size[0]
-    image = torch.zeros(batch, 1, size, size, device="meta")
+    batch, patch = configuration.batch_size, configuration.patch_size
+    image = torch.zeros(batch, 1, *patch, device="meta")
     target = [
-        torch.zeros(batch, 1, *(round(size * s) for s in scale), device="meta")
+        torch.zeros(
+            batch,
+            1,
+            *(round(side * s) for side, s in zip(patch, scale, strict=True)),
+            device="meta",
+        )
         for scale in trainer._get_deep_supervision_scales()
     ]
     return step_cost(counted, loss, image, target)
@@ -229,7 +234,7 @@ def _run_record(
             **training,
             "augment": settings["augment"],
             "batch_size": trainer.configuration_manager.batch_size,
-            "matrix_size": trainer.configuration_manager.patch_size[0],
+            "matrix_size": settings["matrix_size"],
             "network_input_size": settings["network_input_size"],
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],
