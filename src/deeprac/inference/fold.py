@@ -10,7 +10,8 @@ from deeprac.cohort.splits import read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json, write_csv
-from deeprac.inference.predictor import Prediction, Predictor
+from deeprac.inference.load import load_predictor
+from deeprac.inference.predictor import Prediction
 from deeprac.layout import Layout
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume, write_label_map
@@ -34,7 +35,7 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     model, target = layout.model(experiment, seed), layout.run(experiment, seed, fold)
     device = resolve_device(config.training.device)
-    predictor = Predictor.from_run(model, fold, device)
+    predictor = load_predictor(model, fold, device)
     predictor.settings["inference"] = asdict(config.inference)
     images = _images(layout)
     held_out = read_json(layout.splits)[fold]["val"]

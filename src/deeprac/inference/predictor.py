@@ -1,15 +1,18 @@
 """Segment whole cases with one run, batch by batch of slices."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from nnunetv2.utilities.plans_handling.plans_handler import (
+    ConfigurationManager,
+    PlansManager,
+)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,6 +24,8 @@ from deeprac.networks.stn_unet import STNUNet
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor
 from deeprac.training.plans import CONFIGURATION
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -58,16 +63,7 @@ class Predictor:
         self.configuration = self.plans.get_configuration(CONFIGURATION)
         self.preprocessor = MatrixPreprocessor(self.settings["air"])
         self.device = device
-        network = get_network_from_plans(
-            self.configuration.network_arch_class_name,
-            self.configuration.network_arch_init_kwargs,
-            self.configuration.network_arch_init_kwargs_req_import,
-            input_channels=1,
-            output_channels=len(Label),
-            deep_supervision=False,
-        )
-        network.load_state_dict(weights)
-        self.network = network.to(device).eval()
+        self.network = trained_network(self.configuration, weights).to(device)
 
     @classmethod
     def from_run(cls, model: Path, fold: int, device: torch.device) -> "Predictor":
@@ -81,22 +77,7 @@ class Predictor:
         Raises:
             RunError: the weights are missing or belong to other plans.
         """
-        checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
-        if not checkpoint.exists():
-            raise RunError(
-                f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
-            )
-        # nnU-Net's checkpoints hold more than tensors; ours come from this workflow.
-        content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-        try:
-            return cls(
-                read_json(model / "plans.json"), content["network_weights"], device
-            )
-        except RuntimeError as error:
-            raise RunError(
-                f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
-                "fold again with these plans."
-            ) from error
+        return load_run(cls, model, fold, device)
 
     def preprocess(self, image: NDArray, spacing: tuple[float, ...]) -> Tensor:
         """Return the slices of a case on the matrix, (slices, 1, size, size)."""
@@ -146,6 +127,50 @@ class Predictor:
                 mirrored, _, _ = _forward(self.network, batch.flip(axes))
                 views.append(mirrored.flip(axes).float())
         return torch.stack(views).mean(0), seen, canonical
+
+
+def load_run(
+    predictor: Callable[[dict[str, Any], dict[str, Tensor], torch.device], Kind],
+    model: Path,
+    fold: int,
+    device: torch.device,
+) -> Kind:
+    """Load a run into a predictor, made from its plans, weights and device.
+
+    Raises:
+        RunError: the weights are missing or belong to other plans.
+    """
+    checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
+    if not checkpoint.exists():
+        raise RunError(
+            f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
+        )
+    # nnU-Net's checkpoints hold more than tensors; ours come from this workflow.
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    plans = read_json(model / "plans.json")
+    try:
+        return predictor(plans, content["network_weights"], device)
+    except RuntimeError as error:
+        raise RunError(
+            f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
+            "fold again with these plans."
+        ) from error
+
+
+def trained_network(
+    configuration: ConfigurationManager, weights: dict[str, Tensor]
+) -> nn.Module:
+    """Build the network of the plans with its weights, for inference."""
+    network = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        input_channels=1,
+        output_channels=len(Label),
+        deep_supervision=False,
+    )
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _flips() -> Iterator[list[int]]:
