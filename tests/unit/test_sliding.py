@@ -141,6 +141,28 @@ def test_labels_return_to_an_anisotropic_native_grid(predictor, shape, spacing):
         np.testing.assert_allclose(*centres, atol=0.5)  # mm
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing", "seen"),
+    [
+        ((3, 80, 15), (4.0, 0.45, 1.8), (1, 3, 40, 30)),
+        ((5, 20, 60), (2.0, 1.8, 0.45), (1, 5, 40, 30)),
+    ],
+)
+def test_the_network_sees_the_planned_spacing_and_all_slices(
+    predictor, monkeypatch, shape, spacing, seen
+):
+    shapes = []
+
+    def watch(data):
+        shapes.append(tuple(data.shape))
+        return window(data)
+
+    window = predictor.window.predict_sliding_window_return_logits
+    monkeypatch.setattr(predictor.window, "predict_sliding_window_return_logits", watch)
+    predictor.predict(scene(shape, spacing)[0], spacing)
+    assert shapes == [seen]
+
+
 def test_images_smaller_than_a_patch_are_padded_and_cut_back(predictor):
     image, labels = scene((3, 40, 30), TARGET_MM)
     part = image[:, 24:, 4:14]  # 16 x 10 pixels, patches of 24 x 16
