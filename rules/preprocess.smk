@@ -1,4 +1,5 @@
-# Foreground intensities of the whole cohort, as nnU-Net measures them.
+# Foreground intensities, spacings and sizes of the whole cohort, as nnU-Net measures
+# them. A planned matrix takes its patch from here, in every rule alike.
 rule fingerprint:
     input:
         cases="<results>/cohort/cases.csv",

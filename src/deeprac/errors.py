@@ -4,7 +4,7 @@ DeepracError
 ├── ConfigError      a key, a value or a combination in the configuration
 ├── CohortError      a file of the cohort: missing, unreadable, implausible
 ├── SplitError       folds that leak, or that cannot be made
-├── PreprocessError  a case that cannot be brought onto the matrix
+├── PreprocessError  a case that cannot be brought onto the matrix, or planned for it
 ├── DeviceError      the device that the configuration asks for is not there
 ├── RunError         a run folder that does not fit its plans, or a training that failed
 └── MetricsError     predictions, labels or metric tables that do not fit together
@@ -31,7 +31,7 @@ class SplitError(DeepracError):
 
 
 class PreprocessError(DeepracError):
-    """A case cannot be brought onto the matrix."""
+    """A case cannot be brought onto the matrix, or the matrix cannot be planned."""
 
 
 class DeviceError(DeepracError):

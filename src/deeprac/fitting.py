@@ -1,5 +1,7 @@
 """Which inputs a U-Net that halves its input can take. Sides are in pixels."""
 
+from collections.abc import Sequence
+
 
 def unet_stages(input_size: int, min_feature_map: int) -> int:
     """Return the number of resolutions of a U-Net on a square input.
@@ -21,6 +23,16 @@ def fits(input_size: float, min_feature_map: int) -> bool:
     if input_size != round(input_size) or input_size < 2 * min_feature_map:
         return False
     return round(input_size) % 2 ** (unet_stages(input_size, min_feature_map) - 1) == 0
+
+
+def size_text(size: int | Sequence[int]) -> str:
+    """Return a side, or the height and width of a planned patch, as one word.
+
+    Example:
+        >>> size_text(512), size_text([384, 320])
+        ('512', '384x320')
+    """
+    return str(size) if isinstance(size, int) else "x".join(str(side) for side in size)
 
 
 def why_not(size: float, min_feature_map: int) -> str:

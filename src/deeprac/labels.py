@@ -19,5 +19,8 @@ class Label(IntEnum):
         return self.name.lower()
 
 
+LABEL_NUMBERS: dict[str, int] = {label.title: label.value for label in Label}
+"""Numbers by title, as nnU-Net's ``dataset.json`` lists them."""
+
 FOREGROUND: tuple[Label, ...] = (Label.KIDNEY, Label.TUMOUR)
 """The labels that are evaluated, in the order of the paper's tables."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from deeprac.config import Config, load_config
+from deeprac.config import PLANNED, Config, load_config
 from deeprac.evaluation.square import (
     CANONICAL_COLUMNS,
     INPUT_COLUMNS,
@@ -28,6 +28,8 @@ REPO = Path(__file__).parents[2]
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 CROP = np.array([[0.55, 0, 0.05], [0, 0.55, -0.05]])
 """canonical_from_input of every crop: slightly right of and above the centre."""
+PLANNED_PATCH = [384, 320]
+"""Patch (height, width) that stands for nnU-Net's plan of a planned matrix."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,10 @@ def _write_run(
     row = config.experiments[experiment]
     method, matrix = config.methods[row.method], config.matrices[row.matrix]
     cost = 1 + 0.5 * method.augment + 0.15 * (method.normaliser != "none")
-    cost *= method.network_input**2 * (matrix.size / 128) ** 2
+    planned = matrix.size == PLANNED
+    size = PLANNED_PATCH if planned else matrix.size
+    seen = PLANNED_PATCH if planned else config.network_input_size(experiment)
+    cost *= method.network_input**2 * (np.max(size) / 128) ** 2
     write_json(
         folder / "run.json",
         {
@@ -236,8 +241,8 @@ def _write_run(
                 "epochs": options.epochs,
                 "iterations_per_epoch": 10,
                 "batch_size": matrix.batch_size,
-                "matrix_size": matrix.size,
-                "network_input_size": config.network_input_size(experiment),
+                "matrix_size": size,
+                "network_input_size": seen,
                 "optimiser": "sgd",
                 "learning_rate": 0.01,
                 "augment": method.augment,

@@ -215,3 +215,43 @@ def test_methods_differ_in_colour_marker_and_name(tree):
     styles = method_styles(tree[1].config).values()
     assert len({(style.colour, style.marker) for style in styles}) == len(styles)
     assert len({style.label for style in styles}) == len(styles)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A tree with whole slices and nnU-Net's own plan side by side."""
+    rows = [
+        {"experiment": f"{matrix}_{method}", "matrix": matrix, "method": method}
+        for matrix, method in (
+            ("coarse", "nnunet"),
+            ("planned", "nnunet"),
+            ("planned", "nnunet_augment"),
+        )
+    ]
+    settings = {
+        "experiments": rows,
+        "matrices": {"planned": {"size": "planned", "batch_size": 8}},
+    }
+    names = tuple(row["experiment"] for row in rows)
+    folder = tmp_path_factory.mktemp("planned")
+    return _sources(folder, experiments=names, settings=settings)[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["dice_by_method", "time_vs_dice", "memory", "training_curves", "overlays"]
+)
+def test_figures_of_a_planned_matrix_say_so(planned, name):
+    words = [_texts(drawing.figure).lower() for drawing in FIGURES[name](planned)]
+    expected = {
+        "memory": "planned: nnu-net",
+        "overlays": "planned matrix, own spacing and patches",
+    }
+    assert expected.get(name, "planned matrix, own spacing") in words[-1]
+
+
+def test_rows_of_a_planned_matrix_refer_to_its_own_plain_row(planned):
+    rows = planned.rows.set_index("experiment")
+    assert rows.matrix_size["planned_nnunet"] == "384x320"
+    assert rows.time_ratio["planned_nnunet"] == 1
+    # 9 times 100 s, or 150 s with augmentation, and 5 s in the mean of the folds.
+    assert rows.time_ratio["planned_nnunet_augment"] == pytest.approx(1.5, abs=0.01)

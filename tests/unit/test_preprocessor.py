@@ -96,7 +96,7 @@ def test_a_saved_case_is_read_back_by_nnunet(preprocess, tmp_path):
     data, labels, properties = preprocess(*case())
     folder = tmp_path / "slices"
     folder.mkdir()
-    save_case(folder / "a.1", data, labels, properties)
+    save_case(folder / "a.1", data, labels, properties, (32, 32))
     dataset = nnUNetDatasetBlosc2(str(folder))
     assert list(dataset.identifiers) == ["a.1"]
     read, seg, _, stored = dataset.load_case("a.1")

@@ -43,9 +43,6 @@ class Threshold:
     def __post_init__(self):
         self.settings = {"air": -1000.0}
 
-    def told(self, targets_csv):
-        return self.teller
-
     def predict(self, image, spacing, given=None):
         self.received.append(given)
         labels = ((image > 120) & (image < 250)).astype(np.uint8)
@@ -66,7 +63,8 @@ def tree(tmp_path):
 
 
 def run(config, monkeypatch, network, fold=0):
-    monkeypatch.setattr(Predictor, "from_run", lambda *_: network)
+    monkeypatch.setattr(module, "load_predictor", lambda *_: network)
+    monkeypatch.setattr(module, "told_of", lambda *_: network.teller)
     module.stress_fold(config, EXPERIMENT, 0, fold)
     folder = Layout.of(config).run(EXPERIMENT, 0, fold)
     return pd.read_csv(folder / "stress.csv", keep_default_na=False)

@@ -52,6 +52,20 @@ TOY = {
     "inference": {"batch_size": 3},
 }
 
+PLANNED_TOY = TOY | {
+    "matrices": TOY["matrices"] | {"planned": {"size": "planned", "batch_size": 2}},
+    "experiments": [
+        {"experiment": "fine_nnunet", "matrix": "fine", "method": "nnunet"},
+        {"experiment": "planned", "matrix": "planned", "method": "nnunet"},
+        {
+            "experiment": "planned_augment",
+            "matrix": "planned",
+            "method": "nnunet_augment",
+        },
+    ],
+}
+"""The same with nnU-Net's own plan, which makes patches of 28 x 36 pixels."""
+
 
 def arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
     """CT in HU and labels (slices, height, width) of one case."""
@@ -71,11 +85,11 @@ def arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.int16), labels
 
 
-def write_config(folder: Path, **training: object) -> Path:
+def write_config(folder: Path, base: dict = TOY, **training: object) -> Path:
     """Write the toy configuration with changed training keys; return its path."""
-    content = TOY | {
+    content = base | {
         "results": str(folder),
-        "training": TOY["training"] | training,
+        "training": base["training"] | training,
     }
     path = folder / "toy.yaml"
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,9 +113,9 @@ def small_networks() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def make_cohort(folder: Path) -> tuple[Config, Path]:
-    """Write the cohort and prepare it for both matrices."""
-    path = write_config(folder)
+def make_cohort(folder: Path, base: dict = TOY) -> tuple[Config, Path]:
+    """Write the cohort and prepare it for all matrices of the configuration."""
+    path = write_config(folder, base)
     config = load_config([path])
     layout = Layout.of(config)
     rows = []

@@ -33,6 +33,18 @@ def test_an_own_cohort_needs_only_its_path(folder):
     assert jobs["train_fold"] == 8 * 5
 
 
+def test_nnunet_as_it_comes_is_an_experiment_as_any_other(folder):
+    (folder / "own.yaml").write_text(
+        "matrices: {planned: {size: planned, batch_size: 8}}\n"
+        "experiments:\n"
+        "  - {experiment: planned, matrix: planned, method: nnunet}\n"
+        "  - {experiment: planned_augment, matrix: planned, method: nnunet_augment}\n"
+    )
+    jobs = planned_jobs(folder, "--configfile", "own.yaml")
+    assert (jobs["fingerprint"], jobs["preprocess"], jobs["plan"]) == (1, 1, 2)
+    assert jobs["train_fold"] == jobs["predict"] == jobs["evaluate"] == 2 * 5
+
+
 def test_a_missing_cohort_folder_is_named_before_any_job(folder):
     (folder / "own.yaml").write_text(
         "cohort: {name: own, format: nnunet_raw, path: no/such}\n"

@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
 
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
+    from deeprac.files import read_json
     from deeprac.layout import Layout
 
     config = load_config(args.config)
@@ -37,9 +38,15 @@ def run(args: argparse.Namespace) -> None:
             workspace=Path(folder),
             data_workers=0,
         )
-        from deeprac.training.step import experiment_costs, format_costs
+        from deeprac.training.step import (
+            NOMINAL_FINGERPRINT,
+            experiment_costs,
+            format_costs,
+        )
 
-        costs = experiment_costs(config, experiments)
+        measured = Layout.of(config).fingerprint
+        fingerprint = read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
+        costs = experiment_costs(config, experiments, fingerprint)
     if args.json:
         print(json.dumps(costs, indent=2))
     else:

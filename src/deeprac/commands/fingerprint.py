@@ -1,10 +1,13 @@
-"""Verb fingerprint: the foreground intensities of a cohort."""
+"""Verb fingerprint: foreground intensities, spacings and sizes of a cohort."""
 
 import argparse
 
 from deeprac.commands.arguments import add_config
 
-HELP = "Measure the cohort's foreground intensities; write dataset_fingerprint.json."
+HELP = (
+    "Measure the cohort's foreground intensities, spacings and sizes; write "
+    "dataset_fingerprint.json."
+)
 EXAMPLE = "deeprac fingerprint --config results/demo/config.json"
 
 add_arguments = add_config
@@ -26,10 +29,8 @@ def run(args: argparse.Namespace) -> None:
 
     cases = read_cases(layout.cases_csv)
     volumes = (
-        (
-            read_volume(layout.cohort / row.image)[0],
-            read_volume(layout.cohort / row.label)[0],
-        )
+        (image, read_volume(layout.cohort / row.label)[0], geometry.GetSpacing()[::-1])
         for row in tqdm(list(cases.itertuples()), desc="fingerprint", unit="case")
+        for image, geometry in [read_volume(layout.cohort / row.image)]
     )
     write_json(layout.fingerprint, fingerprint(volumes, len(cases)))

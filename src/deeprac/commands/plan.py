@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.cohort.splits import read_cases
+    from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
     from deeprac.files import read_json, write_json
     from deeprac.layout import Layout
@@ -24,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     layout = Layout.of(config)
+    configure_nnunet(layout, workspace=layout.root, data_workers=0)
     experiment = config.experiment(args.experiment)
     model = layout.model(experiment.name, args.seed)
     plans = build_plans(config, experiment, args.seed, read_json(layout.fingerprint))

@@ -1,4 +1,4 @@
-"""Verb preprocess: every axial slice of the cohort on one matrix."""
+"""Verb preprocess: the cohort on one matrix, or as nnU-Net plans it."""
 
 import argparse
 
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import shutil
 
+    import numpy as np
     from tqdm import tqdm
 
     from deeprac.cohort.splits import read_cases
@@ -23,19 +24,24 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
     from deeprac.files import read_json, write_json
     from deeprac.layout import Layout
-    from deeprac.training.plans import CONFIGURATION, preprocessing_plans
+    from deeprac.training.plans import (
+        CONFIGURATION,
+        dataset_json,
+        preprocessing_plans,
+    )
 
     config = load_config(args.config)
     layout = Layout.of(config)
     configure_nnunet(layout, workspace=layout.root, data_workers=0)
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    from deeprac.preprocessing.preprocessor import MatrixPreprocessor, save_case
+    from deeprac.preprocessing.preprocessor import preprocessor_of, save_case
     from deeprac.volumes import read_volume
 
     plans = preprocessing_plans(config, args.matrix, read_json(layout.fingerprint))
     manager = PlansManager(plans)
-    preprocessor = MatrixPreprocessor(config.cohort.air)
+    configuration = manager.get_configuration(CONFIGURATION)
+    preprocessor = preprocessor_of(configuration, config.cohort.air)
     cases = read_cases(layout.cases_csv)
     folder = layout.matrix(args.matrix)
     # Apart from cases.json: nnU-Net tells the storage format by the folder's suffixes.
@@ -47,13 +53,15 @@ def run(args: argparse.Namespace) -> None:
         labels, _ = read_volume(layout.cohort / row.label)
         data, seg, properties = preprocessor.run_case_npy(
             image[None],
-            labels[None],
+            # Signed: nnU-Net marks what lies outside of its crop with -1.
+            labels[None].astype(np.int8),
             {"spacing": list(geometry.GetSpacing()[::-1])},
             manager,
-            manager.get_configuration(CONFIGURATION),
-            {},
+            configuration,
+            dataset_json(config, len(cases)),
         )
-        save_case(slices / row.case, data, seg, properties)
+        patch = configuration.patch_size
+        save_case(slices / row.case, data, seg, properties, patch)
     write_json(
         folder / "cases.json",
         {

@@ -24,9 +24,11 @@ from deeprac.evaluation.checks import (
 from deeprac.evaluation.evaluate import METRIC_COLUMNS
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.files import read_json
+from deeprac.fitting import size_text
 from deeprac.layout import Layout
 
 SCHEMA = 1
+SIZES = ("matrix_size", "network_input_size")
 IDENTITY = ("cohort", "experiment", "fold", "seed")
 SETTINGS = (
     "matrix_size",
@@ -196,6 +198,7 @@ def _run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
         return {
             **{name: run[name] for name in (*IDENTITY, "method", "matrix")},
             **{name: run["settings"][name] for name in SETTINGS},
+            **{name: size_text(run["settings"][name]) for name in SIZES},
             "device": run["device"]["type"],
             "device_name": _device_name(run),
             **{name: run["cost"][name] for name in COST},

@@ -21,13 +21,15 @@ TEXT = frozenset(
         "image",
         "label",
         "matrix",
+        "matrix_size",
         "method",
+        "network_input_size",
         "optimiser",
         "patient",
         "side",
     }
 )
-"""Columns that are names, never numbers."""
+"""Columns that are names, never numbers; sizes may be a height and width, 384x320."""
 
 
 def read_tidy(

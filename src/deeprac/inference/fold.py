@@ -9,7 +9,9 @@ from tqdm import tqdm
 from deeprac.config import Config
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
-from deeprac.inference.predictor import Prediction, Predictor
+from deeprac.inference.load import load_predictor
+from deeprac.inference.predictor import Prediction
+from deeprac.inference.told import told_of
 from deeprac.layout import Layout
 from deeprac.targets import ENTRIES
 from deeprac.training.device import resolve_device
@@ -32,9 +34,9 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     model, target = layout.model(experiment, seed), layout.run(experiment, seed, fold)
     device = resolve_device(config.training.device)
-    predictor = Predictor.from_run(model, fold, device)
+    predictor = load_predictor(model, fold, device)
     predictor.settings["inference"] = asdict(config.inference)
-    told = predictor.told(layout.targets)
+    told = told_of(predictor.settings, layout.targets)
     tables = []
     held_out = held_out_cases(layout, fold)
     for row in tqdm(

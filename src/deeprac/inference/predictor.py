@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from nnunetv2.utilities.plans_handling.plans_handler import (
+    ConfigurationManager,
+    PlansManager,
+)
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from deeprac.errors import RunError
 from deeprac.files import read_json
@@ -20,12 +23,9 @@ from deeprac.labels import Label
 from deeprac.networks.front_end import Given, Located
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor
-from deeprac.targets import read_targets
 from deeprac.training.plans import CONFIGURATION
-from deeprac.training.trainer import given_for
 
-Told = Callable[[str, int], Given | None]
-"""What a network is told of a case, by name and number of slices; None: nothing."""
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -69,39 +69,8 @@ class Predictor:
         self.configuration = self.plans.get_configuration(CONFIGURATION)
         self.preprocessor = MatrixPreprocessor(self.settings["air"])
         self.device = device
-        network = get_network_from_plans(
-            self.configuration.network_arch_class_name,
-            self.configuration.network_arch_init_kwargs,
-            self.configuration.network_arch_init_kwargs_req_import,
-            input_channels=1,
-            output_channels=len(Label),
-            deep_supervision=False,
-        )
-        network.load_state_dict(weights)
+        self.network = trained_network(self.configuration, weights).to(device)
         self.has_front_end = self.settings["front_end"] is not None
-        self.network = network.to(device).eval()
-
-    def told(self, targets_csv: Path) -> "Told":
-        """Return what says what this network is told of a case.
-
-        Only oracles are told anything; for all others the file is not even read.
-
-        Args:
-            targets_csv: where size, pose and labels of every case lie.
-
-        Raises:
-            MetricsError: an oracle's file is missing or lacks a column.
-        """
-        front_end = self.settings["front_end"] or {}
-        kinds = (front_end.get("normaliser"), front_end.get("crop"))
-        if "oracle" not in kinds:
-            return lambda case, slices: None
-        targets = read_targets(targets_csv)
-
-        def told(case: str, slices: int) -> Given:
-            return given_for([targets[case]] * slices, oracle=kinds[0] == "oracle")
-
-        return told
 
     @classmethod
     def from_run(cls, model: Path, fold: int, device: torch.device) -> "Predictor":
@@ -115,22 +84,7 @@ class Predictor:
         Raises:
             RunError: the weights are missing or belong to other plans.
         """
-        checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
-        if not checkpoint.exists():
-            raise RunError(
-                f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
-            )
-        # nnU-Net's checkpoints hold more than tensors; ours come from this workflow.
-        content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-        try:
-            return cls(
-                read_json(model / "plans.json"), content["network_weights"], device
-            )
-        except RuntimeError as error:
-            raise RunError(
-                f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
-                "fold again with these plans."
-            ) from error
+        return load_run(cls, model, fold, device)
 
     def preprocess(self, image: NDArray, spacing: tuple[float, ...]) -> Tensor:
         """Return the slices of a case on the matrix, (slices, 1, size, size)."""
@@ -235,6 +189,50 @@ def mirrored(located: Located, axes: list[int]) -> Located:
         canonical_from_crop=conjugated(located.canonical_from_crop),
         coarse_logits=None if coarse is None else coarse.flip(axes),
     )
+
+
+def load_run(
+    predictor: Callable[[dict[str, Any], dict[str, Tensor], torch.device], Kind],
+    model: Path,
+    fold: int,
+    device: torch.device,
+) -> Kind:
+    """Load a run into a predictor, made from its plans, weights and device.
+
+    Raises:
+        RunError: the weights are missing or belong to other plans.
+    """
+    checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
+    if not checkpoint.exists():
+        raise RunError(
+            f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
+        )
+    # nnU-Net's checkpoints hold more than tensors; ours come from this workflow.
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    plans = read_json(model / "plans.json")
+    try:
+        return predictor(plans, content["network_weights"], device)
+    except RuntimeError as error:
+        raise RunError(
+            f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
+            "fold again with these plans."
+        ) from error
+
+
+def trained_network(
+    configuration: ConfigurationManager, weights: dict[str, Tensor]
+) -> nn.Module:
+    """Build the network of the plans with its weights, for inference."""
+    network = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        input_channels=1,
+        output_channels=len(Label),
+        deep_supervision=False,
+    )
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _flips() -> Iterator[list[int]]:

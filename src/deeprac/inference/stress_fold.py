@@ -11,13 +11,14 @@ from deeprac.evaluation.dice import dice
 from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
-from deeprac.inference.predictor import Predictor
+from deeprac.inference.load import AnyPredictor, load_predictor
 from deeprac.inference.stress import (
     LabelledCase,
     stress_case,
     stress_given,
     stressed_from_image,
 )
+from deeprac.inference.told import told_of
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
@@ -40,9 +41,9 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """
     layout = Layout.of(config)
     device = resolve_device(config.training.device)
-    predictor = Predictor.from_run(layout.model(experiment, seed), fold, device)
+    predictor = load_predictor(layout.model(experiment, seed), fold, device)
     predictor.settings["inference"] = asdict(config.inference)
-    told = predictor.told(layout.targets)
+    told = told_of(predictor.settings, layout.targets)
     held_out = held_out_cases(layout, fold)
     shown = conditions(config.stress)
     rows = []
@@ -64,7 +65,7 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
 
 
 def score(
-    predictor: Predictor,
+    predictor: AnyPredictor,
     case: LabelledCase,
     condition: Condition,
     *,

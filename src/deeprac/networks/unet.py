@@ -22,6 +22,25 @@ def unet_kwargs(input_size: int, network: NetworkConfig) -> dict[str, Any]:
         JSON-able keyword arguments; those in ``KWARGS_TO_IMPORT`` are dotted paths.
     """
     stages = unet_stages(input_size, network.min_feature_map)
+    return unet_kwargs_of(
+        [[1, 1]] + [[2, 2]] * (stages - 1), [[3, 3]] * stages, network
+    )
+
+
+def unet_kwargs_of(
+    strides: list[list[int]], kernel_sizes: list[list[int]], network: NetworkConfig
+) -> dict[str, Any]:
+    """Return ``arch_kwargs`` of nnU-Net's PlainConvUNet for a given topology.
+
+    Args:
+        strides: (y, x) of every stage, [1, 1] first.
+        kernel_sizes: (y, x) of every stage.
+        network: features and convolutions per stage; ``min_feature_map`` is not used.
+
+    Returns:
+        JSON-able keyword arguments, see ``unet_kwargs``.
+    """
+    stages = len(strides)
     features = [
         min(network.base_features * 2**stage, network.max_features)
         for stage in range(stages)
@@ -30,8 +49,8 @@ def unet_kwargs(input_size: int, network: NetworkConfig) -> dict[str, Any]:
         "n_stages": stages,
         "features_per_stage": features,
         "conv_op": "torch.nn.modules.conv.Conv2d",
-        "kernel_sizes": [[3, 3]] * stages,
-        "strides": [[1, 1]] + [[2, 2]] * (stages - 1),
+        "kernel_sizes": kernel_sizes,
+        "strides": strides,
         "n_conv_per_stage": [network.convs_per_stage] * stages,
         "n_conv_per_stage_decoder": [network.convs_per_stage] * (stages - 1),
         "conv_bias": True,

@@ -1,5 +1,6 @@
-"""nnU-Net's preprocessor with the matrix in the place of its resampling."""
+"""nnU-Net's preprocessor: as it is, or with the matrix in place of its resampling."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import (
 from numpy.typing import NDArray
 
 from deeprac.labels import FOREGROUND
+from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
 from deeprac.preprocessing.matrix import image_to_matrix, labels_to_matrix
 
 
@@ -82,6 +84,25 @@ class MatrixPreprocessor(DefaultPreprocessor):
         return image, labels, properties
 
 
+PREPROCESSORS: dict[str, Callable[[float], DefaultPreprocessor]] = {
+    WHOLE_SLICES: MatrixPreprocessor,
+    OWN_PLAN: lambda _air: DefaultPreprocessor(verbose=False),
+}
+"""By the ``preprocessor_name`` of the plans; made with the value of air."""
+
+
+def preprocessor_of(
+    configuration: ConfigurationManager, air: float
+) -> DefaultPreprocessor:
+    """Return the preprocessor that the plans call for.
+
+    Args:
+        configuration: the plans' 2D configuration.
+        air: value of air in the source.
+    """
+    return PREPROCESSORS[configuration.preprocessor_name](air)
+
+
 def _slices_only(locations: dict[int, Any], size: int) -> dict[int, Any]:
     """Move sampled foreground pixels (channel, z, y, x) to the middle of their slice.
 
@@ -96,19 +117,23 @@ def _slices_only(locations: dict[int, Any], size: int) -> dict[int, Any]:
 
 
 def save_case(
-    target: Path, data: NDArray, seg: NDArray, properties: dict[str, Any]
+    target: Path,
+    data: NDArray,
+    seg: NDArray,
+    properties: dict[str, Any],
+    patch: Sequence[int],
 ) -> None:
     """Write a preprocessed case in nnU-Net's storage format.
 
     Args:
         target: path without suffix.
-        data: (1, slices, size, size) float32.
-        seg: (1, slices, size, size) int8.
+        data: (1, slices, height, width) float32.
+        seg: (1, slices, height, width) int8.
         properties: nnU-Net's.
+        patch: (height, width) of what is read at a time, in pixels.
     """
-    patch = tuple(data.shape[-2:])
-    blocks, chunks = comp_blosc2_params(data.shape, patch, data.itemsize)
-    blocks_seg, chunks_seg = comp_blosc2_params(seg.shape, patch, seg.itemsize)
+    blocks, chunks = comp_blosc2_params(data.shape, tuple(patch), data.itemsize)
+    blocks_seg, chunks_seg = comp_blosc2_params(seg.shape, tuple(patch), seg.itemsize)
     nnUNetDatasetBlosc2.save_case(
         data,
         seg,

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deeprac.config import Config
+from deeprac.config import PLANNED, Config
 from deeprac.files import atomic_path
 from deeprac.labels import Label
 
@@ -75,8 +75,10 @@ def experiment_style(config: Config, experiment: str) -> MethodStyle:
 
 
 def matrix_title(config: Config, matrix: str) -> str:
-    """Name of a matrix with its size."""
+    """Name of a matrix with its size, or with who plans it."""
     size = config.matrices[matrix].size
+    if size == PLANNED:
+        return f"{matrix} matrix, own spacing and patches"
     return f"{matrix} matrix, {size} x {size}"
 
 

@@ -125,7 +125,7 @@ def _details() -> tuple[Column, ...]:
 
 def _row_columns() -> tuple[Column, ...]:
     def matrix(row: pd.Series) -> str:
-        return f"{row.matrix_size:.0f}"
+        return f"{row.matrix_size}"
 
     def method(row: pd.Series) -> str:
         label = row.method_label
@@ -136,7 +136,7 @@ def _row_columns() -> tuple[Column, ...]:
         Column(
             "", "Matrix", lambda r: f"{matrix(r)}, batch {r.batch_size:.0f}", matrix
         ),
-        Column("", "Input", *_twice(lambda r: f"{r.network_input_size:.0f}")),
+        Column("", "Input", *_twice(lambda r: f"{r.network_input_size}")),
         Column("", "Method", lambda r: r.method_label, method),
     )
 
@@ -200,7 +200,7 @@ def _notes(rows: pd.DataFrame, *, not_run: tuple[str, ...]) -> tuple[str, ...]:
     if not_run:
         notes.append(f"Rows of the paper that were not run: {', '.join(not_run)}.")
     if len(rows):
-        notes += [_extent(rows), _conditions(rows)]
+        notes += [_extent(rows), _conditions(rows), *_patches(rows)]
     return (
         *notes,
         "Dice: mean (SD) over patients in percent, out of fold; cases of one patient "
@@ -228,6 +228,14 @@ def _extent(rows: pd.DataFrame) -> str:
         f"{text('folds_run')} of {text('folds_planned')} folds run, seeds: "
         f"{text('n_seeds')}."
     )
+
+
+def _patches(rows: pd.DataFrame) -> tuple[str, ...]:
+    planned = rows.matrix_size.astype(str).str.contains("x").any()
+    text = (
+        "Height x width: patches at a common spacing, both planned by nnU-Net itself."
+    )
+    return (text,) if planned else ()
 
 
 def _conditions(rows: pd.DataFrame) -> str:

@@ -6,28 +6,14 @@ from typing import Any
 
 from deeprac.config import Config, Experiment, Method
 from deeprac.files import read_json
-from deeprac.labels import Label
-from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS, unet_kwargs
+from deeprac.labels import LABEL_NUMBERS
+from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS
 from deeprac.preprocessing.intensity import normalised_air
+from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
 
 CONFIGURATION = "2d"
 STN_CLASS = "deeprac.networks.stn_unet.STNUNet"
 RELEASED_CLASS = "deeprac.networks.released.ReleasedUNet"
-RESAMPLING = {
-    "resampling_fn_data": "resample_data_or_seg_to_shape",
-    "resampling_fn_seg": "resample_data_or_seg_to_shape",
-    "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-    "resampling_fn_data_kwargs": {"is_seg": False, "order": 1},
-    "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1},
-    "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1},
-}
-"""Required by nnU-Net's plans; the matrix has its own (``preprocessing.matrix``)."""
-
-
-def network_input_size(config: Config, experiment: Experiment) -> int:
-    """Side of the U-Net's input in pixels."""
-    method = config.methods[experiment.method]
-    return round(method.network_input * config.matrices[experiment.matrix].size)
 
 
 def dataset_json(config: Config, cases: int) -> dict[str, Any]:
@@ -35,7 +21,7 @@ def dataset_json(config: Config, cases: int) -> dict[str, Any]:
     return {
         "name": config.cohort.name,
         "channel_names": {"0": "CT"},
-        "labels": {label.title: label.value for label in Label},
+        "labels": LABEL_NUMBERS,
         "numTraining": cases,
         "file_ending": ".nii.gz",
     }
@@ -54,7 +40,7 @@ def preprocessing_plans(
     Returns:
         JSON-able plans without architecture.
     """
-    size = config.matrices[matrix].size
+    kind = matrix_kind(config.matrices[matrix], fingerprint)
     return {
         "dataset_name": config.cohort.name,
         "plans_name": "deeprac",
@@ -67,18 +53,11 @@ def preprocessing_plans(
         ],
         "configurations": {
             CONFIGURATION: {
+                **kind.configuration,
                 "data_identifier": f"{matrix}/slices",
-                "preprocessor_name": "MatrixPreprocessor",
                 "batch_size": config.matrices[matrix].batch_size,
-                "patch_size": [size, size],
-                "median_image_size_in_voxels": [size, size],
-                "spacing": [1.0, 1.0],
-                "normalization_schemes": ["CTNormalization"],
-                "use_mask_for_norm": [False],
-                "batch_dice": True,
                 # Without this key nnU-Net takes the plans for those of version 1.
                 "architecture": {},
-                **RESAMPLING,
             }
         },
     }
@@ -99,9 +78,10 @@ def build_plans(
         JSON-able plans; what nnU-Net does not know is under ``deeprac``.
     """
     method = config.methods[experiment.method]
+    kind = matrix_kind(config.matrices[experiment.matrix], fingerprint)
     plans = preprocessing_plans(config, experiment.matrix, fingerprint)
     plans["configurations"][CONFIGURATION]["architecture"] = _architecture(
-        config, experiment, fingerprint
+        config, experiment, fingerprint, kind
     )
     plans["deeprac"] = {
         "cohort": config.cohort.name,
@@ -115,7 +95,8 @@ def build_plans(
         "training_patients": experiment.training_patients,
         "air": config.cohort.air,
         "normalised_air": normalised_air(fingerprint, config.cohort.air),
-        "network_input_size": network_input_size(config, experiment),
+        "matrix_size": kind.input_size(1),
+        "network_input_size": kind.input_size(method.network_input),
         "training": asdict(config.training),
         "inference": asdict(config.inference),
     }
@@ -152,18 +133,20 @@ def read_plans(model: Path, config: Config) -> dict[str, Any]:
 
 
 def _architecture(
-    config: Config, experiment: Experiment, fingerprint: dict[str, Any]
+    config: Config,
+    experiment: Experiment,
+    fingerprint: dict[str, Any],
+    kind: MatrixKind,
 ) -> dict[str, Any]:
     method = config.methods[experiment.method]
-    size = network_input_size(config, experiment)
-    kwargs = unet_kwargs(size, config.network)
+    kwargs = kind.unet(method.network_input, config.network)
     if not method.has_front_end:
         name = NETWORK_CLASS
     elif method.is_released:
         name = RELEASED_CLASS
         kwargs |= {
             "matrix_size": config.matrices[experiment.matrix].size,
-            "network_input_size": size,
+            "network_input_size": kind.input_size(method.network_input),
             "normalise": method.normaliser != "none",
             "crop": method.crop != "none",
         }
@@ -171,7 +154,7 @@ def _architecture(
         name = STN_CLASS
         kwargs |= {
             "matrix_size": config.matrices[experiment.matrix].size,
-            "network_input_size": size,
+            "network_input_size": kind.input_size(method.network_input),
             "air": normalised_air(fingerprint, config.cohort.air),
             "normaliser": method.normaliser,
             "crop": method.crop,

@@ -72,15 +72,20 @@ def measure_step(trainer: DeepracTrainer) -> StepCost:
         loss = trainer._build_loss()
     finally:
         trainer.network = own
-    batch, size = configuration.batch_size, configuration.patch_size[0]
+    batch, patch = configuration.batch_size, configuration.patch_size
     if isinstance(counted, STNUNet):
         counted.given = Given(
             torch.empty(batch, 2, 3, device="meta"),
             torch.empty(batch, OUTLINE_POINTS, 2, device="meta"),
         )
-    image = torch.zeros(batch, 1, size, size, device="meta")
+    image = torch.zeros(batch, 1, *patch, device="meta")
     target = [
-        torch.zeros(batch, 1, *(round(size * s) for s in scale), device="meta")
+        torch.zeros(
+            batch,
+            1,
+            *(round(side * s) for side, s in zip(patch, scale, strict=True)),
+            device="meta",
+        )
         for scale in trainer._get_deep_supervision_scales()
     ]
     return step_cost(counted, loss, image, target)
@@ -246,7 +251,7 @@ def _run_record(
             "augment": settings["augment"],
             "augment_scale": settings["augment_scale"],
             "batch_size": trainer.configuration_manager.batch_size,
-            "matrix_size": trainer.configuration_manager.patch_size[0],
+            "matrix_size": settings["matrix_size"],
             "network_input_size": settings["network_input_size"],
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from deeprac.config import Config, Experiment
+from deeprac.fitting import size_text
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.run import build_trainer, measure_step
 
@@ -20,24 +21,32 @@ NOMINAL_FINGERPRINT = {
         }
     }
 }
-"""Intensities do not change the cost of a step; any will do."""
+"""Intensities do not change the cost of a step; any will do. It has no sizes, from
+which a planned matrix would be planned."""
 
 
 def experiment_costs(
-    config: Config, experiments: list[Experiment]
+    config: Config,
+    experiments: list[Experiment],
+    fingerprint: dict[str, Any] = NOMINAL_FINGERPRINT,
 ) -> list[dict[str, Any]]:
     """Count one step of each experiment at its real sizes.
 
     Args:
         config: the whole configuration.
         experiments: which rows.
+        fingerprint: content of ``dataset_fingerprint.json``; only planned matrices
+            need that of the cohort.
 
     Returns:
         One record per experiment with sizes, cost, and ratios to the plain nnU-Net
         (no normaliser, crop or augmentation) at the same matrix where it is among the
         experiments.
+
+    Raises:
+        PreprocessError: an experiment at a planned matrix, without the cohort's sizes.
     """
-    records = [_record(config, experiment) for experiment in experiments]
+    records = [_record(config, experiment, fingerprint) for experiment in experiments]
     plain = {
         record["matrix"]: record
         for record, experiment in zip(records, experiments, strict=True)
@@ -50,19 +59,20 @@ def experiment_costs(
     return records
 
 
-def _record(config: Config, experiment: Experiment) -> dict[str, Any]:
-    plans = build_plans(config, experiment, 0, NOMINAL_FINGERPRINT)
+def _record(
+    config: Config, experiment: Experiment, fingerprint: dict[str, Any]
+) -> dict[str, Any]:
+    plans = build_plans(config, experiment, 0, fingerprint)
     # nnU-Net greets on stdout, which here belongs to the result.
     with contextlib.redirect_stdout(io.StringIO()):
         trainer = build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
         cost = measure_step(trainer)
-    matrix = config.matrices[experiment.matrix]
     return {
         "experiment": experiment.name,
         "matrix": experiment.matrix,
-        "matrix_size": matrix.size,
+        "matrix_size": plans["deeprac"]["matrix_size"],
         "network_input_size": plans["deeprac"]["network_input_size"],
-        "batch_size": matrix.batch_size,
+        "batch_size": config.matrices[experiment.matrix].batch_size,
         **cost.as_dict(),
     }
 
@@ -70,7 +80,7 @@ def _record(config: Config, experiment: Experiment) -> dict[str, Any]:
 def format_costs(records: list[dict[str, Any]]) -> str:
     """Return the records as a text table."""
     header = (
-        f"{'experiment':28}{'matrix':>7}{'input':>7}{'batch':>7}{'TFLOP':>9}"
+        f"{'experiment':28}{'matrix':>10}{'input':>10}{'batch':>7}{'TFLOP':>9}"
         f"{'ratio':>7}{'saved GiB':>11}{'ratio':>7}{'parameters':>12}"
     )
     lines = [
@@ -80,8 +90,8 @@ def format_costs(records: list[dict[str, Any]]) -> str:
     ]
     for record in records:
         lines.append(
-            f"{record['experiment']:28}{record['matrix_size']:7d}"
-            f"{record['network_input_size']:7d}{record['batch_size']:7d}"
+            f"{record['experiment']:28}{size_text(record['matrix_size']):>10}"
+            f"{size_text(record['network_input_size']):>10}{record['batch_size']:7d}"
             f"{record['step_flops'] / 1e12:9.3f}{_ratio(record['step_flops_ratio'])}"
             f"{record['step_saved_bytes'] / 2**30:11.3f}"
             f"{_ratio(record['step_saved_bytes_ratio'])}{record['parameters']:12,d}"

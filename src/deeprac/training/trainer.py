@@ -45,6 +45,8 @@ EXTRA_LOG = (
 )
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
 
+MAX_GRADIENT = 12.0
+"""nnU-Net's clip of the norm of the U-Net's gradient."""
 MAX_LOCALISER_GRADIENT = 1.0
 """Norm to which the localiser's gradient is clipped."""
 
@@ -276,10 +278,34 @@ class STNTrainer(DeepracTrainer):
         return Tracked(super().get_training_transforms(*args, **kwargs))
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Tell the front end about the slices, then step as nnU-Net does."""
+        """Tell the front end about the slices and step, as nnU-Net does but for clips.
+
+        nnU-Net clips the norm over all parameters, in which the localiser's gradient
+        and the U-Net's would drown each other: here each is clipped on its own.
+        """
         target, image_from_sample = split_target(batch["target"])
         self.network.given = self.given(batch["keys"], image_from_sample)
-        return super().train_step(batch | {"target": target})
+        data = batch["data"].to(self.device, non_blocking=True)
+        target = [level.to(self.device, non_blocking=True) for level in target]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            loss = self.loss(self.network(data), target)
+        scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
+        scaler.scale(loss).backward()
+        scaler.unscale_(self.optimizer)
+        self._clip()
+        scaler.step(self.optimizer)
+        scaler.update()
+        return {"loss": loss.detach().cpu().numpy()}
+
+    def _clip(self) -> None:
+        pose = self.network.pose_parameters()
+        own = {id(parameter) for parameter in pose}
+        rest = [p for p in self.network.parameters() if id(p) not in own]
+        torch.nn.utils.clip_grad_norm_(rest, MAX_GRADIENT)
+        if pose:
+            norm = torch.nn.utils.clip_grad_norm_(pose, MAX_LOCALISER_GRADIENT)
+            self.gradient_norms.append(float(norm))
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Tell the front end about the slices, which only an oracle listens to."""
@@ -317,23 +343,6 @@ class STNTrainer(DeepracTrainer):
             return [{"params": rest}]
         rate = self.initial_lr * self.localiser["learning_rate_factor"]
         return [{"params": rest}, {"params": pose, "lr": rate}]
-
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
-        """Clip the pose localiser's gradient on its own, just before each step.
-
-        nnU-Net clips the norm over all parameters, where the U-Net's share would drown
-        the localiser's.
-        """
-        optimizer, schedule = super().configure_optimizers()
-        pose = self.network.pose_parameters()
-
-        def clip(*_: Any) -> None:
-            norm = torch.nn.utils.clip_grad_norm_(pose, MAX_LOCALISER_GRADIENT)
-            self.gradient_norms.append(float(norm))
-
-        if pose:
-            optimizer.register_step_pre_hook(clip)
-        return optimizer, schedule
 
     def localiser_gradient(self) -> float | None:
         """Median norm of the localiser's gradient over the epoch; None without one."""

@@ -1,0 +1,135 @@
+"""The two kinds of matrix: whole slices of a fixed size, and nnU-Net's own plan.
+
+A kind answers what the plans need to know of it; ``preprocessing.preprocessor`` and
+``inference.load`` follow the ``preprocessor_name`` that it writes there.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from deeprac.config import PLANNED, MatrixConfig, NetworkConfig
+from deeprac.networks.unet import unet_kwargs, unet_kwargs_of
+
+WHOLE_SLICES = "MatrixPreprocessor"
+"""Preprocessor of matrices with a size."""
+
+OWN_PLAN = "DefaultPreprocessor"
+"""nnU-Net's preprocessor, for planned matrices."""
+
+Size = int | list[int]
+"""Side of a square, or (height, width) of a planned patch, in pixels."""
+
+
+class MatrixKind(Protocol):
+    """How the slices of a matrix reach the network."""
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Entries of nnU-Net's 2D configuration that say how slices are made."""
+
+    def input_size(self, share: float) -> Size:
+        """Size of the network's input.
+
+        Args:
+            share: ``network_input`` of the method.
+        """
+
+    def unet(self, share: float, network: NetworkConfig) -> dict[str, Any]:
+        """Return ``arch_kwargs`` of the U-Net.
+
+        Args:
+            share: ``network_input`` of the method.
+            network: features and convolutions per stage.
+        """
+
+
+@dataclass(frozen=True)
+class WholeSlices:
+    """Every axial slice on a square matrix, as one tile; see ``preprocessing.matrix``.
+
+    Attributes:
+        size: side of the matrix in pixels.
+    """
+
+    size: int
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Entries of nnU-Net's 2D configuration; spacing is in units of the matrix."""
+        return {
+            "preprocessor_name": WHOLE_SLICES,
+            "patch_size": [self.size, self.size],
+            "median_image_size_in_voxels": [self.size, self.size],
+            "spacing": [1.0, 1.0],
+            "normalization_schemes": ["CTNormalization"],
+            "use_mask_for_norm": [False],
+            "batch_dice": True,
+            **RESAMPLING,
+        }
+
+    def input_size(self, share: float) -> int:
+        """Side of the network's input in pixels."""
+        return round(share * self.size)
+
+    def unet(self, share: float, network: NetworkConfig) -> dict[str, Any]:
+        """Return ``arch_kwargs`` of a U-Net as deep as the input allows."""
+        return unet_kwargs(self.input_size(share), network)
+
+
+RESAMPLING = {
+    "resampling_fn_data": "resample_data_or_seg_to_shape",
+    "resampling_fn_seg": "resample_data_or_seg_to_shape",
+    "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+    "resampling_fn_data_kwargs": {"is_seg": False, "order": 1},
+    "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1},
+    "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1},
+}
+"""Required by nnU-Net's plans; the matrix has its own (``preprocessing.matrix``)."""
+
+
+@dataclass(frozen=True)
+class PlannedPatches:
+    """nnU-Net as it comes: its spacing, its patches, its pooling.
+
+    Attributes:
+        fingerprint: content of ``dataset_fingerprint.json``.
+    """
+
+    fingerprint: dict[str, Any]
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """nnU-Net's 2D configuration."""
+        # Loads torch and nnU-Net, which other matrices' plans do without.
+        from deeprac.preprocessing.planned import plan_2d  # noqa: PLC0415
+
+        return plan_2d(self.fingerprint)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """nnU-Net's 2D configuration, but for what the experiment decides."""
+        decided = ("architecture", "batch_size", "data_identifier")
+        return {key: value for key, value in self.plan.items() if key not in decided}
+
+    def input_size(self, share: float) -> list[int]:
+        """Patch (height, width) in pixels; no method takes a part of it."""
+        return list(self.plan["patch_size"])
+
+    def unet(self, share: float, network: NetworkConfig) -> dict[str, Any]:
+        """Return ``arch_kwargs``: nnU-Net's pooling, the configuration's width."""
+        own = self.plan["architecture"]["arch_kwargs"]
+        return unet_kwargs_of(own["strides"], own["kernel_sizes"], network)
+
+
+def matrix_kind(matrix: MatrixConfig, fingerprint: dict[str, Any]) -> MatrixKind:
+    """Return the kind of a matrix.
+
+    Args:
+        matrix: its section of the configuration.
+        fingerprint: content of ``dataset_fingerprint.json``; planned matrices need
+            spacings and shapes.
+    """
+    if matrix.size == PLANNED:
+        return PlannedPatches(fingerprint)
+    return WholeSlices(matrix.size)

@@ -1,0 +1,40 @@
+import pytest
+from test_planned import SMALL
+
+from deeprac.config import MatrixConfig, NetworkConfig
+from deeprac.errors import PreprocessError
+from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES, matrix_kind
+
+NETWORK = NetworkConfig(
+    base_features=6, max_features=20, convs_per_stage=3, min_feature_map=8
+)
+
+
+def test_whole_slices():
+    kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {})
+    assert kind.configuration["preprocessor_name"] == WHOLE_SLICES
+    assert kind.configuration["patch_size"] == [64, 64]
+    assert (kind.input_size(1), kind.input_size(0.5)) == (64, 32)
+    # 64, 32, 16 and 8 pixels; 32, 16 and 8 pixels.
+    assert kind.unet(1, NETWORK)["n_stages"] == 4
+    assert kind.unet(0.5, NETWORK)["n_stages"] == 3
+
+
+def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
+    kind = matrix_kind(MatrixConfig(size="planned", batch_size=2), SMALL)
+    assert kind.configuration["preprocessor_name"] == OWN_PLAN
+    assert kind.configuration["patch_size"] == kind.input_size(1) == [28, 36]
+    decided = {"batch_size", "data_identifier", "architecture"}
+    assert not decided & set(kind.configuration)
+    kwargs = kind.unet(1, NETWORK)
+    # min_feature_map is nnU-Net's 4: 28 x 36, 14 x 18, 7 x 9.
+    assert kwargs["strides"] == [[1, 1], [2, 2], [2, 2]]
+    assert kwargs["features_per_stage"] == [6, 12, 20]
+    assert kwargs["n_conv_per_stage"] == [3, 3, 3]
+    assert kwargs["n_conv_per_stage_decoder"] == [3, 3]
+
+
+def test_a_planned_matrix_needs_the_cohorts_sizes():
+    kind = matrix_kind(MatrixConfig(size="planned", batch_size=2), {})
+    with pytest.raises(PreprocessError, match="--forcerun fingerprint"):
+        kind.input_size(1)
