@@ -30,7 +30,9 @@ VERBS: dict[str, str] = {
     "train": "train one fold of one experiment",
     "predict": "segment the held-out cases of one fold",
     "evaluate": "compare the predictions of one fold with the labels",
+    "diagnose": "measure what the front end did in one fold",
     "summarise": "collect all runs into two tidy tables",
+    "diagnostics": "collect the diagnostics of all runs into one tidy table",
     "tables": "write the paper's tables beside ours",
     "figures": "draw the figures",
 }

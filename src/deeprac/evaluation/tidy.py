@@ -24,6 +24,7 @@ TEXT = frozenset(
         "method",
         "optimiser",
         "patient",
+        "reference",
         "side",
     }
 )
