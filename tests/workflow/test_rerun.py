@@ -27,7 +27,8 @@ run = layout.run(str(args.experiment), args.seed, args.fold)
 checkpoint = layout.checkpoints(str(args.experiment), args.seed, args.fold) / "latest"
 tables, figures = layout.tables, layout.figures
 FIGURES = ("dice_by_method", "time_vs_dice", "memory", "training_curves",
-           "stn_slices", "stn_mean_image", "overlays_coarse", "overlays_fine")
+           "stn_slices", "stn_mean_image", "overlays_coarse", "overlays_fine",
+           "stn_recovery", "stn_spread", "stn_bounds", "dice_by_size")
 outputs = {
     "cohort": [layout.cases_csv],
     "splits": [layout.splits],
@@ -37,7 +38,9 @@ outputs = {
     "train": [run / n for n in ("checkpoint_final.pth", "run.json", "training.csv")],
     "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv"],
     "evaluate": [run / "metrics.csv"],
+    "diagnose": [run / "diagnostics.csv"],
     "summarise": [layout.summary_cases, layout.summary_runs],
+    "diagnostics": [layout.summary_diagnostics],
     "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all")
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
@@ -51,7 +54,10 @@ if args.verb == "train" and Path("fail").exists():
     raise SystemExit(1)
 """
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet")
-DOWNSTREAM = {"predict", "evaluate", "summarise", "tables", "figures", "all"}
+DOWNSTREAM = {
+    *("predict", "evaluate", "diagnose", "summarise", "diagnostics"),
+    *("tables", "figures", "all"),
+}
 
 
 @pytest.fixture(scope="module")

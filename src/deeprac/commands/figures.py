@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         help="names of figures: dice_by_method, time_vs_dice, memory, training_curves, "
-        "stn_slices, stn_mean_image, overlays; default: all",
+        "stn_slices, stn_mean_image, stn_recovery, stn_spread, stn_bounds, "
+        "crop_coverage, dice_by_size, overlays; default: all",
     )
 
 

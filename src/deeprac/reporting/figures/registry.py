@@ -3,11 +3,16 @@
 from collections.abc import Callable
 
 from deeprac.reporting.figures import (
+    crop_coverage,
     dice_by_method,
+    dice_by_size,
     memory,
     overlays,
+    stn_bounds,
     stn_mean_image,
+    stn_recovery,
     stn_slices,
+    stn_spread,
     time_vs_dice,
     training_curves,
 )
@@ -20,6 +25,11 @@ FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "training_curves": training_curves.make,
     "stn_slices": stn_slices.make,
     "stn_mean_image": stn_mean_image.make,
+    "stn_recovery": stn_recovery.make,
+    "stn_spread": stn_spread.make,
+    "stn_bounds": stn_bounds.make,
+    "crop_coverage": crop_coverage.make,
+    "dice_by_size": dice_by_size.make,
     "overlays": overlays.make,
 }
 """``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one."""
