@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import CROP, TreeOptions, write_tree
+from results_tree import CROP, REPO, TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -66,6 +66,12 @@ def test_crop_side_is_a_share_of_the_canonical_frame():
     square = np.vstack([window, [0, 0, 1]])
     assert crop_side(canonical @ square, canonical) == pytest.approx(0.25)
     assert crop_side(canonical, canonical) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("column", DIAGNOSTIC_COLUMNS)
+def test_each_column_is_documented(column):
+    text = (REPO / "config/README.md").read_text()
+    assert f"`{column}`" in text[text.index("`summary/diagnostics.csv`") :]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["truth", "no_truth"])

@@ -72,5 +72,6 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         )  # fmt: skip
         ax.vlines(values.median(), y - 0.3, y + 0.3, color=INK, linewidth=2.2, zorder=3)
     ax.grid(visible=False, axis="y")
-    ax.set_xlim(left=0 if (data.value.dropna() > 0).any() else None)
+    largest = data.value.max()
+    ax.set_xlim(0, 1.08 * largest if largest > 1e-6 else 1)
     return ax
