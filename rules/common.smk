@@ -184,10 +184,25 @@ def figure_titles():
         titles["stn_mean_image"] = "Mean image before and after the STN"
     if CONFIG["stress"]["experiments"]:
         titles["stress_curves"] = "Dice under rotation, zoom and shift"
+    titles |= front_end_figures([METHODS[name] for name in experiments])
     for matrix in CONFIG["matrices"]:
         if any(EXPERIMENTS[name]["matrix"] == matrix for name in experiments):
             titles[f"overlays_{matrix}"] = f"Best, median and worst case, {matrix}"
     return titles
+
+
+def front_end_figures(methods):
+    """The figures of front ends, where some selected method has what they show."""
+    normalisers = {method["normaliser"] for method in methods} - {"none"}
+    crops = {method["crop"] for method in methods} - {"none"}
+    wanted = {
+        "stn_recovery": ("Size, pose and position against the reference", normalisers),
+        "stn_spread": ("Spread of single slices", normalisers - {"oracle"}),
+        "stn_bounds": ("Bounds, fallbacks and gradients", normalisers | crops),
+        "crop_coverage": ("Kidney and tumour inside the crop", crops),
+        "dice_by_size": ("Dice against the patient's size", True),
+    }
+    return {name: title for name, (title, drawn) in wanted.items() if drawn}
 
 
 FIGURE_TITLES = figure_titles()

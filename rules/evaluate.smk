@@ -23,3 +23,30 @@ rule evaluate:
         "python -m deeprac evaluate --config {params.config}"
         " --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --fold {wildcards.fold} > {log} 2>&1"
+
+
+# What the front end of one fold did, against the truth or the targets.
+rule diagnose:
+    input:
+        cases="<results>/cohort/cases.csv",
+        targets="<results>/targets.csv",
+        metrics="<results>/{experiment}/seed{seed}/fold_{fold}/metrics.csv",
+        transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
+    output:
+        "<results>/{experiment}/seed{seed}/fold_{fold}/diagnostics.csv",
+    log:
+        "<logs>/diagnose/{experiment}/seed{seed}/fold_{fold}.log",
+    benchmark:
+        "<benchmarks>/diagnose/{experiment}/seed{seed}/fold_{fold}.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=CONFIG_FILE,
+    shell:
+        "python -m deeprac diagnose --config {params.config}"
+        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --fold {wildcards.fold} > {log} 2>&1"

@@ -23,6 +23,29 @@ rule summarise:
         "python -m deeprac summarise --config {params.config} > {log} 2>&1"
 
 
+# Beside the two tables above and not one of them: tables need no diagnostics.
+rule diagnostics:
+    input:
+        every_run("diagnostics.csv"),
+    output:
+        "<results>/summary/diagnostics.csv",
+    log:
+        "<logs>/diagnostics.log",
+    benchmark:
+        "<benchmarks>/diagnostics.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=CONFIG_FILE,
+    shell:
+        "python -m deeprac diagnostics --config {params.config} > {log} 2>&1"
+
+
 # The paper's two tables beside ours, and one of all experiments.
 rule tables:
     input:
@@ -75,6 +98,7 @@ rule figures:
         cohort="<results>/cohort/cases.csv",
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",
+        diagnostics="<results>/summary/diagnostics.csv",
         curves=every_run("training.csv"),
         transforms=every_run("transforms.csv"),
         predictions=every_run("predictions"),

@@ -32,7 +32,9 @@ VERBS: dict[str, str] = {
     "predict": "segment the held-out cases of one fold",
     "evaluate": "compare the predictions of one fold with the labels",
     "stress": "segment the held-out cases of one fold turned, zoomed and shifted",
+    "diagnose": "measure what the front end did in one fold",
     "summarise": "collect all runs into two tidy tables",
+    "diagnostics": "collect the diagnostics of all runs into one tidy table",
     "tables": "write the paper's tables beside ours",
     "figures": "draw the figures",
 }

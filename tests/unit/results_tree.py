@@ -17,6 +17,9 @@ from deeprac.config import PLANNED, Config, load_config
 from deeprac.evaluation.square import (
     CANONICAL_COLUMNS,
     INPUT_COLUMNS,
+    SINGLE_COLUMNS,
+    TARGET_COLUMNS,
+    TRUTH_COLUMNS,
     invert,
     square_from_pixel,
     transform_points,
@@ -30,6 +33,8 @@ CROP = np.array([[0.55, 0, 0.05], [0, 0.55, -0.05]])
 """canonical_from_input of every crop: slightly right of and above the centre."""
 PLANNED_PATCH = [384, 320]
 """Patch (height, width) that stands for nnU-Net's plan of a planned matrix."""
+TARGET_FROM_TRUE = np.array([[0.0, -0.5, 0.1], [0.5, 0.0, -0.2]])
+"""The phantom's frame lies a quarter turn from the targets', at half the size."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class TreeOptions:
     slices: int = 3
     spacing_mm: tuple[float, float, float] = (8.0, 7.0, 5.0)
     epochs: int = 3
+    truth: bool = False
     settings: dict = field(default_factory=dict)
 
 
@@ -58,6 +64,7 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
     poses = {f"case{i:03d}": _pose(i) for i in range(options.patients)}
     labels = {case: _write_case(layout, case, p, options) for case, p in poses.items()}
     _write_cohort_table(layout, poses, options)
+    _write_targets(layout, poses, truth=options.truth)
     cases = list(poses)
     folds = [cases[i :: options.folds] for i in range(options.folds)]
     write_json(
@@ -176,6 +183,22 @@ def _write_cohort_table(layout: Layout, poses: dict, options: TreeOptions) -> No
     pd.DataFrame(rows).to_csv(layout.cases_csv, index=False)
 
 
+def _write_targets(
+    layout: Layout, poses: dict[str, np.ndarray], *, truth: bool
+) -> None:
+    rows = []
+    for case, pose in poses.items():
+        true = _compose(pose, TARGET_FROM_TRUE) if truth else np.full((2, 3), np.nan)
+        row = {"case": case}
+        row |= dict(zip(TARGET_COLUMNS, pose.ravel(), strict=True))
+        row |= dict(zip(TRUTH_COLUMNS, true.ravel(), strict=True))
+        for i, angle in enumerate(np.linspace(0, 2 * np.pi, 16, endpoint=False)):
+            point = 0.5 * np.array([np.cos(angle), np.sin(angle)])
+            row[f"x{i}"], row[f"y{i}"] = transform_points(pose, point)
+        rows.append(row)
+    pd.DataFrame(rows).to_csv(layout.targets, index=False)
+
+
 def _write_predictions(folder: Path, labels: dict, *, shift_px: int) -> None:
     folder.mkdir(parents=True)
     for index, (case, label_map) in enumerate(labels.items()):
@@ -195,13 +218,19 @@ def _write_transforms(
         canonical = IDENTITY if method.normaliser == "none" else pose
         matrix = canonical if method.crop == "none" else _compose(canonical, CROP)
         label = run.parents[2] / "cohort" / "labelsTr" / f"{case}.nii.gz"
+        normalises = method.normaliser != "none"
         for z in range(sitk.ReadImage(str(label)).GetDepth()):
+            wobble = 1 + 0.02 * z * normalises
+            single = canonical * [wobble, wobble, 1]
             rows.append(
                 {
                     "case": case,
                     "slice": z,
                     **dict(zip(INPUT_COLUMNS, matrix.ravel(), strict=True)),
                     **dict(zip(CANONICAL_COLUMNS, canonical.ravel(), strict=True)),
+                    **dict(zip(SINGLE_COLUMNS, single.ravel(), strict=True)),
+                    "fallback": int(normalises and z == 0),
+                    "at_bound": int(method.normaliser == "stn" and z == 1),
                 }
             )
     pd.DataFrame(rows).to_csv(run / "transforms.csv", index=False)
@@ -261,10 +290,17 @@ def _write_run(
             },
         },
     )
-    _write_training(folder / "training.csv", options.epochs, key)
+    learned = "stn" in method.normaliser
+    gradient = 2.0 / np.arange(1, options.epochs + 1) if learned else None
+    _write_training(folder / "training.csv", options.epochs, key, gradient)
 
 
-def _write_training(path: Path, epochs: int, key: tuple[str, int, int]) -> None:
+def _write_training(
+    path: Path,
+    epochs: int,
+    key: tuple[str, int, int],
+    localiser_gradient: np.ndarray | None,
+) -> None:
     rng = np.random.default_rng([len(key[0]), *key[1:]])
     epoch = np.arange(epochs)
     progress = 1 - np.exp(-3 * (epoch + 1) / epochs)
@@ -280,6 +316,7 @@ def _write_training(path: Path, epochs: int, key: tuple[str, int, int]) -> None:
             "seconds": 2.0,
             "data_wait_seconds": 0.1,
             "segment": 0,
+            "localiser_gradient": localiser_gradient,
         }
     ).to_csv(path, index=False)
 

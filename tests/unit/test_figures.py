@@ -26,8 +26,10 @@ def _sources(folder, **options):
     for experiment in config.run.experiments:
         for fold in config.run.folds:
             run = ["--experiment", experiment, "--fold", str(fold)]
-            assert main(["evaluate", "--config", str(path), *run]) == 0
-    assert main(["summarise", "--config", str(path)]) == 0
+            for verb in ("evaluate", "diagnose"):
+                assert main([verb, "--config", str(path), *run]) == 0
+    for verb in ("summarise", "diagnostics"):
+        assert main([verb, "--config", str(path)]) == 0
     layout = Layout.of(config)
     summary = read_summary(config, layout)
     rows = experiment_rows(config, summary.cases, summary.runs)

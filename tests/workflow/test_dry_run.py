@@ -17,6 +17,7 @@ def test_the_protocol_as_shipped_is_eight_experiments_by_five_folds(folder):
     jobs = planned_jobs(folder)
     seconds = time.monotonic() - start
     assert jobs["train_fold"] == jobs["predict"] == jobs["evaluate"] == 8 * 5
+    assert jobs["diagnose"] == 8 * 5
     assert jobs["plan"] == 8
     assert jobs["preprocess"] == 2
     assert jobs["all"] == 1

@@ -29,10 +29,11 @@ checkpoint = layout.checkpoints(str(args.experiment), args.seed, args.fold) / "l
 tables, figures = layout.tables, layout.figures
 FIGURES = ("dice_by_method", "time_vs_dice", "memory", "training_curves",
            "stn_slices", "stn_mean_image", "stress_curves", "overlays_coarse",
-           "overlays_fine")
+           "overlays_fine", "stn_recovery", "stn_spread", "stn_bounds", "dice_by_size")
 outputs = {
     "cohort": [layout.cases_csv],
     "splits": [layout.splits],
+    "targets": [layout.targets],
     "fingerprint": [layout.fingerprint],
     "preprocess": [layout.matrix(str(args.matrix)) / "cases.json"],
     "plan": [model / "plans.json", model / "dataset.json"],
@@ -42,6 +43,8 @@ outputs = {
     "stress": [run / "stress.csv"],
     "summarise": [layout.summary_stress] if args.stress else
                  [layout.summary_cases, layout.summary_runs],
+    "diagnose": [run / "diagnostics.csv"],
+    "diagnostics": [layout.summary_diagnostics],
     "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all")
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
@@ -56,7 +59,10 @@ if args.verb == "train" and Path("fail").exists():
 """
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet")
 STRESS = {"stress_fold", "summarise_stress"}
-DOWNSTREAM = {"predict", "evaluate", "summarise", "tables", "figures", "all"} | STRESS
+DOWNSTREAM = {
+    *("predict", "evaluate", "diagnose", "summarise", "diagnostics"),
+    *("tables", "figures", "all", *STRESS),
+}
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         nargs="+",
         metavar="NAME",
-        help="names of figures: dice_by_method, time_vs_dice, memory, training_curves, "
-        "stn_slices, stn_mean_image, stress_curves, overlays; default: all",
+        help="names of figures, overlays for those of all matrices; default: all; an "
+        "unknown name lists the known ones",
     )
 
 

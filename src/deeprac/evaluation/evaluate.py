@@ -80,8 +80,8 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
     transforms = read_transforms(files.transforms)
     rows = []
     for case in tqdm(held_out, desc=f"evaluate fold {fold}", unit="case"):
-        prediction = _read_label_map(files.predictions / f"{case}.nii.gz")
-        reference = _read_label_map(files.cohort / cohort.label[case])
+        prediction = read_label_map(files.predictions / f"{case}.nii.gz")
+        reference = read_label_map(files.cohort / cohort.label[case])
         _check_same_grid(case, prediction, reference)
         matrices = _checked_matrices(
             transforms, case, len(reference.voxels), files.transforms
@@ -169,7 +169,12 @@ def _check_predictions(folder: Path, held_out: list[str]) -> None:
         )
 
 
-def _read_label_map(path: Path) -> LabelMap:
+def read_label_map(path: Path) -> LabelMap:
+    """Read a label map of the cohort or of a prediction.
+
+    Raises:
+        MetricsError: The file is missing, no NIfTI, or holds other values than labels.
+    """
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:

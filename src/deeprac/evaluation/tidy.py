@@ -26,6 +26,7 @@ TEXT = frozenset(
         "network_input_size",
         "optimiser",
         "patient",
+        "reference",
         "side",
     }
 )

@@ -14,8 +14,12 @@ from deeprac.evaluation.tidy import read_tidy
 AGAIN = "Run `deeprac predict` again for this fold."
 
 
-def read_transforms(path: Path) -> pd.DataFrame:
+def read_transforms(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
     """Read and check the transforms of one fold.
+
+    Args:
+        path: transforms.csv of a run.
+        more: Further number columns that must be there.
 
     Returns:
         Columns case, slice and the matrices image_from_input (``INPUT_COLUMNS``) and
@@ -24,7 +28,7 @@ def read_transforms(path: Path) -> pd.DataFrame:
     Raises:
         MetricsError: The file is missing, lists a slice twice or is not finite.
     """
-    numbers = [*INPUT_COLUMNS, *CANONICAL_COLUMNS]
+    numbers = [*INPUT_COLUMNS, *CANONICAL_COLUMNS, *more]
     table = read_tidy(path, ("case", "slice", *numbers), remedy=AGAIN)
     twice = table[table.duplicated(["case", "slice"])]
     if len(twice):

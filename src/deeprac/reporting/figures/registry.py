@@ -3,12 +3,17 @@
 from collections.abc import Callable
 
 from deeprac.reporting.figures import (
+    crop_coverage,
     dice_by_method,
+    dice_by_size,
     memory,
     overlays,
+    stn_bounds,
     stn_mean_image,
+    stn_recovery,
     stn_slices,
     stress_curves,
+    stn_spread,
     time_vs_dice,
     training_curves,
 )
@@ -22,6 +27,11 @@ FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "stn_slices": stn_slices.make,
     "stn_mean_image": stn_mean_image.make,
     "stress_curves": stress_curves.make,
+    "stn_recovery": stn_recovery.make,
+    "stn_spread": stn_spread.make,
+    "stn_bounds": stn_bounds.make,
+    "crop_coverage": crop_coverage.make,
+    "dice_by_size": dice_by_size.make,
     "overlays": overlays.make,
 }
 """``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one, and

@@ -6,7 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.errors import MetricsError
+from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
 from deeprac.reporting.summary import Summary
 
@@ -35,6 +37,22 @@ class Sources:
             remedy="Run `deeprac cohort`.",
         )
         return table.set_index("case", drop=False)
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Rows of summary/diagnostics.csv, checked to hold the selected experiments.
+
+        Raises:
+            MetricsError: The table is missing, foreign or older than the configuration.
+        """
+        path, remedy = self.layout.summary_diagnostics, "Run `deeprac diagnostics`."
+        table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
+        missing = set(self.config.run.experiments) - set(table.experiment)
+        if missing:
+            raise MetricsError(
+                f"{path} lacks experiments that run.experiments selects: "
+                f"{shortened(sorted(missing))}. {remedy}"
+            )
+        return table
 
     @property
     def extent(self) -> str:

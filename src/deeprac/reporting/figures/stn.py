@@ -107,11 +107,11 @@ def normalised_slice(
     )
 
 
-def nothing_to_show(name: str) -> list[Drawing]:
-    """A panel that says why there is nothing to draw."""
+def nothing_to_show(name: str, what: str = "a normaliser") -> list[Drawing]:
+    """A panel that says why there is nothing to draw: no experiment uses ``what``."""
     figure = Figure(figsize=(6, 1.6))
     ax = figure.subplots()
     ax.axis("off")
-    text = "None of the selected experiments uses a normaliser: nothing to show."
+    text = f"None of the selected experiments uses {what}: nothing to show."
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
     return [Drawing(name, figure, pd.DataFrame({"note": [text]}))]

@@ -1,0 +1,37 @@
+"""Verb diagnose: what the front end did in one fold."""
+
+import argparse
+
+from deeprac.commands.arguments import add_config, add_run
+
+HELP = (
+    "Compare size, pose and position that one fold's front end found with the "
+    "reference, and measure spread, bounds and coverage; write diagnostics.csv."
+)
+EXAMPLE = (
+    "deeprac diagnose --config results/demo/config.json "
+    "--experiment fine_stn --seed 0 --fold 0"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_run(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from deeprac.config import load_config
+    from deeprac.evaluation.diagnostics import DiagnosedFiles, diagnose_fold
+    from deeprac.files import write_csv
+    from deeprac.layout import Layout
+
+    layout = Layout.of(load_config(args.config))
+    folder = layout.run(args.experiment, args.seed, args.fold)
+    files = DiagnosedFiles(
+        cases_csv=layout.cases_csv,
+        cohort=layout.cohort,
+        targets=layout.targets,
+        metrics=folder / "metrics.csv",
+        transforms=folder / "transforms.csv",
+    )
+    write_csv(folder / "diagnostics.csv", diagnose_fold(files))

@@ -1,0 +1,170 @@
+"""How often front ends fall back or end at a bound, and how hard they still learn."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from deeprac.config import Config, Method
+from deeprac.evaluation.tidy import read_tidy
+from deeprac.reporting.figures.front_end import (
+    by_matrix,
+    draw_rows,
+    row_names,
+    shown_experiments,
+)
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.stn import nothing_to_show
+from deeprac.reporting.style import MethodStyle, add_caption, matrix_title
+
+NAME = "stn_bounds"
+KEYS = ("experiment", "fold", "seed")
+SHARES = {"at_bound_percent": "correction at its bound", "fallback_percent": "fallback"}
+"""Quantities of the left panel and their names."""
+GRADIENT = "localiser_gradient"
+MARKS = 8
+"""Markers along a curve."""
+DASHES = ("-", "--", ":", "-.")
+"""Lines of the matrices."""
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """Left: share of slices; right: the localiser's gradient over the epochs."""
+    styles = shown_experiments(sources.config, _has_front_end)
+    if not styles:
+        return nothing_to_show(NAME, "a normaliser or a crop")
+    table = sources.diagnostics()
+    table = table[table.experiment.isin(styles)]
+    shares = slice_shares(table)
+    gradients = read_gradients(sources, list(styles))
+    data = pd.concat([shares, gradients], ignore_index=True)
+    figure = Figure(figsize=(11.5, max(3.6, 1.7 + 0.42 * len(styles))))
+    left, right = figure.subplots(1, 2)
+    draw_shares(shares, styles, ax=left)
+    draw_rows(row_names(sources.config, styles), ax=left)
+    groups = by_matrix(sources.config, styles)
+    for group, dash in zip(groups.values(), DASHES, strict=False):
+        draw_gradients(gradients, group, dash=dash, ax=right)
+    _label_gradients(sources.config, list(groups), ax=right)
+    slices = table.groupby(["experiment", "seed"]).slices.sum().max()
+    runs = shares.groupby(["experiment", "quantity"]).size().max()
+    add_caption(
+        figure,
+        f"n = {slices} held-out slices per method and seed, {runs} runs. Left: mean "
+        "over runs. Fallback: too little body for an estimate of its own. Right: "
+        "median over each epoch of the norm of the pose localiser's gradient before "
+        "clipping, mean over runs; band: smallest to largest. Markers as at the left.",
+    )
+    return [Drawing(NAME, figure, data)]
+
+
+def _has_front_end(method: Method) -> bool:
+    return method.has_front_end
+
+
+def slice_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of each run's slices at a bound and fallen back.
+
+    Args:
+        table: Columns of summary/diagnostics.csv.
+
+    Returns:
+        Columns of ``KEYS``, epoch (empty), quantity (see ``SHARES``), value in percent.
+    """
+    counts = table.groupby(list(KEYS), sort=False)[
+        ["slices", "at_bound_slices", "fallback_slices"]
+    ].sum()
+    percent = pd.DataFrame(
+        {
+            "at_bound_percent": 100 * counts.at_bound_slices / counts.slices,
+            "fallback_percent": 100 * counts.fallback_slices / counts.slices,
+        }
+    )
+    long = percent.reset_index().melt(KEYS, var_name="quantity")
+    return long.assign(epoch=np.nan)[[*KEYS, "epoch", "quantity", "value"]]
+
+
+def read_gradients(sources: Sources, experiments: list[str]) -> pd.DataFrame:
+    """The localiser's gradient per epoch, of runs that have one."""
+    runs = sources.summary.runs
+    tables = []
+    for run in runs[runs.experiment.isin(experiments)].itertuples():
+        table = read_tidy(
+            sources.layout.run(run.experiment, run.seed, run.fold) / "training.csv",
+            ("epoch", GRADIENT),
+            remedy=f"Train fold {run.fold} of {run.experiment} again.",
+        )
+        keys = {"experiment": run.experiment, "fold": run.fold, "seed": run.seed}
+        tables.append(
+            table[["epoch"]].assign(**keys, quantity=GRADIENT, value=table[GRADIENT])
+        )
+    columns = [*KEYS, "epoch", "quantity", "value"]
+    return pd.concat(tables, ignore_index=True)[columns].dropna(subset="value")
+
+
+def draw_shares(
+    data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes
+) -> Axes:
+    """Two bars per experiment: at a bound (full colour) and fallback (light)."""
+    means = data.groupby(["experiment", "quantity"]).value.mean()
+    for y, (experiment, style) in enumerate(styles.items()):
+        for offset, quantity, alpha in zip((-0.2, 0.2), SHARES, (1, 0.4), strict=True):
+            value = means[experiment, quantity]
+            ax.barh(y + offset, value, 0.38, color=style.colour, alpha=alpha)
+            ax.annotate(
+                f"{value:.1f}", (value, y + offset), xytext=(3, 0), fontsize=7,
+                textcoords="offset points", va="center",
+            )  # fmt: skip
+        ax.plot(
+            -0.03, y, marker=style.marker, color=style.colour, clip_on=False,
+            transform=ax.get_yaxis_transform(), markersize=5,
+        )  # fmt: skip
+    ax.tick_params(axis="y", pad=12)
+    ax.margins(x=0.14)
+    ax.set_xlim(0, None if means.max() > 0 else 1)
+    ax.set_xlabel("Share of slices, %")
+    handles = [
+        Patch(color="0.35", alpha=alpha, label=name)
+        for name, alpha in zip(SHARES.values(), (1, 0.4), strict=True)
+    ]
+    ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False
+    )
+    return ax
+
+
+def draw_gradients(
+    data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, dash: str, ax: Axes
+) -> Axes:
+    """Mean and range over runs of the gradient's norm, one curve per experiment."""
+    for experiment, style in styles.items():
+        mine = data[data.experiment == experiment]
+        if len(mine):
+            sns.lineplot(
+                data=mine, x="epoch", y="value", color=style.colour, linestyle=dash,
+                marker=style.marker, markevery=max(1, mine.epoch.nunique() // MARKS),
+                errorbar=("pi", 100), err_kws={"alpha": 0.15}, linewidth=1.4, ax=ax,
+            )  # fmt: skip
+    return ax
+
+
+def _label_gradients(config: Config, matrices: list[str], *, ax: Axes) -> None:
+    ax.set(xlabel="Epoch", ylabel="Norm of the localiser's gradient (log)")
+    if not ax.lines:
+        text = "No selected experiment learns its pose."
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+        return
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(matrices) > 1:
+        handles = [
+            Line2D([], [], color="0.3", linestyle=d, label=matrix_title(config, matrix))
+            for matrix, d in zip(matrices, DASHES, strict=False)
+        ]
+        ax.legend(handles=handles, frameon=False)

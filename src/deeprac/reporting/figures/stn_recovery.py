@@ -1,0 +1,136 @@
+"""Size, angle and centre that normalisers found, against the reference."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deeprac.reporting.figures.front_end import (
+    by_matrix,
+    draw_legend,
+    normalises,
+    panel_rows,
+    shown_experiments,
+)
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.stn import nothing_to_show
+from deeprac.reporting.style import INK, MethodStyle, add_caption, matrix_title
+
+NAME = "stn_recovery"
+KEYS = ("experiment", "fold", "seed", "patient", "case", "reference")
+PANELS = {
+    "scale": "Scale",
+    "angle_deg": "Angle, degrees",
+    "centre_x": "Centre, left-right, % of width",
+    "centre_y": "Centre, front-back, % of width",
+}
+"""Quantity of each panel and its title."""
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """One row of panels per matrix, one panel per quantity."""
+    config = sources.config
+    styles = shown_experiments(config, normalises)
+    if not styles:
+        return nothing_to_show(NAME)
+    table = sources.diagnostics()
+    table = table[table.experiment.isin(styles)]
+    data = recovered(table)
+    groups = by_matrix(config, styles)
+    figure = Figure(figsize=(13, 1))
+    rows = panel_rows(figure, groups, columns=len(PANELS))
+    for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
+        for ax, (quantity, title) in zip(row, PANELS.items(), strict=True):
+            draw(data[data.quantity == quantity], group, ax=ax)
+            ax.set_title(title)
+            ax.set_xlabel("Reference")
+        row[0].set_ylabel(f"{matrix_title(config, matrix)}\nPredicted")
+        draw_legend(group, _notes(table, group), ax=below)
+    add_caption(figure, _caption(table))
+    return [Drawing(NAME, figure, data)]
+
+
+def recovered(table: pd.DataFrame) -> pd.DataFrame:
+    """Tidy points of the panels.
+
+    Args:
+        table: Columns of summary/diagnostics.csv.
+
+    Returns:
+        Columns of ``KEYS``, quantity (see ``PANELS``), reference_value and
+        predicted_value. A predicted angle is written on the reference's side of the
+        circle: 179 degrees found where -179 is true are -181.
+    """
+    scale = table.body_scale
+    values = {
+        "scale": (scale, scale * table.scale_ratio),
+        "angle_deg": (
+            table.reference_angle_deg,
+            table.reference_angle_deg + table.angle_difference_deg,
+        ),
+        "centre_x": (
+            100 * table.reference_x,
+            100 * (table.reference_x + table.shift_x),
+        ),
+        "centre_y": (
+            100 * table.reference_y,
+            100 * (table.reference_y + table.shift_y),
+        ),
+    }
+    parts = [
+        table[list(KEYS)].assign(
+            quantity=quantity, reference_value=reference, predicted_value=predicted
+        )
+        for quantity, (reference, predicted) in values.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> Axes:
+    """Draw predicted against reference values with the line where they agree.
+
+    Args:
+        data: Columns experiment, reference_value, predicted_value of one quantity.
+        styles: Style of each experiment; others are left out.
+        ax: Where to draw.
+    """
+    mine = data[data.experiment.isin(styles)]
+    values = mine[["reference_value", "predicted_value"]].to_numpy()
+    margin = 0.06 * max(np.ptp(values), 1e-3)
+    limits = values.min() - margin, values.max() + margin
+    ax.plot(limits, limits, color=INK, linewidth=0.8, zorder=1)
+    for experiment, style in styles.items():
+        mine = data[data.experiment == experiment]
+        sns.scatterplot(
+            x=mine.reference_value, y=mine.predicted_value, color=style.colour,
+            marker=style.marker, s=22, alpha=0.6, linewidth=0.2, ax=ax, zorder=2,
+        )  # fmt: skip
+    ax.set(xlim=limits, ylim=limits, box_aspect=1, ylabel="")
+    return ax
+
+
+def _notes(table: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, str]:
+    errors = table.groupby("experiment")[
+        ["scale_error", "angle_error_deg", "centre_error"]
+    ].median()
+    return {
+        name: f"median error {100 * errors.scale_error[name]:.1f} %, "
+        f"{errors.angle_error_deg[name]:.1f}°, "
+        f"{100 * errors.centre_error[name]:.1f} %"
+        for name in styles
+    }
+
+
+def _caption(table: pd.DataFrame) -> str:
+    kinds = {"truth": "the phantom's true transform", "target": "the target"}
+    reference = " or ".join(kinds[kind] for kind in table.reference.unique())
+    return (
+        f"n = {table.case.nunique()} held-out cases of {table.patient.nunique()} "
+        f"patients per method and seed; one point each. Reference: {reference}. "
+        "A constant between the frames of truth and targets is taken out. "
+        "Median errors: of scale, of angle, and distance of centres in % of the "
+        "slice's width. The line marks agreement."
+    )
