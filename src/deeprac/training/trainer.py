@@ -19,8 +19,10 @@ from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransfo
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
+from deeprac.cohort.splits import read_cases, subset
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json
+from deeprac.layout import Layout
 from deeprac.training.losses import STNLoss
 from deeprac.training.schedule import PolyLR
 
@@ -104,6 +106,7 @@ class DeepracTrainer(nnUNetTrainer):
 
         Raises:
             RunError: the fold is not in ``splits_final.json``.
+            SplitError: the fold has too few training patients for the experiment.
         """
         splits = read_json(self.splits_file)
         if self.fold >= len(splits):
@@ -112,7 +115,16 @@ class DeepracTrainer(nnUNetTrainer):
                 f"{len(splits)} folds. Choose a fold below that number."
             )
         split = splits[self.fold]
-        return split["train"], split["val"]
+        return self._training_subset(split["train"]), split["val"]
+
+    def _training_subset(self, train: list[str]) -> list[str]:
+        """Cases of the first training patients, the same in every method and seed."""
+        count = self.settings["training_patients"]
+        if count is None:
+            return train
+        cases = read_cases(Layout(self.splits_file.parent).cases_csv)
+        run = f"{self.settings['experiment']}, fold {self.fold}"
+        return subset(train, cases, count=count, seed=self.fold, run=run)
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Augment as nnU-Net does, or not at all."""
