@@ -189,7 +189,7 @@ def test_tumour_volumes_are_spread_over_smaller_training_sets(seed):
 def test_more_training_patients_than_the_fold_has():
     with pytest.raises(
         SplitError,
-        match="coarse_stn_40, fold 1: training_patients is 40, .* 32 training patients",
+        match=r"coarse_stn_40, fold 1: training_patients is 40, .* has 32 training",
     ):
         subset(
             list(COHORT["case"]), COHORT, count=40, seed=0, run="coarse_stn_40, fold 1"
