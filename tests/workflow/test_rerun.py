@@ -38,7 +38,7 @@ outputs = {
     "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv"],
     "evaluate": [run / "metrics.csv"],
     "summarise": [layout.summary_cases, layout.summary_runs],
-    "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all")
+    "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all", "ladder")
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
 }

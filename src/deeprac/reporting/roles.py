@@ -20,7 +20,9 @@ def augmentation(method: Method) -> str:
 def patients_suffix(experiment: Experiment) -> str:
     """What the name of a method gets where only some patients train it."""
     count = experiment.training_patients
-    return "" if count is None else f", {count} patients"
+    if count is None:
+        return ""
+    return f", {count} patient{'s' if count > 1 else ''}"
 
 
 @dataclass(frozen=True)
