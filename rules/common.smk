@@ -145,6 +145,8 @@ def figure_titles():
         "memory": "Memory",
         "training_curves": "Training curves",
     }
+    if has_learning_curve(experiments):
+        titles["learning_curve"] = "Dice against the number of training patients"
     if any(METHODS[name]["normaliser"] == "stn" for name in experiments):
         titles["stn_slices"] = "What the STN does to slices"
         titles["stn_mean_image"] = "Mean image before and after the STN"
@@ -152,6 +154,13 @@ def figure_titles():
         if any(EXPERIMENTS[name]["matrix"] == matrix for name in experiments):
             titles[f"overlays_{matrix}"] = f"Best, median and worst case, {matrix}"
     return titles
+
+
+def has_learning_curve(experiments):
+    """Whether a method trains on different numbers of patients at one matrix."""
+    keys = ("matrix", "method", "training_patients")
+    points = {tuple(EXPERIMENTS[name][key] for key in keys) for name in experiments}
+    return len(points) > len({point[:2] for point in points})
 
 
 FIGURE_TITLES = figure_titles()

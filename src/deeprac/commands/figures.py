@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         help="names of figures: dice_by_method, time_vs_dice, memory, training_curves, "
-        "stn_slices, stn_mean_image, overlays; default: all",
+        "learning_curve, stn_slices, stn_mean_image, overlays; default: all",
     )
 
 
