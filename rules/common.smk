@@ -156,6 +156,11 @@ def figure_titles():
     return titles
 
 
+def findings_stress(_):
+    """Results under stress, where experiments are put under it."""
+    return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
+
+
 def has_learning_curve(experiments):
     """Whether a method trains on different numbers of patients at one matrix."""
     keys = ("matrix", "method", "training_patients")

@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "evaluate": "compare the predictions of one fold with the labels",
     "summarise": "collect all runs into two tidy tables",
     "tables": "write the paper's tables beside ours",
+    "findings": "print the ablation's numbers against their targets",
     "figures": "draw the figures",
 }
 
