@@ -7,6 +7,7 @@ rule findings:
         runs="<results>/summary/runs.csv",
         diagnostics="<results>/summary/diagnostics.csv",
         stress=findings_stress,
+        protocol="config/config.yaml",
     output:
         report(
             "<results>/tables/findings.csv",
@@ -30,4 +31,5 @@ rule findings:
         config=CONFIG_FILE,
         settings=TABLE_SETTINGS,
     shell:
-        "python -m deeprac findings --config {params.config} 2>&1 | tee {log}"
+        "python -m deeprac findings --config {params.config}"
+        " --protocol {input.protocol} 2>&1 | tee {log}"

@@ -149,7 +149,7 @@ def test_median_errors_against_targets_and_moments(config):
     assert found["median centre error"].status is Status.PASS
     beside = found["median centre error, against moments"]
     _assert_short(beside, 0.3)
-    assert beside.target == "at most 1.2 % of the slice (median of closed)"
+    assert beside.target == "at most 1.2 % of width (median of closed)"
 
 
 def test_recovery_without_table_rows_or_experiments(config, tmp_path):
@@ -441,9 +441,7 @@ def test_rendering(config):
     text = terminal(findings)
     assert "5 % [5, 5]" in text
     assert "falls short by 2 %" in text
-    assert text.splitlines()[-1] == (
-        "6 targets: 2 pass, 1 falls short, 3 not measured."
-    )
+    assert text.splitlines()[-1] == ("6 targets: 2 reached, 1 missed, 3 not measured.")
     table = markdown(findings, title="Findings.")
     assert len([line for line in table.splitlines() if line.startswith("|")]) == 8
     records = to_records(findings)
@@ -451,7 +449,7 @@ def test_rendering(config):
     assert json.loads(json.dumps(records, allow_nan=False))[0]["status"] == (
         "falls short"
     )
-    assert tally([]) == "0 targets: 0 pass, 0 falls short, 0 not measured."
+    assert tally([]) == "0 targets: 0 reached, 0 missed, 0 not measured."
 
 
 @pytest.fixture(scope="module")

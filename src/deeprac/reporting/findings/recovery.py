@@ -22,12 +22,13 @@ UNITS = dict(
         (
             ("scale", "%", 100.0, 3.0),
             ("rotation", "degrees", 1.0, 3.0),
-            ("centre", "% of the slice", 100.0, 2.0),
+            ("centre", "% of width", 100.0, 2.0),
         ),
         strict=True,
     )
 )
-"""Columns: what they are called, their unit, its factor, and the largest median."""
+"""Columns: what they are called, their unit, its factor, and the largest median.
+The width is that of the slice padded to a square."""
 
 
 def recovery(evidence: Evidence) -> list[Finding]:

@@ -31,7 +31,7 @@ def to_records(findings: Sequence[Finding]) -> list[dict[str, object]]:
 
 
 def terminal(findings: Sequence[Finding]) -> str:
-    """Aligned text, grouped by claim; notes below their rows."""
+    """Aligned text, grouped by claim; a note stands below the rows that share it."""
     rows = [_cells(finding) for finding in findings]
     widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
     lines = [_line(HEADINGS, widths)]
@@ -39,10 +39,9 @@ def terminal(findings: Sequence[Finding]) -> str:
         zip(findings, rows, strict=True), key=lambda pair: pair[0].claim
     ):
         lines += ["", claim]
-        for finding, row in part:
-            lines.append(_line(row, widths))
-            if finding.note:
-                lines.append(f"      {finding.note}")
+        for note, same in groupby(part, key=lambda pair: pair[0].note):
+            lines += [_line(row, widths) for _, row in same]
+            lines += [f"      {note}"] if note else []
     return "\n".join([*lines, "", tally(findings)]) + "\n"
 
 
@@ -62,13 +61,15 @@ def markdown(findings: Sequence[Finding], *, title: str) -> str:
 
 def tally(findings: Sequence[Finding]) -> str:
     """How many targets are reached."""
-    counts = {
-        status: sum(f.status is status and bool(f.target) for f in findings)
-        for status in Status
-        if status is not Status.REPORTED
-    }
-    parts = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"{sum(counts.values())} targets: {parts}."
+    statuses = [finding.status for finding in findings if finding.target]
+    reached, short, lost = (
+        statuses.count(status)
+        for status in (Status.PASS, Status.SHORT, Status.NOT_MEASURED)
+    )
+    return (
+        f"{len(statuses)} targets: {reached} reached, {short} missed, "
+        f"{lost} not measured."
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
