@@ -127,6 +127,11 @@ def test_difference_of_spread():
     table = scores(a=(1, 0), b=(3, 2), c=(2, 1))
     estimate = paired_sd_difference(table, "stn", "plain")
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+    # Without any one of these patients both SDs change alike.
+    table = scores(a=(0.5, 1), b=(1, 1), c=(1, 0.5), d=(0.5, 0.5))
+    estimate = paired_sd_difference(table, "stn", "plain")
+    assert estimate.value == 0
+    assert estimate.low < 0 < estimate.high
     two = paired_sd_difference(scores(a=(0, 0), b=(1, 2)), "stn", "plain")
     assert two.value == pytest.approx((1 - 2) / math.sqrt(2))
     assert math.isnan(two.low)

@@ -136,11 +136,13 @@ def paired_sd_difference(
 ) -> Estimate:
     """SD over patients (ddof 1) of experiment minus that of reference.
 
-    Patients are resampled as pairs. Two patients have an SD but no interval.
+    Patients are resampled as pairs, the interval is by percentiles: BCa is undefined
+    where leaving out any one patient changes the SDs alike. Two patients have an SD
+    but no interval.
     """
     pairs = paired(scores, experiment, reference, column=column)
     samples = (pairs.experiment.to_numpy(), pairs.reference.to_numpy())
-    return _estimate(samples, _sd_difference, method="BCa", fewest=3)
+    return _estimate(samples, _sd_difference, method="percentile", fewest=3)
 
 
 def seed_sd(cases: pd.DataFrame, column: str = "dice") -> float:
