@@ -179,6 +179,8 @@ def figure_titles():
         "memory": "Memory",
         "training_curves": "Training curves",
     }
+    if has_learning_curve(experiments):
+        titles["learning_curve"] = "Dice against the number of training patients"
     if any(METHODS[name]["normaliser"] != "none" for name in experiments):
         titles["stn_slices"] = "What the STN does to slices"
         titles["stn_mean_image"] = "Mean image before and after the STN"
@@ -203,6 +205,13 @@ def front_end_figures(methods):
         "dice_by_size": ("Dice against the patient's size", True),
     }
     return {name: title for name, (title, drawn) in wanted.items() if drawn}
+
+
+def has_learning_curve(experiments):
+    """Whether a method trains on different numbers of patients at one matrix."""
+    keys = ("matrix", "method", "training_patients")
+    points = {tuple(EXPERIMENTS[name][key] for key in keys) for name in experiments}
+    return len(points) > len({point[:2] for point in points})
 
 
 FIGURE_TITLES = figure_titles()

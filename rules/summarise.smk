@@ -46,7 +46,7 @@ rule diagnostics:
         "python -m deeprac diagnostics --config {params.config} > {log} 2>&1"
 
 
-# The paper's two tables beside ours, and one of all experiments.
+# The paper's two tables beside ours, the ladder of methods, and all experiments.
 rule tables:
     input:
         cases="<results>/summary/cases.csv",
@@ -70,9 +70,15 @@ rule tables:
             category="Tables",
             labels={"table": "all experiments"},
         ),
+        report(
+            "<results>/tables/ladder.csv",
+            caption="../workflow/report/ladder.rst",
+            category="Tables",
+            labels={"table": "ladder of methods"},
+        ),
         expand(
             "<results>/tables/{table}.{ending}",
-            table=["table1", "table2", "all"],
+            table=["table1", "table2", "all", "ladder"],
             ending=["md", "tex"],
         ),
     log:

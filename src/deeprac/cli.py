@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "summarise": "collect all runs into two tidy tables",
     "diagnostics": "collect the diagnostics of all runs into one tidy table",
     "tables": "write the paper's tables beside ours",
+    "findings": "print the ablation's numbers against their targets",
     "figures": "draw the figures",
 }
 

@@ -275,6 +275,7 @@ def _write_run(
                 "optimiser": "sgd",
                 "learning_rate": 0.01,
                 "augment": method.augment,
+                "training_patients": options.patients // 2,
             },
             "segments": [{"start": "", "stop": "", "first_epoch": 0, "last_epoch": 2}],
             "cost": {

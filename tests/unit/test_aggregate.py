@@ -9,7 +9,8 @@ from results_tree import REPO
 
 from deeprac.config import load_config
 from deeprac.errors import ConfigError
-from deeprac.reporting.aggregate import experiment_rows, patient_dice
+from deeprac.evaluation.statistics import patient_dice
+from deeprac.reporting.aggregate import experiment_rows
 
 NAN = float("nan")
 
@@ -53,6 +54,7 @@ def _run(experiment, fold, **changes):
         "experiment": experiment,
         "fold": fold,
         "seed": 0,
+        "training_patients": 9 + fold,
         "matrix_size": 512,
         "network_input_size": 512,
         "batch_size": 12,

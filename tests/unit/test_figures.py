@@ -14,7 +14,7 @@ from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.figures.stn_mean_image import moments_of
 from deeprac.reporting.slices import AxialSlice, largest_slice
-from deeprac.reporting.style import MethodStyle, method_styles
+from deeprac.reporting.style import MethodStyle, experiment_style, method_styles
 from deeprac.reporting.summary import read_summary
 
 NAN = float("nan")
@@ -141,6 +141,63 @@ def test_stn_figures_undo_the_pose(tree):
 
 def test_the_stn_figure_shows_the_crop_at_the_largest_matrix(tree):
     assert stn.normalising_experiment(tree[1].config) == "fine_stn_crop"
+
+
+LEARNING = [
+    {"experiment": f"{method}_{count}", "matrix": "coarse", "method": method}
+    | {"training_patients": None if count == "all" else int(count)}
+    for method in ("nnunet", "stn")
+    for count in ("1", "all")
+]
+
+
+def test_the_learning_curve_joins_experiments_of_one_method(tmp_path):
+    rows = [*LEARNING, LEARNING[0] | {"experiment": "alone", "method": "moments"}]
+    names = tuple(row["experiment"] for row in rows)
+    _, sources = _sources(tmp_path, experiments=names, settings={"experiments": rows})
+    summary = sources.summary
+    few = summary.runs.experiment.str.endswith("_1")
+    summary.runs.loc[few, "training_patients"] = 1
+    sources.rows.loc[
+        sources.rows.experiment.str.endswith("_1"), "training_patients"
+    ] = 1
+    (drawing,) = FIGURES["learning_curve"](sources)
+    data = drawing.data
+    assert set(data.method) == {"nnunet", "stn"}  # one point makes no curve
+    assert list(data.training_patients) == [1] * 4 + [2] * 4
+    mine = data[(data.experiment == "stn_1") & (data.label == "kidney")].iloc[0]
+    cases = summary.cases
+    dice = cases[(cases.experiment == "stn_1") & (cases.label == "kidney")].dice
+    assert mine.dice_percent == pytest.approx(100 * dice.mean())
+    assert mine.low <= mine.dice_percent <= mine.high
+    assert mine.n == 4
+    top = drawing.figure.axes[0]
+    assert top.get_ylabel() == "Kidney Dice, %"
+    assert len(top.containers) == 2
+    assert list(top.get_xticks()) == [1, 2]
+    texts = _texts(drawing.figure)
+    assert "Training patients" in texts
+    assert "n = 4 patients" in texts
+
+
+def test_experiments_on_few_patients_have_names_of_their_own(tmp_path):
+    names = tuple(row["experiment"] for row in LEARNING)
+    _, sources = _sources(
+        tmp_path, experiments=names, settings={"experiments": LEARNING}
+    )
+    labels = [experiment_style(sources.config, name).label for name in names]
+    assert labels[:2] == ["nnU-Net, 1 patient", "nnU-Net"]
+    (drawing,) = FIGURES["memory"](sources)
+    ticks = [tick.get_text() for tick in drawing.figure.axes[0].get_yticklabels()]
+    assert len(set(ticks)) == 4
+    # Each is compared with the plain nnU-Net on as many patients.
+    points = time_vs_dice.points(sources.rows, sources.config)
+    ours = points[(points.source == "ours") & (points.method == "nnunet")]
+    assert ours.dice_gain_points.tolist() == [0] * 4
+
+
+def test_without_different_numbers_of_patients_there_is_no_learning_curve(tree):
+    assert FIGURES["learning_curve"](tree[1]) == []
 
 
 def test_no_normaliser_is_said_not_failed(tmp_path):

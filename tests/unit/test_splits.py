@@ -10,6 +10,7 @@ from deeprac.cohort.splits import (
     check_splits,
     make_splits,
     read_cases,
+    subset,
     warn_without_tumour,
 )
 from deeprac.errors import SplitError
@@ -134,6 +135,65 @@ def test_fold_without_tumour_is_warned_of(caplog):
         empty = warn_without_tumour(splits, cases)
     assert len(empty) == 2
     assert caplog.text.count("has no tumour among its 1 validation cases") == 2
+
+
+COHORT = table(
+    [0.0] * 8 + list(np.linspace(10, 900, 24)),
+    patients=[f"p{i:03d}" for i in range(32)],
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    owners=st.lists(st.integers(0, 12), min_size=1, max_size=40),
+    counts=st.tuples(st.integers(1, 13), st.integers(1, 13)),
+    seed=st.integers(0, 9),
+)
+def test_smaller_training_sets_are_part_of_larger_ones(owners, counts, seed):
+    patients = [f"p{owner}" for owner in owners]
+    cases = table([10.0 * (i % 4) for i in range(len(owners))], patients=patients)
+    few, many = sorted(min(count, len(set(owners))) for count in counts)
+    train = list(cases["case"])
+    chosen = [
+        subset(train, cases, count=count, seed=seed, run="run") for count in (few, many)
+    ]
+    assert set(chosen[0]) <= set(chosen[1])
+    for count, names in zip((few, many), chosen, strict=True):
+        owners_of = cases[cases["case"].isin(names)]["patient"]
+        assert owners_of.nunique() == count
+        # All cases of a chosen patient, none of another.
+        assert names == sorted(cases["case"][cases["patient"].isin(owners_of)])
+
+
+def test_a_training_set_has_only_cases_of_the_fold_and_not_their_order():
+    train = [f"c{i:03d}" for i in range(20)]
+    chosen = subset(train, COHORT, count=6, seed=1, run="run")
+    assert set(chosen) < set(train)
+    shuffled = COHORT.sample(frac=1, random_state=2)
+    assert subset(train[::-1], shuffled, count=6, seed=1, run="run") == chosen
+    assert subset(train, COHORT, count=6, seed=2, run="run") != chosen
+    assert subset(train, COHORT, count=20, seed=1, run="run") == train
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tumour_volumes_are_spread_over_smaller_training_sets(seed):
+    # 8 patients without tumour and 8 in each third of the volumes: of the first 4 n,
+    # every kind has n, since each kind fills its places at the same pace.
+    train = list(COHORT["case"])
+    for n in range(1, 9):
+        chosen = subset(train, COHORT, count=4 * n, seed=seed, run="run")
+        numbers = np.array([int(case[1:]) for case in chosen])
+        assert np.histogram(numbers, [0, 8, 16, 24, 32])[0].tolist() == [n] * 4
+
+
+def test_more_training_patients_than_the_fold_has():
+    with pytest.raises(
+        SplitError,
+        match=r"coarse_stn_40, fold 1: training_patients is 40, .* has 32 training",
+    ):
+        subset(
+            list(COHORT["case"]), COHORT, count=40, seed=0, run="coarse_stn_40, fold 1"
+        )
 
 
 def test_names_that_look_like_numbers_stay_text(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from toy_cohort import (
+    HELD_OUT,
     TRAIN,
     make_cohort,
     run_arguments,
@@ -22,6 +23,7 @@ from toy_cohort import (
 from deeprac.cli import main
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
+from deeprac.errors import SplitError
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.networks.stn_unet import STNUNet
@@ -143,6 +145,7 @@ def test_run_record(trained, experiment):
         "optimiser": "adamw",
         "learning_rate": 0.003,
         "augment": experiment.endswith("augment"),
+        "training_patients": len(TRAIN),
     }
     assert expected.items() <= record["settings"].items()
     (segment,) = record["segments"]
@@ -432,6 +435,27 @@ def test_convention_trainers_keep_nnunets_constructor(trainer):
     assert list(signature(trainer).parameters) == list(
         signature(nnUNetTrainer).parameters
     )
+
+
+def test_only_the_chosen_number_of_patients_is_trained_on(cohort, tmp_path):
+    shutil.copytree(cohort, tmp_path, dirs_exist_ok=True)
+    layout = Layout.of(load_config([write_config(tmp_path)]))
+    table = pd.read_csv(layout.cases_csv)
+    table.assign(tumour_ml=[1.0, 2, 3, 0], side="left").to_csv(layout.cases_csv)
+
+    def split(count, seed=0):
+        trainer = object.__new__(DeepracTrainer)
+        trainer.fold, trainer.splits_file = 0, layout.splits
+        trainer.settings = {"experiment": "e", "seed": seed, "training_patients": count}
+        return trainer.do_split()
+
+    assert split(None) == split(3) == (list(TRAIN), list(HELD_OUT))
+    (one, held_out), (two, _) = split(1), split(2)
+    assert set(one) < set(two) < set(TRAIN)
+    assert held_out == list(HELD_OUT)
+    assert split(2, seed=5)[0] == two
+    with pytest.raises(SplitError, match="e, fold 0: training_patients is 4"):
+        split(4)
 
 
 def test_run_json_is_plain_json(trained):

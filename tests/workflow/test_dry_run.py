@@ -106,6 +106,26 @@ def test_stress_without_experiments_is_refused(folder):
     assert "stress.experiments is empty: name the experiments" in result.stdout
 
 
+def test_the_learning_curve_is_drawn_where_a_method_has_one(folder):
+    rows = [
+        f"{{experiment: few_{method}, matrix: coarse, method: {method}, "
+        f"training_patients: {count}}}"
+        for method, count in (("nnunet", 8), ("stn", "null"))
+    ]
+    (folder / "few.yaml").write_text(
+        "run: {folds: [0]}\n"
+        f"experiments: [{', '.join(rows)}, "
+        "{experiment: all, matrix: coarse, method: nnunet}]\n"
+    )
+
+    def planned(*overrides):
+        arguments = ("-n", "figures", "--configfile", "few.yaml", *overrides)
+        return "figures/learning_curve.png" in snakemake(folder, *arguments).stdout
+
+    assert planned()
+    assert not planned("--config", "run={experiments: [few_nnunet, few_stn]}")
+
+
 def test_an_unknown_key_stops_at_once_with_its_name(folder):
     result = snakemake(folder, "-n", "--config", "training={epoch: 3}")
     assert result.returncode != 0

@@ -32,7 +32,7 @@ def test_the_papers_tables_have_the_papers_rows(results):
     # two baselines at the fine matrix and the two crops.
     assert len(pd.read_csv(results / "tables/table1.csv")) == 6
     assert len(pd.read_csv(results / "tables/table2.csv")) == 4
-    for table in ("table1", "table2", "all"):
+    for table in ("table1", "table2", "all", "ladder"):
         for ending in ("csv", "md", "tex"):
             assert (results / f"tables/{table}.{ending}").stat().st_size > 0
 

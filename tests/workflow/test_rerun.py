@@ -45,7 +45,7 @@ outputs = {
                  [layout.summary_cases, layout.summary_runs],
     "diagnose": [run / "diagnostics.csv"],
     "diagnostics": [layout.summary_diagnostics],
-    "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all")
+    "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all", "ladder")
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
 }

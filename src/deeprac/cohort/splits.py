@@ -126,6 +126,58 @@ def _deal(
     return fold_of
 
 
+def subset(
+    train_cases: Sequence[str],
+    cases: pd.DataFrame,
+    *,
+    count: int,
+    seed: int,
+    run: str,
+) -> list[str]:
+    """Choose the cases of a number of training patients.
+
+    All training patients are put into one order, and the first ones are taken, so that
+    smaller sets are part of larger ones. Each stratum (no tumour, or a third of the
+    tumour volumes) is shuffled and spread evenly over the order: in the first patients
+    it has about the share that it has in all.
+
+    Args:
+        train_cases: training cases of the fold.
+        cases: table with the columns case, patient, tumour_ml and side.
+        count: number of patients to choose.
+        seed: of the order; the same for all methods and seeds of a fold, or their
+            patients differ.
+        run: what trains on them, for the message.
+
+    Returns:
+        All cases of the chosen patients, sorted by name.
+
+    Raises:
+        SplitError: the fold has fewer training patients.
+    """
+    mine = cases[cases["case"].isin(set(train_cases))]
+    order = _nested_order(_patients(mine), np.random.default_rng(seed))
+    if not 1 <= count <= len(order):
+        raise SplitError(
+            f"{run}: training_patients is {count}, but the fold has {len(order)} "
+            f"training patients. Choose 1 to {len(order)}, or leave it empty for all."
+        )
+    return sorted(mine["case"][mine["patient"].isin(order[:count])])
+
+
+def _nested_order(
+    patients: Mapping[str, _Patient], rng: np.random.Generator
+) -> list[str]:
+    """Every patient's place in the order is a share of its stratum, evenly spaced."""
+    place: dict[str, float] = {}
+    for volume in sorted({patient.volume for patient in patients.values()}):
+        members = [name for name in patients if patients[name].volume == volume]
+        start = rng.uniform()
+        for i, member in enumerate(rng.permutation(len(members))):
+            place[members[member]] = (i + start) / len(members)
+    return sorted(patients, key=lambda name: (place[name], name))
+
+
 def check_splits(
     splits: Sequence[Mapping[str, list[str]]], cases: pd.DataFrame
 ) -> None:

@@ -1,8 +1,12 @@
 """Verb cost: what one training step costs, without a GPU and without data."""
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from deeprac.commands.arguments import add_config
+
+if TYPE_CHECKING:
+    from deeprac.config import Config, Experiment
 
 HELP = "Count FLOPs, saved bytes and parameters of one training step at its real sizes."
 EXAMPLE = "deeprac cost --config config/config.yaml"
@@ -20,17 +24,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import json
+
+    from deeprac.config import load_config
+
+    config = load_config(args.config)
+    names = args.experiment or list(config.run.experiments)
+    costs = count_steps(config, [config.experiment(name) for name in names])
+    if args.json:
+        print(json.dumps(costs, indent=2))
+    else:
+        from deeprac.training.step import format_costs
+
+        print(format_costs(costs))
+
+
+def count_steps(
+    config: "Config", experiments: "list[Experiment]"
+) -> list[dict[str, Any]]:
+    """Count a training step of each experiment; see ``experiment_costs``."""
     import tempfile
     from pathlib import Path
 
     from deeprac.commands.nnunet import configure_nnunet
-    from deeprac.config import load_config
     from deeprac.files import read_json
     from deeprac.layout import Layout
 
-    config = load_config(args.config)
-    names = args.experiment or list(config.run.experiments)
-    experiments = [config.experiment(name) for name in names]
     with tempfile.TemporaryDirectory() as folder:
         # nnU-Net's trainer wants folders even when it only builds a network.
         configure_nnunet(
@@ -38,16 +56,8 @@ def run(args: argparse.Namespace) -> None:
             workspace=Path(folder),
             data_workers=0,
         )
-        from deeprac.training.step import (
-            NOMINAL_FINGERPRINT,
-            experiment_costs,
-            format_costs,
-        )
+        from deeprac.training.step import NOMINAL_FINGERPRINT, experiment_costs
 
         measured = Layout.of(config).fingerprint
         fingerprint = read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
-        costs = experiment_costs(config, experiments, fingerprint)
-    if args.json:
-        print(json.dumps(costs, indent=2))
-    else:
-        print(format_costs(costs))
+        return experiment_costs(config, experiments, fingerprint)

@@ -5,8 +5,8 @@ import argparse
 from deeprac.commands.arguments import add_config
 
 HELP = (
-    "Write the paper's two tables and a table of all experiments, as CSV, Markdown and "
-    "LaTeX, with the paper's numbers beside ours."
+    "Write the paper's two tables, the ladder of methods and a table of all "
+    "experiments, as CSV, Markdown and LaTeX."
 )
 EXAMPLE = "deeprac tables --config results/demo/config.json --show"
 
@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.files import write_csv, write_text
     from deeprac.layout import Layout
     from deeprac.reporting.aggregate import experiment_rows
+    from deeprac.reporting.ladder import ladder_table
     from deeprac.reporting.render import latex, markdown, terminal
     from deeprac.reporting.summary import read_summary
     from deeprac.reporting.tables import build_tables
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     summary = read_summary(config, layout)
     rows = experiment_rows(config, summary.cases, summary.runs)
     tables = build_tables(rows, cohort=config.cohort.name)
+    tables["ladder"] = ladder_table(config, rows, summary.cases)
     for name, table in tables.items():
         write_csv(layout.tables / f"{name}.csv", table.rows)
         write_text(layout.tables / f"{name}.md", markdown(table))

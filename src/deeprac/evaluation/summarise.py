@@ -60,6 +60,7 @@ RUN_COLUMNS = (
     "batch_size",
     "fold",
     "seed",
+    "training_patients",
     "device",
     "device_name",
     "epochs",
@@ -199,6 +200,8 @@ def _run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
             **{name: run[name] for name in (*IDENTITY, "method", "matrix")},
             **{name: run["settings"][name] for name in SETTINGS},
             **{name: size_text(run["settings"][name]) for name in SIZES},
+            # Folds may differ by one patient, so it is none of the shared settings.
+            "training_patients": run["settings"]["training_patients"],
             "device": run["device"]["type"],
             "device_name": _device_name(run),
             **{name: run["cost"][name] for name in COST},

@@ -11,9 +11,11 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from deeprac.config import Config, Method
+from deeprac.config import Config, Experiment, Method
+from deeprac.evaluation.statistics import patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import check_known, read_published
+from deeprac.reporting.roles import augmentation, patients_suffix
 
 GIB = 2**30
 
@@ -27,21 +29,6 @@ PAPER_COLUMNS = (
     "memory_gb",
     "memory_ratio",
 )
-
-
-def patient_dice(cases: pd.DataFrame) -> pd.DataFrame:
-    """Dice of each patient: mean over the patient's cases, then over seeds.
-
-    Args:
-        cases: Columns of summary/cases.csv.
-
-    Returns:
-        Columns experiment, label, patient, dice; patients whose label is empty in
-        reference and prediction alike have NaN.
-    """
-    by_seed = cases.groupby(["experiment", "label", "patient", "seed"], sort=False)
-    by_patient = by_seed.dice.mean().groupby(level=[0, 1, 2], sort=False)
-    return by_patient.mean().reset_index()
 
 
 def experiment_rows(
@@ -71,7 +58,7 @@ def experiment_rows(
                 "experiment": name,
                 "published": experiment.published or "",
                 "matrix": experiment.matrix,
-                **_identity(config.methods[experiment.method]),
+                **_identity(config.methods[experiment.method], experiment),
                 **_settings(mine),
                 **_extent(config, cases[cases.experiment == name], mine),
                 **_scores(scores[scores.experiment == name]),
@@ -83,17 +70,13 @@ def experiment_rows(
     return _with_paper(_with_ratios(table, config), published)
 
 
-def is_plain(method: Method) -> bool:
-    """Whether a method is nnU-Net's network alone, to which ratios refer."""
-    return (method.normaliser, method.crop, method.augment) == ("none", "none", False)
-
-
-def _identity(method: Method) -> dict[str, object]:
+def _identity(method: Method, experiment: Experiment) -> dict[str, object]:
     entries = asdict(method)
     return {
         "method": entries["name"],
-        "method_label": entries["label"],
+        "method_label": entries["label"] + patients_suffix(experiment),
         **{key: entries[key] for key in ("normaliser", "crop", "augment")},
+        "augmentation": augmentation(method),
     }
 
 
@@ -123,6 +106,7 @@ def _extent(
         "folds_run": runs.fold.nunique(),
         "folds_planned": config.splits.folds,
         "n_seeds": runs.seed.nunique(),
+        "training_patients": runs.training_patients.mean(),
     }
 
 
@@ -158,13 +142,15 @@ def _costs(runs: pd.DataFrame) -> dict[str, object]:
 
 
 def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Add ratios to the plain row of the same matrix.
+    """Add ratios to the plain row of the same matrix and training patients.
 
     Times are compared on the same device only, memory of the same kind only.
     """
-    plain = table[table.method.map(lambda name: is_plain(config.methods[name]))]
-    plain = plain.drop_duplicates("matrix").set_index("matrix")
-    base = plain.reindex(table.matrix).reset_index(drop=True)
+    experiments = table.experiment.map(config.experiments)
+    keys = experiments.map(lambda e: f"{e.matrix}/{e.training_patients}")
+    plain = table.set_index(keys)
+    plain = plain[[config.methods[name].is_plain for name in table.method]]
+    base = plain[~plain.index.duplicated()].reindex(keys).reset_index(drop=True)
     table = table.copy()
     for ratio, column in (
         ("time_ratio", "training_seconds"),

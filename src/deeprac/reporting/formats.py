@@ -37,6 +37,33 @@ def mean_sd(mean: float, sd: float, *, digits: int = 2) -> str:
     return f"{percent(mean, digits=digits)} ({percent(sd, digits=digits)})"
 
 
+def interval(low: float, high: float, *, digits: int = 2) -> str:
+    """Interval of shares, in percent.
+
+    Example:
+        >>> interval(0.851, 0.9), interval(float("nan"), float("nan"))
+        ('[85.10, 90.00]', '-')
+    """
+    if math.isnan(low):
+        return MISSING
+    return f"[{percent(low, digits=digits)}, {percent(high, digits=digits)}]"
+
+
+def gain(value: float, low: float, high: float, *, digits: int = 2) -> str:
+    """Difference of shares with its interval, in points and signed.
+
+    Example:
+        >>> gain(0.02, -0.01, 0.05), gain(0.02, float("nan"), float("nan"))
+        ('+2.00 [-1.00, +5.00]', '+2.00')
+    """
+    if math.isnan(value):
+        return MISSING
+    text = f"{100 * value:+.{digits}f}"
+    if math.isnan(low):
+        return text
+    return f"{text} [{100 * low:+.{digits}f}, {100 * high:+.{digits}f}]"
+
+
 def ratio(value: float) -> str:
     """Ratio to the plain nnU-Net with two decimals."""
     return _fixed(value, 2)

@@ -6,6 +6,11 @@ from deeprac.reporting.tables import Cell, Column, Table
 
 Columns = tuple[Column, ...]
 
+LEFT = frozenset(
+    {"Augmentation", "Budget", "Crop", "Device", "Matrix", "Method", "Normaliser"}
+)
+"""Columns of words; numbers stand to the right."""
+
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -153,9 +158,7 @@ def _flat_name(column: Column) -> str:
 
 
 def _is_left(columns: Columns) -> list[bool]:
-    return [
-        column.name in {"Matrix", "Method", "Device", "Budget"} for column in columns
-    ]
+    return [column.name in LEFT for column in columns]
 
 
 def _cells(table: Table, cells: list[Cell]) -> list[list[str]]:

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from deeprac.config import PLANNED, Config
 from deeprac.files import atomic_path
 from deeprac.labels import Label
+from deeprac.reporting.roles import patients_suffix
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK = "0.2"
@@ -33,7 +34,7 @@ class MethodStyle:
     @property
     def wrapped(self) -> str:
         """Name with one part per line, for axes."""
-        return self.label.replace(" + ", "\n+ ").replace(", input", "\ninput")
+        return self.label.replace(" + ", "\n+ ").replace(", ", "\n")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,10 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
 
 
 def experiment_style(config: Config, experiment: str) -> MethodStyle:
-    """Style of the method of an experiment."""
-    return method_styles(config)[config.experiments[experiment].method]
+    """Style of the method of an experiment; its name tells the training patients."""
+    row = config.experiments[experiment]
+    style = method_styles(config)[row.method]
+    return replace(style, label=style.label + patients_suffix(row))
 
 
 def matrix_title(config: Config, matrix: str) -> str:

@@ -95,7 +95,7 @@ def build_tables(rows: pd.DataFrame, *, cohort: str) -> dict[str, Table]:
 
 def _results(rows: pd.DataFrame) -> tuple[Column, ...]:
     return (
-        *_row_columns(),
+        *row_columns(),
         Column("", "n", *_twice(lambda r: f"{r.n_patients}")),
         *_both("Time per fold", "training_seconds", formats.duration),
         *_both("Time ratio", "time_ratio", formats.ratio),
@@ -107,7 +107,7 @@ def _results(rows: pd.DataFrame) -> tuple[Column, ...]:
 
 def _details() -> tuple[Column, ...]:
     return (
-        *_row_columns(),
+        *row_columns(),
         Column("", "Cases", lambda r: f"{r.n_cases}"),
         Column("", "Folds", lambda r: f"{r.folds_run}/{r.folds_planned}"),
         Column("", "Seeds", lambda r: f"{r.n_seeds}"),
@@ -123,7 +123,9 @@ def _details() -> tuple[Column, ...]:
     )
 
 
-def _row_columns() -> tuple[Column, ...]:
+def row_columns() -> tuple[Column, ...]:
+    """What says which experiment a row is."""
+
     def matrix(row: pd.Series) -> str:
         return f"{row.matrix_size}"
 
@@ -200,7 +202,7 @@ def _notes(rows: pd.DataFrame, *, not_run: tuple[str, ...]) -> tuple[str, ...]:
     if not_run:
         notes.append(f"Rows of the paper that were not run: {', '.join(not_run)}.")
     if len(rows):
-        notes += [_extent(rows), _conditions(rows), *_patches(rows)]
+        notes += [extent_note(rows), conditions_note(rows), *_patches(rows)]
     return (
         *notes,
         "Dice: mean (SD) over patients in percent, out of fold; cases of one patient "
@@ -218,7 +220,9 @@ def _notes(rows: pd.DataFrame, *, not_run: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _extent(rows: pd.DataFrame) -> str:
+def extent_note(rows: pd.DataFrame) -> str:
+    """How many patients, cases, folds and seeds the rows rest on."""
+
     def text(column: str) -> str:
         values = sorted(rows[column].unique())
         return " to ".join(str(value) for value in {values[0]: 0, values[-1]: 0})
@@ -238,7 +242,8 @@ def _patches(rows: pd.DataFrame) -> tuple[str, ...]:
     return (text,) if planned else ()
 
 
-def _conditions(rows: pd.DataFrame) -> str:
+def conditions_note(rows: pd.DataFrame) -> str:
+    """On what and for how long the rows were trained."""
     devices = " / ".join(rows.device_name.unique())
     budgets = " / ".join(
         dict.fromkeys(

@@ -133,6 +133,13 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     _publish(trainer, layout, plans, identity)
 
 
+def _training_patients(trainer: DeepracTrainer, layout: Layout) -> int:
+    """Number of patients that the fold was trained on."""
+    train, _ = trainer.do_split()
+    cases = read_cases(layout.cases_csv)
+    return int(cases["patient"][cases["case"].isin(train)].nunique())
+
+
 def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
     """Digest of everything that a half-finished training depends on."""
     settings = {k: v for k, v in plans["deeprac"].items() if k != "inference"}
@@ -184,7 +191,9 @@ def _publish(
             shutil.copyfile(path, temporary)
     with atomic_path(target / "checkpoint_final.pth") as temporary:
         _share(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
-    write_json(target / "run.json", _run_record(trainer, plans, identity, epochs))
+    record = _run_record(trainer, plans, identity, epochs)
+    record["settings"]["training_patients"] = _training_patients(trainer, layout)
+    write_json(target / "run.json", record)
 
 
 def _share(source: Path, target: Path) -> None:

@@ -19,6 +19,7 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
+from deeprac.cohort.splits import read_cases, subset
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json
 from deeprac.geometry.similarity import (
@@ -28,6 +29,7 @@ from deeprac.geometry.similarity import (
     transform_points,
     upright,
 )
+from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.targets import CaseTarget, read_targets
 from deeprac.training.augmentation import Tracked, for_whole_slices, split_target
@@ -121,6 +123,7 @@ class DeepracTrainer(nnUNetTrainer):
 
         Raises:
             RunError: the fold is not in ``splits_final.json``.
+            SplitError: the fold has too few training patients for the experiment.
         """
         splits = read_json(self.splits_file)
         if self.fold >= len(splits):
@@ -129,7 +132,16 @@ class DeepracTrainer(nnUNetTrainer):
                 f"{len(splits)} folds. Choose a fold below that number."
             )
         split = splits[self.fold]
-        return split["train"], split["val"]
+        return self._training_subset(split["train"]), split["val"]
+
+    def _training_subset(self, train: list[str]) -> list[str]:
+        """Cases of the first training patients, the same in every method and seed."""
+        count = self.settings["training_patients"]
+        if count is None:
+            return train
+        cases = read_cases(Layout(self.splits_file.parent).cases_csv)
+        run = f"{self.settings['experiment']}, fold {self.fold}"
+        return subset(train, cases, count=count, seed=self.fold, run=run)
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Augment as nnU-Net does, or not at all."""

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from deeprac.config import Config
 from deeprac.reporting import formats
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import add_caption, method_styles
+from deeprac.reporting.style import add_caption, experiment_style, method_styles
 
 KINDS = {
     "host": "host, resident memory of the training process",
@@ -59,10 +59,10 @@ def draw(names: list[str], gib: pd.Series, colours: list, *, ax: Axes) -> Axes:
 
 
 def _names(data: pd.DataFrame, config: Config) -> list[str]:
-    styles = method_styles(config)
     several = data.memory_kind.nunique() > 1
     return [
-        f"{config.matrices[row.matrix].size}: {styles[row.method].label}"
+        f"{config.matrices[row.matrix].size}: "
+        + experiment_style(config, row.experiment).label
         + (f", {WHERE[row.memory_kind]}" if several else "")
         for row in data.itertuples()
     ]

@@ -6,14 +6,15 @@ from deeprac.reporting.figures import (
     crop_coverage,
     dice_by_method,
     dice_by_size,
+    learning_curve,
     memory,
     overlays,
     stn_bounds,
     stn_mean_image,
     stn_recovery,
     stn_slices,
-    stress_curves,
     stn_spread,
+    stress_curves,
     time_vs_dice,
     training_curves,
 )
@@ -24,6 +25,7 @@ FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "time_vs_dice": time_vs_dice.make,
     "memory": memory.make,
     "training_curves": training_curves.make,
+    "learning_curve": learning_curve.make,
     "stn_slices": stn_slices.make,
     "stn_mean_image": stn_mean_image.make,
     "stress_curves": stress_curves.make,
@@ -34,5 +36,6 @@ FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "dice_by_size": dice_by_size.make,
     "overlays": overlays.make,
 }
-"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one, and
-``stress_curves`` none where no experiment is put under stress."""
+"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one, or
+none: ``learning_curve`` without experiments on different numbers of patients,
+``stress_curves`` without experiments under stress."""

@@ -9,7 +9,6 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from deeprac.config import Config
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.aggregate import is_plain
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
     INK,
@@ -72,16 +71,18 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
         nnU-Net of the same matrix and source).
     """
     plain = {
-        row.matrix: row
+        _base(config, row.experiment): row
         for row in rows.itertuples()
-        if is_plain(config.methods[row.method])
+        if config.methods[row.method].is_plain
     }
     records = []
     for row in rows.itertuples():
         for source, prefix in (("ours", ""), ("paper", "paper_")):
             for label in FOREGROUND:
                 column = f"{prefix}{label.title}_dice_mean"
-                base = getattr(plain.get(row.matrix), column, float("nan"))
+                base = getattr(
+                    plain.get(_base(config, row.experiment)), column, float("nan")
+                )
                 records.append(
                     {
                         "experiment": row.experiment,
@@ -96,6 +97,12 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(records)
+
+
+def _base(config: Config, experiment: str) -> tuple[str, int | None]:
+    """What an experiment shares with the plain nnU-Net that it is compared with."""
+    row = config.experiments[experiment]
+    return row.matrix, row.training_patients
 
 
 def draw(

@@ -1,0 +1,77 @@
+"""Verb findings: the ablation's numbers against their targets."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deeprac.commands.arguments import add_config
+
+if TYPE_CHECKING:
+    from deeprac.config import Config
+
+HELP = (
+    "Print what was claimed, the target, what was measured, and whether it holds; "
+    "write tables/findings.csv and findings.md."
+)
+EXAMPLE = "deeprac findings --config results/ablation/config.json --json"
+PROTOCOL = Path("config/config.yaml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument(
+        "--matrix", help="name of the matrix; default: the one with most experiments"
+    )
+    parser.add_argument(
+        "--protocol",
+        type=Path,
+        metavar="FILE",
+        help="configuration at whose sizes the overhead of a training step is counted; "
+        f"default: {PROTOCOL}, the paper's",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print records for machines"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    import json
+    import sys
+
+    from deeprac.config import load_config
+    from deeprac.files import write_csv, write_text
+    from deeprac.layout import Layout
+    from deeprac.reporting.findings import render
+    from deeprac.reporting.findings.collect import all_findings
+    from deeprac.reporting.findings.evidence import read_evidence
+
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    evidence = read_evidence(config, layout, args.matrix)
+    protocol = _protocol(args.protocol)
+    findings = all_findings(evidence, protocol, _costs(protocol))
+    title = f"Findings. Cohort {config.cohort.name}, matrix {evidence.cast.matrix}."
+    write_csv(layout.tables / "findings.csv", render.to_frame(findings))
+    write_text(layout.tables / "findings.md", render.markdown(findings, title=title))
+    if args.json:
+        sys.stdout.write(json.dumps(render.to_records(findings), indent=2) + "\n")
+    else:
+        sys.stdout.write(f"{title}\n\n{render.terminal(findings)}")
+
+
+def _protocol(path: Path | None) -> "Config | None":
+    """The paper's protocol where the working directory has it, or what was named."""
+    from deeprac.config import load_config
+
+    if path is None and not PROTOCOL.is_file():
+        return None
+    return load_config([path or PROTOCOL])
+
+
+def _costs(protocol: "Config | None") -> list[dict[str, Any]]:
+    """Count a training step of the protocol's experiments that have a target."""
+    from deeprac.commands.cost import count_steps
+    from deeprac.reporting.findings.overhead import counted_experiments
+
+    experiments = [] if protocol is None else counted_experiments(protocol)
+    return count_steps(protocol, experiments) if experiments else []

@@ -1,0 +1,1 @@
+"""The ablation's claims: their targets against what was measured."""

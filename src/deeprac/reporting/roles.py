@@ -1,0 +1,117 @@
+"""Which experiment plays which role: found by its properties, never by its name."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from deeprac.config import PLANNED, Config, Experiment, Method
+
+NNUNET_SCALE = (0.7, 1.4)
+"""Zoom of nnU-Net's own augmentation."""
+
+
+def augmentation(method: Method) -> str:
+    """Data augmentation in one word: no, yes (nnU-Net's own) or wide (more zoom)."""
+    if not method.augment:
+        return "no"
+    (low, high), (smallest, largest) = method.augment_scale, NNUNET_SCALE
+    return "wide" if low < smallest or high > largest else "yes"
+
+
+def patients_suffix(experiment: Experiment) -> str:
+    """What the name of a method gets where only some patients train it."""
+    count = experiment.training_patients
+    if count is None:
+        return ""
+    return f", {count} patient{'s' if count > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Role:
+    """The properties of a method that is compared.
+
+    Attributes:
+        normaliser: See ``deeprac.config.Method``.
+        crop: See there.
+        augmentation: Result of :func:`augmentation`.
+        network_input: Share of the matrix.
+    """
+
+    normaliser: str = "none"
+    crop: str = "none"
+    augmentation: str = "no"
+    network_input: float = 1.0
+
+    @classmethod
+    def of(cls, method: Method) -> "Role":
+        """The role that a method can play."""
+        return cls(
+            method.normaliser, method.crop, augmentation(method), method.network_input
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"normaliser {self.normaliser}, crop {self.crop}, augmentation "
+            f"{self.augmentation}, network input {self.network_input:g}"
+        )
+
+
+PLAIN = Role()
+AUGMENTED = Role(augmentation="yes")
+AUGMENTED_WIDE = Role(augmentation="wide")
+MOMENTS = Role(normaliser="moments")
+STN = Role(normaliser="stn")
+STN_CROP_HALF = Role(normaliser="stn", crop="stn", network_input=0.5)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The selected experiments at one matrix, by role and training patients."""
+
+    config: Config
+    matrix: str
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """All of them, in the order of the configuration."""
+        rows = (self.config.experiments[name] for name in self.config.run.experiments)
+        return [row for row in rows if row.matrix == self.matrix]
+
+    def role(self, experiment: Experiment) -> Role:
+        """The role of an experiment."""
+        return Role.of(self.config.methods[experiment.method])
+
+    def all_of(self, role: Role) -> list[Experiment]:
+        """Experiments with a role, the one with most training patients first."""
+        mine = [row for row in self.experiments if self.role(row) == role]
+        return sorted(mine, key=_patients_descending)
+
+    def main(self, role: Role) -> str | None:
+        """Name of the experiment with a role and most training patients."""
+        mine = self.all_of(role)
+        return mine[0].name if mine else None
+
+    def same_patients(self, role: Role, count: int | None) -> str | None:
+        """Name of the experiment with a role and a number of training patients."""
+        mine = [row for row in self.all_of(role) if row.training_patients == count]
+        return mine[0].name if mine else None
+
+    def missing(self, role: Role, count: int | None = None) -> str:
+        """Say which experiment would be needed."""
+        patients = "" if count is None else f", training_patients {count}"
+        return f"no selected experiment at matrix {self.matrix} with {role}{patients}"
+
+
+def _patients_descending(experiment: Experiment) -> float:
+    count = experiment.training_patients
+    return float("-inf") if count is None else -count
+
+
+def largest_cast(config: Config) -> Cast:
+    """The matrix with most of the selected experiments, the first of equals.
+
+    One that nnU-Net plans is a control and is chosen only where there is no other.
+    """
+    rows = [config.experiments[name] for name in config.run.experiments]
+    sized = [row for row in rows if config.matrices[row.matrix].size != PLANNED]
+    counts = Counter(row.matrix for row in sized or rows)
+    return Cast(config, max(config.matrices, key=lambda matrix: counts[matrix]))
