@@ -119,10 +119,12 @@ METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input"
 MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
 
 
-def training_minutes(_):
+def training_minutes(wildcards):
     """Two days for the paper's budget of 250,000 steps, in proportion for others."""
-    training = CONFIG["training"]
-    steps = training["epochs"] * training["iterations_per_epoch"]
+    training, method = CONFIG["training"], METHODS[wildcards.experiment]
+    released = sum(method[key] == "stn_released" for key in ("normaliser", "crop"))
+    epochs = training["epochs"] + released * CONFIG["released"]["epochs"]
+    steps = epochs * training["iterations_per_epoch"]
     return max(60, round(2880 * steps / 250_000))
 
 

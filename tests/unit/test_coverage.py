@@ -30,7 +30,7 @@ def test_invert_undoes_an_asymmetric_matrix():
     points = np.array([[0.3, -0.9], [-0.2, 0.5]])
     back = transform_points(invert(matrix), transform_points(matrix, points))
     np.testing.assert_allclose(back, points)
-    with pytest.raises(ValueError, match="singular transform: determinant 0"):
+    with pytest.raises(ValueError, match="singular transform"):
         invert(np.array([[1.0, 2, 0], [2, 4, 0]]))
 
 

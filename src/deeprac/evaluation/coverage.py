@@ -7,7 +7,12 @@ is the ceiling of recall and is reported beside every Dice.
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.evaluation.square import invert, square_from_pixel, transform_points
+from deeprac.evaluation.square import (
+    invert,
+    is_singular,
+    square_from_pixel,
+    transform_points,
+)
 from deeprac.labels import Label
 
 EDGE_TOLERANCE = 1e-6
@@ -20,7 +25,8 @@ def coverage(
     """Share of a label's voxels that the network input square covers.
 
     A voxel counts as covered when its centre, mapped back to the network input, lies
-    within -1..1 on both axes (see :mod:`deeprac.evaluation.square`).
+    within -1..1 on both axes (see :mod:`deeprac.evaluation.square`). A window without
+    area covers nothing.
 
     Args:
         reference: Label map ``(z, y, x)`` on the native grid.
@@ -32,14 +38,16 @@ def coverage(
 
     Raises:
         KeyError: A slice that holds the label has no transform.
-        ValueError: A transform is singular.
     """
     total = covered = 0
     mask = reference == label
     for z in np.flatnonzero(mask.any(axis=(1, 2))):
         y, x = np.nonzero(mask[z])
-        points = square_from_pixel(np.column_stack([x, y]), mask.shape[1:])
-        seen = transform_points(invert(image_from_input[int(z)]), points)
-        covered += np.count_nonzero(np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE)
         total += len(x)
+        matrix = image_from_input[int(z)]
+        if is_singular(matrix):  # a window without area, as a released crop can be
+            continue
+        points = square_from_pixel(np.column_stack([x, y]), mask.shape[1:])
+        seen = transform_points(invert(matrix), points)
+        covered += np.count_nonzero(np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE)
     return covered / total if total else float("nan")

@@ -51,6 +51,12 @@ def transform_points(matrix: NDArray, points: NDArray) -> NDArray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
+def is_singular(matrix: NDArray) -> bool:
+    """Whether a ``(2, 3)`` matrix maps the plane onto hardly more than a line."""
+    (a, b, _), (c, d, _) = np.asarray(matrix, dtype=float)
+    return not abs(a * d - b * c) > 1e-12
+
+
 def invert(matrix: NDArray) -> NDArray:
     """Closed-form inverse of a ``(2, 3)`` matrix.
 
@@ -58,9 +64,9 @@ def invert(matrix: NDArray) -> NDArray:
         ValueError: The matrix is singular.
     """
     (a, b, x), (c, d, y) = np.asarray(matrix, dtype=float)
+    if is_singular(matrix):
+        raise ValueError(f"singular transform: {matrix}")
     determinant = a * d - b * c
-    if not abs(determinant) > 1e-12:
-        raise ValueError(f"singular transform: determinant {determinant:g}")
     linear = np.array([[d, -b], [-c, a]]) / determinant
     return np.column_stack([linear, -linear @ np.array([x, y])])
 
