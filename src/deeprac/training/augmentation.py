@@ -13,13 +13,13 @@ from torch import Tensor
 from deeprac.geometry.similarity import compose, identity
 
 
-def for_whole_slices(
-    transforms: ComposeTransforms, *, air: float, scale: tuple[float, float]
+def adapted(
+    transforms: ComposeTransforms, *, air: float | None, scale: tuple[float, float]
 ) -> ComposeTransforms:
-    """Change nnU-Net's training transforms where whole slices need it, in place.
+    """Change nnU-Net's training transforms where a benchmark needs it, in place.
 
-    - Outside the slice there is air. nnU-Net pads with 0 after normalisation, which is
-      tissue; patches seldom show it, a whole slice that is turned always does.
+    - Outside whole slices there is air. nnU-Net pads with 0 after normalisation, which
+      is tissue; patches seldom show it, a whole slice that is turned always does.
     - The range of zooms is the method's.
     - Gaussian blur uses one implementation. With ``benchmark`` on, two are timed at run
       time and the faster one is kept; they differ in the last bits, and so would
@@ -27,7 +27,7 @@ def for_whole_slices(
 
     Args:
         transforms: as nnU-Net makes them.
-        air: value of air in the normalised slices.
+        air: value of air in the normalised slices; None leaves nnU-Net's padding.
         scale: smallest and largest factor of the zoom.
 
     Returns:
@@ -36,9 +36,10 @@ def for_whole_slices(
     for transform in transforms.transforms:
         inner = getattr(transform, "transform", transform)
         if isinstance(inner, SpatialTransform):
-            inner.padding_mode_image = "constant"
-            inner.padding_value_image = air
             inner.scaling = tuple(scale)
+            if air is not None:
+                inner.padding_mode_image = "constant"
+                inner.padding_value_image = air
         if isinstance(inner, GaussianBlurTransform):
             inner.benchmark = False
     return transforms

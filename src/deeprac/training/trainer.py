@@ -31,8 +31,9 @@ from deeprac.geometry.similarity import (
 )
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
+from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.targets import CaseTarget, read_targets
-from deeprac.training.augmentation import Tracked, for_whole_slices, split_target
+from deeprac.training.augmentation import Tracked, adapted, split_target
 from deeprac.training.losses import STNLoss
 from deeprac.training.schedule import PolyLR
 
@@ -143,11 +144,18 @@ class DeepracTrainer(nnUNetTrainer):
         run = f"{self.settings['experiment']}, fold {self.fold}"
         return subset(train, cases, count=count, seed=self.fold, run=run)
 
+    @property
+    def whole_slices(self) -> bool:
+        """Whether a patch is a whole slice; patches of a planned matrix are not."""
+        return self.configuration_manager.preprocessor_name == WHOLE_SLICES
+
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Augment as nnU-Net does, or not at all."""
         patch_size = self.configuration_manager.patch_size
         if self.settings["augment"]:
             found = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+            if not self.whole_slices:
+                return found
             rotation, dummy_2d, _, mirror_axes = found
             # nnU-Net reads larger patches to turn them; beyond a slice there is only
             # padding, which the transforms add themselves.
@@ -158,9 +166,9 @@ class DeepracTrainer(nnUNetTrainer):
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
         """Augment as nnU-Net does, or not at all."""
         if self.settings["augment"]:
-            return for_whole_slices(
+            return adapted(
                 super().get_training_transforms(*args, **kwargs),
-                air=self.settings["normalised_air"],
+                air=self.settings["normalised_air"] if self.whole_slices else None,
                 scale=self.settings["augment_scale"],
             )
         kept = ("is_cascaded", "foreground_labels", "regions", "ignore_label")
