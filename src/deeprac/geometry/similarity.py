@@ -155,7 +155,7 @@ def agree(a_from_b: Tensor, weight: Tensor) -> Tensor:
 
     The component-wise weighted median of log scale, angle and shift, which slices that
     show no body, or half of one, do not move. Angles are taken modulo half a turn
-    around the first believed one, since the axis of a silhouette has no direction.
+    around their circular mean, since the axis of a silhouette has no direction.
 
     Args:
         a_from_b: (slices, 2, 3).
@@ -167,11 +167,14 @@ def agree(a_from_b: Tensor, weight: Tensor) -> Tensor:
     weight = weight.float()
     weight = torch.where(weight.sum() > 0, weight, torch.ones_like(weight))
     log_scale, angle, shift = parameters(a_from_b)
-    anchor = angle[weight.argmax()]
+    anchor = torch.atan2(
+        (weight * (2 * angle).sin()).sum(), (weight * (2 * angle).cos()).sum()
+    )
+    anchor = anchor / 2
     angle = anchor + angle_difference(angle, anchor, period=math.pi)
     columns = torch.stack([log_scale, angle, *shift.unbind(-1)])
     middle = _weighted_median(columns, weight)
-    # The anchor may have been an outlier: the median is what has to lie in -90..90.
+    # The mean may lie beyond: the median is what has to lie in -90..90 degrees.
     turned = angle_difference(middle[1], torch.zeros_like(middle[1]), period=math.pi)
     return similarity(middle[:1], turned[None], middle[None, 2:])
 

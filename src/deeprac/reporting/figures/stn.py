@@ -55,13 +55,14 @@ class NormalisedSlice:
 
 
 def normalising_experiment(config: Config) -> str | None:
-    """The selected experiment that shows most: with a crop, at the largest matrix."""
+    """The selected experiment that shows most: learned, at the largest matrix."""
 
-    def key(name: str) -> tuple[bool, int, float]:
+    def key(name: str) -> tuple[int, bool, int, float]:
         experiment = config.experiments[name]
         method = config.methods[experiment.method]
+        learned = (method.normaliser == "stn") + (method.crop == "stn")
         size = config.matrices[experiment.matrix].size
-        return method.crop != "none", size, method.network_input
+        return learned, method.crop != "none", size, method.network_input
 
     names = [
         name
