@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
+import torch
 from torch import Tensor
 
 from deeprac.geometry.similarity import compose
@@ -24,6 +25,10 @@ class Given:
     def __getitem__(self, part: slice) -> "Given":
         """Return the same of some of the slices."""
         return Given(self.image_from_canonical[part], self.outline[part])
+
+    def to(self, device: torch.device) -> "Given":
+        """Return the same on a device."""
+        return Given(self.image_from_canonical.to(device), self.outline.to(device))
 
 
 @dataclass(frozen=True)

@@ -152,9 +152,10 @@ class STNUNet(nn.Module):
 
         Args:
             slices: (n, 1, matrix_size, matrix_size), on any device.
-            given: what an oracle is told, (n, ...).
+            given: what an oracle is told, (n, ...), on any device.
         """
         device = next(self.parameters()).device
+        given = given and given.to(device)
         seen, poses = [], []
         for start in range(0, len(slices), CHUNK):
             part = slice(start, start + CHUNK)
