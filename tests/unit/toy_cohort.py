@@ -71,11 +71,18 @@ def arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.int16), labels
 
 
-def write_config(folder: Path, **training: object) -> Path:
-    """Write the toy configuration with changed training keys; return its path."""
+def write_config(
+    folder: Path, sections: dict | None = None, **training: object
+) -> Path:
+    """Write the toy configuration with changed sections and training keys.
+
+    Returns:
+        Its path.
+    """
     content = TOY | {
         "results": str(folder),
         "training": TOY["training"] | training,
+        **(sections or {}),
     }
     path = folder / "toy.yaml"
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,9 +106,9 @@ def small_networks() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def make_cohort(folder: Path) -> tuple[Config, Path]:
-    """Write the cohort and prepare it for both matrices."""
-    path = write_config(folder)
+def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Path]:
+    """Write the cohort and prepare it for all matrices."""
+    path = write_config(folder, sections)
     config = load_config([path])
     layout = Layout.of(config)
     rows = []
@@ -123,6 +130,7 @@ def make_cohort(folder: Path) -> tuple[Config, Path]:
     split = {"train": list(TRAIN), "val": list(HELD_OUT)}
     write_json(layout.splits, [split, {"train": split["val"], "val": split["train"]}])
     verb(path, "fingerprint")
+    verb(path, "targets")
     for matrix in config.matrices:
         verb(path, "preprocess", "--matrix", matrix)
     return config, path
