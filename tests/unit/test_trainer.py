@@ -334,7 +334,7 @@ def test_the_crop_is_calibrated_on_the_training_patients(fresh):
 def test_calibration_does_not_see_the_held_out_case(fresh):
     trainer = initialised(fresh, STN)
     seen = []
-    trainer.network.calibrate = lambda given: seen.append(given)
+    trainer.network.calibrate = seen.append
     trainer.on_train_start()
     trainer.on_epoch_start()
     (given,) = seen
