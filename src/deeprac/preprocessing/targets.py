@@ -62,9 +62,10 @@ def _truth(row: pd.Series, radius: float) -> list[float]:
     true_mm = similarity(
         torch.tensor([scale]).log(), torch.tensor([angle]), torch.tensor([shift])
     )
-    side = max(row.size_x * row.spacing_x_mm, row.size_y * row.spacing_y_mm)
+    pixels = max(row.size_x, row.size_y)
+    square = (pixels * row.spacing_x_mm, pixels * row.spacing_y_mm)
     canonical = 2 * reference_radius_mm() / radius
-    true = normalised_from_mm(true_mm, (side, side), (canonical, canonical))
+    true = normalised_from_mm(true_mm, square, (canonical, canonical))
     return true[0].ravel().tolist()
 
 
