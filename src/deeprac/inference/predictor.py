@@ -84,7 +84,10 @@ class Predictor:
         kinds = (front_end.get("normaliser"), front_end.get("crop"))
         if "oracle" not in kinds:
             return None
-        return given_for([target] * slices, oracle=kinds[0] == "oracle")
+        given = given_for([target] * slices, oracle=kinds[0] == "oracle")
+        return Given(
+            given.image_from_canonical.to(self.device), given.outline.to(self.device)
+        )
 
     @classmethod
     def from_run(cls, model: Path, fold: int, device: torch.device) -> "Predictor":
