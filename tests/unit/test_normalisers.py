@@ -83,6 +83,26 @@ def test_moments_bring_ellipses_to_size_pose_and_centre(seen):
     assert torch.equal(pose.image_from_canonical[1], torch.eye(2, 3))
 
 
+@pytest.mark.parametrize("name", ["moments", "stn"])
+def test_a_table_alone_is_no_body(name):
+    table = torch.full((1, 1, 128, 128), AIR)
+    table[..., 108:110, 10:118] = 0.5
+    table[..., 116:118, 14:114] = 0.5
+    pose = build(name)(table)
+    assert not pose.believed.any()
+    assert torch.equal(pose.image_from_canonical, identity(1))
+
+
+@pytest.mark.parametrize("name", ["moments", "stn"])
+def test_a_body_that_the_field_of_view_cuts_is_centred_where_it_shows(name):
+    pose = build(name)(body(0.6, 0.0, 0.7, 0.4))  # x from -0.1 to 1.3
+    assert pose.believed.all()
+    x, y = pose.image_from_canonical[0, :, 2].tolist()
+    # Of an ellipse of which 1.1 of 1.4 is left: between its middle and the rest's.
+    assert 0.4 < x < 0.6
+    assert y == pytest.approx(0, abs=0.02)
+
+
 def test_moments_do_not_listen_and_do_not_learn(seen):
     normaliser = build("moments")
     assert list(normaliser.parameters()) == []

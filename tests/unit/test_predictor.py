@@ -289,6 +289,14 @@ def test_oracles_are_told_the_truth_where_it_is_known(
     np.testing.assert_allclose(unknown.image_from_canonical[0], 2 * np.eye(2, 3))
 
 
+def test_oracles_are_told_on_the_device_where_they_listen(predictor):
+    predictor.settings["front_end"] = {"normaliser": "oracle", "crop": "oracle"}
+    predictor.device = torch.device("meta")
+    given = predictor.told(CaseTarget(np.eye(2, 3), None, np.zeros((16, 2))), 3)
+    assert given.image_from_canonical.device.type == "meta"
+    assert given.outline.device.type == "meta"
+
+
 def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
     predictor = Predictor.from_run(layout.model("fine_stn", 0), 0, CPU)
     image, _ = arrays(1)
