@@ -111,7 +111,8 @@ class STNCrop(nn.Module):
 
     The half side is calibrated on the training patients. The centre is a soft argmax,
     through which coverage and segmentation steer the coarse network. At inference the
-    window grows where what the coarse segmentation found of the case does not fit.
+    window holds all that the coarse segmentation found of the case, and grows where
+    that does not fit.
 
     Args:
         settings: the configuration's ``localiser`` section.
@@ -142,10 +143,13 @@ class STNCrop(nn.Module):
         half_side = self.half_side.float().expand(len(found))
         centre = soft_centre(found)
         if not self.training:
-            _, needed = extremes(found)
-            half_side = torch.maximum(half_side, needed * (1 + self.margin)).clamp_max(
-                1
-            )
+            middle, needed = extremes(found)
+            needed = needed * (1 + self.margin)
+            half_side = torch.maximum(half_side, needed).clamp_max(1)
+            # What is unsure may draw the centre, but not the likely out of the window.
+            slack = torch.where(needed > 0, half_side - needed, 2.0).clamp_min(0)
+            slack = slack[:, None]
+            centre = middle + torch.clamp(centre - middle, -slack, slack)
         room = (1 - half_side)[:, None]
         centre = torch.minimum(torch.maximum(centre, -room), room)
         return Window(window(half_side, centre).expand(len(view), 2, 3), logits)
