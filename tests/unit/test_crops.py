@@ -12,6 +12,7 @@ from deeprac.networks.crops import (
     MIN_HALF_SIDE,
     box,
     extremes,
+    foreground,
     found_box,
     jittered,
     pooled,
@@ -197,8 +198,14 @@ def test_a_spot_in_a_single_slice_does_not_move_the_cases_window(name):
     if name == "coarse":
         assert torch.equal(one, two)
         return
-    # The soft centre sees the mean, 0.5 of a certain spot; the size does not.
+    # The soft centre sees the mean, half of a certain spot, and may follow it as far
+    # as the kidney stays inside; the size does not.
     assert torch.equal(one[:, 0], two[:, 0])
+    half_side, x, y = one[0].tolist()
+    assert x - half_side <= 0.25
+    assert x + half_side >= 0.5
+    assert y - half_side <= -0.25
+    assert y + half_side >= 0
 
 
 def test_pooled_is_the_mean_of_the_two_most_certain():
@@ -234,6 +241,39 @@ def test_the_stns_window_grows_where_the_case_does_not_fit(together):
     torch.testing.assert_close(found[:, 0], torch.full((2,), 1.1 * 0.75))
     fits = window_of(stn_crop(KIDNEY, KIDNEY)(views(2), together=together))
     assert (fits[:, 0] == 0.4).all()  # it stays as calibrated, not smaller
+
+
+class Unsure(torch.nn.Module):
+    """Coarse segmentation of random blocks, each of its own certainty."""
+
+    def forward(self, view):
+        blocks = torch.rand(len(view), 1, 8, 8) ** 4
+        probability = blocks.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        return torch.cat([1 - probability, probability], 1).clamp_min(1e-6).log()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_all_that_is_more_likely_than_not_is_inside_of_the_stns_window(together):
+    """Whatever unsure foreground pulls the centre elsewhere."""
+    crop = build("stn", Unsure())
+    crop.half_side.fill_(0.3)
+    grown = 0
+    for seed in range(50):
+        torch.manual_seed(seed)
+        found = crop(views(2), together=together)
+        likely = pooled(foreground(found.coarse_logits), together=together) > 0.5
+        for index in range(len(likely)):
+            rows, columns = torch.nonzero(likely[index, 0]).unbind(1)
+            if not len(rows):
+                continue
+            half_side, x, y = window_of(found)[index].tolist()
+            for pixels, centre in ((columns, x), (rows, y)):
+                low, high = pixels.min() / 16 - 1, (pixels.max() + 1) / 16 - 1
+                assert centre - half_side <= low + 1e-5
+                assert centre + half_side >= high - 1e-5
+            assert abs(x) + half_side <= 1 + 1e-5
+            grown += 0.3 < half_side < 1
+    assert grown > 5
 
 
 def test_the_stns_window_never_leaves_the_frame():
