@@ -321,6 +321,22 @@ def test_every_loss_teaches_one_part_of_the_front_end(model, batch, name, pupil)
     assert {head for head, part in heads.items() if learns(part)} == {pupil}
 
 
+@pytest.mark.parametrize("model", [("stn", "none")], ids="-".join, indirect=True)
+def test_slices_without_body_have_no_say_in_the_pose_loss(model, batch):
+    image, target = batch
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 1.0}
+    model.warp_share = 0.0
+    broken = image[:1].clone()
+    broken[..., 3, 3] = math.nan
+    air = torch.full_like(broken, -2.0)
+    losses = []
+    for slices in (image, torch.cat([image, air, broken])):
+        step(model, slices)
+        losses.append(STNLoss(Silence(), model, weights)([slices], target).item())
+    assert losses[0] > 0.1
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 class Residual(nn.Module):
     """Localiser that corrects every slice by the same parameters."""
 
@@ -385,6 +401,43 @@ def test_coverage_draws_the_crop_to_the_labels_through_the_coarse_head(model):
     assert background[:16].sum() < 0 < background[16:].sum()
     vertical = gradient[1].sum(1)
     assert vertical[:16].sum() == pytest.approx(vertical[16:].sum().item(), abs=1e-6)
+
+
+def test_a_batch_can_be_learned_by_heart(model, batch):
+    """Network, front end and all losses together."""
+    image, target = batch
+    # Half a kidney, and darker: else two equal slices would differ in their labels.
+    target[0][0, :, 15:18, 18:23] = 2
+    image[target[0] == 2] = 0.7
+    entropy = nn.CrossEntropyLoss()
+
+    class Entropy(nn.Module):
+        def forward(self, output, target):
+            return entropy(output[0], target[0][:, 0].long())
+
+    loss = STNLoss(Entropy(), model, WEIGHTS)
+    model.warp_share = 0.0
+    # As the trainer does: the localiser learns at a tenth of the rate.
+    pose = model.pose_parameters()
+    rest = [p for p in model.parameters() if all(p is not own for own in pose)]
+    groups = [{"params": rest}] + [{"params": pose, "lr": 0.001}] * bool(pose)
+    optimizer = torch.optim.Adam(groups, 0.01)
+    values = []
+    for _ in range(140):
+        optimizer.zero_grad()
+        output = step(model, image)
+        value = loss(output, target)
+        value.backward()
+        nn.utils.clip_grad_norm_(pose, 1.0)
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.1 * values[0]
+    assert entropy(output[0], target[0][:, 0].long()) < 0.1
+    if model.trace.raw is not None:
+        found, goal = model.trace.located, model.trace.given
+        torch.testing.assert_close(
+            found.image_from_canonical, goal.image_from_canonical, atol=0.02, rtol=0
+        )
 
 
 def test_the_loss_has_no_parameters_of_its_own(model):

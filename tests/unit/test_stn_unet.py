@@ -578,6 +578,20 @@ def test_slices_without_body_follow_those_that_show_one(slices, normaliser):
     assert torch.equal(located.image_from_single[:5], identity(5))
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_broken_values_do_not_reach_the_logits_of_a_located_case(slices, arm):
+    model = network(**arm).eval()
+    broken = slices.clone()
+    broken[1, 0, 30:34, 20] = math.nan
+    with torch.inference_mode():
+        located = model.locate(broken, told() if is_told(arm) else None)
+        logits = model.segment(broken, located)
+        aired = broken.nan_to_num(AIR)
+        assert torch.equal(logits, model.segment(aired, located))
+    assert logits.isfinite().all()
+    assert located.fallback.tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize("normaliser", ["moments", "stn"])
 def test_more_air_around_the_slice_moves_the_view_by_nothing(slices, normaliser):
     """In the slice's own units: the padded square is twice as wide."""
