@@ -337,6 +337,25 @@ def test_slices_without_body_have_no_say_in_the_pose_loss(model, batch):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
+@pytest.mark.parametrize("model", [("stn", "none")], ids="-".join, indirect=True)
+def test_the_pose_loss_is_that_of_the_slices_and_that_of_their_warped_copies(
+    model, batch
+):
+    image, target = batch
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 3.0}
+    step(model, torch.cat([image, torch.full_like(image, -2.0)]))
+    trace = model.trace
+    goal = trace.given.image_from_canonical
+    assert trace.trusted.tolist() == [True, True, False, False]
+    slices = pose_loss(
+        trace.located.image_from_canonical[:2], goal[:2], trace.trusted[:2]
+    )
+    copies = pose_loss(trace.warped[:2], goal[:2], trace.trusted[:2])
+    assert copies > 0
+    loss = STNLoss(Silence(), model, weights)([image], target)
+    torch.testing.assert_close(loss, 3 * (slices + copies))
+
+
 class Residual(nn.Module):
     """Localiser that corrects every slice by the same parameters."""
 
