@@ -7,7 +7,11 @@ from toy_cohort import small_networks, write_config
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
+from deeprac.geometry.similarity import identity
 from deeprac.layout import Layout
+from deeprac.networks.front_end import Given
+from deeprac.networks.stn_unet import STNUNet
+from deeprac.targets import OUTLINE_POINTS
 from deeprac.training.cost import step_cost
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.run import build_trainer, measure_step
@@ -84,6 +88,8 @@ def test_meta_tensors_cost_what_real_ones_do(tmp_path, experiment):
         trainer.plans_manager, trainer.configuration_manager, 1, 3, True
     )
     trainer.network = network.train()
+    if isinstance(network, STNUNet):
+        network.given = Given(identity(2), torch.zeros(2, OUTLINE_POINTS, 2))
     levels = trainer._get_deep_supervision_scales()
     target = [torch.zeros(2, 1, *(round(32 * s) for s in level)) for level in levels]
     loss = trainer._build_loss()

@@ -1,3 +1,4 @@
+import math
 from pydoc import locate
 
 import pytest
@@ -6,15 +7,16 @@ from torch import nn
 from toy_cohort import small_networks
 
 from deeprac.config import NetworkConfig
-from deeprac.geometry.similarity import identity, invert, window
+from deeprac.geometry.similarity import identity, invert, similarity, window
+from deeprac.networks.crops import CoarseCrop, STNCrop
+from deeprac.networks.front_end import Given
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
 from deeprac.training.losses import (
     STNLoss,
     coarse_loss,
     coverage_loss,
-    mask_loss,
-    soft_dice,
+    pose_loss,
 )
 
 
@@ -81,26 +83,63 @@ def test_convention_coverage_reads_image_from_input():
     assert coverage_loss(pixel, invert(right_half)) > 0
 
 
-def test_mask_loss_by_hand():
-    template = torch.zeros(1, 1, 4, 4)
-    template[..., :2, :2] = 1
-    half = torch.zeros(2, 1, 4, 4)
-    half[..., 0, :2] = 1
-    # 2 of 4 pixels: Dice = 2 * 2 / (2 + 4) = 2/3.
-    assert mask_loss(half, template).item() == pytest.approx(1 / 3, abs=1e-5)
-    assert mask_loss(template, template).item() == pytest.approx(0, abs=1e-6)
-    assert mask_loss(template.flip(3), template).item() == pytest.approx(1, abs=1e-5)
+def pose(log_scale=0.0, angle=0.0, x=0.0, y=0.0):
+    """One similarity as a batch of one."""
+    scalars = torch.tensor([log_scale]), torch.tensor([angle])
+    return similarity(*scalars, torch.tensor([[x, y]]))
 
 
-def test_mask_loss_stays_between_0_and_1_for_soft_masks():
-    template = torch.rand(1, 1, 8, 8)
-    for scale in (0.0, 0.3, 1.0):
-        assert 0 <= mask_loss(scale * torch.rand(5, 1, 8, 8), template) <= 1
+TRUSTED = torch.tensor([True])
 
 
-def test_soft_dice_of_two_empty_masks_is_1():
-    empty = torch.zeros(2, 3, 4, 4)
-    assert soft_dice(empty, empty).tolist() == [[1.0] * 3] * 2
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    # Smooth L1 of an error in units of 0.1: e^2 / 2 below one unit, e - 1/2 above.
+    [
+        ({"log_scale": 0.05}, 0.125),
+        ({"log_scale": -0.3}, 2.5),
+        ({"angle": 0.05}, 0.125),
+        ({"angle": -0.3}, 2.5),
+        ({"x": 0.05}, 0.125),
+        ({"y": -0.3}, 2.5),
+        ({"log_scale": 0.05, "angle": 0.3, "x": -0.05, "y": 0.1}, 0.25 + 2.5 + 0.5),
+        ({"angle": math.pi}, 0.0),
+        ({"angle": math.pi - 0.05}, 0.125),
+    ],
+)
+def test_pose_loss_by_hand(error, expected):
+    assert pose_loss(pose(**error), pose(), TRUSTED).item() == pytest.approx(
+        expected, abs=2e-5
+    )
+    # The same error of another target, whose shift is not turned or zoomed.
+    offset = {"log_scale": -0.4, "angle": 0.5, "x": 0.2, "y": -0.1}
+    moved = pose(**{name: offset[name] + error.get(name, 0.0) for name in offset})
+    assert pose_loss(moved, pose(**offset), TRUSTED).item() == pytest.approx(
+        expected, abs=2e-5
+    )
+
+
+def test_pose_loss_is_the_mean_over_trusted_slices():
+    predicted = torch.cat([pose(log_scale=0.3), pose(), pose(x=9.0)])
+    target = identity(3)
+    some = torch.tensor([True, True, False])
+    assert pose_loss(predicted, target, some).item() == pytest.approx(1.25, abs=1e-5)
+    assert pose_loss(predicted, target, torch.zeros(3).bool()) == 0
+
+
+def test_pose_loss_slopes_towards_the_target():
+    leaf = torch.tensor([[0.2, -0.25, 0.04, -0.3]], requires_grad=True)
+    predicted = similarity(leaf[:, 0], leaf[:, 1], leaf[:, 2:])
+    pose_loss(predicted, identity(1), TRUSTED).backward()
+    # Beyond one unit the slope is 1 per unit of 0.1, below it is the error in units.
+    assert leaf.grad[0].tolist() == pytest.approx([10, -10, 4, -10], rel=1e-3)
+
+
+def test_pose_loss_of_untrusted_slices_has_no_gradient():
+    leaf = torch.tensor([[0.2, -0.25, 0.04, -0.3]], requires_grad=True)
+    predicted = similarity(leaf[:, 0], leaf[:, 1], leaf[:, 2:])
+    pose_loss(predicted, identity(1), ~TRUSTED).backward()
+    assert (leaf.grad == 0).all()
 
 
 def shares():
@@ -136,7 +175,7 @@ def test_coarse_loss_of_swapped_labels_is_large_and_differentiable():
 
 
 WEIGHTS = {
-    "mask_weight": 0.5,
+    "pose_weight": 1.0,
     "coarse_weight": 1.0,
     "coverage_weight": 1.0,
     "residual_weight": 1e-4,
@@ -150,7 +189,15 @@ class MeanLogit(nn.Module):
         return output[0].mean()
 
 
-@pytest.fixture(params=[False, True], ids=["pose", "crop"])
+@pytest.fixture(
+    params=[
+        ("stn", "none"),
+        ("stn", "stn"),
+        ("moments", "coarse"),
+        ("oracle", "oracle"),
+    ],
+    ids="-".join,
+)
 def model(request):
     torch.manual_seed(0)
     kwargs = unet_kwargs(32, NetworkConfig(4, 8, 1, 4))
@@ -164,14 +211,17 @@ def model(request):
         "max_shift": 0.35,
         "crop_margin": 0.1,
         "segmentation_gradient": 1.0,
+        "warp_share": 1.0,
     }
+    normaliser, crop = request.param
     return STNUNet(
         1,
         3,
         matrix_size=32,
         network_input_size=32,
         air=-2.0,
-        crop=request.param,
+        normaliser=normaliser,
+        crop=crop,
         localiser=localiser,
         deep_supervision=True,
         **kwargs,
@@ -188,19 +238,38 @@ def batch():
     return image, [labels, labels[..., ::2, ::2], labels[..., ::4, ::4]]
 
 
+def told(batch=2):
+    """A target off the moments' estimate, and the box of the labels above."""
+    corners = torch.tensor([[18.0, 12.0], [23.0, 12.0], [23.0, 18.0], [18.0, 18.0]])
+    return Given(
+        pose(0.1, 0.2, 0.05, -0.05).expand(batch, 2, 3),
+        (corners / 16 - 1).expand(batch, 4, 2),
+    )
+
+
+def step(model, image):
+    """Output of a training step."""
+    model.given = told(len(image))
+    return model.train()(image)
+
+
 def test_evaluating_leaves_nnunets_loss_alone(model, batch):
     image, target = batch
     loss = STNLoss(MeanLogit(), model, WEIGHTS)
-    model.train()(image)  # leaves a localisation, which must not be used
+    step(model, image)  # leaves a trace, which must not be used
     output = model.eval()(image)
     assert loss(output, target) == output[0].mean()
 
 
-def test_training_adds_the_localisers_losses(model, batch):
+def test_training_adds_the_front_ends_losses(model, batch):
     image, target = batch
-    output = model.train()(image)
+    output = step(model, image)
     alone = output[0].mean()
-    assert STNLoss(MeanLogit(), model, WEIGHTS)(output, target) > alone + 0.1
+    whole = STNLoss(MeanLogit(), model, WEIGHTS)(output, target)
+    if model.trace.raw is None and model.trace.located.coarse_logits is None:
+        assert whole == alone  # the oracle has nothing to learn
+    else:
+        assert whole > alone + 0.1
     nothing = dict.fromkeys(WEIGHTS, 0.0)
     assert STNLoss(MeanLogit(), model, nothing)(output, target) == alone
 
@@ -223,28 +292,103 @@ def learns(head):
     ("name", "pupil"),
     [
         ("residual_weight", "pose"),
-        ("mask_weight", "pose"),
+        ("pose_weight", "pose"),
         ("coarse_weight", "coarse"),
         ("coverage_weight", "coarse"),
     ],
 )
-def test_every_loss_teaches_one_part_of_the_localiser(model, batch, name, pupil):
+def test_every_loss_teaches_one_part_of_the_front_end(model, batch, name, pupil):
     """Pose must not become what is easy to segment, nor what is easy to cover."""
     image, target = batch
-    model.crop_half_side.fill_(0.1)  # small enough to lose labels
-    torch.nn.init.constant_(model.pose.output.bias, 0.3)
-    torch.nn.init.normal_(model.pose.output.weight, std=0.1)
-    model.train()(image)
+    heads = {"unet": model.unet}
+    if model.pose_parameters():
+        heads["pose"] = model.normaliser
+        torch.nn.init.constant_(model.normaliser.localiser.output.bias, 0.3)
+        torch.nn.init.normal_(model.normaliser.localiser.output.weight, std=0.1)
+    if list(model.crop.parameters()):
+        heads["coarse"] = model.crop
+    if isinstance(model.crop, STNCrop):
+        model.crop.half_side.fill_(0.1)  # small enough to lose labels
+    step(model, image)
     weights = dict.fromkeys(WEIGHTS, 0.0) | {name: 1.0}
     loss = STNLoss(Silence(), model, weights)([image], target)
-    if model.coarse is None and pupil == "coarse":
+    boxed = isinstance(model.crop, CoarseCrop) and name == "coverage_weight"
+    if pupil not in heads or boxed:  # no gradient reaches the box of a cascade
         assert loss == 0
         return
     assert loss > 0
     loss.backward()
-    heads = {"pose": model.pose, "unet": model.unet}
-    heads |= {} if model.coarse is None else {"coarse": model.coarse}
     assert {head for head, part in heads.items() if learns(part)} == {pupil}
+
+
+@pytest.mark.parametrize("model", [("stn", "none")], ids="-".join, indirect=True)
+def test_slices_without_body_have_no_say_in_the_pose_loss(model, batch):
+    image, target = batch
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 1.0}
+    model.warp_share = 0.0
+    broken = image[:1].clone()
+    broken[..., 3, 3] = math.nan
+    air = torch.full_like(broken, -2.0)
+    losses = []
+    for slices in (image, torch.cat([image, air, broken])):
+        step(model, slices)
+        losses.append(STNLoss(Silence(), model, weights)([slices], target).item())
+    assert losses[0] > 0.1
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("model", [("stn", "none")], ids="-".join, indirect=True)
+def test_the_pose_loss_is_that_of_the_slices_and_that_of_their_warped_copies(
+    model, batch
+):
+    image, target = batch
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 3.0}
+    step(model, torch.cat([image, torch.full_like(image, -2.0)]))
+    trace = model.trace
+    goal = trace.given.image_from_canonical
+    assert trace.trusted.tolist() == [True, True, False, False]
+    slices = pose_loss(
+        trace.located.image_from_canonical[:2], goal[:2], trace.trusted[:2]
+    )
+    copies = pose_loss(trace.warped[:2], goal[:2], trace.trusted[:2])
+    assert copies > 0
+    loss = STNLoss(Silence(), model, weights)([image], target)
+    torch.testing.assert_close(loss, 3 * (slices + copies))
+
+
+class Residual(nn.Module):
+    """Localiser that corrects every slice by the same parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.raw = nn.Parameter(torch.zeros(1, 4))
+
+    def forward(self, image, body):
+        raw = self.raw.expand(len(image), 4)
+        return similarity(raw[:, 0], raw[:, 1], raw[:, 2:]), raw
+
+
+@pytest.mark.parametrize("model", [("stn", "none")], ids="-".join, indirect=True)
+def test_the_pose_is_drawn_to_the_target_from_the_slice_and_from_a_warped_copy(model):
+    """Descent finds the target, which no silhouette shows, to the last digits."""
+    model.normaliser.localiser = Residual()
+    image = torch.full((4, 1, 32, 32), -2.0)
+    image[..., 6:26, 4:28] = 0.0
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 1.0}
+    model.warp_share = 0.2  # of a box on 32 pixels, of which the moments are exact
+    optimizer = torch.optim.Adam(model.normaliser.parameters(), 0.02)
+    goal = told(4).image_from_canonical
+    for _ in range(60):
+        optimizer.zero_grad()
+        step(model, image)
+        STNLoss(Silence(), model, weights)([image], []).backward()
+        optimizer.step()
+    trace = model.trace
+    torch.testing.assert_close(
+        trace.located.image_from_canonical, goal, atol=0.04, rtol=0
+    )
+    torch.testing.assert_close(trace.warped, goal, atol=0.12, rtol=0)
+    assert trace.trusted.all()
 
 
 class Logits(nn.Module):
@@ -258,24 +402,61 @@ class Logits(nn.Module):
         return self.logits.expand(len(image), -1, -1, -1)
 
 
-@pytest.mark.parametrize("model", [True], ids=["crop"], indirect=True)
+@pytest.mark.parametrize("model", [("stn", "stn")], ids="-".join, indirect=True)
 def test_coverage_draws_the_crop_to_the_labels_through_the_coarse_head(model):
-    model.coarse = Logits()
-    model.crop_half_side.fill_(0.3)
+    model.crop.coarse = Logits()
+    model.crop.half_side.fill_(0.3)
     image = torch.full((1, 1, 32, 32), -2.0)
     image[..., 4:28, 4:28] = 0.0  # RMS radius 0.75 / sqrt(3): 1.08 of the canonical
     labels = torch.zeros(1, 1, 32, 32)
     labels[..., 14:18, 24:27] = 1  # right of the crop, at its height
-    model.train()(image)
+    step(model, image)
     weights = dict.fromkeys(WEIGHTS, 0.0) | {"coverage_weight": 1.0}
     STNLoss(Silence(), model, weights)([image], [labels]).backward()
-    gradient = model.coarse.logits.grad[0]
+    gradient = model.crop.coarse.logits.grad[0]
     kidney, background = gradient[1].sum(0), gradient[0].sum(0)
     # Descent raises kidney on the right and lowers it on the left.
     assert kidney[16:].sum() < 0 < kidney[:16].sum()
     assert background[:16].sum() < 0 < background[16:].sum()
     vertical = gradient[1].sum(1)
     assert vertical[:16].sum() == pytest.approx(vertical[16:].sum().item(), abs=1e-6)
+
+
+def test_a_batch_can_be_learned_by_heart(model, batch):
+    """Network, front end and all losses together."""
+    image, target = batch
+    # Half a kidney, and darker: else two equal slices would differ in their labels.
+    target[0][0, :, 15:18, 18:23] = 2
+    image[target[0] == 2] = 0.7
+    entropy = nn.CrossEntropyLoss()
+
+    class Entropy(nn.Module):
+        def forward(self, output, target):
+            return entropy(output[0], target[0][:, 0].long())
+
+    loss = STNLoss(Entropy(), model, WEIGHTS)
+    model.warp_share = 0.0
+    # As the trainer does: the localiser learns at a tenth of the rate.
+    pose = model.pose_parameters()
+    rest = [p for p in model.parameters() if all(p is not own for own in pose)]
+    groups = [{"params": rest}] + [{"params": pose, "lr": 0.001}] * bool(pose)
+    optimizer = torch.optim.Adam(groups, 0.01)
+    values = []
+    for _ in range(140):
+        optimizer.zero_grad()
+        output = step(model, image)
+        value = loss(output, target)
+        value.backward()
+        nn.utils.clip_grad_norm_(pose, 1.0)
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.1 * values[0]
+    assert entropy(output[0], target[0][:, 0].long()) < 0.1
+    if model.trace.raw is not None:
+        found, goal = model.trace.located, model.trace.given
+        torch.testing.assert_close(
+            found.image_from_canonical, goal.image_from_canonical, atol=0.02, rtol=0
+        )
 
 
 def test_the_loss_has_no_parameters_of_its_own(model):

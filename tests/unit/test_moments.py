@@ -2,15 +2,24 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 from toy_cohort import small_networks
 
-from deeprac.geometry.moments import canonicalise, moments, silhouette
-from deeprac.geometry.similarity import identity, transform_points
+from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
+from deeprac.geometry.similarity import (
+    angle_difference,
+    compose,
+    identity,
+    invert,
+    parameters,
+    similarity,
+    transform_points,
+)
 from deeprac.geometry.warp import pixel_centres, warp
 
 SIZE = (128, 128)
 AIR = -2.0
-BOUNDS = {"radius": 0.4, "max_log_scale": 1.4, "max_angle_rad": math.pi / 4}
+BOUNDS = {"radius": 0.4, "max_log_scale": 1.4}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -73,24 +82,24 @@ def test_pose_fades_in_between_round_and_elongated():
     assert angle == pytest.approx(0.3, abs=0.03)
 
 
-def test_bounds_of_scale_and_angle():
+def test_the_scale_is_bounded_and_the_angle_is_not():
     # Radius sqrt((0.4**2 + 0.2**2) / 8) = 0.16 of 0.4: a logarithm of -0.93.
     body = ellipse(0.0, 0.0, 0.4, 0.2, 1.2)
-    found = canonicalise(
-        moments(body), radius=0.4, max_log_scale=0.5, max_angle_rad=0.3
-    )
+    found = canonicalise(moments(body), radius=0.4, max_log_scale=0.5)
     linear = found[0, :, :2]
     assert torch.linalg.det(linear).sqrt().log().item() == pytest.approx(-0.5, abs=1e-4)
-    assert math.atan2(linear[1, 0], linear[0, 0]) == pytest.approx(0.3, abs=1e-4)
+    assert math.atan2(linear[1, 0], linear[0, 0]) == pytest.approx(1.2, abs=0.01)
 
 
 @pytest.mark.parametrize(
-    ("share", "believed"), [(0.0, False), (0.004, False), (0.049, False), (0.051, True)]
+    ("share", "believed"), [(0.0, False), (0.004, False), (0.019, False), (0.021, True)]
 )
 def test_hardly_any_tissue_is_left_where_it_is(share, believed):
     density = torch.zeros(1, 1, *SIZE)
     density.view(-1)[: int(share * density.numel())] = 1
-    found = canonicalise(moments(density), **BOUNDS)
+    measured = moments(density)
+    assert is_body(measured).tolist() == [believed]
+    found = canonicalise(measured, **BOUNDS)
     assert torch.equal(found, identity(1)) == (not believed)
 
 
@@ -207,3 +216,71 @@ def test_moments_ignore_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         cast = canonicalise(moments(body), **BOUNDS)
     assert torch.equal(cast, canonicalise(moments(body), **BOUNDS))
+
+
+def turned(angle, log_scale, x, y):
+    """One similarity as a batch of one."""
+    scalars = torch.tensor([log_scale]), torch.tensor([angle])
+    return similarity(*scalars, torch.tensor([[x, y]]))
+
+
+def test_the_estimate_follows_random_similarities():
+    """Of the slice, to be undone by the same similarity of the estimate."""
+    generator = torch.Generator().manual_seed(4)
+    image, _ = walled_body(0.42, 0.27, 0.05, -0.08)
+    at_rest = canonicalise(moments(silhouette(image, AIR)), **BOUNDS)
+    errors = []
+    for _ in range(60):
+        drawn = (2 * torch.rand(4, generator=generator) - 1).tolist()
+        image_from_moved = turned(
+            1.0 * drawn[0], 0.4 * drawn[1], 0.2 * drawn[2], 0.2 * drawn[3]
+        )
+        moved = warp(image, image_from_moved, SIZE, fill=AIR)
+        found = canonicalise(moments(silhouette(moved, AIR)), **BOUNDS)
+        log_scale, angle, shift = parameters(
+            compose(invert(at_rest), compose(image_from_moved, found))
+        )
+        angle = angle_difference(angle, torch.zeros(1), period=math.pi)
+        errors.append([log_scale.abs(), angle.abs(), shift.norm(dim=-1)])
+    errors = torch.tensor(errors)
+    median, p95 = errors.median(0).values, errors.quantile(0.95, dim=0)
+    # Filling along rows and columns restores a convex outline at every angle. What is
+    # left is the pixel that interpolation widens edges by: 1/128, against a radius of
+    # 0.25 to 0.18 in the slice.
+    assert (median < torch.tensor([0.02, math.radians(1), 0.02])).all()
+    assert (p95 < torch.tensor([0.05, math.radians(3), 0.04])).all()
+
+
+@pytest.mark.parametrize("margin", [16, 64])
+def test_more_air_around_the_slice_changes_nothing_but_the_unit(margin):
+    image, _ = walled_body(0.5, 0.35, 0.1, 0.05)
+    plain = moments(silhouette(image, AIR))
+    padded = functional.pad(image, [margin] * 4, value=AIR)
+    found = moments(silhouette(padded, AIR))
+    unit = 128 / (128 + 2 * margin)
+    torch.testing.assert_close(found.mass, plain.mass * unit**2)
+    torch.testing.assert_close(found.centroid, plain.centroid * unit)
+    torch.testing.assert_close(found.radius, plain.radius * unit)
+    torch.testing.assert_close(found.angle_rad, plain.angle_rad, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.elongation, plain.elongation)
+
+
+def test_a_body_that_the_field_of_view_cuts_is_found_where_it_shows():
+    outline = ellipse(0.45, 0.0, 0.9, 0.5, 0.0)  # the right fifth is beyond the edge
+    image = torch.where(outline > 0, 0.0, AIR)
+    image[ellipse(0.3, 0.0, 0.2, 0.2, 0.0) > 0] = AIR  # gas within
+    assert torch.equal(silhouette(image, AIR), outline)
+    found, expected = moments(silhouette(image, AIR)), moments(outline)
+    assert is_body(found).all()
+    torch.testing.assert_close(found.centroid, expected.centroid)
+    transform = canonicalise(found, **BOUNDS)
+    assert transform.isfinite().all()
+    assert torch.linalg.det(transform[0, :, :2]) > 0
+
+
+def test_a_table_alone_is_no_body():
+    image = torch.full((1, 1, *SIZE), AIR)
+    image[..., 110:112, 10:118] = 0.5
+    found = moments(silhouette(image, AIR))
+    assert not is_body(found).any()
+    assert torch.equal(canonicalise(found, **BOUNDS), identity(1))

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
@@ -9,11 +10,11 @@ from toy_cohort import write_config
 from deeprac.config import load_config
 from deeprac.files import write_json
 from deeprac.networks.stn_unet import STNUNet
+from deeprac.preprocessing.intensity import normalised, normalised_air
 from deeprac.training.plans import (
     CONFIGURATION,
     build_plans,
     dataset_json,
-    normalised_air,
     read_plans,
 )
 
@@ -83,6 +84,13 @@ def test_air_need_not_be_the_darkest(air, normalised):
     assert normalised_air(FINGERPRINT, air) == normalised
 
 
+def test_normalisation_by_hand():
+    # Clipped to -50..300, less 100, over 50.
+    found = normalised(np.array([[-1000, 0], [100, 900]], np.int16), FINGERPRINT)
+    assert found.dtype == np.float32
+    assert found.tolist() == [[-3.0, -2.0], [0.0, 4.0]]
+
+
 def test_air_of_a_constant_foreground_is_finite():
     channel = FINGERPRINT["foreground_intensity_properties_per_channel"]["0"]
     flat = dict.fromkeys(channel, 100.0) | {"std": 0.0}
@@ -97,18 +105,26 @@ def test_plans_hold_everything_that_a_run_needs(config):
     assert (ours["method"], ours["matrix"]) == ("stn_crop_half", "fine")
     assert ours["network_input_size"] == 16
     assert ours["augment"] is False
-    assert ours["localiser"]["crop_margin"] == 0.1
-    assert ours["localiser"]["segmentation_gradient"] == 0.1
+    assert ours["augment_scale"] == [0.7, 1.4]
+    assert ours["training_patients"] is None
+    assert ours["normalised_air"] == -3.0
+    front_end = ours["front_end"]
+    assert (front_end["normaliser"], front_end["crop"]) == ("stn", "stn")
+    assert front_end["released"] is False
+    assert front_end["settings"]["crop_margin"] == 0.1
+    assert front_end["settings"]["segmentation_gradient"] == 0.1
     two_d = plans["configurations"][CONFIGURATION]
     assert (two_d["patch_size"], two_d["batch_size"]) == ([32, 32], 2)
     assert two_d["data_identifier"] == "fine/slices"
     kwargs = two_d["architecture"]["arch_kwargs"]
-    assert (kwargs["crop"], kwargs["air"]) == (True, -3.0)
+    assert (kwargs["normaliser"], kwargs["crop"]) == ("stn", "stn")
+    assert kwargs["air"] == -3.0
+    assert kwargs["localiser"] == front_end["settings"]
 
 
-def test_methods_without_stn_have_no_localiser(config):
+def test_methods_that_see_the_slice_have_no_front_end(config):
     plain = plans_of(config, "coarse_nnunet_augment")["deeprac"]
-    assert plain["localiser"] is None
+    assert plain["front_end"] is None
     assert plain["augment"] is True
 
 

@@ -1,5 +1,7 @@
 """Prediction of whole cases on a toy cohort, with networks that need no training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +18,10 @@ from toy_cohort import (
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_json
-from deeprac.inference.predictor import Predictor
+from deeprac.inference.fold import transform_table
+from deeprac.inference.predictor import Predictor, mirrored
 from deeprac.layout import Layout
+from deeprac.targets import CaseTarget
 from deeprac.volumes import read_volume
 
 METHODS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half")
@@ -68,18 +72,23 @@ def test_transforms_table(layout, experiment):
     entries = [f"{row}{column}" for row in (1, 2) for column in (1, 2, 3)]
     assert list(table) == [
         *("case", "slice"),
-        *(f"a{entry}" for entry in entries),
-        *(f"c{entry}" for entry in entries),
+        *(f"{letter}{entry}" for letter in "acs" for entry in entries),
+        *("fallback", "at_bound"),
     ]
+    assert (table[["fallback", "at_bound"]] == 0).all(axis=None)
     assert table["slice"].tolist() == [0, 1, 2, 3]
     assert set(table["case"]) == set(HELD_OUT)
     a = table.loc[:, "a11":"a23"].to_numpy().reshape(-1, 2, 3)
     c = table.loc[:, "c11":"c23"].to_numpy().reshape(-1, 2, 3)
-    identity = np.eye(2, 3)
+    s = table.loc[:, "s11":"s23"].to_numpy().reshape(-1, 2, 3)
     if "stn" not in experiment:
-        assert (a == identity).all()
-        assert (c == identity).all()
+        assert all((matrix == np.eye(2, 3)).all() for matrix in (a, c, s))
         return
+    # The slices of a case agree; alone they differ by the noise of their images.
+    assert (a == a[0]).all()
+    assert (c == c[0]).all()
+    assert (s != s[0]).any()
+    np.testing.assert_allclose(s, c, atol=0.02)
     assert (np.linalg.det(a[:, :, :2]) > 0).all()
     # The body's centre, pixel 16 of 34 in x and 13 + 3 of padding in y, lies at
     # 33 / 34 - 1. Its semi-axes are 15 and 11 pixels, and up to half a pixel more at
@@ -95,10 +104,12 @@ def test_transforms_table(layout, experiment):
     # a = c @ crop; the crop is a window, turned by nothing, of calibrated size.
     crop = np.linalg.solve(c[:, :, :2], a[:, :, :2])
     weights = torch.load(path.with_name("checkpoint_final.pth"), weights_only=False)
-    half_side = weights["network_weights"]["crop_half_side"].item()
+    half_side = weights["network_weights"]["crop.half_side"].item()
     np.testing.assert_allclose(
-        crop, half_side * np.eye(2)[None].repeat(4, 0), atol=1e-5
+        crop, crop[0, 0, 0] * np.eye(2)[None].repeat(4, 0), atol=1e-5
     )
+    # The window grows where what the untrained coarse segmentation finds needs it.
+    assert half_side - 1e-5 <= crop[0, 0, 0] <= 1
 
 
 def test_convention_transforms_are_rows_of_a_matrix(layout):
@@ -124,12 +135,26 @@ def test_batched_equals_slice_by_slice(layout, experiment):
     predictor.settings["inference"]["batch_size"] = 1
     single = predictor.predict(image, SPACING_MM)
     assert np.mean(batched.labels != single.labels) < 1e-3
-    np.testing.assert_allclose(
-        batched.image_from_input, single.image_from_input, atol=1e-5
-    )
-    alone = predictor.predict(image[2:3], SPACING_MM)
-    assert np.array_equal(alone.labels[0], single.labels[2])
+    for name in ("image_from_input", "image_from_canonical", "image_from_single"):
+        one, two = getattr(batched, name), getattr(single, name)
+        assert np.array_equal(one, two)  # located all at once, whatever the batches
     assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_a_case_of_one_slice(layout, experiment):
+    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    image, _ = arrays(1)
+    alone = predictor.predict(image[2:3], SPACING_MM)
+    assert alone.labels.shape == (1, 28, 34)
+    # Nobody to agree with: similarities are taken apart and put together again.
+    np.testing.assert_allclose(
+        alone.image_from_canonical, alone.image_from_single, atol=1e-6
+    )
+    whole = predictor.predict(image, SPACING_MM)
+    np.testing.assert_allclose(
+        alone.image_from_single[0], whole.image_from_single[2], atol=1e-5
+    )
 
 
 class Ramp(torch.nn.Module):
@@ -146,13 +171,17 @@ def predictor(layout):
     return Predictor.from_run(layout.model("coarse_nnunet", 0), 0, CPU)
 
 
+def segment(predictor, batch):
+    return predictor._segment(batch, predictor._locate(batch, None))
+
+
 def test_mirroring_is_the_mean_of_the_four_flips(predictor):
     predictor.network = Ramp()
     batch = torch.rand(2, 1, 32, 32)
-    plain, _, _ = predictor._segment(batch)
+    plain = segment(predictor, batch)
     torch.testing.assert_close(plain, Ramp()(batch))
     predictor.settings["inference"]["mirroring"] = True
-    mean, _, _ = predictor._segment(batch)
+    mean = segment(predictor, batch)
     views = [Ramp()(batch)]
     views += [Ramp()(batch.flip(axes)).flip(axes) for axes in ([2], [3], [2, 3])]
     torch.testing.assert_close(mean, sum(views) / 4)
@@ -162,9 +191,167 @@ def test_mirroring_is_the_mean_of_the_four_flips(predictor):
 def test_mirroring_changes_nothing_for_a_network_that_is_equivariant(predictor):
     predictor.network = torch.nn.Conv2d(1, 3, 1)
     batch = torch.rand(2, 1, 32, 32)
-    plain, _, _ = predictor._segment(batch)
+    plain = segment(predictor, batch)
     predictor.settings["inference"]["mirroring"] = True
-    torch.testing.assert_close(predictor._segment(batch)[0], plain)
+    torch.testing.assert_close(segment(predictor, batch), plain)
+
+
+@pytest.fixture
+def cropping(layout):
+    """A predictor with normaliser and crop that look off the centre, and turned."""
+    predictor = Predictor.from_run(layout.model("fine_stn_crop_half", 0), 0, CPU)
+    torch.manual_seed(2)
+    torch.nn.init.normal_(predictor.network.normaliser.localiser.output.weight)
+    predictor.network.crop.half_side.fill_(0.5)
+    return predictor
+
+
+@pytest.mark.parametrize("axes", [[2], [3], [2, 3]])
+def test_convention_mirrored_is_where_to_look_in_mirrored_slices(cropping, axes):
+    """A U-Net without left and right answers the same, mirrored."""
+    network = cropping.network
+    network.unet = torch.nn.Conv2d(1, 3, 1)
+    slices = cropping.preprocess(arrays(1)[0], SPACING_MM)
+    with torch.inference_mode():
+        located = network.locate(slices)
+        located = replace(located, canonical_from_crop=CROP.expand(4, 2, 3))
+        assert located.image_from_input[0, 0, 1].abs() > 0.01  # turned
+        assert located.coarse_logits is not None
+        plain = network.segment(slices, located)
+        other = network.segment(slices.flip(axes), mirrored(located, axes))
+    flipped = other.flip(axes)
+    # Which pixels the view sees is decided at its edge, to rounding.
+    edge = ((flipped - plain).abs() > 1e-3).any(1).float().mean()
+    assert edge < 0.01
+    assert (flipped - plain).abs().median() < 1e-5
+    assert (other - plain).abs().mean() > 0.05  # which not mirroring would not give
+
+
+CROP = torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.1]]])
+
+
+def test_mirroring_looks_at_the_same_place(cropping):
+    """All four views are of what was located once, in the upright slices."""
+    batch = cropping.preprocess(arrays(1)[0], SPACING_MM)
+    cropping.settings["inference"]["mirroring"] = True
+    seen, forward = [], cropping.network.unet.forward
+
+    def look(view):
+        seen.append(view)
+        return forward(view)
+
+    cropping.network.unet.forward = look
+    with torch.inference_mode():
+        segment(cropping, batch)
+    assert len(seen) == 4
+    for view, axes in zip(seen[1:], ([3], [2], [2, 3]), strict=True):
+        torch.testing.assert_close(view.flip(axes), seen[0], atol=1e-4, rtol=1e-4)
+
+
+class Whispers:
+    """A target that must not be read."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was read")
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_nothing_is_told_but_to_an_oracle(layout, experiment):
+    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    assert predictor.told(Whispers(), 4) is None
+
+
+TURNED = np.array([[0.8, -0.1, 0.2], [0.1, 0.8, 0.3]])
+
+
+@pytest.mark.parametrize(
+    ("normaliser", "crop", "listens"),
+    [("oracle", "none", True), ("stn", "oracle", True), ("stn", "stn", False)],
+)
+def test_oracles_are_told_the_truth_where_it_is_known(
+    predictor, normaliser, crop, listens
+):
+    predictor.settings["front_end"] = {"normaliser": normaliser, "crop": crop}
+    outline = np.random.default_rng(0).uniform(-1, 1, (16, 2))
+    target = CaseTarget(np.eye(2, 3), TURNED, outline)
+    given = predictor.told(target, 3)
+    assert (given is not None) == listens
+    if not listens:
+        return
+    # Only the pose's oracle is told the truth; a crop's oracle has the target.
+    expected = TURNED if normaliser == "oracle" else np.eye(2, 3)
+    assert given.image_from_canonical.dtype == torch.float32
+    np.testing.assert_allclose(
+        given.image_from_canonical, [expected] * 3, rtol=1e-6, atol=1e-7
+    )
+    np.testing.assert_allclose(given.outline, [outline] * 3, rtol=1e-6)
+    unknown = predictor.told(CaseTarget(2 * np.eye(2, 3), None, outline), 1)
+    np.testing.assert_allclose(unknown.image_from_canonical[0], 2 * np.eye(2, 3))
+
+
+def test_oracles_are_told_on_the_device_where_they_listen(predictor):
+    predictor.settings["front_end"] = {"normaliser": "oracle", "crop": "oracle"}
+    predictor.device = torch.device("meta")
+    given = predictor.told(CaseTarget(np.eye(2, 3), None, np.zeros((16, 2))), 3)
+    assert given.image_from_canonical.device.type == "meta"
+    assert given.outline.device.type == "meta"
+
+
+def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
+    predictor = Predictor.from_run(layout.model("fine_stn", 0), 0, CPU)
+    image, _ = arrays(1)
+    image[1] = -1000
+    image[3, 20:] = -1000  # cut, still a body
+    found = predictor.predict(image, SPACING_MM)
+    assert found.fallback.tolist() == [False, True, False, False]
+    table = transform_table("a2", found)
+    assert table["fallback"].tolist() == [0, 1, 0, 0]
+    single = table.loc[:, "s11":"s23"].to_numpy().reshape(-1, 2, 3)
+    assert (single[1] == np.eye(2, 3)).all()
+    assert (single[[0, 2, 3]] != np.eye(2, 3)).any((1, 2)).all()
+    # The empty slice follows the others instead of staying where it is.
+    common = table.loc[:, "c11":"c23"].to_numpy()
+    assert (common == common[0]).all()
+    torch.nn.init.constant_(predictor.network.normaliser.localiser.output.bias, 9.0)
+    found = predictor.predict(image, SPACING_MM)
+    assert found.at_bound.tolist() == [True, False, True, True]
+    assert transform_table("a2", found)["at_bound"].tolist() == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("experiment", METHODS)
+def test_a_case_of_air_is_segmented_and_counted(layout, experiment):
+    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    found = predictor.predict(np.full((3, 28, 34), -1000, np.int16), SPACING_MM)
+    assert found.labels.shape == (3, 28, 34)
+    assert (found.image_from_canonical == np.eye(2, 3)).all()
+    assert (np.linalg.det(found.image_from_input[:, :, :2]) > 0).all()
+    assert found.fallback.tolist() == [experiment != "coarse_nnunet"] * 3
+
+
+@pytest.mark.parametrize(
+    # Normalisation clips the infinite to the densest and the lightest of the cohort.
+    ("value", "counted"),
+    [(np.nan, True), (np.inf, False), (-np.inf, False)],
+)
+@pytest.mark.parametrize("experiment", METHODS[1:])
+def test_a_value_that_is_no_number_costs_its_slice_its_vote(
+    layout, experiment, value, counted
+):
+    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    image = arrays(1)[0].astype(np.float32)
+    clean = predictor.predict(image, SPACING_MM)
+    image[2, 3, 4] = value
+    found = predictor.predict(image, SPACING_MM)
+    assert found.fallback.tolist() == [False, False, counted, False]
+    others = [0, 1, 3]
+    assert np.array_equal(
+        found.image_from_single[others], clean.image_from_single[others]
+    )
+    # Three slices vote instead of four, which differ by the noise of their images.
+    np.testing.assert_allclose(
+        found.image_from_canonical, clean.image_from_canonical, atol=0.02
+    )
+    assert np.isfinite(found.image_from_input).all()
 
 
 def test_convention_labels_come_back_to_the_native_place(predictor):

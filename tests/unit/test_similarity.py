@@ -7,11 +7,15 @@ from hypothesis import strategies as st
 from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
+    agree,
+    angle_difference,
     compose,
     identity,
     invert,
+    parameters,
     similarity,
     transform_points,
+    upright,
     window,
 )
 
@@ -79,8 +83,8 @@ def test_compose_equals_two_steps(one, two):
 
 @given(PARAMETERS)
 @settings(deadline=None)
-def test_inverse(parameters):
-    a_from_b = make(*parameters)
+def test_inverse(drawn):
+    a_from_b = make(*drawn)
     for product in (
         compose(a_from_b, invert(a_from_b)),
         compose(invert(a_from_b), a_from_b),
@@ -122,7 +126,7 @@ def test_bounded_parameters_give_finite_orientation_keeping_transforms(a, b, c, 
 
 
 def test_gradient_of_every_parameter_by_finite_differences():
-    parameters = torch.tensor([[0.2, -0.4, 0.1, 0.3]])
+    start = torch.tensor([[0.2, -0.4, 0.1, 0.3]])
     points = torch.tensor([[[0.3, -0.7], [0.9, 0.4]]])
     weights = torch.tensor([[[1.0, -2.0], [0.5, 3.0]]])
 
@@ -130,21 +134,21 @@ def test_gradient_of_every_parameter_by_finite_differences():
         b_from_a = invert(similarity(p[:, 0], p[:, 1], p[:, 2:]))
         return (transform_points(b_from_a, points) * weights).sum()
 
-    leaf = parameters.clone().requires_grad_()
+    leaf = start.clone().requires_grad_()
     value(leaf).backward()
     step = 1e-2  # float32: small enough for the curvature, large against rounding
     for index in range(4):
-        offset = torch.zeros_like(parameters)
+        offset = torch.zeros_like(start)
         offset[0, index] = step
-        slope = (value(parameters + offset) - value(parameters - offset)) / (2 * step)
+        slope = (value(start + offset) - value(start - offset)) / (2 * step)
         assert leaf.grad[0, index] == pytest.approx(slope.item(), rel=2e-3, abs=2e-3)
 
 
 def test_batched_equals_one_by_one_and_nothing_is_mutated():
     generator = torch.Generator().manual_seed(0)
-    parameters = torch.randn(5, 4, generator=generator)
+    drawn = torch.randn(5, 4, generator=generator)
     points = torch.randn(1, 7, 2, generator=generator)
-    before = parameters.clone(), points.clone()
+    before = drawn.clone(), points.clone()
 
     def pipeline(p):
         a_from_b = similarity(p[:, 0], p[:, 1], p[:, 2:])
@@ -152,13 +156,11 @@ def test_batched_equals_one_by_one_and_nothing_is_mutated():
         product = compose(a_from_b, frame_from_window)
         return product, invert(product), transform_points(product, points)
 
-    batched = pipeline(parameters)
+    batched = pipeline(drawn)
     for index in range(5):
-        for whole, single in zip(
-            batched, pipeline(parameters[index, None]), strict=True
-        ):
+        for whole, single in zip(batched, pipeline(drawn[index, None]), strict=True):
             torch.testing.assert_close(whole[index, None], single, rtol=0, atol=0)
-    assert torch.equal(parameters, before[0])
+    assert torch.equal(drawn, before[0])
     assert torch.equal(points, before[1])
 
 
@@ -172,3 +174,160 @@ def test_half_precision_inputs_and_autocast_give_float32():
     torch.testing.assert_close(product, identity(1), atol=1e-6, rtol=0)
     # bfloat16 would round 0.123456 to 0.123535.
     torch.testing.assert_close(points, torch.tensor([[[0.123456, 0.654321]]]))
+
+
+@given(PARAMETERS)
+@settings(deadline=None)
+def test_parameters_undo_similarity(drawn):
+    log_scale, angle, shift = parameters(make(*drawn))
+    assert log_scale.item() == pytest.approx(drawn[0], abs=1e-5)
+    turns = angle_difference(angle, torch.tensor([drawn[1]]), period=2 * math.pi)
+    assert turns.item() == pytest.approx(0, abs=1e-5)
+    assert shift[0].tolist() == pytest.approx(list(drawn[2:]), abs=1e-6)
+
+
+@given(PARAMETERS)
+@settings(deadline=None)
+def test_similarity_undoes_parameters(drawn):
+    matrix = make(*drawn)
+    torch.testing.assert_close(
+        similarity(*parameters(matrix)), matrix, atol=1e-5, rtol=1e-5
+    )
+
+
+def test_parameters_of_a_stretch_are_its_mean_scale_and_no_angle():
+    stretch = torch.tensor([[[2.0, 0.0, 0.1], [0.0, 0.5, 0.2]]])
+    log_scale, angle, shift = parameters(stretch)
+    assert log_scale.item() == pytest.approx(0, abs=1e-6)
+    assert angle.item() == 0
+    assert shift.tolist() == [pytest.approx([0.1, 0.2])]
+
+
+@given(PARAMETERS)
+@settings(deadline=None)
+def test_upright_leaves_similarities_alone(drawn):
+    matrix = make(*drawn)
+    torch.testing.assert_close(upright(matrix), matrix, atol=2e-5, rtol=1e-5)
+
+
+@given(PARAMETERS, st.sampled_from([(-1.0, 1.0), (1.0, -1.0)]))
+@settings(deadline=None)
+def test_upright_of_a_mirrored_patient_keeps_where_posterior_points(drawn, signs):
+    matrix = make(*drawn)
+    mirrored = torch.tensor(signs)[:, None] * matrix
+    found = upright(mirrored)
+    assert torch.linalg.det(found[0, :, :2]) > 0
+    down = torch.tensor([[[0.0, 0.0], [0.0, 1.0]]])
+    torch.testing.assert_close(
+        transform_points(found, down),
+        transform_points(mirrored, down),
+        atol=5e-5,
+        rtol=1e-5,
+    )
+    for one, two in zip(parameters(found)[::2], parameters(mirrored)[::2], strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
+    # Left and right are exchanged, as in the mirrored patient.
+    right = torch.tensor([[[1.0, 0.0]]])
+    torch.testing.assert_close(
+        transform_points(found, -right),
+        transform_points(mirrored, right),
+        atol=5e-5,
+        rtol=1e-5,
+    )
+
+
+def test_angle_difference_by_hand():
+    first = torch.tensor([0.2, 3.0, -3.0, math.pi, 1.5])
+    second = torch.tensor([0.5, -3.0, 3.0, 0.0, -1.5])
+    half = angle_difference(first, second, period=math.pi)
+    pi = math.pi
+    torch.testing.assert_close(
+        half, torch.tensor([-0.3, 6 - 2 * pi, 2 * pi - 6, 0.0, 3 - pi])
+    )
+    whole = angle_difference(first, second, period=2 * pi)
+    expected = torch.tensor([-0.3, 6 - 2 * pi, 2 * pi - 6, -pi, 3.0])
+    torch.testing.assert_close(whole, expected)
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20), st.sampled_from([math.pi, 2 * math.pi]))
+@settings(deadline=None)
+def test_angle_difference_is_at_most_half_a_period(first, second, period):
+    found = angle_difference(
+        torch.tensor([first]), torch.tensor([second]), period=period
+    ).item()
+    assert abs(found) <= period / 2 + 1e-5
+    turns = (first - second - found) / period
+    assert turns == pytest.approx(round(turns), abs=1e-5)
+
+
+def slices_of(*rows):
+    return torch.cat([make(*row) for row in rows])
+
+
+def test_agree_is_the_median_of_every_parameter():
+    case = slices_of(
+        (0.1, 0.3, 0.5, -0.1), (0.2, 0.1, 0.4, -0.3), (0.3, 0.2, 0.6, -0.2)
+    )
+    found = agree(case, torch.ones(3))
+    assert found.shape == (1, 2, 3)
+    torch.testing.assert_close(found, make(0.2, 0.2, 0.5, -0.2))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]])
+def test_agree_is_not_moved_by_outliers(order):
+    good = (0.2, 0.3, 0.1, -0.1)
+    outliers = [(1.4, 1.2, 0.9, 0.9), (-1.4, -1.0, -0.9, 0.9)]
+    case = slices_of(good, good, good, *outliers)[order]
+    torch.testing.assert_close(agree(case, torch.ones(5)), make(*good))
+
+
+def test_agree_hears_only_those_that_have_a_vote():
+    lost = (0.0, 0.0, 0.0, 0.0)
+    case = slices_of(lost, lost, lost, (0.2, 0.3, 0.1, -0.1), lost)
+    vote = torch.tensor([0, 0, 0, 1, 0])
+    expected = make(0.2, 0.3, 0.1, -0.1)
+    torch.testing.assert_close(agree(case, vote), expected)
+    torch.testing.assert_close(agree(case, vote.bool()), expected)
+    # A vote of 5 outweighs four of 1.
+    torch.testing.assert_close(agree(case, 1 + 4 * vote), expected)
+    torch.testing.assert_close(agree(case, 1 + 2 * vote), identity(1))
+
+
+def test_agree_without_any_vote_counts_all_alike():
+    case = slices_of(
+        (0.1, 0.3, 0.5, -0.1), (0.2, 0.1, 0.4, -0.3), (0.3, 0.2, 0.6, -0.2)
+    )
+    torch.testing.assert_close(agree(case, torch.zeros(3)), make(0.2, 0.2, 0.5, -0.2))
+    torch.testing.assert_close(agree(identity(4), torch.zeros(4)), identity(1))
+
+
+@pytest.mark.parametrize("turn", [0.0, math.pi])
+def test_agree_takes_angles_modulo_half_a_turn(turn):
+    """An axis at 88 degrees is near one at -88 degrees, not opposite."""
+    degrees = [86.0, 89.0, -88.0, -89.0, 88.0]
+    case = torch.cat([make(0.0, math.radians(a) + turn, 0.0, 0.0) for a in degrees])
+    # In order 86, 88, 89, 91 and 92 degrees: the middle is 89.
+    _, angle, _ = parameters(agree(case, torch.ones(5)))
+    assert math.degrees(angle.item()) == pytest.approx(89, abs=1e-3)
+
+
+def test_agree_gives_angles_between_plus_and_minus_90_degrees():
+    """Also where the first believed slice is the outlier."""
+    degrees = [-80.0, 70.0, 72.0, 74.0, 71.0]
+    case = torch.cat([make(0.0, math.radians(a), 0.0, 0.0) for a in degrees])
+    _, angle, _ = parameters(agree(case, torch.ones(5)))
+    assert math.degrees(angle.item()) == pytest.approx(72, abs=1e-3)
+    upside_down = torch.cat([make(0.0, math.radians(170.0), 0.0, 0.0)] * 2)
+    _, angle, _ = parameters(agree(upside_down, torch.ones(2)))
+    assert math.degrees(angle.item()) == pytest.approx(-10, abs=1e-3)
+
+
+@given(st.lists(PARAMETERS, min_size=1, max_size=7), st.integers(0, 5))
+@settings(deadline=None)
+def test_agree_does_not_depend_on_the_order_of_the_slices(rows, shift):
+    # Angles modulo half a turn have no order of their own: keep them within a quarter.
+    case = slices_of(*((a, 0.24 * b, c, d) for a, b, c, d in rows))
+    vote = torch.ones(len(rows))
+    torch.testing.assert_close(
+        agree(case, vote), agree(case.roll(shift, 0), vote), atol=1e-4, rtol=1e-4
+    )

@@ -6,6 +6,7 @@ import time
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -25,8 +26,16 @@ from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.errors import SplitError
 from deeprac.files import read_json
+from deeprac.geometry.similarity import (
+    compose,
+    identity,
+    invert,
+    similarity,
+    transform_points,
+)
 from deeprac.layout import Layout
 from deeprac.networks.stn_unet import STNUNet
+from deeprac.training.augmentation import split_target
 from deeprac.training.run import build_trainer
 from deeprac.training.trainer import DeepracTrainer, STNTrainer
 
@@ -117,7 +126,12 @@ def test_training_curve(trained, experiment):
         "seconds",
         "data_wait_seconds",
         "segment",
+        "localiser_gradient",
     ]
+    if "stn" in experiment:
+        assert (curve["localiser_gradient"] > 0).all()
+    else:
+        assert curve["localiser_gradient"].isna().all()
     assert curve["epoch"].tolist() == [0, 1]
     assert curve["segment"].tolist() == [0, 0]
     assert curve["learning_rate"].tolist() == pytest.approx([0.003, 0.003 * 0.5**0.9])
@@ -310,33 +324,35 @@ def test_an_unknown_fold_is_an_error(fresh, capsys):
     assert "has 2 folds" in message
 
 
-def test_template_and_crop_are_measured(trained):
-    weights = checkpoint(trained[STN])["network_weights"]
-    # The tallest labels are rows 7 to 18 of the smallest body (12 by 11 pixels, radius
-    # sqrt((12**2 + 11**2) / 8) / 17 = 0.34, 0.35 with its soft edge) and rows 7 to 19
-    # of the next. From the middle row to the last are 5.5 and 6 of 17 pixels, enlarged
-    # to a radius of 0.4; resampling softens edges by one pixel of the matrix, 1 / 16.
-    low = 5.5 / 17 * 0.4 / 0.35
-    high = (6 / 17 + 1 / 16) * 0.4 / 0.34
-    assert 1.1 * low < weights["crop_half_side"] < 1.1 * high
-    template = weights["template"]
-    assert set(template.unique().tolist()) == {0.0, 1.0}
-    # Ellipses of 12 to 14 by 11 pixels at a radius of 0.4: pi * a * b / 4 of the frame
-    # with sqrt((a**2 + b**2) / 8) = 0.4 is 0.50 for nearly round ones.
-    assert template.mean().item() == pytest.approx(0.5, abs=0.03)
+def test_the_crop_is_calibrated_on_the_training_patients(fresh):
+    half_sides = []
+    for case in TRAIN:
+        trainer = initialised(fresh, STN)
+        given = trainer.given([case], identity(1))
+        canonical = transform_points(
+            invert(given.image_from_canonical), given.outline
+        ).numpy()
+        half_sides.append(np.ptp(canonical, axis=1).max() / 2)
+    expected = 1.1 * np.quantile(half_sides, 0.975)
+    assert train(fresh, STN) == 0
+    weights = checkpoint(run_folder(fresh, STN))["network_weights"]
+    # The tallest labels are rows 7 to 18 or 19 of bodies of 12 to 14 by 11 pixels, a
+    # radius of sqrt((12**2 + 11**2) / 8) / 17 = 0.34 at least: half of 13 rows of 17,
+    # enlarged to a radius of 0.4.
+    assert expected == pytest.approx(1.1 * 6.5 / 17 * 0.4 / 0.36, rel=0.1)
+    assert weights["crop.half_side"].item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_calibration_sees_the_training_cases_only(fresh):
+def test_calibration_does_not_see_the_held_out_case(fresh):
     trainer = initialised(fresh, STN)
-    pairs = list(trainer._labelled_slices())
-    dataset, _ = trainer.get_tr_and_val_datasets()
-    for case, (image, foreground) in zip(TRAIN, pairs, strict=True):
-        stored = torch.from_numpy(dataset.load_case(case)[0][0, 1:])
-        assert torch.equal(image[:, 0], stored)
-        # Slices 1 to 3 of 4 hold labels.
-        assert image.shape == foreground.shape == (3, 1, 32, 32)
-        assert foreground.unique().tolist() == [0.0, 1.0]
-        assert (foreground.sum((1, 2, 3)) > 0).all()
+    seen = []
+    trainer.network.calibrate = seen.append
+    trainer.on_train_start()
+    trainer.on_epoch_start()
+    (given,) = seen
+    torch.testing.assert_close(
+        given.outline, trainer.given(TRAIN, identity(3)).outline, rtol=0, atol=0
+    )
 
 
 def test_calibration_runs_once_and_its_time_counts(fresh, power_cut, monkeypatch):
@@ -380,28 +396,34 @@ def initialised(path: Path, experiment: str) -> DeepracTrainer:
 def test_a_localiser_without_gradient_does_not_stop_the_training(fresh):
     """For example where its losses are off and every slice of a batch is air."""
     trainer = initialised(fresh, STN)
-    for parameter in trainer.network.pose.parameters():
+    for parameter in trainer.network.pose_parameters():
         parameter.grad = torch.zeros_like(parameter)
     trainer.optimizer.step()
+    assert trainer.localiser_gradient() == 0
 
 
 def test_the_localisers_gradient_is_clipped_on_its_own(fresh):
     trainer = initialised(fresh, STN)
-    bias = trainer.network.pose.output.bias
+    bias = trainer.network.normaliser.localiser.output.bias
     bias.grad = torch.tensor([30.0, 0.0, -40.0, 0.0])
     other = trainer.network.unet.decoder.seg_layers[0].bias
     other.grad = torch.full_like(other, 50.0)
     trainer.optimizer.step()
     assert bias.grad.tolist() == pytest.approx([0.6, 0.0, -0.8, 0.0], abs=1e-5)
     assert other.grad.tolist() == [50.0] * 3
+    for length in (2.0, 7.0):
+        bias.grad = torch.tensor([0.0, length, 0.0, 0.0])
+        trainer.optimizer.step()
+    # Norms before clipping of 50, 2 and 7: the median, once.
+    assert trainer.localiser_gradient() == pytest.approx(7)
+    assert trainer.localiser_gradient() is None
 
 
 def parts(transform):
     """All transforms that a transform holds."""
     yield transform
-    children = list(getattr(transform, "transforms", []))
-    children += [transform.transform] if hasattr(transform, "transform") else []
-    for child in children:
+    children = getattr(transform, "transforms", getattr(transform, "transform", []))
+    for child in children if isinstance(children, list) else [children]:
         yield from parts(child)
 
 
@@ -411,6 +433,9 @@ def test_augmentation_is_nnunets_without_what_depends_on_timing(fresh):
     found = {type(part).__name__: part for part in parts(loader.data_loader.transforms)}
     assert {"SpatialTransform", "GammaTransform", "MirrorTransform"} <= found.keys()
     assert found["GaussianBlurTransform"].benchmark is False
+    spatial = found["SpatialTransform"]
+    assert spatial.scaling == (0.7, 1.4)
+    assert spatial.padding_value_image == trainer.settings["normalised_air"]
 
 
 @pytest.mark.parametrize("experiment", [PLAIN, STN])
@@ -427,6 +452,78 @@ def test_without_augmentation_slices_arrive_as_they_are_stored(fresh, experiment
             stored = torch.from_numpy(dataset.load_case(case)[0][0])
             assert any(torch.equal(image[0], one) for one in stored)
         assert (batch["target"][0][-1] > 0).any()
+        if experiment == STN:
+            labels, image_from_sample = split_target(batch["target"])
+            assert [tuple(level.shape[-2:]) for level in labels] == [(32, 32), (16, 16)]
+            assert torch.equal(image_from_sample, identity(2))
+
+
+MOVED = similarity(
+    torch.tensor([0.2]), torch.tensor([0.4]), torch.tensor([[0.1, -0.2]])
+)
+
+
+@pytest.mark.parametrize(
+    "signs", [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0)], ids=["turned", "in x", "in y"]
+)
+def test_what_is_given_follows_the_augmentation(fresh, signs):
+    trainer = initialised(fresh, STN)
+    flip = torch.tensor(signs)[:, None] * identity(1)
+    image_from_sample = compose(MOVED, flip)
+    still = trainer.given(["a1", "a2"], identity(2))
+    given = trainer.given(["a1", "a2"], image_from_sample.expand(2, 2, 3))
+    torch.testing.assert_close(
+        transform_points(image_from_sample, given.outline), still.outline
+    )
+    # Centre and size, and where the patient's back is, are those of the patient.
+    landmarks = torch.tensor([[[0.0, 0.0], [0.0, 0.7]]])
+    torch.testing.assert_close(
+        transform_points(
+            image_from_sample, transform_points(given.image_from_canonical, landmarks)
+        ),
+        transform_points(still.image_from_canonical, landmarks),
+        atol=1e-5,
+        rtol=0,
+    )
+    assert (torch.linalg.det(given.image_from_canonical[:, :, :2]) > 0).all()
+    if signs == (1.0, 1.0):
+        torch.testing.assert_close(
+            compose(image_from_sample, given.image_from_canonical),
+            still.image_from_canonical,
+            atol=1e-5,
+            rtol=0,
+        )
+
+
+def test_each_slice_of_a_batch_is_given_its_own_patient(fresh):
+    trainer = initialised(fresh, STN)
+    batch = trainer.given(["a3", "a1"], torch.cat([identity(1), MOVED]))
+    for index, (case, moved) in enumerate((("a3", identity(1)), ("a1", MOVED))):
+        alone = trainer.given([case], moved)
+        torch.testing.assert_close(batch.outline[index], alone.outline[0])
+        torch.testing.assert_close(
+            batch.image_from_canonical[index], alone.image_from_canonical[0]
+        )
+
+
+def test_a_step_is_given_what_its_batch_went_through(fresh):
+    trainer = initialised(fresh, STN)
+    trainer.on_train_start()
+    trainer.on_epoch_start()
+    batch = next(trainer.dataloader_train)
+    batch["target"][-1] = MOVED.expand(2, 2, 3)
+    trainer.network.train()
+    trainer.train_step(batch)
+    expected = trainer.given(batch["keys"], MOVED.expand(2, 2, 3))
+    used = trainer.network.trace.given
+    assert torch.equal(used.image_from_canonical, expected.image_from_canonical)
+    assert torch.equal(used.outline, expected.outline)
+    # Validation slices have not moved.
+    batch = next(trainer.dataloader_val)
+    trainer.network.eval()
+    trainer.validation_step(batch)
+    expected = trainer.given(batch["keys"], identity(2))
+    assert torch.equal(trainer.network.given.outline, expected.outline)
 
 
 @pytest.mark.parametrize("trainer", [DeepracTrainer, STNTrainer])

@@ -85,11 +85,18 @@ def arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.int16), labels
 
 
-def write_config(folder: Path, base: dict = TOY, **training: object) -> Path:
-    """Write the toy configuration with changed training keys; return its path."""
-    content = base | {
+def write_config(
+    folder: Path, sections: dict | None = None, **training: object
+) -> Path:
+    """Write the toy configuration with changed sections and training keys.
+
+    Returns:
+        Its path.
+    """
+    content = TOY | (sections or {})
+    content |= {
         "results": str(folder),
-        "training": base["training"] | training,
+        "training": content["training"] | training,
     }
     path = folder / "toy.yaml"
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +120,9 @@ def small_networks() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def make_cohort(folder: Path, base: dict = TOY) -> tuple[Config, Path]:
-    """Write the cohort and prepare it for all matrices of the configuration."""
-    path = write_config(folder, base)
+def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Path]:
+    """Write the cohort and prepare it for all matrices."""
+    path = write_config(folder, sections)
     config = load_config([path])
     layout = Layout.of(config)
     rows = []
@@ -137,6 +144,7 @@ def make_cohort(folder: Path, base: dict = TOY) -> tuple[Config, Path]:
     split = {"train": list(TRAIN), "val": list(HELD_OUT)}
     write_json(layout.splits, [split, {"train": split["val"], "val": split["train"]}])
     verb(path, "fingerprint")
+    verb(path, "targets")
     for matrix in config.matrices:
         verb(path, "preprocess", "--matrix", matrix)
     return config, path
