@@ -16,7 +16,7 @@ from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity, parameters, transform_points
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.training.augmentation import Tracked, for_whole_slices, split_target
+from deeprac.training.augmentation import Tracked, adapted, split_target
 
 AIR = -2.0
 SHAPE = (72, 72)
@@ -146,7 +146,7 @@ def test_nothing_drawn_is_exactly_the_identity():
 
 def nnunets(scale=(0.7, 1.4)):
     """nnU-Net's own training transforms, changed for whole slices."""
-    return for_whole_slices(
+    return adapted(
         nnUNetTrainer.get_training_transforms(
             SHAPE,
             (-math.pi, math.pi),

@@ -17,11 +17,14 @@ from toy_cohort import (
 
 from deeprac.cli import main
 from deeprac.config import load_config
-from deeprac.files import read_json, write_json
+from deeprac.files import read_json, write_csv, write_json
 from deeprac.inference.fold import transform_table
-from deeprac.inference.predictor import Predictor, mirrored
+from deeprac.inference.load import load_predictor
+from deeprac.inference.predictor import mirrored
+from deeprac.inference.told import told_of
 from deeprac.layout import Layout
-from deeprac.targets import CaseTarget
+from deeprac.networks.front_end import Given
+from deeprac.targets import COLUMNS
 from deeprac.volumes import read_volume
 
 METHODS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half")
@@ -114,7 +117,7 @@ def test_transforms_table(layout, experiment):
 
 def test_convention_transforms_are_rows_of_a_matrix(layout):
     """The centre of the input, (0, 0), lies in the slice at (a13, a23)."""
-    predictor = Predictor.from_run(layout.model("fine_stn", 0), 0, CPU)
+    predictor = load_predictor(layout.model("fine_stn", 0), 0, CPU)
     (case,) = HELD_OUT
     image, _ = read_volume(layout.images / f"{case}_0000.nii.gz")
     found = predictor.predict(image, SPACING_MM)
@@ -127,7 +130,7 @@ def test_convention_transforms_are_rows_of_a_matrix(layout):
 @pytest.mark.parametrize("experiment", METHODS)
 def test_batched_equals_slice_by_slice(layout, experiment):
     model = layout.model(experiment, 0)
-    predictor = Predictor.from_run(model, 0, CPU)
+    predictor = load_predictor(model, 0, CPU)
     image, _ = arrays(1)
     before = image.copy()
     predictor.settings["inference"]["batch_size"] = 3  # 4 slices: 3 and 1
@@ -143,7 +146,7 @@ def test_batched_equals_slice_by_slice(layout, experiment):
 
 @pytest.mark.parametrize("experiment", METHODS)
 def test_a_case_of_one_slice(layout, experiment):
-    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    predictor = load_predictor(layout.model(experiment, 0), 0, CPU)
     image, _ = arrays(1)
     alone = predictor.predict(image[2:3], SPACING_MM)
     assert alone.labels.shape == (1, 28, 34)
@@ -168,7 +171,7 @@ class Ramp(torch.nn.Module):
 
 @pytest.fixture
 def predictor(layout):
-    return Predictor.from_run(layout.model("coarse_nnunet", 0), 0, CPU)
+    return load_predictor(layout.model("coarse_nnunet", 0), 0, CPU)
 
 
 def segment(predictor, batch):
@@ -199,7 +202,7 @@ def test_mirroring_changes_nothing_for_a_network_that_is_equivariant(predictor):
 @pytest.fixture
 def cropping(layout):
     """A predictor with normaliser and crop that look off the centre, and turned."""
-    predictor = Predictor.from_run(layout.model("fine_stn_crop_half", 0), 0, CPU)
+    predictor = load_predictor(layout.model("fine_stn_crop_half", 0), 0, CPU)
     torch.manual_seed(2)
     torch.nn.init.normal_(predictor.network.normaliser.localiser.output.weight)
     predictor.network.crop.half_side.fill_(0.5)
@@ -248,17 +251,11 @@ def test_mirroring_looks_at_the_same_place(cropping):
         torch.testing.assert_close(view.flip(axes), seen[0], atol=1e-4, rtol=1e-4)
 
 
-class Whispers:
-    """A target that must not be read."""
-
-    def __getattr__(self, name):
-        raise AssertionError(f"{name} was read")
-
-
 @pytest.mark.parametrize("experiment", METHODS)
-def test_nothing_is_told_but_to_an_oracle(layout, experiment):
-    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
-    assert predictor.told(Whispers(), 4) is None
+def test_nothing_is_told_but_to_an_oracle(layout, experiment, tmp_path):
+    settings = load_predictor(layout.model(experiment, 0), 0, CPU).settings
+    told = told_of(settings, tmp_path / "must_not_be_read.csv")
+    assert told("a1", 4) is None
 
 
 TURNED = np.array([[0.8, -0.1, 0.2], [0.1, 0.8, 0.3]])
@@ -269,12 +266,18 @@ TURNED = np.array([[0.8, -0.1, 0.2], [0.1, 0.8, 0.3]])
     [("oracle", "none", True), ("stn", "oracle", True), ("stn", "stn", False)],
 )
 def test_oracles_are_told_the_truth_where_it_is_known(
-    predictor, normaliser, crop, listens
+    tmp_path, normaliser, crop, listens
 ):
-    predictor.settings["front_end"] = {"normaliser": normaliser, "crop": crop}
+    settings = {"front_end": {"normaliser": normaliser, "crop": crop}}
     outline = np.random.default_rng(0).uniform(-1, 1, (16, 2))
-    target = CaseTarget(np.eye(2, 3), TURNED, outline)
-    given = predictor.told(target, 3)
+    nothing = np.full((2, 3), np.nan)
+    rows = [
+        ["known", *np.eye(2, 3).ravel(), *TURNED.ravel(), *outline.ravel()],
+        ["unknown", *2 * np.eye(2, 3).ravel(), *nothing.ravel(), *outline.ravel()],
+    ]
+    write_csv(tmp_path / "targets.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
+    told = told_of(settings, tmp_path / "targets.csv")
+    given = told("known", 3)
     assert (given is not None) == listens
     if not listens:
         return
@@ -285,20 +288,18 @@ def test_oracles_are_told_the_truth_where_it_is_known(
         given.image_from_canonical, [expected] * 3, rtol=1e-6, atol=1e-7
     )
     np.testing.assert_allclose(given.outline, [outline] * 3, rtol=1e-6)
-    unknown = predictor.told(CaseTarget(2 * np.eye(2, 3), None, outline), 1)
-    np.testing.assert_allclose(unknown.image_from_canonical[0], 2 * np.eye(2, 3))
+    unknown = told("unknown", 1).image_from_canonical[0]
+    np.testing.assert_allclose(unknown, 2 * np.eye(2, 3))
 
 
-def test_oracles_are_told_on_the_device_where_they_listen(predictor):
-    predictor.settings["front_end"] = {"normaliser": "oracle", "crop": "oracle"}
-    predictor.device = torch.device("meta")
-    given = predictor.told(CaseTarget(np.eye(2, 3), None, np.zeros((16, 2))), 3)
+def test_an_oracle_listens_on_its_own_device(predictor):
+    given = Given(torch.eye(2, 3)[None], torch.zeros(1, 16, 2)).to(torch.device("meta"))
     assert given.image_from_canonical.device.type == "meta"
     assert given.outline.device.type == "meta"
 
 
 def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
-    predictor = Predictor.from_run(layout.model("fine_stn", 0), 0, CPU)
+    predictor = load_predictor(layout.model("fine_stn", 0), 0, CPU)
     image, _ = arrays(1)
     image[1] = -1000
     image[3, 20:] = -1000  # cut, still a body
@@ -320,7 +321,7 @@ def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
 
 @pytest.mark.parametrize("experiment", METHODS)
 def test_a_case_of_air_is_segmented_and_counted(layout, experiment):
-    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    predictor = load_predictor(layout.model(experiment, 0), 0, CPU)
     found = predictor.predict(np.full((3, 28, 34), -1000, np.int16), SPACING_MM)
     assert found.labels.shape == (3, 28, 34)
     assert (found.image_from_canonical == np.eye(2, 3)).all()
@@ -337,7 +338,7 @@ def test_a_case_of_air_is_segmented_and_counted(layout, experiment):
 def test_a_value_that_is_no_number_costs_its_slice_its_vote(
     layout, experiment, value, counted
 ):
-    predictor = Predictor.from_run(layout.model(experiment, 0), 0, CPU)
+    predictor = load_predictor(layout.model(experiment, 0), 0, CPU)
     image = arrays(1)[0].astype(np.float32)
     clean = predictor.predict(image, SPACING_MM)
     image[2, 3, 4] = value

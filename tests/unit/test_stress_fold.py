@@ -24,7 +24,7 @@ from deeprac.errors import RunError
 from deeprac.evaluation.stress import STRESS_COLUMNS, conditions
 from deeprac.files import read_json
 from deeprac.inference import stress_fold as module
-from deeprac.inference.predictor import Predictor
+from deeprac.inference.load import load_predictor
 from deeprac.inference.stress import LabelledCase, stress_case
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
@@ -129,7 +129,7 @@ def trained(tmp_path_factory):
 
 def test_the_upright_case_is_segmented_as_by_predict(trained):
     layout = Layout.of(load_config([trained]))
-    predictor = Predictor.from_run(layout.model(EXPERIMENT, 0), 0, torch.device("cpu"))
+    predictor = load_predictor(layout.model(EXPERIMENT, 0), 0, torch.device("cpu"))
     image, labels = arrays(1)
     case = LabelledCase(image, labels, SPACING_MM)
     upright, *changed = conditions(load_config([trained]).stress)

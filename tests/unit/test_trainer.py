@@ -36,8 +36,9 @@ from deeprac.geometry.similarity import (
 from deeprac.layout import Layout
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.training.augmentation import split_target
+from deeprac.training.front_end import STNTrainer
 from deeprac.training.run import build_trainer
-from deeprac.training.trainer import DeepracTrainer, STNTrainer
+from deeprac.training.trainer import DeepracTrainer
 
 METHODS = ("coarse_nnunet", "coarse_nnunet_augment", "fine_stn_crop_half")
 PLAIN, STN = METHODS[0], METHODS[2]

@@ -72,20 +72,6 @@ class Predictor:
         self.network = trained_network(self.configuration, weights).to(device)
         self.has_front_end = self.settings["front_end"] is not None
 
-    @classmethod
-    def from_run(cls, model: Path, fold: int, device: torch.device) -> "Predictor":
-        """Load a run.
-
-        Args:
-            model: nnU-Net model folder.
-            fold: number of the fold.
-            device: where to run.
-
-        Raises:
-            RunError: the weights are missing or belong to other plans.
-        """
-        return load_run(cls, model, fold, device)
-
     def preprocess(self, image: NDArray, spacing: tuple[float, ...]) -> Tensor:
         """Return the slices of a case on the matrix, (slices, 1, size, size)."""
         data, _, _ = self.preprocessor.run_case_npy(

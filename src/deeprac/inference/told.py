@@ -6,7 +6,7 @@ from typing import Any
 
 from deeprac.networks.front_end import Given
 from deeprac.targets import read_targets
-from deeprac.training.trainer import given_for
+from deeprac.training.front_end import given_for
 
 Told = Callable[[str, int], Given | None]
 """What a network is told of a case, by name and number of slices; None: nothing."""

@@ -25,9 +25,10 @@ from deeprac.networks.stn_unet import STNUNet
 from deeprac.targets import OUTLINE_POINTS
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
+from deeprac.training.front_end import STNTrainer
 from deeprac.training.plans import CONFIGURATION, MACHINE_KEYS, read_plans
 from deeprac.training.released import ReleasedTrainer
-from deeprac.training.trainer import DeepracTrainer, STNTrainer
+from deeprac.training.trainer import DeepracTrainer
 
 SCHEMA_VERSION = 1
 log = logging.getLogger(__name__)
