@@ -1,6 +1,7 @@
 """Whole trainings of one fold, on a toy cohort and a network of a few features."""
 
 import json
+import math
 import shutil
 import time
 from inspect import signature
@@ -399,6 +400,7 @@ def test_a_localiser_without_gradient_does_not_stop_the_training(fresh):
     trainer = initialised(fresh, STN)
     for parameter in trainer.network.pose_parameters():
         parameter.grad = torch.zeros_like(parameter)
+    trainer.clip_gradients()
     trainer.optimizer.step()
     assert trainer.localiser_gradient() == 0
 
@@ -409,15 +411,33 @@ def test_the_localisers_gradient_is_clipped_on_its_own(fresh):
     bias.grad = torch.tensor([30.0, 0.0, -40.0, 0.0])
     other = trainer.network.unet.decoder.seg_layers[0].bias
     other.grad = torch.full_like(other, 50.0)
-    trainer.optimizer.step()
+    trainer.clip_gradients()
     assert bias.grad.tolist() == pytest.approx([0.6, 0.0, -0.8, 0.0], abs=1e-5)
-    assert other.grad.tolist() == [50.0] * 3
+    # nnU-Net's norm of 12, not shared with the localiser: three equal parts of it.
+    assert other.grad.tolist() == pytest.approx([12 / math.sqrt(3)] * 3, rel=1e-5)
     for length in (2.0, 7.0):
         bias.grad = torch.tensor([0.0, length, 0.0, 0.0])
-        trainer.optimizer.step()
+        trainer.clip_gradients()
     # Norms before clipping of 50, 2 and 7: the median, once.
     assert trainer.localiser_gradient() == pytest.approx(7)
     assert trainer.localiser_gradient() is None
+
+
+def test_a_training_step_clips(fresh):
+    """With losses of any size, no step is longer than the clipped norms allow."""
+    trainer = initialised(fresh, STN)
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    batch = next(trainer.dataloader_train)
+    build = trainer.loss.forward
+    trainer.loss.forward = lambda *args: 1e4 * build(*args)
+    trainer.train_step(batch)
+    pose = trainer.network.pose_parameters()
+    own = {id(parameter) for parameter in pose}
+    rest = [p for p in trainer.network.parameters() if id(p) not in own]
+    for parameters, norm in ((pose, 1.0), (rest, 12.0)):
+        grads = [p.grad.flatten() for p in parameters if p.grad is not None]
+        assert torch.cat(grads).norm() == pytest.approx(norm, rel=1e-3)
 
 
 def parts(transform):

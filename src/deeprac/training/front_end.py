@@ -68,12 +68,13 @@ class STNTrainer(DeepracTrainer):
         scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
         scaler.scale(loss).backward()
         scaler.unscale_(self.optimizer)
-        self._clip()
+        self.clip_gradients()
         scaler.step(self.optimizer)
         scaler.update()
         return {"loss": loss.detach().cpu().numpy()}
 
-    def _clip(self) -> None:
+    def clip_gradients(self) -> None:
+        """Clip the localiser's gradient and that of all else, each on its own."""
         pose = self.network.pose_parameters()
         own = {id(parameter) for parameter in pose}
         rest = [p for p in self.network.parameters() if id(p) not in own]
