@@ -1,24 +1,3 @@
-def stressed_runs(_):
-    """stress.csv of every selected run that is put under stress."""
-    experiments = CONFIG["stress"]["experiments"]
-    if not experiments:
-        raise WorkflowError(
-            "stress.experiments is empty: name the experiments that are to be put "
-            "under stress."
-        )
-    return expand(
-        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/stress.csv",
-        experiment=experiments,
-        seed=CONFIG["run"]["seeds"],
-        fold=CONFIG["run"]["folds"],
-    )
-
-
-def stress_summary(_):
-    """The table from which the stress curves are drawn; none without stress."""
-    return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
-
-
 # The held-out cases of one fold turned, zoomed and shifted, one change at a time. As
 # predict, it takes the whole machine; it segments every case once for each change.
 rule stress_fold:

@@ -97,3 +97,42 @@ rule tables:
         settings=TABLE_SETTINGS,
     shell:
         "python -m deeprac tables --config {params.config} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        cohort="<results>/cohort/cases.csv",
+        cases="<results>/summary/cases.csv",
+        runs="<results>/summary/runs.csv",
+        diagnostics="<results>/summary/diagnostics.csv",
+        curves=every_run("training.csv"),
+        transforms=every_run("transforms.csv"),
+        predictions=every_run("predictions"),
+        stress=stress_summary,
+    output:
+        [
+            report(
+                f"<results>/figures/{figure}.svg",
+                caption=figure_caption(figure),
+                category="Figures",
+                labels={"figure": title},
+            )
+            for figure, title in FIGURE_TITLES.items()
+        ],
+        expand("<results>/figures/{figure}.png", figure=FIGURE_TITLES),
+    log:
+        "<logs>/figures.log",
+    benchmark:
+        "<benchmarks>/figures.tsv"
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        config=CONFIG_FILE,
+        labels=TABLE_SETTINGS,
+        figures=CONFIG["figures"],
+    shell:
+        "python -m deeprac figures --config {params.config} > {log} 2>&1"

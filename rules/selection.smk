@@ -1,4 +1,26 @@
-# Which figures there are depends on what the selected experiments have to show.
+# What the selected experiments have to show: runs under stress, and figures. No rules
+# here.
+def stressed_runs(_):
+    """stress.csv of every selected run that is put under stress."""
+    experiments = CONFIG["stress"]["experiments"]
+    if not experiments:
+        raise WorkflowError(
+            "stress.experiments is empty: name the experiments that are to be put "
+            "under stress."
+        )
+    return expand(
+        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/stress.csv",
+        experiment=experiments,
+        seed=CONFIG["run"]["seeds"],
+        fold=CONFIG["run"]["folds"],
+    )
+
+
+def stress_summary(_):
+    """The table from which the stress curves are drawn; none without stress."""
+    return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
+
+
 def figure_titles():
     """The figures by file name, with their titles in the report."""
     experiments = CONFIG["run"]["experiments"]
@@ -50,42 +72,3 @@ def figure_caption(figure):
     """Caption of a figure; the overlays of all matrices share one."""
     name = "overlays" if figure.startswith("overlays_") else figure
     return f"../workflow/report/{name}.rst"
-
-
-rule figures:
-    input:
-        cohort="<results>/cohort/cases.csv",
-        cases="<results>/summary/cases.csv",
-        runs="<results>/summary/runs.csv",
-        diagnostics="<results>/summary/diagnostics.csv",
-        curves=every_run("training.csv"),
-        transforms=every_run("transforms.csv"),
-        predictions=every_run("predictions"),
-        stress=stress_summary,
-    output:
-        [
-            report(
-                f"<results>/figures/{figure}.svg",
-                caption=figure_caption(figure),
-                category="Figures",
-                labels={"figure": title},
-            )
-            for figure, title in FIGURE_TITLES.items()
-        ],
-        expand("<results>/figures/{figure}.png", figure=FIGURE_TITLES),
-    log:
-        "<logs>/figures.log",
-    benchmark:
-        "<benchmarks>/figures.tsv"
-    conda:
-        "../envs/deeprac.yaml"
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=60,
-    params:
-        config=CONFIG_FILE,
-        labels=TABLE_SETTINGS,
-        figures=CONFIG["figures"],
-    shell:
-        "python -m deeprac figures --config {params.config} > {log} 2>&1"
