@@ -11,13 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deeprac.evaluation.square import TARGET_COLUMNS, TRUTH_COLUMNS
 from deeprac.evaluation.tidy import read_tidy
 
-ENTRIES = ("11", "12", "13", "21", "22", "23")
-TARGET_COLUMNS = tuple(f"t{entry}" for entry in ENTRIES)
-"""image_from_canonical that training aims at, row by row."""
-TRUTH_COLUMNS = tuple(f"p{entry}" for entry in ENTRIES)
-"""The same from the phantom's true transform; empty where there is none."""
 OUTLINE_POINTS = 16
 OUTLINE_COLUMNS = tuple(
     f"{axis}{index}" for index in range(OUTLINE_POINTS) for axis in "xy"

@@ -28,14 +28,7 @@ def check_rows(table: pd.DataFrame, path: Path) -> None:
                 f"{path} needs one row for each of {', '.join(sorted(labels))}; case "
                 f"{case} has {', '.join(sorted(rows.label))}. {remedy}"
             )
-    for column in ("dice", "coverage"):
-        values = table[column].dropna()
-        wrong = table.loc[values.index[~values.between(0, 1)]]
-        if len(wrong):
-            raise MetricsError(
-                f"{column} lies in 0..1; {path} has {wrong[column].iloc[0]:g} for case "
-                f"{wrong.case.iloc[0]}. {remedy}"
-            )
+    check_shares(table, ("dice", "coverage"), path, remedy=remedy)
     empty = (table.volume_ml == 0) & (table.reference_volume_ml == 0)
     wrong = table[table.dice.isna() != empty]
     if len(wrong):
@@ -43,6 +36,20 @@ def check_rows(table: pd.DataFrame, path: Path) -> None:
             f"Dice is empty exactly when prediction and reference are; {path} breaks "
             f"this for the {wrong.label.iloc[0]} of case {wrong.case.iloc[0]}. {remedy}"
         )
+
+
+def check_shares(
+    table: pd.DataFrame, columns: tuple[str, ...], path: Path, *, remedy: str
+) -> None:
+    """Shares lie in 0..1 where they are not empty."""
+    for column in columns:
+        values = table[column].dropna()
+        wrong = table.loc[values.index[~values.between(0, 1)]]
+        if len(wrong):
+            raise MetricsError(
+                f"{column} lies in 0..1; {path} has {wrong[column].iloc[0]:g} for case "
+                f"{wrong.case.iloc[0]}. {remedy}"
+            )
 
 
 def check_held_out(table: pd.DataFrame, fold: dict[str, list[str]], path: Path) -> None:

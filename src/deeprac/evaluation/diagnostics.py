@@ -18,7 +18,7 @@ from deeprac.evaluation.square import (
     INPUT_COLUMNS,
     SINGLE_COLUMNS,
 )
-from deeprac.evaluation.summarise import selected_runs
+from deeprac.evaluation.summarise import again, check_identity, selected_runs
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.evaluation.transforms import read_transforms
 from deeprac.labels import Label
@@ -131,18 +131,9 @@ def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
     tables = []
     for key in selected_runs(config):
         path = layout.run(key.experiment, key.seed, key.fold) / "diagnostics.csv"
-        remedy = (
-            f"Run `deeprac diagnose --experiment {key.experiment} --seed {key.seed} "
-            f"--fold {key.fold}` with the config of the cohort."
-        )
+        remedy = again("diagnose", key)
         table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
-        for column in ("cohort", "experiment", "fold", "seed"):
-            foreign = table[table[column] != getattr(key, column)]
-            if len(foreign):
-                raise MetricsError(
-                    f"{path} belongs to {column} {getattr(key, column)} but has a "
-                    f"row of {foreign[column].iloc[0]}. {remedy}"
-                )
+        check_identity(table, key, path, remedy=remedy)
         tables.append(table[list(DIAGNOSTIC_COLUMNS)])
     return pd.concat(tables, ignore_index=True)
 

@@ -16,7 +16,14 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError, MetricsError
-from deeprac.evaluation.summarise import IDENTITY, RunKey, selected_runs
+from deeprac.evaluation.checks import check_shares
+from deeprac.evaluation.summarise import (
+    IDENTITY,
+    RunKey,
+    again,
+    check_identity,
+    selected_runs,
+)
 from deeprac.evaluation.tidy import TEXT, read_tidy, shortened
 from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
@@ -122,37 +129,13 @@ def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
     tables = []
     for key in stressed_runs(config):
         path = layout.run(key.experiment, key.seed, key.fold) / "stress.csv"
-        table = read_stress(path, remedy=_again(key))
-        _check(table, key, path, remedy=_again(key))
-        _check_complete(table, config, folds[key.fold]["val"], f"{path}. {_again(key)}")
+        remedy = again("stress", key)
+        table = read_stress(path, remedy=remedy)
+        check_identity(table, key, path, remedy=remedy)
+        check_shares(table, ("dice", "visible"), path, remedy=remedy)
+        _check_complete(table, config, folds[key.fold]["val"], f"{path}. {remedy}")
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def _again(key: RunKey) -> str:
-    return (
-        f"Run `deeprac stress --experiment {key.experiment} --seed {key.seed} "
-        f"--fold {key.fold}` with the config of the cohort."
-    )
-
-
-def _check(table: pd.DataFrame, key: RunKey, path: Path, *, remedy: str) -> None:
-    """The rows belong to the run and hold values that can be."""
-    for column in IDENTITY:
-        foreign = table[table[column] != getattr(key, column)]
-        if len(foreign):
-            raise MetricsError(
-                f"{path} belongs to {column} {getattr(key, column)!r} but has a row of "
-                f"{foreign[column].iloc[0]!r}. {remedy}"
-            )
-    for column in ("dice", "visible"):
-        values = table[column].dropna()
-        wrong = table.loc[values.index[~values.between(0, 1)]]
-        if len(wrong):
-            raise MetricsError(
-                f"{column} lies in 0..1; {path} has {wrong[column].iloc[0]:g} for case "
-                f"{wrong.case.iloc[0]}. {remedy}"
-            )
 
 
 def _check_complete(

@@ -106,8 +106,9 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
     tables = []
     for key in selected_runs(config):
         path = layout.run(key.experiment, key.seed, key.fold) / "metrics.csv"
-        table = read_tidy(path, METRIC_COLUMNS, remedy=_again("evaluate", key))
-        _check_identity(table, key, path)
+        remedy = again("evaluate", key)
+        table = read_tidy(path, METRIC_COLUMNS, remedy=remedy)
+        check_identity(table, key, path, remedy=remedy)
         check_rows(table, path)
         check_held_out(table, folds[key.fold], path)
         tables.append(table[list(METRIC_COLUMNS)])
@@ -144,7 +145,8 @@ def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
     return runs
 
 
-def _again(verb: str, key: RunKey) -> str:
+def again(verb: str, key: RunKey) -> str:
+    """What the user runs where the table of a run is missing or foreign."""
     return (
         f"Run `deeprac {verb} --experiment {key.experiment} --seed {key.seed} "
         f"--fold {key.fold}` with the config of the cohort."
@@ -157,33 +159,36 @@ def _read_folds(splits: Path) -> list[dict[str, list[str]]]:
     return read_json(splits)
 
 
-def _check_identity(table: pd.DataFrame, key: RunKey, path: Path) -> None:
+def check_identity(
+    table: pd.DataFrame, key: RunKey, path: Path, *, remedy: str
+) -> None:
+    """All rows of a run's table belong to the run."""
     for column in IDENTITY:
         expected = getattr(key, column)
         foreign = table[table[column] != expected]
         if len(foreign):
             raise MetricsError(
                 f"{path} belongs to {column} {expected!r} but has a row of "
-                f"{foreign[column].iloc[0]!r}. {_again('evaluate', key)}"
+                f"{foreign[column].tolist()[0]!r}. {remedy}"
             )
 
 
 def _read_run(path: Path, key: RunKey) -> dict[str, Any]:
     if not path.is_file():
         raise MetricsError(
-            f"The run's own record is missing: {path}. {_again('train', key)}"
+            f"The run's own record is missing: {path}. {again('train', key)}"
         )
     run = read_json(path)
     if run.get("schema") != SCHEMA:
         raise MetricsError(
             f"{path} has schema {run.get('schema')!r}; this version reads {SCHEMA}. "
-            f"{_again('train', key)}"
+            f"{again('train', key)}"
         )
     for column in IDENTITY:
         if run.get(column) != getattr(key, column):
             raise MetricsError(
                 f"{path} belongs to {column} {getattr(key, column)!r} but says "
-                f"{run.get(column)!r}. {_again('train', key)}"
+                f"{run.get(column)!r}. {again('train', key)}"
             )
     return run
 

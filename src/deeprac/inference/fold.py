@@ -7,13 +7,17 @@ import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
+from deeprac.evaluation.square import (
+    CANONICAL_COLUMNS,
+    INPUT_COLUMNS,
+    SINGLE_COLUMNS,
+)
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
 from deeprac.inference.load import load_predictor
 from deeprac.inference.predictor import Prediction
 from deeprac.inference.told import told_of
 from deeprac.layout import Layout
-from deeprac.targets import ENTRIES
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume, write_label_map
 
@@ -60,13 +64,13 @@ def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
     """Return one row per slice: three transforms, entries row by row, and two flags."""
     count = len(prediction.labels)
     transforms = {
-        "a": prediction.image_from_input,
-        "c": prediction.image_from_canonical,
-        "s": prediction.image_from_single,
+        INPUT_COLUMNS: prediction.image_from_input,
+        CANONICAL_COLUMNS: prediction.image_from_canonical,
+        SINGLE_COLUMNS: prediction.image_from_single,
     }
     table = pd.DataFrame(
         np.concatenate([t.reshape(count, 6) for t in transforms.values()], axis=1),
-        columns=[f"{letter}{entry}" for letter in transforms for entry in ENTRIES],
+        columns=[name for names in transforms for name in names],
     )
     table.insert(0, "slice", np.arange(count))
     table.insert(0, "case", case)

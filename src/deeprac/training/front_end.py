@@ -75,13 +75,17 @@ class STNTrainer(DeepracTrainer):
 
     def clip_gradients(self) -> None:
         """Clip the localiser's gradient and that of all else, each on its own."""
-        pose = self.network.pose_parameters()
-        own = {id(parameter) for parameter in pose}
-        rest = [p for p in self.network.parameters() if id(p) not in own]
+        pose, rest = self._parts()
         torch.nn.utils.clip_grad_norm_(rest, MAX_GRADIENT)
         if pose:
             norm = torch.nn.utils.clip_grad_norm_(pose, MAX_LOCALISER_GRADIENT)
             self.gradient_norms.append(float(norm))
+
+    def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The localiser's parameters, and all others."""
+        pose = self.network.pose_parameters()
+        own = {id(parameter) for parameter in pose}
+        return pose, [p for p in self.network.parameters() if id(p) not in own]
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Tell the front end about the slices, which only an oracle listens to."""
@@ -112,9 +116,7 @@ class STNTrainer(DeepracTrainer):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the U-Nets' parameters, and the localiser's with their own rate."""
-        pose = self.network.pose_parameters()
-        own = {id(parameter) for parameter in pose}
-        rest = [p for p in self.network.parameters() if id(p) not in own]
+        pose, rest = self._parts()
         if not pose:
             return [{"params": rest}]
         rate = self.initial_lr * self.localiser["learning_rate_factor"]
