@@ -141,7 +141,7 @@ class STNUNet(nn.Module):
         if self.training and given is not None:
             warped, trusted = self._find_warped(image)
             self.trace = Trace(given, located, pose.raw, warped, trusted & finite)
-        return self.segment(image, damped(located, self.segmentation_gradient))
+        return self._answer(image, damped(located, self.segmentation_gradient))
 
     @torch.no_grad()
     def locate(self, slices: Tensor, given: Given | None = None) -> Located:
@@ -171,7 +171,7 @@ class STNUNet(nn.Module):
     def _look(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return slices without NaN, their thumbnails, and which were finite."""
         finite = image.isfinite()
-        image = torch.where(finite, image.float(), self.air)
+        image = self._clean(image, finite)
         seen = functional.adaptive_avg_pool2d(image, self.seen_size)
         return image, seen, finite.flatten(1).all(1)
 
@@ -227,8 +227,15 @@ class STNUNet(nn.Module):
 
     def segment(self, image: Tensor, located: Located) -> Tensor | list[Tensor]:
         """Segment slices that have been located; see ``forward``."""
+        return self._answer(self._clean(image, image.isfinite()), located)
+
+    def _clean(self, image: Tensor, finite: Tensor) -> Tensor:
+        """Put air in the place of what is no number."""
+        return torch.where(finite, image.float(), self.air)
+
+    def _answer(self, image: Tensor, located: Located) -> Tensor | list[Tensor]:
+        """Segment located slices without NaN."""
         size = self.network_input_size
-        image = torch.where(image.isfinite(), image.float(), self.air)
         view = warp(
             image,
             located.image_from_input,
