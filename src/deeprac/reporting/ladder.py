@@ -8,9 +8,8 @@ experiments.
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics import (
-    Estimate,
-    mean_interval,
+from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
+from deeprac.evaluation.statistics.patients import (
     paired_difference,
     patient_dice,
     seed_sd,

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics import mean_interval, patient_dice
+from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
