@@ -20,6 +20,7 @@ from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
+    Comparison,
     Experiment,
     FiguresConfig,
     InferenceConfig,
@@ -31,6 +32,7 @@ from deeprac.settings import (
     ReleasedConfig,
     RunConfig,
     SplitsConfig,
+    StatisticsConfig,
     StressConfig,
     TrainingConfig,
 )
@@ -38,6 +40,7 @@ from deeprac.settings import (
 __all__ = [
     "PLANNED",
     "CohortConfig",
+    "Comparison",
     "Config",
     "Experiment",
     "FiguresConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "ReleasedConfig",
     "RunConfig",
     "SplitsConfig",
+    "StatisticsConfig",
     "StressConfig",
     "TrainingConfig",
     "fits",
@@ -77,6 +81,7 @@ class Config:
     training: TrainingConfig
     inference: InferenceConfig
     stress: StressConfig
+    statistics: StatisticsConfig
     figures: FiguresConfig
 
     def __post_init__(self) -> None:
@@ -125,7 +130,16 @@ class Config:
             for name in names
             if name not in known
         ]
-        return errors
+        return errors + self._unknown_comparisons()
+
+    def _unknown_comparisons(self) -> list[str]:
+        return [
+            f"statistics.comparisons: {name!r} is no method; known are "
+            f"{', '.join(self.methods)}. List the comparisons that you plan, or []"
+            for comparison in self.statistics.comparisons
+            for name in (comparison.method, comparison.reference)
+            if name not in self.methods
+        ]
 
     def _impossible_folds(self) -> list[str]:
         folds = self.splits.folds
@@ -319,6 +333,9 @@ def _build(resolved: dict[str, Any]) -> Config:
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients")}
     cohort["labels"] = _frozen(cohort["labels"])
+    statistics = dict(resolved["statistics"])
+    comparisons = [make(Comparison, row) for row in statistics["comparisons"]]
+    statistics["comparisons"] = list(filter(None, comparisons))
     parts = {
         "results": Path(resolved["results"]),
         "cohort": make(CohortConfig, cohort),
@@ -338,6 +355,7 @@ def _build(resolved: dict[str, Any]) -> Config:
             )
             for row in resolved["experiments"]
         },
+        "statistics": make(StatisticsConfig, statistics),
     }
     for key, kind in _SECTIONS.items():
         parts[key] = make(kind, resolved[key])
