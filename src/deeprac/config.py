@@ -133,12 +133,17 @@ class Config:
         return errors + self._unknown_comparisons()
 
     def _unknown_comparisons(self) -> list[str]:
-        return [
-            f"statistics.comparisons: {name!r} is no method; known are "
-            f"{', '.join(self.methods)}. List the comparisons that you plan, or []"
+        named = (
+            name
             for comparison in self.statistics.comparisons
             for name in (comparison.method, comparison.reference)
-            if name not in self.methods
+        )
+        unknown = [name for name in dict.fromkeys(named) if name not in self.methods]
+        if not unknown:
+            return []
+        return [
+            f"statistics.comparisons: unknown methods {', '.join(unknown)}; known are "
+            f"{', '.join(self.methods)}. List the comparisons that you plan, or []"
         ]
 
     def _impossible_folds(self) -> list[str]:

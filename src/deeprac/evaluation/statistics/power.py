@@ -1,9 +1,9 @@
 """What a cohort of this size can show at all; the power of the t test is statsmodels'.
 
-The paired t test stands for the signed-rank test, which needs about as many:
-about 5 % more for normal differences, fewer where their tails are heavy (Hollander, Wolfe
-and Chicken, Nonparametric Statistical Methods, 2014, section 3.11). The level is that
-of a single test: Holm's correction asks for more.
+The paired t test stands for the signed-rank test, which needs about 5 % more patients
+for normal differences and fewer where their tails are heavy (Hollander, Wolfe and
+Chicken, Nonparametric Statistical Methods, 2014, section 3.11). The level is that of a
+single test: Holm's correction asks for more.
 """
 
 import math

@@ -17,8 +17,9 @@ from deeprac.evaluation.statistics.patients import (
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.roles import PLAIN, Cast
-from deeprac.reporting.tables import (
+from deeprac.reporting.tables.table import (
     Column,
+    Part,
     Table,
     conditions_note,
     extent_note,
@@ -100,8 +101,7 @@ def ladder_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Tab
         title=f"What each part buys: all methods with all training patients. Cohort "
         f"{config.cohort.name}.",
         rows=ladder,
-        results=_results(),
-        details=_details(),
+        parts=(Part(_results(), ladder), Part(_details(), ladder)),
         notes=(*extent, *NOTES),
     )
 
