@@ -14,7 +14,7 @@ from tqdm import tqdm
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
 from deeprac.evaluation.metrics.catalogue import METRICS
-from deeprac.evaluation.metrics.measure import measure
+from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.evaluation.transforms import case_matrices, read_transforms
@@ -139,14 +139,15 @@ def case_rows(
         matrices: ``image_from_input`` of every slice.
     """
     z, y, x = reversed(reference.spacing_mm)
+    boxed = cropped(prediction.voxels, reference.voxels)
     rows = []
     for region in regions:
-        mask = region.mask(reference.voxels)
         rows.append(
             {
                 "label": region.title,
-                **measure(prediction.voxels, reference.voxels, region, (z, y, x)),
-                "coverage": coverage(mask, matrices),
+                **measure(*boxed, region, (z, y, x)),
+                # On the whole slices, in whose frame the network's input is known.
+                "coverage": coverage(region.mask(reference.voxels), matrices),
             }
         )
     missed = [
