@@ -40,6 +40,7 @@ IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 
 
 def main() -> None:
+    """Measure and report; with ``--work`` do one kind of work in this process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
