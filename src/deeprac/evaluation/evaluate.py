@@ -177,7 +177,13 @@ def _cohort_rows(cases_csv: Path, held_out: list[str]) -> pd.DataFrame:
         cases_csv,
         ("case", "patient", "label"),
         remedy="Run `deeprac cohort`.",
-    ).set_index("case")
+    )
+    twice = cohort.case[cohort.case.duplicated()]
+    if len(twice):
+        raise MetricsError(
+            f"{cases_csv} lists case {twice.iloc[0]} twice. Run `deeprac cohort` again."
+        )
+    cohort = cohort.set_index("case")
     unknown = [case for case in held_out if case not in cohort.index]
     if unknown:
         raise MetricsError(
