@@ -62,6 +62,12 @@ def test_there_and_back():
     pd.testing.assert_frame_equal(with_convention(cases, "nnunet"), cases)
 
 
+def test_columns_without_a_fraction():
+    """Scores that are all 0 or 1 are read as whole numbers, which know no NaN."""
+    cases = with_convention(table(EMPTY, EMPTY), "kits23").astype({"dice": int})
+    assert with_convention(cases, "nnunet").dice.isna().all()
+
+
 def test_with_cysts_kidney_and_tumour_is_no_kits_class():
     cases = table(EMPTY, EMPTY, WITH_CYSTS)
     kits = with_convention(cases, "kits23").set_index("label").nsd_kits

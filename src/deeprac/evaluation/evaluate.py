@@ -140,21 +140,15 @@ def case_rows(
     """
     z, y, x = reversed(reference.spacing_mm)
     boxed = cropped(prediction.voxels, reference.voxels)
-    rows = []
+    rows: list[dict[str, float | str]] = []
+    missed = []
     for region in regions:
-        rows.append(
-            {
-                "label": region.title,
-                **measure(*boxed, region, (z, y, x)),
-                # On the whole slices, in whose frame the network's input is known.
-                "coverage": coverage(region.mask(reference.voxels), matrices),
-            }
-        )
-    missed = [
-        f"{100 * row['coverage']:.2f} % of {row['label']}"
-        for row in rows
-        if row["coverage"] < 1
-    ]
+        # On the whole slices, in whose frame the network's input is known.
+        seen = coverage(region.mask(reference.voxels), matrices)
+        if seen < 1:
+            missed.append(f"{100 * seen:.2f} % of {region.title}")
+        scores = measure(*boxed, region, (z, y, x))
+        rows.append({"label": region.title, **scores, "coverage": seen})
     if missed:
         log.warning("%s: the network input covers %s", case, ", ".join(missed))
     return rows

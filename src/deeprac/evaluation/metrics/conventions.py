@@ -52,7 +52,8 @@ def with_convention(cases: pd.DataFrame, convention: Convention) -> pd.DataFrame
     for column in COLUMNS:
         if column in cases:
             defined = has_kits_class(cases) | (column != "nsd_kits")
-            changed.loc[empty & defined, column] = BOTH_EMPTY[convention]
+            values = cases[column].astype(float)
+            changed[column] = values.mask(empty & defined, BOTH_EMPTY[convention])
     return changed
 
 
