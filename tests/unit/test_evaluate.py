@@ -76,6 +76,24 @@ def test_numbers_are_those_of_the_files(files):
     assert row.reference_volume_ml == pytest.approx(expected_ml)
 
 
+@pytest.mark.parametrize(("axis", "agrees"), [(0, True), (1, False), (2, False)])
+def test_convention_slice_spacing_of_the_file_is_that_of_the_first_axis(
+    files, axis, agrees
+):
+    """Voxels are 8 x 7 x 5 mm (x, y, z) in the file: one slice off is 5 mm off."""
+
+    def shifted(array, by):
+        array[:] = 0
+        array[:2, 5:30, 5:30] = 1
+        return np.roll(array, by, axis=axis)
+
+    _replace(files.cohort / "labelsTr" / "case002.nii.gz", lambda a: shifted(a, 0))
+    _replace(files.predictions / "case002.nii.gz", lambda a: shifted(a, 1))
+    metrics = evaluate_fold(files, fold=0).set_index(["case", "label"])
+    kidney = metrics.loc["case002", "kidney"]
+    assert (kidney.nsd_slice == 1) == agrees
+
+
 def test_cohort_with_cysts_is_scored_on_all_kits_classes(files):
     """Value 3 is a cyst where dataset.json lists it; no adapter writes it yet."""
     dataset = files.cohort / "dataset.json"
