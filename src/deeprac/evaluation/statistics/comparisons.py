@@ -275,13 +275,15 @@ def _verdict(row: Any) -> tuple[str, str]:
 def _non_inferiority(row: Any) -> tuple[str, str]:
     """Non-inferior where test and interval agree: a few failures move only the mean."""
     p = f"p after Holm {row.p_holm:.3g}"
+    low, high, limit = (
+        f"{100 * end:+.2f} points" for end in (row.low, row.high, -row.margin)
+    )
     if row.n < 2:
         return INCONCLUSIVE, "one patient has no interval"
-    ends = f"interval from {100 * row.low:+.2f} to {100 * row.high:+.2f} points"
     if row.high <= -row.margin:
-        return INFERIOR, f"{ends}, all of it beyond the margin"
+        return INFERIOR, f"upper end {high}, not above {limit}"
     if row.low <= -row.margin:
-        return INCONCLUSIVE, f"{ends}, reaches beyond the margin"
+        return INCONCLUSIVE, f"lower end {low}, not above {limit}"
     if not row.p_holm < ALPHA:
-        return INCONCLUSIVE, f"{ends}, but {p} is not below {ALPHA}"
-    return NOT_INFERIOR, f"{ends}, {p}"
+        return INCONCLUSIVE, f"{p}, not below {ALPHA}"
+    return NOT_INFERIOR, f"lower end {low}, above {limit}; {p}"

@@ -48,7 +48,9 @@ def comparisons_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -
     """
     table = planned(config, cases)
     labels = {name: method.label for name, method in config.methods.items()}
+    inputs = rows.set_index("experiment").network_input_size
     shown = table.assign(
+        network_input_size=table.experiment.map(inputs),
         method_label=table.method.map(labels),
         reference_label=table.reference_method.map(labels),
     )
@@ -77,6 +79,7 @@ def _named() -> tuple[Column, ...]:
         Column("", "Method", lambda r: r.method_label),
         Column("", "Reference", lambda r: r.reference_label),
         Column("", "Matrix", _where),
+        Column("", "Input", lambda r: f"{r.network_input_size}"),
         Column("", "Label", lambda r: r.label),
     )
 
