@@ -32,7 +32,7 @@ def make_config(experiments, *, comparisons=(), **settings):
     }
     raw = {
         "cohort": {"name": "cohort_of_tests"},
-        "methods": str(REPO / "config/methods.yaml"),
+        "methods": settings.pop("methods", str(REPO / "config/methods.yaml")),
         "experiments": rows,
         "statistics": statistics | settings.pop("statistics", {}),
         **settings,
