@@ -167,6 +167,21 @@ def test_undefined_patients_are_counted():
     assert (table.n[0], table.n_undefined[0]) == (1, 2)
 
 
+def test_spread_over_seeds():
+    config = make_config(
+        {name: EXPERIMENTS[name] for name in ("plain", "learned")},
+        comparisons=[SUPERIOR],
+    )
+    cases = make_cases({"plain": PLAIN, "learned": PLAIN}, seeds=(0, 1))
+    learned = cases.experiment == "learned"
+    cases.loc[learned & (cases.seed == 0), "dice"] += 0.1
+    cases.loc[learned & (cases.seed == 1), "dice"] -= 0.04
+    table = planned(config, cases)
+    assert table.difference.tolist() == pytest.approx([0.03, 0.03])
+    assert table.seed_sd.tolist() == pytest.approx([0.14 / np.sqrt(2)] * 2)
+    assert planned(config, cases[cases.seed == 0]).seed_sd.isna().all()
+
+
 def test_the_convention_of_empty_labels_decides():
     dice = {"plain": [0.5, NAN], "learned": [0.9, NAN]}
     left_out = compared(dice, SUPERIOR)
