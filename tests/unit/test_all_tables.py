@@ -7,15 +7,15 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from summary_builder import make_config, make_summary
+from summary_builder import REPO, make_config, make_summary
 
 from deeprac.reporting.render import latex, markdown
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.reporting.tables import all_tables
 
 NAN = float("nan")
-NAMES = ["table1", "table2", "all", "ladder"]
-NAMES += ["statistics", "comparisons", "ranking", "cost"]
+NAMES = list(TABLE_TITLES)
 METHODS = {"plain": "nnunet", "augmented": "nnunet_augment", "learned": "stn"}
 COMPARISONS = [
     ("stn", "nnunet_augment", "superiority"),
@@ -41,6 +41,8 @@ def tables():
 def test_names_in_the_order_of_reading(tables):
     assert list(tables) == NAMES
     assert [table.name for table in tables.values()] == NAMES
+    captions = {path.stem for path in (REPO / "workflow/report").glob("*.rst")}
+    assert set(NAMES) <= captions
 
 
 @pytest.mark.parametrize("name", NAMES)
