@@ -72,13 +72,14 @@ def describe(
     for key in product(experiments, labels):
         if key not in extent.index:
             continue
+        own, shared = values.loc[key], extent.loc[key].to_dict()
         for metric in metrics:
-            mine = values.loc[key, metric.name].to_numpy(float)
+            mine = own[metric.name].to_numpy(float)
             samples.append(mine)
             row = {"experiment": key[0], "label": key[1], "metric": metric.name}
             row |= _described(mine, metric, failure_dice)
-            row |= extent.loc[key, list(EXTENT)].to_dict()
-            row |= {sd: extent.loc[key, f"{sd}/{metric.name}"] for sd in SPREADS}
+            row |= {name: shared[name] for name in EXTENT}
+            row |= {name: shared[f"{name}/{metric.name}"] for name in SPREADS}
             rows.append(row)
     for row, mean in zip(rows, mean_intervals(samples), strict=True):
         row |= {"n": mean.n, "mean": mean.value, "low": mean.low, "high": mean.high}
