@@ -177,8 +177,15 @@ DOCUMENT = r"""\documentclass{article}
 """
 
 
+@pytest.fixture(scope="module")
+def nothing():
+    """No comparison is planned, and no patient has a value."""
+    config = make_config({"plain": "nnunet"})
+    return all_tables(config, make_summary(config, {"plain": [NAN, NAN]}))
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("cohort", ["tables", "awkward"])
+@pytest.mark.parametrize("cohort", ["tables", "awkward", "nothing"])
 def test_latex_compiles_and_fits(name, cohort, tmp_path, request):
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is missing: install texlive-latex-recommended")

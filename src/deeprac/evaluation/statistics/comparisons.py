@@ -19,7 +19,12 @@ from statsmodels.stats.multitest import multipletests
 from deeprac.config import Config, Experiment
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
-from deeprac.evaluation.statistics.patients import differences, in_order, patient_means
+from deeprac.evaluation.statistics.patients import (
+    ROUNDING,
+    differences,
+    in_order,
+    patient_means,
+)
 from deeprac.evaluation.statistics.power import (
     ALPHA,
     detectable_difference,
@@ -248,7 +253,7 @@ def _row(
     margin = config.statistics.margin if shown else NAN
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
     p = (
-        signed_rank_p(values + margin, alternative="greater")
+        signed_rank_p((values + margin).round(ROUNDING), alternative="greater")
         if shown
         else signed_rank_p(values)
     )
