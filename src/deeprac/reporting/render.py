@@ -53,7 +53,7 @@ BLOCK_LINES = 45
 
 
 def markdown(table: Table) -> str:
-    """Two pipe tables, results and details, with a title above and notes below."""
+    """A pipe table for each part, with a title above and notes below."""
     parts = [
         text
         for part in table.parts
