@@ -97,9 +97,9 @@ def _extent(cases: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     empty = cases[cases.reference_volume_ml == 0].groupby([*KEYS, "patient"])
     false_positives = empty.volume_ml.mean().groupby(KEYS)
     seeds = _mean(cases, names, "seed", "patient").groupby([*KEYS, "seed"]).mean()
-    folds = _mean(cases, names, "fold", "patient", "seed")
-    for group in ("patient", None):
-        folds = folds.groupby([*KEYS, "fold", *filter(None, [group])]).mean()
+    patients = _mean(cases, names, "fold", "patient", "seed")
+    patients = patients.groupby([*KEYS, "fold", "patient"]).mean()
+    folds = patients.groupby([*KEYS, "fold"]).mean()
     table = pd.DataFrame(
         {
             "n_seeds": runs.seed,
