@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.artist import Artist
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -28,6 +29,8 @@ WIDTH = 180 / 25.4
 """Width of every figure in inches: two columns of a journal, so that no letter is below
 6 points in print."""
 CAPTION_SIZE = 6.0
+MOST_POINTS = 600
+"""Points that an SVG holds as shapes."""
 CAPTION_CHARACTERS_PER_INCH = 23
 LETTER_INCHES = 0.057
 """Mean width of a letter of a legend."""
@@ -158,7 +161,14 @@ def add_caption(figure: Figure, text: str) -> None:
 
 
 def save(figure: Figure, stem: Path) -> None:
-    """Write PNG and SVG without a date: equal data gives equal files."""
+    """Write PNG and SVG without a date: equal data gives equal files.
+
+    Many points are one picture in the SVG, which would grow with each of them.
+    """
+    points = figure.findobj(PathCollection)
+    if sum(len(group.get_offsets()) for group in points) > MOST_POINTS:
+        for group in points:
+            group.set_rasterized(True)
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         with atomic_path(stem.with_name(stem.name + suffix)) as temporary:
             figure.savefig(temporary, dpi=DPI, metadata=metadata)

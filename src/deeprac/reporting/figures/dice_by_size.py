@@ -33,7 +33,7 @@ def make(sources: Sources) -> list[Drawing]:
     data = with_fits(scores[scores.experiment.isin(styles)], sizes)
     groups = by_matrix(config, styles)
     figure = Figure(figsize=(WIDTH, 1))
-    rows = panel_rows(figure, groups, columns=len(FOREGROUND))
+    rows = panel_rows(figure, groups, columns=len(FOREGROUND), note_lines=2)
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
         for ax, label in zip(row, FOREGROUND, strict=True):
             draw(data[data.label == label.title], group, ax=ax)
@@ -162,5 +162,5 @@ def _notes(data: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, s
                     f"{label.title} {line.slope_per_doubling:+.1f} "
                     f"± {line.slope_se:.1f} ({line.n})"
                 )
-        notes[name] = ", ".join(parts)
+        notes[name] = "\n".join(parts)
     return notes

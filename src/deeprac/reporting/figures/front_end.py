@@ -16,7 +16,11 @@ LEGEND_COLUMNS = 3
 
 
 def panel_rows(
-    figure: Figure, groups: Mapping[str, Mapping[str, MethodStyle]], *, columns: int
+    figure: Figure,
+    groups: Mapping[str, Mapping[str, MethodStyle]],
+    *,
+    columns: int,
+    note_lines: int = 1,
 ) -> list[tuple[NDArray, Axes]]:
     """Rows of panels with room for a legend below each; sets the figure's height.
 
@@ -24,13 +28,16 @@ def panel_rows(
         figure: An empty figure; panels are as high as they are wide at most.
         groups: Experiments of each row.
         columns: Number of panels in a row.
+        note_lines: Lines of a note in the legend.
 
     Returns:
         For each row its axes ``(columns,)`` and the axes of its legend.
     """
-    panel = min(4.2, figure.get_figwidth() / columns)
+    panel = min(2.9, figure.get_figwidth() / columns)
     heights = [
-        height for group in groups.values() for height in (panel, _legend_inches(group))
+        height
+        for group in groups.values()
+        for height in (panel, _legend_inches(group, note_lines))
     ]
     figure.set_figheight(0.6 + sum(heights))
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
@@ -57,7 +64,10 @@ def draw_legend(
     return ax
 
 
-def _legend_inches(styles: Mapping[str, MethodStyle]) -> float:
-    lines = [len(wrapped(style.label).split("\n")) + 1.7 for style in styles.values()]
+def _legend_inches(styles: Mapping[str, MethodStyle], note_lines: int) -> float:
+    lines = [
+        len(wrapped(style.label).split("\n")) + note_lines + 0.7
+        for style in styles.values()
+    ]
     columns = np.array_split(lines, LEGEND_COLUMNS)
     return LINE_INCHES * max(column.sum() for column in columns)

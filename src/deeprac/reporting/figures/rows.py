@@ -1,6 +1,7 @@
 """Experiments as rows of a figure: which, in what order, under what name."""
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 
@@ -10,7 +11,9 @@ from deeprac.config import Config, Method
 from deeprac.reporting.style import MethodStyle, experiment_style, used_matrices
 
 CHARACTERS_PER_LINE = 34
-ROW_INCHES = 0.21
+BOUND, UNBROKEN = r"(?<=input) (?=x )|(?<= x) (?=\d)|(?<=\d) (?=patient)", "\u00a0"
+"""Spaces at which a name is not broken, and what stands for them."""
+ROW_INCHES = 0.23
 """Height of a row, with room for a name of two lines."""
 
 
@@ -82,8 +85,8 @@ def draw_rows(names: list[str], *, ax: Axes) -> Axes:
     return ax
 
 
-def wrapped(name: str) -> str:
-    """A name on lines of equal length; a factor is not torn from its number."""
-    bound = name.replace("input x ", "input_x_")
-    lines = textwrap.fill(bound, CHARACTERS_PER_LINE, break_on_hyphens=False)
-    return lines.replace("input_x_", "input x ")
+def wrapped(name: str, characters: int = CHARACTERS_PER_LINE) -> str:
+    """A name on short lines; a number is not torn from what it counts."""
+    bound = re.sub(BOUND, UNBROKEN, name)
+    lines = textwrap.fill(bound, characters, break_on_hyphens=False)
+    return lines.replace(UNBROKEN, " ")

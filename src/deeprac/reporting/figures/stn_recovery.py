@@ -19,8 +19,8 @@ KEYS = ("experiment", "fold", "seed", "patient", "case", "reference")
 PANELS = {
     "scale": "Scale",
     "angle_deg": "Angle, degrees",
-    "centre_x": "Centre, left-right, % of width",
-    "centre_y": "Centre, front-back, % of width",
+    "centre_x": "Centre, left-right,\n% of width",
+    "centre_y": "Centre, front-back,\n% of width",
 }
 """Quantity of each panel and its title."""
 

@@ -50,8 +50,10 @@ def make(sources: Sources) -> list[Drawing]:
             draw(mine, curves, ax=ax)
             _mark(front_end_epochs(mine), ax=ax)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    for ax, title in zip(next(iter(axes.values())), PANELS, strict=True):
+    first = next(iter(axes.values()))
+    for ax, title in zip(first, PANELS, strict=True):
         ax.set_ylabel(title)
+    first[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     figure.supxlabel("Epoch")
     alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
     legend_above(figure, _handles(phases=alone))
