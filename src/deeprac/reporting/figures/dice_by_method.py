@@ -5,6 +5,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,
@@ -37,7 +38,7 @@ def make(sources: Sources) -> list[Drawing]:
         len(groups), len(FOREGROUND), sharex="col", sharey="row", squeeze=False,
         height_ratios=heights,
     )  # fmt: skip
-    data = case_dice(sources.summary.cases)
+    data = case_dice(foreground_rows(sources.summary.cases))
     for line, (matrix, styles) in zip(axes, groups.items(), strict=True):
         for ax, label in zip(line, FOREGROUND, strict=True):
             draw(data[data.label == label.title], styles, ax=ax)
@@ -59,7 +60,6 @@ def make(sources: Sources) -> list[Drawing]:
 def case_dice(cases: pd.DataFrame) -> pd.DataFrame:
     """Dice per experiment, case and label in percent, mean over seeds."""
     keys = ["experiment", "label", "patient", "case"]
-    cases = cases[cases.label.isin([label.title for label in FOREGROUND])]
     table = cases.groupby(keys, sort=False).dice.mean().mul(100)
     return table.rename("dice_percent").reset_index()
 
