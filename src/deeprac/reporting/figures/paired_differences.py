@@ -36,6 +36,17 @@ NAME = "paired_differences"
 ROW_INCHES = 0.42
 SHOWN = (SUPERIOR, INFERIOR, NOT_INFERIOR)
 """Verdicts that the test supports."""
+PATIENT = {
+    "marker": "o",
+    "linestyle": "none",
+    "markersize": 2.6,
+    "markerfacecolor": FAINT,
+    "markeredgecolor": "0.45",
+    "markeredgewidth": 0.3,
+    "alpha": 0.7,
+}
+PATIENTS_BELOW = 0.22
+"""Distance of the patients from their mean as a share of a row."""
 COLUMNS = (
     *("matrix", "experiment", "reference", "label", "claim", "kind", "patient"),
     *("difference_points", "low_points", "high_points", "margin_points"),
@@ -163,10 +174,7 @@ def draw(data: pd.DataFrame, pairs: list[tuple[str, str]], *, ax: Axes) -> Axes:
     for y, (experiment, reference) in enumerate(pairs):
         mine = data[(data.experiment == experiment) & (data.reference == reference)]
         points = mine[mine.kind == "patient"].difference_points
-        ax.plot(
-            points, np.full(len(points), y), "o", markersize=2.6, alpha=0.55,
-            markerfacecolor=FAINT, markeredgecolor="0.45", markeredgewidth=0.3, zorder=2,
-        )  # fmt: skip
+        ax.plot(points, np.full(len(points), y + PATIENTS_BELOW), **PATIENT, zorder=2)
         for mean in mine[mine.kind == "mean"].itertuples():
             _draw_mean(mean, y, ax=ax)
     ax.grid(visible=False, axis="y")
@@ -190,7 +198,7 @@ def _draw_mean(mean: tuple, y: int, *, ax: Axes) -> None:
         text = f"{mean.difference_points:+.1f}"
         if not np.isnan(mean.low_points):
             text += f" [{mean.low_points:+.1f}, {mean.high_points:+.1f}]"
-        text += f"\nn = {mean.n}, {mean.verdict}"
+        text += f"\nn = {int(mean.n)}, {mean.verdict}"
     else:
         text = "n = 0: no patient has\nDice in both"
     ax.annotate(
@@ -216,11 +224,8 @@ def _handles(*, margin: bool) -> list[Line2D]:
     handles = [
         Line2D([], [], label="mean, 95 % interval; shown by the test", **looks),
         Line2D([], [], label="inconclusive", markerfacecolor="white", **looks),
-        Line2D(
-            [], [], label="patient", marker="o", linestyle="none", markersize=2.6,
-            markerfacecolor=FAINT, markeredgecolor="0.45", markeredgewidth=0.3,
-        ),
-    ]  # fmt: skip
+        Line2D([], [], label="patient", **PATIENT),
+    ]
     if margin:
         name = "non-inferiority margin"
         handles.append(Line2D([], [], color=INK, linestyle=":", lw=1.2, label=name))

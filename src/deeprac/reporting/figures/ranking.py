@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.ranking import kendall_tau
 from deeprac.reporting.figures.ranked import Ranking, panels, rankings, say_why_not
 from deeprac.reporting.figures.rows import draw_rows
@@ -30,11 +31,11 @@ def make(sources: Sources) -> list[Drawing]:
     axes[-1].set_xlabel("Rank by mean Dice over patients (1: best)")
     add_caption(
         figure,
-        f"{sources.extent}, out of fold. Grey: share of 10,000 bootstrap resamples of "
-        "the patients in which an experiment has that rank (area). Mark: its rank in "
-        "the sample, equals share the better one; bar: 95 % of the resamples. Kendall's "
-        "tau of the ranking with those of the resamples: median and 95 %; 1 means that "
-        "other patients would rank alike.",
+        f"{sources.extent}, out of fold. Grey: share of {RESAMPLES:,} bootstrap "
+        "resamples of the patients in which an experiment has that rank (area). Mark: "
+        "its rank in the sample, equals share the better one; bar: 95 % of the "
+        "resamples. Kendall's tau of the ranking with those of the resamples: median "
+        "and 95 %; 1 means that other patients would rank alike.",
     )
     return [Drawing(NAME, figure, ranking_data(found))]
 

@@ -35,28 +35,26 @@ def make(sources: Sources) -> list[Drawing]:
     tables = [pairwise(ranking.scores, list(ranking.styles)) for ranking in found]
     figure, axes = panels(found)
     for ax, ranking, table in zip(axes, found, tables, strict=True):
-        ax.set_title(
-            f"{ranking.title}: {ranking.extent}, {len(table)} pairs", loc="left"
-        )
+        pairs = f"{len(table)} pair{'s' * (len(table) > 1)}"
+        ax.set_title(f"{ranking.title}\n{ranking.extent}, {pairs}", loc="left")
         if table.n.max() == 0:
             say_why_not("No patient has Dice in two methods: no comparison.", ax=ax)
         else:
             draw(table, list(ranking.styles), ax=ax)
             draw_rows(ranking.names, ax=ax)
-    legend_above(
-        figure,
-        [
-            Patch(facecolor=c, edgecolor="0.5", lw=0.5, label=n)
-            for c, n in COLOURS.values()
-        ],
-    )
+    handles = [
+        Patch(facecolor=colour, edgecolor="0.5", linewidth=0.5, label=name)
+        for colour, name in COLOURS.values()
+    ]
+    legend_above(figure, handles)
     add_caption(
         figure,
-        f"{sources.extent}, out of fold. Paired two-sided Wilcoxon signed-rank tests of "
-        "the patients' Dice, significant at 0.05 after Holm's correction over the pairs "
-        "of a map; columns carry the numbers of the rows. Exploratory: these pairs were "
-        "not planned. Numbers: mean difference in points, row minus column. n above "
-        "each map: patients ranked; each pair is tested on those that it shares.",
+        f"{sources.extent}, out of fold. Paired two-sided Wilcoxon signed-rank tests "
+        "of the patients' Dice, significant at 0.05 after Holm's correction over the "
+        "pairs of a map; columns carry the numbers of the rows. Exploratory: these "
+        "pairs were not planned. Numbers in cells: mean difference in points, row "
+        "minus column. n above each map: patients ranked; each pair is tested on those "
+        "that it shares.",
     )
     data = [
         table.assign(matrix=ranking.matrix, label=ranking.label)
