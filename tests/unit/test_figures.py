@@ -9,7 +9,13 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.aggregate import experiment_rows
-from deeprac.reporting.figures import dice_by_method, overlays, stn, time_vs_dice
+from deeprac.reporting.figures import (
+    dice_by_method,
+    overlays,
+    stn,
+    time_vs_dice,
+    training_curves,
+)
 from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.figures.stn_mean_image import moments_of
@@ -81,12 +87,15 @@ def test_verb_refuses_unknown_figures(tree, capsys):
 
 def test_dice_axes_and_labels(tree):
     (drawing,) = dice_by_method.make(tree[1])
-    labels = [ax.get_ylabel() for ax in drawing.figure.axes]
-    assert labels == ["Kidney Dice, %", "", "Tumour Dice, %", ""]
-    titles = [ax.get_title() for ax in drawing.figure.axes[:2]]
+    axes = drawing.figure.axes
+    labels = [ax.get_xlabel() for ax in axes]
+    assert labels == ["", "", "Kidney Dice, %", "Tumour Dice, %"]
+    titles = [ax.get_title(loc="left") for ax in axes[::2]]
     assert titles == ["coarse matrix, 128 x 128", "fine matrix, 512 x 512"]
-    ticks = [tick.get_text() for tick in drawing.figure.axes[2].get_xticklabels()]
-    assert ticks == ["nnU-Net", "STN pose-size\n+ nnU-Net"]
+    ticks = [tick.get_text() for tick in axes[0].get_yticklabels()]
+    assert ticks == ["nnU-Net", "STN pose-size + nnU-Net"]
+    bottom, top = axes[0].get_ylim()
+    assert bottom > top  # the first experiment stands on top
 
 
 def test_dice_lines_join_the_same_case():
@@ -101,9 +110,9 @@ def test_dice_lines_join_the_same_case():
     style = MethodStyle("label", (0, 0, 0), "o")
     ax = Figure().subplots()
     dice_by_method.draw(data, {"one": style, "two": style}, ax=ax)
-    lines = [list(line.get_ydata()) for line in ax.lines]
+    lines = [list(line.get_xdata()) for line in ax.lines]
     np.testing.assert_equal(lines, [[10, NAN], [20, 60]])
-    means = [collection.get_segments()[0][0, 1] for collection in ax.collections[1::2]]
+    means = [collection.get_segments()[0][0, 0] for collection in ax.collections[1::2]]
     assert means == [15, 60]
 
 
@@ -134,7 +143,20 @@ def test_memory_says_where_it_was_measured(tree):
 def test_training_curves_are_in_percent(tree):
     (drawing,) = FIGURES["training_curves"](tree[1])
     assert drawing.data.val_dice_kidney.max() > 50
-    assert "Pseudo Dice kidney, %" in _texts(drawing.figure)
+    assert "Pseudo Dice, %" in _texts(drawing.figure)
+
+
+def test_training_curves_mark_epochs_without_a_segmentation():
+    data = pd.DataFrame(
+        {
+            "epoch": [0, 1, 2, 0, 1, 2],
+            "train_loss": [0.3, 0.2, 0.5, 0.4, 0.3, 0.6],
+            "val_dice_kidney": [NAN, NAN, 50, NAN, NAN, 40],
+            "val_dice_tumour": [NAN, NAN, 10, NAN, NAN, NAN],
+        }
+    )
+    assert list(training_curves.front_end_epochs(data)) == [0, 1]
+    assert training_curves.front_end_epochs(data[data.epoch == 2]).empty
 
 
 def test_stn_figures_undo_the_pose(tree):
@@ -299,6 +321,7 @@ def test_figures_of_a_planned_matrix_say_so(planned, name):
     words = [_texts(drawing.figure).lower() for drawing in FIGURES[name](planned)]
     expected = {
         "memory": "planned: nnu-net",
+        "training_curves": "planned: nnu-net",
         "overlays": "planned matrix, own spacing and patches",
     }
     assert expected.get(name, "planned matrix, own spacing") in words[-1]

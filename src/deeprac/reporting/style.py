@@ -172,3 +172,4 @@ def save(figure: Figure, stem: Path) -> None:
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         with atomic_path(stem.with_name(stem.name + suffix)) as temporary:
             figure.savefig(temporary, dpi=DPI, metadata=metadata)
+        figure.set_layout_engine("none")  # Arranged once: the second file is alike.

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 from scipy import stats
 
@@ -22,7 +21,9 @@ LABEL = Label.TUMOUR.title
 DECADE = 10.0
 """Largest over smallest volume from which on errors are shown in percent as well."""
 UNITS = {"ml": "difference_ml", "%": "difference_percent"}
-BAND = "0.85"
+INTERVAL_AT = 0.96
+"""Place of the intervals as a share of the width of a panel."""
+INTERVAL = {"color": INK, "linewidth": 0.9, "marker": "_", "markersize": 4, "zorder": 4}
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,12 @@ def draw(data: pd.DataFrame, style: MethodStyle, *, ax: Axes) -> Axes:
         (found.limits[1], found.upper_interval, "--"),
     ):
         if not np.isnan(interval).any():
-            ax.axhspan(*interval, color=BAND, linewidth=0, zorder=0)
+            ax.plot(
+                [INTERVAL_AT] * 2,
+                interval,
+                transform=ax.get_yaxis_transform(),
+                **INTERVAL,
+            )
         if not np.isnan(value):
             ax.axhline(value, color=INK, linestyle=dash, linewidth=0.9, zorder=2)
     ax.axhline(0, color="0.5", linestyle=":", linewidth=0.8, zorder=1)
@@ -195,11 +201,11 @@ def _log_axis(volumes_ml: pd.Series, *, ax: Axes) -> None:
         ax.set_xscale("symlog", linthresh=volumes_ml[volumes_ml > 0].min())
 
 
-def _handles() -> list[Line2D | Patch]:
+def _handles() -> list[Line2D]:
     return [
         Line2D([], [], color=INK, label="bias"),
         Line2D([], [], color=INK, linestyle="--", label="95 % limits of agreement"),
-        Patch(color=BAND, label="95 % interval of each"),
+        Line2D([], [], label="95 % interval of each (at the right)", **INTERVAL),
         Line2D([], [], color="0.5", linestyle=":", label="no difference"),
     ]
 
