@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,11 +18,19 @@ from deeprac.reporting.figures import (
     time_vs_dice,
     training_curves,
 )
+from deeprac.reporting.figures.blocks import align, blocks
+from deeprac.reporting.figures.catalogue import CATALOGUE
 from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.figures.stn_mean_image import moments_of
 from deeprac.reporting.slices import AxialSlice, largest_slice
-from deeprac.reporting.style import MethodStyle, experiment_style, method_styles
+from deeprac.reporting.style import (
+    MethodStyle,
+    experiment_style,
+    method_styles,
+    save,
+    theme,
+)
 from deeprac.reporting.summary import read_summary
 
 NAN = float("nan")
@@ -333,3 +343,59 @@ def test_rows_of_a_planned_matrix_refer_to_its_own_plain_row(planned):
     assert rows.time_ratio["planned_nnunet"] == 1
     # 9 times 100 s, or 150 s with augmentation, and 5 s in the mean of the folds.
     assert rows.time_ratio["planned_nnunet_augment"] == pytest.approx(1.5, abs=0.01)
+
+
+def test_blocks_share_axes_and_name_them_once(tree):
+    names = [f"coarse_{name}" for name in ("nnunet", "nnunet_augment", "stn")] * 2
+    config = tree[1].config
+    experiments = [name for name in config.experiments if name in names]
+    figure, axes = blocks(
+        config, experiments, panels=2, notes=dict.fromkeys(names, "!")
+    )
+    for index, (upper, lower) in enumerate(axes.values()):
+        upper.set(xlim=(0, index + 1), ylim=(-index, 1))
+        lower.set(xlim=(0, 1), ylim=(0, 10))
+    align(axes, xlabel="Epoch", heights=True)
+    assert {ax.get_xlim() for ax in figure.axes} == {(0, len(experiments))}
+    assert {upper.get_ylim() for upper, _ in axes.values()} == {(-2, 1)}
+    assert [lower.get_xlabel() for _, lower in axes.values()] == ["Epoch"] * 3
+    assert figure.axes[0].get_title() == "128: nnU-Net\n!"
+
+
+ODD_ROWS = [
+    {"experiment": f"coarse_{method}", "matrix": "coarse", "method": method}
+    for method in ("nnunet", "stn", "stn_crop")
+]
+ODD = ["one patient", "equal values", "no tumour"]
+NOT_VOLUMES = [name for name in SELECTED if "volumes" not in CATALOGUE[name].needs]
+
+
+@pytest.fixture(scope="module", params=ODD)
+def odd(request, tmp_path_factory):
+    """Two methods on a cohort with little to show."""
+    one = request.param == "one patient"
+    _, sources = _sources(
+        tmp_path_factory.mktemp("odd"),
+        experiments=("coarse_nnunet", "coarse_stn", "coarse_stn_crop"),
+        patients=2 if one else 4,
+        folds_run=(0,) if one else (0, 1),
+        settings={"experiments": ODD_ROWS},
+    )
+    cases = sources.summary.cases
+    if request.param == "equal values":
+        cases["dice"] = 0.5
+        cases["volume_ml"] = cases["reference_volume_ml"] = 10.0
+    elif request.param == "no tumour":
+        cases.loc[cases.label == "tumour", ["dice", "coverage"]] = NAN
+        cases.loc[cases.label == "tumour", ["volume_ml", "reference_volume_ml"]] = 0.0
+    rows = experiment_rows(sources.config, cases, sources.summary.runs)
+    return replace(sources, rows=rows)
+
+
+@pytest.mark.parametrize("name", NOT_VOLUMES)
+def test_odd_cohorts_are_drawn_with_n(odd, name, tmp_path):
+    with theme():
+        for drawing in FIGURES[name](odd):
+            save(drawing.figure, tmp_path / drawing.name)
+            assert "n = " in _texts(drawing.figure)
+            assert len(drawing.data)
