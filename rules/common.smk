@@ -13,6 +13,7 @@ from deeprac.config import Config, resolve
 from deeprac.errors import ConfigError
 from deeprac.files import write_json
 from deeprac.reporting.figures.catalogue import selected as selected_figures
+from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter

@@ -17,8 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from deeprac.config import Config, Experiment
+from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
-from deeprac.evaluation.statistics.patients import differences, patient_means
+from deeprac.evaluation.statistics.patients import (
+    ROUNDING,
+    differences,
+    in_order,
+    patient_means,
+)
 from deeprac.evaluation.statistics.power import (
     ALPHA,
     detectable_difference,
@@ -57,6 +63,7 @@ PLANNED_COLUMNS = (
     "p_holm",
     "rank_biserial",
     "sd_difference",
+    "seed_sd",
     "detectable_difference",
     "patients_needed",
     "verdict",
@@ -82,7 +89,8 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         config: The configuration of the cohort.
-        cases: Columns of summary/cases.csv.
+        cases: Columns of summary/cases.csv; ``statistics.empty_labels`` decides what
+            empty labels count.
 
     Returns:
         One row per comparison, pair of experiments and label, in the order of the
@@ -90,13 +98,15 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
         A comparison whose methods meet nowhere has one row with the verdict ``not run``
         and the reason. Dice as shares in 0..1.
     """
+    cases = in_order(with_convention(cases, config.statistics.empty_labels))
     scores = patient_means(cases, METRIC, "experiment", "label")
     meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
     samples = [_differences(scores, meeting) for meeting in meetings]
+    spreads = _seed_spreads(cases, meetings)
     rows = [
-        _row(config, meeting, values, mean)
-        for meeting, values, mean in zip(
-            meetings, samples, mean_intervals(samples), strict=True
+        _row(config, meeting, values, mean) | {"seed_sd": spread}
+        for meeting, values, mean, spread in zip(
+            meetings, samples, mean_intervals(samples), spreads, strict=True
         )
     ]
     met = {meeting.comparison for meeting in meetings}
@@ -208,6 +218,18 @@ def _differences(scores: pd.DataFrame, meeting: Meeting) -> NDArray:
     return differences(mine, *names, column=METRIC)
 
 
+def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
+    """SD over seeds (ddof 1) of the mean difference; NaN with one seed."""
+    keys = ["label", "seed", "patient", "experiment"]
+    by_seed = cases.groupby(keys)[METRIC].mean().unstack("experiment")
+    spreads = []
+    for meeting in meetings:
+        mine = by_seed.loc[meeting.label]
+        difference = mine[meeting.experiment.name] - mine[meeting.reference.name]
+        spreads.append(float(difference.groupby("seed").mean().std(ddof=1)))
+    return spreads
+
+
 def _claim(comparison: Comparison) -> dict[str, str]:
     return {
         "method": comparison.method,
@@ -227,14 +249,15 @@ def _estimates(values: NDArray, mean: Estimate) -> dict[str, float]:
 def _row(
     config: Config, meeting: Meeting, values: NDArray, mean: Estimate
 ) -> dict[str, object]:
-    shown = meeting.comparison.claim == NON_INFERIORITY
-    margin = config.statistics.margin if shown else NAN
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
-    p = (
-        signed_rank_p(values + margin, alternative="greater")
-        if shown
-        else signed_rank_p(values)
-    )
+    if meeting.comparison.claim == NON_INFERIORITY:
+        margin = config.statistics.margin
+        above = (values + margin).round(ROUNDING)
+        p = signed_rank_p(above, alternative="greater")
+        # What already lies beyond the margin no number of patients can show.
+        to_show = max(0.0, mean.value + margin)
+    else:
+        margin, p, to_show = NAN, signed_rank_p(values), mean.value
     return {
         **_claim(meeting.comparison),
         "matrix": meeting.experiment.matrix,
@@ -249,7 +272,7 @@ def _row(
         "rank_biserial": rank_biserial(values),
         "sd_difference": sd,
         "detectable_difference": detectable_difference(sd, len(values)),
-        "patients_needed": patients_needed(mean.value + (margin if shown else 0), sd),
+        "patients_needed": patients_needed(to_show, sd),
     }
 
 
@@ -272,13 +295,15 @@ def _verdict(row: Any) -> tuple[str, str]:
 def _non_inferiority(row: Any) -> tuple[str, str]:
     """Non-inferior where test and interval agree: a few failures move only the mean."""
     p = f"p after Holm {row.p_holm:.3g}"
+    low, high, limit = (
+        f"{100 * end:+.2f} points" for end in (row.low, row.high, -row.margin)
+    )
     if row.n < 2:
         return INCONCLUSIVE, "one patient has no interval"
-    ends = f"interval from {100 * row.low:+.2f} to {100 * row.high:+.2f} points"
     if row.high <= -row.margin:
-        return INFERIOR, f"{ends}, all of it beyond the margin"
+        return INFERIOR, f"upper end {high}, not above {limit}"
     if row.low <= -row.margin:
-        return INCONCLUSIVE, f"{ends}, reaches beyond the margin"
+        return INCONCLUSIVE, f"lower end {low}, not above {limit}"
     if not row.p_holm < ALPHA:
-        return INCONCLUSIVE, f"{ends}, but {p} is not below {ALPHA}"
-    return NOT_INFERIOR, f"{ends}, {p}"
+        return INCONCLUSIVE, f"{p}, not below {ALPHA}"
+    return NOT_INFERIOR, f"lower end {low}, above {limit}; {p}"
