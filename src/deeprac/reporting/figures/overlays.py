@@ -14,15 +14,17 @@ from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.slices import AxialSlice, read_slice, read_volume
 from deeprac.reporting.style import (
     CONTOURS,
+    WIDTH,
     add_caption,
     experiment_style,
     matrix_title,
     of_matrix,
+    say_why_not,
     used_matrices,
 )
 
 ROLES = ("best", "median", "worst")
-COLUMN_INCHES = 3.0
+COLUMN_INCHES = 2.1
 MARGIN_MM = 8.0
 SCALE_BAR_MM = 50.0
 
@@ -98,7 +100,7 @@ def draw(overlay: Overlay, *, ax: Axes) -> Axes:
         )
     left, right, bottom, top = overlay.view_mm
     ax.set(xlim=(left, right), ylim=(bottom, top))
-    ax.set_title(overlay.title, fontsize=8, fontweight="normal")
+    ax.set_title(overlay.title, fontsize=6.5, fontweight="normal")
     canvas.mark_sides(ax)
     canvas.scale_bar(SCALE_BAR_MM, ax=ax)
     return ax
@@ -149,7 +151,7 @@ def _percent(dice: float) -> str:
 def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
     """A grid of overlays whose rows are as high as the tallest body in them."""
     heights = [COLUMN_INCHES * max(_aspect(o) for o in row.values()) for row in rows]
-    size = (COLUMN_INCHES * len(ROLES) + 0.9, sum(heights) + 0.5 * len(rows) + 1)
+    size = (WIDTH, sum(heights) + 0.4 * len(rows) + 0.8)
     figure = Figure(figsize=size)
     axes = figure.subplots(len(rows), len(ROLES), squeeze=False, height_ratios=heights)
     for line, row, label in zip(axes, rows, labels, strict=True):
@@ -157,8 +159,8 @@ def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
             if role in row:
                 draw(row[role], ax=ax)
             else:
-                _say_why_not(len(row), ax)
-        line[0].set_ylabel(label, fontsize=8.5)
+                _leave_empty(len(row), ax)
+        line[0].set_ylabel(label, fontsize=6.5)
     canvas.legend(figure, prediction=True)
     return figure
 
@@ -176,9 +178,7 @@ def _range_mm(visible: NDArray, spacing_mm: float) -> tuple[float, float]:
     return low, high
 
 
-def _say_why_not(count: int, ax: Axes) -> None:
+def _leave_empty(count: int, ax: Axes) -> None:
     """Fewer than three cases leave a column empty."""
-    ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    text = f"n = {count} case{'s' * (count != 1)}"
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+    say_why_not(f"n = {count} case{'s' * (count != 1)}", ax=ax)

@@ -12,16 +12,19 @@ from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
     INK,
+    WIDTH,
     MethodStyle,
     add_caption,
+    legend_above,
     matrix_title,
     method_handles,
     method_styles,
+    say_why_not,
     used_matrices,
 )
 
 UNITS = ((3600, "h"), (60, "min"), (1, "s"))
-AREAS = (38, 85, 150, 220)
+AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
 
 
@@ -32,7 +35,7 @@ def make(sources: Sources) -> list[Drawing]:
     styles = method_styles(config)
     area = dict(zip(used_matrices(config), AREAS, strict=False))
     seconds, unit = _unit(sources.rows.training_seconds.max())
-    figure = Figure(figsize=(9, 7))
+    figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
     for row, label in enumerate(FOREGROUND):
         mine = data[data.label == label.title]
@@ -40,9 +43,13 @@ def make(sources: Sources) -> list[Drawing]:
         absolute = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
         relative = mine.assign(x=mine.time_ratio, y=mine.dice_gain_points)
         left, right = axes[row]
-        draw(absolute, styles, area=area, ax=left)
-        left.set(xscale="log", xlabel=f"Training time per fold, {unit} (log)")
-        _plain_log_ticks(left)
+        left.set_xlabel(f"Training time per fold, {unit} (log)")
+        if absolute.y.notna().any():
+            draw(absolute, styles, area=area, ax=left)
+            left.set_xscale("log")
+            _plain_log_ticks(left)
+        else:
+            say_why_not(f"No patient has a {label.title} Dice.", ax=left)
         left.set_ylabel(f"{label.title.capitalize()} Dice, %")
         draw(relative.dropna(subset=["x", "y"]), styles, area=area, ax=right)
         right.axhline(0, color=INK, linewidth=0.8)
@@ -122,7 +129,7 @@ def draw(
             marker=style.marker,
             facecolor=style.colour if point.source == "ours" else "none",
             edgecolor=style.colour,
-            linewidth=1.4,
+            linewidth=1,
             alpha=0.85,
             ax=ax,
             zorder=3,
@@ -154,7 +161,7 @@ def _legend(
         title = matrix_title(config, matrix)
         handles.append(_circle(title, size**0.5, filled=True))
     handles.append(_circle("hollow: the paper", AREAS[0] ** 0.5, filled=False))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    legend_above(figure, handles)
 
 
 def _circle(label: str, size: float, *, filled: bool) -> Line2D:
