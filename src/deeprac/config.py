@@ -29,6 +29,7 @@ from deeprac.settings import (
     NetworkConfig,
     PhantomConfig,
     ReleasedConfig,
+    ReportConfig,
     RunConfig,
     SplitsConfig,
     StressConfig,
@@ -48,6 +49,7 @@ __all__ = [
     "NetworkConfig",
     "PhantomConfig",
     "ReleasedConfig",
+    "ReportConfig",
     "RunConfig",
     "SplitsConfig",
     "StressConfig",
@@ -78,6 +80,7 @@ class Config:
     inference: InferenceConfig
     stress: StressConfig
     figures: FiguresConfig
+    report: ReportConfig
 
     def __post_init__(self) -> None:
         errors = [
@@ -355,6 +358,7 @@ _SECTIONS: dict[str, type] = {
     "inference": InferenceConfig,
     "stress": StressConfig,
     "figures": FiguresConfig,
+    "report": ReportConfig,
 }
 
 
