@@ -106,8 +106,8 @@ def _case_volume(
     factor = shrink_factor(image.shape[1:], pixels=config.report.pixels)
     x_mm, y_mm, z_mm = geometry.GetSpacing()
     grid_mm = (x_mm * factor, y_mm * factor, z_mm)
-    span = kept_span(config.figures.window_hu)
-    steps, slope, intercept = to_bytes(shrink_image(image, factor), span)
+    window = config.figures.window_hu
+    steps, slope, low = to_bytes(shrink_image(image, factor), kept_span(window))
     small = shrink_labels(reference, factor)
     predictions = {}
     for scores in scored[scored.case == row.case].itertuples():
@@ -118,7 +118,7 @@ def _case_volume(
             predictions[scores.experiment] = encode(voxels, grid_mm)
     return CaseVolume(
         case=row.case,
-        image=encode(steps, grid_mm, slope=slope, intercept=intercept),
+        image=encode(steps, grid_mm, slope=slope, intercept=low, shown=window),
         reference=encode(small, grid_mm),
         predictions=predictions,
         size=steps.shape[::-1],

@@ -176,7 +176,7 @@ def failure_tables(cases: pd.DataFrame, *, threshold: float) -> Iterator[PageTab
             text("experiment", "Experiment"),
             text("label", "Label"),
             number("n", "Rows (n)"),
-            *(number(reason, reason.capitalize()) for reason in REASONS),
+            *(number(reason, reason[0].upper() + reason[1:]) for reason in REASONS),
         ),
         name="failure_counts",
         title="Number of failures by experiment and label",
@@ -191,10 +191,11 @@ def failure_tables(cases: pd.DataFrame, *, threshold: float) -> Iterator[PageTab
     )
     yield from_frame(
         rows,
-        (text("reasons", "How it failed"), *_case_columns(rows)),
+        (text("reasons", "How it failed", frozen=True), *_case_columns(rows)),
         name="failures",
         title="Failures, worst first",
-        n=f"{extent(rows)[:-1]}, of {len(cases)} rows." if len(rows) else "None.",
+        n=f"{len(rows)} of {len(cases)} rows failed; of n = "
+        f"{cases.patient.nunique()} patients, {rows.patient.nunique()} in some way.",
         opens=_opens(rows),
         tall=True,
     )
@@ -234,12 +235,12 @@ def _opens(cases: pd.DataFrame) -> tuple[tuple[str, str], ...]:
 
 
 def _case_columns(cases: pd.DataFrame) -> Iterator[tuple[Column, Show]]:
-    yield text("experiment", "Experiment")
+    yield text("experiment", "Experiment", frozen=True)
+    yield text("case", "Case", frozen=True)
+    yield text("label", "Label", frozen=True)
+    yield text("patient", "Patient")
     yield number("fold", "Fold")
     yield number("seed", "Seed")
-    yield text("case", "Case")
-    yield text("patient", "Patient")
-    yield text("label", "Label")
     for name, metric in METRICS.items():
         if name in cases:
             unit = "%" if metric.kind == "share" else metric.unit

@@ -20,12 +20,14 @@ class Column:
         title: Heading.
         number: Whether it is sorted by number and stands to the right.
         key: Name of the column in the CSV file, where it is one.
+        frozen: Whether it stays when the table is scrolled to the side.
     """
 
     group: str
     title: str
     number: bool
     key: str = ""
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,9 @@ def _cells(values: pd.Series, show: Show) -> list[Cell]:
     return cells
 
 
-def text(key: str, title: str | None = None) -> tuple[Column, Show]:
+def text(key: str, title: str, *, frozen: bool = False) -> tuple[Column, Show]:
     """A column of names."""
-    return Column("", title or key, number=False, key=key), str
+    return Column("", title, number=False, key=key, frozen=frozen), str
 
 
 def number(

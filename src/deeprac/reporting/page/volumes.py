@@ -64,6 +64,7 @@ def encode(
     *,
     slope: float = 1.0,
     intercept: float = 0.0,
+    shown: tuple[float, float] = (0.0, float(max(Label))),
 ) -> str:
     """NIfTI of a canonical volume, gzipped without a date, in base64.
 
@@ -72,6 +73,7 @@ def encode(
         spacing_mm: ``(x, y, z)``.
         slope: Value per step.
         intercept: Value of 0.
+        shown: Values that a viewer displays black and white at first.
     """
     header = nib.Nifti1Header()
     header.set_data_dtype(np.uint8)
@@ -81,6 +83,7 @@ def encode(
     header.set_zooms(spacing_mm)
     header.set_xyzt_units("mm")
     header["scl_slope"], header["scl_inter"] = slope, intercept
+    header["cal_min"], header["cal_max"] = shown
     header["vox_offset"], header["magic"] = 352, b"n+1"
     content = header.binaryblock + bytes(4) + volume.tobytes()
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()

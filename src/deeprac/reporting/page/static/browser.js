@@ -46,6 +46,7 @@ const Browser = (() => {
       logLevel: "warn",
       showAllOrientationMarkers: true,
       fontColor: [0.85, 0.85, 0.85, 1],
+      fontMinPx: 17,
       sliceType: niivue.SLICE_TYPE.AXIAL,
       loadingText: "",
     });
@@ -72,6 +73,7 @@ const Browser = (() => {
     while (viewer.volumes.length) viewer.removeVolume(viewer.volumes[0]);
     viewer.addVolume(image);
     Object.assign(state, { volume, maps });
+    moveTo(volume.start);
     find("slice").max = volume.size[2];
     find("grid-note").textContent =
       volume.factor === 1
@@ -79,15 +81,18 @@ const Browser = (() => {
         : `Slices and label maps of this case are shrunk by ${volume.factor} in ` +
           "plane: contours are as coarse as these pixels.";
     applyWindow();
-    showSlice(volume.start);
   };
 
-  const showSlice = (slice) => {
+  const moveTo = (slice) => {
     const depth = state.volume.size[2];
     state.slice = Math.min(depth - 1, Math.max(0, slice));
     find("slice").value = state.slice + 1;
     find("slice-text").textContent = `${state.slice + 1} of ${depth}`;
     state.viewer.scene.crosshairPos = [0.5, 0.5, (state.slice + 0.5) / depth];
+  };
+
+  const showSlice = (slice) => {
+    moveTo(slice);
     draw();
   };
 
@@ -111,18 +116,20 @@ const Browser = (() => {
   const placement = () => {
     const [width, height, depth] = state.volume.size;
     const z = (state.slice + 0.5) / depth;
-    /* NiiVue's fractions grow to the right and to anterior. */
-    const first = state.viewer.frac2canvasPos([1, 1, z]);
-    const last = state.viewer.frac2canvasPos([0, 0, z]);
+    /* NiiVue's fractions grow to the right and to anterior; it answers inside only. */
+    const first = state.viewer.frac2canvasPos([0.75, 0.75, z]);
+    const last = state.viewer.frac2canvasPos([0.25, 0.25, z]);
+    const between = (from, to, share) => from + (to - from) * (2 * share - 0.5);
     return ([x, y]) => [
-      first[0] + ((last[0] - first[0]) * x) / width,
-      first[1] + ((last[1] - first[1]) * y) / height,
+      between(first[0], last[0], x / width),
+      between(first[1], last[1], y / height),
     ];
   };
 
   const drawContours = () => {
     const picture = find("picture");
     const canvas = find("contours");
+    if (!picture.clientWidth) return;
     canvas.width = picture.width;
     canvas.height = picture.height;
     const context = canvas.getContext("2d");

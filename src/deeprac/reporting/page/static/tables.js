@@ -61,6 +61,7 @@ const Tables = (() => {
     headerHozAlign: entry.number ? "right" : "left",
     formatter: (cell) => textElement(cell.getValue()),
     sorter: sorter(index),
+    frozen: entry.frozen,
     headerFilter: tall ? "input" : undefined,
     headerFilterFunc: matches,
     headerFilterPlaceholder: entry.number ? "< >" : "",
@@ -97,7 +98,8 @@ const Tables = (() => {
     headerSort: false,
     download: false,
     hozAlign: "center",
-    width: 58,
+    width: 70,
+    frozen: true,
     formatter: (cell) => {
       const [name, experiment] = table.opens[cell.getRow().getData().id];
       if (!Browser.has(name)) return textElement("");
