@@ -95,6 +95,7 @@ rule tables:
     params:
         config=CONFIG_FILE,
         settings=TABLE_SETTINGS,
+        statistics=CONFIG["statistics"],
     shell:
         "python -m deeprac tables --config {params.config} > {log} 2>&1"
 

@@ -20,6 +20,7 @@ from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
+    Comparison,
     Experiment,
     FiguresConfig,
     InferenceConfig,
@@ -32,6 +33,7 @@ from deeprac.settings import (
     ReportConfig,
     RunConfig,
     SplitsConfig,
+    StatisticsConfig,
     StressConfig,
     TrainingConfig,
 )
@@ -39,6 +41,7 @@ from deeprac.settings import (
 __all__ = [
     "PLANNED",
     "CohortConfig",
+    "Comparison",
     "Config",
     "Experiment",
     "FiguresConfig",
@@ -52,6 +55,7 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "SplitsConfig",
+    "StatisticsConfig",
     "StressConfig",
     "TrainingConfig",
     "fits",
@@ -79,6 +83,7 @@ class Config:
     training: TrainingConfig
     inference: InferenceConfig
     stress: StressConfig
+    statistics: StatisticsConfig
     figures: FiguresConfig
     report: ReportConfig
 
@@ -128,7 +133,21 @@ class Config:
             for name in names
             if name not in known
         ]
-        return errors
+        return errors + self._unknown_comparisons()
+
+    def _unknown_comparisons(self) -> list[str]:
+        named = (
+            name
+            for comparison in self.statistics.comparisons
+            for name in (comparison.method, comparison.reference)
+        )
+        unknown = [name for name in dict.fromkeys(named) if name not in self.methods]
+        if not unknown:
+            return []
+        return [
+            f"statistics.comparisons: unknown methods {', '.join(unknown)}; known are "
+            f"{', '.join(self.methods)}. List the comparisons that you plan, or []"
+        ]
 
     def _impossible_folds(self) -> list[str]:
         folds = self.splits.folds
@@ -322,6 +341,9 @@ def _build(resolved: dict[str, Any]) -> Config:
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients")}
     cohort["labels"] = _frozen(cohort["labels"])
+    statistics = dict(resolved["statistics"])
+    comparisons = [make(Comparison, row) for row in statistics["comparisons"]]
+    statistics["comparisons"] = list(filter(None, comparisons))
     parts = {
         "results": Path(resolved["results"]),
         "cohort": make(CohortConfig, cohort),
@@ -341,6 +363,7 @@ def _build(resolved: dict[str, Any]) -> Config:
             )
             for row in resolved["experiments"]
         },
+        "statistics": make(StatisticsConfig, statistics),
     }
     for key, kind in _SECTIONS.items():
         parts[key] = make(kind, resolved[key])

@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.statistics import mean_interval, patient_dice
+from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import curve_experiments
