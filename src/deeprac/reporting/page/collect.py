@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from deeprac.config import Config
 from deeprac.errors import ConfigError
 from deeprac.evaluation.cohort import COHORT_COLUMNS

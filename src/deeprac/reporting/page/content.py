@@ -6,8 +6,8 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
+from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.reporting import formats
-from deeprac.reporting.page._interim import METRICS, all_tables
 from deeprac.reporting.page.document import Column, PageTable
 from deeprac.reporting.page.failures import REASONS, counted, failures
 from deeprac.reporting.page.tables import (
@@ -19,6 +19,7 @@ from deeprac.reporting.page.tables import (
     text,
 )
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables import all_tables
 
 TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
@@ -46,8 +47,8 @@ SHOW: dict[str, Show] = {
 """Formats of metrics by kind."""
 
 COST_FORMATS: dict[str, tuple[str, Show]] = {
-    "training_seconds": ("Training", formats.duration),
-    "epoch_seconds_median": ("Epoch, median", formats.duration),
+    "training_seconds": ("Training, s", lambda v: f"{v:.1f}"),
+    "epoch_seconds_median": ("Epoch, s", lambda v: f"{v:.1f}"),
     "data_wait_share": ("Waiting for data, %", lambda v: formats.percent(v, digits=1)),
     "gpu_peak_allocated_gib": ("GPU allocated, GiB", formats.gib),
     "gpu_peak_reserved_gib": ("GPU reserved, GiB", formats.gib),
@@ -79,9 +80,7 @@ def page_tables(
         "statistics": [],
         "cases": [cases_table(summary.cases)],
         "failures": list(
-            failure_tables(
-                summary.cases, threshold=0.5
-            )
+            failure_tables(summary.cases, threshold=config.statistics.failure_dice)
         ),
         "cost": [],
     }
@@ -156,6 +155,9 @@ def cases_table(cases: pd.DataFrame) -> PageTable:
         title="Every case, label and run",
         n=extent(cases),
         notes=(
+            "Empty labels: where neither reference nor prediction has the label, there "
+            "is no value; where only one has, overlap and surface Dice are 0 and "
+            "distances do not exist (nnU-Net's convention). NSD: surface Dice.",
             "Shares in percent, as on all of this page; the downloaded file has them "
             "between 0 and 1 at full precision. Filters of number columns take <, >, "
             "<=, >=, = before a number, as shown; names are searched for what is "
@@ -223,7 +225,8 @@ def runs_table(runs: pd.DataFrame) -> PageTable:
         csv=csv_text(runs),
         tall=True,
         notes=(
-            "Training: all epochs with their validation, without start-up. Memory: "
+            "Training: all epochs with their validation, without start-up; epoch: "
+            "their median, without the first. Memory: "
             "peak of the training process. Step: one training step at the run's real "
             "sizes, counted and not timed; saved: tensors kept for the backward pass.",
         ),

@@ -40,10 +40,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Part:
-    """Columns and rows of one grid."""
+    """Columns and rows of one grid, and what stands above it."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    heading: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class PageTable:
         name: Identifier, the file name without ending.
         title: Caption.
         n: What it rests on: patients and cases.
-        parts: One grid, or two of the same rows.
+        parts: One grid, or several.
         notes: Sentences below.
         csv: Text of the CSV file; None where the grid itself is what is downloaded.
         opens: Per row the case and experiment that its button shows in the case

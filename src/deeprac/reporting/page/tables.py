@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from deeprac.reporting import formats, tables
+from deeprac.reporting import formats
 from deeprac.reporting.page.document import Cell, Column, PageTable, Part
 from deeprac.reporting.render import LEFT
+from deeprac.reporting.tables import table
 
 Show = Callable[[Any], str]
 
@@ -32,28 +33,26 @@ def leading_number(text: str) -> float | None:
     return float(found[0]) if found else None
 
 
-def csv_text(table: pd.DataFrame) -> str:
+def csv_text(frame: pd.DataFrame) -> str:
     """A tidy table as the file on disk has it: full precision, no index."""
-    return table.to_csv(index=False, lineterminator="\n")
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
-def from_table(table: tables.Table) -> PageTable:
+def from_table(source: table.Table) -> PageTable:
     """A readable table: the text of its columns, sorted by the number in front."""
-    parts = (_part(columns, table.rows) for columns in (table.results, table.details))
     return PageTable(
-        name=table.name,
-        title=table.title,
-        n=_counted(table.rows),
-        parts=tuple(part for part in parts if part.columns),
-        notes=table.notes,
-        csv=csv_text(table.rows),
+        name=source.name,
+        title=source.title,
+        n=_counted(source.rows),
+        parts=tuple(map(_part, source.parts)),
+        notes=source.notes,
+        csv=csv_text(source.rows),
     )
 
 
-def _part(columns: Iterable[tables.Column], rows: pd.DataFrame) -> Part:
-    columns = tuple(columns)
-    texts = [[column.cell(row) for column in columns] for _, row in rows.iterrows()]
-    heads = [Column(c.group, c.name, number=c.name not in LEFT) for c in columns]
+def _part(part: table.Part) -> Part:
+    texts = [[c.cell(row) for c in part.columns] for _, row in part.rows.iterrows()]
+    heads = [Column(c.group, c.name, number=c.name not in LEFT) for c in part.columns]
     return Part(
         columns=tuple(heads),
         rows=tuple(
@@ -63,6 +62,7 @@ def _part(columns: Iterable[tables.Column], rows: pd.DataFrame) -> Part:
             )
             for line in texts
         ),
+        heading=part.heading,
     )
 
 
@@ -70,7 +70,7 @@ def _counted(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "no rows"
     lines = f"{len(rows)} row{'s' * (len(rows) != 1)}"
-    return f"{lines}. {tables.extent_note(rows)}" if "n_patients" in rows else lines
+    return f"{lines}. {table.extent_note(rows)}" if "n_patients" in rows else lines
 
 
 def from_frame(

@@ -73,8 +73,8 @@ const Browser = (() => {
     while (viewer.volumes.length) viewer.removeVolume(viewer.volumes[0]);
     viewer.addVolume(image);
     Object.assign(state, { volume, maps });
-    moveTo(volume.start);
     find("slice").max = volume.size[2];
+    moveTo(volume.start);
     find("grid-note").textContent =
       volume.factor === 1
         ? "Slices have their native pixels."
