@@ -108,7 +108,7 @@ def _counted(rows: pd.DataFrame) -> str:
     lines = f"{len(rows)} row{'s' * (len(rows) != 1)}"
     if "n_cases" in rows:
         return f"{lines}. {table.extent_note(rows)}"
-    patients = rows["n_patients" if "n_patients" in rows else "n"]
+    patients = rows["n_patients" if "n_patients" in rows else "n"].fillna(0)
     fewest, most = int(patients.min()), int(patients.max())
     n = f"{most}" if fewest == most else f"{fewest} to {most}"
     return f"{lines}. n = {n} patients."
