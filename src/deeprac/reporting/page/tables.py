@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -44,13 +45,11 @@ def csv_text(frame: pd.DataFrame) -> str:
 def from_table(source: table.Table) -> PageTable:
     """A readable table: the text of its columns, sorted by the number in front.
 
-    Parts with the same columns are one grid, whose first column is their heading, so
-    that they are filtered and sorted together.
+    Neighbouring parts with the same columns are one grid, whose first column is their
+    heading, so that they are filtered and sorted together.
     """
-    parts = tuple(map(_part, source.parts))
-    alike = len({part.columns for part in parts}) == 1
-    if len(parts) > 1 and alike and all(part.heading for part in parts):
-        parts = (_joined(parts),)
+    alike = groupby(map(_part, source.parts), key=lambda part: part.columns)
+    parts = tuple(_joined(tuple(run)) for _, run in alike)
     return PageTable(
         name=source.name,
         title=source.title,
@@ -82,7 +81,9 @@ def _part(part: table.Part) -> Part:
 
 
 def _joined(parts: tuple[Part, ...]) -> Part:
-    """One part of all, told apart by their headings in the first column."""
+    """One part of several, told apart by their headings in the first column."""
+    if len(parts) == 1:
+        return parts[0]
     heading = Column("", "Of", number=False, frozen=True)
     return Part(
         columns=(heading, *parts[0].columns),
