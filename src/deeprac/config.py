@@ -65,6 +65,8 @@ class Config:
     """The whole configuration, checked."""
 
     results: Path
+    metrics: str
+    release: str
     cohort: CohortConfig
     splits: SplitsConfig
     matrices: dict[str, MatrixConfig]
@@ -321,6 +323,8 @@ def _build(resolved: dict[str, Any]) -> Config:
     cohort["labels"] = _frozen(cohort["labels"])
     parts = {
         "results": Path(resolved["results"]),
+        "metrics": resolved["metrics"],
+        "release": resolved["release"],
         "cohort": make(CohortConfig, cohort),
         "matrices": {
             name: make(MatrixConfig, matrix)
