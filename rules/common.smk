@@ -9,9 +9,10 @@ from snakemake.exceptions import WorkflowError
 SRC = str(Path(workflow.current_basedir).parent / "src")
 sys.path.insert(0, SRC)
 
-from deeprac.config import resolve
+from deeprac.config import Config, resolve
 from deeprac.errors import ConfigError
 from deeprac.files import write_json
+from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.schema import merge
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter

@@ -95,31 +95,26 @@ rule tables:
     params:
         config=CONFIG_FILE,
         settings=TABLE_SETTINGS,
+        statistics=CONFIG["statistics"],
     shell:
         "python -m deeprac tables --config {params.config} > {log} 2>&1"
 
 
+# A figure, the same for print, and its data.
 rule figures:
     input:
-        cohort="<results>/cohort/cases.csv",
-        cases="<results>/summary/cases.csv",
-        runs="<results>/summary/runs.csv",
-        diagnostics="<results>/summary/diagnostics.csv",
-        curves=every_run("training.csv"),
-        transforms=every_run("transforms.csv"),
-        predictions=every_run("predictions"),
-        stress=stress_summary,
+        unpack(figure_inputs),
     output:
         [
             report(
-                f"<results>/figures/{figure}.svg",
-                caption=figure_caption(figure),
+                f"<results>/figures/{name}.svg",
+                caption=f"../workflow/report/{figure.name}.rst",
                 category="Figures",
-                labels={"figure": title},
+                labels={"figure": figure.title},
             )
-            for figure, title in FIGURE_TITLES.items()
+            for name, figure in FIGURES.items()
         ],
-        expand("<results>/figures/{figure}.png", figure=FIGURE_TITLES),
+        expand("<results>/figures/{name}.{ending}", name=FIGURES, ending=["png", "csv"]),
     log:
         "<logs>/figures.log",
     benchmark:

@@ -20,6 +20,7 @@ from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
+    Comparison,
     Experiment,
     FiguresConfig,
     InferenceConfig,
@@ -31,6 +32,7 @@ from deeprac.settings import (
     ReleasedConfig,
     RunConfig,
     SplitsConfig,
+    StatisticsConfig,
     StressConfig,
     TrainingConfig,
 )
@@ -38,6 +40,7 @@ from deeprac.settings import (
 __all__ = [
     "PLANNED",
     "CohortConfig",
+    "Comparison",
     "Config",
     "Experiment",
     "FiguresConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "ReleasedConfig",
     "RunConfig",
     "SplitsConfig",
+    "StatisticsConfig",
     "StressConfig",
     "TrainingConfig",
     "fits",
@@ -79,6 +83,7 @@ class Config:
     training: TrainingConfig
     inference: InferenceConfig
     stress: StressConfig
+    statistics: StatisticsConfig
     figures: FiguresConfig
 
     def __post_init__(self) -> None:
@@ -127,7 +132,21 @@ class Config:
             for name in names
             if name not in known
         ]
-        return errors
+        return errors + self._unknown_comparisons()
+
+    def _unknown_comparisons(self) -> list[str]:
+        named = (
+            name
+            for comparison in self.statistics.comparisons
+            for name in (comparison.method, comparison.reference)
+        )
+        unknown = [name for name in dict.fromkeys(named) if name not in self.methods]
+        if not unknown:
+            return []
+        return [
+            f"statistics.comparisons: unknown methods {', '.join(unknown)}; known are "
+            f"{', '.join(self.methods)}. List the comparisons that you plan, or []"
+        ]
 
     def _impossible_folds(self) -> list[str]:
         folds = self.splits.folds
@@ -321,6 +340,9 @@ def _build(resolved: dict[str, Any]) -> Config:
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients")}
     cohort["labels"] = _frozen(cohort["labels"])
+    statistics = dict(resolved["statistics"])
+    comparisons = [make(Comparison, row) for row in statistics["comparisons"]]
+    statistics["comparisons"] = list(filter(None, comparisons))
     parts = {
         "results": Path(resolved["results"]),
         "metrics": resolved["metrics"],
@@ -342,6 +364,7 @@ def _build(resolved: dict[str, Any]) -> Config:
             )
             for row in resolved["experiments"]
         },
+        "statistics": make(StatisticsConfig, statistics),
     }
     for key, kind in _SECTIONS.items():
         parts[key] = make(kind, resolved[key])

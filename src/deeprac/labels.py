@@ -24,3 +24,6 @@ LABEL_NUMBERS: dict[str, int] = {label.title: label.value for label in Label}
 
 FOREGROUND: tuple[Label, ...] = (Label.KIDNEY, Label.TUMOUR)
 """The labels that are evaluated, in the order of the paper's tables."""
+
+CYST = 3
+"""KiTS's number of renal cysts: scored where a cohort lists them."""

@@ -12,6 +12,9 @@ from deeprac.errors import ConfigError
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
 
+SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
+"""What a planned comparison claims."""
+
 RESERVED = (
     "benchmarks",
     "cohort",
@@ -239,6 +242,43 @@ class InferenceConfig:
 
     batch_size: int
     mirroring: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A planned comparison of two methods; see ``docs/statistics.md``."""
+
+    method: str
+    reference: str
+    claim: str
+
+    def __post_init__(self) -> None:
+        if self.method == self.reference:
+            raise ConfigError(
+                f"statistics.comparisons: {self.method} is compared with itself. Name "
+                "another reference."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.method} against {self.reference}"
+
+
+@dataclass(frozen=True)
+class StatisticsConfig:
+    """Conventions, thresholds and comparisons that are fixed before the runs."""
+
+    empty_labels: str
+    failure_dice: float
+    margin: float
+    comparisons: tuple[Comparison, ...]
+
+    def __post_init__(self) -> None:
+        pairs = [(row.method, row.reference) for row in self.comparisons]
+        for row in self.comparisons:
+            if pairs.count((row.method, row.reference)) > 1:
+                raise ConfigError(
+                    f"statistics.comparisons has {row} twice. Keep one claim of it."
+                )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from deeprac.cohort.build import dataset_json
 from deeprac.config import PLANNED, Config, load_config
 from deeprac.evaluation.square import (
     CANONICAL_COLUMNS,
@@ -64,6 +65,7 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
     poses = {f"case{i:03d}": _pose(i) for i in range(options.patients)}
     labels = {case: _write_case(layout, case, p, options) for case, p in poses.items()}
     _write_cohort_table(layout, poses, options)
+    write_json(layout.cohort / "dataset.json", dataset_json(options.patients))
     _write_targets(layout, poses, truth=options.truth)
     cases = list(poses)
     folds = [cases[i :: options.folds] for i in range(options.folds)]

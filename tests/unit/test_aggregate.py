@@ -9,7 +9,7 @@ from results_tree import REPO
 
 from deeprac.config import load_config
 from deeprac.errors import ConfigError
-from deeprac.evaluation.statistics import patient_dice
+from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.reporting.aggregate import experiment_rows
 
 NAN = float("nan")

@@ -11,6 +11,9 @@ from deeprac.errors import ConfigError
 ROOT = Path(__file__).parents[2]
 
 
+COMPARISON = {"method": "stn", "reference": "nnunet", "claim": "superiority"}
+
+
 @pytest.fixture(autouse=True)
 def in_the_checkout(monkeypatch):
     """Paths of methods and experiments are relative to the working directory."""
@@ -18,7 +21,10 @@ def in_the_checkout(monkeypatch):
 
 
 def method(**fields):
-    return {"methods": {"mine": {"label": "mine", **fields}}}
+    return {
+        "methods": {"mine": {"label": "mine", **fields}},
+        "statistics": {"comparisons": []},
+    }
 
 
 def write(path, content):
@@ -146,6 +152,22 @@ def test_an_added_matrix_can_be_used():
         (
             {"matrices": {"big": {"size": 64}}},
             "matrices.big.batch_size is missing: set it to an integer >= 1",
+        ),
+        (
+            {"methods": {"mine": {"label": "mine"}}},
+            "statistics.comparisons: unknown methods stn, nnunet_augment,",
+        ),
+        (
+            {"statistics": {"comparisons": [COMPARISON | {"reference": "stn"}]}},
+            "statistics.comparisons: stn is compared with itself",
+        ),
+        (
+            {"statistics": {"comparisons": [COMPARISON, COMPARISON]}},
+            "statistics.comparisons has stn against nnunet twice",
+        ),
+        (
+            {"statistics": {"comparisons": [COMPARISON | {"claim": "equality"}]}},
+            "claim is 'equality': it must be one of superiority, non_inferiority",
         ),
         ({"matrices": {"a b": {"size": 64, "batch_size": 1}}}, "matrices.a b is not"),
         ({"cohort": {"name": "a/b"}}, "cohort.name is 'a/b'"),

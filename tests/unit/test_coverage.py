@@ -37,8 +37,8 @@ def test_invert_undoes_an_asymmetric_matrix():
 def test_identity_covers_everything_and_empty_reference_is_nan():
     reference = np.zeros((1, 3, 6), np.uint8)
     reference[0] = Label.KIDNEY
-    assert coverage(reference, Label.KIDNEY, {0: IDENTITY}) == 1
-    assert math.isnan(coverage(reference, Label.TUMOUR, {0: IDENTITY}))
+    assert coverage(reference == Label.KIDNEY, {0: IDENTITY}) == 1
+    assert math.isnan(coverage(reference == Label.TUMOUR, {0: IDENTITY}))
 
 
 def test_half_width_crop_off_centre_on_a_wide_slice():
@@ -48,7 +48,7 @@ def test_half_width_crop_off_centre_on_a_wide_slice():
     # above: padded rows 2 to 5, at -0.375, -0.125, 0.125, 0.375: all inside.
     reference = np.full((1, 4, 8), Label.KIDNEY, np.uint8)
     crop = np.array([[0.5, 0, 0.25], [0, 0.5, 0]])
-    assert coverage(reference, Label.KIDNEY, {0: crop}) == pytest.approx(4 / 8)
+    assert coverage(reference == Label.KIDNEY, {0: crop}) == pytest.approx(4 / 8)
 
 
 def test_convention_x_is_columns_and_shift_moves_the_window():
@@ -57,8 +57,8 @@ def test_convention_x_is_columns_and_shift_moves_the_window():
     reference[0, 7, 1] = Label.TUMOUR  # y = 0.875, x = (2 * 3 + 1) / 8 - 1 = -0.125
     down = np.array([[0.5, 0, 0.0], [0, 0.5, 0.75]])
     right = np.array([[0.5, 0, 0.75], [0, 0.5, 0.0]])
-    assert coverage(reference, Label.TUMOUR, {0: down}) == 1
-    assert coverage(reference, Label.TUMOUR, {0: right}) == 0
+    assert coverage(reference == Label.TUMOUR, {0: down}) == 1
+    assert coverage(reference == Label.TUMOUR, {0: right}) == 0
 
 
 def test_rotated_window_loses_the_corners_only():
@@ -69,13 +69,13 @@ def test_rotated_window_loses_the_corners_only():
     c = math.sqrt(0.5)
     rotation = np.array([[c, -c, 0], [c, c, 0]])
     reference = np.full((1, 8, 8), Label.KIDNEY, np.uint8)
-    assert coverage(reference, Label.KIDNEY, {0: rotation}) == pytest.approx(52 / 64)
+    assert coverage(reference == Label.KIDNEY, {0: rotation}) == pytest.approx(52 / 64)
 
 
 def test_each_slice_has_its_own_transform():
     reference = np.zeros((2, 4, 4), np.uint8)
     reference[0, 0, 0] = reference[1, 0, 0] = Label.KIDNEY
     away = np.array([[0.25, 0, 0.7], [0, 0.25, 0.7]])
-    assert coverage(reference, Label.KIDNEY, {0: IDENTITY, 1: away}) == 0.5
+    assert coverage(reference == Label.KIDNEY, {0: IDENTITY, 1: away}) == 0.5
     with pytest.raises(KeyError):
-        coverage(reference, Label.KIDNEY, {0: IDENTITY})
+        coverage(reference == Label.KIDNEY, {0: IDENTITY})

@@ -51,10 +51,12 @@ def test_one_row_per_held_out_case_and_label(files):
     assert list(zip(metrics.case, metrics.label, strict=True)) == [
         ("case000", "kidney"),
         ("case000", "tumour"),
+        ("case000", "kidney_and_tumour"),
         ("case002", "kidney"),
         ("case002", "tumour"),
+        ("case002", "kidney_and_tumour"),
     ]
-    assert list(metrics.patient[::2]) == ["patient000", "patient002"]
+    assert list(metrics.patient[::3]) == ["patient000", "patient002"]
     assert metrics.dice.between(0.3, 1, inclusive="left").all()
     assert (metrics.coverage < 1).any()
 
@@ -91,7 +93,7 @@ def test_prediction_of_another_fold(files):
 def test_leftover_of_a_killed_prediction_is_no_prediction(files):
     source = files.predictions / "case002.nii.gz"
     shutil.copy(source, files.predictions / ".tmp-1-case002.nii.gz")
-    assert len(evaluate_fold(files, fold=0)) == 4
+    assert len(evaluate_fold(files, fold=0)) == 6
 
 
 def test_other_size(files):

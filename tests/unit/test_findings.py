@@ -11,7 +11,7 @@ from results_tree import REPO, TreeOptions, write_tree
 from deeprac.cli import main
 from deeprac.commands import cost
 from deeprac.config import load_config
-from deeprac.evaluation.statistics import Estimate
+from deeprac.evaluation.statistics.estimates import Estimate
 from deeprac.files import write_csv
 from deeprac.layout import Layout
 from deeprac.reporting.findings.crop import crop

@@ -18,14 +18,9 @@ from deeprac.reporting.figures import (
     stn_recovery,
     stn_spread,
 )
-from deeprac.reporting.figures.front_end import (
-    crops,
-    estimates,
-    normalises,
-    row_names,
-    shown_experiments,
-)
+from deeprac.reporting.figures.front_end import row_names, shown_experiments
 from deeprac.reporting.figures.sources import Sources
+from deeprac.reporting.roles import crops, estimates, normalises
 from deeprac.reporting.style import MethodStyle
 from deeprac.reporting.summary import read_summary
 
@@ -232,15 +227,10 @@ def test_no_learned_pose_is_said(tmp_path):
     sources = sources_of(tmp_path, [PLAIN, MOMENTS])
     (drawing,) = stn_bounds.make(sources)
     assert "No selected experiment learns its pose." in texts(drawing.figure)
-    (drawing,) = crop_coverage.make(sources)
-    assert "None of the selected experiments uses a crop" in texts(drawing.figure)
 
 
-def test_only_nnunet_has_a_dice_by_size_and_nothing_else(tmp_path):
+def test_nnunet_alone_has_a_dice_by_size(tmp_path):
     sources = sources_of(tmp_path, [PLAIN])
-    for figure in (stn_recovery, stn_spread, stn_bounds, crop_coverage):
-        (drawing,) = figure.make(sources)
-        assert "nothing to show" in texts(drawing.figure)
     (drawing,) = dice_by_size.make(sources)
     assert len(drawing.data) == 4 * 2
 

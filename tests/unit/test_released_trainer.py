@@ -65,6 +65,7 @@ def write_released(folder: Path) -> Path:
             {"experiment": name, "matrix": "fine", "method": method}
             for name, method in EXPERIMENTS.items()
         ],
+        "statistics": {"comparisons": []},
         "released": {"epochs": EPOCHS, "learning_rate": RATE},
         "training": content["training"] | {"epochs": EPOCHS},
     }

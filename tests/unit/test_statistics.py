@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprac.evaluation.statistics import (
-    mean_interval,
-    median_interval,
+from deeprac.evaluation.statistics.estimates import mean_interval, median_interval
+from deeprac.evaluation.statistics.patients import (
     paired,
     paired_difference,
     paired_sd_difference,

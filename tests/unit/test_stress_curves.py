@@ -1,7 +1,5 @@
 """Collecting runs under stress, and the figure of their curves."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -180,14 +178,6 @@ def test_upright_images_stand_at_the_neutral_value(drawing):
         *("experiment", "label", "kind", "value", "dice_percent"),
         *("low_percent", "high_percent", "n_patients", "visible"),
     ]
-
-
-def test_nothing_is_drawn_without_stress(tree):
-    path, _, layout = tree
-    content = json.loads(path.read_text())
-    content["stress"]["experiments"] = []
-    path.write_text(json.dumps(content))
-    assert FIGURES["stress_curves"](sources_of(load_config([path]), layout)) == []
 
 
 def row(patient, case, seed, dice):

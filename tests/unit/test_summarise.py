@@ -59,7 +59,7 @@ def test_all_rows_of_all_runs(tree):
     cases, runs = collect_cases(config, layout), collect_runs(config, layout)
     assert tuple(cases.columns) == METRIC_COLUMNS
     assert tuple(runs.columns) == RUN_COLUMNS
-    assert len(cases) == 2 * 4 * 2  # experiments x cases x labels
+    assert len(cases) == 2 * 4 * 3  # experiments x cases x labels
     assert list(runs.experiment) == ["coarse_nnunet"] * 2 + ["coarse_stn"] * 2
     assert list(runs.fold) == [0, 1, 0, 1]
     assert list(runs.training_seconds[:2]) == [100, 110]
@@ -70,7 +70,7 @@ def test_all_rows_of_all_runs(tree):
 def test_verb_writes_both_tables(tree, tmp_path):
     _, layout = tree
     assert main(["summarise", "--config", str(tmp_path / "config.json")]) == 0
-    assert len(pd.read_csv(layout.summary_cases)) == 16
+    assert len(pd.read_csv(layout.summary_cases)) == 24
     assert len(pd.read_csv(layout.summary_runs)) == 4
 
 
@@ -100,7 +100,9 @@ def test_row_listed_twice(tree):
 def test_label_missing(tree):
     config, layout = tree
     _edit_metrics(layout, lambda table: table.iloc[1:])
-    with pytest.raises(MetricsError, match="kidney, tumour; case case001 has tumour"):
+    with pytest.raises(
+        MetricsError, match=r"for each of kidney, .*; case case001 has tumour, kid"
+    ):
         collect_cases(config, layout)
 
 

@@ -37,9 +37,10 @@ def test_the_papers_tables_have_the_papers_rows(results):
             assert (results / f"tables/{table}.{ending}").stat().st_size > 0
 
 
-def test_figures_exist_as_png_and_svg(results):
+def test_figures_exist_as_png_and_svg_with_their_data(results):
     names = {path.stem for path in (results / "figures").glob("*.png")}
-    assert names == {path.stem for path in (results / "figures").glob("*.svg")}
+    for ending in ("svg", "csv"):
+        assert names == {p.stem for p in (results / "figures").glob(f"*.{ending}")}
     assert {"dice_by_method", "stn_slices", "overlays_coarse", "overlays_fine"} <= names
     assert "stress_curves" in names
 

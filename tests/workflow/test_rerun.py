@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 from deeprac.config import load_config
 from deeprac.layout import Layout
+from deeprac.reporting.figures.catalogue import selected
 
 parser = argparse.ArgumentParser()
 parser.add_argument("verb")
@@ -22,14 +23,12 @@ for name in ("config", "workers", "matrix", "experiment", "seed", "fold"):
     parser.add_argument(f"--{name}")
 parser.add_argument("--stress", action="store_true")
 args = parser.parse_args()
-layout = Layout.of(load_config([Path(args.config)]))
+config = load_config([Path(args.config)])
+layout = Layout.of(config)
 model = layout.model(str(args.experiment), args.seed)
 run = layout.run(str(args.experiment), args.seed, args.fold)
 checkpoint = layout.checkpoints(str(args.experiment), args.seed, args.fold) / "latest"
 tables, figures = layout.tables, layout.figures
-FIGURES = ("dice_by_method", "time_vs_dice", "memory", "training_curves",
-           "stn_slices", "stn_mean_image", "stress_curves", "overlays_coarse",
-           "overlays_fine", "stn_recovery", "stn_spread", "stn_bounds", "dice_by_size")
 outputs = {
     "cohort": [layout.cases_csv],
     "splits": [layout.splits],
@@ -47,7 +46,8 @@ outputs = {
     "diagnostics": [layout.summary_diagnostics],
     "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all", "ladder")
                for e in ("csv", "md", "tex")],
-    "figures": [figures / f"{f}.{e}" for f in FIGURES for e in ("png", "svg")],
+    "figures": [figures / f"{f}.{e}" for f in selected(config)
+                for e in ("png", "svg", "csv")],
 }
 for path in outputs[args.verb]:
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         nargs="+",
         metavar="NAME",
-        help="names of figures, overlays for those of all matrices; default: all; an "
-        "unknown name lists the known ones",
+        help="names of figures, overlays for those of all matrices; default: all that "
+        "the configuration has something to show in; an unknown name lists these",
     )
 
 
@@ -30,25 +30,26 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.files import write_csv
     from deeprac.layout import Layout
     from deeprac.reporting.aggregate import experiment_rows
+    from deeprac.reporting.figures.catalogue import selected
     from deeprac.reporting.figures.registry import FIGURES
     from deeprac.reporting.figures.sources import Sources
     from deeprac.reporting.style import save, theme
     from deeprac.reporting.summary import read_summary
 
-    names = args.only or list(FIGURES)
-    unknown = [name for name in names if name not in FIGURES]
+    config = load_config(args.config)
+    known = list(dict.fromkeys(entry.name for entry in selected(config).values()))
+    unknown = [name for name in args.only or () if name not in known]
     if unknown:
         raise ConfigError(
-            f"--only names no figure: {', '.join(unknown)}. Known are "
-            f"{', '.join(FIGURES)}."
+            f"--only names no figure of this configuration: {', '.join(unknown)}. It "
+            f"has {', '.join(known)}."
         )
-    config = load_config(args.config)
     layout = Layout.of(config)
     summary = read_summary(config, layout)
     rows = experiment_rows(config, summary.cases, summary.runs)
     sources = Sources(config, layout, summary, rows)
     with theme():
-        for name in names:
+        for name in args.only or known:
             for drawing in FIGURES[name](sources):
                 save(drawing.figure, layout.figures / drawing.name)
                 write_csv(layout.figures / f"{drawing.name}.csv", drawing.data)

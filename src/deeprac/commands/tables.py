@@ -24,18 +24,13 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
     from deeprac.files import write_csv, write_text
     from deeprac.layout import Layout
-    from deeprac.reporting.aggregate import experiment_rows
-    from deeprac.reporting.ladder import ladder_table
     from deeprac.reporting.render import latex, markdown, terminal
     from deeprac.reporting.summary import read_summary
-    from deeprac.reporting.tables import build_tables
+    from deeprac.reporting.tables import all_tables
 
     config = load_config(args.config)
     layout = Layout.of(config)
-    summary = read_summary(config, layout)
-    rows = experiment_rows(config, summary.cases, summary.runs)
-    tables = build_tables(rows, cohort=config.cohort.name)
-    tables["ladder"] = ladder_table(config, rows, summary.cases)
+    tables = all_tables(config, read_summary(config, layout))
     for name, table in tables.items():
         write_csv(layout.tables / f"{name}.csv", table.rows)
         write_text(layout.tables / f"{name}.md", markdown(table))

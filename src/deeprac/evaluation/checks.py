@@ -10,25 +10,27 @@ import numpy as np
 import pandas as pd
 
 from deeprac.errors import MetricsError
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.tidy import shortened
-from deeprac.labels import FOREGROUND
 
 
 def check_rows(table: pd.DataFrame, path: Path) -> None:
-    """Each case has one row per label, with values that can be."""
+    """Each case has one row per region of the cohort, with values that can be."""
     remedy = "Remove the file and run `deeprac evaluate` again."
     twice = table[table.duplicated(["case", "label"])]
     if len(twice):
         case, label = twice.iloc[0][["case", "label"]]
         raise MetricsError(f"{path} lists the {label} of case {case} twice. {remedy}")
-    labels = {label.title for label in FOREGROUND}
+    labels = [region.title for region in regions_titled(set(table.label))]
     for case, rows in table.groupby("case"):
-        if set(rows.label) != labels:
+        if set(rows.label) != set(labels):
             raise MetricsError(
-                f"{path} needs one row for each of {', '.join(sorted(labels))}; case "
-                f"{case} has {', '.join(sorted(rows.label))}. {remedy}"
+                f"{path} needs one row for each of {', '.join(labels)}; case "
+                f"{case} has {', '.join(rows.label)}. {remedy}"
             )
-    check_shares(table, ("dice", "coverage"), path, remedy=remedy)
+    shares = tuple(name for name, metric in METRICS.items() if metric.kind == "share")
+    check_shares(table, shares, path, remedy=remedy)
     empty = (table.volume_ml == 0) & (table.reference_volume_ml == 0)
     wrong = table[table.dice.isna() != empty]
     if len(wrong):

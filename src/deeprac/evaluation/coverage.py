@@ -13,34 +13,29 @@ from deeprac.evaluation.square import (
     square_from_pixel,
     transform_points,
 )
-from deeprac.labels import Label
 
 EDGE_TOLERANCE = 1e-6
 """Slack at the edge of the square, for transforms stored with rounding."""
 
 
-def coverage(
-    reference: NDArray, label: Label, image_from_input: dict[int, NDArray]
-) -> float:
-    """Share of a label's voxels that the network input square covers.
+def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> float:
+    """Share of a mask's voxels that the network input square covers.
 
     A voxel counts as covered when its centre, mapped back to the network input, lies
     within -1..1 on both axes (see :mod:`deeprac.evaluation.square`). A window without
     area covers nothing.
 
     Args:
-        reference: Label map ``(z, y, x)`` on the native grid.
-        label: The label to look for.
+        mask: Reference mask ``(z, y, x)`` on the native grid.
         image_from_input: ``(2, 3)`` matrix of each axial slice, by slice index.
 
     Returns:
-        Share in 0..1, more is better; NaN when the reference is empty.
+        Share in 0..1, more is better; NaN when the mask is empty.
 
     Raises:
-        KeyError: A slice that holds the label has no transform.
+        KeyError: A slice of the mask has no transform.
     """
     total = covered = 0
-    mask = reference == label
     for z in np.flatnonzero(mask.any(axis=(1, 2))):
         y, x = np.nonzero(mask[z])
         total += len(x)

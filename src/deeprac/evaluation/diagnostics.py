@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import METRIC_COLUMNS, read_label_map
+from deeprac.evaluation.evaluate import read_label_map, read_metrics
 from deeprac.evaluation.poses import Poses, spread, wrapped
 from deeprac.evaluation.references import Reference, read_references
 from deeprac.evaluation.square import (
@@ -19,7 +19,7 @@ from deeprac.evaluation.square import (
     SINGLE_COLUMNS,
 )
 from deeprac.evaluation.summarise import again, check_identity, selected_runs
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.evaluation.tidy import foreground_rows, read_tidy
 from deeprac.evaluation.transforms import read_transforms
 from deeprac.labels import Label
 from deeprac.layout import Layout
@@ -89,9 +89,10 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
     Raises:
         MetricsError: A file is missing or foreign, or they do not fit together.
     """
-    metrics = read_tidy(
-        files.metrics, METRIC_COLUMNS, remedy="Run `deeprac evaluate` for this fold."
+    metrics = read_metrics(
+        files.metrics, remedy="Run `deeprac evaluate` for this fold."
     )
+    metrics = foreground_rows(metrics)
     transforms = read_transforms(files.transforms, more=(*SINGLE_COLUMNS, *FLAGS))
     references = read_references(files.targets)
     cohort = _cohort(files.cases_csv)
@@ -209,7 +210,7 @@ def labelled_coverage(labels: pd.DataFrame) -> float:
     """Share of all labelled voxels inside the network's input, of one case.
 
     Args:
-        labels: Rows of metrics.csv, one per label.
+        labels: Rows of metrics.csv, one for kidney and one for tumour.
 
     Returns:
         Mean coverage weighted by volume; NaN of a case without labelled voxels.

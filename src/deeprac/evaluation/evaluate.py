@@ -1,6 +1,7 @@
 """Compare the predictions of one fold with the labels, case by case."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,21 @@ from tqdm import tqdm
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
-from deeprac.evaluation.dice import dice, volume_ml
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.measure import measure
+from deeprac.evaluation.metrics.regions import Region, regions_of
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.files import read_json
-from deeprac.labels import FOREGROUND, Label
+from deeprac.labels import Label
 
 log = logging.getLogger(__name__)
 
+METRICS_SCHEMA = 2
+"""Version of the columns below; tables of another one are refused."""
+
 METRIC_COLUMNS = (
+    "schema",
     "cohort",
     "experiment",
     "fold",
@@ -28,10 +35,7 @@ METRIC_COLUMNS = (
     "case",
     "patient",
     "label",
-    "dice",
-    "volume_ml",
-    "reference_volume_ml",
-    "coverage",
+    *METRICS,
 )
 """Columns of metrics.csv and summary/cases.csv: one row per case and label."""
 
@@ -76,51 +80,83 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
     """
     held_out = _held_out_cases(files.splits, fold)
     cohort = _cohort_rows(files.cases_csv, held_out)
+    regions, numbers = cohort_regions(files.cohort / "dataset.json")
     _check_predictions(files.predictions, held_out)
     transforms = read_transforms(files.transforms)
     rows = []
     for case in tqdm(held_out, desc=f"evaluate fold {fold}", unit="case"):
-        prediction = read_label_map(files.predictions / f"{case}.nii.gz")
-        reference = read_label_map(files.cohort / cohort.label[case])
+        prediction = read_label_map(files.predictions / f"{case}.nii.gz", numbers)
+        reference = read_label_map(files.cohort / cohort.label[case], numbers)
         _check_same_grid(case, prediction, reference)
         matrices = _checked_matrices(
             transforms, case, len(reference.voxels), files.transforms
         )
         rows += [
             {
+                "schema": METRICS_SCHEMA,
                 "case": case,
                 "patient": cohort.patient[case],
-                **_metrics(prediction, reference, label, matrices),
+                **row,
             }
-            for label in FOREGROUND
+            for row in case_rows(case, prediction, reference, regions, matrices)
         ]
     return pd.DataFrame(rows)
 
 
-def _metrics(
+def cohort_regions(dataset_json: Path) -> tuple[tuple[Region, ...], frozenset[int]]:
+    """The regions that a cohort is scored on, and the numbers of its label maps.
+
+    Raises:
+        MetricsError: ``dataset.json`` is missing or lists foreign labels.
+    """
+    if not dataset_json.is_file():
+        raise MetricsError(
+            f"The cohort's labels are missing: {dataset_json}. Run `deeprac cohort`."
+        )
+    numbers = frozenset(read_json(dataset_json)["labels"].values())
+    try:
+        return regions_of(numbers), numbers
+    except ValueError as error:
+        raise MetricsError(
+            f"{dataset_json}: {error}. Run `deeprac cohort` again."
+        ) from error
+
+
+def case_rows(
+    case: str,
     prediction: LabelMap,
     reference: LabelMap,
-    label: Label,
+    regions: tuple[Region, ...],
     matrices: dict[int, NDArray],
-) -> dict[str, float | str]:
-    seen = coverage(reference.voxels, label, matrices)
-    if seen < 1:
-        log.warning(
-            "%s: the network input covers %.2f %% of the %s",
-            reference.path.name,
-            100 * seen,
-            label.title,
+) -> list[dict[str, float | str]]:
+    """Label and metrics of one case, one row per region.
+
+    Args:
+        case: Name of the case.
+        prediction: On the grid of the reference.
+        reference: The cohort's label map.
+        regions: What is scored.
+        matrices: ``image_from_input`` of every slice.
+    """
+    z, y, x = reversed(reference.spacing_mm)
+    rows = []
+    for region in regions:
+        mask = region.mask(reference.voxels)
+        rows.append(
+            {
+                "label": region.title,
+                **measure(prediction.voxels, reference.voxels, region, (z, y, x)),
+                "coverage": coverage(mask, matrices),
+            }
         )
-    spacing_mm = reference.spacing_mm
-    return {
-        "label": label.title,
-        "dice": dice(prediction.voxels, reference.voxels, label),
-        "volume_ml": volume_ml(prediction.voxels, label, spacing_mm=spacing_mm),
-        "reference_volume_ml": volume_ml(
-            reference.voxels, label, spacing_mm=spacing_mm
-        ),
-        "coverage": seen,
-    }
+    missed = [
+        f"{100 * row['coverage']:.2f} % of {row['label']}"
+        for row in rows
+        if row["coverage"] < 1
+    ]
+    if missed:
+        log.warning("%s: the network input covers %s", case, ", ".join(missed))
+    return rows
 
 
 def _held_out_cases(splits: Path, fold: int) -> list[str]:
@@ -169,8 +205,34 @@ def _check_predictions(folder: Path, held_out: list[str]) -> None:
         )
 
 
-def read_label_map(path: Path) -> LabelMap:
+def read_metrics(path: Path, *, remedy: str) -> pd.DataFrame:
+    """Read metrics.csv or summary/cases.csv.
+
+    Args:
+        path: The table.
+        remedy: What the user does when the file is missing or foreign.
+
+    Raises:
+        MetricsError: The file is missing, no table, of another schema or too narrow.
+    """
+    table = read_tidy(path, (), remedy=remedy)
+    # Tables of the first version had no column of that name.
+    found = table.schema.unique().tolist() if "schema" in table else [1]
+    foreign = [str(number) for number in found if number != METRICS_SCHEMA]
+    if foreign:
+        raise MetricsError(
+            f"{path} holds metrics of schema {shortened(foreign)}; this version reads "
+            f"{METRICS_SCHEMA}. {remedy}"
+        )
+    return read_tidy(path, METRIC_COLUMNS, remedy=remedy)
+
+
+def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> LabelMap:
     """Read a label map of the cohort or of a prediction.
+
+    Args:
+        path: The NIfTI file.
+        numbers: The label numbers that it may hold.
 
     Raises:
         MetricsError: The file is missing, no NIfTI, or holds other values than labels.
@@ -184,10 +246,11 @@ def read_label_map(path: Path) -> LabelMap:
             "again (`deeprac predict` for predictions, `deeprac cohort` for labels)."
         ) from error
     voxels = sitk.GetArrayFromImage(image)
-    foreign = sorted(set(np.unique(voxels).tolist()).difference(Label))
+    # By hashing: sorting every voxel of a large volume takes seconds.
+    foreign = sorted(set(pd.unique(voxels.ravel()).tolist()).difference(numbers))
     if foreign:
         raise MetricsError(
-            f"A label map holds only {[int(label) for label in Label]}; {path} also "
+            f"A label map holds only {sorted(map(int, numbers))}; {path} also "
             f"holds {shortened([str(value) for value in foreign])}. Predictions: check "
             "dataset.json of the model. Labels: check cohort.labels in the config."
         )

@@ -21,8 +21,8 @@ from deeprac.evaluation.checks import (
     check_same_cases,
     check_same_reference,
 )
-from deeprac.evaluation.evaluate import METRIC_COLUMNS
-from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.evaluation.evaluate import METRIC_COLUMNS, read_metrics
+from deeprac.evaluation.tidy import shortened
 from deeprac.files import read_json
 from deeprac.fitting import size_text
 from deeprac.layout import Layout
@@ -107,7 +107,7 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
     for key in selected_runs(config):
         path = layout.run(key.experiment, key.seed, key.fold) / "metrics.csv"
         remedy = again("evaluate", key)
-        table = read_tidy(path, METRIC_COLUMNS, remedy=remedy)
+        table = read_metrics(path, remedy=remedy)
         check_identity(table, key, path, remedy=remedy)
         check_rows(table, path)
         check_held_out(table, folds[key.fold], path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.errors import MetricsError
+from deeprac.labels import FOREGROUND
 
 TEXT = frozenset(
     {
@@ -66,6 +67,15 @@ def read_tidy(
             f"{', '.join(header)}. {remedy}"
         )
     return table
+
+
+def foreground_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of kidney and of tumour, which share no voxel; other regions unite them.
+
+    Args:
+        table: Column ``label``.
+    """
+    return table[table.label.isin([label.title for label in FOREGROUND])]
 
 
 def shortened(names: list[str], *, shown: int = 5) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
-from deeprac.evaluation.dice import dice
+from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
@@ -92,7 +92,7 @@ def score(
             "label": label.title,
             "kind": condition.kind.value,
             "value": condition.value,
-            "dice": dice(predicted, shown.labels, label),
+            "dice": overlap(predicted == label, shown.labels == label).dice,
             "visible": shown.visible[label],
             "n_slices": len(case.image),
         }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deeprac.config import Config, Experiment, Method
-from deeprac.evaluation.statistics import patient_dice
+from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import check_known, read_published
 from deeprac.reporting.roles import augmentation, patients_suffix

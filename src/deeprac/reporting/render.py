@@ -2,7 +2,9 @@
 
 from itertools import groupby
 
-from deeprac.reporting.tables import Cell, Column, Table
+import pandas as pd
+
+from deeprac.reporting.tables.table import Cell, Column, Part, Table
 
 Columns = tuple[Column, ...]
 
@@ -28,15 +30,18 @@ LATEX_SPECIAL = {
 def markdown(table: Table) -> str:
     """Two pipe tables, results and details, with a title above and notes below."""
     parts = [
-        _pipe_table(columns, _cells(table, [column.cell for column in columns]))
-        for columns in (table.results, table.details)
+        text
+        for part in table.parts
+        for text in (part.heading and f"### {part.heading}", _pipe_table(part))
+        if text
     ]
     notes = "\n".join(f"- {_escape_markdown(note)}" for note in table.notes)
     title = _escape_markdown(table.title)
     return "\n\n".join([f"**{title}**", *parts, notes]) + "\n"
 
 
-def _pipe_table(columns: Columns, rows: list[list[str]]) -> str:
+def _pipe_table(part: Part) -> str:
+    columns, rows = part.columns, _cells(part)
     header = [_flat_name(column) for column in columns]
     cells = [[_escape_markdown(cell) for cell in row] for row in [header, *rows]]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(columns))]
@@ -53,10 +58,7 @@ def _pipe_table(columns: Columns, rows: list[list[str]]) -> str:
 def latex(table: Table) -> str:
     r"""Table to ``\input``; needs the packages booktabs and graphicx."""
     notes = " ".join(escape_latex(note) for note in table.notes)
-    parts = [
-        _tabular(columns, _cells(table, [column.cell for column in columns]))
-        for columns in (table.results, table.details)
-    ]
+    parts = "\n\n\\medskip\n".join(_tabular(part) for part in table.parts)
     return "\n".join(
         [
             r"% \usepackage{booktabs,graphicx}",
@@ -64,7 +66,7 @@ def latex(table: Table) -> str:
             r"\centering",
             rf"\caption{{{escape_latex(table.title)}}}",
             rf"\label{{tab:deeprac-{table.name}}}",
-            f"{parts[0]}\n\n\\medskip\n{parts[1]}",
+            parts,
             "",
             rf"\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}",
             r"\end{table*}",
@@ -73,7 +75,8 @@ def latex(table: Table) -> str:
     )
 
 
-def _tabular(columns: Columns, rows: list[list[str]]) -> str:
+def _tabular(part: Part) -> str:
+    columns, rows = part.columns, _cells(part)
     groups = [(name, len(list(run))) for name, run in groupby(c.group for c in columns)]
     heads = [
         rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(name)}}}" for name, span in groups
@@ -100,7 +103,7 @@ def terminal(table: Table) -> str:
     if table.rows.empty:
         return f"{table.title}\n{table.notes[0]}"
     columns = _short_columns(table)
-    rows = _cells(table, [column.short for column in columns if column.short])
+    rows = _texts(table.rows, [column.short for column in columns if column.short])
     names = [column.name for column in columns]
     widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(columns))]
     text = [_spanning_heads(columns, widths)]
@@ -111,7 +114,8 @@ def terminal(table: Table) -> str:
 
 def _short_columns(table: Table) -> Columns:
     """The terminal's columns of both parts; the row's identity only once."""
-    chosen = {(c.group, c.name): c for c in (*table.results, *table.details) if c.short}
+    columns = (column for part in table.parts for column in part.columns)
+    chosen = {(c.group, c.name): c for c in columns if c.short}
     return tuple(chosen.values())
 
 
@@ -161,8 +165,12 @@ def _is_left(columns: Columns) -> list[bool]:
     return [column.name in LEFT for column in columns]
 
 
-def _cells(table: Table, cells: list[Cell]) -> list[list[str]]:
-    return [[cell(row) for cell in cells] for _, row in table.rows.iterrows()]
+def _cells(part: Part) -> list[list[str]]:
+    return _texts(part.rows, [column.cell for column in part.columns])
+
+
+def _texts(rows: pd.DataFrame, cells: list[Cell]) -> list[list[str]]:
+    return [[cell(row) for cell in cells] for _, row in rows.iterrows()]
 
 
 def _aligned(row: list[str], widths: list[int], columns: Columns) -> list[str]:

@@ -25,6 +25,30 @@ def patients_suffix(experiment: Experiment) -> str:
     return f", {count} patient{'s' if count > 1 else ''}"
 
 
+def normalises(method: Method) -> bool:
+    """Whether a method brings slices to one size and pose."""
+    return method.normaliser != "none"
+
+
+def estimates(method: Method) -> bool:
+    """Whether a method finds size and pose in the slice itself."""
+    return method.normaliser not in ("none", "oracle")
+
+
+def crops(method: Method) -> bool:
+    """Whether a method shows the U-Net a part of the frame only."""
+    return method.crop != "none"
+
+
+def curve_experiments(config: Config) -> list[str]:
+    """Experiments of methods with different ``training_patients`` at one matrix."""
+    rows = [config.experiments[name] for name in config.run.experiments]
+    counts: dict[tuple[str, str], set[int | None]] = {}
+    for row in rows:
+        counts.setdefault((row.matrix, row.method), set()).add(row.training_patients)
+    return [row.name for row in rows if len(counts[row.matrix, row.method]) > 1]
+
+
 @dataclass(frozen=True)
 class Role:
     """The properties of a method that is compared.

@@ -6,7 +6,7 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import METRIC_COLUMNS
+from deeprac.evaluation.evaluate import read_metrics
 from deeprac.evaluation.summarise import RUN_COLUMNS
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
@@ -28,7 +28,7 @@ def read_summary(config: Config, layout: Layout) -> Summary:
     Raises:
         MetricsError: A table is missing, foreign or older than the configuration.
     """
-    cases = read_tidy(layout.summary_cases, METRIC_COLUMNS, remedy=REMEDY)
+    cases = read_metrics(layout.summary_cases, remedy=REMEDY)
     runs = read_tidy(layout.summary_runs, RUN_COLUMNS, remedy=REMEDY)
     for path, table in ((layout.summary_cases, cases), (layout.summary_runs, runs)):
         found, selected = set(table.experiment), set(config.run.experiments)

@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from deeprac.reporting.figures.front_end import (
-    crops,
     draw_rows,
     row_names,
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.figures.stn import nothing_to_show
+from deeprac.reporting.roles import crops
 from deeprac.reporting.style import INK, MethodStyle, add_caption
 
 NAME = "crop_coverage"
@@ -40,8 +39,6 @@ FINEST = 0.05
 def make(sources: Sources) -> list[Drawing]:
     """One row per experiment with a crop."""
     styles = shown_experiments(sources.config, crops)
-    if not styles:
-        return nothing_to_show(NAME, "a crop")
     table = sources.diagnostics()
     data = table.loc[table.experiment.isin(styles), list(COLUMNS)]
     figure = Figure(figsize=(10.5, 1.5 + 0.42 * len(styles)))

@@ -5,6 +5,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
@@ -29,7 +30,7 @@ def make(sources: Sources) -> list[Drawing]:
         len(FOREGROUND), len(matrices), sharey="row", sharex="col", squeeze=False,
         width_ratios=counts,
     )  # fmt: skip
-    data = case_dice(sources.summary.cases)
+    data = case_dice(foreground_rows(sources.summary.cases))
     for row, label in enumerate(FOREGROUND):
         for column, matrix in enumerate(matrices):
             ax = axes[row, column]

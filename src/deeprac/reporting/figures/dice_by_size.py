@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 
+from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.aggregate import patient_dice
 from deeprac.reporting.figures.front_end import (
@@ -33,7 +34,7 @@ def make(sources: Sources) -> list[Drawing]:
     config = sources.config
     styles = shown_experiments(config, lambda _: True)
     sizes = patient_sizes(sources.diagnostics())
-    scores = patient_dice(sources.summary.cases)
+    scores = patient_dice(foreground_rows(sources.summary.cases))
     data = with_fits(scores[scores.experiment.isin(styles)], sizes)
     groups = by_matrix(config, styles)
     figure = Figure(figsize=(12, 1))

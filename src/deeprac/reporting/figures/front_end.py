@@ -23,21 +23,6 @@ LINE_INCHES = 0.145
 LEGEND_COLUMNS = 3
 
 
-def normalises(method: Method) -> bool:
-    """Whether a method brings slices to one size and pose."""
-    return method.normaliser != "none"
-
-
-def estimates(method: Method) -> bool:
-    """Whether a method finds size and pose in the slice itself."""
-    return method.normaliser not in ("none", "oracle")
-
-
-def crops(method: Method) -> bool:
-    """Whether a method shows the U-Net a part of the frame only."""
-    return method.crop != "none"
-
-
 def shown_experiments(
     config: Config, wanted: Callable[[Method], bool]
 ) -> dict[str, MethodStyle]:

@@ -1,41 +1,31 @@
 """Dice against the number of training patients, one line per method."""
 
-import logging
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.config import Config
-from deeprac.evaluation.statistics import mean_interval, patient_dice
+from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.roles import curve_experiments
 from deeprac.reporting.style import (
     MethodStyle,
     add_caption,
     matrix_title,
     method_handles,
     method_styles,
-    of_matrix,
     used_matrices,
 )
 
 DODGE = 0.012
 """Distance of neighbouring methods as a share of the axis: their bars stay apart."""
 
-logger = logging.getLogger(__name__)
-
 
 def make(sources: Sources) -> list[Drawing]:
-    """Rows: labels; columns: matrices. Nothing without a curve to draw."""
+    """Rows: labels; columns: matrices."""
     data = learning_curves(sources)
-    if data.empty:
-        logger.info(
-            "learning_curve: no method has experiments with different "
-            "training_patients at one matrix, so there is nothing to draw"
-        )
-        return []
     config = sources.config
     matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
     styles = method_styles(config)
@@ -95,21 +85,7 @@ def learning_curves(sources: Sources) -> pd.DataFrame:
                     "high": dice.high,
                 }
             )
-    data = pd.DataFrame(records)
-    return data if data.empty else data.sort_values("training_patients", kind="stable")
-
-
-def curve_experiments(config: Config) -> list[str]:
-    """Experiments of methods with different ``training_patients`` at one matrix."""
-    chosen = []
-    for matrix in used_matrices(config):
-        names = of_matrix(config, matrix)
-        counts: dict[str, set[int | None]] = {}
-        for name in names:
-            row = config.experiments[name]
-            counts.setdefault(row.method, set()).add(row.training_patients)
-        chosen += [n for n in names if len(counts[config.experiments[n].method]) > 1]
-    return chosen
+    return pd.DataFrame(records).sort_values("training_patients", kind="stable")
 
 
 def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axes:

@@ -1,4 +1,4 @@
-"""All figures by name."""
+"""What draws each figure of the catalogue."""
 
 from collections.abc import Callable
 
@@ -36,6 +36,4 @@ FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "dice_by_size": dice_by_size.make,
     "overlays": overlays.make,
 }
-"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one, or
-none: ``learning_curve`` without experiments on different numbers of patients,
-``stress_curves`` without experiments under stress."""
+"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one."""

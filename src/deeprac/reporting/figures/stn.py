@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from deeprac.config import Config
 from deeprac.evaluation.square import CANONICAL_COLUMNS, INPUT_COLUMNS
 from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.labels import Label
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.sources import Sources
+from deeprac.reporting.roles import normalises
 from deeprac.reporting.slices import AxialSlice, read_slice
 
 SIDE = 256
@@ -54,7 +54,7 @@ class NormalisedSlice:
         return float(np.degrees(np.arctan2(sine, cosine)))
 
 
-def normalising_experiment(config: Config) -> str | None:
+def normalising_experiment(config: Config) -> str:
     """The selected experiment that shows most: learned, at the largest matrix."""
 
     def key(name: str) -> tuple[int, bool, int, float]:
@@ -67,9 +67,9 @@ def normalising_experiment(config: Config) -> str | None:
     names = [
         name
         for name in config.run.experiments
-        if config.methods[config.experiments[name].method].normaliser != "none"
+        if normalises(config.methods[config.experiments[name].method])
     ]
-    return max(names, key=key) if names else None
+    return max(names, key=key)
 
 
 def held_out_transforms(sources: Sources, experiment: str) -> pd.DataFrame:
@@ -106,13 +106,3 @@ def normalised_slice(
         ],
         image_from_input=case_matrices(transforms, row.case, INPUT_COLUMNS)[axial.z],
     )
-
-
-def nothing_to_show(name: str, what: str = "a normaliser") -> list[Drawing]:
-    """A panel that says why there is nothing to draw: no experiment uses ``what``."""
-    figure = Figure(figsize=(6, 1.6))
-    ax = figure.subplots()
-    ax.axis("off")
-    text = f"None of the selected experiments uses {what}: nothing to show."
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
-    return [Drawing(name, figure, pd.DataFrame({"note": [text]}))]

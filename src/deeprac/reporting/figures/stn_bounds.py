@@ -20,7 +20,6 @@ from deeprac.reporting.figures.front_end import (
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.figures.stn import nothing_to_show
 from deeprac.reporting.style import MethodStyle, add_caption, matrix_title
 
 NAME = "stn_bounds"
@@ -37,8 +36,6 @@ DASHES = ("-", "--", ":", "-.")
 def make(sources: Sources) -> list[Drawing]:
     """Left: share of slices; right: the localiser's gradient over the epochs."""
     styles = shown_experiments(sources.config, _has_front_end)
-    if not styles:
-        return nothing_to_show(NAME, "a normaliser or a crop")
     table = sources.diagnostics()
     table = table[table.experiment.isin(styles)]
     shares = slice_shares(table)

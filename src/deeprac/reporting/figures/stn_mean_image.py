@@ -18,7 +18,6 @@ from deeprac.reporting.figures.stn import (
     held_out_transforms,
     normalised_slice,
     normalising_experiment,
-    nothing_to_show,
     one_case_per_patient,
 )
 from deeprac.reporting.sampling import warp
@@ -44,8 +43,6 @@ class Moments:
 def make(sources: Sources) -> list[Drawing]:
     """Two panels with the same window: native squares and canonical squares."""
     experiment = normalising_experiment(sources.config)
-    if experiment is None:
-        return nothing_to_show(NAME)
     transforms = held_out_transforms(sources, experiment)
     patients = one_case_per_patient(sources, transforms)
     before, after, data = [], [], []

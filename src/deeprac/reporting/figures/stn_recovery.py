@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 from deeprac.reporting.figures.front_end import (
     by_matrix,
     draw_legend,
-    normalises,
     panel_rows,
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.figures.stn import nothing_to_show
+from deeprac.reporting.roles import normalises
 from deeprac.reporting.style import INK, MethodStyle, add_caption, matrix_title
 
 NAME = "stn_recovery"
@@ -34,8 +33,6 @@ def make(sources: Sources) -> list[Drawing]:
     """One row of panels per matrix, one panel per quantity."""
     config = sources.config
     styles = shown_experiments(config, normalises)
-    if not styles:
-        return nothing_to_show(NAME)
     table = sources.diagnostics()
     table = table[table.experiment.isin(styles)]
     data = recovered(table)

@@ -17,7 +17,6 @@ from deeprac.reporting.figures.stn import (
     held_out_transforms,
     normalised_slice,
     normalising_experiment,
-    nothing_to_show,
     one_case_per_patient,
 )
 from deeprac.reporting.sampling import warp, warp_mask
@@ -30,8 +29,6 @@ CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]], dtype=float)
 def make(sources: Sources) -> list[Drawing]:
     """One row per patient: native, canonical and, with a crop, the network input."""
     experiment = normalising_experiment(sources.config)
-    if experiment is None:
-        return nothing_to_show(NAME)
     transforms = held_out_transforms(sources, experiment)
     patients = one_case_per_patient(sources, transforms)
     chosen = _spread(patients, transforms, count=sources.config.figures.cases)

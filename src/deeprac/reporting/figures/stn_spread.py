@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 
 from deeprac.reporting.figures.front_end import (
     draw_rows,
-    estimates,
     row_names,
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.figures.stn import nothing_to_show
+from deeprac.reporting.roles import estimates
 from deeprac.reporting.style import INK, MethodStyle, add_caption
 
 NAME = "stn_spread"
@@ -30,8 +29,6 @@ PANELS = {
 def make(sources: Sources) -> list[Drawing]:
     """One panel per quantity, one row per experiment."""
     styles = shown_experiments(sources.config, estimates)
-    if not styles:
-        return nothing_to_show(NAME, "a normaliser that looks at the slice")
     table = sources.diagnostics()
     table = table[table.experiment.isin(styles)]
     data = table[list(KEYS)].assign(

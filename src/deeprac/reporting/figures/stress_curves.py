@@ -1,6 +1,5 @@
 """Dice of test images that are turned, zoomed or shifted, one change at a time."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +23,6 @@ RESAMPLES = 2000
 SEED = 0
 DASHES = ("-", "--", ":", "-.")
 """Lines of the matrices, from the first on."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,6 @@ PANELS = (
 def make(sources: Sources) -> list[Drawing]:
     """Columns: rotation, zoom, shift; rows: labels; one curve per experiment."""
     config = sources.config
-    if not config.stress.experiments:
-        log.info("stress.experiments is empty: no stress curves")
-        return []
     table = read_stress(sources.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
     data = curves(table)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pandas as pd
 
 from deeprac.config import Experiment
-from deeprac.evaluation.statistics import Estimate, paired_sd_difference, patient_dice
+from deeprac.evaluation.statistics.estimates import Estimate
+from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting.findings.evidence import Evidence
 from deeprac.reporting.findings.finding import (

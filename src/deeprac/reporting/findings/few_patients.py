@@ -3,7 +3,7 @@
 import pandas as pd
 
 from deeprac.config import Experiment
-from deeprac.evaluation.statistics import paired_difference, patient_dice
+from deeprac.evaluation.statistics.patients import paired_difference, patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.findings.evidence import Evidence
 from deeprac.reporting.findings.finding import (

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deeprac.evaluation.statistics import Estimate
+from deeprac.evaluation.statistics.estimates import Estimate
 
 NAN = float("nan")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deeprac.config import Config, Experiment
-from deeprac.evaluation.statistics import Estimate
+from deeprac.evaluation.statistics.estimates import Estimate
 from deeprac.reporting.findings.finding import (
     NAN,
     Bound,

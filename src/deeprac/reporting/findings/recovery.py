@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from deeprac.evaluation.statistics import median_interval, paired, patient_means
+from deeprac.evaluation.statistics.estimates import median_interval
+from deeprac.evaluation.statistics.patients import paired, patient_means
 from deeprac.reporting.findings.evidence import ERRORS, Evidence
 from deeprac.reporting.findings.finding import (
     Bound,

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from deeprac.evaluation.statistics import Estimate, mean_interval, patient_means
+from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
+from deeprac.evaluation.statistics.patients import patient_means
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting.findings.evidence import Evidence
 from deeprac.reporting.findings.finding import (

@@ -8,9 +8,8 @@ experiments.
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics import (
-    Estimate,
-    mean_interval,
+from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
+from deeprac.evaluation.statistics.patients import (
     paired_difference,
     patient_dice,
     seed_sd,
@@ -18,8 +17,9 @@ from deeprac.evaluation.statistics import (
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.roles import PLAIN, Cast
-from deeprac.reporting.tables import (
+from deeprac.reporting.tables.table import (
     Column,
+    Part,
     Table,
     conditions_note,
     extent_note,
@@ -101,8 +101,7 @@ def ladder_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Tab
         title=f"What each part buys: all methods with all training patients. Cohort "
         f"{config.cohort.name}.",
         rows=ladder,
-        results=_results(),
-        details=_details(),
+        parts=(Part(_results(), ladder), Part(_details(), ladder)),
         notes=(*extent, *NOTES),
     )
 

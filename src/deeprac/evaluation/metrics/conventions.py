@@ -1,0 +1,61 @@
+"""What overlap and surface Dice are where the reference or the prediction is empty.
+
+========  ==========  =================  =================
+name      both empty  only one is empty  used by
+========  ==========  =================  =================
+nnunet    NaN         0                  nnU-Net, our files
+kits23    1           0                  KiTS23
+========  ==========  =================  =================
+
+Distances and percentages have no value in these cases under either convention.
+"""
+
+from typing import Literal, get_args
+
+import pandas as pd
+
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.regions import regions_titled
+
+Convention = Literal["nnunet", "kits23"]
+CONVENTIONS: tuple[str, ...] = get_args(Convention)
+
+BOTH_EMPTY: dict[str, float] = {"nnunet": float("nan"), "kits23": 1.0}
+"""Value of overlap and surface Dice when reference and prediction are both empty."""
+
+COLUMNS = tuple(
+    name
+    for name, metric in METRICS.items()
+    if metric.kind == "share" and name != "coverage"
+)
+"""The columns that a convention is about; coverage is no comparison of two masks."""
+
+
+def with_convention(cases: pd.DataFrame, convention: Convention) -> pd.DataFrame:
+    """Write the empty cases of a table by one of the conventions.
+
+    Args:
+        cases: Columns ``label``, ``volume_ml``, ``reference_volume_ml`` and any
+            metrics of ``cases.csv``, by either convention; all labels of the cohort.
+        convention: ``nnunet`` or ``kits23``.
+
+    Returns:
+        A copy. ``nsd_kits`` of labels that are no KiTS class stays NaN.
+
+    Raises:
+        ValueError: The convention is unknown.
+    """
+    if convention not in CONVENTIONS:
+        raise ValueError(f"conventions are {CONVENTIONS}, not {convention!r}")
+    changed = cases.copy()
+    empty = (cases.volume_ml == 0) & (cases.reference_volume_ml == 0)
+    classes = {
+        region.title
+        for region in regions_titled(set(cases.label))
+        if region.kits_tolerance_mm is not None
+    }
+    for column in COLUMNS:
+        if column in cases:
+            defined = cases.label.isin(classes) if column == "nsd_kits" else True
+            changed.loc[empty & defined, column] = BOTH_EMPTY[convention]
+    return changed

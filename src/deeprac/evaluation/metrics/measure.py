@@ -1,0 +1,130 @@
+"""All metrics of one region of a case, but for the coverage of the network's input."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeprac.evaluation.metrics.lesions import lesions
+from deeprac.evaluation.metrics.overlap import overlap
+from deeprac.evaluation.metrics.regions import Region
+from deeprac.evaluation.metrics.surface import surfaces
+from deeprac.evaluation.metrics.volume import Volumes, volume_ml
+
+NAN = float("nan")
+TOLERANCES_MM = {"nsd_1mm": 1.0, "nsd_2mm": 2.0}
+
+
+def measure(
+    prediction: NDArray[np.integer],
+    reference: NDArray[np.integer],
+    region: Region,
+    spacing_mm: tuple[float, float, float],
+) -> dict[str, float]:
+    """Compare two label maps on one region.
+
+    Args:
+        prediction: Label map ``(z, y, x)``.
+        reference: Label map of the same shape.
+        region: What is compared.
+        spacing_mm: Spacing ``(z, y, x)``, in the order of the array's axes.
+
+    Returns:
+        Every column of ``catalogue.METRICS`` but coverage, by nnU-Net's convention for
+        empty masks: both empty is NaN; exactly one empty is 0 for shares; distances are
+        NaN when either is empty, percentages without reference.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    found, true = cropped(region.mask(prediction), region.mask(reference))
+    counts = overlap(found, true)
+    voxel_ml = volume_ml(1, spacing_mm)
+    volumes = Volumes(
+        volume_ml(counts.predicted, spacing_mm), volume_ml(counts.expected, spacing_mm)
+    )
+    return {
+        "dice": counts.dice,
+        "precision": counts.precision,
+        "recall": counts.recall,
+        **_surface_metrics(found, true, region, spacing_mm),
+        "volume_ml": volumes.predicted_ml,
+        "reference_volume_ml": volumes.reference_ml,
+        "volume_error_ml": volumes.error_ml,
+        "volume_error_percent": volumes.error_percent,
+        "absolute_volume_error_ml": abs(volumes.error_ml),
+        "absolute_volume_error_percent": abs(volumes.error_percent),
+        **_lesion_metrics(found, true, region, voxel_ml),
+    }
+
+
+def cropped(
+    prediction: NDArray[np.bool_], reference: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Cut two masks to the box around both.
+
+    Exact for all metrics: outside the box both are background, as they are beyond the
+    volume's border. Without any voxel, one background voxel remains.
+    """
+    if prediction.shape != reference.shape:
+        raise ValueError(f"shapes differ: {prediction.shape} and {reference.shape}")
+    box = tuple(_extents(prediction | reference))
+    return prediction[box], reference[box]
+
+
+def _extents(mask: NDArray[np.bool_]) -> Iterator[slice]:
+    for axis in range(mask.ndim):
+        others = tuple(i for i in range(mask.ndim) if i != axis)
+        (shown,) = np.nonzero(mask.any(axis=others))
+        yield slice(shown[0], shown[-1] + 1) if len(shown) else slice(0, 1)
+
+
+def _surface_metrics(
+    prediction: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    region: Region,
+    spacing_mm: tuple[float, float, float],
+) -> dict[str, float]:
+    tolerances = {
+        **TOLERANCES_MM,
+        "nsd_slice": spacing_mm[0],
+        "nsd_kits": region.kits_tolerance_mm,
+    }
+    there = prediction.any(), reference.any()
+    if not all(there):
+        without = 0.0 if any(there) else NAN
+        return {
+            **{
+                name: NAN if tolerance is None else without
+                for name, tolerance in tolerances.items()
+            },
+            "hd95_mm": NAN,
+            "assd_mm": NAN,
+        }
+    between = surfaces(prediction, reference, spacing_mm)
+    return {
+        **{
+            name: NAN if tolerance is None else between.nsd(tolerance)
+            for name, tolerance in tolerances.items()
+        },
+        "hd95_mm": between.hd95_mm,
+        "assd_mm": between.assd_mm,
+    }
+
+
+def _lesion_metrics(
+    prediction: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    region: Region,
+    voxel_ml: float,
+) -> dict[str, float]:
+    names = {
+        "reference_lesions": "reference",
+        "predicted_lesions": "predicted",
+        "detected_lesions": "detected",
+        "false_lesions": "false",
+    }
+    if not region.lesions:
+        return dict.fromkeys(names, NAN)
+    counted = lesions(prediction, reference, voxel_ml=voxel_ml)
+    return {name: getattr(counted, field) for name, field in names.items()}

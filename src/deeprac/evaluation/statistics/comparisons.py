@@ -1,0 +1,284 @@
+"""Paired comparisons of experiments: those planned beforehand, and all pairs.
+
+Planned comparisons are ``statistics.comparisons`` of the configuration, written before
+the runs. A comparison names two methods and is made wherever both are selected
+at one matrix and one number of training patients, for kidney and tumour each; Holm's
+correction spans all of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from statsmodels.stats.multitest import multipletests
+
+from deeprac.config import Config, Experiment
+from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
+from deeprac.evaluation.statistics.patients import differences, patient_means
+from deeprac.evaluation.statistics.power import (
+    ALPHA,
+    detectable_difference,
+    patients_needed,
+)
+from deeprac.evaluation.statistics.signed_rank import (
+    hodges_lehmann,
+    rank_biserial,
+    signed_rank_p,
+)
+from deeprac.labels import FOREGROUND
+from deeprac.settings import NON_INFERIORITY, Comparison
+
+METRIC = "dice"
+"""What planned comparisons compare: higher is better, and the margin is in its unit."""
+
+ESTIMATES = ("difference", "low", "high", "hodges_lehmann", "hl_low", "hl_high")
+COUNTS = ("training_patients", "n", "n_undefined", "n_equal")
+
+PLANNED_COLUMNS = (
+    "method",
+    "reference_method",
+    "claim",
+    "matrix",
+    "training_patients",
+    "experiment",
+    "reference",
+    "label",
+    "metric",
+    "n",
+    "n_undefined",
+    "n_equal",
+    *ESTIMATES,
+    "margin",
+    "p",
+    "p_holm",
+    "rank_biserial",
+    "sd_difference",
+    "detectable_difference",
+    "patients_needed",
+    "verdict",
+    "reason",
+)
+
+SUPERIOR, INFERIOR, NOT_INFERIOR = "superior", "inferior", "non-inferior"
+INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Two experiments and a label on which a planned comparison is made."""
+
+    comparison: Comparison
+    experiment: Experiment
+    reference: Experiment
+    label: str
+
+
+def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
+    """The planned comparisons with their tests and verdicts.
+
+    Args:
+        config: The configuration of the cohort.
+        cases: Columns of summary/cases.csv.
+
+    Returns:
+        One row per comparison, pair of experiments and label, in the order of the
+        configuration, columns ``PLANNED_COLUMNS`` (explained in ``config/README.md``).
+        A comparison whose methods meet nowhere has one row with the verdict ``not run``
+        and the reason. Dice as shares in 0..1.
+    """
+    scores = patient_means(cases, METRIC, "experiment", "label")
+    meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
+    samples = [_differences(scores, meeting) for meeting in meetings]
+    rows = [
+        _row(config, meeting, values, mean)
+        for meeting, values, mean in zip(
+            meetings, samples, mean_intervals(samples), strict=True
+        )
+    ]
+    met = {meeting.comparison for meeting in meetings}
+    rows += [
+        {**_claim(comparison), "reason": _absence(config, comparison)}
+        for comparison in config.statistics.comparisons
+        if comparison not in met
+    ]
+    table = pd.DataFrame(rows, columns=list(PLANNED_COLUMNS))
+    table["n_undefined"] = cases.patient.nunique() - table.n
+    table = table.astype(dict.fromkeys(COUNTS, "Int64"))
+    one_sided = table.claim == NON_INFERIORITY
+    table["p_holm"] = holm(np.minimum(1, table.p.astype(float) * (1 + one_sided)))
+    verdicts = [_verdict(row) for row in table.itertuples()]
+    table["verdict"] = [verdict for verdict, _ in verdicts]
+    table["reason"] = [reason for _, reason in verdicts]
+    return table
+
+
+def pairwise(
+    scores: pd.DataFrame, experiments: Sequence[str], *, column: str = "dice"
+) -> pd.DataFrame:
+    """All pairs of experiments on one label, for a map of significance.
+
+    These comparisons were not planned: Holm's correction spans all pairs of this call.
+
+    Args:
+        scores: Columns experiment, patient and ``column``, one row per experiment and
+            patient (of one label).
+        experiments: Their names, in the order of the map.
+        column: What is compared.
+
+    Returns:
+        One row per unordered pair, ``reference`` before ``experiment`` in the order of
+        ``experiments``: experiment, reference, n (patients with a value in both),
+        difference (mean of experiment minus reference), low, high (bootstrap),
+        hodges_lehmann, hl_low, hl_high, p (two-sided), p_holm, direction (1 where the
+        experiment's values are higher with p_holm below 0.05, -1 where they are lower,
+        else 0).
+    """
+    pairs = list(combinations(experiments, 2))
+    samples = [
+        differences(scores, experiment, reference, column=column)
+        for reference, experiment in pairs
+    ]
+    rows = [
+        {
+            "experiment": experiment,
+            "reference": reference,
+            **_estimates(values, mean),
+            "p": signed_rank_p(values),
+        }
+        for (reference, experiment), values, mean in zip(
+            pairs, samples, mean_intervals(samples), strict=True
+        )
+    ]
+    columns = ("experiment", "reference", "n", *ESTIMATES, "p")
+    table = pd.DataFrame(rows, columns=list(columns))
+    table["p_holm"] = holm(table.p)
+    sign = [np.sign(rank_biserial(values)) for values in samples]
+    significant = (table.p_holm < ALPHA).to_numpy()
+    table["direction"] = np.where(significant, sign, 0).astype(int)
+    return table
+
+
+def holm(p: ArrayLike) -> NDArray:
+    """P values after Holm's step-down correction; NaN stays and does not count.
+
+    Holm, Scandinavian Journal of Statistics 1979; computed by statsmodels.
+    """
+    p = np.asarray(p, float)
+    tested = ~np.isnan(p)
+    corrected = np.full(p.shape, NAN)
+    if tested.any():
+        corrected[tested] = multipletests(p[tested], alpha=ALPHA, method="holm")[1]
+    return corrected
+
+
+def _meetings(config: Config, comparison: Comparison) -> list[Meeting]:
+    """Where both methods are selected on the same matrix and training patients."""
+    selected = [config.experiments[name] for name in config.run.experiments]
+    return [
+        Meeting(comparison, experiment, reference, label.title)
+        for experiment in selected
+        for reference in selected
+        if experiment.method == comparison.method
+        and reference.method == comparison.reference
+        and experiment.matrix == reference.matrix
+        and experiment.training_patients == reference.training_patients
+        for label in FOREGROUND
+    ]
+
+
+def _absence(config: Config, comparison: Comparison) -> str:
+    selected = {config.experiments[name].method for name in config.run.experiments}
+    missing = [
+        name
+        for name in (comparison.method, comparison.reference)
+        if name not in selected
+    ]
+    if missing:
+        return f"no selected experiment has the method {' or '.join(missing)}"
+    return "no matrix and number of training patients is selected for both"
+
+
+def _differences(scores: pd.DataFrame, meeting: Meeting) -> NDArray:
+    mine = scores[scores.label == meeting.label]
+    names = (meeting.experiment.name, meeting.reference.name)
+    return differences(mine, *names, column=METRIC)
+
+
+def _claim(comparison: Comparison) -> dict[str, str]:
+    return {
+        "method": comparison.method,
+        "reference_method": comparison.reference,
+        "claim": comparison.claim,
+        "metric": METRIC,
+    }
+
+
+def _estimates(values: NDArray, mean: Estimate) -> dict[str, float]:
+    typical = hodges_lehmann(values)
+    numbers = (mean.value, mean.low, mean.high)
+    numbers += (typical.value, typical.low, typical.high)
+    return {"n": mean.n, **dict(zip(ESTIMATES, numbers, strict=True))}
+
+
+def _row(
+    config: Config, meeting: Meeting, values: NDArray, mean: Estimate
+) -> dict[str, object]:
+    shown = meeting.comparison.claim == NON_INFERIORITY
+    margin = config.statistics.margin if shown else NAN
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
+    p = (
+        signed_rank_p(values + margin, alternative="greater")
+        if shown
+        else signed_rank_p(values)
+    )
+    return {
+        **_claim(meeting.comparison),
+        "matrix": meeting.experiment.matrix,
+        "training_patients": meeting.experiment.training_patients,
+        "experiment": meeting.experiment.name,
+        "reference": meeting.reference.name,
+        "label": meeting.label,
+        **_estimates(values, mean),
+        "n_equal": int(np.sum(values == 0)),
+        "margin": margin,
+        "p": p,
+        "rank_biserial": rank_biserial(values),
+        "sd_difference": sd,
+        "detectable_difference": detectable_difference(sd, len(values)),
+        "patients_needed": patients_needed(mean.value + (margin if shown else 0), sd),
+    }
+
+
+def _verdict(row: Any) -> tuple[str, str]:
+    """Verdict of a planned comparison in words, and why; row of ``planned``."""
+    if not isinstance(row.experiment, str):
+        return NOT_RUN, row.reason
+    if row.n == 0:
+        return NOT_RUN, "no patient has a value in both"
+    if row.claim == NON_INFERIORITY:
+        return _non_inferiority(row)
+    p = f"p after Holm {row.p_holm:.3g}"
+    if not row.p_holm < ALPHA:
+        return INCONCLUSIVE, f"{p}, not below {ALPHA}"
+    if np.sign(row.difference) != np.sign(row.rank_biserial):
+        return INCONCLUSIVE, f"{p}, but mean and ranks point in different directions"
+    return (SUPERIOR if row.difference > 0 else INFERIOR), p
+
+
+def _non_inferiority(row: Any) -> tuple[str, str]:
+    """Non-inferior where test and interval agree: a few failures move only the mean."""
+    p = f"p after Holm {row.p_holm:.3g}"
+    if row.n < 2:
+        return INCONCLUSIVE, "one patient has no interval"
+    ends = f"interval from {100 * row.low:+.2f} to {100 * row.high:+.2f} points"
+    if row.high <= -row.margin:
+        return INFERIOR, f"{ends}, all of it beyond the margin"
+    if row.low <= -row.margin:
+        return INCONCLUSIVE, f"{ends}, reaches beyond the margin"
+    if not row.p_holm < ALPHA:
+        return INCONCLUSIVE, f"{ends}, but {p} is not below {ALPHA}"
+    return NOT_INFERIOR, f"{ends}, {p}"

@@ -1,0 +1,124 @@
+"""From cases to patients, and the spread of what is not a patient: seeds and folds."""
+
+import numpy as np
+import pandas as pd
+
+from deeprac.evaluation.statistics.estimates import (
+    Estimate,
+    mean_interval,
+    sd_difference_interval,
+)
+
+ROUNDING = 12
+"""Decimals of a difference; what lies below is rounding, and would break ties."""
+
+
+def patient_means(cases: pd.DataFrame, column: str, *keys: str) -> pd.DataFrame:
+    """Mean of a column for each patient: over the patient's cases, then over seeds.
+
+    Args:
+        cases: Columns patient, seed, ``column`` and ``keys``; NaN is left out.
+        column: What is averaged.
+        keys: Columns that are kept apart, such as experiment and label.
+
+    Returns:
+        Columns ``keys``, patient and ``column``, in the order of ``cases``; NaN where a
+        patient has no value at all.
+    """
+    groups = [*keys, "patient"]
+    by_seed = cases.groupby([*groups, "seed"], sort=False)[column].mean()
+    by_patient = by_seed.groupby(level=list(range(len(groups))), sort=False)
+    return by_patient.mean().reset_index()
+
+
+def patient_dice(cases: pd.DataFrame) -> pd.DataFrame:
+    """Dice of each patient: mean over the patient's cases, then over seeds.
+
+    Args:
+        cases: Columns of summary/cases.csv.
+
+    Returns:
+        Columns experiment, label, patient, dice; patients whose label is empty in
+        reference and prediction alike have NaN.
+    """
+    return patient_means(cases, "dice", "experiment", "label")
+
+
+def paired(
+    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
+) -> pd.DataFrame:
+    """Put the patients' values of two experiments side by side.
+
+    Args:
+        scores: Columns experiment, patient and ``column``, one row per experiment and
+            patient (of one label).
+        experiment: Name of the experiment.
+        reference: Name of the experiment that it is compared with.
+        column: What is compared.
+
+    Returns:
+        Columns experiment and reference, one row per patient who has a value in both,
+        ordered by patient.
+    """
+    values = scores.set_index(["experiment", "patient"])[column]
+    both = {
+        role: values[values.index.get_level_values(0) == name].droplevel(0)
+        for role, name in (("experiment", experiment), ("reference", reference))
+    }
+    return pd.DataFrame(both).dropna().sort_index()
+
+
+def differences(
+    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
+) -> np.ndarray:
+    """Experiment minus reference of each patient; see :func:`paired`."""
+    pairs = paired(scores, experiment, reference, column=column)
+    return (pairs.experiment - pairs.reference).to_numpy(float).round(ROUNDING)
+
+
+def paired_difference(
+    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
+) -> Estimate:
+    """Mean over patients of experiment minus reference; see :func:`paired`."""
+    return mean_interval(differences(scores, experiment, reference, column=column))
+
+
+def paired_sd_difference(
+    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
+) -> Estimate:
+    """SD over patients (ddof 1) of experiment minus that of reference.
+
+    Patients are resampled as pairs. Two patients have an SD but no interval.
+    """
+    pairs = paired(scores, experiment, reference, column=column)
+    return sd_difference_interval(pairs.experiment, pairs.reference)
+
+
+def seed_sd(cases: pd.DataFrame, column: str = "dice") -> float:
+    """Spread over seeds: SD (ddof 1) of the seeds' means over patients.
+
+    Args:
+        cases: Columns seed, patient and ``column`` of one experiment and label.
+        column: What is averaged.
+
+    Returns:
+        The SD; NaN with one seed.
+    """
+    by_patient = cases.groupby(["seed", "patient"])[column].mean()
+    return float(by_patient.groupby(level="seed").mean().std(ddof=1))
+
+
+def fold_sd(cases: pd.DataFrame, column: str = "dice") -> float:
+    """Spread over folds: SD (ddof 1) of the folds' means over their own patients.
+
+    A fold has its own network and its own patients, so this holds both.
+
+    Args:
+        cases: Columns fold, seed, patient and ``column`` of one experiment and label.
+        column: What is averaged.
+
+    Returns:
+        The SD; NaN with one fold.
+    """
+    by_patient = patient_means(cases, column, "fold")
+    return float(by_patient.groupby("fold")[column].mean().std(ddof=1))

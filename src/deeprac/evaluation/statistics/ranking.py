@@ -1,0 +1,125 @@
+"""How stable a ranking of experiments is over patients.
+
+After Wiesenfarth et al., Methods and insights for challenge analysis, Scientific
+Reports 2021 (challengeR): patients are resampled, the experiments ranked by their means
+anew each time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from deeprac.evaluation.statistics.estimates import (
+    CONFIDENCE,
+    NAN,
+    RESAMPLES,
+    SEED,
+    Estimate,
+)
+from deeprac.evaluation.statistics.patients import ROUNDING
+
+
+def bootstrap_ranks(
+    scores: pd.DataFrame, *, column: str = "dice", better: str = "high"
+) -> pd.DataFrame:
+    """Rank experiments by their mean and say how far the ranks move.
+
+    Args:
+        scores: Columns experiment, patient and ``column``, one row per experiment and
+            patient (of one label).
+        column: What ranks.
+        better: ``high`` or ``low``: which values are better.
+
+    Returns:
+        One row per experiment in the order of ``scores``: experiment, n (patients with
+        a value in every experiment: all are ranked on the same), n_left_out, mean (of
+        those), rank (1 is best; equals share the better one), rank_low and rank_high
+        (95 % of the resamples), and p_rank_1, p_rank_2, ..., the share of resamples
+        with that rank. Without patients all numbers but n are NaN; with one, no
+        interval and no share.
+    """
+    table = _complete(scores, column)
+    ranks, resampled = _ranks(table, better)
+    n, count = table.values.shape
+    found = pd.DataFrame({"experiment": table.experiments})
+    found["n"], found["n_left_out"] = n, table.left_out
+    found["mean"] = table.values.mean(axis=0) if n else NAN
+    found["rank"] = ranks
+    ends = [NAN, NAN]
+    if n > 1:
+        tail = (1 - CONFIDENCE) / 2
+        ends = np.quantile(resampled, [tail, 1 - tail], axis=0, method="inverted_cdf")
+    found["rank_low"], found["rank_high"] = ends
+    shares = {
+        f"p_rank_{rank}": (resampled == rank).mean(axis=0) if n > 1 else NAN
+        for rank in range(1, count + 1)
+    }
+    return found.assign(**shares)
+
+
+def kendall_tau(
+    scores: pd.DataFrame, *, column: str = "dice", better: str = "high"
+) -> Estimate:
+    """Kendall's tau-b of the ranking with those of resampled patients.
+
+    Args:
+        scores: As of :func:`bootstrap_ranks`.
+        column: What ranks.
+        better: ``high`` or ``low``.
+
+    Returns:
+        Median over the resamples and the range of 95 % of them; 1 means that another
+        draw of patients ranks alike. A resample that ranks all alike has none and is
+        left out. NaN with fewer than two patients or experiments, or where the ranking
+        itself ranks all alike.
+    """
+    table = _complete(scores, column)
+    n = len(table.values)
+    ranks, resampled = _ranks(table, better)
+    if n < 2:
+        return Estimate(NAN, NAN, NAN, n)
+    first, second = np.triu_indices(len(ranks), k=1)
+    own = np.sign(ranks[first] - ranks[second])
+    others = np.sign(resampled[:, first] - resampled[:, second])
+    pairs = np.sqrt(np.sum(own != 0) * np.sum(others != 0, axis=1))
+    if not pairs.any():
+        return Estimate(NAN, NAN, NAN, n)
+    taus = (others @ own)[pairs > 0] / pairs[pairs > 0]
+    tail = (1 - CONFIDENCE) / 2
+    low, value, high = np.quantile(taus, [tail, 0.5, 1 - tail], method="inverted_cdf")
+    return Estimate(float(value), float(low), float(high), n)
+
+
+@dataclass(frozen=True)
+class _Complete:
+    """Values (patients, experiments) of the patients that all experiments have."""
+
+    experiments: list[str]
+    values: NDArray
+    left_out: int
+
+
+def _complete(scores: pd.DataFrame, column: str) -> _Complete:
+    wide = scores.pivot(index="patient", columns="experiment", values=column)
+    experiments = list(dict.fromkeys(scores.experiment))
+    complete = wide[experiments].sort_index().dropna()
+    return _Complete(experiments, complete.to_numpy(float), len(wide) - len(complete))
+
+
+def _ranks(table: _Complete, better: str) -> tuple[NDArray, NDArray]:
+    """Ranks of the sample (experiments) and of the resamples (resamples, experiments).
+
+    Means are rounded, or equal experiments would be ranked by the last bit.
+    """
+    n, count = table.values.shape
+    if not n:
+        return np.full(count, NAN), np.empty((0, count))
+    values = -table.values if better == "high" else table.values
+    rng = np.random.default_rng(SEED)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
+    means = np.vstack([values.mean(axis=0), weights @ values]).round(ROUNDING)
+    ranks = stats.rankdata(means, method="min", axis=1)
+    return ranks[0], ranks[1:]

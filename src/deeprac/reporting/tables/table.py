@@ -1,0 +1,115 @@
+"""What a table is, and the columns and notes that several tables share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+Cell = Callable[[pd.Series], str]
+"""Makes the text of one cell from a row of the tidy table."""
+
+METHOD_WIDTH = 34
+"""Characters of a method's label that the terminal shows."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a readable table.
+
+    Attributes:
+        group: Heading that neighbouring columns share.
+        name: Heading of the column.
+        cell: Makes the text of a row.
+        short: The same in the terminal; None leaves the column out there.
+    """
+
+    group: str
+    name: str
+    cell: Cell
+    short: Cell | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows under one heading of a table; a table may have several, one below another.
+
+    Attributes:
+        columns: Columns, from left to right.
+        rows: What they show, one line each.
+        heading: What tells the part from the others; empty where nothing does.
+    """
+
+    columns: tuple[Column, ...]
+    rows: pd.DataFrame
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: tidy rows at full precision, readable parts, notes.
+
+    Attributes:
+        name: File name.
+        title: Caption.
+        rows: Tidy rows, the CSV.
+        parts: The same to read.
+        notes: Sentences below.
+    """
+
+    name: str
+    title: str
+    rows: pd.DataFrame
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+
+
+def row_columns() -> tuple[Column, ...]:
+    """What says which experiment a row is."""
+
+    def matrix(row: pd.Series) -> str:
+        return f"{row.matrix_size}"
+
+    def method(row: pd.Series) -> str:
+        label = row.method_label
+        fits = len(label) <= METHOD_WIDTH
+        return label if fits else label[: METHOD_WIDTH - 1] + "…"
+
+    return (
+        Column(
+            "", "Matrix", lambda r: f"{matrix(r)}, batch {r.batch_size:.0f}", matrix
+        ),
+        Column("", "Input", *twice(lambda r: f"{r.network_input_size}")),
+        Column("", "Method", lambda r: r.method_label, method),
+    )
+
+
+def twice(cell: Cell) -> tuple[Cell, Cell]:
+    """The same text everywhere."""
+    return cell, cell
+
+
+def extent_note(rows: pd.DataFrame) -> str:
+    """How many patients, cases, folds and seeds the rows rest on."""
+
+    def text(column: str) -> str:
+        values = sorted(rows[column].unique())
+        return " to ".join(str(value) for value in {values[0]: 0, values[-1]: 0})
+
+    return (
+        f"n = {text('n_patients')} patients, {text('n_cases')} cases; "
+        f"{text('folds_run')} of {text('folds_planned')} folds run, seeds: "
+        f"{text('n_seeds')}."
+    )
+
+
+def conditions_note(rows: pd.DataFrame) -> str:
+    """On what and for how long the rows were trained."""
+    devices = " / ".join(rows.device_name.unique())
+    budgets = " / ".join(
+        dict.fromkeys(
+            f"{row.optimiser}, learning rate {row.learning_rate:g}, {row.epochs:.0f} "
+            f"epochs of {row.iterations_per_epoch:.0f} iterations"
+            for _, row in rows.iterrows()
+        )
+    )
+    return f"Device: {devices}. Budget: {budgets}."
