@@ -1,5 +1,5 @@
-# What the selected experiments have to show: runs under stress, and figures. No rules
-# here.
+# What the selected experiments have to show: runs under stress, figures, and volumes.
+# No rules here.
 def stressed_runs(_):
     """stress.csv of every selected run that is put under stress."""
     experiments = CONFIG["stress"]["experiments"]
@@ -19,6 +19,13 @@ def stressed_runs(_):
 def stress_summary(_):
     """The table from which the stress curves are drawn; none without stress."""
     return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
+
+
+def browsed_volumes(_):
+    """What the report page's case browser shows; a release holds no volumes."""
+    if CONFIG.get("metrics") == "released":
+        return []
+    return [f"{RESULTS}/cohort/cases.csv", *every_run("predictions")]
 
 
 # The figures of this configuration by file name.

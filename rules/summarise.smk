@@ -1,11 +1,13 @@
-# The two tidy tables from which everything below is drawn.
+# The tidy tables from which everything below is drawn, and what the cohort is.
 rule summarise:
     input:
         metrics=every_run("metrics.csv"),
         runs=every_run("run.json"),
+        cohort="<results>/cohort/cases.csv",
     output:
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",
+        cohort="<results>/summary/cohort.csv",
     log:
         "<logs>/summarise.log",
     benchmark:

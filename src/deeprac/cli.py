@@ -38,6 +38,7 @@ VERBS: dict[str, str] = {
     "tables": "write the paper's tables beside ours",
     "findings": "print the ablation's numbers against their targets",
     "figures": "draw the figures",
+    "report": "write the report page",
 }
 
 

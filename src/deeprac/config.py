@@ -30,6 +30,7 @@ from deeprac.settings import (
     NetworkConfig,
     PhantomConfig,
     ReleasedConfig,
+    ReportConfig,
     RunConfig,
     SplitsConfig,
     StatisticsConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "NetworkConfig",
     "PhantomConfig",
     "ReleasedConfig",
+    "ReportConfig",
     "RunConfig",
     "SplitsConfig",
     "StatisticsConfig",
@@ -85,6 +87,7 @@ class Config:
     stress: StressConfig
     statistics: StatisticsConfig
     figures: FiguresConfig
+    report: ReportConfig
 
     def __post_init__(self) -> None:
         errors = [
@@ -382,6 +385,7 @@ _SECTIONS: dict[str, type] = {
     "inference": InferenceConfig,
     "stress": StressConfig,
     "figures": FiguresConfig,
+    "report": ReportConfig,
 }
 
 

@@ -106,6 +106,11 @@ class Layout:
         return self.root / "summary" / "runs.csv"
 
     @property
+    def summary_cohort(self) -> Path:
+        """Description of the cohort without rows of patients."""
+        return self.root / "summary" / "cohort.csv"
+
+    @property
     def summary_stress(self) -> Path:
         """Tidy table of all runs under stress."""
         return self.root / "summary" / "stress.csv"
@@ -129,3 +134,8 @@ class Layout:
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.root / "report.html"

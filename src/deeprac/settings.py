@@ -295,3 +295,11 @@ class FiguresConfig:
                 f"figures.window_hu is [{low}, {high}]: the lower limit comes first. "
                 "Swap the two."
             )
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Size of the report page and of the volumes in it."""
+
+    size_mb: float
+    pixels: int

@@ -32,6 +32,8 @@ def test_root_is_results_and_cohort(monkeypatch):
         ("fingerprint", "preprocessed/dataset_fingerprint.json"),
         ("summary_cases", "summary/cases.csv"),
         ("summary_runs", "summary/runs.csv"),
+        ("summary_cohort", "summary/cohort.csv"),
+        ("report", "report.html"),
         ("tables", "tables"),
         ("figures", "figures"),
     ],

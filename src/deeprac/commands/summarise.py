@@ -1,10 +1,13 @@
-"""Verb summarise: all runs into summary/cases.csv and summary/runs.csv, or stress."""
+"""Verb summarise: all runs into summary/, with the cohort's description, or stress."""
 
 import argparse
 
 from deeprac.commands.arguments import add_config
 
-HELP = "Collect the metrics and costs of all selected runs into two tidy tables."
+HELP = (
+    "Collect the metrics and costs of all selected runs into two tidy tables, and "
+    "describe the cohort in a third."
+)
 EXAMPLE = "deeprac summarise --config results/demo/config.json"
 
 
@@ -19,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
+    from deeprac.evaluation.cohort import collect_cohort
     from deeprac.evaluation.summarise import collect_cases, collect_runs
     from deeprac.files import write_csv
     from deeprac.layout import Layout
@@ -33,3 +37,4 @@ def run(args: argparse.Namespace) -> None:
     cases, runs = collect_cases(config, layout), collect_runs(config, layout)
     write_csv(layout.summary_cases, cases)
     write_csv(layout.summary_runs, runs)
+    write_csv(layout.summary_cohort, collect_cohort(layout.cases_csv))

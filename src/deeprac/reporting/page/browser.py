@@ -1,0 +1,127 @@
+"""The case browser's content: which cases, as small volumes, within a budget."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from deeprac import volumes
+from deeprac.config import Config
+from deeprac.labels import Label
+from deeprac.layout import Layout
+from deeprac.reporting import formats
+from deeprac.reporting.figures.overlays import rank_cases
+from deeprac.reporting.page.document import Browser, CaseVolume
+from deeprac.reporting.page.volumes import (
+    encode,
+    kept_span,
+    shrink_factor,
+    shrink_image,
+    shrink_labels,
+    to_bytes,
+)
+from deeprac.reporting.slices import largest_slice, read_volume
+from deeprac.reporting.style import experiment_style
+
+
+def browse(
+    config: Config,
+    layout: Layout,
+    cases: pd.DataFrame,
+    cohort: pd.DataFrame,
+    *,
+    budget: int,
+) -> Browser:
+    """Embed as many cases as the budget holds, the most telling first.
+
+    Args:
+        config: The configuration of the cohort.
+        layout: Where volumes and predictions are.
+        cases: Columns of summary/cases.csv.
+        cohort: Columns of cohort/cases.csv, indexed by case.
+        budget: Bytes for all volumes together.
+    """
+    seed = config.run.seeds[0]
+    scored = cases[cases.seed == seed]
+    chosen = {}
+    for case in by_interest(scored):
+        volume = _case_volume(config, layout, scored, cohort.loc[case])
+        size = volume_bytes(volume)
+        if size <= budget:
+            chosen[case] = volume
+            budget -= size
+    names = sorted(scored.case.unique())
+    return Browser(
+        cases=tuple(chosen[case] for case in names if case in chosen),
+        left_out=tuple(case for case in names if case not in chosen),
+        experiments={
+            name: experiment_style(config, name).label
+            + f" ({config.experiments[name].matrix})"
+            for name in config.run.experiments
+        },
+        window=config.figures.window_hu,
+        span=kept_span(config.figures.window_hu),
+        unit="HU" if config.cohort.intensity == "hu" else "grey",
+        seed=seed,
+        dice=tuple(_dice(scored)),
+    )
+
+
+def by_interest(scored: pd.DataFrame) -> list[str]:
+    """All cases once: every experiment's worst, then median, then best, then the rest.
+
+    Args:
+        scored: Rows of one seed, columns of summary/cases.csv.
+    """
+    ranks = [rank_cases(rows) for _, rows in scored.groupby("experiment", sort=False)]
+    telling = pd.concat(ranks, ignore_index=True)
+    order = [
+        *(case for role in ("worst", "median", "best") for case in _of(telling, role)),
+        *sorted(scored.case.unique()),
+    ]
+    return list(dict.fromkeys(order))
+
+
+def volume_bytes(volume: CaseVolume) -> int:
+    """At most what a case adds to the page: base64 is ASCII, one byte a character."""
+    names = (volume.case, *volume.predictions)
+    texts = (volume.image, volume.reference, *volume.predictions.values())
+    return sum(map(len, texts)) + sum(10 + 6 * len(name) for name in names) + 200
+
+
+def _of(telling: pd.DataFrame, role: str) -> list[str]:
+    return telling[telling.role == role].case.tolist()
+
+
+def _dice(scored: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
+    """Dice as the browser shows it: case, experiment, label, percent."""
+    for row in scored.itertuples():
+        yield row.case, row.experiment, row.label, formats.percent(row.dice)
+
+
+def _case_volume(
+    config: Config, layout: Layout, scored: pd.DataFrame, row: pd.Series
+) -> CaseVolume:
+    image, geometry = volumes.read_volume(layout.cohort / row.image)
+    reference = read_volume(layout.cohort / row.label)
+    factor = shrink_factor(image.shape[1:], pixels=config.report.pixels)
+    x_mm, y_mm, z_mm = geometry.GetSpacing()
+    grid_mm = (x_mm * factor, y_mm * factor, z_mm)
+    window = config.figures.window_hu
+    steps, slope, low = to_bytes(shrink_image(image, factor), kept_span(window))
+    small = shrink_labels(reference, factor)
+    predictions = {}
+    for scores in scored[scored.case == row.case].itertuples():
+        run = layout.run(scores.experiment, scores.seed, scores.fold)
+        predicted = run / "predictions" / f"{row.case}.nii.gz"
+        if scores.experiment not in predictions:
+            voxels = shrink_labels(read_volume(predicted), factor)
+            predictions[scores.experiment] = encode(voxels, grid_mm)
+    return CaseVolume(
+        case=row.case,
+        image=encode(steps, grid_mm, slope=slope, intercept=low, shown=window),
+        reference=encode(small, grid_mm),
+        predictions=predictions,
+        size=steps.shape[::-1],
+        factor=factor,
+        start=largest_slice(small, by=(Label.TUMOUR, Label.KIDNEY)),
+    )

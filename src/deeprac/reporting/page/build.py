@@ -1,0 +1,159 @@
+"""From a document to the bytes of one HTML file."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import asdict
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from deeprac.reporting.page.document import Document, PageTable
+
+PACKAGE = "deeprac.reporting.page"
+SCRIPTS = (
+    "vendor/tabulator.min.js",
+    "vendor/niivue.umd.js",
+    "vendor/d3-array.min.js",
+    "vendor/d3-contour.min.js",
+    "static/tables.js",
+    "static/browser.js",
+    "static/page.js",
+)
+STYLES = ("vendor/tabulator_simple.min.css", "static/page.css")
+SOURCE_MAP = re.compile(r"(//# sourceMappingURL=\S+|/\*# sourceMappingURL=.*?\*/)\s*$")
+
+TABS = {
+    "overview": "Overview",
+    "cohort": "Cohort",
+    "results": "Results",
+    "statistics": "Statistics",
+    "cases": "Cases",
+    "figures": "Figures",
+    "browser": "Case browser",
+    "failures": "Failures",
+    "cost": "Cost",
+}
+"""Tabs of the page, in their order."""
+
+
+def render(document: Document) -> str:
+    """The page: equal documents give equal text, and nothing is loaded from outside.
+
+    Scripts and styles are allowed by their hashes alone, so that text from a cohort or
+    a configuration can never run, whatever it holds.
+    """
+    scripts = [_asset(name) for name in SCRIPTS]
+    styles = [_asset(name) for name in STYLES]
+    environment = Environment(
+        loader=PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        document=document,
+        tabs=TABS,
+        policy=_policy(scripts, styles),
+        scripts=[Markup(script) for script in scripts],
+        styles=[Markup(style) for style in styles],
+        vendored=_vendored(),
+        tables=[
+            (table.name, _json(_table_data(table)))
+            for tables in document.tables.values()
+            for table in tables
+        ],
+        browser=_json(_browser_data(document)),
+        volumes=[_json(asdict(case)) for case in document.browser.cases],
+        data_uri=_data_uri,
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    """A script or style of the package, without its pointer to a file beside it."""
+    text = files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
+    return SOURCE_MAP.sub("", text)
+
+
+def _policy(scripts: list[str], styles: list[str]) -> str:
+    """Content security policy of the page.
+
+    Tabulator sets widths as style attributes, hence style-src-attr; NiiVue reads its
+    fonts from data URIs.
+    """
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {_hashes(scripts)}",
+            f"style-src-elem {_hashes(styles)}",
+            "style-src-attr 'unsafe-inline'",
+            "img-src data: blob:",
+            "connect-src data: blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _hashes(texts: list[str]) -> str:
+    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
+
+
+def _json(content: Any) -> Markup:
+    """JSON that is safe inside a script element: no ``<`` can end it."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _table_data(table: PageTable) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "csv": table.csv,
+        "opens": table.opens,
+        "tall": table.tall,
+        "parts": [
+            {
+                "columns": [asdict(column) for column in part.columns],
+                "text": [[cell.text for cell in row] for row in part.rows],
+                "value": [[cell.value for cell in row] for row in part.rows],
+            }
+            for part in table.parts
+        ],
+    }
+
+
+def _browser_data(document: Document) -> dict[str, Any]:
+    """All of the case browser but its volumes, which have elements of their own."""
+    content = asdict(document.browser)
+    content["cases"] = [case.case for case in document.browser.cases]
+    return content
+
+
+def _vendored() -> list[dict[str, str]]:
+    """The packages whose code is part of the page, with the text of their licences."""
+    vendor = files(PACKAGE).joinpath("vendor")
+    entries = json.loads(vendor.joinpath("vendor.json").read_text(encoding="utf-8"))
+    packages = {entry["package"]: entry for entry in entries}
+    return [
+        entry
+        | {
+            "text": "\n".join(
+                vendor.joinpath(name).read_text(encoding="utf-8")
+                for name in entry["licence_files"]
+            )
+        }
+        for entry in packages.values()
+    ]
+
+
+def _data_uri(text: str, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"

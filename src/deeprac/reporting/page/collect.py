@@ -1,0 +1,97 @@
+"""Reads the declared outputs of a cohort and puts the document together."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from deeprac.config import Config
+from deeprac.errors import ConfigError
+from deeprac.evaluation.cohort import COHORT_COLUMNS
+from deeprac.evaluation.summarise import selected_runs
+from deeprac.evaluation.tidy import read_tidy
+from deeprac.files import read_json
+from deeprac.layout import Layout
+from deeprac.reporting.figures.catalogue import selected
+from deeprac.reporting.page.browser import browse
+from deeprac.reporting.page.build import render
+from deeprac.reporting.page.content import page_tables
+from deeprac.reporting.page.document import Browser, Document
+from deeprac.reporting.page.figures import embed
+from deeprac.reporting.page.identity import commands, config_text, identity, limits
+from deeprac.reporting.summary import Summary, read_summary
+
+MB = 10**6
+
+RELEASED = (
+    "A release holds metrics and records of runs, no CT and no segmentations: volumes "
+    "of patients may not be passed on with results, and the tables and figures need "
+    "none. Run the workflow on the cohort itself to browse its cases."
+)
+
+
+def report_page(config: Config, layout: Layout) -> str:
+    """The report page of a cohort as HTML, within the configured size.
+
+    Raises:
+        MetricsError: A table, figure, run or volume is missing or foreign.
+        ConfigError: ``report.size_mb`` does not even hold the page without volumes.
+    """
+    summary = read_summary(config, layout)
+    document = collect(config, layout, summary)
+    if getattr(config, "metrics", "computed") == "released":
+        return _checked(render(document), config)
+    empty = _checked(render(document), config)
+    budget = int(config.report.size_mb * MB) - len(empty.encode())
+    cohort = read_tidy(
+        layout.cases_csv, ("case", "image", "label"), remedy="Run `deeprac cohort`."
+    ).set_index("case", drop=False)
+    browser = browse(config, layout, summary.cases, cohort, budget=budget)
+    return _checked(render(replace(document, browser=browser)), config)
+
+
+def collect(config: Config, layout: Layout, summary: Summary) -> Document:
+    """Everything on the page but the volumes."""
+    runs = list(_runs(config, layout))
+    cohort = read_tidy(
+        layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
+    )
+    hashes = cohort[cohort.quantity == "cohort_hash"].set_index("statistic").value
+    return Document(
+        cohort=config.cohort.name,
+        extent=_extent(config, summary),
+        identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}"),
+        config=config_text(read_json(layout.config)),
+        commands=commands(config, runs),
+        limits=limits(config, runs),
+        tables=page_tables(config, summary, cohort),
+        figures=tuple(
+            embed(layout.figures, name, title=entry.title, caption=entry.name)
+            for name, entry in selected(config).items()
+        ),
+        browser=Browser(missing=RELEASED),
+    )
+
+
+def _runs(config: Config, layout: Layout) -> Iterator[dict[str, Any]]:
+    for key in selected_runs(config):
+        yield read_json(layout.run(key.experiment, key.seed, key.fold) / "run.json")
+
+
+def _extent(config: Config, summary: Summary) -> str:
+    cases = summary.cases
+    return (
+        f"n = {cases.patient.nunique()} patients, {cases.case.nunique()} cases; "
+        f"{len(config.run.experiments)} experiments, {len(summary.runs)} runs"
+    )
+
+
+def _checked(page: str, config: Config) -> str:
+    """The page, if it is no larger than it may be."""
+    size_mb = len(page.encode()) / MB
+    if size_mb > config.report.size_mb:
+        raise ConfigError(
+            f"report.size_mb is {config.report.size_mb:g}, but the report page has "
+            f"{size_mb:.1f} MB without any volume of its cases. Raise report.size_mb, "
+            "or select fewer experiments."
+        )
+    return page

@@ -1,0 +1,251 @@
+"""The tables on the page by tab, in their order."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.reporting import formats
+from deeprac.reporting.page.document import Column, PageTable
+from deeprac.reporting.page.failures import REASONS, counted, failures
+from deeprac.reporting.page.tables import (
+    Show,
+    csv_text,
+    from_frame,
+    from_table,
+    number,
+    text,
+)
+from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables import all_tables
+
+TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
+TAB_OF |= {"ranking": "statistics", "cost": "cost"}
+"""Tabs of the tables that are no results."""
+
+QUANTITY_TITLES = {
+    "age_years": "Age, years",
+    "size_x": "Size left-right, voxels",
+    "size_y": "Size anterior-posterior, voxels",
+    "size_z": "Slices",
+    "spacing_x_mm": "Spacing left-right, mm",
+    "spacing_y_mm": "Spacing anterior-posterior, mm",
+    "spacing_z_mm": "Slice spacing, mm",
+    "kidney_ml": "Kidney, ml",
+    "tumour_ml": "Tumour, ml",
+}
+
+SHOW: dict[str, Show] = {
+    "share": formats.percent,
+    "mm": lambda v: f"{v:.2f}",
+    "ml": lambda v: f"{v:.1f}",
+    "percent": lambda v: f"{v:.1f}",
+    "count": lambda v: f"{v:.0f}",
+}
+"""Formats of metrics by kind."""
+
+COST_FORMATS: dict[str, tuple[str, Show]] = {
+    "training_seconds": ("Training, s", lambda v: f"{v:.1f}"),
+    "epoch_seconds_median": ("Epoch, s", lambda v: f"{v:.1f}"),
+    "data_wait_share": ("Waiting for data, %", lambda v: formats.percent(v, digits=1)),
+    "gpu_peak_allocated_gib": ("GPU allocated, GiB", formats.gib),
+    "gpu_peak_reserved_gib": ("GPU reserved, GiB", formats.gib),
+    "host_peak_gib": ("Host, GiB", formats.gib),
+    "step_flops": ("FLOP per step, T", lambda v: formats.amount(v / 1e12)),
+    "step_saved_bytes": ("Saved, GiB per step", lambda v: formats.amount(v / 2**30)),
+    "parameters": ("Parameters", lambda v: f"{v:.0f}"),
+    "segments": ("Segments", lambda v: f"{v:.0f}"),
+}
+"""Titles and formats of the costs in runs.csv."""
+
+
+def page_tables(
+    config: Config, summary: Summary, cohort: pd.DataFrame
+) -> dict[str, tuple[PageTable, ...]]:
+    """All tables of the page.
+
+    Args:
+        config: The configuration of the cohort.
+        summary: Tidy tables of cases and runs.
+        cohort: Columns of summary/cohort.csv.
+
+    Returns:
+        Tables by tab.
+    """
+    tabs: dict[str, list[PageTable]] = {
+        "cohort": list(cohort_tables(cohort)),
+        "results": [],
+        "statistics": [],
+        "cases": [cases_table(summary.cases)],
+        "failures": list(
+            failure_tables(summary.cases, threshold=config.statistics.failure_dice)
+        ),
+        "cost": [],
+    }
+    for name, table in all_tables(config, summary).items():
+        tabs[TAB_OF.get(name, "results")].append(from_table(table))
+    tabs["cost"].append(runs_table(summary.runs))
+    return {tab: tuple(tables) for tab, tables in tabs.items()}
+
+
+def extent(cases: pd.DataFrame) -> str:
+    """What rows of cases.csv rest on.
+
+    Example:
+        >>> extent(pd.DataFrame({"patient": ["a", "a"], "case": ["1", "2"]}))
+        '2 rows. n = 1 patients, 2 cases.'
+    """
+    return (
+        f"{len(cases)} rows. n = {cases.patient.nunique()} patients, "
+        f"{cases.case.nunique()} cases."
+    )
+
+
+def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
+    """The cohort's distributions, and its tumours by side.
+
+    Args:
+        cohort: Columns of summary/cohort.csv.
+    """
+    counts = cohort[cohort.statistic == "n"].set_index("quantity").value
+    n = f"n = {counts['patients']} patients, {counts['cases']} cases."
+    wide = cohort[cohort.quantity.isin(QUANTITIES)].pivot(
+        index="quantity", columns="statistic", values="value"
+    )
+    known = [name for name in QUANTITIES if name in wide.index]
+    wide = wide.loc[known, list(STATISTICS)].astype(float).reset_index()
+    yield from_frame(
+        wide.assign(quantity=wide.quantity.map(QUANTITY_TITLES)),
+        (
+            text("quantity", "Quantity"),
+            number("n", "Cases with a value", lambda v: f"{v:.0f}"),
+            *(
+                number(key, title, formats.amount)
+                for key, title in (
+                    ("min", "Minimum"),
+                    ("median", "Median"),
+                    ("max", "Maximum"),
+                )
+            ),
+        ),
+        name="cohort",
+        title="Distributions over all cases of the cohort",
+        n=n,
+        csv=csv_text(cohort),
+    )
+    sides = cohort[cohort.quantity == "side"]
+    if len(sides):
+        yield from_frame(
+            sides.assign(value=sides.value.astype(int)),
+            (text("statistic", "Side of the tumour"), number("value", "Cases")),
+            name="sides",
+            title="Cases by side of the tumour",
+            n=n,
+        )
+
+
+def cases_table(cases: pd.DataFrame) -> PageTable:
+    """All rows of cases.csv with every metric."""
+    return from_frame(
+        cases,
+        tuple(_case_columns(cases)),
+        name="cases",
+        title="Every case, label and run",
+        n=extent(cases),
+        notes=(
+            "Empty labels: where neither reference nor prediction has the label, there "
+            "is no value; where only one has, overlap and surface Dice are 0 and "
+            "distances do not exist (nnU-Net's convention). NSD: surface Dice.",
+            "Shares in percent, as on all of this page; the downloaded file has them "
+            "between 0 and 1 at full precision. Filters of number columns take <, >, "
+            "<=, >=, = before a number, as shown; names are searched for what is "
+            "written.",
+        ),
+        opens=_opens(cases),
+        tall=True,
+    )
+
+
+def failure_tables(cases: pd.DataFrame, *, threshold: float) -> Iterator[PageTable]:
+    """Failures one by one, and how many there are."""
+    rows = failures(cases, threshold=threshold)
+    counts = counted(rows, cases)
+    yield from_frame(
+        counts,
+        (
+            text("experiment", "Experiment"),
+            text("label", "Label"),
+            number("n", "Rows (n)"),
+            *(number(reason, reason[0].upper() + reason[1:]) for reason in REASONS),
+        ),
+        name="failure_counts",
+        title="Number of failures by experiment and label",
+        n=extent(cases),
+        notes=(
+            "Missed: reference without prediction. False positive: prediction without "
+            "reference. Undefined: Dice does not exist, since neither has the label. "
+            f"Low Dice: below {formats.percent(threshold, digits=0)} %. Cut off: part "
+            "of the reference lies outside the network's input. One row of n is a "
+            "case of one fold and seed; a row can fail in several ways.",
+        ),
+    )
+    yield from_frame(
+        rows,
+        (text("reasons", "How it failed", frozen=True), *_case_columns(rows)),
+        name="failures",
+        title="Failures, worst first",
+        n=f"{len(rows)} of {len(cases)} rows failed; of n = "
+        f"{cases.patient.nunique()} patients, {rows.patient.nunique()} in some way.",
+        opens=_opens(rows),
+        tall=True,
+    )
+
+
+def runs_table(runs: pd.DataFrame) -> PageTable:
+    """What every run cost."""
+    shown = {name: entry for name, entry in COST_FORMATS.items() if name in runs}
+    return from_frame(
+        runs.assign(**{name: runs[name].astype(float) for name in shown}),
+        (
+            text("experiment", "Experiment"),
+            number("fold", "Fold"),
+            number("seed", "Seed"),
+            text("matrix_size", "Matrix"),
+            text("network_input_size", "Input"),
+            number("batch_size", "Batch", lambda v: f"{v:.0f}"),
+            number("training_patients", "Training patients", lambda v: f"{v:.0f}"),
+            *(number(name, title, show) for name, (title, show) in shown.items()),
+            text("device_name", "Device"),
+        ),
+        name="runs",
+        title="Cost of every run",
+        n=f"n = {len(runs)} runs.",
+        csv=csv_text(runs),
+        tall=True,
+        notes=(
+            "Training: all epochs with their validation, without start-up; epoch: "
+            "their median, without the first. Memory: "
+            "peak of the training process. Step: one training step at the run's real "
+            "sizes, counted and not timed; saved: tensors kept for the backward pass.",
+        ),
+    )
+
+
+def _opens(cases: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    return tuple(zip(cases.case, cases.experiment, strict=True))
+
+
+def _case_columns(cases: pd.DataFrame) -> Iterator[tuple[Column, Show]]:
+    yield text("experiment", "Experiment", frozen=True)
+    yield text("case", "Case", frozen=True)
+    yield text("label", "Label", frozen=True)
+    yield text("patient", "Patient")
+    yield number("fold", "Fold")
+    yield number("seed", "Seed")
+    for name, metric in METRICS.items():
+        if name in cases:
+            unit = "%" if metric.kind == "share" else metric.unit
+            title = f"{metric.title}, {unit}" if unit else metric.title
+            yield number(name, title, SHOW[metric.kind])

@@ -1,0 +1,161 @@
+"""What the report page holds, as plain data."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the run's identity: a term and everything that holds for it."""
+
+    term: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table on the page.
+
+    Attributes:
+        group: Heading that neighbouring columns share.
+        title: Heading.
+        number: Whether it is sorted by number and stands to the right.
+        key: Name of the column in the CSV file, where it is one.
+        frozen: Whether it stays when the table is scrolled to the side.
+    """
+
+    group: str
+    title: str
+    number: bool
+    key: str = ""
+    frozen: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is shown, and the full number or text behind it; None is missing."""
+
+    text: str
+    value: float | int | str | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns and rows of one grid, and what stands above it."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table that is sorted, filtered and downloaded on the page.
+
+    Attributes:
+        name: Identifier, the file name without ending.
+        title: Caption.
+        n: What it rests on: patients and cases.
+        parts: One grid, or several.
+        notes: Sentences below.
+        csv: Text of the CSV file; None where the grid itself is what is downloaded.
+        opens: Per row the case and experiment that its button shows in the case
+            browser; empty without buttons.
+        tall: Whether it is scrolled in a box of fixed height.
+    """
+
+    name: str
+    title: str
+    n: str
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+    csv: str | None = None
+    opens: tuple[tuple[str, str], ...] = ()
+    tall: bool = False
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure as a data URI with its caption (HTML) and its data (CSV)."""
+
+    name: str
+    title: str
+    uri: str
+    caption: str
+    csv: str
+
+
+@dataclass(frozen=True)
+class CaseVolume:
+    """One case of the case browser; volumes are base64 of gzipped NIfTI.
+
+    Attributes:
+        case: Name.
+        image: CT on the shrunken grid.
+        reference: Label map on that grid.
+        predictions: Label maps by experiment.
+        size: Columns, rows, slices of that grid.
+        factor: By which native columns and rows were divided.
+        start: Slice that is shown first: most tumour, else most kidney.
+    """
+
+    case: str
+    image: str
+    reference: str
+    predictions: dict[str, str]
+    size: tuple[int, int, int]
+    factor: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Browser:
+    """The case browser.
+
+    Attributes:
+        cases: The embedded cases.
+        left_out: Names of the cases that did not fit.
+        experiments: Labels of the experiments by name.
+        window: Displayed values, black and white.
+        span: Values that the volumes keep; beyond they are clipped.
+        unit: Of the values.
+        seed: Seed of the predictions.
+        dice: Dice per case, experiment and label: ``[case, experiment, label, text]``.
+        missing: Why there are no volumes; empty if there are.
+    """
+
+    cases: tuple[CaseVolume, ...] = ()
+    left_out: tuple[str, ...] = ()
+    experiments: dict[str, str] = field(default_factory=dict)
+    window: tuple[float, float] = (0.0, 1.0)
+    span: tuple[float, float] = (0.0, 1.0)
+    unit: str = ""
+    seed: int = 0
+    dice: tuple[tuple[str, str, str, str], ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Everything on the page.
+
+    Attributes:
+        cohort: Name of the cohort.
+        extent: Patients, cases, experiments, folds and seeds in one sentence.
+        identity: Who computed the numbers, with what.
+        config: The whole configuration as JSON text.
+        commands: How to compute them again, as shell commands.
+        limits: What the numbers do not say.
+        tables: By tab: cohort, results, statistics, cases, failures, cost.
+        figures: In their order.
+        browser: The case browser.
+    """
+
+    cohort: str
+    extent: str
+    identity: tuple[Fact, ...]
+    config: str
+    commands: str
+    limits: tuple[str, ...]
+    tables: dict[str, tuple[PageTable, ...]]
+    figures: tuple[PageFigure, ...]
+    browser: Browser

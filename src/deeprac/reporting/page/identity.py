@@ -1,0 +1,151 @@
+"""Who computed the numbers: facts, limits and commands from config and run.json."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from deeprac.config import Config
+from deeprac.reporting.page.document import Fact
+
+Run = Mapping[str, Any]
+
+UNKNOWN = "unknown"
+
+
+def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fact, ...]:
+    """Code, configuration, seeds, devices and versions; values that differ are listed.
+
+    Args:
+        config: The configuration of the cohort.
+        runs: Contents of run.json, one per run.
+        cohort_hash: SHA-256 that names the cohort, with what it covers.
+    """
+    runs = list(runs)
+    packages = sorted({name for run in runs for name in run.get("software", {})})
+    versions = (
+        f"{name} {' / '.join(_distinct(_version(run, name) for run in runs))}"
+        for name in packages
+    )
+    return (
+        Fact("Cohort", (f"{config.cohort.name}, format {config.cohort.format}",)),
+        Fact("Cohort hash (SHA-256)", (cohort_hash,)),
+        Fact("Commit of the code", _distinct(map(_commit, runs))),
+        Fact(
+            "Configuration (SHA-256)",
+            _distinct(run.get("config_sha256", UNKNOWN) for run in runs),
+        ),
+        Fact("Experiments", (f"{len(config.run.experiments)}",)),
+        Fact("Runs", (f"{len(runs)}, one per experiment, fold and seed",)),
+        Fact("Folds", (_folds(config),)),
+        Fact("Seeds", (_listed(config.run.seeds),)),
+        Fact("Device", _distinct(map(_device, runs))),
+        Fact("Operating system", _distinct(map(_platform, runs))),
+        Fact("Packages", tuple(versions) or (UNKNOWN,)),
+        Fact("Trained", (_period(runs),)),
+    )
+
+
+def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
+    """What the numbers do not say, from what the configuration and the runs are."""
+    states = [run["git"] for run in runs]
+    sentences = ["For research only: not a medical device."]
+    if config.cohort.format == "phantom":
+        sentences.append(
+            "The cases are phantoms, geometry and not anatomy: the results say nothing "
+            "about patients."
+        )
+    if len(config.run.folds) < config.splits.folds:
+        sentences.append(
+            f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
+            "numbers rest on a part of the cohort."
+        )
+    if len(config.run.seeds) == 1:
+        sentences.append(
+            "One seed: how much another training of the same method would differ is "
+            "not measured."
+        )
+    if any(state["commit"] is None for state in states):
+        sentences.append("The commit of the code is unknown for at least one run.")
+    if any(state["dirty"] for state in states):
+        sentences.append(
+            "At least one run was computed with uncommitted changes of the code: it "
+            "cannot be repeated from its commit alone."
+        )
+    if config.training.device == "cuda":
+        sentences.append(
+            "Training on a GPU is not deterministic to the last bit: a repetition "
+            "gives numbers within the spread over seeds, not the same file."
+        )
+    return (
+        *sentences,
+        "The paper's cohort is private: its numbers stand beside ours for orientation "
+        "and are not directly comparable.",
+        "Intervals are over patients. They do not hold the choice of hyper-parameters, "
+        "of the cohort or of the reference segmentations.",
+    )
+
+
+def commands(config: Config, runs: Iterable[Run]) -> str:
+    """Shell commands that compute the numbers again in a fresh clone."""
+    commits = sorted({run["git"]["commit"] or "" for run in runs} - {""})
+    name = config.cohort.name
+    gpu = " --resources gpu=1" if config.training.device == "cuda" else ""
+    checkout = [f"git checkout {commit}" for commit in commits[:1]]
+    if len(commits) > 1:
+        checkout.append(f"# other runs: {', '.join(commits[1:])}")
+    return "\n".join(
+        [
+            *checkout,
+            "make venv && source .venv/bin/activate",
+            f"# {name}.json: the configuration below, saved",
+            f"snakemake all --cores 8{gpu} --configfile {name}.json",
+        ]
+    )
+
+
+def config_text(content: Mapping[str, Any]) -> str:
+    """The configuration as it is saved, readable."""
+    return json.dumps(content, indent=2)
+
+
+def _commit(run: Run) -> str:
+    state = run["git"]
+    if state["commit"] is None:
+        return UNKNOWN
+    return f"{state['commit']} ({'uncommitted changes' if state['dirty'] else 'clean'})"
+
+
+def _device(run: Run) -> str:
+    kind, processor = run["device"]["type"], run["host"].get("processor", UNKNOWN)
+    return processor if kind == "cpu" else f"{run['device']['name']} ({processor})"
+
+
+def _platform(run: Run) -> str:
+    return run["host"].get("platform", UNKNOWN)
+
+
+def _version(run: Run, package: str) -> str:
+    return run.get("software", {}).get(package) or UNKNOWN
+
+
+def _folds(config: Config) -> str:
+    return (
+        f"{_listed(config.run.folds)}; {len(config.run.folds)} of "
+        f"{config.splits.folds} run"
+    )
+
+
+def _period(runs: list[Run]) -> str:
+    """First start and last stop of all segments; no other time is on the page."""
+    segments = [segment for run in runs for segment in run["segments"]]
+    starts = [segment["start"] for segment in segments if segment["start"]]
+    stops = [segment["stop"] for segment in segments if segment["stop"]]
+    return f"{min(starts)} to {max(stops)}" if starts and stops else UNKNOWN
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values)) or (UNKNOWN,)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)

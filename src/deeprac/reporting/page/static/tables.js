@@ -1,0 +1,206 @@
+"use strict";
+
+/* Tables: Tabulator over the JSON of the page. Text from the cohort only ever becomes
+   a text node. Sorting and filtering use the full values, not what is shown. */
+const Tables = (() => {
+  const data = new Map();
+  const grids = new Map();
+
+  const read = (name) => {
+    if (!data.has(name)) {
+      const element = document.getElementById(`data-${name}`);
+      data.set(name, JSON.parse(element.textContent));
+    }
+    return data.get(name);
+  };
+
+  const textElement = (text) => {
+    const span = document.createElement("span");
+    span.textContent = text;
+    return span;
+  };
+
+  const compare = (a, b) => {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    return String(a).localeCompare(String(b), "en", { numeric: true });
+  };
+
+  /* Missing values stay at the end in both directions. */
+  const sorter = (index) => (_a, _b, rowA, rowB, _column, direction) => {
+    const a = rowA.getData().value[index];
+    const b = rowB.getData().value[index];
+    if (a === null || b === null) {
+      const order = (a === null) - (b === null);
+      return direction === "asc" ? order : -order;
+    }
+    return compare(a, b);
+  };
+
+  /* "<50", ">=2", "=1" compare with the number that is shown; else a part of the text. */
+  const matches = (wanted, shown) => {
+    const comparison = /^\s*(<=|>=|<|>|=)\s*(-?\d+(\.\d+)?)\s*$/.exec(wanted);
+    if (!comparison) return shown.toLowerCase().includes(wanted.trim().toLowerCase());
+    const number = Number.parseFloat(shown);
+    if (Number.isNaN(number)) return false;
+    const limit = Number(comparison[2]);
+    return {
+      "<": number < limit,
+      "<=": number <= limit,
+      ">": number > limit,
+      ">=": number >= limit,
+      "=": number === limit,
+    }[comparison[1]];
+  };
+
+  const column = (entry, index, tall) => ({
+    title: entry.title,
+    titleFormatter: () => textElement(entry.title),
+    titleDownload: entry.key || entry.title,
+    field: `c${index}`,
+    hozAlign: entry.number ? "right" : "left",
+    headerHozAlign: entry.number ? "right" : "left",
+    formatter: (cell) => textElement(cell.getValue()),
+    sorter: sorter(index),
+    frozen: entry.frozen,
+    headerFilter: tall ? "input" : undefined,
+    headerFilterFunc: matches,
+    headerFilterPlaceholder: entry.number ? "< >" : "",
+    minWidth: entry.number && tall ? 74 : 40,
+    accessorDownload: (_value, row) => row.value[index],
+  });
+
+  const grouped = (columns, entries) => {
+    if (!entries.some((entry) => entry.group)) return columns;
+    const groups = [];
+    columns.forEach((definition, index) => {
+      const name = entries[index].group;
+      const last = groups[groups.length - 1];
+      if (last && name && last.name === name) last.columns.push(definition);
+      else groups.push({ name, columns: [definition] });
+    });
+    return groups.flatMap((group) =>
+      group.name
+        ? [
+            {
+              title: group.name,
+              titleFormatter: () => textElement(group.name),
+              headerHozAlign: "center",
+              columns: group.columns,
+            },
+          ]
+        : group.columns,
+    );
+  };
+
+  const opener = (table) => ({
+    title: "View",
+    field: "open",
+    headerSort: false,
+    download: false,
+    hozAlign: "center",
+    width: 70,
+    frozen: true,
+    formatter: (cell) => {
+      const [name, experiment] = table.opens[cell.getRow().getData().id];
+      if (!Browser.has(name)) return textElement("");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "open-case";
+      button.textContent = "Open";
+      button.setAttribute("aria-label", `Open ${name} in the case browser`);
+      button.addEventListener("click", () => Browser.show(name, experiment));
+      return button;
+    },
+  });
+
+  const build = (element) => {
+    const table = read(element.dataset.table);
+    const part = table.parts[Number(element.dataset.part)];
+    let columns = part.columns.map((entry, i) => column(entry, i, table.tall));
+    columns = grouped(columns, part.columns);
+    if (table.opens.length && Browser.any()) columns.unshift(opener(table));
+    const rows = part.text.map((texts, id) => {
+      const row = { id, value: part.value[id] };
+      texts.forEach((text, index) => (row[`c${index}`] = text));
+      return row;
+    });
+    const long = table.tall && rows.length > 15;
+    const grid = new Tabulator(element, {
+      data: rows,
+      columns,
+      layout: "fitDataTable",
+      height: long ? "560px" : false,
+      renderVertical: long ? "virtual" : "basic",
+      placeholder: "No rows",
+      columnHeaderSortMulti: true,
+      downloadEncoder: (content, type) => new Blob([content], { type }),
+    });
+    const shown = document.querySelector(`.shown[data-table="${table.name}"]`);
+    if (shown) {
+      grid.on("dataFiltered", (_filters, left) => {
+        shown.textContent = `${left.length} of ${rows.length} rows shown`;
+      });
+    }
+    grids.set(`${table.name}/${element.dataset.part}`, grid);
+    return new Promise((done) => grid.on("tableBuilt", done));
+  };
+
+  /* Tables of a hidden tab have no width: they are built when it opens. */
+  const buildIn = (panel) => {
+    const waiting = [...panel.querySelectorAll(".grid:not([data-built])")];
+    return Promise.all(
+      waiting.map((element) => {
+        element.dataset.built = "true";
+        return build(element);
+      }),
+    );
+  };
+
+  const ofTable = (name) =>
+    [...grids].filter(([key]) => key.startsWith(`${name}/`)).map(([, grid]) => grid);
+
+  const search = (name, wanted) => {
+    for (const grid of ofTable(name)) {
+      grid.setFilter((row) =>
+        Object.keys(row).some(
+          (key) => /^c\d+$/.test(key) && matches(wanted, row[key]),
+        ),
+      );
+    }
+  };
+
+  const save = (name, text) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = `${name}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+
+  const download = (name) => {
+    const table = read(name);
+    if (table.csv !== null) save(name, table.csv);
+    else ofTable(name)[0].download("csv", `${name}.csv`);
+  };
+
+  /* Filters the headers of a table, once its tab is open: {title: text}. */
+  const filter = (name, wanted) => {
+    const [grid] = ofTable(name);
+    const titles = read(name).parts[0].columns.map((entry) => entry.title);
+    grid.clearHeaderFilter();
+    for (const [title, text] of Object.entries(wanted)) {
+      grid.setHeaderFilterValue(`c${titles.indexOf(title)}`, text);
+    }
+  };
+
+  const connect = () => {
+    for (const input of document.querySelectorAll(".search")) {
+      input.addEventListener("input", () => search(input.dataset.table, input.value));
+    }
+    for (const button of document.querySelectorAll(".download")) {
+      button.addEventListener("click", () => download(button.dataset.table));
+    }
+  };
+
+  return { buildIn, connect, filter, ofTable };
+})();

@@ -1,0 +1,111 @@
+"""Tables of the page from the readable tables and from tidy data frames."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+
+from deeprac.reporting import formats
+from deeprac.reporting.page.document import Cell, Column, PageTable, Part
+from deeprac.reporting.render import LEFT
+from deeprac.reporting.tables import table
+
+Show = Callable[[Any], str]
+
+HOURS = re.compile(r"^(\d+)h(\d\d)$")
+MINUTES = re.compile(r"^(\d+)m(\d\d)$")
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+def leading_number(text: str) -> float | None:
+    """The number by which a cell is sorted; durations in seconds.
+
+    Example:
+        >>> leading_number("83.66 (7.88)"), leading_number("1h35"), leading_number("-")
+        (83.66, 5700.0, None)
+    """
+    for pattern, unit in ((HOURS, 3600), (MINUTES, 60)):
+        if found := pattern.match(text):
+            return float(int(found[1]) * unit + int(found[2]) * unit / 60)
+    found = NUMBER.search(text)
+    return float(found[0]) if found else None
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A tidy table as the file on disk has it: full precision, no index."""
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def from_table(source: table.Table) -> PageTable:
+    """A readable table: the text of its columns, sorted by the number in front."""
+    return PageTable(
+        name=source.name,
+        title=source.title,
+        n=_counted(source.rows),
+        parts=tuple(map(_part, source.parts)),
+        notes=source.notes,
+        csv=csv_text(source.rows),
+    )
+
+
+def _part(part: table.Part) -> Part:
+    texts = [[c.cell(row) for c in part.columns] for _, row in part.rows.iterrows()]
+    heads = [Column(c.group, c.name, number=c.name not in LEFT) for c in part.columns]
+    return Part(
+        columns=tuple(heads),
+        rows=tuple(
+            tuple(
+                Cell(text, leading_number(text) if head.number else text)
+                for text, head in zip(line, heads, strict=True)
+            )
+            for line in texts
+        ),
+        heading=part.heading,
+    )
+
+
+def _counted(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return "no rows"
+    lines = f"{len(rows)} row{'s' * (len(rows) != 1)}"
+    return f"{lines}. {table.extent_note(rows)}" if "n_patients" in rows else lines
+
+
+def from_frame(
+    frame: pd.DataFrame, columns: Iterable[tuple[Column, Show]], **rest: Any
+) -> PageTable:
+    """A tidy table: every cell keeps its full value beside the text that is shown.
+
+    Args:
+        frame: Tidy rows.
+        columns: Columns with the format of their cells, by ``Column.key``.
+        rest: Other fields of the table.
+    """
+    shown = tuple(columns)
+    lines = zip(*(_cells(frame[c.key], show) for c, show in shown), strict=True)
+    part = Part(columns=tuple(column for column, _ in shown), rows=tuple(lines))
+    return PageTable(parts=(part,), **rest)
+
+
+def _cells(values: pd.Series, show: Show) -> list[Cell]:
+    cells = []
+    for value in values.tolist():
+        missing = value is None or (isinstance(value, float) and math.isnan(value))
+        cells.append(
+            Cell(formats.MISSING, None) if missing else Cell(show(value), value)
+        )
+    return cells
+
+
+def text(key: str, title: str, *, frozen: bool = False) -> tuple[Column, Show]:
+    """A column of names."""
+    return Column("", title, number=False, key=key, frozen=frozen), str
+
+
+def number(
+    key: str, title: str, show: Show = str, *, group: str = ""
+) -> tuple[Column, Show]:
+    """A column of numbers."""
+    return Column(group, title, number=True, key=key), show
