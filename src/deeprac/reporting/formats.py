@@ -1,6 +1,7 @@
 """How numbers look in tables and figures; each format is defined once."""
 
 import math
+from collections.abc import Iterable
 
 MISSING = "-"
 
@@ -35,6 +36,65 @@ def mean_sd(mean: float, sd: float, *, digits: int = 2) -> str:
     if math.isnan(mean):
         return MISSING
     return f"{percent(mean, digits=digits)} ({percent(sd, digits=digits)})"
+
+
+DIGITS = {"share": 2, "mm": 2, "ml": 1, "percent": 1, "count": 2}
+"""Decimals by kind of metric; shares are shown in percent."""
+
+
+def metric(value: float, kind: str, *, signed: bool = False) -> str:
+    """Value of a metric by its kind.
+
+    Args:
+        value: The number as stored, NaN where there is none.
+        kind: ``kind`` of :class:`deeprac.evaluation.metrics.catalogue.Metric`.
+        signed: Whether positive numbers get a sign.
+
+    Example:
+        >>> metric(0.8712, "share"), metric(3.456, "mm"), metric(float("nan"), "ml")
+        ('87.12', '3.46', '-')
+    """
+    if math.isnan(value):
+        return MISSING
+    factor = 100 if kind == "share" else 1
+    return f"{factor * value:{'+' if signed else ''}.{DIGITS[kind]}f}"
+
+
+def metrics(template: str, values: Iterable[float], kind: str) -> str:
+    """Several values of a metric in one cell, or none of them.
+
+    Example:
+        >>> metrics("{} ({})", (0.8712, 0.05), "share")
+        '87.12 (5.00)'
+        >>> metrics("[{}, {}]", (float("nan"), float("nan")), "share")
+        '-'
+    """
+    texts = [metric(value, kind) for value in values]
+    return MISSING if texts[0] == MISSING else template.format(*texts)
+
+
+def p_value(value: float) -> str:
+    """P value with three decimals, small ones as a bound.
+
+    Example:
+        >>> p_value(0.0123), p_value(0.00002), p_value(float("nan"))
+        ('0.012', '<0.001', '-')
+    """
+    if math.isnan(value):
+        return MISSING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def whole(value: float) -> str:
+    """Number of patients; more than can be is spelled out.
+
+    Example:
+        >>> whole(12.0), whole(math.inf), whole(math.nan)
+        ('12', '>100,000', '-')
+    """
+    if math.isnan(value):
+        return MISSING
+    return ">100,000" if math.isinf(value) else f"{value:.0f}"
 
 
 def interval(low: float, high: float, *, digits: int = 2) -> str:

@@ -9,7 +9,20 @@ from deeprac.reporting.tables.table import Cell, Column, Part, Table
 Columns = tuple[Column, ...]
 
 LEFT = frozenset(
-    {"Augmentation", "Budget", "Crop", "Device", "Matrix", "Method", "Normaliser"}
+    {
+        "Augmentation",
+        "Budget",
+        "Claim",
+        "Crop",
+        "Device",
+        "Label",
+        "Matrix",
+        "Method",
+        "Normaliser",
+        "Reference",
+        "Verdict",
+        "Why",
+    }
 )
 """Columns of words; numbers stand to the right."""
 
@@ -24,7 +37,16 @@ LATEX_SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
+
+FLOAT_LINES = 70
+"""Lines that fit on one page; a longer table is set as blocks that break over pages."""
+
+BLOCK_LINES = 45
+"""Lines of a block, which itself never breaks."""
 
 
 def markdown(table: Table) -> str:
@@ -56,23 +78,56 @@ def _pipe_table(part: Part) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""Table to ``\input``; needs the packages booktabs and graphicx."""
-    notes = " ".join(escape_latex(note) for note in table.notes)
-    parts = "\n\n\\medskip\n".join(_tabular(part) for part in table.parts)
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs,graphicx}",
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{escape_latex(table.title)}}}",
-            rf"\label{{tab:deeprac-{table.name}}}",
-            parts,
-            "",
-            rf"\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}",
-            r"\end{table*}",
-            "",
-        ]
-    )
+    r"""Table to ``\input``; needs the packages booktabs and graphicx.
+
+    One that fits on a page is a ``table*``; a longer one is a sequence of blocks, each
+    under its own heading, that goes on over as many pages as it needs.
+    """
+    lines = sum(len(part.rows) for part in table.parts)
+    body = _float(table) if lines <= FLOAT_LINES else _blocks(table)
+    return "\n".join([r"% \usepackage{booktabs,graphicx}", *body, ""])
+
+
+def _float(table: Table) -> list[str]:
+    parts = []
+    for part in table.parts:
+        heading = rf"\textbf{{{escape_latex(part.heading)}}}\par\smallskip"
+        parts.append(f"{heading}\n" * bool(part.heading) + _tabular(part))
+    return [
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{escape_latex(table.title)}}}",
+        rf"\label{{tab:deeprac-{table.name}}}",
+        "\n\n\\medskip\n".join(parts),
+        "",
+        rf"\smallskip\parbox{{\linewidth}}{{\footnotesize {_notes(table)}}}",
+        r"\end{table*}",
+    ]
+
+
+def _blocks(table: Table) -> list[str]:
+    lines = [
+        r"\par\noindent\refstepcounter{table}"
+        rf"\label{{tab:deeprac-{table.name}}}%",
+        rf"\textbf{{Table~\thetable: {escape_latex(table.title)}}}\par",
+        rf"\smallskip\noindent{{\footnotesize {_notes(table)}\par}}",
+    ]
+    for part in table.parts:
+        for start in range(0, len(part.rows), BLOCK_LINES):
+            rows = part.rows.iloc[start : start + BLOCK_LINES]
+            more = " (continued)" if start else ""
+            heading = escape_latex(part.heading + more)
+            lines += [
+                r"\bigskip\noindent\begin{minipage}{\linewidth}",
+                rf"\textbf{{{heading}}}\par\smallskip\noindent",
+                _tabular(Part(part.columns, rows)),
+                r"\end{minipage}\par",
+            ]
+    return lines
+
+
+def _notes(table: Table) -> str:
+    return " ".join(escape_latex(note) for note in table.notes)
 
 
 def _tabular(part: Part) -> str:
@@ -81,14 +136,14 @@ def _tabular(part: Part) -> str:
     heads = [
         rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(name)}}}" for name, span in groups
     ]
+    grouped = [" & ".join(heads) + r" \\", _rules_below_groups(groups)]
     spec = "".join("l" if left else "r" for left in _is_left(columns))
     return "\n".join(
         [
             r"\resizebox{\linewidth}{!}{%",
             rf"\begin{{tabular}}{{{spec}}}",
             r"\toprule",
-            " & ".join(heads) + r" \\",
-            _rules_below_groups(groups),
+            *(grouped if any(name for name, _ in groups) else []),
             _latex_row([column.name for column in columns]),
             r"\midrule",
             *[_latex_row(row) for row in rows],
@@ -153,8 +208,11 @@ def _latex_row(cells: list[str]) -> str:
     return " & ".join(escape_latex(cell) for cell in cells) + r" \\"
 
 
+MARKDOWN_SPECIAL = {"\\": r"\\", "|": r"\|", "<": "&lt;", ">": "&gt;", "\n": " "}
+
+
 def _escape_markdown(text: str) -> str:
-    return text.replace("|", "\\|")
+    return "".join(MARKDOWN_SPECIAL.get(character, character) for character in text)
 
 
 def _flat_name(column: Column) -> str:

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from deeprac.config import Config, Experiment
+from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
-from deeprac.evaluation.statistics.patients import differences, patient_means
+from deeprac.evaluation.statistics.patients import differences, in_order, patient_means
 from deeprac.evaluation.statistics.power import (
     ALPHA,
     detectable_difference,
@@ -82,7 +83,8 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         config: The configuration of the cohort.
-        cases: Columns of summary/cases.csv.
+        cases: Columns of summary/cases.csv; ``statistics.empty_labels`` decides what
+            empty labels count.
 
     Returns:
         One row per comparison, pair of experiments and label, in the order of the
@@ -90,6 +92,7 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
         A comparison whose methods meet nowhere has one row with the verdict ``not run``
         and the reason. Dice as shares in 0..1.
     """
+    cases = in_order(with_convention(cases, config.statistics.empty_labels))
     scores = patient_means(cases, METRIC, "experiment", "label")
     meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
     samples = [_differences(scores, meeting) for meeting in meetings]
@@ -272,13 +275,15 @@ def _verdict(row: Any) -> tuple[str, str]:
 def _non_inferiority(row: Any) -> tuple[str, str]:
     """Non-inferior where test and interval agree: a few failures move only the mean."""
     p = f"p after Holm {row.p_holm:.3g}"
+    low, high, limit = (
+        f"{100 * end:+.2f} points" for end in (row.low, row.high, -row.margin)
+    )
     if row.n < 2:
         return INCONCLUSIVE, "one patient has no interval"
-    ends = f"interval from {100 * row.low:+.2f} to {100 * row.high:+.2f} points"
     if row.high <= -row.margin:
-        return INFERIOR, f"{ends}, all of it beyond the margin"
+        return INFERIOR, f"upper end {high}, not above {limit}"
     if row.low <= -row.margin:
-        return INCONCLUSIVE, f"{ends}, reaches beyond the margin"
+        return INCONCLUSIVE, f"lower end {low}, not above {limit}"
     if not row.p_holm < ALPHA:
-        return INCONCLUSIVE, f"{ends}, but {p} is not below {ALPHA}"
-    return NOT_INFERIOR, f"{ends}, {p}"
+        return INCONCLUSIVE, f"{p}, not below {ALPHA}"
+    return NOT_INFERIOR, f"lower end {low}, above {limit}; {p}"

@@ -13,6 +13,12 @@ ROUNDING = 12
 """Decimals of a difference; what lies below is rounding, and would break ties."""
 
 
+def in_order(cases: pd.DataFrame) -> pd.DataFrame:
+    """Rows of summary/cases.csv in one order: sums of floats depend on it."""
+    keys = ["experiment", "label", "patient", "case", "seed", "fold"]
+    return cases.sort_values(keys, ignore_index=True)
+
+
 def patient_means(cases: pd.DataFrame, column: str, *keys: str) -> pd.DataFrame:
     """Mean of a column for each patient: over the patient's cases, then over seeds.
 

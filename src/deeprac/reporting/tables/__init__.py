@@ -1,10 +1,16 @@
 """All tables of a cohort, one module each kind."""
 
 from deeprac.config import Config
+from deeprac.evaluation.metrics.conventions import with_convention
+from deeprac.evaluation.statistics.patients import in_order
 from deeprac.reporting.aggregate import experiment_rows
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.comparisons import comparisons_table
+from deeprac.reporting.tables.cost import cost_table
 from deeprac.reporting.tables.ladder import ladder_table
 from deeprac.reporting.tables.paper import build_tables
+from deeprac.reporting.tables.ranking import ranking_table
+from deeprac.reporting.tables.statistics import statistics_table
 from deeprac.reporting.tables.table import Table
 
 
@@ -15,7 +21,15 @@ def all_tables(config: Config, summary: Summary) -> dict[str, Table]:
         config: The configuration of the cohort.
         summary: Its results.
     """
-    rows = experiment_rows(config, summary.cases, summary.runs)
-    tables = build_tables(rows, cohort=config.cohort.name)
-    ladder = ladder_table(config, rows, summary.cases)
-    return {table.name: table for table in (*tables.values(), ladder)}
+    cases = with_convention(summary.cases, config.statistics.empty_labels)
+    cases = in_order(cases)
+    rows = experiment_rows(config, cases, summary.runs)
+    tables = (
+        *build_tables(config, rows).values(),
+        ladder_table(config, rows, cases),
+        statistics_table(config, rows, cases),
+        comparisons_table(config, rows, cases),
+        ranking_table(config, rows, cases),
+        cost_table(config, rows, summary.runs),
+    )
+    return {table.name: table for table in tables}

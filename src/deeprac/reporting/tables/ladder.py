@@ -22,6 +22,7 @@ from deeprac.reporting.tables.table import (
     Part,
     Table,
     conditions_note,
+    convention_note,
     extent_note,
     row_columns,
 )
@@ -102,7 +103,7 @@ def ladder_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Tab
         f"{config.cohort.name}.",
         rows=ladder,
         parts=(Part(_results(), ladder), Part(_details(), ladder)),
-        notes=(*extent, *NOTES),
+        notes=(*extent, *NOTES, convention_note(config)),
     )
 
 

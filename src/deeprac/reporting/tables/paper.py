@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from deeprac.config import Config
 from deeprac.reporting import formats
 from deeprac.reporting.published import read_published
 from deeprac.reporting.tables.table import (
@@ -11,6 +12,7 @@ from deeprac.reporting.tables.table import (
     Part,
     Table,
     conditions_note,
+    convention_note,
     extent_note,
     row_columns,
     twice,
@@ -26,12 +28,12 @@ TITLES = {
 """Tables by file name; table1 and table2 follow the paper."""
 
 
-def build_tables(rows: pd.DataFrame, *, cohort: str) -> dict[str, Table]:
+def build_tables(config: Config, rows: pd.DataFrame) -> dict[str, Table]:
     """The paper's tables 1 and 2 and the table of all experiments.
 
     Args:
+        config: The configuration of the cohort.
         rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
-        cohort: Name of the cohort.
 
     Returns:
         Tables by file name.
@@ -46,13 +48,13 @@ def build_tables(rows: pd.DataFrame, *, cohort: str) -> dict[str, Table]:
     return {
         name: Table(
             name=name,
-            title=f"{TITLES[name]}. Cohort {cohort}.",
+            title=f"{TITLES[name]}. Cohort {config.cohort.name}.",
             rows=chosen[name][0],
             parts=(
                 Part(_results(chosen[name][0]), chosen[name][0]),
                 Part(_details(), chosen[name][0]),
             ),
-            notes=_notes(chosen[name][0], not_run=chosen[name][1]),
+            notes=_notes(config, chosen[name][0], not_run=chosen[name][1]),
         )
         for name in ("table1", "table2", "all")
     }
@@ -137,7 +139,9 @@ def _budget(row: pd.Series) -> str:
     return f"{row.optimiser}, {row.epochs:.0f} x {row.iterations_per_epoch:.0f}"
 
 
-def _notes(rows: pd.DataFrame, *, not_run: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(
+    config: Config, rows: pd.DataFrame, *, not_run: tuple[str, ...]
+) -> tuple[str, ...]:
     notes = []
     if not_run:
         notes.append(f"Rows of the paper that were not run: {', '.join(not_run)}.")
@@ -146,9 +150,8 @@ def _notes(rows: pd.DataFrame, *, not_run: tuple[str, ...]) -> tuple[str, ...]:
     return (
         *notes,
         "Dice: mean (SD) over patients in percent, out of fold; cases of one patient "
-        "are averaged first, then seeds. Scored patients: where "
-        "reference and prediction are both empty, Dice is undefined and "
-        "left out; where exactly one is empty it is 0.",
+        "are averaged first, then seeds. Scored patients: those with a Dice.",
+        convention_note(config),
         "Coverage: smallest share of a case's reference label inside the network "
         "input. Time: training, mean over the runs. Memory: peak of the training "
         "process, on a GPU what PyTorch reserved, else resident host memory. Step: one "

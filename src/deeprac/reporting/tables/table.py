@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from deeprac.config import Config
+
 Cell = Callable[[pd.Series], str]
 """Makes the text of one cell from a row of the tidy table."""
 
@@ -83,6 +85,21 @@ def row_columns() -> tuple[Column, ...]:
     )
 
 
+IDENTITY = ("matrix_size", "batch_size", "network_input_size", "method_label")
+"""What :func:`row_columns` read."""
+
+
+def identified(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add what says which experiment a row is.
+
+    Args:
+        table: Has the column experiment.
+        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
+    """
+    names = [name for name in IDENTITY if name not in table]
+    return table.join(rows.set_index("experiment")[names], on="experiment")
+
+
 def twice(cell: Cell) -> tuple[Cell, Cell]:
     """The same text everywhere."""
     return cell, cell
@@ -113,3 +130,34 @@ def conditions_note(rows: pd.DataFrame) -> str:
         )
     )
     return f"Device: {devices}. Budget: {budgets}."
+
+
+CONVENTIONS = {
+    "nnunet": "nnU-Net's convention: where reference and prediction are both empty, "
+    "Dice and surface Dice are undefined and left out",
+    "kits23": "KiTS23's convention: where reference and prediction are both empty, "
+    "Dice and surface Dice are 1",
+}
+
+
+def convention_note(config: Config) -> str:
+    """What empty labels count in a table."""
+    name = config.statistics.empty_labels
+    return (
+        f"Empty labels (statistics.empty_labels: {name}): {CONVENTIONS[name]}; where "
+        "exactly one is empty they are 0; distances are undefined where either is."
+    )
+
+
+SMALL = 50
+"""Patients below which bootstrap intervals of a mean are known to be too narrow."""
+
+
+def small_note(n_patients: int) -> tuple[str, ...]:
+    """A warning where the cohort is small."""
+    if n_patients >= SMALL:
+        return ()
+    return (
+        f"Fewer than {SMALL} patients: bootstrap intervals are narrower than they "
+        "should be, and ranks and p values change with a few patients.",
+    )

@@ -1,0 +1,145 @@
+"""What each experiment reached: one row per experiment, label and metric."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deeprac.evaluation.metrics.catalogue import METRICS, Metric
+from deeprac.evaluation.metrics.regions import regions_titled
+from deeprac.evaluation.statistics.estimates import NAN, mean_intervals
+from deeprac.evaluation.statistics.patients import in_order
+
+DESCRIBED_COLUMNS = (
+    "experiment",
+    "label",
+    "metric",
+    "n",
+    "n_undefined",
+    "mean",
+    "sd",
+    "low",
+    "high",
+    "median",
+    "quartile_1",
+    "quartile_3",
+    "worst_5_percent",
+    "failures",
+    "failure_rate",
+    "n_seeds",
+    "seed_sd",
+    "n_folds",
+    "fold_sd",
+    "n_empty_reference",
+    "false_positive_ml",
+)
+
+KEYS = ["experiment", "label"]
+COUNTS = ("n", "n_undefined", "failures", "n_seeds", "n_folds", "n_empty_reference")
+EXTENT = ("n_seeds", "n_folds", "n_empty_reference", "false_positive_ml")
+SPREADS = ("seed_sd", "fold_sd")
+
+WORST = 0.05
+"""Share of the patients that do worse than ``worst_5_percent``."""
+
+
+def describe(
+    cases: pd.DataFrame, experiments: Sequence[str], *, failure_dice: float
+) -> pd.DataFrame:
+    """Describe every metric of every experiment over patients.
+
+    Args:
+        cases: Columns of summary/cases.csv in the wanted convention of empty labels,
+            rows in any order.
+        experiments: Names, in the order of the rows.
+        failure_dice: A patient whose Dice is below it counts as a failure.
+
+    Returns:
+        Columns ``DESCRIBED_COLUMNS`` (explained in ``config/README.md``), ordered by
+        experiment, label and metric, numbers in the unit of the metric. A metric that a
+        label never has (lesions of the kidney, for instance) has no rows; a label that
+        the whole cohort lacks keeps those of every metric, with n = 0.
+    """
+    metrics = [metric for name, metric in METRICS.items() if name in cases]
+    names = [metric.name for metric in metrics]
+    cases = in_order(cases)
+    values = _mean(cases, names, "patient", "seed").groupby([*KEYS, "patient"]).mean()
+    extent = _extent(cases, names)
+    labels = [region.title for region in regions_titled(cases.label)]
+    rows, samples = [], []
+    for key in product(experiments, labels):
+        if key not in extent.index:
+            continue
+        for metric in metrics:
+            mine = values.loc[key, metric.name].to_numpy(float)
+            samples.append(mine)
+            row = {"experiment": key[0], "label": key[1], "metric": metric.name}
+            row |= _described(mine, metric, failure_dice)
+            row |= extent.loc[key, list(EXTENT)].to_dict()
+            row |= {sd: extent.loc[key, f"{sd}/{metric.name}"] for sd in SPREADS}
+            rows.append(row)
+    for row, mean in zip(rows, mean_intervals(samples), strict=True):
+        row |= {"n": mean.n, "mean": mean.value, "low": mean.low, "high": mean.high}
+    table = pd.DataFrame(rows, columns=list(DESCRIBED_COLUMNS))
+    return _without_foreign(table.astype(dict.fromkeys(COUNTS, "Int64")))
+
+
+def _mean(cases: pd.DataFrame, names: list[str], *groups: str) -> pd.DataFrame:
+    return cases.groupby([*KEYS, *groups])[names].mean()
+
+
+def _extent(cases: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """What all metrics of an experiment and label share, and spreads of each metric."""
+    runs = cases.groupby(KEYS)[["seed", "fold"]].nunique()
+    empty = cases[cases.reference_volume_ml == 0].groupby([*KEYS, "patient"])
+    false_positives = empty.volume_ml.mean().groupby(KEYS)
+    seeds = _mean(cases, names, "seed", "patient").groupby([*KEYS, "seed"]).mean()
+    folds = _mean(cases, names, "fold", "patient", "seed")
+    for group in ("patient", None):
+        folds = folds.groupby([*KEYS, "fold", *filter(None, [group])]).mean()
+    table = pd.DataFrame(
+        {
+            "n_seeds": runs.seed,
+            "n_folds": runs.fold,
+            "n_empty_reference": false_positives.size(),
+            "false_positive_ml": false_positives.mean(),
+        }
+    ).fillna({"n_empty_reference": 0})
+    spreads = {"seed_sd": seeds, "fold_sd": folds}
+    return table.join(
+        [
+            means.groupby(KEYS).std(ddof=1).add_prefix(f"{name}/")
+            for name, means in spreads.items()
+        ]
+    )
+
+
+def _described(
+    values: NDArray, metric: Metric, failure_dice: float
+) -> dict[str, float]:
+    """Numbers over patients; NaN where no patient has a value, or too few."""
+    present = np.sort(values[~np.isnan(values)])
+    n = len(present)
+    quartiles = np.quantile(present, [0.25, 0.5, 0.75]) if n else [NAN] * 3
+    worst = {"high": WORST, "low": 1 - WORST}.get(metric.better)
+    judged = metric.name == "dice" and n > 0
+    failures = int(np.sum(present < failure_dice)) if judged else NAN
+    return {
+        "n_undefined": len(values) - n,
+        "sd": np.std(present, ddof=1) if n > 1 else NAN,
+        **dict(zip(("quartile_1", "median", "quartile_3"), quartiles, strict=True)),
+        "worst_5_percent": np.quantile(present, worst) if worst and n else NAN,
+        "failures": failures,
+        "failure_rate": failures / n if judged else NAN,
+    }
+
+
+def _without_foreign(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out metrics that a label never has although references show it."""
+    by = ["label", "metric"]
+    never = table.n.groupby([table[key] for key in by]).transform("sum") == 0
+    patients = table.n + table.n_undefined
+    seen = (table.n_empty_reference < patients).groupby(table.label).transform("any")
+    return table[~(never & seen)].reset_index(drop=True)

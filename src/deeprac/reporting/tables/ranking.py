@@ -1,0 +1,136 @@
+"""How stable the ranking of the experiments is over patients."""
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.regions import regions_titled
+from deeprac.evaluation.statistics.patients import patient_means
+from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
+from deeprac.reporting import formats
+from deeprac.reporting.tables.table import (
+    Column,
+    Part,
+    Table,
+    convention_note,
+    extent_note,
+    identified,
+    row_columns,
+    small_note,
+)
+
+RANKED = ("dice", "nsd_2mm")
+"""Metrics that rank. Both are 0 where a prediction is empty; distances are undefined
+there, and would rank a method better for finding nothing."""
+
+COLUMNS = (
+    "label",
+    "metric",
+    "experiment",
+    "n",
+    "n_left_out",
+    "mean",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "p_rank_1",
+    "kendall_tau",
+    "kendall_tau_low",
+    "kendall_tau_high",
+)
+
+NOTES = (
+    "Experiments with all training patients, ranked by their mean over the patients "
+    "that all of them have a value for (n). Patients are resampled 10,000 times and "
+    "the experiments ranked anew: range of 95 % of the ranks, and share of the "
+    "resamples in which an experiment is first (equals share the better rank).",
+    "Kendall's tau: agreement of the ranking with those of the resamples, median and "
+    "range of 95 %; 1 is the same order.",
+)
+
+
+def ranking_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Table:
+    """Ranks with their uncertainty.
+
+    Args:
+        config: The configuration of the cohort.
+        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
+        cases: Columns of summary/cases.csv in the configuration's convention.
+
+    Returns:
+        One row per label, metric and experiment, columns ``COLUMNS``, best first; to
+        read, one part per label and metric.
+    """
+    everyone = [
+        name
+        for name in rows.experiment
+        if config.experiments[name].training_patients is None
+    ]
+    mine = cases[cases.experiment.isin(everyone)]
+    ranked, parts = [], []
+    for region in regions_titled(cases.label):
+        for metric in (METRICS[name] for name in RANKED if name in cases):
+            table = _ranked(mine[mine.label == region.title], everyone, metric.name)
+            table.insert(0, "label", region.title)
+            if table["n"].any():
+                heading = f"{metric.title}: {region.title.replace('_', ' ')}"
+                heading += f", Kendall's tau {_tau(table)}"
+                parts.append(Part(_columns(), identified(table, rows), heading))
+            ranked.append(table)
+    return Table(
+        name="ranking",
+        title=f"Ranking of the experiments and its stability. Cohort "
+        f"{config.cohort.name}.",
+        rows=pd.concat(ranked, ignore_index=True)[list(COLUMNS)],
+        parts=tuple(parts),
+        notes=(
+            extent_note(rows),
+            *NOTES,
+            convention_note(config),
+            *small_note(rows.n_patients.max()),
+        ),
+    )
+
+
+def _ranked(cases: pd.DataFrame, experiments: list[str], metric: str) -> pd.DataFrame:
+    scores = patient_means(cases, metric, "experiment")
+    order = {name: i for i, name in enumerate(experiments)}
+    scores = scores.sort_values(
+        "experiment", key=lambda names: names.map(order), kind="stable"
+    )
+    table = bootstrap_ranks(scores, column=metric)
+    tau = kendall_tau(scores, column=metric)
+    return table.assign(
+        metric=metric,
+        kendall_tau=tau.value,
+        kendall_tau_low=tau.low,
+        kendall_tau_high=tau.high,
+    ).sort_values("rank", kind="stable", ignore_index=True)
+
+
+def _tau(table: pd.DataFrame) -> str:
+    first = table.iloc[0]
+    low, high = (formats.ratio(first[f"kendall_tau_{end}"]) for end in ("low", "high"))
+    return f"{formats.ratio(first.kendall_tau)} [{low}, {high}]"
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column("", "Rank", lambda r: formats.whole(r["rank"])),
+        *row_columns(),
+        Column("Patients", "n", lambda r: f"{r.n}"),
+        Column("Patients", "left out", lambda r: f"{r.n_left_out}"),
+        Column("", "Mean, %", lambda r: formats.percent(r["mean"])),
+        Column("Ranks of resamples", "95 %", _range),
+        Column("Ranks of resamples", "first, %", _first),
+    )
+
+
+def _first(row: pd.Series) -> str:
+    return formats.percent(row.p_rank_1, digits=1)
+
+
+def _range(row: pd.Series) -> str:
+    if pd.isna(row.rank_low):
+        return formats.MISSING
+    return f"{row.rank_low:.0f} to {row.rank_high:.0f}"
