@@ -9,7 +9,7 @@ from deeprac.labels import FOREGROUND
 from deeprac.reporting.style import CONTOURS, FAINT
 
 Extent = tuple[float, float, float, float]
-MARK = {"color": "white", "fontsize": 8, "fontweight": "bold"}
+MARK = {"color": "white", "fontsize": 6.5, "fontweight": "bold"}
 
 
 def show(

@@ -74,6 +74,13 @@ def _with_method(wanted: Callable[[Method], bool]) -> Condition:
     return shown
 
 
+def _compares(config: Config) -> bool:
+    """Whether two methods meet at a matrix."""
+    rows = {config.experiments[name] for name in config.run.experiments}
+    pairs = {(row.matrix, row.method) for row in rows}
+    return len(pairs) > len({matrix for matrix, _ in pairs})
+
+
 def _stressed(config: Config) -> bool:
     return bool(config.stress.experiments)
 
@@ -93,6 +100,14 @@ NEEDS = {"summary", "diagnostics", "stress", "curves", "volumes"}
 
 _ENTRIES = (
     _entry("dice_by_method", "Dice per case by method"),
+    _entry(
+        "paired_differences",
+        "Paired differences of Dice between methods",
+        shown=_compares,
+    ),
+    _entry("significance", "Which methods differ significantly", shown=_compares),
+    _entry("ranking", "Reliability of the ranking", shown=_compares),
+    _entry("bland_altman", "Agreement of tumour volume (Bland-Altman)"),
     _entry("time_vs_dice", "Training time against Dice"),
     _entry("memory", "Memory"),
     _entry("training_curves", "Training curves", "summary curves"),

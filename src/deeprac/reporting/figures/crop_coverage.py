@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from deeprac.reporting.figures.front_end import (
+from deeprac.reporting.figures.rows import (
+    ROW_INCHES,
     draw_rows,
     row_names,
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import crops
-from deeprac.reporting.style import INK, MethodStyle, add_caption
+from deeprac.reporting.style import INK, WIDTH, MethodStyle, add_caption
 
 NAME = "crop_coverage"
 COLUMNS = (
@@ -41,7 +42,7 @@ def make(sources: Sources) -> list[Drawing]:
     styles = shown_experiments(sources.config, crops)
     table = sources.diagnostics()
     data = table.loc[table.experiment.isin(styles), list(COLUMNS)]
-    figure = Figure(figsize=(10.5, 1.5 + 0.42 * len(styles)))
+    figure = Figure(figsize=(WIDTH, 0.8 + ROW_INCHES * len(styles)))
     ax = figure.subplots()
     draw(data, styles, ax=ax)
     draw_rows(row_names(sources.config, styles), ax=ax)
@@ -70,12 +71,12 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         percent = 100 * mine.coverage
         sns.scatterplot(
             x=percent, y=[y] * len(mine), color=style.colour, marker=style.marker,
-            s=30, alpha=0.6, linewidth=0.3, ax=ax, zorder=2, clip_on=False,
+            s=14, alpha=0.6, linewidth=0.3, ax=ax, zorder=2, clip_on=False,
         )  # fmt: skip
         ax.annotate(
             f"{int(mine.missed.sum())} missed, {(percent < REQUIRED).sum()} below "
             f"{REQUIRED:g} %, n = {len(mine)}; side {mine.crop_side.median():.2f}",
-            (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+            (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=6,
         )  # fmt: skip
     ax.axvline(REQUIRED, color=INK, linewidth=1, linestyle="--", zorder=1)
     ax.set_xlim(-2, 100)

@@ -7,43 +7,51 @@ from matplotlib.figure import Figure
 
 from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
+from deeprac.reporting.figures.rows import (
+    ROW_INCHES,
+    all_experiments,
+    by_matrix,
+    draw_rows,
+    row_names,
+)
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
     FAINT,
     INK,
+    WIDTH,
     MethodStyle,
     add_caption,
-    experiment_style,
     matrix_title,
-    of_matrix,
-    used_matrices,
 )
+
+MOST_JOINED = 8
+"""Experiments up to which lines join a case: with more they hide the points."""
 
 
 def make(sources: Sources) -> list[Drawing]:
-    """One panel per label and matrix."""
+    """One panel per label and matrix, one row per experiment."""
     config = sources.config
-    matrices = used_matrices(config)
-    counts = [len(of_matrix(config, matrix)) for matrix in matrices]
-    figure = Figure(figsize=(1.2 + 1.35 * sum(counts), 6.4))
+    groups = by_matrix(config, all_experiments(config))
+    heights = [len(group) + 1 for group in groups.values()]
+    figure = Figure(figsize=(WIDTH, 0.8 + (0.06 + ROW_INCHES) * sum(heights)))
     axes = figure.subplots(
-        len(FOREGROUND), len(matrices), sharey="row", sharex="col", squeeze=False,
-        width_ratios=counts,
+        len(groups), len(FOREGROUND), sharex="col", sharey="row", squeeze=False,
+        height_ratios=heights,
     )  # fmt: skip
     data = case_dice(foreground_rows(sources.summary.cases))
-    for row, label in enumerate(FOREGROUND):
-        for column, matrix in enumerate(matrices):
-            ax = axes[row, column]
-            styles = {e: experiment_style(config, e) for e in of_matrix(config, matrix)}
+    for line, (matrix, styles) in zip(axes, groups.items(), strict=True):
+        for ax, label in zip(line, FOREGROUND, strict=True):
             draw(data[data.label == label.title], styles, ax=ax)
-            ax.set_ylim(*_limits(data[data.label == label.title].dice_percent))
-            ax.set_ylabel(f"{label.title.capitalize()} Dice, %" if column == 0 else "")
-            if row == 0:
-                ax.set_title(matrix_title(config, matrix))
+            ax.set_xlim(*_limits(data[data.label == label.title].dice_percent))
+        draw_rows(row_names(config, styles), ax=line[0])
+        line[0].set_title(matrix_title(config, matrix), loc="left")
+    for ax, label in zip(axes[-1], FOREGROUND, strict=True):
+        ax.set_xlabel(f"{label.title.capitalize()} Dice, %")
+    joined = "; grey lines join a case" if max(heights) <= MOST_JOINED + 1 else ""
     add_caption(
         figure,
-        f"{sources.extent}. Points: cases, out of fold, mean over seeds; grey lines "
-        "join a case. Bars: mean over patients, as in the tables. "
+        f"{sources.extent}. Points: cases, out of fold, mean over seeds{joined}. Bars: "
+        "mean over patients, as in the tables. "
         "Cases with reference and prediction both empty have no Dice and no point.",
     )
     return [Drawing("dice_by_method", figure, data)]
@@ -57,7 +65,7 @@ def case_dice(cases: pd.DataFrame) -> pd.DataFrame:
 
 
 def _limits(dice_percent: pd.Series) -> tuple[float, float]:
-    """Axis from the ten below the worst case, at least 20 points high, to 100."""
+    """Axis from the ten below the worst case, at least 20 points wide, to 100."""
     lowest = dice_percent.min() if dice_percent.notna().any() else 0.0
     low = min(80.0, 10 * (lowest // 10))
     margin = 0.03 * (100 - low)
@@ -70,24 +78,22 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
     Args:
         data: Columns experiment, patient, case, dice_percent; other experiments are
             left out.
-        styles: Style of each experiment, in the order of the axis.
+        styles: Style of each experiment, from the top.
         ax: Where to draw.
     """
     wide = data.pivot_table(index="case", columns="experiment", values="dice_percent")
     wide = wide.reindex(columns=list(styles))
-    for _, values in wide.iterrows():
-        ax.plot(range(len(styles)), values, color=FAINT, linewidth=0.7, zorder=1)
-    for x, (experiment, style) in enumerate(styles.items()):
+    if len(styles) <= MOST_JOINED:
+        for _, values in wide.iterrows():
+            ax.plot(values, range(len(styles)), color=FAINT, linewidth=0.6, zorder=1)
+    for y, (experiment, style) in enumerate(styles.items()):
         values = wide[experiment].dropna()
         sns.scatterplot(
-            x=[x] * len(values), y=values, color=style.colour, marker=style.marker,
-            s=26, alpha=0.85, linewidth=0.3, ax=ax, zorder=2,
+            x=values, y=[y] * len(values), color=style.colour, marker=style.marker,
+            s=12, alpha=0.8, linewidth=0.2, ax=ax, zorder=2,
         )  # fmt: skip
         mine = data[data.experiment == experiment]
         mean = mine.groupby("patient").dice_percent.mean().mean()
-        ax.hlines(mean, x - 0.28, x + 0.28, color=INK, linewidth=2.2, zorder=3)
-    ax.set_xticks(range(len(styles)), [style.wrapped for style in styles.values()])
-    ax.set_xlim(-0.5, len(styles) - 0.5)
-    ax.set_xlabel("")
-    ax.grid(visible=False, axis="x")
+        ax.vlines(mean, y - 0.32, y + 0.32, color=INK, linewidth=1.8, zorder=3)
+    ax.set(xlabel="", ylabel="")
     return ax

@@ -12,14 +12,10 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.aggregate import patient_dice
-from deeprac.reporting.figures.front_end import (
-    by_matrix,
-    draw_legend,
-    panel_rows,
-    shown_experiments,
-)
+from deeprac.reporting.figures.front_end import draw_legend, panel_rows
+from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import MethodStyle, add_caption, matrix_title
+from deeprac.reporting.style import WIDTH, MethodStyle, add_caption, matrix_title
 
 NAME = "dice_by_size"
 AXES = {
@@ -37,8 +33,8 @@ def make(sources: Sources) -> list[Drawing]:
     scores = patient_dice(foreground_rows(sources.summary.cases))
     data = with_fits(scores[scores.experiment.isin(styles)], sizes)
     groups = by_matrix(config, styles)
-    figure = Figure(figsize=(12, 1))
-    rows = panel_rows(figure, groups, columns=len(FOREGROUND))
+    figure = Figure(figsize=(WIDTH, 1))
+    rows = panel_rows(figure, groups, columns=len(FOREGROUND), note_lines=2)
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
         for ax, label in zip(row, FOREGROUND, strict=True):
             draw(data[data.label == label.title], group, ax=ax)
@@ -135,7 +131,7 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
     for experiment, style in styles.items():
         mine = data[data.experiment == experiment]
         sns.scatterplot(
-            x=mine["size"], y=mine.dice_percent, color=style.colour, s=20, alpha=alpha,
+            x=mine["size"], y=mine.dice_percent, color=style.colour, s=9, alpha=alpha,
             marker=style.marker, linewidth=0.2, ax=ax, zorder=1,
         )  # fmt: skip
         if mine.slope_per_doubling.notna().any():
@@ -143,8 +139,8 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
             line = mine.iloc[0]
             heights = line.intercept_percent + line.slope_per_doubling * np.log2(ends)
             ax.plot(
-                ends, heights, color=style.colour, marker=style.marker, markersize=5,
-                linewidth=1.8, zorder=2,
+                ends, heights, color=style.colour, marker=style.marker, markersize=3.5,
+                linewidth=1.1, zorder=2,
             )  # fmt: skip
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
@@ -167,5 +163,5 @@ def _notes(data: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, s
                     f"{label.title} {line.slope_per_doubling:+.1f} "
                     f"± {line.slope_se:.1f} ({line.n})"
                 )
-        notes[name] = ", ".join(parts)
+        notes[name] = "\n".join(parts)
     return notes

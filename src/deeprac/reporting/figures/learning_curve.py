@@ -11,8 +11,10 @@ from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import curve_experiments
 from deeprac.reporting.style import (
+    WIDTH,
     MethodStyle,
     add_caption,
+    legend_above,
     matrix_title,
     method_handles,
     method_styles,
@@ -29,7 +31,7 @@ def make(sources: Sources) -> list[Drawing]:
     config = sources.config
     matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
     styles = method_styles(config)
-    figure = Figure(figsize=(1.5 + 4.5 * len(matrices), 6.8))
+    figure = Figure(figsize=(min(WIDTH, 1 + 3.2 * len(matrices)), 5))
     axes = figure.subplots(
         len(FOREGROUND), len(matrices), sharex="col", sharey="row", squeeze=False
     )
@@ -43,10 +45,7 @@ def make(sources: Sources) -> list[Drawing]:
         axes[0, column].set_title(matrix_title(config, matrix))
         axes[-1, column].set_xlabel("Training patients")
     shown = [style for name, style in styles.items() if name in set(data.method)]
-    figure.legend(
-        handles=method_handles(shown), loc="outside upper center", ncols=2,
-        frameon=False,
-    )  # fmt: skip
+    legend_above(figure, method_handles(shown))
     add_caption(
         figure,
         f"{sources.extent}, out of fold. Mean over patients, bars: bootstrap 95 % "
@@ -104,7 +103,7 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
         ax.errorbar(
             points.training_patients + step * (index - (len(methods) - 1) / 2),
             points.dice_percent, yerr=np.nan_to_num(np.stack(ends)),
-            color=style.colour, marker=style.marker, markersize=5, linewidth=1.4,
+            color=style.colour, marker=style.marker, markersize=4, linewidth=1.1,
             elinewidth=0.9, capsize=2,
         )  # fmt: skip
     ax.set_xticks(sorted(data.training_patients.unique()))

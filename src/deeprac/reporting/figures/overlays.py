@@ -14,6 +14,7 @@ from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.slices import AxialSlice, read_slice, read_volume
 from deeprac.reporting.style import (
     CONTOURS,
+    WIDTH,
     add_caption,
     experiment_style,
     matrix_title,
@@ -22,7 +23,7 @@ from deeprac.reporting.style import (
 )
 
 ROLES = ("best", "median", "worst")
-COLUMN_INCHES = 3.0
+COLUMN_INCHES = 2.1
 MARGIN_MM = 8.0
 SCALE_BAR_MM = 50.0
 
@@ -98,7 +99,7 @@ def draw(overlay: Overlay, *, ax: Axes) -> Axes:
         )
     left, right, bottom, top = overlay.view_mm
     ax.set(xlim=(left, right), ylim=(bottom, top))
-    ax.set_title(overlay.title, fontsize=8, fontweight="normal")
+    ax.set_title(overlay.title, fontsize=6.5, fontweight="normal")
     canvas.mark_sides(ax)
     canvas.scale_bar(SCALE_BAR_MM, ax=ax)
     return ax
@@ -149,7 +150,7 @@ def _percent(dice: float) -> str:
 def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
     """A grid of overlays whose rows are as high as the tallest body in them."""
     heights = [COLUMN_INCHES * max(_aspect(o) for o in row.values()) for row in rows]
-    size = (COLUMN_INCHES * len(ROLES) + 0.9, sum(heights) + 0.5 * len(rows) + 1)
+    size = (WIDTH, sum(heights) + 0.4 * len(rows) + 0.8)
     figure = Figure(figsize=size)
     axes = figure.subplots(len(rows), len(ROLES), squeeze=False, height_ratios=heights)
     for line, row, label in zip(axes, rows, labels, strict=True):
@@ -158,7 +159,7 @@ def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
                 draw(row[role], ax=ax)
             else:
                 _say_why_not(len(row), ax)
-        line[0].set_ylabel(label, fontsize=8.5)
+        line[0].set_ylabel(label, fontsize=6.5)
     canvas.legend(figure, prediction=True)
     return figure
 

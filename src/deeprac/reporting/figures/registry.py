@@ -3,12 +3,16 @@
 from collections.abc import Callable
 
 from deeprac.reporting.figures import (
+    bland_altman,
     crop_coverage,
     dice_by_method,
     dice_by_size,
     learning_curve,
     memory,
     overlays,
+    paired_differences,
+    ranking,
+    significance,
     stn_bounds,
     stn_mean_image,
     stn_recovery,
@@ -22,6 +26,10 @@ from deeprac.reporting.figures.sources import Drawing, Sources
 
 FIGURES: dict[str, Callable[[Sources], list[Drawing]]] = {
     "dice_by_method": dice_by_method.make,
+    "paired_differences": paired_differences.make,
+    "significance": significance.make,
+    "ranking": ranking.make,
+    "bland_altman": bland_altman.make,
     "time_vs_dice": time_vs_dice.make,
     "memory": memory.make,
     "training_curves": training_curves.make,

@@ -1,5 +1,6 @@
 """What a figure is made from, and what it is."""
 
+import textwrap
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,6 +11,7 @@ from deeprac.errors import MetricsError
 from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
+from deeprac.reporting.style import WIDTH
 from deeprac.reporting.summary import Summary
 
 
@@ -68,3 +70,10 @@ class Drawing:
     name: str
     figure: Figure
     data: pd.DataFrame
+
+
+def nothing_to_show(name: str, why: str) -> Drawing:
+    """A figure that says why there is nothing to draw, and has that as its data."""
+    figure = Figure(figsize=(WIDTH, 0.8))
+    figure.text(0.5, 0.5, textwrap.fill(why, 100), ha="center", va="center")
+    return Drawing(name, figure, pd.DataFrame({"note": [why]}))

@@ -13,14 +13,15 @@ from matplotlib.ticker import MaxNLocator
 
 from deeprac.config import Config, Method
 from deeprac.evaluation.tidy import read_tidy
-from deeprac.reporting.figures.front_end import (
+from deeprac.reporting.figures.rows import (
+    ROW_INCHES,
     by_matrix,
     draw_rows,
     row_names,
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import MethodStyle, add_caption, matrix_title
+from deeprac.reporting.style import WIDTH, MethodStyle, add_caption, matrix_title
 
 NAME = "stn_bounds"
 KEYS = ("experiment", "fold", "seed")
@@ -41,7 +42,7 @@ def make(sources: Sources) -> list[Drawing]:
     shares = slice_shares(table)
     gradients = read_gradients(sources, list(styles))
     data = pd.concat([shares, gradients], ignore_index=True)
-    figure = Figure(figsize=(11.5, max(3.6, 1.7 + 0.42 * len(styles))))
+    figure = Figure(figsize=(WIDTH, max(2.6, 1 + ROW_INCHES * len(styles))))
     left, right = figure.subplots(1, 2)
     draw_shares(shares, styles, ax=left)
     draw_rows(row_names(sources.config, styles), ax=left)
@@ -115,14 +116,14 @@ def draw_shares(
             value = means[experiment, quantity]
             ax.barh(y + offset, value, 0.38, color=style.colour, alpha=alpha)
             ax.annotate(
-                f"{value:.1f}", (value, y + offset), xytext=(3, 0), fontsize=7,
+                f"{value:.1f}", (value, y + offset), xytext=(3, 0), fontsize=6,
                 textcoords="offset points", va="center",
             )  # fmt: skip
         ax.plot(
             -0.03, y, marker=style.marker, color=style.colour, clip_on=False,
-            transform=ax.get_yaxis_transform(), markersize=5,
+            transform=ax.get_yaxis_transform(), markersize=4,
         )  # fmt: skip
-    ax.tick_params(axis="y", pad=12)
+    ax.tick_params(axis="y", pad=10)
     ax.margins(x=0.14)
     ax.set_xlim(0, None if means.max() > 0 else 1)
     ax.set_xlabel("Share of slices, %")
@@ -146,7 +147,7 @@ def draw_gradients(
             sns.lineplot(
                 data=mine, x="epoch", y="value", color=style.colour, linestyle=dash,
                 marker=style.marker, markevery=max(1, mine.epoch.nunique() // MARKS),
-                errorbar=("pi", 100), err_kws={"alpha": 0.15}, linewidth=1.4, ax=ax,
+                errorbar=("pi", 100), err_kws={"alpha": 0.15}, linewidth=1, ax=ax,
             )  # fmt: skip
     return ax
 

@@ -21,7 +21,7 @@ from deeprac.reporting.figures.stn import (
     one_case_per_patient,
 )
 from deeprac.reporting.sampling import warp
-from deeprac.reporting.style import add_caption, experiment_style
+from deeprac.reporting.style import WIDTH, add_caption, experiment_style
 
 NAME = "stn_mean_image"
 
@@ -85,7 +85,7 @@ def draw(
     moments: dict[str, Moments], *, window: tuple[float, float], unit: str
 ) -> Figure:
     """Draw the mean images side by side with the spread in the titles."""
-    figure = Figure(figsize=(7.2, 4.3))
+    figure = Figure(figsize=(WIDTH, 4.2))
     for ax, (title, item) in zip(figure.subplots(1, 2), moments.items(), strict=True):
         canvas.show(item.mean, window, extent=SQUARE, ax=ax)
         canvas.mark_sides(ax)

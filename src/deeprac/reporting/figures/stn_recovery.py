@@ -8,23 +8,19 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.reporting.figures.front_end import (
-    by_matrix,
-    draw_legend,
-    panel_rows,
-    shown_experiments,
-)
+from deeprac.reporting.figures.front_end import draw_legend, panel_rows
+from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import normalises
-from deeprac.reporting.style import INK, MethodStyle, add_caption, matrix_title
+from deeprac.reporting.style import INK, WIDTH, MethodStyle, add_caption, matrix_title
 
 NAME = "stn_recovery"
 KEYS = ("experiment", "fold", "seed", "patient", "case", "reference")
 PANELS = {
     "scale": "Scale",
     "angle_deg": "Angle, degrees",
-    "centre_x": "Centre, left-right, % of width",
-    "centre_y": "Centre, front-back, % of width",
+    "centre_x": "Centre, left-right,\n% of width",
+    "centre_y": "Centre, front-back,\n% of width",
 }
 """Quantity of each panel and its title."""
 
@@ -37,7 +33,7 @@ def make(sources: Sources) -> list[Drawing]:
     table = table[table.experiment.isin(styles)]
     data = recovered(table)
     groups = by_matrix(config, styles)
-    figure = Figure(figsize=(13, 1))
+    figure = Figure(figsize=(WIDTH, 1))
     rows = panel_rows(figure, groups, columns=len(PANELS))
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
         for ax, (quantity, title) in zip(row, PANELS.items(), strict=True):
@@ -103,7 +99,7 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         mine = data[data.experiment == experiment]
         sns.scatterplot(
             x=mine.reference_value, y=mine.predicted_value, color=style.colour,
-            marker=style.marker, s=22, alpha=0.6, linewidth=0.2, ax=ax, zorder=2,
+            marker=style.marker, s=9, alpha=0.6, linewidth=0.2, ax=ax, zorder=2,
         )  # fmt: skip
     ax.set(xlim=limits, ylim=limits, box_aspect=1, ylabel="")
     return ax

@@ -88,7 +88,7 @@ def _draw_all(
         "window": sources.config.figures.window_hu,
         "air": sources.config.cohort.air,
     }
-    figure = Figure(figsize=(2.7 * len(titles) + 0.4, 2.65 * len(shown) + 1.2))
+    figure = Figure(figsize=(2.2 * len(titles) + 0.45, 2.2 * len(shown) + 0.9))
     axes = figure.subplots(len(shown), len(titles), squeeze=False)
     for row, item in zip(axes, shown, strict=True):
         matrices = [NATIVE, item.image_from_canonical, item.image_from_input]
@@ -100,7 +100,7 @@ def _draw_all(
             _outline(ax, matrix, inner)
         row[0].set_ylabel(
             f"{item.patient}\nscale {item.scale:.2f}, {item.angle_deg:+.0f}°",
-            fontsize=8,
+            fontsize=6.5,
         )
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)

@@ -7,14 +7,15 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.reporting.figures.front_end import (
+from deeprac.reporting.figures.rows import (
+    ROW_INCHES,
     draw_rows,
     row_names,
     shown_experiments,
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import estimates
-from deeprac.reporting.style import INK, MethodStyle, add_caption
+from deeprac.reporting.style import INK, WIDTH, MethodStyle, add_caption
 
 NAME = "stn_spread"
 KEYS = ("experiment", "fold", "seed", "patient", "case")
@@ -37,7 +38,7 @@ def make(sources: Sources) -> list[Drawing]:
         spread_angle_deg=table.spread_angle_deg,
         spread_centre_percent=100 * table.spread_centre,
     )
-    figure = Figure(figsize=(11, 1.5 + 0.42 * len(styles)))
+    figure = Figure(figsize=(WIDTH, 0.8 + ROW_INCHES * len(styles)))
     axes = figure.subplots(1, len(PANELS), sharey=True)
     for ax, (column, title) in zip(axes, PANELS.items(), strict=True):
         draw(data.assign(value=data[column]), styles, ax=ax)
@@ -65,9 +66,9 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         values = data[data.experiment == experiment].value.dropna()
         sns.scatterplot(
             x=values, y=[y] * len(values), color=style.colour, marker=style.marker,
-            s=26, alpha=0.6, linewidth=0.3, ax=ax, zorder=2,
+            s=12, alpha=0.6, linewidth=0.3, ax=ax, zorder=2,
         )  # fmt: skip
-        ax.vlines(values.median(), y - 0.3, y + 0.3, color=INK, linewidth=2.2, zorder=3)
+        ax.vlines(values.median(), y - 0.3, y + 0.3, color=INK, linewidth=1.6, zorder=3)
     ax.grid(visible=False, axis="y")
     largest = data.value.max()
     ax.set_xlim(0, 1.08 * largest if largest > 1e-6 else 1)

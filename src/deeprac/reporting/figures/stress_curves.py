@@ -15,7 +15,14 @@ from deeprac.config import Config
 from deeprac.evaluation.stress import NEUTRAL, Kind, read_stress
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import FAINT, MethodStyle, add_caption, experiment_style
+from deeprac.reporting.style import (
+    FAINT,
+    WIDTH,
+    MethodStyle,
+    add_caption,
+    experiment_style,
+    legend_above,
+)
 
 NAME = "stress_curves"
 REMEDY = "Run `deeprac summarise --stress`."
@@ -59,7 +66,7 @@ def make(sources: Sources) -> list[Drawing]:
     table = read_stress(sources.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
     data = curves(table)
-    figure = Figure(figsize=(10, 6.6))
+    figure = Figure(figsize=(WIDTH, 4.9))
     axes = figure.subplots(len(FOREGROUND), len(PANELS), sharex="col", sharey="row")
     for row, label in zip(axes, FOREGROUND, strict=True):
         for ax, panel in zip(row, PANELS, strict=True):
@@ -73,9 +80,7 @@ def make(sources: Sources) -> list[Drawing]:
         ax.set_title(panel.title)
     for ax, panel in zip(axes[-1], PANELS, strict=True):
         ax.set_xlabel(panel.axis)
-    figure.legend(
-        handles=_handles(config), loc="outside upper center", ncols=3, frameon=False
-    )
+    legend_above(figure, _handles(config))
     add_caption(figure, _caption(table, data))
     return [Drawing(NAME, figure, data)]
 
@@ -143,7 +148,7 @@ def draw(
     )  # fmt: skip
     ax.plot(
         x, data.dice_percent, color=style.colour, marker=style.marker, linestyle=dash,
-        markersize=4.5, linewidth=1.5,
+        markersize=3.5, linewidth=1.1,
     )  # fmt: skip
     return ax
 
@@ -189,7 +194,7 @@ def _handles(config: Config) -> list[Line2D | Patch]:
         if several:
             name += f", {config.experiments[experiment].matrix}"
         line = Line2D([], [], color=style.colour, marker=style.marker, label=name)
-        line.set(linestyle=_dash(config, experiment), markersize=4.5)
+        line.set(linestyle=_dash(config, experiment), markersize=3.5)
         handles.append(line)
     title = "should hold: 30° either way, zoom 0.6 to 1.6"
     handles.append(Patch(color=FAINT, alpha=0.25, label=title))

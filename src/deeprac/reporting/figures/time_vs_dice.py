@@ -12,8 +12,10 @@ from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
     INK,
+    WIDTH,
     MethodStyle,
     add_caption,
+    legend_above,
     matrix_title,
     method_handles,
     method_styles,
@@ -21,7 +23,7 @@ from deeprac.reporting.style import (
 )
 
 UNITS = ((3600, "h"), (60, "min"), (1, "s"))
-AREAS = (38, 85, 150, 220)
+AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
 
 
@@ -32,7 +34,7 @@ def make(sources: Sources) -> list[Drawing]:
     styles = method_styles(config)
     area = dict(zip(used_matrices(config), AREAS, strict=False))
     seconds, unit = _unit(sources.rows.training_seconds.max())
-    figure = Figure(figsize=(9, 7))
+    figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
     for row, label in enumerate(FOREGROUND):
         mine = data[data.label == label.title]
@@ -122,7 +124,7 @@ def draw(
             marker=style.marker,
             facecolor=style.colour if point.source == "ours" else "none",
             edgecolor=style.colour,
-            linewidth=1.4,
+            linewidth=1,
             alpha=0.85,
             ax=ax,
             zorder=3,
@@ -154,7 +156,7 @@ def _legend(
         title = matrix_title(config, matrix)
         handles.append(_circle(title, size**0.5, filled=True))
     handles.append(_circle("hollow: the paper", AREAS[0] ** 0.5, filled=False))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    legend_above(figure, handles)
 
 
 def _circle(label: str, size: float, *, filled: bool) -> Line2D:

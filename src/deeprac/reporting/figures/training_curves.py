@@ -1,61 +1,70 @@
 """Loss and pseudo Dice per epoch of every experiment."""
 
+from dataclasses import dataclass
+
 import pandas as pd
-import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.evaluation.tidy import read_tidy
+from deeprac.labels import Label
+from deeprac.reporting.figures.blocks import blocks
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import (
-    MethodStyle,
-    add_caption,
-    experiment_style,
-    matrix_title,
-    of_matrix,
-    used_matrices,
-)
+from deeprac.reporting.style import CONTOURS, FAINT, INK, add_caption, legend_above
 
-CURVES = ("train_loss", "val_loss", "val_dice_kidney", "val_dice_tumour")
-DICE = CURVES[2:]
-PANELS = (
-    ("Loss", {"train_loss": "-", "val_loss": "--"}),
-    ("Pseudo Dice kidney, %", {"val_dice_kidney": "-"}),
-    ("Pseudo Dice tumour, %", {"val_dice_tumour": "-"}),
-)
-"""Title of each row of panels, its curves and their dashes."""
+
+@dataclass(frozen=True)
+class Curve:
+    """How a column of training.csv is drawn."""
+
+    name: str
+    colour: str
+    dash: str
+
+
+PANELS: dict[str, dict[str, Curve]] = {
+    "Loss": {
+        "train_loss": Curve("training loss", INK, "-"),
+        "val_loss": Curve("validation loss", "0.5", "--"),
+    },
+    "Pseudo Dice, %": {
+        "val_dice_kidney": Curve("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+        "val_dice_tumour": Curve("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
+    },
+}
+CURVES = tuple(column for panel in PANELS.values() for column in panel)
+DICE = ("val_dice_kidney", "val_dice_tumour")
 
 
 def make(sources: Sources) -> list[Drawing]:
-    """Rows: loss, kidney, tumour; columns: matrices."""
+    """One block per experiment: loss above, pseudo Dice below."""
     config = sources.config
     data = read_curves(sources)
-    matrices = used_matrices(config)
-    figure = Figure(figsize=(1.5 + 4.2 * len(matrices), 8))
-    axes = figure.subplots(
-        len(PANELS), len(matrices), sharex="col", sharey="row", squeeze=False
+    figure, axes = blocks(config, list(config.run.experiments), panels=len(PANELS))
+    for experiment, panels in axes.items():
+        mine = data[data.experiment == experiment]
+        for ax, curves in zip(panels, PANELS.values(), strict=True):
+            draw(mine, curves, ax=ax)
+            _mark(front_end_epochs(mine), ax=ax)
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    first = next(iter(axes.values()))
+    for ax, title in zip(first, PANELS, strict=True):
+        ax.set_ylabel(title)
+    first[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
+    figure.supxlabel("Epoch")
+    alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
+    legend_above(figure, _handles(phases=alone))
+    runs = data.groupby("experiment")[["fold", "seed"]].apply(
+        lambda rows: len(rows.drop_duplicates())
     )
-    shown: dict[str, MethodStyle] = {}
-    for column, matrix in enumerate(matrices):
-        for row, (title, dashes) in enumerate(PANELS):
-            ax = axes[row, column]
-            for experiment in of_matrix(config, matrix):
-                style = experiment_style(config, experiment)
-                shown[style.label] = style
-                draw(data[data.experiment == experiment], dashes, style=style, ax=ax)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-            ax.set_xlabel("Epoch" if row == len(PANELS) - 1 else "")
-            ax.set_ylabel(title if column == 0 else "")
-        axes[0, column].set_title(matrix_title(config, matrix))
-    _legend(figure, list(shown.values()))
-    runs = len(data[["fold", "seed"]].drop_duplicates())
     add_caption(
         figure,
-        f"Mean over folds and seeds, n = {runs} per experiment; band: "
+        f"Mean over folds and seeds, n = {_range(runs)} runs per experiment; band: "
         "smallest to largest. Pseudo Dice: on validation slices during training, all "
-        "pixels pooled, not the Dice of cases.",
+        "pixels pooled, not the Dice of cases. Horizontal: epochs, from 0. Equal axes.",
     )
     return [Drawing("training_curves", figure, data)]
 
@@ -76,23 +85,53 @@ def read_curves(sources: Sources) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def draw(
-    data: pd.DataFrame, dashes: dict[str, str], *, style: MethodStyle, ax: Axes
-) -> Axes:
-    """Mean and range over runs of one experiment's curves."""
-    for column, dash in dashes.items():
-        sns.lineplot(
-            data=data, x="epoch", y=column, color=style.colour, linestyle=dash,
-            errorbar=("pi", 100), estimator="mean", err_kws={"alpha": 0.15},
-            linewidth=1.4, ax=ax,
-        )  # fmt: skip
+def front_end_epochs(data: pd.DataFrame) -> pd.Series:
+    """Epochs in which a front end is trained alone: they have a loss but no Dice."""
+    alone = data[list(DICE)].isna().all(axis=1) & data.train_loss.notna()
+    by_epoch = alone.groupby(data.epoch).all()
+    return by_epoch.index[by_epoch].to_series()
+
+
+def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
+    """Mean and range over runs of one experiment's curves.
+
+    Args:
+        data: Columns epoch and those of ``curves``, one row per run and epoch.
+        curves: How each column is drawn.
+        ax: Where to draw.
+    """
+    for column, curve in curves.items():
+        by_epoch = data.groupby("epoch")[column]
+        mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
+        ax.fill_between(mean.index, low, high, color=curve.colour, alpha=0.2, lw=0)
+        ax.plot(mean.index, mean, color=curve.colour, linestyle=curve.dash, lw=1.1)
     return ax
 
 
-def _legend(figure: Figure, styles: list[MethodStyle]) -> None:
-    handles = [Line2D([], [], color=s.colour, label=s.label) for s in styles]
-    handles += [
-        Line2D([], [], color="0.3", linestyle=dash, label=label)
-        for label, dash in (("training loss", "-"), ("validation loss", "--"))
+def _mark(epochs: pd.Series, *, ax: Axes) -> None:
+    if len(epochs):
+        ax.axvspan(
+            epochs.min() - 0.5,
+            epochs.max() + 0.5,
+            color=FAINT,
+            alpha=0.4,
+            lw=0,
+            zorder=0,
+        )
+
+
+def _range(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _handles(*, phases: bool) -> list[Artist]:
+    handles: list[Artist] = [
+        Line2D([], [], color=curve.colour, linestyle=curve.dash, label=curve.name)
+        for panel in PANELS.values()
+        for curve in panel.values()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    if phases:
+        name = "front end trained alone, before the U-Net"
+        handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
+    return handles

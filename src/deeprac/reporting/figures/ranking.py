@@ -1,0 +1,85 @@
+"""How reliable the ranking of the experiments is: ranks over resampled patients."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.evaluation.statistics.ranking import kendall_tau
+from deeprac.reporting.figures.ranked import Ranking, panels, rankings, say_why_not
+from deeprac.reporting.figures.rows import draw_rows
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.style import INK, add_caption
+
+NAME = "ranking"
+BLOB_AREA = 70.0
+"""Area of a blob of all resamples in square points."""
+BLOB = "0.72"
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """One panel per matrix and label, one row per experiment, the best on top."""
+    found = rankings(sources)
+    figure, axes = panels(found)
+    for ax, ranking in zip(axes, found, strict=True):
+        ax.set_title(f"{ranking.title}\n{ranking.extent}{_tau(ranking)}", loc="left")
+        if ranking.n == 0:
+            say_why_not("No patient has Dice in every method: no ranking.", ax=ax)
+        else:
+            draw(ranking.ranks, ax=ax)
+            draw_rows(ranking.names, ax=ax)
+    axes[-1].set_xlabel("Rank by mean Dice over patients (1: best)")
+    add_caption(
+        figure,
+        f"{sources.extent}, out of fold. Grey: share of {RESAMPLES:,} bootstrap "
+        "resamples of the patients in which an experiment has that rank (area). Mark: "
+        "its rank in the sample, equals share the better one; bar: 95 % of the "
+        "resamples. Kendall's tau of the ranking with those of the resamples: median "
+        "and 95 %; 1 means that other patients would rank alike.",
+    )
+    return [Drawing(NAME, figure, ranking_data(found))]
+
+
+def ranking_data(found: list[Ranking]) -> pd.DataFrame:
+    """Columns matrix, label, tau (with low and high), and of ``bootstrap_ranks``."""
+    parts = []
+    for ranking in found:
+        tau = kendall_tau(ranking.scores)
+        ends = {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high}
+        keys = pd.DataFrame(
+            {"matrix": ranking.matrix, "label": ranking.label, **ends},
+            index=ranking.ranks.index,
+        )
+        parts.append(pd.concat([keys, ranking.ranks], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
+    """Draw one panel.
+
+    Args:
+        ranks: Rows of ``bootstrap_ranks``, the best first.
+        ax: Where to draw.
+    """
+    shares = ranks.filter(regex=r"^p_rank_\d+$").to_numpy(float)
+    y, x = np.nonzero(np.nan_to_num(shares))
+    ax.scatter(
+        x + 1, y, s=BLOB_AREA * shares[y, x], color=BLOB, edgecolor="0.5",
+        linewidth=0.3, zorder=1,
+    )  # fmt: skip
+    rows = np.arange(len(ranks))
+    ax.hlines(rows, ranks.rank_low, ranks.rank_high, color=INK, linewidth=0.9, zorder=2)
+    ax.plot(
+        ranks["rank"], rows, "D", color=INK, markersize=2.8, zorder=3, linestyle="none"
+    )
+    count = len(ranks)
+    ax.set_xlim(0.4, count + 0.6)
+    ax.set_xticks(range(1, count + 1))
+    return ax
+
+
+def _tau(ranking: Ranking) -> str:
+    tau = kendall_tau(ranking.scores)
+    if np.isnan(tau.value):
+        return ""
+    return f"; Kendall's tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"

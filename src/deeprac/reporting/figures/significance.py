@@ -1,0 +1,110 @@
+"""Which experiments are significantly better than which, all pairs."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from deeprac.evaluation.statistics.comparisons import pairwise
+from deeprac.reporting.figures.ranked import panels, rankings, say_why_not
+from deeprac.reporting.figures.rows import draw_rows
+from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.style import add_caption, legend_above
+
+NAME = "significance"
+WORSE, NEITHER, BETTER, ITSELF = range(4)
+COLOURS = {
+    BETTER: ("#0173B2", "row significantly better than column"),
+    NEITHER: ("white", "no significant difference"),
+    WORSE: ("0.84", "row significantly worse than column"),
+}
+"""Dark, white and pale, which differ in grey as well."""
+DIAGONAL = "0.45"
+MOST_NUMBERS = 8
+"""Experiments up to which the differences are written into the cells."""
+
+CELL_ASPECT = 0.35
+"""Height of a cell with a number as a share of its width."""
+
+
+def make(sources: Sources) -> list[Drawing]:
+    """One map per matrix and label, rows and columns in order of the ranks."""
+    found = rankings(sources)
+    tables = [pairwise(ranking.scores, list(ranking.styles)) for ranking in found]
+    figure, axes = panels(found)
+    for ax, ranking, table in zip(axes, found, tables, strict=True):
+        pairs = f"{len(table)} pair{'s' * (len(table) > 1)}"
+        ax.set_title(f"{ranking.title}\n{ranking.extent}, {pairs}", loc="left")
+        if table.n.max() == 0:
+            say_why_not("No patient has Dice in two methods: no comparison.", ax=ax)
+        else:
+            draw(table, list(ranking.styles), ax=ax)
+            draw_rows(ranking.names, ax=ax)
+    handles = [
+        Patch(facecolor=colour, edgecolor="0.5", linewidth=0.5, label=name)
+        for colour, name in COLOURS.values()
+    ]
+    legend_above(figure, handles)
+    add_caption(
+        figure,
+        f"{sources.extent}, out of fold. Paired two-sided Wilcoxon signed-rank tests "
+        "of the patients' Dice, significant at 0.05 after Holm's correction over the "
+        "pairs of a map; columns carry the numbers of the rows. Exploratory: these "
+        "pairs were not planned. Numbers in cells: mean difference in points, row "
+        "minus column. n above each map: patients ranked; each pair is tested on those "
+        "that it shares.",
+    )
+    data = [
+        table.assign(matrix=ranking.matrix, label=ranking.label)
+        for ranking, table in zip(found, tables, strict=True)
+    ]
+    columns = ["matrix", "label", *tables[0].columns]
+    return [Drawing(NAME, figure, pd.concat(data, ignore_index=True)[columns])]
+
+
+def matrices(table: pd.DataFrame, names: list[str]) -> tuple[NDArray, NDArray]:
+    """Direction and difference of every ordered pair.
+
+    Args:
+        table: Result of ``pairwise``.
+        names: Experiments in the order of the map.
+
+    Returns:
+        ``(len(names), len(names))`` each: WORSE, NEITHER, BETTER or ITSELF of the row
+        against the column, and the difference row minus column in points.
+    """
+    place = {name: index for index, name in enumerate(names)}
+    kind = np.full((len(names), len(names)), NEITHER)
+    difference = np.zeros(kind.shape)
+    np.fill_diagonal(kind, ITSELF)
+    for pair in table.itertuples():
+        row, column = place[pair.experiment], place[pair.reference]
+        kind[row, column] = NEITHER + pair.direction
+        kind[column, row] = NEITHER - pair.direction
+        difference[row, column] = 100 * pair.difference
+        difference[column, row] = -100 * pair.difference
+    return kind, difference
+
+
+def draw(table: pd.DataFrame, names: list[str], *, ax: Axes) -> Axes:
+    """Draw one map; arguments as of :func:`matrices`."""
+    kind, difference = matrices(table, names)
+    colours = [COLOURS[k][0] for k in (WORSE, NEITHER, BETTER)]
+    edges = np.arange(len(names) + 1) - 0.5
+    ax.pcolormesh(
+        edges, edges, kind, cmap=ListedColormap([*colours, DIAGONAL]), vmin=0,
+        vmax=ITSELF, edgecolors="0.6", linewidth=0.3,
+    )  # fmt: skip
+    ax.set_xticks(range(len(names)), [str(place + 1) for place in range(len(names))])
+    ax.grid(visible=False)
+    if len(names) <= MOST_NUMBERS:
+        ax.set_aspect(CELL_ASPECT, anchor="W")
+        for (row, column), value in np.ndenumerate(difference):
+            if row != column and not np.isnan(value):
+                colour = "white" if kind[row, column] == BETTER else "0.1"
+                ax.text(
+                    column, row, f"{value:+.1f}", ha="center", va="center", color=colour
+                )
+    return ax
