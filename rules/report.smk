@@ -3,7 +3,8 @@ rule report_page:
     input:
         rules.tables.output,
         rules.figures.output,
-        rules.summarise.output,
+        cases="<results>/summary/cases.csv",
+        cohort="<results>/summary/cohort.csv",
         runs=every_run("run.json"),
         volumes=browsed_volumes,
     output:

@@ -43,7 +43,7 @@ def write_text(target: Path, text: str) -> None:
 
 def write_json(target: Path, content: Any) -> None:
     """Write JSON atomically, indented, keys in the given order, no NaN."""
-    write_text(target, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_text(target, json_text(content))
 
 
 def read_json(source: Path) -> Any:
@@ -53,8 +53,17 @@ def read_json(source: Path) -> Any:
 
 def write_csv(target: Path, table: "pd.DataFrame") -> None:
     """Write a tidy table atomically, without index, at full precision."""
-    with atomic_path(target) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_text(target, csv_text(table))
+
+
+def csv_text(table: "pd.DataFrame") -> str:
+    """Return a tidy table as CSV, without index, at full precision."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def json_text(content: Any) -> str:
+    """Return JSON, indented, keys in the given order, no NaN."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from results_tree import TreeOptions, write_tree
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import METRIC_COLUMNS
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 from deeprac.evaluation.summarise import RUN_COLUMNS, collect_cases, collect_runs
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import write_csv

@@ -1,7 +1,7 @@
 """``release.json``: which files a release has, and whether these are they.
 
-Light enough for Snakemake's parse time. Names in a manifest are foreign text: only those
-that a release can have are followed, and never a link.
+Light enough for Snakemake's parse time. Names in a manifest are foreign text: only
+those that a release can have are followed, and never a link.
 """
 
 import hashlib
@@ -58,8 +58,8 @@ def read_manifest(release: Path) -> dict[str, Any]:
     found = manifest.get("schema") if isinstance(manifest, dict) else None
     if found != SCHEMA:
         raise ReleaseError(
-            f"{path} has schema {found!r}; this version reads {SCHEMA}. Use the version "
-            "of DeePRAC that wrote it."
+            f"{path} has schema {found!r}; this version reads {SCHEMA}. Use the "
+            "version of DeePRAC that wrote it."
         )
     files = manifest.get("files")
     if not isinstance(files, dict):

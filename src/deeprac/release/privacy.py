@@ -49,8 +49,8 @@ PSEUDONYM = re.compile(
     r"(?P<number>\d{1,5}|(?=[0-9A-F]*\d)(?=\d*[A-F])[0-9A-F]{8})"
     r"(?:[_-][A-Za-z]{1,5}\d{1,4})?"
 )
-"""A word that all patients share and a number, such as ``kits00025`` or ``case_7_s060``;
-or a number alone."""
+"""A word that all patients share and a number, such as ``kits00025`` or
+``case_7_s060``; or a number alone."""
 
 NEUTRAL = frozenset(
     {"", "case", "id", "p", "pat", "patient", "phantom", "s", "sub", "subject", "toy"}
