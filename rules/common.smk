@@ -16,6 +16,7 @@ from deeprac.layout import Layout
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
+from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter

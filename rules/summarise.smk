@@ -1,36 +1,21 @@
-# The paper's two tables beside ours, the ladder of methods, and all experiments.
+# The paper's two tables beside ours, and what else there is to read from the summary.
 rule tables:
     input:
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",
     output:
-        report(
-            "<results>/tables/table1.csv",
-            caption="../workflow/report/table1.rst",
-            category="Tables",
-            labels={"table": "1: pose and size"},
-        ),
-        report(
-            "<results>/tables/table2.csv",
-            caption="../workflow/report/table2.rst",
-            category="Tables",
-            labels={"table": "2: region of interest"},
-        ),
-        report(
-            "<results>/tables/all.csv",
-            caption="../workflow/report/all.rst",
-            category="Tables",
-            labels={"table": "all experiments"},
-        ),
-        report(
-            "<results>/tables/ladder.csv",
-            caption="../workflow/report/ladder.rst",
-            category="Tables",
-            labels={"table": "ladder of methods"},
-        ),
+        [
+            report(
+                f"<results>/tables/{table}.csv",
+                caption=f"../workflow/report/{table}.rst",
+                category="Tables",
+                labels={"table": title},
+            )
+            for table, title in TABLE_TITLES.items()
+        ],
         expand(
             "<results>/tables/{table}.{ending}",
-            table=["table1", "table2", "all", "ladder"],
+            table=TABLE_TITLES,
             ending=["md", "tex"],
         ),
     log:

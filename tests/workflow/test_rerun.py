@@ -16,6 +16,7 @@ from pathlib import Path
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.figures.catalogue import selected
+from deeprac.reporting.table_titles import TABLE_TITLES
 
 parser = argparse.ArgumentParser()
 parser.add_argument("verb")
@@ -44,7 +45,7 @@ outputs = {
                  [layout.summary_cases, layout.summary_runs],
     "diagnose": [run / "diagnostics.csv"],
     "diagnostics": [layout.summary_diagnostics],
-    "tables": [tables / f"{t}.{e}" for t in ("table1", "table2", "all", "ladder")
+    "tables": [tables / f"{t}.{e}" for t in TABLE_TITLES
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in selected(config)
                 for e in ("png", "svg", "csv")],
@@ -160,6 +161,12 @@ def test_one_more_experiment_leaves_the_finished_ones(checkout):
     jobs = replanned(checkout, f"run={{experiments: [{names}]}}")
     assert jobs["train_fold"] == jobs["predict"] == jobs["evaluate"] == 1
     assert "preprocess" not in jobs
+
+
+def test_a_margin_rewrites_what_compares(checkout):
+    jobs = replanned(checkout, "statistics={margin: 0.03}")
+    assert "tables" in jobs
+    assert set(jobs) <= {"tables", "figures", "all"}
 
 
 def test_a_label_rewrites_tables_and_figures_only(checkout):

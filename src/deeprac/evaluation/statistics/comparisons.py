@@ -58,6 +58,7 @@ PLANNED_COLUMNS = (
     "p_holm",
     "rank_biserial",
     "sd_difference",
+    "seed_sd",
     "detectable_difference",
     "patients_needed",
     "verdict",
@@ -96,10 +97,11 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
     scores = patient_means(cases, METRIC, "experiment", "label")
     meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
     samples = [_differences(scores, meeting) for meeting in meetings]
+    spreads = _seed_spreads(cases, meetings)
     rows = [
-        _row(config, meeting, values, mean)
-        for meeting, values, mean in zip(
-            meetings, samples, mean_intervals(samples), strict=True
+        _row(config, meeting, values, mean) | {"seed_sd": spread}
+        for meeting, values, mean, spread in zip(
+            meetings, samples, mean_intervals(samples), spreads, strict=True
         )
     ]
     met = {meeting.comparison for meeting in meetings}
@@ -209,6 +211,18 @@ def _differences(scores: pd.DataFrame, meeting: Meeting) -> NDArray:
     mine = scores[scores.label == meeting.label]
     names = (meeting.experiment.name, meeting.reference.name)
     return differences(mine, *names, column=METRIC)
+
+
+def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
+    """SD over seeds (ddof 1) of the mean difference; NaN with one seed."""
+    keys = ["label", "seed", "patient", "experiment"]
+    by_seed = cases.groupby(keys)[METRIC].mean().unstack("experiment")
+    spreads = []
+    for meeting in meetings:
+        mine = by_seed.loc[meeting.label]
+        difference = mine[meeting.experiment.name] - mine[meeting.reference.name]
+        spreads.append(float(difference.groupby("seed").mean().std(ddof=1)))
+    return spreads
 
 
 def _claim(comparison: Comparison) -> dict[str, str]:

@@ -26,7 +26,9 @@ NOTES = (
     "table. Effect: matched-pairs rank-biserial correlation.",
     "Superior: p after Holm below 0.05 and a positive difference. Non-inferior: p "
     "after Holm below 0.05 and the mean difference's interval above minus the margin. "
-    "Inconclusive is not equal.",
+    "Inconclusive is not equal. All of it is over patients, for the trainings at hand: "
+    "where the SD over seeds is of the size of the difference, other seeds may decide "
+    "otherwise.",
     f"Detectable: smallest true difference that this cohort would show with "
     f"{POWER:.0%} power, from the SD of the differences (t test, single test at 5 %); "
     "needed: patients for the observed difference (non-inferiority: its distance from "
@@ -120,11 +122,14 @@ def _power() -> tuple[Column, ...]:
         Column("Patients", "needed", lambda r: formats.whole(r.patients_needed)),
         Column("", "Effect", lambda r: formats.ratio(r.rank_biserial)),
         Column(
-            "Points", "SD of differences", lambda r: formats.percent(r.sd_difference)
+            "SD of the difference over",
+            "patients",
+            lambda r: formats.percent(r.sd_difference),
         ),
         Column(
-            "Points", "detectable", lambda r: formats.percent(r.detectable_difference)
+            "SD of the difference over", "seeds", lambda r: formats.percent(r.seed_sd)
         ),
+        Column("", "Detectable", lambda r: formats.percent(r.detectable_difference)),
         Column("", "Why", lambda r: r.reason),
     )
 

@@ -134,9 +134,9 @@ def conditions_note(rows: pd.DataFrame) -> str:
 
 CONVENTIONS = {
     "nnunet": "nnU-Net's convention: where reference and prediction are both empty, "
-    "Dice and surface Dice are undefined and left out",
+    "overlap and surface Dice are undefined and left out",
     "kits23": "KiTS23's convention: where reference and prediction are both empty, "
-    "Dice and surface Dice are 1",
+    "overlap and surface Dice are 1",
 }
 
 

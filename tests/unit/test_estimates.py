@@ -3,32 +3,19 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from deeprac.evaluation.statistics.estimates import mean_interval, median_interval
-from deeprac.evaluation.statistics.patients import (
-    paired,
-    paired_difference,
-    paired_sd_difference,
-    patient_means,
-    seed_sd,
+from deeprac.evaluation.statistics import estimates
+from deeprac.evaluation.statistics.estimates import (
+    mean_interval,
+    mean_intervals,
+    median_interval,
 )
 
 NAN = float("nan")
-
-
-def scores(**patients):
-    """Rows of two experiments: patient = (experiment, reference)."""
-    return pd.DataFrame(
-        [
-            {"experiment": name, "patient": patient, "dice": value}
-            for patient, pair in patients.items()
-            for name, value in zip(("stn", "plain"), pair, strict=True)
-        ]
-    )
 
 
 def test_interval_of_two_patients():
@@ -94,56 +81,40 @@ def test_scaled_keeps_n():
     assert (estimate.value, estimate.low, estimate.high, estimate.n) == (50, 0, 100, 2)
 
 
-def test_cases_are_averaged_before_seeds():
-    cases = pd.DataFrame(
-        {
-            "patient": ["p"] * 4,
-            "seed": [0, 0, 1, 1],
-            "error": [1.0, 3.0, 6.0, NAN],  # seed 0: 2, seed 1: 6
-        }
-    )
-    assert patient_means(cases, "error").error.tolist() == [4.0]
+def test_many_columns_get_the_numbers_of_single_ones(monkeypatch):
+    rng = np.random.default_rng(6)
+    columns = [rng.uniform(0, 1, n) for n in (7, 3, 7, 1, 0, 7, 2)]
+    columns += [[NAN, 0.5, 0.75, 1.0], [0.25] * 7]
+    single = [mean_interval(values) for values in columns]
+    assert repr(mean_intervals(columns)) == repr(single)
+    monkeypatch.setattr(estimates, "RESAMPLED_VALUES", 1)  # one column at a time
+    assert repr(mean_intervals(columns)) == repr(single)
+    assert mean_intervals([]) == []
 
 
-def test_only_patients_of_both_experiments_are_compared():
-    table = scores(a=(0.9, 0.5), b=(0.8, 0.6), c=(0.1, NAN), d=(NAN, 0.2))
-    pairs = paired(table, "stn", "plain")
-    assert pairs.index.tolist() == ["a", "b"]
-    estimate = paired_difference(table, "stn", "plain")
-    assert estimate.value == pytest.approx((0.4 + 0.2) / 2)
-    assert (estimate.low, estimate.high) == pytest.approx((0.2, 0.4))
-    assert estimate.n == 2
-    assert paired_difference(table, "plain", "stn").value == -estimate.value
+def test_order_of_patients_changes_no_digit():
+    values = np.random.default_rng(8).uniform(0, 1, 13)
+    assert mean_interval(values[::-1]) == mean_interval(values)
+    assert median_interval(values[::-1]) == median_interval(values)
 
 
-def test_difference_of_spread():
-    # SD of 0, 1, 2 is 1 and of 0, 2, 4 it is 2.
-    table = scores(a=(0, 0), b=(1, 2), c=(2, 4))
-    estimate = paired_sd_difference(table, "stn", "plain")
-    assert estimate.value == pytest.approx(-1)
-    assert estimate.low <= -1 <= estimate.high
-    # All differences equal: the spread is the same in every resample.
-    table = scores(a=(1, 0), b=(3, 2), c=(2, 1))
-    estimate = paired_sd_difference(table, "stn", "plain")
-    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
-    # Without any one of these patients both SDs change alike.
-    table = scores(a=(0.5, 1), b=(1, 1), c=(1, 0.5), d=(0.5, 0.5))
-    estimate = paired_sd_difference(table, "stn", "plain")
-    assert estimate.value == 0
-    assert estimate.low < 0 < estimate.high
-    two = paired_sd_difference(scores(a=(0, 0), b=(1, 2)), "stn", "plain")
-    assert two.value == pytest.approx((1 - 2) / math.sqrt(2))
-    assert math.isnan(two.low)
+def test_numbers_are_scipys():
+    values = np.sort(np.random.default_rng(9).uniform(0, 1, 11))
+    expected = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=estimates.RESAMPLES,
+        method="BCa",
+        rng=np.random.default_rng(estimates.SEED),
+    ).confidence_interval
+    estimate = mean_interval(values)
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(expected), abs=1e-12)
 
 
-def test_spread_over_seeds():
-    cases = pd.DataFrame(
-        {
-            "seed": [0, 0, 0, 1, 1, 1],
-            "patient": ["p", "p", "q"] * 2,
-            # Seed 0: patients 0.3 and 0.5, mean 0.4; seed 1: 0.5 and 0.7, mean 0.6.
-            "dice": [0.2, 0.4, 0.5, 0.4, 0.6, 0.7],
-        }
-    )
-    assert seed_sd(cases) == pytest.approx(0.2 / math.sqrt(2))
-    assert math.isnan(seed_sd(cases[cases.seed == 0]))
+@pytest.mark.parametrize(("n", "least", "most"), [(10, 0.86, 0.93), (40, 0.92, 0.97)])
+def test_coverage_of_the_interval(n, least, most):
+    # 400 samples of normal values: few patients have too narrow intervals, as is known
+    # of the bootstrap and as docs/statistics.md warns.
+    samples = np.random.default_rng(10).normal(0, 1, (400, n))
+    covered = [e.low <= 0 <= e.high for e in mean_intervals(list(samples))]
+    assert least < np.mean(covered) < most

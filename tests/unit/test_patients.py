@@ -1,0 +1,106 @@
+"""From cases to patients, by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from deeprac.evaluation.statistics.patients import (
+    fold_sd,
+    in_order,
+    paired,
+    paired_difference,
+    paired_sd_difference,
+    patient_means,
+    seed_sd,
+)
+
+NAN = float("nan")
+
+
+def scores(**patients):
+    """Rows of two experiments: patient = (experiment, reference)."""
+    return pd.DataFrame(
+        [
+            {"experiment": name, "patient": patient, "dice": value}
+            for patient, pair in patients.items()
+            for name, value in zip(("stn", "plain"), pair, strict=True)
+        ]
+    )
+
+
+def test_cases_are_averaged_before_seeds():
+    cases = pd.DataFrame(
+        {
+            "patient": ["p"] * 4,
+            "seed": [0, 0, 1, 1],
+            "error": [1.0, 3.0, 6.0, NAN],  # seed 0: 2, seed 1: 6
+        }
+    )
+    assert patient_means(cases, "error").error.tolist() == [4.0]
+
+
+def test_only_patients_of_both_experiments_are_compared():
+    table = scores(a=(0.9, 0.5), b=(0.8, 0.6), c=(0.1, NAN), d=(NAN, 0.2))
+    pairs = paired(table, "stn", "plain")
+    assert pairs.index.tolist() == ["a", "b"]
+    estimate = paired_difference(table, "stn", "plain")
+    assert estimate.value == pytest.approx((0.4 + 0.2) / 2)
+    assert (estimate.low, estimate.high) == pytest.approx((0.2, 0.4))
+    assert estimate.n == 2
+    assert paired_difference(table, "plain", "stn").value == -estimate.value
+
+
+def test_difference_of_spread():
+    # SD of 0, 1, 2 is 1 and of 0, 2, 4 it is 2.
+    table = scores(a=(0, 0), b=(1, 2), c=(2, 4))
+    estimate = paired_sd_difference(table, "stn", "plain")
+    assert estimate.value == pytest.approx(-1)
+    assert estimate.low <= -1 <= estimate.high
+    # All differences equal: the spread is the same in every resample.
+    table = scores(a=(1, 0), b=(3, 2), c=(2, 1))
+    estimate = paired_sd_difference(table, "stn", "plain")
+    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+    # Without any one of these patients both SDs change alike.
+    table = scores(a=(0.5, 1), b=(1, 1), c=(1, 0.5), d=(0.5, 0.5))
+    estimate = paired_sd_difference(table, "stn", "plain")
+    assert estimate.value == 0
+    assert estimate.low < 0 < estimate.high
+    two = paired_sd_difference(scores(a=(0, 0), b=(1, 2)), "stn", "plain")
+    assert two.value == pytest.approx((1 - 2) / math.sqrt(2))
+    assert math.isnan(two.low)
+
+
+def test_spread_over_seeds():
+    cases = pd.DataFrame(
+        {
+            "seed": [0, 0, 0, 1, 1, 1],
+            "patient": ["p", "p", "q"] * 2,
+            # Seed 0: patients 0.3 and 0.5, mean 0.4; seed 1: 0.5 and 0.7, mean 0.6.
+            "dice": [0.2, 0.4, 0.5, 0.4, 0.6, 0.7],
+        }
+    )
+    assert seed_sd(cases) == pytest.approx(0.2 / math.sqrt(2))
+    assert math.isnan(seed_sd(cases[cases.seed == 0]))
+
+
+def test_spread_over_folds():
+    cases = pd.DataFrame(
+        {
+            "fold": [0, 0, 0, 0, 1, 1],
+            "seed": [0, 1, 0, 1, 0, 1],
+            "patient": ["p", "p", "q", "q", "r", "r"],
+            # Fold 0: patients 0.3 and 0.5, mean 0.4; fold 1: 0.7.
+            "dice": [0.2, 0.4, 0.5, 0.5, 0.6, 0.8],
+        }
+    )
+    assert fold_sd(cases) == pytest.approx(0.3 / math.sqrt(2))
+    assert math.isnan(fold_sd(cases[cases.fold == 0]))
+
+
+def test_cases_have_one_order():
+    keys = ["experiment", "label", "patient", "case", "seed", "fold"]
+    rows = [("a", "k", "p", "c1", 0, 0), ("a", "k", "p", "c0", 1, 0)]
+    cases = pd.DataFrame([*rows, ("a", "k", "p", "c0", 0, 0)], columns=keys)
+    pd.testing.assert_frame_equal(in_order(cases[::-1]), in_order(cases))
+    assert in_order(cases).seed.tolist() == [0, 1, 0]
