@@ -35,12 +35,16 @@ def run(args: argparse.Namespace) -> None:
 
     from deeprac.release.make import make_release
 
-    target = args.to / (args.name or args.results.resolve().name)
+    name = args.name or args.results.resolve().name
     manifest = make_release(
-        args.results, target, allow_dirty=args.allow_dirty, replace=args.replace
+        args.results,
+        args.to,
+        name=name,
+        allow_dirty=args.allow_dirty,
+        replace=args.replace,
     )
     size = sum(file["bytes"] for file in manifest["files"].values())
     sys.stdout.write(
-        f"{target}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. The rules "
+        f"{args.to / name}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. The rules "
         "know shapes of names and numbers, not names: look at it before it leaves.\n"
     )

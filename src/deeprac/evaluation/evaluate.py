@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
-from deeprac.evaluation.metrics.measure import measure
+from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
 from deeprac.evaluation.metrics.table import METRICS_SCHEMA
 from deeprac.evaluation.tidy import read_tidy, shortened
@@ -123,14 +123,15 @@ def case_rows(
         matrices: ``image_from_input`` of every slice.
     """
     z, y, x = reversed(reference.spacing_mm)
+    boxed = cropped(prediction.voxels, reference.voxels)
     rows = []
     for region in regions:
-        mask = region.mask(reference.voxels)
         rows.append(
             {
                 "label": region.title,
-                **measure(prediction.voxels, reference.voxels, region, (z, y, x)),
-                "coverage": coverage(mask, matrices),
+                **measure(*boxed, region, (z, y, x)),
+                # On the whole slices, in whose frame the network's input is known.
+                "coverage": coverage(region.mask(reference.voxels), matrices),
             }
         )
     missed = [

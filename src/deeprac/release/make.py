@@ -34,8 +34,9 @@ class Source:
 
 def make_release(
     results: Path,
-    target: Path,
+    releases: Path,
     *,
+    name: str,
     allow_dirty: bool = False,
     replace: bool = False,
 ) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def make_release(
 
     Args:
         results: Folder of a cohort's results, with its ``config.json``.
-        target: Folder of the release; its last part is the release's name.
+        releases: Folder of all releases.
+        name: Name of the release, its folder there.
         allow_dirty: Release also what no commit can reproduce, and say so in it.
         replace: Replace a release of that name.
 
@@ -55,9 +57,10 @@ def make_release(
             that is older than its sources; anything that looks like a patient.
         MetricsError: A run, case or label is missing, double or inconsistent.
     """
-    if not NAME.fullmatch(target.name):
+    target = releases / name
+    if not NAME.fullmatch(name):
         raise ReleaseError(
-            f"{target.name!r} is not possible as the name of a release: use letters, "
+            f"{name!r} is not possible as the name of a release: use letters, "
             "digits, _ and -."
         )
     if target.exists() and not replace:
@@ -70,12 +73,12 @@ def make_release(
         _refuse_dirty(source, commit)
     files = _files(source)
     _refuse_patients(files)
-    manifest = _manifest(source, target.name, commit) | {
-        "files": {name: entry(content) for name, content in sorted(files.items())}
+    manifest = _manifest(source, name, commit) | {
+        "files": {path: entry(content) for path, content in sorted(files.items())}
     }
     with atomic_folder(target, replace=replace) as folder:
-        for name, content in files.items():
-            path = folder / name
+        for member, content in files.items():
+            path = folder / member
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         write_json(folder / MANIFEST, manifest)

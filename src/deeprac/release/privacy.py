@@ -134,7 +134,7 @@ def shape(text: str, *, longest: int = 24) -> str:
         'Aaa^Aaaa 9999'
     """
     masked = "".join(
-        "9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c
+        "9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalnum() else c
         for c in text[:longest]
     )
     return masked + "…" * (len(text) > longest)

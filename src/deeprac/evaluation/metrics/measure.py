@@ -58,17 +58,18 @@ def measure(
     }
 
 
-def cropped(
-    prediction: NDArray[np.bool_], reference: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Cut two masks to the box around both.
+def cropped(prediction: NDArray, reference: NDArray) -> tuple[NDArray, NDArray]:
+    """Cut two masks or label maps to the box around both.
 
-    Exact for all metrics: outside the box both are background, as they are beyond the
-    volume's border. Without any voxel, one background voxel remains.
+    Exact for all metrics: outside the box both are background, and so is all that lies
+    beyond a volume's border. Without any foreground, one background voxel remains.
+
+    Raises:
+        ValueError: The shapes differ.
     """
     if prediction.shape != reference.shape:
         raise ValueError(f"shapes differ: {prediction.shape} and {reference.shape}")
-    box = tuple(_extents(prediction | reference))
+    box = tuple(_extents((prediction | reference) != 0))
     return prediction[box], reference[box]
 
 
