@@ -46,6 +46,7 @@ def counted(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     keys = ["experiment", "label"]
     counts = cases.groupby(keys, sort=False).size().rename("n").to_frame()
     for reason in REASONS:
-        mine = table[table.reasons.str.split(", ").map(lambda r, s=reason: s in r)]
-        counts[reason] = mine.groupby(keys).size().reindex(counts.index, fill_value=0)
+        mine = [reason in listed.split(", ") for listed in table.reasons]
+        found = table.loc[mine].groupby(keys).size()
+        counts[reason] = found.reindex(counts.index, fill_value=0)
     return counts.reset_index()

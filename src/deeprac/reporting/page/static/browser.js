@@ -17,6 +17,7 @@ const Browser = (() => {
     volume: null,
     maps: new Map(),
     slice: 0,
+    size: null,
     experiments: [],
     visible: STYLES.map(() => ({ kidney: true, tumour: true })),
     loading: 0,
@@ -97,7 +98,13 @@ const Browser = (() => {
   };
 
   const draw = () => {
-    if (!state.volume) return;
+    const stage = find("stage");
+    if (!state.volume || !stage.clientWidth) return;
+    const size = `${stage.clientWidth} x ${stage.clientHeight}`;
+    if (size !== state.size) {
+      state.size = size;
+      state.viewer.resizeListener();
+    }
     state.viewer.drawScene();
     drawContours();
   };
@@ -129,7 +136,6 @@ const Browser = (() => {
   const drawContours = () => {
     const picture = find("picture");
     const canvas = find("contours");
-    if (!picture.clientWidth) return;
     canvas.width = picture.width;
     canvas.height = picture.height;
     const context = canvas.getContext("2d");
@@ -322,7 +328,12 @@ const Browser = (() => {
     for (const kind of ["pointerup", "pointercancel"]) {
       stage.addEventListener(kind, () => (from = null));
     }
-    new ResizeObserver(() => requestAnimationFrame(draw)).observe(stage);
+    /* A hidden tab has no size, and NiiVue makes its canvas as small. */
+    const resized = () => {
+      state.size = null;
+      draw();
+    };
+    new ResizeObserver(() => requestAnimationFrame(resized)).observe(stage);
   };
 
   const connectControls = () => {

@@ -1,0 +1,395 @@
+"""The report page without a browser: its parts, its bytes, what it never holds."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from page_tree import EVIL, SIZE, SPACING_MM, browser_of, document, write_results
+
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.layout import Layout
+from deeprac.reporting.page import build
+from deeprac.reporting.page.browser import browse, by_interest, volume_bytes
+from deeprac.reporting.page.failures import counted, failures
+from deeprac.reporting.page.figures import caption_html
+from deeprac.reporting.page.identity import commands, identity, limits
+from deeprac.reporting.page.tables import from_frame, leading_number, number, text
+from deeprac.reporting.page.volumes import (
+    encode,
+    kept_span,
+    shrink_factor,
+    shrink_image,
+    shrink_labels,
+    to_bytes,
+)
+from deeprac.reporting.summary import read_summary
+
+VENDOR = Path(build.__file__).parent / "vendor"
+
+
+class Elements(HTMLParser):
+    """Collects elements, and the text of script elements by id."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.scripts, self.current = [], {}, None
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        self.current = dict(attrs).get("id") if tag == "script" else None
+
+    def handle_data(self, data):
+        if self.current is not None:
+            self.scripts[self.current] = self.scripts.get(self.current, "") + data
+
+    def handle_endtag(self, tag):
+        self.current = None
+
+
+def parsed(page):
+    elements = Elements()
+    elements.feed(page)
+    elements.close()
+    return elements
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    path = write_results(tmp_path_factory.mktemp("page"))
+    assert main(["report", "--config", str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def layout(results):
+    return Layout.of(load_config([results]))
+
+
+@pytest.fixture
+def page(layout):
+    return layout.report.read_text(encoding="utf-8")
+
+
+# --- volumes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "factor"), [(192, 1), (193, 2), (512, 3), (40, 1)])
+def test_slices_are_shrunk_by_the_smallest_whole_factor(side, factor):
+    assert shrink_factor((side, 30), pixels=192) == factor
+
+
+def test_a_shrunken_image_holds_the_means_of_blocks_and_continues_the_border():
+    volume = np.arange(6.0).reshape(1, 2, 3)
+    assert shrink_image(volume, 2).tolist() == [[[2.0, 3.5]]]
+
+
+def test_a_shrunken_label_map_holds_the_most_frequent_label():
+    volume = np.array([[[2, 2, 0, 1], [2, 0, 0, 0]]])
+    assert shrink_labels(volume, 2).tolist() == [[[2, 0]]]
+    assert shrink_labels(volume, 1).tolist() == volume.tolist()
+
+
+def test_eight_bits_are_at_most_half_a_step_off():
+    span = kept_span((-160, 240))
+    values = np.linspace(*span, 1001)
+    steps, slope, low = to_bytes(values, span)
+    assert np.abs(steps * slope + low - values).max() <= slope / 2 + 1e-9
+    assert to_bytes(np.array([-1000, 3000]), span)[0].tolist() == [0, 255]
+
+
+def test_a_volume_is_nifti_in_the_frame_of_the_cohort():
+    volume = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    content = base64.b64decode(encode(volume, (0.5, 0.75, 3.0), slope=2, intercept=-5))
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(content))
+    assert image.shape == (4, 3, 2)
+    assert nib.aff2axcodes(image.affine) == ("L", "P", "S")
+    np.testing.assert_allclose(image.header.get_zooms(), (0.5, 0.75, 3.0))
+    np.testing.assert_allclose(image.get_fdata(), volume.T * 2.0 - 5)
+
+
+# --- tables ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "value"),
+    [
+        ("83.66 (7.88)", 83.66),
+        ("-16.93 [-17.57, -16.28]", -16.93),
+        ("2m05", 125),
+        ("9.5s", 9.5),
+        ("1e-05", 1e-5),
+        ("-", None),
+        ("none", None),
+    ],
+)
+def test_cells_are_sorted_by_the_number_in_front(shown, value):
+    assert leading_number(shown) == value
+
+
+def test_a_cell_keeps_its_full_value_beside_what_is_shown():
+    frame = pd.DataFrame({"case": ["a", "b"], "dice": [2 / 3, np.nan]})
+    columns = (text("case", "Case"), number("dice", "Dice", lambda v: f"{v:.2f}"))
+    table = from_frame(frame, columns, name="t", title="T", n="n = 2")
+    cells = [(cell.text, cell.value) for row in table.parts[0].rows for cell in row]
+    assert cells == [("a", "a"), ("0.67", 2 / 3), ("b", "b"), ("-", None)]
+
+
+def rows_of_cases(**columns):
+    base = {
+        "experiment": "e",
+        "label": "tumour",
+        "case": ["a", "b", "c", "d", "e"],
+        "seed": 0,
+        "dice": [0.9, 0.0, 0.0, np.nan, 0.4],
+        "volume_ml": [10, 0, 5, 0, 5],
+        "reference_volume_ml": [10, 10, 0, 0, 9],
+        "coverage": [1.0, 1.0, np.nan, np.nan, 0.5],
+    }
+    return pd.DataFrame(base | columns)
+
+
+def test_failures_say_how():
+    table = failures(rows_of_cases(), threshold=0.5)
+    assert dict(zip(table.case, table.reasons, strict=True)) == {
+        "b": "missed, low Dice",
+        "c": "false positive, low Dice",
+        "e": "low Dice, cut off",
+        "d": "undefined",
+    }
+    assert list(table.case) == ["b", "c", "e", "d"], "worst first, undefined last"
+
+
+def test_failures_are_counted_with_their_n():
+    cases = rows_of_cases()
+    (row,) = counted(failures(cases, threshold=0.5), cases).to_dict("records")
+    assert row == {
+        "experiment": "e",
+        "label": "tumour",
+        "n": 5,
+        "missed": 1,
+        "false positive": 1,
+        "undefined": 1,
+        "low Dice": 3,
+        "cut off": 1,
+    }
+
+
+def test_without_failures_there_are_no_rows_and_all_counts_are_0():
+    cases = rows_of_cases().iloc[:1]
+    table = failures(cases, threshold=0.5)
+    assert table.empty
+    assert counted(table, cases)["low Dice"].tolist() == [0]
+
+
+# --- identity -------------------------------------------------------------------------
+
+
+def run_record(**changes):
+    record = {
+        "git": {"commit": "c0ffee", "dirty": False},
+        "device": {"type": "cuda", "name": "a GPU"},
+        "host": {"name": "secret-host", "processor": "a CPU", "platform": "Linux"},
+        "software": {"torch": "2.0", "python": "3.11"},
+        "config_sha256": "abc",
+        "segments": [{"start": "2026-01-02", "stop": "2026-01-03"}],
+    }
+    return record | changes
+
+
+def test_identity_lists_what_differs_between_runs_once(results):
+    dirty = run_record(git={"commit": "beef", "dirty": True})
+    runs = [run_record(), run_record(), dirty]
+    config = load_config([results])
+    facts = {fact.term: fact.values for fact in identity(config, runs, "hash")}
+    assert facts["Commit of the code"] == (
+        "c0ffee (clean)",
+        "beef (uncommitted changes)",
+    )
+    assert facts["Device"] == ("a GPU (a CPU)",)
+    assert facts["Packages"] == ("python 3.11", "torch 2.0")
+    assert "secret-host" not in str(facts)
+    assert any("uncommitted" in sentence for sentence in limits(config, runs))
+
+
+def test_commands_name_the_commit(results):
+    text_ = commands(load_config([results]), [run_record()])
+    assert "git checkout c0ffee" in text_
+
+
+# --- figures --------------------------------------------------------------------------
+
+
+def test_a_caption_is_markup_but_no_raw_html():
+    assert "<em>n</em>" in caption_html("The *n*.")
+    assert "<script" not in caption_html("<script>1</script>")
+
+
+def test_a_missing_figure_says_what_to_run(results, layout, capsys):
+    figure = layout.figures / "memory.png"
+    content = figure.read_bytes()
+    figure.unlink()
+    assert main(["report", "--config", str(results)]) == 1
+    figure.write_bytes(content)
+    assert "deeprac figures" in capsys.readouterr().err
+
+
+# --- the page -------------------------------------------------------------------------
+
+
+def test_the_page_loads_nothing_from_outside(page):
+    for tag, attributes in parsed(page).found:
+        for name in ("src", "href", "action", "data", "srcset", "poster"):
+            target = attributes.get(name)
+            if target is not None:
+                assert target.startswith(("data:", "#")), (tag, target)
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+
+
+def test_the_policy_allows_scripts_by_hash_only(page):
+    (policy,) = [
+        attributes["content"]
+        for tag, attributes in parsed(page).found
+        if tag == "meta" and "http-equiv" in attributes
+    ]
+    assert policy.startswith("default-src 'none'")
+    (scripts,) = re.findall("script-src ([^;]*)", policy)
+    assert "unsafe" not in scripts
+    assert "http" not in policy
+
+
+def test_equal_results_give_equal_bytes(results, layout, page):
+    assert main(["report", "--config", str(results)]) == 0
+    assert layout.report.read_text(encoding="utf-8") == page
+
+
+def test_every_table_states_n(page):
+    texts = re.findall(r'<span class="n">(.*?)</span>', page)
+    assert len(texts) >= 8
+    for stated in texts:
+        assert re.search(r"n = \d", stated), stated
+
+
+def test_the_numbers_in_the_page_are_those_of_the_file(page, layout):
+    data = json.loads(parsed(page).scripts["data-cases"])["parts"][0]
+    cases = pd.read_csv(layout.summary_cases, dtype={"case": str})
+    for index, column in enumerate(data["columns"]):
+        values = [row[index] for row in data["value"]]
+        expected = cases[column["key"]]
+        expected = expected.astype(object).where(expected.notna(), None).tolist()
+        assert values == expected, column["key"]
+
+
+def test_tables_are_downloaded_as_they_lie_on_disk(page, layout):
+    scripts = parsed(page).scripts
+    for path in layout.tables.glob("*.csv"):
+        assert json.loads(scripts[f"data-{path.stem}"])["csv"] == path.read_text()
+
+
+def test_volumes_fill_the_budget_with_the_most_telling_cases(results, layout):
+    config = load_config([results])
+    cases = read_summary(config, layout).cases
+    cohort = pd.read_csv(layout.cases_csv).set_index("case", drop=False)
+    everything = browse(config, layout, cases, cohort, budget=10**9)
+    sizes = {case.case: volume_bytes(case) for case in everything.cases}
+    assert set(sizes) == set(cases.case)
+    first = by_interest(cases)[0]
+    some = browse(config, layout, cases, cohort, budget=sizes[first])
+    assert [case.case for case in some.cases] == [first]
+    assert set(some.left_out) == set(sizes) - {first}
+
+
+def test_interest_is_the_worst_of_every_experiment_first():
+    scored = pd.DataFrame(
+        [
+            {"experiment": e, "case": c, "fold": 0, "label": "kidney", "dice": d}
+            for e, scores in {
+                "x": (0.1, 0.5, 0.9, 0.6),
+                "y": (0.8, 0.2, 0.7, 0.9),
+            }.items()
+            for c, d in zip("abcd", scores, strict=True)
+        ]
+    )
+    assert by_interest(scored)[:2] == ["a", "b"]
+    assert sorted(by_interest(scored)) == ["a", "b", "c", "d"]
+
+
+def test_a_page_that_cannot_fit_says_so(results, tmp_path, capsys):
+    overlay = tmp_path / "small.json"
+    overlay.write_text('{"report": {"size_mb": 0.5}}')
+    arguments = ["report", "--config", str(results), "--config", str(overlay)]
+    assert main(arguments) == 1
+    assert "report.size_mb is 0.5" in capsys.readouterr().err
+
+
+def test_the_page_keeps_its_budget_and_names_what_it_leaves_out(
+    results, layout, page, tmp_path
+):
+    volumes = [
+        len(text_) for id_, text_ in parsed(page).scripts.items() if "volume-" in id_
+    ]
+    size_mb = (len(page.encode()) - min(volumes)) / 1e6
+    overlay = tmp_path / "small.json"
+    overlay.write_text(json.dumps({"report": {"size_mb": size_mb}}))
+    try:
+        assert main(["report", "--config", str(results), "--config", str(overlay)]) == 0
+        smaller = layout.report.read_text(encoding="utf-8")
+    finally:
+        layout.report.write_text(page, encoding="utf-8")
+    assert len(smaller.encode()) <= size_mb * 1e6
+    assert "Left out, for the size of this file" in smaller
+
+
+def test_embedded_labels_are_those_of_the_cohort(page, layout):
+    volume = json.loads(parsed(page).scripts["volume-0"])
+    content = gzip.decompress(base64.b64decode(volume["reference"]))
+    embedded = nib.Nifti1Image.from_bytes(content)
+    original = nib.load(layout.labels / f"{volume['case']}.nii.gz")
+    assert embedded.shape == (SIZE[1], SIZE[0], 6)
+    np.testing.assert_allclose(embedded.header.get_zooms(), SPACING_MM)
+    np.testing.assert_array_equal(np.asarray(embedded.dataobj), original.get_fdata())
+
+
+# --- names that would run -------------------------------------------------------------
+
+
+def test_names_never_become_elements():
+    plain = parsed(build.render(document(names=("a", "b", "c", "d"))))
+    evil = parsed(build.render(document(names=EVIL)))
+    assert [tag for tag, _ in evil.found] == [tag for tag, _ in plain.found]
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
+def test_json_in_a_script_element_never_ends_it(names):
+    browser = browser_of(tuple(names), "")
+    content = build._json(build._browser_data(document(browser=browser)))
+    assert not set("<>&") & set(content)
+    assert json.loads(content)["cases"] == names
+
+
+# --- libraries ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", json.loads((VENDOR / "vendor.json").read_text()))
+def test_vendored_files_are_what_their_list_says(entry):
+    content = (VENDOR / entry["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+    for licence in entry["licence_files"]:
+        assert "copyright" in (VENDOR / licence).read_text().lower()
+
+
+def test_every_vendored_script_is_on_the_list():
+    listed = {e["file"] for e in json.loads((VENDOR / "vendor.json").read_text())}
+    assert {p.name for p in VENDOR.glob("*.js")} | {
+        p.name for p in VENDOR.glob("*.css")
+    } == listed
