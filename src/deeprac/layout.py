@@ -20,7 +20,7 @@ class Layout:
     """
 
     root: Path
-    """Folder of the results, ``{results}/{cohort}`` or ``{results}/released/{name}``."""
+    """Folder of the results: ``{results}/{cohort}``, or ``released/{name}`` there."""
 
     @classmethod
     def of(cls, config: Config) -> "Layout":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from results_tree import TreeOptions, write_tree
 
 from deeprac import provenance
 from deeprac.cli import main
@@ -11,8 +12,6 @@ from deeprac.config import load_config
 from deeprac.evaluation.summarise import selected_runs
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
-
-from results_tree import TreeOptions, write_tree
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -53,7 +52,11 @@ def _provenance(folder: Path) -> dict:
             "cores": 2,
             "memory_gib": 23.5,
         },
-        "software": {"python": "3.11.7", "torch": "2.9.0.dev20250909", "nnunetv2": None},
+        "software": {
+            "python": "3.11.7",
+            "torch": "2.9.0.dev20250909",
+            "nnunetv2": None,
+        },
         "git": {"commit": COMMIT, "dirty": False},
         "argv": [
             "/home/mueller/deeprac/__main__.py",

@@ -19,9 +19,7 @@ WORDS = st.text("abc xyz_-,;:()", max_size=12)
 
 
 def between(year: int) -> st.SearchStrategy[tuple[int, int, int]]:
-    return st.tuples(
-        st.integers(year, 2039), st.integers(1, 12), st.integers(1, 28)
-    )
+    return st.tuples(st.integers(year, 2039), st.integers(1, 12), st.integers(1, 28))
 
 
 @given(
@@ -153,11 +151,15 @@ def test_a_shape_repeats_no_letter_or_digit(text):
     assert {c for c in shape(text) if c.isalnum()} <= {"a", "A", "9"}
 
 
-@pytest.mark.parametrize("folder", sorted(p.parent for p in RELEASED.glob("*/config.json")))
+@pytest.mark.parametrize(
+    "folder", sorted(p.parent for p in RELEASED.glob("*/config.json"))
+)
 def test_nothing_in_shipped_releases_is_suspicious(folder):
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".csv", ".json", ".md") and path.name != "release.json":
             name = path.relative_to(folder).as_posix()
             found = list(objections(name, path.read_bytes()))
             # Of another version of the columns: test_released_results.py says so.
-            assert [line for line in found if "which no release holds" not in line] == []
+            assert [
+                line for line in found if "which no release holds" not in line
+            ] == []

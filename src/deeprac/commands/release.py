@@ -1,4 +1,4 @@
-"""Verb release: per-case metrics, records and tables of results, fit to be passed on."""
+"""Verb release: metrics, records and tables of results, fit to be passed on."""
 
 import argparse
 from pathlib import Path
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
     )
     size = sum(file["bytes"] for file in manifest["files"].values())
     sys.stdout.write(
-        f"{args.to / name}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. The rules "
-        "know shapes of names and numbers, not names: look at it before it leaves.\n"
+        f"{args.to / name}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. "
+        "The rules know shapes of names and numbers, not names: look at it before it "
+        "leaves.\n"
     )

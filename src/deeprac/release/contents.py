@@ -1,7 +1,7 @@
 """What a release holds: files, columns and entries that are let through, and no other.
 
-Everything else is refused and not left out in silence: whoever released it would believe
-it to be there, or would not know that it could have been.
+Everything else is refused and not left out in silence: whoever released it would
+believe it to be there, or would not know that it could have been.
 """
 
 import csv
@@ -62,8 +62,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|")
 VERSION = re.compile(r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}")
 
 RENAME = (
-    "Give patients and cases neutral names, such as case_001, where the cohort is made, "
-    "and run the workflow again"
+    "Give patients and cases neutral names, such as case_001, where the cohort is "
+    "made, and run the workflow again"
 )
 
 
@@ -126,8 +126,8 @@ def _table_objections(name: str, text: str) -> Iterator[str]:
     foreign = [column for column in columns if column not in (allowed or ())]
     if foreign:
         yield (
-            f"{name} has the column {foreign[0]}, which no release holds: remove it, or "
-            "write the table again with the verb that makes it"
+            f"{name} has the column {foreign[0]}, which no release holds: remove it, "
+            "or write the table again with the verb that makes it"
         )
         return
     table = list(rows)

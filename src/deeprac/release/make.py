@@ -122,8 +122,8 @@ def _refuse_dirty(source: Source, commit: dict[str, Any]) -> None:
         state = source.runs[wrong[0]]["git"]
         what = "changes that no commit holds" if state["commit"] else "no known commit"
         raise ReleaseError(
-            f"{len(wrong)} of {len(source.runs)} runs were trained by code with {what}, "
-            f"such as {source.layout.root / wrong[0]}. {remedy}"
+            f"{len(wrong)} of {len(source.runs)} runs were trained by code with "
+            f"{what}, such as {source.layout.root / wrong[0]}. {remedy}"
         )
     if _is_dirty(commit):
         raise ReleaseError(

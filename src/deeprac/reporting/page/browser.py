@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from deeprac import volumes
 from deeprac.config import Config
 from deeprac.labels import Label
 from deeprac.layout import Layout
@@ -101,6 +100,9 @@ def _dice(scored: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
 def _case_volume(
     config: Config, layout: Layout, scored: pd.DataFrame, row: pd.Series
 ) -> CaseVolume:
+    # The page of released results has no volumes, its readers no image library.
+    from deeprac import volumes  # noqa: PLC0415
+
     image, geometry = volumes.read_volume(layout.cohort / row.image)
     reference = read_volume(layout.cohort / row.label)
     factor = shrink_factor(image.shape[1:], pixels=config.report.pixels)
