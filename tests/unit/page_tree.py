@@ -100,6 +100,7 @@ def document(*, names: tuple[str, ...] = ("a",), browser: Browser | None = None)
         extent=names[-1],
         identity=(Fact(names[0], names),),
         config=names[0],
+        config_hash=names[0],
         commands=names[0],
         limits=names,
         tables={"cases": (table,), **dict.fromkeys(tabs, ())},

@@ -217,7 +217,7 @@ def test_identity_lists_what_differs_between_runs_once(results):
         "beef (uncommitted changes)",
     )
     assert facts["Device"] == ("a GPU (a CPU)",)
-    assert facts["Packages"] == ("python 3.11", "torch 2.0")
+    assert facts["Packages"] == ("python 3.11, torch 2.0",)
     assert "secret-host" not in str(facts)
     assert any("uncommitted" in sentence for sentence in limits(config, runs))
 

@@ -237,7 +237,7 @@ def test_the_case_table_shows_the_numbers_of_its_file(page, layout):
 def test_the_cohort_table_shows_the_numbers_of_its_file(page):
     show(page, "cohort")
     row = next(r for r in all_rows(page, "cohort") if r[0] == "Slice spacing, mm")
-    assert row[1:] == ["4", *[formats.amount(SPACING_MM[2])] * 3]
+    assert row[1:] == ["4", *[f"{SPACING_MM[2]:g}"] * 3]
 
 
 def test_a_click_on_a_heading_sorts_by_the_full_values(page, layout):
@@ -408,6 +408,29 @@ def test_boxes_and_methods_choose_the_contours(page):
     assert "STN" in page.inner_text("#dice-rows")
     page.select_option("#method-2", "coarse_nnunet")
     assert len(where(stage(page), (0x9C, 0xFF, 0x7A)))
+
+
+def test_zoom_enlarges_picture_and_contours_alike(page):
+    show_browser(page)
+    page.select_option("#method-1", "")
+    before = where(stage(page), TUMOUR_ORANGE)
+    page.check("#zoom")
+    picture = stage(page)
+    after = where(picture, TUMOUR_ORANGE)
+    page.uncheck("#zoom")
+    assert (np.ptp(after, axis=0) > 1.1 * np.ptp(before, axis=0)).all()
+    row, column = (after.min(0) + after.max(0)) // 2
+    centre = picture[row - 8 : row + 9, column - 8 : column + 9].mean()
+    assert centre == pytest.approx(255 * (75 + 160) / 400, abs=8), "tumour: 75 HU"
+
+
+def test_paper_gets_plain_tables(page, layout):
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    table = page.locator("#block-all .printed").first
+    rows = pd.read_csv(layout.tables / "all.csv")
+    assert table.locator("tr").count() == 1 + len(rows)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".printed").count() == 0
 
 
 def test_the_window_changes(page):

@@ -11,6 +11,7 @@ from deeprac.evaluation.summarise import selected_runs
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.provenance import digest
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.page.browser import browse
 from deeprac.reporting.page.build import render
@@ -55,12 +56,14 @@ def collect(config: Config, layout: Layout, summary: Summary) -> Document:
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
+    content = read_json(layout.config)
     hashes = cohort[cohort.quantity == "cohort_hash"].set_index("statistic").value
     return Document(
         cohort=config.cohort.name,
         extent=_extent(config, summary),
         identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}"),
-        config=config_text(read_json(layout.config)),
+        config=config_text(content),
+        config_hash=digest(content),
         commands=commands(config, runs),
         limits=limits(config, runs),
         tables=page_tables(config, summary, cohort),

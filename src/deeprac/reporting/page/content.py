@@ -122,7 +122,7 @@ def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
             text("quantity", "Quantity"),
             number("n", "Cases with a value", lambda v: f"{v:.0f}"),
             *(
-                number(key, title, formats.amount)
+                number(key, title, lambda v: f"{v:.4g}")
                 for key, title in (
                     ("min", "Minimum"),
                     ("median", "Median"),

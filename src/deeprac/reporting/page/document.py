@@ -143,6 +143,7 @@ class Document:
         extent: Patients, cases, experiments, folds and seeds in one sentence.
         identity: Who computed the numbers, with what.
         config: The whole configuration as JSON text.
+        config_hash: Its SHA-256, independent of the order of keys.
         commands: How to compute them again, as shell commands.
         limits: What the numbers do not say.
         tables: By tab: cohort, results, statistics, cases, failures, cost.
@@ -154,6 +155,7 @@ class Document:
     extent: str
     identity: tuple[Fact, ...]
     config: str
+    config_hash: str
     commands: str
     limits: tuple[str, ...]
     tables: dict[str, tuple[PageTable, ...]]

@@ -22,7 +22,7 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
     """
     runs = list(runs)
     packages = sorted({name for run in runs for name in run.get("software", {})})
-    versions = (
+    versions = ", ".join(
         f"{name} {' / '.join(_distinct(_version(run, name) for run in runs))}"
         for name in packages
     )
@@ -31,7 +31,7 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
         Fact("Cohort hash (SHA-256)", (cohort_hash,)),
         Fact("Commit of the code", _distinct(map(_commit, runs))),
         Fact(
-            "Configuration (SHA-256)",
+            "Settings of the runs (SHA-256)",
             _distinct(run.get("config_sha256", UNKNOWN) for run in runs),
         ),
         Fact("Experiments", (f"{len(config.run.experiments)}",)),
@@ -40,7 +40,7 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
         Fact("Seeds", (_listed(config.run.seeds),)),
         Fact("Device", _distinct(map(_device, runs))),
         Fact("Operating system", _distinct(map(_platform, runs))),
-        Fact("Packages", tuple(versions) or (UNKNOWN,)),
+        Fact("Packages", (versions or UNKNOWN,)),
         Fact("Trained", (_period(runs),)),
     )
 

@@ -52,7 +52,10 @@ def from_table(source: table.Table) -> PageTable:
 
 def _part(part: table.Part) -> Part:
     texts = [[c.cell(row) for c in part.columns] for _, row in part.rows.iterrows()]
-    heads = [Column(c.group, c.name, number=c.name not in LEFT) for c in part.columns]
+    heads = [
+        Column(c.group, c.name, number=c.name not in LEFT, frozen=frozen)
+        for c, frozen in zip(part.columns, _frozen(part), strict=True)
+    ]
     return Part(
         columns=tuple(heads),
         rows=tuple(
@@ -66,9 +69,16 @@ def _part(part: table.Part) -> Part:
     )
 
 
+def _frozen(part: table.Part) -> list[bool]:
+    """The columns up to the method stay in view."""
+    names = [column.name for column in part.columns]
+    kept = names.index("Method") + 1 if "Method" in names else 0
+    return [index < kept for index in range(len(names))]
+
+
 def _counted(rows: pd.DataFrame) -> str:
     if rows.empty:
-        return "no rows"
+        return "0 rows, n = 0."
     lines = f"{len(rows)} row{'s' * (len(rows) != 1)}"
     return f"{lines}. {table.extent_note(rows)}" if "n_patients" in rows else lines
 

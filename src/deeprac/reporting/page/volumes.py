@@ -66,7 +66,7 @@ def encode(
     intercept: float = 0.0,
     shown: tuple[float, float] = (0.0, float(max(Label))),
 ) -> str:
-    """NIfTI of a canonical volume, gzipped without a date, in base64.
+    """NIfTI of a canonical volume about the origin, gzipped undated, in base64.
 
     Args:
         volume: ``(z, y, x)``; x grows to the patient's left, y to posterior.
@@ -79,6 +79,7 @@ def encode(
     header.set_data_dtype(np.uint8)
     header.set_data_shape(volume.shape[::-1])
     affine = np.diag([-spacing_mm[0], -spacing_mm[1], spacing_mm[2], 1.0])
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(volume.shape[::-1]) - 1) / 2
     header.set_sform(affine, code=1)
     header.set_zooms(spacing_mm)
     header.set_xyzt_units("mm")

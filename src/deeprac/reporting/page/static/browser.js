@@ -76,6 +76,7 @@ const Browser = (() => {
     Object.assign(state, { volume, maps });
     find("slice").max = volume.size[2];
     moveTo(volume.start);
+    frame();
     find("grid-note").textContent =
       volume.factor === 1
         ? "Slices have their native pixels."
@@ -95,6 +96,34 @@ const Browser = (() => {
   const showSlice = (slice) => {
     moveTo(slice);
     draw();
+  };
+
+  /* All of the slice, or the box around the reference of the whole case. */
+  const frame = () => {
+    const [width, height] = state.volume.size;
+    const box = { left: width, right: 0, top: height, bottom: 0 };
+    state.maps.get("").forEach((label, index) => {
+      if (!label) return;
+      const x = index % width;
+      const y = Math.floor(index / width) % height;
+      box.left = Math.min(box.left, x);
+      box.right = Math.max(box.right, x + 1);
+      box.top = Math.min(box.top, y);
+      box.bottom = Math.max(box.bottom, y + 1);
+    });
+    const [, dx, dy] = state.viewer.volumes[0].pixDims;
+    const empty = box.right <= box.left;
+    if (empty || !find("zoom").checked) {
+      state.viewer.scene.pan2Dxyzmm = [0, 0, 0, 1];
+      return;
+    }
+    const fitted = Math.max(width * dx, height * dy);
+    const wanted = Math.max((box.right - box.left) * dx, (box.bottom - box.top) * dy);
+    const zoom = Math.max(1, fitted / (1.25 * wanted));
+    /* Millimetres to the patient's right and to anterior, like NiiVue's axes. */
+    const right = (width / 2 - (box.left + box.right) / 2) * dx;
+    const anterior = (height / 2 - (box.top + box.bottom) / 2) * dy;
+    state.viewer.scene.pan2Dxyzmm = [-right, -anterior, 0, zoom];
   };
 
   const draw = () => {
@@ -119,18 +148,22 @@ const Browser = (() => {
     return mask;
   };
 
-  /* Position on the canvas of a point of the slice, in pixels from its corner. */
-  const placement = () => {
-    const [width, height, depth] = state.volume.size;
-    const z = (state.slice + 0.5) / depth;
-    /* NiiVue's fractions grow to the right and to anterior; it answers inside only. */
-    const first = state.viewer.frac2canvasPos([0.75, 0.75, z]);
-    const last = state.viewer.frac2canvasPos([0.25, 0.25, z]);
-    const between = (from, to, share) => from + (to - from) * (2 * share - 0.5);
-    return ([x, y]) => [
-      between(first[0], last[0], x / width),
-      between(first[1], last[1], y / height),
-    ];
+  /* Position on the canvas of a point of the slice, in pixels from its corner: from
+     where two points of the canvas lie. NiiVue's fractions grow to the right and to
+     anterior. */
+  const placement = (canvas) => {
+    const [width, height] = state.volume.size;
+    const [near, far] = [0.45, 0.55].map((share) => {
+      const at = [canvas.width * share, canvas.height * share];
+      const [right, anterior] = state.viewer.canvasPos2frac(at);
+      return { at, point: [(1 - right) * width, (1 - anterior) * height] };
+    });
+    return (point) =>
+      point.map((value, axis) => {
+        const share =
+          (value - near.point[axis]) / (far.point[axis] - near.point[axis]);
+        return near.at[axis] + share * (far.at[axis] - near.at[axis]);
+      });
   };
 
   const drawContours = () => {
@@ -139,10 +172,14 @@ const Browser = (() => {
     canvas.width = picture.width;
     canvas.height = picture.height;
     const context = canvas.getContext("2d");
-    const place = placement();
+    const place = placement(canvas);
     const [width, height] = state.volume.size;
     const outlines = d3.contours().size([width, height]).thresholds([0.5]);
     const scale = picture.width / picture.clientWidth;
+    const [left, top, across, down] = state.viewer.screenSlices[0].leftTopWidthHeight;
+    context.beginPath();
+    context.rect(left, top, across, down);
+    context.clip();
     ["", ...state.experiments].forEach((source, row) => {
       const map = state.maps.get(source);
       if (!map || (row > 0 && source === "")) return;
@@ -344,6 +381,10 @@ const Browser = (() => {
     find("slice").addEventListener("input", (event) =>
       showSlice(Number(event.target.value) - 1),
     );
+    find("zoom").addEventListener("change", () => {
+      frame();
+      draw();
+    });
     for (const [title, from, to] of PRESETS) {
       const button = document.createElement("button");
       button.type = "button";

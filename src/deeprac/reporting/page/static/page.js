@@ -50,14 +50,13 @@ const Tabs = (() => {
       button.addEventListener("keydown", move);
     }
     addEventListener("hashchange", follow);
-    /* Print shows all panels, so their tables have to be there. */
+    /* All tabs are printed, one below another. */
     addEventListener("beforeprint", () => {
-      for (const button of buttons) {
-        panelOf(button).hidden = false;
-        Tables.buildIn(panelOf(button));
-      }
+      for (const button of buttons) panelOf(button).hidden = false;
+      Tables.print();
     });
     addEventListener("afterprint", () => {
+      Tables.printed();
       const chosen = buttons.find((b) => b.getAttribute("aria-selected") === "true");
       open(chosen.getAttribute("aria-controls"), { remember: false });
     });

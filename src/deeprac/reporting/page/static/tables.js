@@ -3,6 +3,7 @@
 /* Tables: Tabulator over the JSON of the page. Text from the cohort only ever becomes
    a text node. Sorting and filtering use the full values, not what is shown. */
 const Tables = (() => {
+  const LONG = 15;
   const data = new Map();
   const grids = new Map();
 
@@ -124,7 +125,7 @@ const Tables = (() => {
       texts.forEach((text, index) => (row[`c${index}`] = text));
       return row;
     });
-    const long = table.tall && rows.length > 15;
+    const long = table.tall && rows.length > LONG;
     const grid = new Tabulator(element, {
       data: rows,
       columns,
@@ -154,6 +155,46 @@ const Tables = (() => {
         return build(element);
       }),
     );
+  };
+
+  /* Paper gets plain tables; long ones stay in the file. */
+  const cell = (kind, text) => {
+    const element = document.createElement(kind);
+    element.textContent = text;
+    return element;
+  };
+
+  const line = (cells) => {
+    const row = document.createElement("tr");
+    row.replaceChildren(...cells);
+    return row;
+  };
+
+  const plain = (part) => {
+    const element = document.createElement("table");
+    const titles = part.columns.map((entry) =>
+      cell("th", [entry.group, entry.title].filter(Boolean).join(": ")),
+    );
+    const rows = part.text.map((texts) => line(texts.map((text) => cell("td", text))));
+    element.replaceChildren(line(titles), ...rows);
+    return element;
+  };
+
+  const print = () => {
+    for (const element of document.querySelectorAll(".grid")) {
+      const table = read(element.dataset.table);
+      const part = table.parts[Number(element.dataset.part)];
+      const long = table.tall && part.text.length > LONG;
+      const copy = long
+        ? cell("p", `Not printed: ${part.text.length} rows; they are in the page.`)
+        : plain(part);
+      copy.className = "printed";
+      element.after(copy);
+    }
+  };
+
+  const printed = () => {
+    for (const copy of document.querySelectorAll(".printed")) copy.remove();
   };
 
   const ofTable = (name) =>
@@ -202,5 +243,5 @@ const Tables = (() => {
     }
   };
 
-  return { buildIn, connect, filter, ofTable };
+  return { buildIn, connect, filter, ofTable, print, printed };
 })();
