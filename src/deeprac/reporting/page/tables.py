@@ -80,7 +80,7 @@ def _counted(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "0 rows, n = 0."
     lines = f"{len(rows)} row{'s' * (len(rows) != 1)}"
-    return f"{lines}. {table.extent_note(rows)}" if "n_patients" in rows else lines
+    return f"{lines}. {table.extent_note(rows)}" if "n_cases" in rows else lines
 
 
 def from_frame(
