@@ -11,7 +11,7 @@ rule findings:
     output:
         report(
             "<results>/tables/findings.csv",
-            caption="../workflow/report/findings.rst",
+            caption="../workflow/report/tables/findings.rst",
             category="Tables",
             labels={"table": "findings"},
         ),

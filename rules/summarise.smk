@@ -7,7 +7,7 @@ rule tables:
         [
             report(
                 f"<results>/tables/{table}.csv",
-                caption=f"../workflow/report/{table}.rst",
+                caption=f"../workflow/report/tables/{table}.rst",
                 category="Tables",
                 labels={"table": title},
             )

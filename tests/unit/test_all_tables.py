@@ -41,7 +41,7 @@ def tables():
 def test_names_in_the_order_of_reading(tables):
     assert list(tables) == NAMES
     assert [table.name for table in tables.values()] == NAMES
-    captions = {path.stem for path in (REPO / "workflow/report").glob("*.rst")}
+    captions = {path.stem for path in (REPO / "workflow/report/tables").glob("*.rst")}
     assert set(NAMES) <= captions
 
 

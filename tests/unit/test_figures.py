@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,26 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.aggregate import experiment_rows
-from deeprac.reporting.figures import dice_by_method, overlays, stn, time_vs_dice
+from deeprac.reporting.figures import (
+    dice_by_method,
+    overlays,
+    stn,
+    time_vs_dice,
+    training_curves,
+)
+from deeprac.reporting.figures.blocks import align, blocks
+from deeprac.reporting.figures.catalogue import CATALOGUE
 from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.figures.stn_mean_image import moments_of
 from deeprac.reporting.slices import AxialSlice, largest_slice
-from deeprac.reporting.style import MethodStyle, experiment_style, method_styles
+from deeprac.reporting.style import (
+    MethodStyle,
+    experiment_style,
+    method_styles,
+    save,
+    theme,
+)
 from deeprac.reporting.summary import read_summary
 
 NAN = float("nan")
@@ -81,12 +97,15 @@ def test_verb_refuses_unknown_figures(tree, capsys):
 
 def test_dice_axes_and_labels(tree):
     (drawing,) = dice_by_method.make(tree[1])
-    labels = [ax.get_ylabel() for ax in drawing.figure.axes]
-    assert labels == ["Kidney Dice, %", "", "Tumour Dice, %", ""]
-    titles = [ax.get_title() for ax in drawing.figure.axes[:2]]
+    axes = drawing.figure.axes
+    labels = [ax.get_xlabel() for ax in axes]
+    assert labels == ["", "", "Kidney Dice, %", "Tumour Dice, %"]
+    titles = [ax.get_title(loc="left") for ax in axes[::2]]
     assert titles == ["coarse matrix, 128 x 128", "fine matrix, 512 x 512"]
-    ticks = [tick.get_text() for tick in drawing.figure.axes[2].get_xticklabels()]
-    assert ticks == ["nnU-Net", "STN pose-size\n+ nnU-Net"]
+    ticks = [tick.get_text() for tick in axes[0].get_yticklabels()]
+    assert ticks == ["nnU-Net", "STN pose-size + nnU-Net"]
+    bottom, top = axes[0].get_ylim()
+    assert bottom > top  # the first experiment stands on top
 
 
 def test_dice_lines_join_the_same_case():
@@ -101,9 +120,9 @@ def test_dice_lines_join_the_same_case():
     style = MethodStyle("label", (0, 0, 0), "o")
     ax = Figure().subplots()
     dice_by_method.draw(data, {"one": style, "two": style}, ax=ax)
-    lines = [list(line.get_ydata()) for line in ax.lines]
+    lines = [list(line.get_xdata()) for line in ax.lines]
     np.testing.assert_equal(lines, [[10, NAN], [20, 60]])
-    means = [collection.get_segments()[0][0, 1] for collection in ax.collections[1::2]]
+    means = [collection.get_segments()[0][0, 0] for collection in ax.collections[1::2]]
     assert means == [15, 60]
 
 
@@ -134,7 +153,20 @@ def test_memory_says_where_it_was_measured(tree):
 def test_training_curves_are_in_percent(tree):
     (drawing,) = FIGURES["training_curves"](tree[1])
     assert drawing.data.val_dice_kidney.max() > 50
-    assert "Pseudo Dice kidney, %" in _texts(drawing.figure)
+    assert "Pseudo Dice, %" in _texts(drawing.figure)
+
+
+def test_training_curves_mark_epochs_without_a_segmentation():
+    data = pd.DataFrame(
+        {
+            "epoch": [0, 1, 2, 0, 1, 2],
+            "train_loss": [0.3, 0.2, 0.5, 0.4, 0.3, 0.6],
+            "val_dice_kidney": [NAN, NAN, 50, NAN, NAN, 40],
+            "val_dice_tumour": [NAN, NAN, 10, NAN, NAN, NAN],
+        }
+    )
+    assert list(training_curves.front_end_epochs(data)) == [0, 1]
+    assert training_curves.front_end_epochs(data[data.epoch == 2]).empty
 
 
 def test_stn_figures_undo_the_pose(tree):
@@ -299,6 +331,7 @@ def test_figures_of_a_planned_matrix_say_so(planned, name):
     words = [_texts(drawing.figure).lower() for drawing in FIGURES[name](planned)]
     expected = {
         "memory": "planned: nnu-net",
+        "training_curves": "planned: nnu-net",
         "overlays": "planned matrix, own spacing and patches",
     }
     assert expected.get(name, "planned matrix, own spacing") in words[-1]
@@ -310,3 +343,59 @@ def test_rows_of_a_planned_matrix_refer_to_its_own_plain_row(planned):
     assert rows.time_ratio["planned_nnunet"] == 1
     # 9 times 100 s, or 150 s with augmentation, and 5 s in the mean of the folds.
     assert rows.time_ratio["planned_nnunet_augment"] == pytest.approx(1.5, abs=0.01)
+
+
+def test_blocks_share_axes_and_name_them_once(tree):
+    names = [f"coarse_{name}" for name in ("nnunet", "nnunet_augment", "stn")] * 2
+    config = tree[1].config
+    experiments = [name for name in config.experiments if name in names]
+    figure, axes = blocks(
+        config, experiments, panels=2, notes=dict.fromkeys(names, "!")
+    )
+    for index, (upper, lower) in enumerate(axes.values()):
+        upper.set(xlim=(0, index + 1), ylim=(-index, 1))
+        lower.set(xlim=(0, 1), ylim=(0, 10))
+    align(axes, xlabel="Epoch", heights=True)
+    assert {ax.get_xlim() for ax in figure.axes} == {(0, len(experiments))}
+    assert {upper.get_ylim() for upper, _ in axes.values()} == {(-2, 1)}
+    assert [lower.get_xlabel() for _, lower in axes.values()] == ["Epoch"] * 3
+    assert figure.axes[0].get_title() == "128: nnU-Net\n!"
+
+
+ODD_ROWS = [
+    {"experiment": f"coarse_{method}", "matrix": "coarse", "method": method}
+    for method in ("nnunet", "stn", "stn_crop")
+]
+ODD = ["one patient", "equal values", "no tumour"]
+NOT_VOLUMES = [name for name in SELECTED if "volumes" not in CATALOGUE[name].needs]
+
+
+@pytest.fixture(scope="module", params=ODD)
+def odd(request, tmp_path_factory):
+    """Two methods on a cohort with little to show."""
+    one = request.param == "one patient"
+    _, sources = _sources(
+        tmp_path_factory.mktemp("odd"),
+        experiments=("coarse_nnunet", "coarse_stn", "coarse_stn_crop"),
+        patients=2 if one else 4,
+        folds_run=(0,) if one else (0, 1),
+        settings={"experiments": ODD_ROWS},
+    )
+    cases = sources.summary.cases
+    if request.param == "equal values":
+        cases["dice"] = 0.5
+        cases["volume_ml"] = cases["reference_volume_ml"] = 10.0
+    elif request.param == "no tumour":
+        cases.loc[cases.label == "tumour", ["dice", "coverage"]] = NAN
+        cases.loc[cases.label == "tumour", ["volume_ml", "reference_volume_ml"]] = 0.0
+    rows = experiment_rows(sources.config, cases, sources.summary.runs)
+    return replace(sources, rows=rows)
+
+
+@pytest.mark.parametrize("name", NOT_VOLUMES)
+def test_odd_cohorts_are_drawn_with_n(odd, name, tmp_path):
+    with theme():
+        for drawing in FIGURES[name](odd):
+            save(drawing.figure, tmp_path / drawing.name)
+            assert "n = " in _texts(drawing.figure)
+            assert len(drawing.data)

@@ -18,7 +18,7 @@ from deeprac.reporting.figures import (
     stn_recovery,
     stn_spread,
 )
-from deeprac.reporting.figures.front_end import row_names, shown_experiments
+from deeprac.reporting.figures.rows import row_names, shown_experiments
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.roles import crops, estimates, normalises
 from deeprac.reporting.style import MethodStyle

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -160,15 +161,27 @@ def add_caption(figure: Figure, text: str) -> None:
     figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
 
 
+def say_why_not(text: str, *, ax: Axes) -> None:
+    """A panel without data says why."""
+    ax.set(xticks=[], yticks=[])
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+
+
 def save(figure: Figure, stem: Path) -> None:
     """Write PNG and SVG without a date: equal data gives equal files.
 
     Many points are one picture in the SVG, which would grow with each of them.
     """
-    points = figure.findobj(PathCollection)
+    points = [
+        group
+        for ax in figure.axes
+        for group in ax.collections
+        if isinstance(group, PathCollection)
+    ]
     if sum(len(group.get_offsets()) for group in points) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         with atomic_path(stem.with_name(stem.name + suffix)) as temporary:
             figure.savefig(temporary, dpi=DPI, metadata=metadata)
+        figure.set_layout_engine("none")  # Arranged once: the second file is alike.

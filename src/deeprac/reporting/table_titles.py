@@ -11,4 +11,4 @@ TABLE_TITLES = {
     "cost": "cost of training",
 }
 """Short titles, as Snakemake's report shows them; every table has a caption in
-``workflow/report``."""
+``workflow/report/tables``."""

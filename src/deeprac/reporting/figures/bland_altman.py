@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 from scipy import stats
 
 from deeprac.evaluation.statistics.estimates import CONFIDENCE
 from deeprac.labels import Label
-from deeprac.reporting.figures.blocks import blocks
+from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.rows import shown_experiments
 from deeprac.reporting.figures.sources import Drawing, Sources, nothing_to_show
 from deeprac.reporting.style import INK, MethodStyle, add_caption, legend_above
@@ -22,7 +21,9 @@ LABEL = Label.TUMOUR.title
 DECADE = 10.0
 """Largest over smallest volume from which on errors are shown in percent as well."""
 UNITS = {"ml": "difference_ml", "%": "difference_percent"}
-BAND = "0.85"
+INTERVAL_AT = 0.97
+"""Place of the intervals as a share of the width of a panel."""
+INTERVAL = {"color": INK, "linewidth": 0.9, "marker": "_", "markersize": 4, "zorder": 4}
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,18 @@ def make(sources: Sources) -> list[Drawing]:
     units = list(UNITS) if wide else ["ml"]
     counts = data.groupby("experiment").patient.nunique()
     notes = {name: f"n = {counts.get(name, 0)} patients" for name in styles}
-    figure, axes = blocks(
-        config, list(styles), panels=len(units), notes=notes, equal_heights=False
-    )
+    figure, axes = blocks(config, list(styles), panels=len(units), notes=notes)
     for (experiment, panels), style in zip(axes.items(), styles.values(), strict=True):
         mine = data[data.experiment == experiment]
         for ax, unit in zip(panels, units, strict=True):
+            if wide:
+                _log_axis(data.reference_ml, ax=ax)
             draw(mine.assign(difference=mine[UNITS[unit]]), style, ax=ax)
+    xlabel = "Reference, ml (log)" if wide else "Reference, ml"
+    align(axes, xlabel=xlabel, heights=False)
     first = next(iter(axes.values()))
     for ax, unit in zip(first, units, strict=True):
         ax.set_ylabel(f"Error, {unit}")
-    if wide:
-        _log_axis(data.reference_ml, ax=first[0])
-    figure.supxlabel("Reference volume of the tumour, ml" + (" (log)" if wide else ""))
     legend_above(figure, _handles())
     add_caption(figure, _caption(sources.extent))
     return [Drawing(NAME, figure, with_agreement(data))]
@@ -172,7 +172,12 @@ def draw(data: pd.DataFrame, style: MethodStyle, *, ax: Axes) -> Axes:
         (found.limits[1], found.upper_interval, "--"),
     ):
         if not np.isnan(interval).any():
-            ax.axhspan(*interval, color=BAND, linewidth=0, zorder=0)
+            ax.plot(
+                [INTERVAL_AT] * 2,
+                interval,
+                transform=ax.get_yaxis_transform(),
+                **INTERVAL,
+            )
         if not np.isnan(value):
             ax.axhline(value, color=INK, linestyle=dash, linewidth=0.9, zorder=2)
     ax.axhline(0, color="0.5", linestyle=":", linewidth=0.8, zorder=1)
@@ -181,6 +186,7 @@ def draw(data: pd.DataFrame, style: MethodStyle, *, ax: Axes) -> Axes:
         color=style.colour, alpha=0.7, linewidth=0, zorder=3,
     )  # fmt: skip
     ax.yaxis.set_major_locator(MaxNLocator(3))
+    ax.margins(x=0.12)
     return ax
 
 
@@ -188,18 +194,18 @@ def _log_axis(volumes_ml: pd.Series, *, ax: Axes) -> None:
     """Logarithmic, but linear from zero to the smallest volume where some are zero."""
     if (volumes_ml > 0).all():
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 5)))
         ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.xaxis.set_minor_locator(NullLocator())
     else:
         ax.set_xscale("symlog", linthresh=volumes_ml[volumes_ml > 0].min())
 
 
-def _handles() -> list[Line2D | Patch]:
+def _handles() -> list[Line2D]:
     return [
         Line2D([], [], color=INK, label="bias"),
         Line2D([], [], color=INK, linestyle="--", label="95 % limits of agreement"),
-        Patch(color=BAND, label="95 % interval of each"),
+        Line2D([], [], label="95 % interval of each (at the right)", **INTERVAL),
         Line2D([], [], color="0.5", linestyle=":", label="no difference"),
     ]
 
@@ -207,9 +213,9 @@ def _handles() -> list[Line2D | Patch]:
 def _caption(extent: str) -> str:
     return (
         f"{extent}, out of fold; one point per patient and seed. Predicted minus "
-        "reference volume against the reference, which is the truth here and not a "
-        "second measurement (Krouwer 2008). Limits of agreement hold for one training: "
-        "spread between patients and between seeds (Bland and Altman 2007); intervals "
-        "over patients (Bland and Altman 1999). Percent are of the reference and need "
-        "one. Methods with most training patients. Vertical axes differ."
+        "reference tumour volume against the reference, which is the truth here and "
+        "not a second measurement (Krouwer 2008). Limits of agreement hold for one "
+        "training: spread between patients and between seeds (Bland and Altman 2007); "
+        "intervals over patients (Bland and Altman 1999). Percent are of the reference "
+        "and need one. Methods with most training patients. Vertical axes differ."
     )

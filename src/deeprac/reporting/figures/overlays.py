@@ -19,6 +19,7 @@ from deeprac.reporting.style import (
     experiment_style,
     matrix_title,
     of_matrix,
+    say_why_not,
     used_matrices,
 )
 
@@ -158,7 +159,7 @@ def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
             if role in row:
                 draw(row[role], ax=ax)
             else:
-                _say_why_not(len(row), ax)
+                _leave_empty(len(row), ax)
         line[0].set_ylabel(label, fontsize=6.5)
     canvas.legend(figure, prediction=True)
     return figure
@@ -177,9 +178,7 @@ def _range_mm(visible: NDArray, spacing_mm: float) -> tuple[float, float]:
     return low, high
 
 
-def _say_why_not(count: int, ax: Axes) -> None:
+def _leave_empty(count: int, ax: Axes) -> None:
     """Fewer than three cases leave a column empty."""
-    ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    text = f"n = {count} case{'s' * (count != 1)}"
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+    say_why_not(f"n = {count} case{'s' * (count != 1)}", ax=ax)

@@ -92,9 +92,3 @@ def panels(rows: list[Ranking]) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.5))
     axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)
     return figure, list(axes[:, 0])
-
-
-def say_why_not(text: str, *, ax: Axes) -> None:
-    """A panel without data says why."""
-    ax.set(xticks=[], yticks=[])
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

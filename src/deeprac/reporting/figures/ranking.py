@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.ranking import kendall_tau
-from deeprac.reporting.figures.ranked import Ranking, panels, rankings, say_why_not
+from deeprac.reporting.figures.ranked import Ranking, panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import INK, add_caption
+from deeprac.reporting.style import INK, add_caption, say_why_not
 
 NAME = "ranking"
 BLOB_AREA = 70.0

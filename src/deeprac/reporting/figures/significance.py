@@ -8,10 +8,10 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from deeprac.evaluation.statistics.comparisons import pairwise
-from deeprac.reporting.figures.ranked import panels, rankings, say_why_not
+from deeprac.reporting.figures.ranked import panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import add_caption, legend_above
+from deeprac.reporting.style import add_caption, legend_above, say_why_not
 
 NAME = "significance"
 WORSE, NEITHER, BETTER, ITSELF = range(4)
@@ -21,7 +21,6 @@ COLOURS = {
     WORSE: ("0.84", "row significantly worse than column"),
 }
 """Dark, white and pale, which differ in grey as well."""
-DIAGONAL = "0.45"
 MOST_NUMBERS = 8
 """Experiments up to which the differences are written into the cells."""
 
@@ -94,11 +93,12 @@ def draw(table: pd.DataFrame, names: list[str], *, ax: Axes) -> Axes:
     colours = [COLOURS[k][0] for k in (WORSE, NEITHER, BETTER)]
     edges = np.arange(len(names) + 1) - 0.5
     ax.pcolormesh(
-        edges, edges, kind, cmap=ListedColormap([*colours, DIAGONAL]), vmin=0,
+        edges, edges, kind, cmap=ListedColormap([*colours, "white"]), vmin=0,
         vmax=ITSELF, edgecolors="0.6", linewidth=0.3,
     )  # fmt: skip
     ax.set_xticks(range(len(names)), [str(place + 1) for place in range(len(names))])
     ax.grid(visible=False)
+    ax.plot(edges[:-1] + 0.5, edges[:-1] + 0.5, "x", color="0.5", markersize=3)
     if len(names) <= MOST_NUMBERS:
         ax.set_aspect(CELL_ASPECT, anchor="W")
         for (row, column), value in np.ndenumerate(difference):

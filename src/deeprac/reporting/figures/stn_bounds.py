@@ -153,7 +153,7 @@ def draw_gradients(
 
 
 def _label_gradients(config: Config, matrices: list[str], *, ax: Axes) -> None:
-    ax.set(xlabel="Epoch", ylabel="Norm of the localiser's gradient (log)")
+    ax.set(xlabel="Epoch", ylabel="Norm of the gradient (log)")
     if not ax.lines:
         text = "No selected experiment learns its pose."
         ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

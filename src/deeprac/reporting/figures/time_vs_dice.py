@@ -19,6 +19,7 @@ from deeprac.reporting.style import (
     matrix_title,
     method_handles,
     method_styles,
+    say_why_not,
     used_matrices,
 )
 
@@ -42,9 +43,13 @@ def make(sources: Sources) -> list[Drawing]:
         absolute = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
         relative = mine.assign(x=mine.time_ratio, y=mine.dice_gain_points)
         left, right = axes[row]
-        draw(absolute, styles, area=area, ax=left)
-        left.set(xscale="log", xlabel=f"Training time per fold, {unit} (log)")
-        _plain_log_ticks(left)
+        left.set_xlabel(f"Training time per fold, {unit} (log)")
+        if absolute.y.notna().any():
+            draw(absolute, styles, area=area, ax=left)
+            left.set_xscale("log")
+            _plain_log_ticks(left)
+        else:
+            say_why_not(f"No patient has a {label.title} Dice.", ax=left)
         left.set_ylabel(f"{label.title.capitalize()} Dice, %")
         draw(relative.dropna(subset=["x", "y"]), styles, area=area, ax=right)
         right.axhline(0, color=INK, linewidth=0.8)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.labels import Label
-from deeprac.reporting.figures.blocks import blocks
+from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import CONTOURS, FAINT, INK, add_caption, legend_above
 
@@ -50,11 +50,10 @@ def make(sources: Sources) -> list[Drawing]:
             draw(mine, curves, ax=ax)
             _mark(front_end_epochs(mine), ax=ax)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    first = next(iter(axes.values()))
-    for ax, title in zip(first, PANELS, strict=True):
+        panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
+    align(axes, xlabel="Epoch", heights=True)
+    for ax, title in zip(next(iter(axes.values())), PANELS, strict=True):
         ax.set_ylabel(title)
-    first[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
-    figure.supxlabel("Epoch")
     alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
     legend_above(figure, _handles(phases=alone))
     runs = data.groupby("experiment")[["fold", "seed"]].apply(
@@ -64,7 +63,7 @@ def make(sources: Sources) -> list[Drawing]:
         figure,
         f"Mean over folds and seeds, n = {_range(runs)} runs per experiment; band: "
         "smallest to largest. Pseudo Dice: on validation slices during training, all "
-        "pixels pooled, not the Dice of cases. Horizontal: epochs, from 0. Equal axes.",
+        "pixels pooled, not the Dice of cases. Epochs from 0; equal axes.",
     )
     return [Drawing("training_curves", figure, data)]
 
