@@ -14,6 +14,7 @@ from deeprac.evaluation.statistics.comparisons import (
 )
 from deeprac.evaluation.statistics.estimates import mean_interval
 from deeprac.evaluation.statistics.patients import patient_dice
+from deeprac.evaluation.statistics.power import patients_needed
 
 NAN = float("nan")
 PLAIN = np.linspace(0.5, 0.8, 12)
@@ -72,9 +73,8 @@ def test_verdicts_of_non_inferiority(change, verdict):
     cropped = PLAIN + change + WOBBLE
     table = compared({"learned": PLAIN, "cropped": cropped}, NOT_INFERIOR)
     assert table.verdict.tolist() == [verdict] * 2
-    expected = stats.wilcoxon(
-        (cropped - PLAIN).round(12) + 0.02, alternative="greater"
-    ).pvalue
+    shifted = (cropped - PLAIN + 0.02).round(12)  # or rounding would break ties
+    expected = stats.wilcoxon(shifted, alternative="greater").pvalue
     assert table.p[0] == pytest.approx(expected)
     assert table.p_holm[0] == pytest.approx(min(1, 4 * expected))  # 2 tests, doubled
 
@@ -88,6 +88,15 @@ def test_a_few_failures_forbid_non_inferiority():
     assert (table.p_holm < 0.01).all()
     assert set(table.verdict) == {"inconclusive"}
     assert "lower end" in table.reason[0]
+
+
+def test_patients_needed_for_non_inferiority():
+    # A true loss of 1 point is 1 point above the margin; one of 3 is beyond it.
+    dice = {"learned": PLAIN, "cropped": PLAIN - 0.01 + 10 * WOBBLE}
+    row = compared(dice, NOT_INFERIOR).iloc[0]
+    assert row.patients_needed == patients_needed(0.01, row.sd_difference)
+    dice["cropped"] -= 0.02
+    assert np.isinf(compared(dice, NOT_INFERIOR).patients_needed).all()
 
 
 def test_the_margin_decides():

@@ -36,3 +36,18 @@ def test_mean_sd_is_in_percent_and_one_patient_has_no_sd():
 )
 def test_amount(value, text):
     assert formats.amount(value) == text
+
+
+def test_metrics_have_the_digits_of_their_kind():
+    kinds = ("share", "mm", "ml", "percent", "count")
+    texts = [formats.metric(0.12345, kind) for kind in kinds]
+    assert texts == ["12.35", "0.12", "0.1", "0.1", "0.12"]
+    assert formats.metrics("{} ({})", (0.5, NAN), "share") == "50.00 (-)"
+    assert formats.metrics("[{}, {}]", (NAN, NAN), "share") == "-"
+
+
+def test_p_values_and_numbers_of_patients():
+    assert [formats.p_value(p) for p in (0.0009, 0.001, 1.0, NAN)] == [
+        *("<0.001", "0.001", "1.000", "-"),
+    ]
+    assert [formats.whole(n) for n in (12.0, math.inf, NAN)] == ["12", ">100,000", "-"]

@@ -1,12 +1,12 @@
-"""Verb tables: the paper's tables beside ours."""
+"""Verb tables: the paper's tables beside ours, statistics and cost."""
 
 import argparse
 
 from deeprac.commands.arguments import add_config
 
 HELP = (
-    "Write the paper's two tables, the ladder of methods and a table of all "
-    "experiments, as CSV, Markdown and LaTeX."
+    "Write the paper's two tables, all experiments, the ladder of methods, statistics, "
+    "planned comparisons, ranking and cost, as CSV, Markdown and LaTeX."
 )
 EXAMPLE = "deeprac tables --config results/demo/config.json --show"
 

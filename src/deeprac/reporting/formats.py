@@ -42,22 +42,19 @@ DIGITS = {"share": 2, "mm": 2, "ml": 1, "percent": 1, "count": 2}
 """Decimals by kind of metric; shares are shown in percent."""
 
 
-def metric(value: float, kind: str, *, signed: bool = False) -> str:
+def metric(value: float, kind: str) -> str:
     """Value of a metric by its kind.
 
     Args:
         value: The number as stored, NaN where there is none.
         kind: ``kind`` of :class:`deeprac.evaluation.metrics.catalogue.Metric`.
-        signed: Whether positive numbers get a sign.
 
     Example:
         >>> metric(0.8712, "share"), metric(3.456, "mm"), metric(float("nan"), "ml")
         ('87.12', '3.46', '-')
     """
-    if math.isnan(value):
-        return MISSING
     factor = 100 if kind == "share" else 1
-    return f"{factor * value:{'+' if signed else ''}.{DIGITS[kind]}f}"
+    return _fixed(factor * value, DIGITS[kind])
 
 
 def metrics(template: str, values: Iterable[float], kind: str) -> str:

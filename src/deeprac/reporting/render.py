@@ -45,12 +45,15 @@ LATEX_SPECIAL = {
 FLOAT_LINES = 70
 """Lines that fit on one page; a longer table is set as blocks that break over pages."""
 
+HEAD_LINES = 4
+"""Lines of a part's heading and of the heads of its columns."""
+
 BLOCK_LINES = 45
 """Lines of a block, which itself never breaks."""
 
 
 def markdown(table: Table) -> str:
-    """Two pipe tables, results and details, with a title above and notes below."""
+    """A pipe table for each part, with a title above and notes below."""
     parts = [
         text
         for part in table.parts
@@ -83,7 +86,7 @@ def latex(table: Table) -> str:
     One that fits on a page is a ``table*``; a longer one is a sequence of blocks, each
     under its own heading, that goes on over as many pages as it needs.
     """
-    lines = sum(len(part.rows) for part in table.parts)
+    lines = sum(len(part.rows) + HEAD_LINES for part in table.parts)
     body = _float(table) if lines <= FLOAT_LINES else _blocks(table)
     return "\n".join([r"% \usepackage{booktabs,graphicx}", *body, ""])
 

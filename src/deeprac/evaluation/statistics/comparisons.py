@@ -19,7 +19,12 @@ from statsmodels.stats.multitest import multipletests
 from deeprac.config import Config, Experiment
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
-from deeprac.evaluation.statistics.patients import differences, in_order, patient_means
+from deeprac.evaluation.statistics.patients import (
+    ROUNDING,
+    differences,
+    in_order,
+    patient_means,
+)
 from deeprac.evaluation.statistics.power import (
     ALPHA,
     detectable_difference,
@@ -244,14 +249,15 @@ def _estimates(values: NDArray, mean: Estimate) -> dict[str, float]:
 def _row(
     config: Config, meeting: Meeting, values: NDArray, mean: Estimate
 ) -> dict[str, object]:
-    shown = meeting.comparison.claim == NON_INFERIORITY
-    margin = config.statistics.margin if shown else NAN
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
-    p = (
-        signed_rank_p(values + margin, alternative="greater")
-        if shown
-        else signed_rank_p(values)
-    )
+    if meeting.comparison.claim == NON_INFERIORITY:
+        margin = config.statistics.margin
+        above = (values + margin).round(ROUNDING)
+        p = signed_rank_p(above, alternative="greater")
+        # What already lies beyond the margin no number of patients can show.
+        to_show = max(0.0, mean.value + margin)
+    else:
+        margin, p, to_show = NAN, signed_rank_p(values), mean.value
     return {
         **_claim(meeting.comparison),
         "matrix": meeting.experiment.matrix,
@@ -266,7 +272,7 @@ def _row(
         "rank_biserial": rank_biserial(values),
         "sd_difference": sd,
         "detectable_difference": detectable_difference(sd, len(values)),
-        "patients_needed": patients_needed(mean.value + (margin if shown else 0), sd),
+        "patients_needed": patients_needed(to_show, sd),
     }
 
 

@@ -72,13 +72,14 @@ def describe(
     for key in product(experiments, labels):
         if key not in extent.index:
             continue
+        own, shared = values.loc[key], extent.loc[key].to_dict()
         for metric in metrics:
-            mine = values.loc[key, metric.name].to_numpy(float)
+            mine = own[metric.name].to_numpy(float)
             samples.append(mine)
             row = {"experiment": key[0], "label": key[1], "metric": metric.name}
             row |= _described(mine, metric, failure_dice)
-            row |= extent.loc[key, list(EXTENT)].to_dict()
-            row |= {sd: extent.loc[key, f"{sd}/{metric.name}"] for sd in SPREADS}
+            row |= {name: shared[name] for name in EXTENT}
+            row |= {name: shared[f"{name}/{metric.name}"] for name in SPREADS}
             rows.append(row)
     for row, mean in zip(rows, mean_intervals(samples), strict=True):
         row |= {"n": mean.n, "mean": mean.value, "low": mean.low, "high": mean.high}
@@ -96,9 +97,9 @@ def _extent(cases: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     empty = cases[cases.reference_volume_ml == 0].groupby([*KEYS, "patient"])
     false_positives = empty.volume_ml.mean().groupby(KEYS)
     seeds = _mean(cases, names, "seed", "patient").groupby([*KEYS, "seed"]).mean()
-    folds = _mean(cases, names, "fold", "patient", "seed")
-    for group in ("patient", None):
-        folds = folds.groupby([*KEYS, "fold", *filter(None, [group])]).mean()
+    patients = _mean(cases, names, "fold", "patient", "seed")
+    patients = patients.groupby([*KEYS, "fold", "patient"]).mean()
+    folds = patients.groupby([*KEYS, "fold"]).mean()
     table = pd.DataFrame(
         {
             "n_seeds": runs.seed,
