@@ -71,8 +71,8 @@ test: $(STAMP)
 	"$(BIN)/python" -m pytest
 
 lint: $(STAMP)
-	"$(BIN)/ruff" check src tests
-	"$(BIN)/ruff" format --check src tests
+	"$(BIN)/ruff" check src tests benchmarks
+	"$(BIN)/ruff" format --check src tests benchmarks
 	"$(BIN)/snakefmt" --check Snakefile workflow rules
 	"$(BIN)/snakemake" --lint
 

@@ -7,14 +7,33 @@ reader therefore sees the old file, the new file or none.
 import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+NAME_RULE = "Names of cases and patients are letters, digits, spaces and _ . + -"
+_PLAIN_NAME = re.compile(r"\w([\w .+-]*[\w+-])?")
+
+
+def foreign_names(names: Iterable[str]) -> list[str]:
+    """Names of cases or patients that are no plain file names.
+
+    Names become files, folders and text on pages. A plain one has letters, digits and
+    ``_ . + -`` and spaces; it starts with a letter, digit or ``_`` and does not end
+    with a dot or space.
+
+    Example:
+        >>> foreign_names(["case_001", "Wilms 3.b", "../x", "<script>", ""])
+        ['../x', '<script>', '']
+    """
+    return [name for name in names if not _PLAIN_NAME.fullmatch(name)]
 
 
 @contextmanager

@@ -53,6 +53,14 @@ def test_another_orientation_is_refused():
         case(turned, volume(label))
 
 
+@pytest.mark.parametrize("name", ["<script>", "../x", ".a", "a ", ""])
+@pytest.mark.parametrize("field", ["name", "patient"])
+def test_names_are_plain_file_names(field, name):
+    image, label = map(volume, ct_arrays())
+    with pytest.raises(CohortError, match=r"letters, digits, .*, not '.*Rename it"):
+        case(image, label, **{field: name})
+
+
 def test_another_size_is_refused():
     image, label = ct_arrays()
     with pytest.raises(

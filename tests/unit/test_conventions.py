@@ -1,6 +1,9 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+import surface_distance as deepmind
 
 from deeprac.evaluation.metrics.conventions import COLUMNS, with_convention
 from deeprac.evaluation.metrics.measure import measure
@@ -59,6 +62,12 @@ def test_there_and_back():
     pd.testing.assert_frame_equal(with_convention(cases, "nnunet"), cases)
 
 
+def test_columns_without_a_fraction():
+    """Scores that are all 0 or 1 are read as whole numbers, which know no NaN."""
+    cases = with_convention(table(EMPTY, EMPTY), "kits23").astype({"dice": int})
+    assert with_convention(cases, "nnunet").dice.isna().all()
+
+
 def test_with_cysts_kidney_and_tumour_is_no_kits_class():
     cases = table(EMPTY, EMPTY, WITH_CYSTS)
     kits = with_convention(cases, "kits23").set_index("label").nsd_kits
@@ -67,6 +76,44 @@ def test_with_cysts_kidney_and_tumour_is_no_kits_class():
         "masses": 1,
         "kidney_and_masses": 1,
     }
+
+
+KITS23 = {"kidney_and_masses": (1, 2, 3), "masses": (2, 3), "tumour": (2,)}
+KITS23_TOLERANCE_MM = {"kidney_and_masses": 1.033, "masses": 1.133, "tumour": 1.150}
+
+
+def kits23(prediction, reference, labels, tolerance_mm):
+    """Dice and surface Dice as KiTS23 publishes them, by DeepMind's package."""
+    found, true = np.isin(prediction, labels), np.isin(reference, labels)
+    if not found.any() or not true.any():
+        return (1.0, 1.0) if found.any() == true.any() else (0.0, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        distances = deepmind.compute_surface_distances(true, found, SPACING_MM)
+    return (
+        deepmind.compute_dice_coefficient(true, found),
+        deepmind.compute_surface_dice_at_tolerance(distances, tolerance_mm),
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("removed", [(), (2,), (2, 3), (1, 2, 3)])
+def test_same_scores_as_kits23(seed, removed):
+    """On all three classes, with labels that are missing on one side or on both."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 4, (2, 3, 4, 4))
+    prediction, reference = coarse.repeat(4, 1).repeat(4, 2).repeat(4, 3)
+    # A prediction that is right in half of the blocks.
+    prediction = np.where(rng.random(prediction.shape) < 0.5, prediction, reference)
+    prediction = np.where(np.isin(prediction, removed), 0, prediction)
+    if seed % 2:
+        reference = np.where(np.isin(reference, removed), 0, reference)
+    cases = table(prediction, reference, WITH_CYSTS)
+    ours = with_convention(cases, "kits23").set_index("label")
+    for title, labels in KITS23.items():
+        expected = kits23(prediction, reference, labels, KITS23_TOLERANCE_MM[title])
+        found = ours.loc[title, ["dice", "nsd_kits"]].tolist()
+        assert found == pytest.approx(expected)
 
 
 def test_unknown_convention():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deeprac.evaluation.evaluate import METRIC_COLUMNS
 from deeprac.schema import load_schema
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,11 @@ def schema_keys():
 @pytest.mark.parametrize("key", list(schema_keys()))
 def test_each_key_is_documented(key):
     assert f"`{key}`" in (ROOT / "config/README.md").read_text()
+
+
+@pytest.mark.parametrize("column", METRIC_COLUMNS)
+def test_each_metric_column_is_documented(column):
+    assert f"`{column}`" in (ROOT / "config/README.md").read_text()
 
 
 def locked():

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -74,6 +75,110 @@ def test_numbers_are_those_of_the_files(files):
     assert row.volume_ml == 0
     expected_ml = np.count_nonzero(label == 2) * 8 * 7 * 5 / 1000
     assert row.reference_volume_ml == pytest.approx(expected_ml)
+
+
+@pytest.mark.parametrize(("axis", "agrees"), [(0, True), (1, False), (2, False)])
+def test_convention_slice_spacing_of_the_file_is_that_of_the_first_axis(
+    files, axis, agrees
+):
+    """Voxels are 8 x 7 x 5 mm (x, y, z) in the file: one slice off is 5 mm off."""
+
+    def shifted(array, by):
+        array[:] = 0
+        array[:2, 5:30, 5:30] = 1
+        return np.roll(array, by, axis=axis)
+
+    _replace(files.cohort / "labelsTr" / "case002.nii.gz", lambda a: shifted(a, 0))
+    _replace(files.predictions / "case002.nii.gz", lambda a: shifted(a, 1))
+    metrics = evaluate_fold(files, fold=0).set_index(["case", "label"])
+    kidney = metrics.loc["case002", "kidney"]
+    assert (kidney.nsd_slice == 1) == agrees
+
+
+def test_cohort_with_cysts_is_scored_on_all_kits_classes(files):
+    """Value 3 is a cyst where dataset.json lists it; no adapter writes it yet."""
+    dataset = files.cohort / "dataset.json"
+    content = json.loads(dataset.read_text())
+    content["labels"]["cyst"] = 3
+    dataset.write_text(json.dumps(content))
+
+    def with_cyst(array):
+        array[:, :3, :4] = 3
+        return array
+
+    _replace(files.cohort / "labelsTr" / "case002.nii.gz", with_cyst)
+    metrics = evaluate_fold(files, fold=0)
+    labels = ["kidney", "tumour", "kidney_and_tumour", "masses", "kidney_and_masses"]
+    assert metrics.label.tolist() == labels * 2
+    rows = metrics[metrics.case == "case002"].set_index("label")
+    cyst_ml = 3 * 3 * 4 * 8 * 7 * 5 / 1000
+    volume = rows.reference_volume_ml
+    assert volume.masses - volume.tumour == pytest.approx(cyst_ml)
+    assert volume.kidney_and_masses - volume.kidney_and_tumour == pytest.approx(cyst_ml)
+    assert rows.reference_lesions.masses == rows.reference_lesions.tumour + 1
+    assert rows.detected_lesions.masses == rows.detected_lesions.tumour
+    assert rows.nsd_kits.notna().to_dict() == {
+        "kidney": False,
+        "tumour": True,
+        "kidney_and_tumour": False,
+        "masses": True,
+        "kidney_and_masses": True,
+    }
+
+
+def test_cohort_with_foreign_labels(files):
+    dataset = files.cohort / "dataset.json"
+    content = json.loads(dataset.read_text())
+    content["labels"]["vein"] = 4
+    dataset.write_text(json.dumps(content))
+    with pytest.raises(MetricsError, match=r"dataset\.json: labels are \[0, 1, 2\]"):
+        evaluate_fold(files, fold=0)
+
+
+def test_cohort_without_dataset_json(files):
+    (files.cohort / "dataset.json").unlink()
+    with pytest.raises(MetricsError, match=r"labels are missing: .*`deeprac cohort`"):
+        evaluate_fold(files, fold=0)
+
+
+def test_cohort_that_lists_a_case_twice(files):
+    table = pd.read_csv(files.cases_csv, dtype=str)
+    pd.concat([table, table.tail(1)]).to_csv(files.cases_csv, index=False)
+    with pytest.raises(MetricsError, match="lists case case003 twice"):
+        evaluate_fold(files, fold=0)
+
+
+@pytest.mark.parametrize("name", ["<script>", "../x"])
+def test_cohort_with_a_name_that_is_no_file_name(files, name):
+    table = pd.read_csv(files.cases_csv, dtype=str)
+    table.replace("case002", name).to_csv(files.cases_csv, index=False)
+    with pytest.raises(MetricsError, match=f"has the case '{name}'"):
+        evaluate_fold(files, fold=0)
+
+
+def test_one_warning_per_case_about_what_the_input_misses(files, caplog):
+    metrics = evaluate_fold(files, fold=0)
+    missed = metrics[metrics.coverage < 1].case.unique().tolist()
+    assert missed
+    assert [record.args[0] for record in caplog.records] == missed
+
+
+def test_each_label_map_is_read_once(files, monkeypatch):
+    paths, read = [], sitk.ReadImage
+
+    def counted(path):
+        paths.append(path)
+        return read(path)
+
+    monkeypatch.setattr(sitk, "ReadImage", counted)
+    evaluate_fold(files, fold=0)
+    assert len(paths) == len(set(paths)) == 4
+
+
+def test_same_files_give_the_same_table(files):
+    pd.testing.assert_frame_equal(
+        evaluate_fold(files, fold=0), evaluate_fold(files, fold=0), check_exact=True
+    )
 
 
 def test_missing_prediction(files):

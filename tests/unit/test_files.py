@@ -4,7 +4,14 @@ import os
 import pandas as pd
 import pytest
 
-from deeprac.files import atomic_path, read_json, write_csv, write_json, write_text
+from deeprac.files import (
+    atomic_path,
+    foreign_names,
+    read_json,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def test_atomic_path_makes_folders_and_leaves_only_the_target(tmp_path):
@@ -49,6 +56,25 @@ def test_csv_keeps_full_precision_and_unix_line_ends(tmp_path):
     value = 0.1 + 0.2
     write_csv(tmp_path / "x.csv", pd.DataFrame({"case": ["007"], "dice": [value]}))
     assert (tmp_path / "x.csv").read_bytes() == b"case,dice\n007,0.30000000000000004\n"
+
+
+def test_plain_names_of_cases_and_patients():
+    plain = ["001", "case_00001", "Wilms 3.b", "p-1+2", "Müller", "1e5"]
+    assert foreign_names(plain) == []
+    foreign = [
+        "<script>",
+        "../x",
+        "a/b",
+        "a\\b",
+        ".a",
+        "a.",
+        " a",
+        "a ",
+        "a\n",
+        "a:b",
+        "",
+    ]
+    assert foreign_names([*plain, *foreign]) == foreign
 
 
 def test_text_is_utf8(tmp_path):

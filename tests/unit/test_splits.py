@@ -205,6 +205,15 @@ def test_names_that_look_like_numbers_stay_text(tmp_path):
     assert list(cases["side"]) == ["left", "none"]
 
 
+@pytest.mark.parametrize("column", ["case", "patient"])
+def test_names_that_are_no_file_names(tmp_path, column):
+    path = tmp_path / "cases.csv"
+    table = {"case": ["a"], "patient": ["p"], "tumour_ml": [1.0], "side": ["left"]}
+    pd.DataFrame(table | {column: ["<script>"]}).to_csv(path, index=False)
+    with pytest.raises(SplitError, match=r"has '<script>'\. Rename it"):
+        read_cases(path)
+
+
 def test_missing_table(tmp_path):
     with pytest.raises(SplitError, match="Run `deeprac cohort` first"):
         read_cases(tmp_path / "cases.csv")

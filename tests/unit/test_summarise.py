@@ -8,12 +8,17 @@ from results_tree import TreeOptions, write_tree
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.conventions import with_convention
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS, read_metrics
 from deeprac.evaluation.summarise import RUN_COLUMNS, collect_cases, collect_runs
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import write_csv
 from deeprac.layout import Layout
+from deeprac.reporting.aggregate import experiment_rows
+from deeprac.reporting.summary import read_summary
 
+NAN = float("nan")
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn")
 
 
@@ -123,15 +128,175 @@ def test_dice_out_of_range(tree):
 def test_dice_lost_although_the_label_is_there(tree):
     config, layout = tree
     _edit_metrics(layout, lambda table: table.assign(dice=float("nan")))
-    with pytest.raises(MetricsError, match=r"Dice is empty exactly when .*kidney of"):
+    with pytest.raises(MetricsError, match=r"dice is empty exactly when .*kidney of"):
         collect_cases(config, layout)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nsd_2mm": NAN}, "nsd_2mm is empty exactly when .* kidney .* it is empty"),
+        (
+            {"nsd_kits": 0.9},
+            "nsd_kits is empty .* no KiTS class.*kidney of .* it is 0.9",
+        ),
+        ({"volume_ml": NAN}, "volume_ml is a number of at least 0; .* it is empty"),
+        ({"volume_ml": 0.0}, "volume_error_ml follows from volume_ml"),
+        ({"volume_error_ml": 1.0}, "volume_error_ml follows .* it is 1"),
+        ({"volume_error_percent": NAN}, "volume_error_percent follows"),
+        ({"absolute_volume_error_ml": -1.0}, "absolute_volume_error_ml follows"),
+        ({"precision": -0.1}, r"precision lies in 0\.\.1; .* has -0.1"),
+        ({"hd95_mm": NAN}, "hd95_mm is empty exactly when"),
+        ({"assd_mm": -1.0}, "assd_mm is at least 0; .* it is -1"),
+        ({"hd95_mm": float("inf")}, "hd95_mm is at least 0; .* it is inf"),
+        ({"coverage": NAN}, "coverage is empty exactly when the reference is"),
+        ({"nsd_1mm": 1.0, "nsd_2mm": 0.5}, "nsd_1mm is at most nsd_2mm"),
+    ],
+)
+def test_numbers_that_do_not_fit_each_other(tree, changes, message):
+    config, layout = tree
+    _edit_metrics(layout, lambda table: table.assign(**changes))
+    with pytest.raises(MetricsError, match=message):
+        collect_cases(config, layout)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detected_lesions": 99}, "detected_lesions is at most reference_lesions"),
+        ({"false_lesions": 99}, "false_lesions is at most predicted_lesions"),
+        ({"false_lesions": 0.5}, "false_lesions is a count; for the tumour .* is 0.5"),
+        ({"reference_lesions": NAN}, "reference_lesions is empty exactly for labels"),
+    ],
+)
+def test_lesions_that_cannot_be(tree, changes, message):
+    config, layout = tree
+
+    def change(table):
+        table = table.copy()
+        table.loc[table.label == "tumour", list(changes)] = list(changes.values())
+        return table
+
+    _edit_metrics(layout, change)
+    with pytest.raises(MetricsError, match=message):
+        collect_cases(config, layout)
+
+
+def test_kits_convention_is_no_table_of_ours(tree):
+    """Files follow nnU-Net's convention: 1 for two empty masks is refused."""
+    config, layout = tree
+    _edit_metrics(layout, lambda table: with_convention(_without(table), "kits23"))
+    with pytest.raises(MetricsError, match="dice is empty exactly when prediction and"):
+        collect_cases(config, layout)
+
+
+def _without(table):
+    """The table as if reference and prediction had no tumour."""
+    table = table.copy()
+    mine = table.label == "tumour"
+    table.loc[mine, [name for name in METRICS if "volume" not in name]] = NAN
+    table.loc[mine, [name for name in METRICS if "lesions" in name]] = 0
+    table.loc[mine, [name for name in METRICS if name.endswith("_ml")]] = 0.0
+    table.loc[mine, [name for name in METRICS if name.endswith("error_percent")]] = NAN
+    return table
+
+
+def test_label_absent_in_the_whole_cohort(tree):
+    """No error: the tables say n = 0."""
+    config, layout = tree
+    for run in layout.splits.parent.glob("coarse_*/seed0/fold_*/metrics.csv"):
+        write_csv(run, _without(read_metrics(run, remedy="-")))
+    cases, runs = collect_cases(config, layout), collect_runs(config, layout)
+    assert cases[cases.label == "tumour"].dice.isna().all()
+    rows = experiment_rows(config, cases, runs)
+    assert rows.tumour_n.tolist() == [0, 0]
+    assert rows.tumour_dice_mean.isna().all()
+    assert rows.kidney_n.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("schema", [1, 3])
+def test_foreign_schema(tree, schema):
+    config, layout = tree
+    _edit_metrics(layout, lambda table: table.assign(schema=schema))
+    with pytest.raises(
+        MetricsError, match=f"metrics of schema {schema}; this version reads 2. Run"
+    ):
+        collect_cases(config, layout)
+
+
+def test_table_of_the_first_version(tree):
+    config, layout = tree
+    _edit_metrics(layout, lambda table: table.drop(columns=["schema", "nsd_1mm"]))
+    with pytest.raises(MetricsError, match="metrics of schema 1; this version reads 2"):
+        collect_cases(config, layout)
+
+
+@pytest.mark.parametrize("name", ["<script>", "../x", "a/b", ".hidden", "", "a\nb"])
+@pytest.mark.parametrize("column", ["case", "patient"])
+def test_names_that_are_no_plain_file_names(tree, column, name):
+    config, layout = tree
+    _edit_metrics(layout, lambda table: table.assign(**{column: name}))
+    with pytest.raises(MetricsError, match=f"has the {column} '.*Rename it") as error:
+        collect_cases(config, layout)
+    assert repr(name) in str(error.value)
+
+
+def test_summary_in_which_a_method_has_one_fold_only(tree):
+    config, layout = tree
+    _write_summary(
+        config, layout, lambda c: (c.experiment == "coarse_stn") & (c.fold > 0)
+    )
+    with pytest.raises(
+        MetricsError, match=r"summary/cases\.csv does not hold the runs .* missing: "
+        r"coarse_stn \(seed 0, fold 1\); Run `deeprac summarise`"
+    ):  # fmt: skip
+        read_summary(config, layout)
+
+
+def test_summary_without_a_case(tree):
+    config, layout = tree
+    _write_summary(
+        config, layout, lambda c: (c.experiment == "coarse_stn") & (c.case == "case002")
+    )
+    with pytest.raises(MetricsError, match=r"same cases; .*only in .*: case002"):
+        read_summary(config, layout)
+
+
+def test_summary_with_a_case_twice(tree):
+    config, layout = tree
+    _write_summary(config, layout, lambda c: c.case == "none")
+    table = read_metrics(layout.summary_cases, remedy="-")
+    write_csv(layout.summary_cases, pd.concat([table, table.iloc[-1:]]))
+    with pytest.raises(MetricsError, match=r"lists the kidney_and_tumour of .* twice"):
+        read_summary(config, layout)
+
+
+def test_whole_summary_is_read(tree):
+    config, layout = tree
+    _write_summary(config, layout, lambda c: c.case == "none")
+    assert len(read_summary(config, layout).cases) == 24
+
+
+def _write_summary(config, layout, left_out):
+    cases = collect_cases(config, layout)
+    write_csv(layout.summary_cases, cases[~left_out(cases)])
+    write_csv(layout.summary_runs, collect_runs(config, layout))
 
 
 def test_reference_changed_between_runs(tree):
     config, layout = tree
     _edit_metrics(
         layout,
-        lambda table: table.assign(reference_volume_ml=table.reference_volume_ml + 1),
+        lambda table: table.assign(
+            reference_volume_ml=table.reference_volume_ml + 1,
+            volume_ml=table.volume_ml + 1,
+            **{
+                f"{kind}volume_error_percent": 100
+                * table[f"{kind}volume_error_ml"]
+                / (table.reference_volume_ml + 1)
+                for kind in ("", "absolute_")
+            },
+        ),
     )
     with pytest.raises(
         MetricsError, match=r"reference_volume_ml of case case001 \(kidney\) differs"

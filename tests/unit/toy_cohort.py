@@ -17,6 +17,7 @@ import torch
 import yaml
 
 from deeprac.cli import main
+from deeprac.cohort.build import dataset_json
 from deeprac.config import Config, load_config
 from deeprac.files import write_csv, write_json
 from deeprac.layout import Layout
@@ -140,6 +141,7 @@ def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Pat
             sitk.WriteImage(volume, str(layout.cohort / name))
             row |= {kind: name, f"{kind}_sha256": digest(array.tolist())}
         rows.append(row)
+    write_json(layout.dataset_json, dataset_json(len(rows)))
     write_csv(layout.cases_csv, pd.DataFrame(rows))
     split = {"train": list(TRAIN), "val": list(HELD_OUT)}
     write_json(layout.splits, [split, {"train": split["val"], "val": split["train"]}])

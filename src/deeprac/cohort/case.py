@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from deeprac.errors import CohortError
+from deeprac.files import NAME_RULE, foreign_names
 from deeprac.labels import Label
 from deeprac.volumes import write_volume
 
@@ -76,6 +77,8 @@ class Case:
     similarity: Similarity | None = None
 
     def __post_init__(self) -> None:
+        if foreign := foreign_names([self.name, self.patient]):
+            raise CohortError(f"{NAME_RULE}, not {foreign[0]!r}. Rename it.")
         frame = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
             self.image.GetDirection()
         )

@@ -11,19 +11,28 @@ import pandas as pd
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.consistency import rules
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.tidy import shortened
 
+RUN_OF_CASE = ["experiment", "seed", "case"]
+"""What a case is predicted once for."""
 
-def check_rows(table: pd.DataFrame, path: Path) -> None:
-    """Each case has one row per region of the cohort, with values that can be."""
-    remedy = "Remove the file and run `deeprac evaluate` again."
-    twice = table[table.duplicated(["case", "label"])]
+
+def check_rows(table: pd.DataFrame, path: Path, *, remedy: str) -> None:
+    """Each case has one row per region of the cohort, with values that can be.
+
+    Args:
+        table: One run's metrics, or those of all runs.
+        path: Where the table is from.
+        remedy: What the user does otherwise.
+    """
+    twice = table[table.duplicated([*RUN_OF_CASE, "label"])]
     if len(twice):
         case, label = twice.iloc[0][["case", "label"]]
         raise MetricsError(f"{path} lists the {label} of case {case} twice. {remedy}")
     labels = [region.title for region in regions_titled(set(table.label))]
-    for case, rows in table.groupby("case"):
+    for (_, _, case), rows in table.groupby(RUN_OF_CASE):
         if set(rows.label) != set(labels):
             raise MetricsError(
                 f"{path} needs one row for each of {', '.join(labels)}; case "
@@ -31,13 +40,15 @@ def check_rows(table: pd.DataFrame, path: Path) -> None:
             )
     shares = tuple(name for name, metric in METRICS.items() if metric.kind == "share")
     check_shares(table, shares, path, remedy=remedy)
-    empty = (table.volume_ml == 0) & (table.reference_volume_ml == 0)
-    wrong = table[table.dice.isna() != empty]
-    if len(wrong):
-        raise MetricsError(
-            f"Dice is empty exactly when prediction and reference are; {path} breaks "
-            f"this for the {wrong.label.iloc[0]} of case {wrong.case.iloc[0]}. {remedy}"
-        )
+    for rule in rules(table):
+        if rule.broken.any():
+            row = table[rule.broken].iloc[0]
+            value = row[rule.column]
+            raise MetricsError(
+                f"{path}: {rule.column} {rule.text}; for the {row.label} of case "
+                f"{row.case} it is {'empty' if pd.isna(value) else f'{value:g}'}. "
+                f"{remedy}"
+            )
 
 
 def check_shares(
@@ -70,9 +81,16 @@ def _difference(name: str, cases: set[str]) -> str:
     return f"{name}: {shortened(sorted(cases))}; " if cases else ""
 
 
+def check_comparable(cases: pd.DataFrame) -> None:
+    """All runs saw the same cases, each once, with the same references."""
+    check_no_case_twice(cases)
+    check_same_cases(cases)
+    check_same_reference(cases)
+
+
 def check_no_case_twice(cases: pd.DataFrame) -> None:
     """A case is held out in one fold only."""
-    twice = cases[cases.duplicated(["experiment", "seed", "case", "label"])]
+    twice = cases[cases.duplicated([*RUN_OF_CASE, "label"])]
     if len(twice):
         row = twice.iloc[0]
         raise MetricsError(
@@ -120,3 +138,29 @@ def check_same_reference(cases: pd.DataFrame) -> None:
 
 def _values(column: pd.Series) -> str:
     return shortened([str(value) for value in column.unique()])
+
+
+def check_runs(
+    table: pd.DataFrame, selected: set[tuple[str, int, int]], path: Path, *, remedy: str
+) -> None:
+    """A table of all runs holds exactly the selected ones.
+
+    Args:
+        table: Columns experiment, seed and fold.
+        selected: Experiment, seed and fold of each run.
+        path: Where the table is from.
+        remedy: What the user does otherwise.
+    """
+    keys = table[["experiment", "seed", "fold"]].drop_duplicates()
+    found = set(keys.itertuples(index=False, name=None))
+    if found != selected:
+        raise MetricsError(
+            f"{path} does not hold the runs that run.experiments, run.seeds and "
+            "run.folds select; "
+            f"{_difference('missing', _run_names(selected - found))}"
+            f"{_difference('not selected', _run_names(found - selected))}{remedy}"
+        )
+
+
+def _run_names(keys: set[tuple[str, int, int]]) -> set[str]:
+    return {f"{name} (seed {seed}, fold {fold})" for name, seed, fold in keys}

@@ -124,21 +124,15 @@ def case_rows(
     """
     z, y, x = reversed(reference.spacing_mm)
     boxed = cropped(prediction.voxels, reference.voxels)
-    rows = []
+    rows: list[dict[str, float | str]] = []
+    missed = []
     for region in regions:
-        rows.append(
-            {
-                "label": region.title,
-                **measure(*boxed, region, (z, y, x)),
-                # On the whole slices, in whose frame the network's input is known.
-                "coverage": coverage(region.mask(reference.voxels), matrices),
-            }
-        )
-    missed = [
-        f"{100 * row['coverage']:.2f} % of {row['label']}"
-        for row in rows
-        if row["coverage"] < 1
-    ]
+        # On the whole slices, in whose frame the network's input is known.
+        seen = coverage(region.mask(reference.voxels), matrices)
+        if seen < 1:
+            missed.append(f"{100 * seen:.2f} % of {region.title}")
+        scores = measure(*boxed, region, (z, y, x))
+        rows.append({"label": region.title, **scores, "coverage": seen})
     if missed:
         log.warning("%s: the network input covers %s", case, ", ".join(missed))
     return rows
@@ -161,7 +155,13 @@ def _cohort_rows(cases_csv: Path, held_out: list[str]) -> pd.DataFrame:
         cases_csv,
         ("case", "patient", "label"),
         remedy="Run `deeprac cohort`.",
-    ).set_index("case")
+    )
+    twice = cohort.case[cohort.case.duplicated()]
+    if len(twice):
+        raise MetricsError(
+            f"{cases_csv} lists case {twice.iloc[0]} twice. Run `deeprac cohort` again."
+        )
+    cohort = cohort.set_index("case")
     unknown = [case for case in held_out if case not in cohort.index]
     if unknown:
         raise MetricsError(

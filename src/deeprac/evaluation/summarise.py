@@ -15,11 +15,9 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import (
+    check_comparable,
     check_held_out,
-    check_no_case_twice,
     check_rows,
-    check_same_cases,
-    check_same_reference,
 )
 from deeprac.evaluation.metrics.table import METRIC_COLUMNS, read_metrics
 from deeprac.evaluation.tidy import shortened
@@ -109,13 +107,11 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
         remedy = again("evaluate", key)
         table = read_metrics(path, remedy=remedy)
         check_identity(table, key, path, remedy=remedy)
-        check_rows(table, path)
+        check_rows(table, path, remedy=remedy)
         check_held_out(table, folds[key.fold], path)
         tables.append(table[list(METRIC_COLUMNS)])
     cases = pd.concat(tables, ignore_index=True)
-    check_no_case_twice(cases)
-    check_same_cases(cases)
-    check_same_reference(cases)
+    check_comparable(cases)
     return cases
 
 

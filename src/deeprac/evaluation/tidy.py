@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.errors import MetricsError
+from deeprac.files import NAME_RULE, foreign_names
 from deeprac.labels import FOREGROUND
 
 TEXT = frozenset(
@@ -66,7 +67,21 @@ def read_tidy(
             f"{path} lacks the column(s) {', '.join(missing)}; it has "
             f"{', '.join(header)}. {remedy}"
         )
+    _check_names(table, path)
     return table
+
+
+def _check_names(table: pd.DataFrame, path: Path) -> None:
+    for column in ("case", "patient"):
+        if column not in table:
+            continue
+        foreign = foreign_names(table[column].unique())
+        if foreign:
+            raise MetricsError(
+                f"{NAME_RULE}; {path} has the {column} "
+                f"{shortened([repr(name) for name in foreign])}. "
+                "Rename it in the source of the cohort and run all stages again."
+            )
 
 
 def foreground_rows(table: pd.DataFrame) -> pd.DataFrame:

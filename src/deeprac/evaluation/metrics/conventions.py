@@ -49,13 +49,20 @@ def with_convention(cases: pd.DataFrame, convention: Convention) -> pd.DataFrame
         raise ValueError(f"conventions are {CONVENTIONS}, not {convention!r}")
     changed = cases.copy()
     empty = (cases.volume_ml == 0) & (cases.reference_volume_ml == 0)
-    classes = {
-        region.title
-        for region in regions_titled(set(cases.label))
-        if region.kits_tolerance_mm is not None
-    }
     for column in COLUMNS:
         if column in cases:
-            defined = cases.label.isin(classes) if column == "nsd_kits" else True
-            changed.loc[empty & defined, column] = BOTH_EMPTY[convention]
+            defined = has_kits_class(cases) | (column != "nsd_kits")
+            values = cases[column].astype(float)
+            changed[column] = values.mask(empty & defined, BOTH_EMPTY[convention])
     return changed
+
+
+def has_kits_class(cases: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows are of a label that is a KiTS class, and so have ``nsd_kits``.
+
+    Args:
+        cases: Column ``label``, with all labels of the cohort.
+    """
+    regions = regions_titled(set(cases.label))
+    classes = [r.title for r in regions if r.kits_tolerance_mm is not None]
+    return cases.label.isin(classes)

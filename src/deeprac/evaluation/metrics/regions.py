@@ -38,8 +38,12 @@ class Region:
         return mask
 
 
-KITS_TOLERANCE_MM = {"kidney_and_masses": 1.033, "masses": 1.133, "tumour": 1.150}
-"""KiTS23's tolerance of each of its classes: agreement between its annotators."""
+KITS_TOLERANCE_MM = {
+    "kidney_and_masses": 1.0330772532390826,
+    "masses": 1.1328796488598762,
+    "tumour": 1.1498198361434828,
+}
+"""KiTS23's tolerance of each of its classes, from how far its annotators differ."""
 
 _KIDNEY = Region("kidney", frozenset({Label.KIDNEY}))
 _TUMOUR = Region(
