@@ -65,6 +65,7 @@ rule figures:
     params:
         config=CONFIG_FILE,
         labels=TABLE_SETTINGS,
+        statistics=CONFIG["statistics"],
         figures=CONFIG["figures"],
     shell:
         "python -m deeprac figures --config {params.config} > {log} 2>&1"

@@ -276,6 +276,10 @@ def test_why_nothing_is_there_is_said_in_the_figure():
     assert "No patient has Dice in every method" in words_of(drawing.figure)
     (drawing,) = significance.make(sources)
     assert "No patient has Dice in two methods" in words_of(drawing.figure)
+    (drawing,) = paired_differences.make(sources)
+    words = words_of(drawing.figure)
+    assert "n = 0: no patient has Dice in both" in words
+    assert "n = 2, " in words  # the kidneys
 
 
 def test_equal_data_gives_equal_bytes(tmp_path):

@@ -12,7 +12,6 @@ from deeprac.config import Comparison, Config
 from deeprac.evaluation.statistics.comparisons import (
     INFERIOR,
     NOT_INFERIOR,
-    NOT_RUN,
     SUPERIOR,
     planned,
 )
@@ -85,7 +84,7 @@ def make(sources: Sources) -> list[Drawing]:
 
 
 def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Comparisons that are run, and what they are.
+    """Comparisons whose methods are selected, and what they are.
 
     Where none of the planned ones is, every method is compared with the plain nnU-Net
     of its matrix.
@@ -95,18 +94,18 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         cases: Columns of summary/cases.csv.
 
     Returns:
-        Rows of ``deeprac.evaluation.statistics.comparisons.planned`` that were run, and
-        a sentence on where they come from.
+        Rows of ``deeprac.evaluation.statistics.comparisons.planned`` with experiments,
+        and a sentence on where they come from.
     """
     table = planned(config, cases)
-    run = table[table.verdict != NOT_RUN]
-    if len(run):
-        rest = table[table.verdict == NOT_RUN]
+    met = table.experiment.notna()
+    if met.any():
+        rest = table[~met]
         names = ", ".join(
             f"{r.method} against {r.reference_method}" for r in rest.itertuples()
         )
         missing = f" Not run: {names}." if names else ""
-        return run, f"Planned comparisons (statistics.comparisons).{missing}"
+        return table[met], f"Planned comparisons (statistics.comparisons).{missing}"
     used = dict.fromkeys(config.experiments[n].method for n in config.run.experiments)
     plain = [name for name in used if config.methods[name].is_plain]
     unplanned = tuple(
@@ -118,7 +117,7 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     section = replace(config.statistics, comparisons=unplanned)
     table = planned(replace(config, statistics=section), cases)
     return (
-        table[table.verdict != NOT_RUN],
+        table[table.experiment.notna()],
         "None of the planned comparisons is run: every method against the plain "
         "nnU-Net of its matrix.",
     )
