@@ -24,7 +24,13 @@ from deeprac.reporting.page.browser import browse, by_interest, volume_bytes
 from deeprac.reporting.page.failures import counted, failures
 from deeprac.reporting.page.figures import caption_html
 from deeprac.reporting.page.identity import commands, identity, limits
-from deeprac.reporting.page.tables import from_frame, leading_number, number, text
+from deeprac.reporting.page.tables import (
+    from_frame,
+    from_table,
+    leading_number,
+    number,
+    text,
+)
 from deeprac.reporting.page.volumes import (
     encode,
     kept_span,
@@ -34,6 +40,7 @@ from deeprac.reporting.page.volumes import (
     to_bytes,
 )
 from deeprac.reporting.summary import read_summary
+from deeprac.reporting.tables import table as readable
 
 VENDOR = Path(build.__file__).parent / "vendor"
 
@@ -135,6 +142,30 @@ def test_a_volume_is_nifti_in_the_frame_of_the_cohort():
 )
 def test_cells_are_sorted_by_the_number_in_front(shown, value):
     assert leading_number(shown) == value
+
+
+@pytest.mark.parametrize(
+    ("n", "stated"),
+    [
+        ([12, 12], "2 rows. n = 12 patients."),
+        ([3, 12], "2 rows. n = 3 to 12 patients."),
+        ([pd.NA], "1 row. n = 0 patients."),
+        ([], "0 rows, n = 0."),
+    ],
+)
+def test_a_table_states_its_n(n, stated):
+    rows = pd.DataFrame({"n": pd.array(n, dtype="Int64")})
+    part = readable.Part((readable.Column("", "n", lambda row: f"{row.n}"),), rows)
+    assert from_table(readable.Table("t", "T", rows, (part,), ())).n == stated
+
+
+def test_parts_with_the_same_columns_are_one_grid():
+    rows = pd.DataFrame({"n": [1, 2]})
+    columns = (readable.Column("", "n", lambda row: f"{row.n}"),)
+    parts = tuple(readable.Part(columns, rows, heading=name) for name in "ab")
+    (part,) = from_table(readable.Table("t", "T", rows, parts, ())).parts
+    shown = [[cell.text for cell in row] for row in part.rows]
+    assert shown == [["a", "1"], ["a", "2"], ["b", "1"], ["b", "2"]]
 
 
 def test_a_cell_keeps_its_full_value_beside_what_is_shown():

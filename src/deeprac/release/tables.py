@@ -5,15 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.errors import MetricsError, ReleaseError
-from deeprac.evaluation.checks import (
-    check_no_case_twice,
-    check_rows,
-    check_same_cases,
-    check_same_reference,
-)
-from deeprac.evaluation.metrics.table import read_metrics
-from deeprac.evaluation.summarise import collect_runs, selected_runs
+from deeprac.errors import ReleaseError
+from deeprac.evaluation.summarise import collect_runs
 from deeprac.files import csv_text
 from deeprac.layout import Layout
 from deeprac.reporting.findings import render
@@ -51,25 +44,7 @@ def check_summary(config: Config, layout: Layout) -> None:
         MetricsError: A run, case or label is missing, double or inconsistent.
         ReleaseError: runs.csv does not say what the run.json files say.
     """
-    path = layout.summary_cases
-    cases = read_metrics(path, remedy="Run `deeprac summarise`.")
-    found = dict(list(cases.groupby(["cohort", "experiment", "seed", "fold"])))
-    for key in selected_runs(config):
-        run = found.pop((key.cohort, key.experiment, key.seed, key.fold), None)
-        if run is None:
-            raise MetricsError(
-                f"{path} lacks the run {key.experiment}, seed {key.seed}, fold "
-                f"{key.fold}, which the configuration selects. Run `deeprac summarise`."
-            )
-        check_rows(run, path)
-    if found:
-        raise MetricsError(
-            f"{path} has the run {next(iter(found))}, which the configuration does not "
-            "select. Run `deeprac summarise`."
-        )
-    check_no_case_twice(cases)
-    check_same_cases(cases)
-    check_same_reference(cases)
+    read_summary(config, layout)
     same_text(layout.summary_runs, collect_runs(config, layout), "the run.json files")
 
 

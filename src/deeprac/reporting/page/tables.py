@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,9 @@ from deeprac.reporting.render import LEFT
 from deeprac.reporting.tables import table
 
 Show = Callable[[Any], str]
+
+MANY_ROWS = 40
+"""Rows from which on a table is scrolled in a box and filtered by column."""
 
 HOURS = re.compile(r"^(\d+)h(\d\d)$")
 MINUTES = re.compile(r"^(\d+)m(\d\d)$")
@@ -39,14 +43,21 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def from_table(source: table.Table) -> PageTable:
-    """A readable table: the text of its columns, sorted by the number in front."""
+    """A readable table: the text of its columns, sorted by the number in front.
+
+    Neighbouring parts with the same columns are one grid, whose first column is their
+    heading, so that they are filtered and sorted together.
+    """
+    alike = groupby(map(_part, source.parts), key=lambda part: part.columns)
+    parts = tuple(_joined(tuple(run)) for _, run in alike)
     return PageTable(
         name=source.name,
         title=source.title,
         n=_counted(source.rows),
-        parts=tuple(map(_part, source.parts)),
+        parts=parts,
         notes=source.notes,
         csv=csv_text(source.rows),
+        tall=max(len(part.rows) for part in parts) > MANY_ROWS,
     )
 
 
@@ -69,6 +80,21 @@ def _part(part: table.Part) -> Part:
     )
 
 
+def _joined(parts: tuple[Part, ...]) -> Part:
+    """One part of several, told apart by their headings in the first column."""
+    if len(parts) == 1:
+        return parts[0]
+    heading = Column("", "Of", number=False, frozen=True)
+    return Part(
+        columns=(heading, *parts[0].columns),
+        rows=tuple(
+            (Cell(part.heading, part.heading), *row)
+            for part in parts
+            for row in part.rows
+        ),
+    )
+
+
 def _frozen(part: table.Part) -> list[bool]:
     """The columns up to the method stay in view."""
     names = [column.name for column in part.columns]
@@ -77,10 +103,16 @@ def _frozen(part: table.Part) -> list[bool]:
 
 
 def _counted(rows: pd.DataFrame) -> str:
+    """How many rows there are, and how many patients they rest on."""
     if rows.empty:
         return "0 rows, n = 0."
     lines = f"{len(rows)} row{'s' * (len(rows) != 1)}"
-    return f"{lines}. {table.extent_note(rows)}" if "n_cases" in rows else lines
+    if "n_cases" in rows:
+        return f"{lines}. {table.extent_note(rows)}"
+    patients = rows["n_patients" if "n_patients" in rows else "n"].fillna(0)
+    fewest, most = int(patients.min()), int(patients.max())
+    n = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return f"{lines}. n = {n} patients."
 
 
 def from_frame(

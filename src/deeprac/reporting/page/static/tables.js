@@ -79,6 +79,13 @@ const Tables = (() => {
       if (last && name && last.name === name) last.columns.push(definition);
       else groups.push({ name, columns: [definition] });
     });
+    for (const group of groups) {
+      const longest = Math.max(...group.name.split(" ").map((word) => word.length));
+      const share = (7.5 * longest + 10) / group.columns.length;
+      for (const definition of group.columns) {
+        definition.minWidth = Math.max(definition.minWidth, Math.ceil(share));
+      }
+    }
     return groups.flatMap((group) =>
       group.name
         ? [
