@@ -179,7 +179,7 @@ def test_a_summary_that_lacks_a_run_is_refused(tree):
     cases[~((cases.experiment == "coarse_stn") & (cases.fold == 1))].to_csv(
         path, index=False
     )
-    with pytest.raises(DeepracError, match="lacks the run coarse_stn, seed 0, fold 1"):
+    with pytest.raises(DeepracError, match=r"missing: coarse_stn \(seed 0, fold 1\)"):
         remade(tree)
 
 
