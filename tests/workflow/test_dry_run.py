@@ -55,12 +55,14 @@ def test_a_missing_cohort_folder_is_named_before_any_job(folder):
     assert "no/such/dataset.json" in result.stdout
 
 
-@pytest.mark.parametrize("target", ["all", "tables", "figures", "train", "cohort"])
+@pytest.mark.parametrize(
+    "target", ["all", "tables", "figures", "report", "train", "cohort"]
+)
 def test_target_rules(folder, target):
     jobs = planned_jobs(folder, target)
     assert jobs[target] == 1
     assert ("train_fold" in jobs) == (target != "cohort")
-    assert ("figures" in jobs) == (target in ("all", "figures"))
+    assert ("figures" in jobs) == (target in ("all", "figures", "report"))
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,18 @@ def test_only_final_checkpoints_are_kept_and_take_no_space(results):
 def test_columns_are_documented(results):
     documented = (ROOT / "config/README.md").read_text()
     tables = ("cohort/cases.csv", *(f"summary/{n}.csv" for n in ("cases", "runs")))
-    tables += ("summary/stress.csv",)
+    tables += ("summary/cohort.csv", "summary/stress.csv")
     for table in tables:
         for column in pd.read_csv(results / table, nrows=0).columns:
             assert f"`{column}`" in documented, f"{table}: {column}"
+
+
+def test_the_report_page_holds_all_held_out_cases_within_its_budget(results):
+    held_out = json.loads((results / "splits_final.json").read_text())[0]["val"]
+    page = results / "report.html"
+    assert page.stat().st_size < 25e6
+    text = page.read_text(encoding="utf-8")
+    assert f"n = {len(held_out)} of {len(held_out)} scored cases are embedded" in text
 
 
 def test_the_report_can_be_made(smoke_run):

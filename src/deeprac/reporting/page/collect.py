@@ -18,7 +18,13 @@ from deeprac.reporting.page.build import render
 from deeprac.reporting.page.content import page_tables
 from deeprac.reporting.page.document import Browser, Document
 from deeprac.reporting.page.figures import embed
-from deeprac.reporting.page.identity import commands, config_text, identity, limits
+from deeprac.reporting.page.identity import (
+    commands,
+    config_text,
+    identity,
+    is_released,
+    limits,
+)
 from deeprac.reporting.summary import Summary, read_summary
 
 MB = 10**6
@@ -39,7 +45,7 @@ def report_page(config: Config, layout: Layout) -> str:
     """
     summary = read_summary(config, layout)
     document = collect(config, layout, summary)
-    if getattr(config, "metrics", "computed") == "released":
+    if is_released(config):
         return _checked(render(document), config)
     empty = _checked(render(document), config)
     budget = int(config.report.size_mb * MB) - len(empty.encode())

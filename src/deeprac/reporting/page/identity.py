@@ -93,14 +93,28 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
     checkout = [f"git checkout {commit}" for commit in commits[:1]]
     if len(commits) > 1:
         checkout.append(f"# other runs: {', '.join(commits[1:])}")
+    rebuilt = []
+    if is_released(config):
+        release = f"metrics=released release={config.release}"
+        rebuilt = [
+            "# tables, figures and this page from the released metrics:",
+            f"snakemake tables figures report --cores 1 --config {release}",
+            "# everything, from the cohort on:",
+        ]
     return "\n".join(
         [
             *checkout,
             "make venv && source .venv/bin/activate",
+            *rebuilt,
             f"# {name}.json: the configuration below, saved",
             f"snakemake all --cores 8{gpu} --configfile {name}.json",
         ]
     )
+
+
+def is_released(config: Config) -> bool:
+    """Whether the metrics were released, and neither CT nor predictions are here."""
+    return getattr(config, "metrics", "computed") == "released"
 
 
 def config_text(content: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ const Tables = (() => {
   const LONG = 15;
   const data = new Map();
   const grids = new Map();
+  const leftIn = new Map();
 
   const read = (name) => {
     if (!data.has(name)) {
@@ -146,7 +147,11 @@ const Tables = (() => {
     const shown = document.querySelector(`.shown[data-table="${table.name}"]`);
     if (shown) {
       grid.on("dataFiltered", (_filters, left) => {
-        shown.textContent = `${left.length} of ${rows.length} rows shown`;
+        leftIn.set(element, left.length);
+        const mine = [...leftIn].filter(([e]) => e.dataset.table === table.name);
+        const count = mine.reduce((sum, [, length]) => sum + length, 0);
+        const all = table.parts.reduce((sum, { text }) => sum + text.length, 0);
+        shown.textContent = `${count} of ${all} rows shown`;
       });
     }
     grids.set(`${table.name}/${element.dataset.part}`, grid);
