@@ -32,7 +32,7 @@ from deeprac.reporting.style import (
 from deeprac.settings import SUPERIORITY
 
 NAME = "paired_differences"
-ROW_INCHES = 0.42
+ROW_INCHES = 0.38
 SHOWN = (SUPERIOR, INFERIOR, NOT_INFERIOR)
 """Verdicts that the test supports."""
 PATIENT = {
@@ -78,8 +78,9 @@ def make(sources: Sources) -> list[Drawing]:
         line[0].set_title(matrix_title(config, matrix), loc="left")
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):
         ax.set_xlabel(f"{label.title.capitalize()} Dice, difference in points")
-    legend_above(figure, _handles(margin=data.margin_points.notna().any()))
-    add_caption(figure, _caption(config, why, sources.extent))
+    margin = data.margin_points.max()
+    legend_above(figure, _handles(margin=not np.isnan(margin)))
+    add_caption(figure, _caption(margin, why, sources.extent))
     return [Drawing(NAME, figure, data)]
 
 
@@ -118,8 +119,8 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     table = planned(replace(config, statistics=section), cases)
     return (
         table[table.experiment.notna()],
-        "None of the planned comparisons is run: every method against the plain "
-        "nnU-Net of its matrix.",
+        "No planned comparison is run: every method against the plain nnU-Net of its "
+        "matrix and training patients.",
     )
 
 
@@ -231,11 +232,13 @@ def _handles(*, margin: bool) -> list[Line2D]:
     return handles
 
 
-def _caption(config: Config, why: str, extent: str) -> str:
+def _caption(margin_points: float, why: str, extent: str) -> str:
+    loss = f" Non-inferior: the loss is below {margin_points:g} points."
     return (
         f"{extent}, out of fold. {why} Paired by patient (cases averaged first, then "
         "seeds); n in each row. Whiskers: bootstrap 95 % interval of the mean (BCa), "
         "not corrected. Filled: the paired Wilcoxon test supports the verdict after "
-        "Holm's correction over all comparisons shown. Non-inferior: the loss is below "
-        f"{100 * config.statistics.margin:g} points."
+        "Holm's correction over all comparisons shown."
+        + loss
+        * (not np.isnan(margin_points))
     )
