@@ -51,6 +51,9 @@ def checked(config):
 
 
 CONFIG = checked(config)
+# workflow/report/workflow.rst reads it, and a release has a cohort of its own.
+config["cohort"] = CONFIG["cohort"]
+
 RELEASED = CONFIG["metrics"] == "released"
 RELEASE = f"{RELEASES}/{CONFIG['release']}"
 RESULTS = Layout.of(Config.from_resolved(CONFIG)).root.as_posix()

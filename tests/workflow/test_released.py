@@ -114,6 +114,7 @@ def test_snakemakes_report_has_captions_categories_and_labels(rebuilt):
     for words in (
         *("Tables", "Figures", "Report page"),  # categories
         *("1: pose and size", "Dice per case by method"),  # labels
+        "Cohort: <strong>smoke</strong>",  # in the text of the first page
         "numbers are not directly comparable",  # in a table's caption
         "Dice of every case by method",  # in a figure's caption
     ):
