@@ -5,7 +5,7 @@ rule unpack_release:
         f"{RELEASE}/release.json",
     output:
         "<results>/release.json",
-        [f"<results>/summary/{name}" for name in released_summaries()],
+        [f"<results>/{name}" for name in released_summaries()],
         every_run("run.json"),
         every_run("training.csv"),
     log:

@@ -24,7 +24,7 @@ def stress_summary(_):
 def released_summaries():
     """The summaries that the release has."""
     listed = read_manifest(Path(RELEASE))["files"]
-    return [name.split("/")[1] for name in listed if name.startswith("summary/")]
+    return [name for name in listed if Path(name).parent.name == "summary"]
 
 
 def browsed_volumes(_):
