@@ -3,10 +3,12 @@
 #   make venv    virtual environment in .venv with the locked versions
 #   make demo    the whole workflow on a small phantom cohort, on CPU
 #   make test    the whole test suite
+#   make review  tables, figures and page from released results: no GPU, torch or CT
 #   make lint    formatters, linters, Snakemake's lint
 #   make lock    new requirements.lock from requirements.in
 #
-# Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip).
+# Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip),
+# RELEASE (name of the release that `make review` rebuilds).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,20 +23,34 @@ CORES ?= all
 PIP_ARGS ?=
 STAMP := .venv/.installed
 BIN := $(CURDIR)/.venv/bin
+RELEASE ?= ablation
+REVIEW_STAMP := .venv-review/.installed
+REVIEW_BIN := $(CURDIR)/.venv-review/bin
 
-.PHONY: venv demo test lint lock
+.PHONY: venv demo test review lint lock
 
 venv: $(STAMP)
 
-$(STAMP): envs/requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "make: no python3 found: install Python 3.11 or later, or call make PYTHON=/path/to/python" >&2; exit 1; }
-	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { \
+# Each rule that makes an environment checks the interpreter first.
+define CHECK_PYTHON
+@test -n "$(PYTHON)" || { echo "make: no python3 found: install Python 3.11 or later, or call make PYTHON=/path/to/python" >&2; exit 1; }
+@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { \
 	  echo "make: $(PYTHON) is $$("$(PYTHON)" --version): DeePRAC needs Python 3.11 or later. Call make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import ensurepip, venv' || { \
+@"$(PYTHON)" -c 'import ensurepip, venv' || { \
 	  echo "make: $(PYTHON) cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+endef
+
+$(STAMP): envs/requirements.lock pyproject.toml
+	$(CHECK_PYTHON)
 	"$(PYTHON)" -m venv .venv
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/requirements.lock
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(REVIEW_STAMP): envs/review.in envs/requirements.lock
+	$(CHECK_PYTHON)
+	"$(PYTHON)" -m venv .venv-review
+	"$(REVIEW_BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/review.in --constraint envs/requirements.lock
 	touch $@
 
 demo: $(STAMP)
@@ -43,6 +59,13 @@ demo: $(STAMP)
 	@echo
 	@echo "Tables:  $(CURDIR)/results/demo/tables/"
 	@echo "Figures: $(CURDIR)/results/demo/figures/"
+
+review: $(REVIEW_STAMP)
+	time "$(REVIEW_BIN)/snakemake" tables figures report --cores 2 --config metrics=released release=$(RELEASE)
+	time PYTHONPATH=src "$(REVIEW_BIN)/python" -m deeprac verify resources/released/$(RELEASE)
+	@echo
+	@echo "Page:    $(CURDIR)/results/released/$(RELEASE)/report.html"
+	@echo "Tables:  $(CURDIR)/results/released/$(RELEASE)/tables/"
 
 test: $(STAMP)
 	"$(BIN)/python" -m pytest

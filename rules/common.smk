@@ -10,8 +10,11 @@ SRC = str(Path(workflow.current_basedir).parent / "src")
 sys.path.insert(0, SRC)
 
 from deeprac.config import Config, resolve
-from deeprac.errors import ConfigError
+from deeprac.errors import DeepracError
 from deeprac.files import write_json
+from deeprac.layout import Layout
+from deeprac.release.configuration import RELEASES, released_config
+from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
@@ -40,13 +43,20 @@ def checked(config):
     if not workflow.modifier.skip_configfile:  # an importing module's is not ours
         raw = merge(raw, retyped(workflow.config_settings.config))
     try:
-        return resolve(raw)
-    except ConfigError as error:
+        resolved = resolve(raw)
+        released = resolved["metrics"] == "released"
+        return released_config(resolved) if released else resolved
+    except DeepracError as error:
         raise WorkflowError(f"Configuration: {error}") from None
 
 
 CONFIG = checked(config)
-RESULTS = f"{CONFIG['results']}/{CONFIG['cohort']['name']}"
+# workflow/report/workflow.rst reads it, and a release has a cohort of its own.
+config["cohort"] = CONFIG["cohort"]
+
+RELEASED = CONFIG["metrics"] == "released"
+RELEASE = f"{RELEASES}/{CONFIG['release']}"
+RESULTS = Layout.of(Config.from_resolved(CONFIG)).root.as_posix()
 CONFIG_FILE = f"{RESULTS}/config.json"
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}

@@ -7,11 +7,11 @@ rule findings:
         runs="<results>/summary/runs.csv",
         diagnostics="<results>/summary/diagnostics.csv",
         stress=stress_summary,
-        protocol="config/config.yaml",
+        costs="<results>/summary/protocol.json",
     output:
         report(
             "<results>/tables/findings.csv",
-            caption="../workflow/report/findings.rst",
+            caption="../workflow/report/tables/findings.rst",
             category="Tables",
             labels={"table": "findings"},
         ),
@@ -32,4 +32,4 @@ rule findings:
         settings=TABLE_SETTINGS,
     shell:
         "python -m deeprac findings --config {params.config}"
-        " --protocol {input.protocol} 2>&1 | tee {log}"
+        " --costs {input.costs} 2>&1 | tee {log}"

@@ -21,9 +21,15 @@ def stress_summary(_):
     return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
 
 
+def released_summaries():
+    """The summaries that the release has."""
+    listed = read_manifest(Path(RELEASE))["files"]
+    return [name for name in listed if Path(name).parent.name == "summary"]
+
+
 def browsed_volumes(_):
     """What the report page's case browser shows; a release holds no volumes."""
-    if CONFIG.get("metrics") == "released":
+    if RELEASED:
         return []
     return [f"{RESULTS}/cohort/cases.csv", *every_run("predictions")]
 

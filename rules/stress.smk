@@ -52,3 +52,10 @@ rule summarise_stress:
         config=CONFIG_FILE,
     shell:
         "python -m deeprac summarise --stress --config {params.config} > {log} 2>&1"
+
+
+# Dice under rotation, zoom and shift, for the experiments in stress.experiments.
+rule stress:
+    input:
+        "<results>/summary/stress.csv",
+        "<results>/figures/stress_curves.svg",

@@ -55,3 +55,9 @@ rule train_fold:
         "python -m deeprac train --config {params.config}"
         " --experiment {wildcards.experiment} --seed {wildcards.seed}"
         " --fold {wildcards.fold} 2>&1 | tee {log}"
+
+
+# All trainings, nothing after them.
+rule train:
+    input:
+        every_run("run.json"),

@@ -38,6 +38,9 @@ VERBS: dict[str, str] = {
     "tables": "write the paper's tables beside ours",
     "findings": "print the ablation's numbers against their targets",
     "figures": "draw the figures",
+    "release": "make a release of a folder of results",
+    "unpack": "lay a release out as results, for tables, figures and page",
+    "verify": "check a release and rebuild its tables",
     "report": "write the report page",
 }
 

@@ -71,6 +71,8 @@ class Config:
     """The whole configuration, checked."""
 
     results: Path
+    metrics: str
+    release: str
     cohort: CohortConfig
     splits: SplitsConfig
     matrices: dict[str, MatrixConfig]
@@ -346,6 +348,8 @@ def _build(resolved: dict[str, Any]) -> Config:
     statistics["comparisons"] = list(filter(None, comparisons))
     parts = {
         "results": Path(resolved["results"]),
+        "metrics": resolved["metrics"],
+        "release": resolved["release"],
         "cohort": make(CohortConfig, cohort),
         "matrices": {
             name: make(MatrixConfig, matrix)

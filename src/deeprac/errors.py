@@ -7,7 +7,8 @@ DeepracError
 ├── PreprocessError  a case that cannot be brought onto the matrix, or planned for it
 ├── DeviceError      the device that the configuration asks for is not there
 ├── RunError         a run folder that does not fit its plans, or a training that failed
-└── MetricsError     predictions, labels or metric tables that do not fit together
+├── MetricsError     predictions, labels or metric tables that do not fit together
+└── ReleaseError     results that must not be released, or a release that was changed
 
 A message has three parts: the rule, what was given (file or key), the next step.
 The command line turns them into one line and exit code 1; anything else is a bug.
@@ -44,3 +45,7 @@ class RunError(DeepracError):
 
 class MetricsError(DeepracError):
     """Predictions, labels or metric tables do not fit together."""
+
+
+class ReleaseError(DeepracError):
+    """Results must not be released, or a release is not what its manifest says."""

@@ -4,9 +4,11 @@ Everything is written beside its target under a temporary name and renamed; a
 reader therefore sees the old file, the new file or none.
 """
 
+import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +62,7 @@ def write_text(target: Path, text: str) -> None:
 
 def write_json(target: Path, content: Any) -> None:
     """Write JSON atomically, indented, keys in the given order, no NaN."""
-    write_text(target, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_text(target, json_text(content))
 
 
 def read_json(source: Path) -> Any:
@@ -70,5 +72,40 @@ def read_json(source: Path) -> Any:
 
 def write_csv(target: Path, table: "pd.DataFrame") -> None:
     """Write a tidy table atomically, without index, at full precision."""
-    with atomic_path(target) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_text(target, csv_text(table))
+
+
+def csv_text(table: "pd.DataFrame") -> str:
+    """Return a tidy table as CSV, without index, at full precision."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def json_text(content: Any) -> str:
+    """Return JSON, indented, keys in the given order, no NaN."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+@contextmanager
+def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a new folder beside ``target``; rename it to ``target`` on success.
+
+    On an exception the new folder is removed and ``target`` stays as it was.
+
+    Raises:
+        FileExistsError: ``target`` is there and is not to be replaced.
+    """
+    target = Path(target)
+    if target.exists() and not replace:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    old = target.with_name(f".old-{os.getpid()}-{target.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -20,11 +20,13 @@ class Layout:
     """
 
     root: Path
-    """Folder of the cohort's results, ``{results}/{cohort}``."""
+    """Folder of the results: ``{results}/{cohort}``, or ``released/{name}`` there."""
 
     @classmethod
     def of(cls, config: Config) -> "Layout":
-        """Return the layout of the cohort that ``config`` names."""
+        """Return the layout of the cohort, or of the release, that ``config`` names."""
+        if config.metrics == "released":
+            return cls(config.results / "released" / config.release)
         return cls(config.results / config.cohort.name)
 
     @property
@@ -117,6 +119,11 @@ class Layout:
     def summary_diagnostics(self) -> Path:
         """Tidy table, one row per run and case: what the front end did."""
         return self.root / "summary" / "diagnostics.csv"
+
+    @property
+    def summary_protocol(self) -> Path:
+        """What a training step of the paper's protocol costs, counted."""
+        return self.root / "summary" / "protocol.json"
 
     @property
     def tables(self) -> Path:

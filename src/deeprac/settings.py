@@ -60,6 +60,11 @@ class CohortConfig:
     phantom: PhantomConfig
 
     def __post_init__(self) -> None:
+        if self.name == "released":
+            raise ConfigError(
+                "cohort.name is released: that folder of the results is for released "
+                "results. Choose another name for the cohort."
+            )
         if self.format != "phantom" and self.path is None:
             raise ConfigError(
                 f"cohort.path is missing: format {self.format!r} reads a folder. "

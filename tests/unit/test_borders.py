@@ -15,6 +15,7 @@ FORBIDDEN = {
     "training": {"inference"},
     "evaluation": {"networks", "training", "inference", "preprocessing"},
     "reporting": {"networks", "training", "inference", "preprocessing"},
+    "release": {"networks", "training", "inference", "preprocessing"},
     "cohort": {"networks", "training", "inference"},
 }
 
@@ -34,7 +35,7 @@ def imported(path):
 
 def test_light_modules_do_not_load_torch_or_nnunet():
     names = ["deeprac.cli", "deeprac.config", "deeprac.layout", "deeprac.targets"]
-    for package in ("evaluation", "reporting", "cohort", "commands"):
+    for package in ("evaluation", "reporting", "release", "cohort", "commands"):
         for path in modules(PACKAGE / package):
             parts = path.relative_to(PACKAGE).with_suffix("").parts
             names.append(".".join(["deeprac", *parts]).removesuffix(".__init__"))

@@ -10,7 +10,8 @@ from results_tree import TreeOptions, write_tree
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import METRIC_COLUMNS, FoldFiles, evaluate_fold
+from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.layout import Layout
 

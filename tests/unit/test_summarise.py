@@ -8,9 +8,9 @@ from results_tree import TreeOptions, write_tree
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import METRIC_COLUMNS, read_metrics
 from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.conventions import with_convention
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS, read_metrics
 from deeprac.evaluation.summarise import RUN_COLUMNS, collect_cases, collect_runs
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import write_csv

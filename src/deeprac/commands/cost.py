@@ -1,6 +1,7 @@
 """Verb cost: what one training step costs, without a GPU and without data."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deeprac.commands.arguments import add_config
@@ -20,16 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print numbers for machines"
     )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the configuration and its costs as JSON, for `deeprac findings`",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     import json
 
-    from deeprac.config import load_config
+    from deeprac.config import Config, read_raw, resolve
+    from deeprac.files import write_json
 
-    config = load_config(args.config)
+    resolved = resolve(read_raw(args.config))
+    config = Config.from_resolved(resolved)
     names = args.experiment or list(config.run.experiments)
     costs = count_steps(config, [config.experiment(name) for name in names])
+    if args.output is not None:
+        write_json(args.output, {"config": resolved, "costs": costs})
     if args.json:
         print(json.dumps(costs, indent=2))
     else:
@@ -43,7 +54,6 @@ def count_steps(
 ) -> list[dict[str, Any]]:
     """Count a training step of each experiment; see ``experiment_costs``."""
     import tempfile
-    from pathlib import Path
 
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.files import read_json

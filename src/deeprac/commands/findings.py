@@ -30,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"default: {PROTOCOL}, the paper's",
     )
     parser.add_argument(
+        "--costs",
+        type=Path,
+        metavar="FILE",
+        help="the overhead counted beforehand (`deeprac cost --output`); default: "
+        "summary/protocol.json of the results where it is there, else it is counted",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print records for machines"
     )
 
@@ -42,15 +49,20 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.files import write_csv, write_text
     from deeprac.layout import Layout
     from deeprac.reporting.findings import render
-    from deeprac.reporting.findings.collect import all_findings
+    from deeprac.reporting.findings.collect import all_findings, read_protocol
     from deeprac.reporting.findings.evidence import read_evidence
 
     config = load_config(args.config)
     layout = Layout.of(config)
     evidence = read_evidence(config, layout, args.matrix)
-    protocol = _protocol(args.protocol)
-    findings = all_findings(evidence, protocol, _costs(protocol))
-    title = f"Findings. Cohort {config.cohort.name}, matrix {evidence.cast.matrix}."
+    counted = args.costs or layout.summary_protocol
+    if args.protocol is None and (args.costs or counted.is_file()):
+        protocol, costs = read_protocol(counted)
+    else:
+        protocol = _protocol(args.protocol)
+        costs = _costs(protocol)
+    findings = all_findings(evidence, protocol, costs)
+    title = render.title(config.cohort.name, evidence.cast.matrix)
     write_csv(layout.tables / "findings.csv", render.to_frame(findings))
     write_text(layout.tables / "findings.md", render.markdown(findings, title=title))
     if args.json:

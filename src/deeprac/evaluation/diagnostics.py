@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import read_label_map, read_metrics
+from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.evaluation.poses import Poses, spread, wrapped
 from deeprac.evaluation.references import Reference, read_references
 from deeprac.evaluation.square import (
@@ -247,6 +247,9 @@ def _cohort(cases_csv: Path) -> dict[str, dict[str, object]]:
 
 def _labelled(path: Path) -> NDArray[np.bool_]:
     """Which axial slices ``(z,)`` of a case show kidney or tumour."""
+    # Readers of the diagnostics' table need no image library.
+    from deeprac.evaluation.evaluate import read_label_map  # noqa: PLC0415
+
     return (read_label_map(path).voxels != Label.BACKGROUND).any(axis=(1, 2))
 
 

@@ -13,31 +13,15 @@ from tqdm import tqdm
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
+from deeprac.evaluation.metrics.table import METRICS_SCHEMA
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.files import read_json
 from deeprac.labels import Label
 
 log = logging.getLogger(__name__)
-
-METRICS_SCHEMA = 2
-"""Version of the columns below; tables of another one are refused."""
-
-METRIC_COLUMNS = (
-    "schema",
-    "cohort",
-    "experiment",
-    "fold",
-    "seed",
-    "case",
-    "patient",
-    "label",
-    *METRICS,
-)
-"""Columns of metrics.csv and summary/cases.csv: one row per case and label."""
 
 GRID_TOLERANCE = 1e-3
 """Largest difference of spacing, origin (mm) or direction that is the same grid."""
@@ -204,28 +188,6 @@ def _check_predictions(folder: Path, held_out: list[str]) -> None:
             f"{shortened(extra)}. They would not be out of fold: remove the folder and "
             "run `deeprac predict` again."
         )
-
-
-def read_metrics(path: Path, *, remedy: str) -> pd.DataFrame:
-    """Read metrics.csv or summary/cases.csv.
-
-    Args:
-        path: The table.
-        remedy: What the user does when the file is missing or foreign.
-
-    Raises:
-        MetricsError: The file is missing, no table, of another schema or too narrow.
-    """
-    table = read_tidy(path, (), remedy=remedy)
-    # Tables of the first version had no column of that name.
-    found = table.schema.unique().tolist() if "schema" in table else [1]
-    foreign = [str(number) for number in found if number != METRICS_SCHEMA]
-    if foreign:
-        raise MetricsError(
-            f"{path} holds metrics of schema {shortened(foreign)}; this version reads "
-            f"{METRICS_SCHEMA}. {remedy}"
-        )
-    return read_tidy(path, METRIC_COLUMNS, remedy=remedy)
 
 
 def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> LabelMap:

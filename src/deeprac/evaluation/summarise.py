@@ -19,7 +19,7 @@ from deeprac.evaluation.checks import (
     check_held_out,
     check_rows,
 )
-from deeprac.evaluation.evaluate import METRIC_COLUMNS, read_metrics
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS, read_metrics
 from deeprac.evaluation.tidy import shortened
 from deeprac.files import read_json
 from deeprac.fitting import size_text

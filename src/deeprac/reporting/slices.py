@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
@@ -63,6 +62,9 @@ def read_volume(path: Path) -> NDArray:
     Raises:
         MetricsError: The file is missing or unreadable.
     """
+    # Released results come without volumes, and their readers without this library.
+    import SimpleITK as sitk  # noqa: PLC0415
+
     try:
         return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     except RuntimeError as error:

@@ -7,7 +7,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
-from deeprac.evaluation.evaluate import read_metrics
+from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.evaluation.summarise import RUN_COLUMNS, selected_runs
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout

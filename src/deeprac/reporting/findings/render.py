@@ -13,6 +13,11 @@ from deeprac.reporting.formats import MISSING
 HEADINGS = ("Quantity", "Experiment", "Target", "Measured [95 %]", "n", "Result")
 
 
+def title(cohort: str, matrix: str) -> str:
+    """Say whose findings these are."""
+    return f"Findings. Cohort {cohort}, matrix {matrix}."
+
+
 def to_frame(findings: Sequence[Finding]) -> pd.DataFrame:
     """Tidy rows: one per finding, one column per attribute."""
     columns = [field.name for field in fields(Finding)]

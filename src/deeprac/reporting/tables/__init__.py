@@ -1,5 +1,7 @@
 """All tables of a cohort, one module each kind."""
 
+from dataclasses import replace
+
 from deeprac.config import Config
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import in_order
@@ -11,7 +13,7 @@ from deeprac.reporting.tables.ladder import ladder_table
 from deeprac.reporting.tables.paper import build_tables
 from deeprac.reporting.tables.ranking import ranking_table
 from deeprac.reporting.tables.statistics import statistics_table
-from deeprac.reporting.tables.table import Table
+from deeprac.reporting.tables.table import Table, uncommitted_notes
 
 
 def all_tables(config: Config, summary: Summary) -> dict[str, Table]:
@@ -32,4 +34,7 @@ def all_tables(config: Config, summary: Summary) -> dict[str, Table]:
         ranking_table(config, rows, cases),
         cost_table(config, rows, summary.runs),
     )
-    return {table.name: table for table in tables}
+    notes = uncommitted_notes(summary.runs)
+    return {
+        table.name: replace(table, notes=(*notes, *table.notes)) for table in tables
+    }

@@ -132,6 +132,18 @@ def conditions_note(rows: pd.DataFrame) -> str:
     return f"Device: {devices}. Budget: {budgets}."
 
 
+def uncommitted_notes(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Say so where runs were trained by code that nobody else can have."""
+    dirty = runs.git_dirty.map(lambda flag: str(flag) != "False")
+    count = int((dirty | runs.git_commit.isin(["", "None"])).sum())
+    if not count:
+        return ()
+    return (
+        f"{count} of {len(runs)} runs were trained by code that no commit holds: they "
+        "cannot be repeated exactly.",
+    )
+
+
 CONVENTIONS = {
     "nnunet": "nnU-Net's convention: where reference and prediction are both empty, "
     "overlap and surface Dice are undefined and left out",

@@ -1,0 +1,69 @@
+# The tidy tables from which everything below is drawn, and what the cohort is.
+rule summarise:
+    input:
+        metrics=every_run("metrics.csv"),
+        runs=every_run("run.json"),
+        cohort="<results>/cohort/cases.csv",
+    output:
+        cases="<results>/summary/cases.csv",
+        runs="<results>/summary/runs.csv",
+        cohort="<results>/summary/cohort.csv",
+    log:
+        "<logs>/summarise.log",
+    benchmark:
+        "<benchmarks>/summarise.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=CONFIG_FILE,
+    shell:
+        "python -m deeprac summarise --config {params.config} > {log} 2>&1"
+
+
+# Beside the two tables above and not one of them: tables need no diagnostics.
+rule diagnostics:
+    input:
+        every_run("diagnostics.csv"),
+    output:
+        "<results>/summary/diagnostics.csv",
+    log:
+        "<logs>/diagnostics.log",
+    benchmark:
+        "<benchmarks>/diagnostics.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=CONFIG_FILE,
+    shell:
+        "python -m deeprac diagnostics --config {params.config} > {log} 2>&1"
+
+
+# What a step of the paper's protocol costs: counted here, so that findings need no torch.
+rule protocol_cost:
+    input:
+        "config/config.yaml",
+    output:
+        "<results>/summary/protocol.json",
+    log:
+        "<logs>/protocol_cost.log",
+    benchmark:
+        "<benchmarks>/protocol_cost.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m deeprac cost --config {input} --output {output} > {log} 2>&1"

@@ -1,0 +1,51 @@
+"""Verb release: metrics, records and tables of results, fit to be passed on."""
+
+import argparse
+from pathlib import Path
+
+HELP = (
+    "Make a release of a folder of results: metrics, records of the trainings, tables "
+    "and checksums, without anything that looks like a patient or a machine."
+)
+EXAMPLE = "deeprac release results/ablation --to resources/released"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, help="folder of a cohort's results")
+    parser.add_argument("--name", help="name of the release; default: the folder's")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        default=Path("resources/released"),
+        metavar="FOLDER",
+        help="folder of all releases; default: %(default)s",
+    )
+    parser.add_argument(
+        "--allow-dirty",
+        action="store_true",
+        help="release also what no commit can reproduce; the release says so",
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a release of that name"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    import sys
+
+    from deeprac.release.make import make_release
+
+    name = args.name or args.results.resolve().name
+    manifest = make_release(
+        args.results,
+        args.to,
+        name=name,
+        allow_dirty=args.allow_dirty,
+        replace=args.replace,
+    )
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    sys.stdout.write(
+        f"{args.to / name}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. "
+        "The rules know shapes of names and numbers, not names: look at it before it "
+        "leaves.\n"
+    )

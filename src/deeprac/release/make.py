@@ -1,0 +1,222 @@
+"""Making a release from a folder of results."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deeprac import provenance
+from deeprac.config import Config, read_raw, resolve
+from deeprac.errors import ReleaseError
+from deeprac.evaluation.diagnostics import collect_diagnostics
+from deeprac.evaluation.metrics.table import METRICS_SCHEMA, read_metrics
+from deeprac.evaluation.stress import collect_stress
+from deeprac.evaluation.summarise import collect_cases, selected_runs
+from deeprac.files import atomic_folder, json_text, read_json, write_json
+from deeprac.layout import Layout
+from deeprac.release.contents import objections, stripped_config, stripped_run
+from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, entry
+from deeprac.release.tables import check_summary, made_tables, same_text
+
+SHOWN = 10
+"""Objections that one message lists."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of results, its configuration and the records of its runs."""
+
+    config: Config
+    resolved: dict[str, Any]
+    layout: Layout
+    runs: dict[str, dict[str, Any]]
+
+
+def make_release(
+    results: Path,
+    releases: Path,
+    *,
+    name: str,
+    allow_dirty: bool = False,
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Write a release of the results, or nothing.
+
+    Args:
+        results: Folder of a cohort's results, with its ``config.json``.
+        releases: Folder of all releases.
+        name: Name of the release, its folder there.
+        allow_dirty: Release also what no commit can reproduce, and say so in it.
+        replace: Replace a release of that name.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ReleaseError: There is a release of that name; code without a commit; a table
+            that is older than its sources; anything that looks like a patient.
+        MetricsError: A run, case or label is missing, double or inconsistent.
+    """
+    target = releases / name
+    if not NAME.fullmatch(name):
+        raise ReleaseError(
+            f"{name!r} is not possible as the name of a release: use letters, "
+            "digits, _ and -."
+        )
+    if target.exists() and not replace:
+        raise ReleaseError(
+            f"{target} is there already. Choose another --name, or say --replace."
+        )
+    source = _read_source(results)
+    commit = provenance.git_state()
+    if not allow_dirty:
+        _refuse_dirty(source, commit)
+    files = _files(source)
+    _refuse_patients(files)
+    manifest = _manifest(source, name, commit) | {
+        "files": {path: entry(content) for path, content in sorted(files.items())}
+    }
+    with atomic_folder(target, replace=replace) as folder:
+        for member, content in files.items():
+            path = folder / member
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _read_source(results: Path) -> Source:
+    layout = Layout(results)
+    resolved = resolve(read_raw([layout.config]))
+    if resolved["metrics"] == "released":
+        raise ReleaseError(
+            f"{results} is laid out from the release {resolved['release']!r} and "
+            "computed nothing. Release the folder in which the trainings ran."
+        )
+    config = Config.from_resolved(resolved)
+    check_summary(config, layout)
+    same_text(layout.summary_cases, collect_cases(config, layout), "the metrics.csv")
+    same_text(
+        layout.summary_diagnostics,
+        collect_diagnostics(config, layout),
+        "the diagnostics.csv",
+    )
+    if config.stress.experiments:
+        stress = collect_stress(config, layout)
+        same_text(layout.summary_stress, stress, "the stress.csv")
+    runs = {}
+    for key in selected_runs(config):
+        folder = layout.run(key.experiment, key.seed, key.fold)
+        name = folder.relative_to(layout.root).as_posix()
+        runs[name] = read_json(folder / "run.json")
+    return Source(config, resolved, layout, runs)
+
+
+def _refuse_dirty(source: Source, commit: dict[str, Any]) -> None:
+    remedy = (
+        "Nobody could repeat it. Commit, and run the workflow again; or say "
+        "--allow-dirty, which the release then states."
+    )
+    wrong = [name for name, run in source.runs.items() if _is_dirty(run["git"])]
+    if wrong:
+        state = source.runs[wrong[0]]["git"]
+        what = "changes that no commit holds" if state["commit"] else "no known commit"
+        raise ReleaseError(
+            f"{len(wrong)} of {len(source.runs)} runs were trained by code with "
+            f"{what}, such as {source.layout.root / wrong[0]}. {remedy}"
+        )
+    if _is_dirty(commit):
+        raise ReleaseError(
+            "This checkout has changes that no commit holds, or is none: the tables of "
+            f"the release would be made by it. {remedy}"
+        )
+
+
+def _is_dirty(state: dict[str, Any]) -> bool:
+    return state["commit"] is None or state["dirty"] is not False
+
+
+def _files(source: Source) -> dict[str, bytes]:
+    """Content of every file of the release by name, stripped."""
+    layout, config = source.layout, source.config
+    files = {"config.json": json_text(stripped_config(source.resolved)).encode()}
+    summaries = [layout.summary_cases, layout.summary_runs, layout.summary_diagnostics]
+    summaries.append(layout.summary_cohort)
+    if config.stress.experiments:
+        summaries.append(layout.summary_stress)
+    if layout.summary_protocol.is_file():
+        summaries.append(layout.summary_protocol)
+    for path in summaries:
+        files[f"summary/{path.name}"] = path.read_bytes()
+    for name, run in source.runs.items():
+        files[f"{name}/run.json"] = json_text(stripped_run(run)).encode()
+        curve = layout.root / name / "training.csv"
+        files[f"{name}/training.csv"] = curve.read_bytes()
+    tables = made_tables(config, layout)
+    for name, content in tables.items():
+        path = layout.root / name
+        if not path.is_file() or path.read_bytes() != content:
+            raise ReleaseError(
+                f"{path} is missing or older than the summary. Run `deeprac tables` "
+                "and `deeprac findings` again."
+            )
+    return files | tables
+
+
+def _refuse_patients(files: dict[str, bytes]) -> None:
+    found = [line for name in files for line in objections(name, files[name])]
+    if found:
+        more = len(found) - SHOWN
+        raise ReleaseError(
+            "Nothing is released, because it looks like data of patients or of a "
+            "machine:\n"
+            + "\n".join(f"  {line}" for line in found[:SHOWN])
+            + (f"\n  and {more} more" if more > 0 else "")
+        )
+
+
+def _manifest(source: Source, name: str, commit: dict[str, Any]) -> dict[str, Any]:
+    config, runs = source.config, list(source.runs.values())
+    cases = read_metrics(source.layout.summary_cases, remedy="")
+    commits = Counter(run["git"]["commit"] for run in runs)
+    packages = dict.fromkeys(package for run in runs for package in run["software"])
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "metrics_schema": METRICS_SCHEMA,
+        "cohort": {
+            "name": config.cohort.name,
+            "format": config.cohort.format,
+            "patients_scored": int(cases.patient.nunique()),
+            "cases_scored": int(cases.case.nunique()),
+        },
+        "experiments": list(config.run.experiments),
+        "seeds": list(config.run.seeds),
+        "folds": list(config.run.folds),
+        "matrices": {
+            matrix: config.matrices[matrix].size
+            for matrix in dict.fromkeys(
+                config.experiments[name].matrix for name in config.run.experiments
+            )
+        },
+        "devices": sorted({_device(run) for run in runs}),
+        "training_hours": sum(run["cost"]["training_seconds"] for run in runs) / 3600,
+        "software": {
+            package: sorted({run["software"].get(package) or "-" for run in runs})
+            for package in packages
+        },
+        "commits": {
+            "training": {str(key): count for key, count in commits.items()},
+            "release": commit["commit"],
+        },
+        "uncommitted": {
+            "runs": sum(_is_dirty(run["git"]) for run in runs),
+            "release": _is_dirty(commit),
+        },
+    }
+
+
+def _device(run: dict[str, Any]) -> str:
+    host = run["host"]["processor"]
+    device = run["device"]
+    return host if device["type"] == "cpu" else f"{device['name']} ({host})"

@@ -1,0 +1,120 @@
+"""``release.json``: which files a release has, and whether these are they.
+
+Light enough for Snakemake's parse time. Names in a manifest are foreign text: only
+those that a release can have are followed, and never a link.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deeprac.errors import ReleaseError
+from deeprac.files import read_json
+
+MANIFEST = "release.json"
+SCHEMA = 1
+"""Version of the manifest and of the folder that it describes."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""Names of releases and experiments."""
+
+MEMBER = re.compile(
+    r"config\.json"
+    r"|summary/(?:cases|runs|diagnostics|stress|cohort)\.csv"
+    r"|summary/protocol\.json"
+    r"|tables/[a-z0-9_]+\.(?:csv|md)"
+    rf"|{NAME.pattern}/seed\d+/fold_\d+/(?:run\.json|training\.csv)"
+)
+"""Every file that a release can have, beside its manifest."""
+
+FETCH = "Fetch the release again, or make it again with `deeprac release`."
+
+
+def entry(content: bytes) -> dict[str, Any]:
+    """Describe a file in the manifest."""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def read_manifest(release: Path) -> dict[str, Any]:
+    """Read and check ``release.json``, without the files that it lists.
+
+    Raises:
+        ReleaseError: There is none, it is of another version, or it lists a file that
+            no release has.
+    """
+    path = release / MANIFEST
+    if path.is_symlink() or not path.is_file():
+        raise ReleaseError(
+            f"{release} is no release: it has no {MANIFEST}. `deeprac release` makes "
+            "one from a folder of results."
+        )
+    try:
+        manifest = read_json(path)
+    except ValueError as error:
+        raise ReleaseError(f"{path} is not valid JSON: {error}. {FETCH}") from error
+    found = manifest.get("schema") if isinstance(manifest, dict) else None
+    if found != SCHEMA:
+        raise ReleaseError(
+            f"{path} has schema {found!r}; this version reads {SCHEMA}. Use the "
+            "version of DeePRAC that wrote it."
+        )
+    files = manifest.get("files")
+    if not isinstance(files, dict):
+        raise ReleaseError(f"{path} lists no files. {FETCH}")
+    foreign = [name for name in files if not MEMBER.fullmatch(name)]
+    if foreign:
+        raise ReleaseError(
+            f"{path} lists {foreign[0]!r}, which no release has. {FETCH}"
+        )
+    return manifest
+
+
+def checked_files(release: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Read all files of a release and compare them with the manifest.
+
+    Returns:
+        Content by name: what was checked, whatever happens to the files afterwards.
+
+    Raises:
+        ReleaseError: A file is missing, changed, additional or a link.
+    """
+    listed = manifest["files"]
+    present = set(_present(release)) - {MANIFEST}
+    for found, what in (
+        (sorted(set(listed) - present), "is missing"),
+        (sorted(present - set(listed)), f"is not listed in {MANIFEST}"),
+    ):
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            raise ReleaseError(f"{release / found[0]} {what}{more}. {FETCH}")
+    contents = {}
+    for name, expected in listed.items():
+        content = (release / name).read_bytes()
+        if entry(content) != expected:
+            raise ReleaseError(
+                f"{release / name} was changed: its checksum is not the one in "
+                f"{MANIFEST}. {FETCH}"
+            )
+        contents[name] = content
+    return contents
+
+
+def _present(release: Path) -> list[str]:
+    """Names of all files below a release.
+
+    Raises:
+        ReleaseError: There is a link, which could lead out of the folder.
+    """
+    names = []
+    for folder, folders, files in os.walk(release):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            if path.is_symlink():
+                raise ReleaseError(
+                    f"{path} is a link; a release holds files only. {FETCH}"
+                )
+        names += [Path(folder, n).relative_to(release).as_posix() for n in files]
+    return names

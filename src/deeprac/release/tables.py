@@ -1,0 +1,61 @@
+"""The tables of a release, made from its summary, and the checks of that summary."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.errors import ReleaseError
+from deeprac.evaluation.summarise import collect_runs
+from deeprac.files import csv_text
+from deeprac.layout import Layout
+from deeprac.reporting.findings import render
+from deeprac.reporting.findings.collect import all_findings, read_protocol
+from deeprac.reporting.findings.evidence import read_evidence
+from deeprac.reporting.render import markdown
+from deeprac.reporting.summary import read_summary
+from deeprac.reporting.tables import all_tables
+
+
+def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
+    """Make all tables of a release; nothing is written.
+
+    Returns:
+        Content by name: ``tables/{table}.csv`` and ``.md``; the findings where the cost
+        of the protocol's steps has been counted.
+    """
+    texts = {}
+    for name, table in all_tables(config, read_summary(config, layout)).items():
+        texts[f"tables/{name}.csv"] = csv_text(table.rows)
+        texts[f"tables/{name}.md"] = markdown(table)
+    if layout.summary_protocol.is_file():
+        evidence = read_evidence(config, layout, None)
+        findings = all_findings(evidence, *read_protocol(layout.summary_protocol))
+        title = render.title(config.cohort.name, evidence.cast.matrix)
+        texts["tables/findings.csv"] = csv_text(render.to_frame(findings))
+        texts["tables/findings.md"] = render.markdown(findings, title=title)
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def check_summary(config: Config, layout: Layout) -> None:
+    """Check that the summary holds every selected run, whole and consistent.
+
+    Raises:
+        MetricsError: A run, case or label is missing, double or inconsistent.
+        ReleaseError: runs.csv does not say what the run.json files say.
+    """
+    read_summary(config, layout)
+    same_text(layout.summary_runs, collect_runs(config, layout), "the run.json files")
+
+
+def same_text(path: Path, table: pd.DataFrame, source: str) -> None:
+    """A summary is what its sources give.
+
+    Raises:
+        ReleaseError: It is missing or differs.
+    """
+    if not path.is_file() or path.read_text(encoding="utf-8") != csv_text(table):
+        raise ReleaseError(
+            f"{path} is missing or is not what {source} give. Run the workflow, or the "
+            "verbs summarise, diagnostics and tables, again."
+        )

@@ -1,0 +1,164 @@
+"""Rebuilding the tables of a release, and comparing a fresh computation with it."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.table import read_metrics
+from deeprac.layout import Layout
+from deeprac.release.contents import objections
+from deeprac.release.manifest import checked_files, read_manifest
+from deeprac.release.tables import check_summary, made_tables
+from deeprac.release.unpack import lay_out
+
+ROUNDING = 1e-9
+"""Largest relative difference that another processor's order of summation makes."""
+
+ROW = ("experiment", "fold", "seed", "case", "label")
+
+
+class Outcome(StrEnum):
+    """How something rebuilt compares with what was released."""
+
+    IDENTICAL = "identical"
+    """To the last byte."""
+    ROUNDING = "equal but for rounding"
+    """The same cells, numbers within ``ROUNDING``."""
+    DIFFERENT = "different"
+    """Anything else."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One file or metric: how it compares, and by how much where it differs."""
+
+    name: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found of a release: facts of its manifest, and its tables."""
+
+    release: Path
+    manifest: Mapping[str, Any]
+    tables: tuple[Comparison, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every table came out as it was released."""
+        return all(table.outcome is not Outcome.DIFFERENT for table in self.tables)
+
+
+def verify_release(release: Path) -> Verification:
+    """Check all files of a release and rebuild its tables from its summary.
+
+    Raises:
+        ReleaseError: A file is missing, changed or additional, or does not belong in a
+            release.
+        MetricsError: The summary is incomplete or inconsistent.
+    """
+    release = release.resolve()
+    manifest = read_manifest(release)
+    released = checked_files(release, manifest)
+    with tempfile.TemporaryDirectory() as folder:
+        config = lay_out(release, Path(folder))
+        layout = Layout.of(config)
+        check_summary(config, layout)
+        rebuilt = made_tables(config, layout)
+    tables = {name for name in released if name.startswith("tables/")}
+    return Verification(
+        release,
+        manifest,
+        tuple(
+            _compared(name, released.get(name), rebuilt.get(name))
+            for name in sorted(tables | set(rebuilt))
+        ),
+    )
+
+
+def suspicions(release: Path) -> list[str]:
+    """What in a release looks like a patient or a machine; empty if nothing does."""
+    files = checked_files(release, read_manifest(release))
+    return [line for name in files for line in objections(name, files[name])]
+
+
+def _compared(name: str, released: bytes | None, rebuilt: bytes | None) -> Comparison:
+    if released is None:
+        return Comparison(name, Outcome.DIFFERENT, "not in the release")
+    if rebuilt is None:
+        return Comparison(name, Outcome.DIFFERENT, "not made by this version")
+    if released == rebuilt:
+        return Comparison(name, Outcome.IDENTICAL)
+    if not name.endswith(".csv"):
+        return Comparison(name, Outcome.DIFFERENT)
+    largest = _largest_difference(released, rebuilt)
+    outcome = Outcome.ROUNDING if largest <= ROUNDING else Outcome.DIFFERENT
+    detail = "other rows, columns or texts"
+    if np.isfinite(largest):
+        detail = f"largest relative difference {largest:.1e}"
+    return Comparison(name, outcome, detail)
+
+
+def _largest_difference(released: bytes, rebuilt: bytes) -> float:
+    """Largest relative difference of two tables' numbers; inf if they differ else."""
+    old, new = (pd.read_csv(io.BytesIO(content)) for content in (released, rebuilt))
+    if list(old.columns) != list(new.columns) or len(old) != len(new):
+        return np.inf
+    largest = 0.0
+    for column in old.columns:
+        a, b = old[column], new[column]
+        numeric = all(pd.api.types.is_numeric_dtype(part) for part in (a, b))
+        if not numeric or not a.isna().equals(b.isna()):
+            if not a.equals(b):
+                return np.inf
+            continue
+        a, b = a.dropna().to_numpy(float), b.dropna().to_numpy(float)
+        scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.finfo(float).tiny)
+        largest = max(largest, float(np.max(np.abs(a - b) / scale, initial=0.0)))
+    return largest
+
+
+def compare_cases(release: Path, results: Path) -> list[Comparison]:
+    """Compare a fresh computation's cases.csv with the released one.
+
+    Args:
+        release: Folder of the release.
+        results: Folder of results in which the same experiments were run again.
+
+    Returns:
+        One comparison per metric, over the rows that both have, and one of the rows.
+
+    Raises:
+        MetricsError: A table is missing or of another schema.
+    """
+    old, new = (
+        read_metrics(Layout(root).summary_cases, remedy="Run `deeprac summarise`.")
+        .set_index(list(ROW))
+        .sort_index()
+        for root in (release, results)
+    )
+    shared = old.index.intersection(new.index)
+    lost, more = len(old) - len(shared), len(new) - len(shared)
+    rows = f"{len(shared)} rows in both, {lost} only released, {more} only fresh"
+    outcome = Outcome.DIFFERENT if lost or more else Outcome.IDENTICAL
+    comparisons = [Comparison("rows", outcome, rows)]
+    for metric in METRICS:
+        a, b = old.loc[shared, metric], new.loc[shared, metric]
+        if a.equals(b):
+            comparisons.append(Comparison(metric, Outcome.IDENTICAL))
+            continue
+        only = int((a.isna() != b.isna()).sum())
+        detail = f"largest difference {float((a - b).abs().max()):.3g}"
+        detail += f", {only} empty in one only" if only else ""
+        comparisons.append(Comparison(metric, Outcome.DIFFERENT, detail))
+    return comparisons
