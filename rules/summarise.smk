@@ -1,27 +1,17 @@
-# The paper's two tables beside ours, and what else there is to read from the summary.
-rule tables:
+# The tidy tables from which everything below is drawn, and what the cohort is.
+rule summarise:
     input:
+        metrics=every_run("metrics.csv"),
+        runs=every_run("run.json"),
+        cohort="<results>/cohort/cases.csv",
+    output:
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",
-    output:
-        [
-            report(
-                f"<results>/tables/{table}.csv",
-                caption=f"../workflow/report/tables/{table}.rst",
-                category="Tables",
-                labels={"table": title},
-            )
-            for table, title in TABLE_TITLES.items()
-        ],
-        expand(
-            "<results>/tables/{table}.{ending}",
-            table=TABLE_TITLES,
-            ending=["md", "tex"],
-        ),
+        cohort="<results>/summary/cohort.csv",
     log:
-        "<logs>/tables.log",
+        "<logs>/summarise.log",
     benchmark:
-        "<benchmarks>/tables.tsv"
+        "<benchmarks>/summarise.tsv"
     localrule: True
     conda:
         "../envs/deeprac.yaml"
@@ -31,41 +21,49 @@ rule tables:
         runtime=30,
     params:
         config=CONFIG_FILE,
-        settings=TABLE_SETTINGS,
-        statistics=CONFIG["statistics"],
     shell:
-        "python -m deeprac tables --config {params.config} > {log} 2>&1"
+        "python -m deeprac summarise --config {params.config} > {log} 2>&1"
 
 
-# A figure, the same for print, and its data.
-rule figures:
+# Beside the two tables above and not one of them: tables need no diagnostics.
+rule diagnostics:
     input:
-        unpack(figure_inputs),
+        every_run("diagnostics.csv"),
     output:
-        [
-            report(
-                f"<results>/figures/{name}.svg",
-                caption=f"../workflow/report/{figure.name}.rst",
-                category="Figures",
-                labels={"figure": figure.title},
-            )
-            for name, figure in FIGURES.items()
-        ],
-        expand("<results>/figures/{name}.{ending}", name=FIGURES, ending=["png", "csv"]),
+        "<results>/summary/diagnostics.csv",
     log:
-        "<logs>/figures.log",
+        "<logs>/diagnostics.log",
     benchmark:
-        "<benchmarks>/figures.tsv"
+        "<benchmarks>/diagnostics.tsv"
+    localrule: True
     conda:
         "../envs/deeprac.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=2000,
+        runtime=30,
     params:
         config=CONFIG_FILE,
-        labels=TABLE_SETTINGS,
-        statistics=CONFIG["statistics"],
-        figures=CONFIG["figures"],
     shell:
-        "python -m deeprac figures --config {params.config} > {log} 2>&1"
+        "python -m deeprac diagnostics --config {params.config} > {log} 2>&1"
+
+
+# What a step of the paper's protocol costs: counted here, so that findings need no torch.
+rule protocol_cost:
+    input:
+        "config/config.yaml",
+    output:
+        "<results>/summary/protocol.json",
+    log:
+        "<logs>/protocol_cost.log",
+    benchmark:
+        "<benchmarks>/protocol_cost.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m deeprac cost --config {input} --output {output} > {log} 2>&1"

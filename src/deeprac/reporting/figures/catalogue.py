@@ -56,7 +56,7 @@ def selected(config: Config) -> dict[str, Entry]:
 
 
 def _available(config: Config) -> set[str]:
-    released = getattr(config, "metrics", "computed") == "released"
+    released = config.metrics == "released"
     return NEEDS - {"volumes"} if released else NEEDS
 
 

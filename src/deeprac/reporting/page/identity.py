@@ -114,7 +114,7 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
 
 def is_released(config: Config) -> bool:
     """Whether the metrics were released, and neither CT nor predictions are here."""
-    return getattr(config, "metrics", "computed") == "released"
+    return config.metrics == "released"
 
 
 def config_text(content: Mapping[str, Any]) -> str:
