@@ -1,8 +1,8 @@
 import subprocess
 import sys
 
-from deeprac.evaluation.evaluate import METRIC_COLUMNS
 from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 
 
 def test_every_metric_column_is_described_once():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprac.evaluation.evaluate import METRIC_COLUMNS
+from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 from deeprac.schema import load_schema
 
 ROOT = Path(__file__).parents[2]
