@@ -59,6 +59,7 @@ demo: $(STAMP)
 	@echo
 	@echo "Tables:  $(CURDIR)/results/demo/tables/"
 	@echo "Figures: $(CURDIR)/results/demo/figures/"
+	@echo "Page:    $(CURDIR)/results/demo/report.html"
 
 review: $(REVIEW_STAMP)
 	time "$(REVIEW_BIN)/snakemake" tables figures report --cores 2 --config metrics=released release=$(RELEASE)
