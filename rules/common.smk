@@ -68,6 +68,7 @@ TABLE_SETTINGS = {
         name: EXPERIMENTS[name]["published"] for name in CONFIG["run"]["experiments"]
     },
     "folds": CONFIG["splits"]["folds"],
+    "notes": CONFIG["report"]["notes"],
 }
 
 # 1 where the configuration asks for a GPU: rules that train or predict wait for one.

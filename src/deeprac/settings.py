@@ -299,7 +299,8 @@ class FiguresConfig:
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """Size of the report page and of the volumes in it."""
+    """What tables and the report page say besides the numbers, and their size."""
 
+    notes: tuple[str, ...]
     size_mb: float
     pixels: int

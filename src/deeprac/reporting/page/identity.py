@@ -77,6 +77,7 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
             "gives numbers within the spread over seeds, not the same file."
         )
     return (
+        *config.report.notes,
         *sentences,
         "The paper's cohort is private: its numbers stand beside ours for orientation "
         "and are not directly comparable.",

@@ -34,7 +34,7 @@ def all_tables(config: Config, summary: Summary) -> dict[str, Table]:
         ranking_table(config, rows, cases),
         cost_table(config, rows, summary.runs),
     )
-    notes = uncommitted_notes(summary.runs)
+    notes = (*config.report.notes, *uncommitted_notes(summary.runs))
     return {
         table.name: replace(table, notes=(*notes, *table.notes)) for table in tables
     }
