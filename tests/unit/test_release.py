@@ -107,10 +107,10 @@ def test_nothing_names_machine_folder_or_user(shared):
 def test_stripping_knows_options_and_windows():
     record = {
         "host": {"name": "x", "cores": 1},
-        "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "results/c.json"],
+        "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "../m/c.json", "0"],
     }
     stripped = stripped_run(record)
-    assert stripped["argv"][1:] == ["--config=c.json", "c.json", "results/c.json"]
+    assert stripped["argv"] == ["deeprac", "--config=c.json", "c.json", "c.json", "0"]
     assert stripped["host"] == {"cores": 1}
     assert record["host"]["name"] == "x"
 
@@ -218,6 +218,11 @@ def test_a_patients_name_is_refused_and_not_repeated(tree):
     assert "Mueller" not in message
     assert "neutral names" in message
     assert not (tree.release.parent / "again").exists()
+
+
+def test_words_said_to_be_neutral_are_stated(tree):
+    release = remade(tree, neutral=["kits"])
+    assert read_json(release / MANIFEST)["neutral_words"] == ["kits"]
 
 
 def test_entries_and_columns_that_no_release_holds_are_refused(tree):

@@ -47,15 +47,18 @@ PERSONAL = frozenset(
 PSEUDONYM = re.compile(
     r"(?P<prefix>(?:[A-Za-z][A-Za-z0-9]{0,15}[_-])*?(?:[A-Za-z]{1,16})?[_-]?)"
     r"(?P<number>\d{1,5}|(?=[0-9A-F]*\d)(?=\d*[A-F])[0-9A-F]{8})"
-    r"(?:[_-][A-Za-z]{1,5}\d{1,4})?"
+    r"(?:[_-](?:[A-Za-z]{1,5}-?\d{1,4}|\d))?"
 )
-"""A word that all patients share and a number, such as ``kits00025`` or
-``case_7_s060``; or a number alone."""
+"""Words, a number, and perhaps the part of a patient: ``kits00025``, ``case_7_s060``,
+``sub-001_ses-01``, ``case_00012_0``."""
 
 NEUTRAL = frozenset(
-    {"", "case", "id", "p", "pat", "patient", "phantom", "s", "sub", "subject", "toy"}
+    {
+        *("case", "id", "p", "pat", "patient", "phantom", "s", "sub", "subject", "toy"),
+        *("ct", "image", "img", "scan", "study", "volume"),
+    }
 )
-"""Words that one id alone may begin with: they name nobody."""
+"""Words in front of a number that name nobody, whatever the other ids are."""
 
 
 @dataclass(frozen=True)
@@ -101,27 +104,34 @@ def personal_column(name: str) -> bool:
     return bool({word.lower() for word in words} & PERSONAL)
 
 
-def suspicious_ids(ids: Iterable[str]) -> Suspicion | None:
+def suspicious_ids(ids: Iterable[str], neutral: Iterable[str] = ()) -> Suspicion | None:
     """Return the first id of cases or patients that may name somebody, or None.
 
-    An id is a pseudonym if it is a number behind a word that it shares with another
-    patient's id, or that names nobody.
+    An id is a pseudonym if it is a number behind words that name nobody, or behind one
+    word that all other ids share: surnames differ, the name of a cohort does not.
+
+    Args:
+        ids: Ids of one column.
+        neutral: Words that name nobody, beside ``NEUTRAL``.
 
     Example:
         >>> suspicious_ids(["kits_0", "kits_1"])
+        >>> suspicious_ids(["kits_0", "tcia_1"], neutral=["KiTS"])
         >>> str(suspicious_ids(["Mueller_1", "Meier_2"]))
         "no pseudonym (of the shape 'Aaaaaaa_9')"
     """
+    known = NEUTRAL.union(word.lower() for word in neutral)
     numbers, first = defaultdict(set), {}
     for text in dict.fromkeys(ids):
         found = PSEUDONYM.fullmatch(text)
         if found is None or suspicion(text):
             return suspicion(text) or Suspicion("no pseudonym", shape(text))
-        word = found["prefix"].strip("_-").lower()
+        words = re.split("[_-]", found["prefix"].lower())
+        word = "_".join(word for word in words if word and word not in known)
         numbers[word].add(found["number"])
         first.setdefault(word, text)
     for word, seen in numbers.items():
-        if len(seen) < 2 and word not in NEUTRAL:
+        if word and (len(numbers) > 1 or len(seen) == 1):
             return Suspicion("no pseudonym", shape(first[word]))
     return None
 
