@@ -285,6 +285,10 @@ def test_laid_out_results_are_the_usual_layout(shared, tmp_path):
         (lambda r: edit_json(r / MANIFEST, schema=7), "schema 7; this version reads 1"),
         (lambda r: edit_json(r / MANIFEST, name="other"), "calls itself 'other'"),
         (lambda r: edit_json(r / MANIFEST, files=[]), "lists no files"),
+        (
+            lambda r: write_json(r / MANIFEST, {"schema": 1}),
+            "does not say name, cohort",
+        ),
     ],
 )
 @pytest.mark.parametrize("verb", [verify_release, lambda r: lay_out(r, r / "../out")])
@@ -330,6 +334,13 @@ def test_the_configuration_is_the_releases_own(shared, monkeypatch):
     changed = wanted | {"training": wanted["training"] | {"epochs": 3}}
     with pytest.raises(ConfigError, match="so training come from the release 'tree'"):
         released_config(changed, shared.release.parent)
+
+
+def test_a_release_without_configuration_is_named(tree):
+    (tree.release / "config.json").unlink()
+    wanted = resolve({"metrics": "released", "release": "tree"})
+    with pytest.raises(ReleaseError, match=r"config.json is missing"):
+        released_config(wanted, tree.release.parent)
 
 
 # Verifying
