@@ -46,6 +46,10 @@ def test_uids_are_found(parts, before):
         ("Doe^Jane", "DICOM person name"),
         ("Müller^Änne^^Dr.", "DICOM person name"),
         ("anna.m@hospital.example.org", "e-mail"),
+        ("12 Mar 2021", "date"),
+        ("3. Oktober 57", "date"),
+        ("Dec 24, 2019", "date"),
+        ("043Y", "DICOM age"),
         ("MRN 00123456", "long number"),
         ("0012345678", "long number"),
         ("/home/mueller/ct", "absolute path"),
@@ -85,6 +89,8 @@ def test_numbers_at_full_precision_pass(number):
         "kidney/tumour, 50 % / 100 %",
         "https://arxiv.org/abs/2107.02655",
         "ISBI 2021",
+        "8 may 5",
+        "16 decoder 32, 3 separate 20",
     ],
 )
 def test_what_releases_hold_passes(text):

@@ -9,12 +9,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MONTH = (
+    r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|m[aä]rz|apr(?:il)?|ma[iy]"
+    r"|june?|juni|july?|juli|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?"
+    r"|de[cz](?:ember)?)\.?"
+)
+"""A month's name, English or German."""
+
 RULES: dict[str, re.Pattern[str]] = {
     "a DICOM UID": re.compile(r"(?<![\d.])\d+(?:\.\d+){5,}"),
     "a date": re.compile(
         r"(?<![\d.])(?:(?:19|20)\d\d([-_./]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
         r"|(?:0?[1-9]|[12]\d|3[01])([-./])(?:0?[1-9]|1[0-2])\2(?:19|20)\d\d)(?!\d|\.\d)"
     ),
+    "a date with the month's name": re.compile(
+        rf"(?<!\w)(?:\d{{1,2}}[ .-]*{MONTH}|{MONTH} *\d{{1,2}}),?[ .-]*\d{{2,4}}(?!\w)",
+        re.I,
+    ),
+    "a DICOM age": re.compile(r"(?<!\w)\d{3}[DWMY](?!\w)"),
     "an e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[A-Za-z]{2,}"),
     "a DICOM person name": re.compile(r"[^\W\d_]\^|\^[^\W\d_]"),
     "an absolute path": re.compile(

@@ -29,6 +29,10 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
     return (
         Fact("Cohort", (f"{config.cohort.name}, format {config.cohort.format}",)),
         Fact("Cohort hash (SHA-256)", (cohort_hash,)),
+        Fact(
+            "Metrics",
+            (f"released as {config.release}" if is_released(config) else "computed",),
+        ),
         Fact("Commit of the code", _distinct(map(_commit, runs))),
         Fact(
             "Settings of the runs (SHA-256)",
