@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from deeprac.files import (
+    atomic_folder,
     atomic_path,
     foreign_names,
     read_json,
@@ -87,3 +88,27 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError, match="serializable"):
         write_json(tmp_path / "x.json", {"epoch": object()})
     assert json.loads((tmp_path / "x.json").read_text()) == {"epoch": 1}
+
+
+@pytest.mark.parametrize("calls_until_failure", [0, 1])
+def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(
+    tmp_path, monkeypatch, calls_until_failure
+):
+    target = tmp_path / "release"
+    target.mkdir()
+    (target / "old").write_text("")
+    replace, calls = os.replace, iter(range(10))
+
+    def full_disk(source, goal):
+        if next(calls) == calls_until_failure:
+            raise OSError(28, "No space left on device")
+        replace(source, goal)
+
+    monkeypatch.setattr(os, "replace", full_disk)
+    with (
+        pytest.raises(OSError, match="No space"),
+        atomic_folder(target, replace=True) as folder,
+    ):
+        (folder / "new").write_text("")
+    assert [path.name for path in tmp_path.iterdir()] == ["release"]
+    assert (target / "old").is_file()

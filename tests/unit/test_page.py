@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -256,6 +257,17 @@ def test_identity_lists_what_differs_between_runs_once(results):
 def test_commands_name_the_commit(results):
     text_ = commands(load_config([results]), [run_record()])
     assert "git checkout c0ffee" in text_
+    assert "metrics=" not in text_
+
+
+def test_commands_of_a_release_start_where_the_release_is(results):
+    released = load_config([results])
+    released = replace(released, metrics="released", release="tree")
+    lines = commands(released, [run_record()]).splitlines()
+    rebuilt = lines.index("make review RELEASE=tree")
+    assert rebuilt < lines.index("git checkout c0ffee")
+    assert lines[-1].endswith("--config metrics=computed")
+    assert "with cohort.path set" in lines[-2]
 
 
 # --- figures --------------------------------------------------------------------------

@@ -107,10 +107,10 @@ def test_nothing_names_machine_folder_or_user(shared):
 def test_stripping_knows_options_and_windows():
     record = {
         "host": {"name": "x", "cores": 1},
-        "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "results/c.json"],
+        "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "../m/c.json", "0"],
     }
     stripped = stripped_run(record)
-    assert stripped["argv"][1:] == ["--config=c.json", "c.json", "results/c.json"]
+    assert stripped["argv"] == ["deeprac", "--config=c.json", "c.json", "c.json", "0"]
     assert stripped["host"] == {"cores": 1}
     assert record["host"]["name"] == "x"
 
@@ -220,6 +220,11 @@ def test_a_patients_name_is_refused_and_not_repeated(tree):
     assert not (tree.release.parent / "again").exists()
 
 
+def test_words_said_to_be_neutral_are_stated(tree):
+    release = remade(tree, neutral=["kits"])
+    assert read_json(release / MANIFEST)["neutral_words"] == ["kits"]
+
+
 def test_entries_and_columns_that_no_release_holds_are_refused(tree):
     edit_json(tree.results / RUN, operator="x")
     with pytest.raises(ReleaseError, match=r"run.json has the entry operator, which"):
@@ -280,6 +285,10 @@ def test_laid_out_results_are_the_usual_layout(shared, tmp_path):
         (lambda r: edit_json(r / MANIFEST, schema=7), "schema 7; this version reads 1"),
         (lambda r: edit_json(r / MANIFEST, name="other"), "calls itself 'other'"),
         (lambda r: edit_json(r / MANIFEST, files=[]), "lists no files"),
+        (
+            lambda r: write_json(r / MANIFEST, {"schema": 1}),
+            "does not say name, cohort",
+        ),
     ],
 )
 @pytest.mark.parametrize("verb", [verify_release, lambda r: lay_out(r, r / "../out")])
@@ -325,6 +334,13 @@ def test_the_configuration_is_the_releases_own(shared, monkeypatch):
     changed = wanted | {"training": wanted["training"] | {"epochs": 3}}
     with pytest.raises(ConfigError, match="so training come from the release 'tree'"):
         released_config(changed, shared.release.parent)
+
+
+def test_a_release_without_configuration_is_named(tree):
+    (tree.release / "config.json").unlink()
+    wanted = resolve({"metrics": "released", "release": "tree"})
+    with pytest.raises(ReleaseError, match=r"config.json is missing"):
+        released_config(wanted, tree.release.parent)
 
 
 # Verifying

@@ -46,6 +46,10 @@ def test_uids_are_found(parts, before):
         ("Doe^Jane", "DICOM person name"),
         ("Müller^Änne^^Dr.", "DICOM person name"),
         ("anna.m@hospital.example.org", "e-mail"),
+        ("12 Mar 2021", "date"),
+        ("3. Oktober 57", "date"),
+        ("Dec 24, 2019", "date"),
+        ("043Y", "DICOM age"),
         ("MRN 00123456", "long number"),
         ("0012345678", "long number"),
         ("/home/mueller/ct", "absolute path"),
@@ -85,6 +89,8 @@ def test_numbers_at_full_precision_pass(number):
         "kidney/tumour, 50 % / 100 %",
         "https://arxiv.org/abs/2107.02655",
         "ISBI 2021",
+        "8 may 5",
+        "16 decoder 32, 3 separate 20",
     ],
 )
 def test_what_releases_hold_passes(text):
@@ -100,6 +106,10 @@ def test_what_releases_hold_passes(text):
         ["001", "002"],
         ["KiTS19_0001", "KiTS19_0002"],
         ["Pediatric-CT-SEG-00DCF4D6", "Pediatric-CT-SEG-0AB2C3D4"],
+        ["case_00012", "CT-3", "s0011"],
+        ["TCIA_CT_001", "TCIA_CT_002"],
+        ["sub-001_ses-01", "sub-002_ses-01"],
+        ["case_00012_0", "case_00013_1"],
     ],
 )
 def test_pseudonyms_pass(ids):
@@ -111,6 +121,9 @@ def test_pseudonyms_pass(ids):
     [
         ["Mueller_1", "Meier_2"],
         ["mueller_1_s060", "mueller_1_s061"],
+        ["Mueller_1", "Mueller_2", "Meier_1", "Meier_2"],
+        ["mueller_1", "mueller_2", "case_3"],
+        ["ct_mueller_1"],
         ["Anna Müller"],
         ["case_1", "Doe^Jane"],
         ["case_20210304"],
@@ -123,6 +136,14 @@ def test_pseudonyms_pass(ids):
 )
 def test_names_are_no_pseudonyms(ids):
     assert suspicious_ids(ids) is not None
+
+
+def test_words_said_to_be_neutral_name_nobody():
+    ids = ["KiTS-00012", "TCGA-B0-4698", "tcga-cz-1"]
+    assert suspicious_ids(ids) is not None
+    assert suspicious_ids(ids, ["kits", "TCGA", "B0", "CZ"]) is None
+    assert suspicious_ids([*ids, "mueller_1"], ["kits", "TCGA", "B0", "CZ"])
+    assert suspicious_ids(["kits_20210304"], ["kits"]) is not None
 
 
 @given(st.text("ABCDEFGHIabcdefghi", min_size=3, max_size=12))

@@ -21,6 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of all releases; default: %(default)s",
     )
     parser.add_argument(
+        "--neutral",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="words in ids of cases and patients that name nobody, such as kits; the "
+        "release states them",
+    )
+    parser.add_argument(
         "--allow-dirty",
         action="store_true",
         help="release also what no commit can reproduce; the release says so",
@@ -40,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
         args.results,
         args.to,
         name=name,
+        neutral=args.neutral,
         allow_dirty=args.allow_dirty,
         replace=args.replace,
     )

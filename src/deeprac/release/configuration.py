@@ -10,7 +10,7 @@ from deeprac import schema
 from deeprac.config import resolve
 from deeprac.errors import ConfigError, ReleaseError
 from deeprac.files import read_json
-from deeprac.release.manifest import MANIFEST, read_manifest
+from deeprac.release.manifest import FETCH, MANIFEST, read_manifest
 
 RELEASES = Path("resources/released")
 """Folder of all releases, relative to the working directory, as all paths are."""
@@ -51,7 +51,10 @@ def released_config(
 def laid_out_config(release: Path, results: str) -> dict[str, Any]:
     """Return a release's configuration for ``{results}/released/{name}``."""
     manifest = read_manifest(release)
-    config = resolve(read_json(release / "config.json"))
+    path = release / "config.json"
+    if not path.is_file():
+        raise ReleaseError(f"{path} is missing. {FETCH}")
+    config = resolve(read_json(path))
     if manifest["name"] != release.name:
         raise ReleaseError(
             f"{release} calls itself {manifest['name']!r} in {MANIFEST}. Give the "

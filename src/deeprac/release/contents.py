@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -62,8 +62,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|")
 VERSION = re.compile(r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}")
 
 RENAME = (
-    "Give patients and cases neutral names, such as case_001, where the cohort is "
-    "made, and run the workflow again"
+    "If only the word in front of the number is strange and it names nobody, say "
+    "--neutral WORD. Else give patients and cases neutral names, such as case_001, "
+    "where the cohort is made, and run the workflow again"
 )
 
 
@@ -88,15 +89,15 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_folder(argument: str) -> str:
-    """Keep the last part of an absolute path, also behind an option's ``=``."""
+    """Keep the last part of a path, also behind an option's ``=``.
+
+    A relative path can name a machine's folders as well as an absolute one.
+    """
     option, equals, value = argument.rpartition("=")
-    for kind in (PurePosixPath, PureWindowsPath):
-        if kind(value).is_absolute():
-            return option + equals + kind(value).name
-    return argument
+    return option + equals + PureWindowsPath(value).name
 
 
-def objections(name: str, content: bytes) -> Iterator[str]:
+def objections(name: str, content: bytes, neutral: Iterable[str] = ()) -> Iterator[str]:
     """Yield what in a file must not be released: where, what shape, what to do.
 
     The text itself is not repeated: it may be a patient's name.
@@ -104,10 +105,11 @@ def objections(name: str, content: bytes) -> Iterator[str]:
     Args:
         name: Name of the file in the release.
         content: Its content.
+        neutral: Words in ids of patients and cases that name nobody.
     """
     text = content.decode("utf-8")
     if name.endswith(".csv"):
-        yield from _table_objections(name, text)
+        yield from _table_objections(name, text, neutral)
     elif name.endswith(".json"):
         yield from _json_objections(name, json.loads(text))
     else:
@@ -117,7 +119,7 @@ def objections(name: str, content: bytes) -> Iterator[str]:
                 yield f"{name}, line {number}, looks like {found}"
 
 
-def _table_objections(name: str, text: str) -> Iterator[str]:
+def _table_objections(name: str, text: str, neutral: Iterable[str]) -> Iterator[str]:
     rows = csv.DictReader(io.StringIO(text))
     columns = list(rows.fieldnames or ())
     allowed = COLUMNS.get(name, COLUMNS.get(PurePosixPath(name).name))
@@ -134,7 +136,7 @@ def _table_objections(name: str, text: str) -> Iterator[str]:
     for column in columns:
         cells = dict.fromkeys(row[column] or "" for row in table)
         if column in IDS:
-            found = suspicious_ids(cells)
+            found = suspicious_ids(cells, neutral)
             if found:
                 yield f"{name}, column {column}, holds {found}. {RENAME}"
             continue

@@ -1,6 +1,7 @@
 """Making a release from a folder of results."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def make_release(
     releases: Path,
     *,
     name: str,
+    neutral: Sequence[str] = (),
     allow_dirty: bool = False,
     replace: bool = False,
 ) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def make_release(
         results: Folder of a cohort's results, with its ``config.json``.
         releases: Folder of all releases.
         name: Name of the release, its folder there.
+        neutral: Words in ids of patients and cases that name nobody, such as a cohort's
+            name; the manifest states them.
         allow_dirty: Release also what no commit can reproduce, and say so in it.
         replace: Replace a release of that name.
 
@@ -72,9 +76,10 @@ def make_release(
     if not allow_dirty:
         _refuse_dirty(source, commit)
     files = _files(source)
-    _refuse_patients(files)
+    _refuse_patients(files, neutral)
     manifest = _manifest(source, name, commit) | {
-        "files": {path: entry(content) for path, content in sorted(files.items())}
+        "neutral_words": list(neutral),
+        "files": {path: entry(content) for path, content in sorted(files.items())},
     }
     with atomic_folder(target, replace=replace) as folder:
         for member, content in files.items():
@@ -163,8 +168,8 @@ def _files(source: Source) -> dict[str, bytes]:
     return files | tables
 
 
-def _refuse_patients(files: dict[str, bytes]) -> None:
-    found = [line for name in files for line in objections(name, files[name])]
+def _refuse_patients(files: dict[str, bytes], neutral: Sequence[str]) -> None:
+    found = [line for name in files for line in objections(name, files[name], neutral)]
     if found:
         more = len(found) - SHOWN
         raise ReleaseError(

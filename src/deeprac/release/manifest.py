@@ -30,6 +30,12 @@ MEMBER = re.compile(
 )
 """Every file that a release can have, beside its manifest."""
 
+ENTRIES = (
+    *("name", "cohort", "experiments", "seeds", "folds", "devices"),
+    *("commits", "uncommitted", "files"),
+)
+"""What every manifest says, and verbs quote."""
+
 FETCH = "Fetch the release again, or make it again with `deeprac release`."
 
 
@@ -61,10 +67,12 @@ def read_manifest(release: Path) -> dict[str, Any]:
             f"{path} has schema {found!r}; this version reads {SCHEMA}. Use the "
             "version of DeePRAC that wrote it."
         )
-    files = manifest.get("files")
-    if not isinstance(files, dict):
+    missing = [key for key in ENTRIES if key not in manifest]
+    if missing:
+        raise ReleaseError(f"{path} does not say {', '.join(missing)}. {FETCH}")
+    if not isinstance(manifest["files"], dict):
         raise ReleaseError(f"{path} lists no files. {FETCH}")
-    foreign = [name for name in files if not MEMBER.fullmatch(name)]
+    foreign = [name for name in manifest["files"] if not MEMBER.fullmatch(name)]
     if foreign:
         raise ReleaseError(
             f"{path} lists {foreign[0]!r}, which no release has. {FETCH}"

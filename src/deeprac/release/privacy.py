@@ -9,12 +9,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MONTH = (
+    r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|m[aä]rz|apr(?:il)?|ma[iy]"
+    r"|june?|juni|july?|juli|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?"
+    r"|de[cz](?:ember)?)\.?"
+)
+"""A month's name, English or German."""
+
 RULES: dict[str, re.Pattern[str]] = {
     "a DICOM UID": re.compile(r"(?<![\d.])\d+(?:\.\d+){5,}"),
     "a date": re.compile(
         r"(?<![\d.])(?:(?:19|20)\d\d([-_./]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
         r"|(?:0?[1-9]|[12]\d|3[01])([-./])(?:0?[1-9]|1[0-2])\2(?:19|20)\d\d)(?!\d|\.\d)"
     ),
+    "a date with the month's name": re.compile(
+        rf"(?<!\w)(?:\d{{1,2}}[ .-]*{MONTH}|{MONTH} *\d{{1,2}}),?[ .-]*\d{{2,4}}(?!\w)",
+        re.I,
+    ),
+    "a DICOM age": re.compile(r"(?<!\w)\d{3}[DWMY](?!\w)"),
     "an e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[A-Za-z]{2,}"),
     "a DICOM person name": re.compile(r"[^\W\d_]\^|\^[^\W\d_]"),
     "an absolute path": re.compile(
@@ -47,15 +59,18 @@ PERSONAL = frozenset(
 PSEUDONYM = re.compile(
     r"(?P<prefix>(?:[A-Za-z][A-Za-z0-9]{0,15}[_-])*?(?:[A-Za-z]{1,16})?[_-]?)"
     r"(?P<number>\d{1,5}|(?=[0-9A-F]*\d)(?=\d*[A-F])[0-9A-F]{8})"
-    r"(?:[_-][A-Za-z]{1,5}\d{1,4})?"
+    r"(?:[_-](?:[A-Za-z]{1,5}-?\d{1,4}|\d))?"
 )
-"""A word that all patients share and a number, such as ``kits00025`` or
-``case_7_s060``; or a number alone."""
+"""Words, a number, and perhaps the part of a patient: ``kits00025``, ``case_7_s060``,
+``sub-001_ses-01``, ``case_00012_0``."""
 
 NEUTRAL = frozenset(
-    {"", "case", "id", "p", "pat", "patient", "phantom", "s", "sub", "subject", "toy"}
+    {
+        *("case", "id", "p", "pat", "patient", "phantom", "s", "sub", "subject", "toy"),
+        *("ct", "image", "img", "scan", "study", "volume"),
+    }
 )
-"""Words that one id alone may begin with: they name nobody."""
+"""Words in front of a number that name nobody, whatever the other ids are."""
 
 
 @dataclass(frozen=True)
@@ -101,27 +116,34 @@ def personal_column(name: str) -> bool:
     return bool({word.lower() for word in words} & PERSONAL)
 
 
-def suspicious_ids(ids: Iterable[str]) -> Suspicion | None:
+def suspicious_ids(ids: Iterable[str], neutral: Iterable[str] = ()) -> Suspicion | None:
     """Return the first id of cases or patients that may name somebody, or None.
 
-    An id is a pseudonym if it is a number behind a word that it shares with another
-    patient's id, or that names nobody.
+    An id is a pseudonym if it is a number behind words that name nobody, or behind one
+    word that all other ids share: surnames differ, the name of a cohort does not.
+
+    Args:
+        ids: Ids of one column.
+        neutral: Words that name nobody, beside ``NEUTRAL``.
 
     Example:
         >>> suspicious_ids(["kits_0", "kits_1"])
+        >>> suspicious_ids(["kits_0", "tcia_1"], neutral=["KiTS"])
         >>> str(suspicious_ids(["Mueller_1", "Meier_2"]))
         "no pseudonym (of the shape 'Aaaaaaa_9')"
     """
+    known = NEUTRAL.union(word.lower() for word in neutral)
     numbers, first = defaultdict(set), {}
     for text in dict.fromkeys(ids):
         found = PSEUDONYM.fullmatch(text)
         if found is None or suspicion(text):
             return suspicion(text) or Suspicion("no pseudonym", shape(text))
-        word = found["prefix"].strip("_-").lower()
+        words = re.split("[_-]", found["prefix"].lower())
+        word = "_".join(word for word in words if word and word not in known)
         numbers[word].add(found["number"])
         first.setdefault(word, text)
     for word, seen in numbers.items():
-        if len(seen) < 2 and word not in NEUTRAL:
+        if word and (len(numbers) > 1 or len(seen) == 1):
             return Suspicion("no pseudonym", shape(first[word]))
     return None
 

@@ -14,7 +14,6 @@ import pandas as pd
 from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.layout import Layout
-from deeprac.release.contents import objections
 from deeprac.release.manifest import checked_files, read_manifest
 from deeprac.release.tables import check_summary, made_tables
 from deeprac.release.unpack import lay_out
@@ -63,8 +62,8 @@ def verify_release(release: Path) -> Verification:
     """Check all files of a release and rebuild its tables from its summary.
 
     Raises:
-        ReleaseError: A file is missing, changed or additional, or does not belong in a
-            release.
+        ReleaseError: A file is missing, changed, additional or a link, or runs.csv is
+            not what the run.json files say.
         MetricsError: The summary is incomplete or inconsistent.
     """
     release = release.resolve()
@@ -84,12 +83,6 @@ def verify_release(release: Path) -> Verification:
             for name in sorted(tables | set(rebuilt))
         ),
     )
-
-
-def suspicions(release: Path) -> list[str]:
-    """What in a release looks like a patient or a machine; empty if nothing does."""
-    files = checked_files(release, read_manifest(release))
-    return [line for name in files for line in objections(name, files[name])]
 
 
 def _compared(name: str, released: bytes | None, rebuilt: bytes | None) -> Comparison:

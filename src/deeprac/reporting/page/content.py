@@ -7,12 +7,12 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
 from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.files import csv_text
 from deeprac.reporting import formats
 from deeprac.reporting.page.document import Column, PageTable
 from deeprac.reporting.page.failures import REASONS, counted, failures
 from deeprac.reporting.page.tables import (
     Show,
-    csv_text,
     from_frame,
     from_table,
     number,

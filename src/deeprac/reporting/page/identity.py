@@ -29,6 +29,10 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
     return (
         Fact("Cohort", (f"{config.cohort.name}, format {config.cohort.format}",)),
         Fact("Cohort hash (SHA-256)", (cohort_hash,)),
+        Fact(
+            "Metrics",
+            (f"released as {config.release}" if is_released(config) else "computed",),
+        ),
         Fact("Commit of the code", _distinct(map(_commit, runs))),
         Fact(
             "Settings of the runs (SHA-256)",
@@ -91,26 +95,24 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
     commits = sorted({run["git"]["commit"] or "" for run in runs} - {""})
     name = config.cohort.name
     gpu = " --resources gpu=1" if config.training.device == "cuda" else ""
-    checkout = [f"git checkout {commit}" for commit in commits[:1]]
-    if len(commits) > 1:
-        checkout.append(f"# other runs: {', '.join(commits[1:])}")
-    rebuilt = []
+    saved = f"# {name}.json: the configuration below, saved"
+    compute = f"snakemake all --cores 8{gpu} --configfile {name}.json"
+    lines = []
     if is_released(config):
-        release = f"metrics=released release={config.release}"
-        rebuilt = [
-            "# tables, figures and this page from the released metrics:",
-            f"snakemake tables figures report --cores 1 --config {release}",
+        # The commit of the training is older than the release, so it comes after.
+        lines += [
+            "# tables, figures and this page, from the released metrics:",
+            f"make review RELEASE={config.release}",
             "# everything, from the cohort on:",
         ]
-    return "\n".join(
-        [
-            *checkout,
-            "make venv && source .venv/bin/activate",
-            *rebuilt,
-            f"# {name}.json: the configuration below, saved",
-            f"snakemake all --cores 8{gpu} --configfile {name}.json",
-        ]
-    )
+        compute += " --config metrics=computed"
+        if config.cohort.path is not None:
+            saved += ", with cohort.path set to your copy of the cohort"
+    lines += [f"git checkout {commit}" for commit in commits[:1]]
+    if len(commits) > 1:
+        lines.append(f"# other runs: {', '.join(commits[1:])}")
+    lines += ["make venv && source .venv/bin/activate", saved, compute]
+    return "\n".join(lines)
 
 
 def is_released(config: Config) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from deeprac.files import csv_text
 from deeprac.reporting import formats
 from deeprac.reporting.page.document import Cell, Column, PageTable, Part
 from deeprac.reporting.render import LEFT
@@ -35,11 +36,6 @@ def leading_number(text: str) -> float | None:
             return float(int(found[1]) * unit + int(found[2]) * unit / 60)
     found = NUMBER.search(text)
     return float(found[0]) if found else None
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """A tidy table as the file on disk has it: full precision, no index."""
-    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def from_table(source: table.Table) -> PageTable:
