@@ -234,7 +234,7 @@ def _handles(*, margin: bool) -> list[Line2D]:
 
 def _caption(margin_points: float, why: str, extent: str) -> str:
     loss = (
-        f" Non-inferior: a loss below {margin_points:g} points; inferior to the margin: "
+        f" Non-inferior: a loss below {margin_points:g} points; inferior to it: "
         "the whole whisker is below it, without a test."
     )
     return (
