@@ -231,6 +231,9 @@ def test_volume_errors_in_ml_and_percent():
     (drawing,) = bland_altman.make(sources_of(config, wide))
     labels = [ax.get_ylabel() for ax in drawing.figure.axes]
     assert labels[:2] == ["Error, ml", "Error, %"]
+    wide.loc[wide.case == wide.case[0], "reference_volume_ml"] = 0.0
+    (drawing,) = bland_altman.make(sources_of(config, wide))
+    assert " (15 in %)" in words_of(drawing.figure)
 
 
 ODD = {

@@ -231,3 +231,13 @@ def test_all_pairs():
     turned = pairwise(scores, ["b", "a", "c"])
     assert turned.direction[0] == -1
     assert pairwise(scores, ["a"]).empty
+
+
+def test_no_direction_where_mean_and_ranks_disagree():
+    # Eleven small gains and one failure that outweighs them.
+    gains = np.append(np.linspace(0.01, 0.02, 11), -0.5)
+    scores = patient_dice(make_cases({"a": PLAIN, "b": PLAIN + gains}))
+    table = pairwise(scores[scores.label == "tumour"], ["a", "b"])
+    assert table.p_holm[0] < 0.05
+    assert table.difference[0] < 0
+    assert table.direction[0] == 0

@@ -61,6 +61,16 @@ def test_undefined_patients_are_stated():
     assert row.failures == 0
 
 
+def test_a_value_from_some_seeds_only_is_stated():
+    cases = make_cases({"a": [0.5, 0.6]}, seeds=(0, 1))
+    nothing = (cases.seed == 1) & (cases.patient == "patient001")
+    cases.loc[nothing, "hd95_mm"] = NAN
+    table = described(cases)
+    row = table.loc["a", "tumour", "hd95_mm"]
+    assert (row.n, row.n_undefined, row.n_partial) == (2, 0, 1)
+    assert table.loc["a", "tumour", "dice"].n_partial == 0
+
+
 def test_both_conventions():
     cases = make_cases({"a": [0.5, NAN]})
     row = described(with_convention(cases, "kits23")).loc["a", "tumour", "dice"]

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from deeprac.evaluation.statistics.patients import (
-    fold_sd,
     in_order,
     paired,
     paired_difference,
@@ -82,20 +81,6 @@ def test_spread_over_seeds():
     )
     assert seed_sd(cases) == pytest.approx(0.2 / math.sqrt(2))
     assert math.isnan(seed_sd(cases[cases.seed == 0]))
-
-
-def test_spread_over_folds():
-    cases = pd.DataFrame(
-        {
-            "fold": [0, 0, 0, 0, 1, 1],
-            "seed": [0, 1, 0, 1, 0, 1],
-            "patient": ["p", "p", "q", "q", "r", "r"],
-            # Fold 0: patients 0.3 and 0.5, mean 0.4; fold 1: 0.7.
-            "dice": [0.2, 0.4, 0.5, 0.5, 0.6, 0.8],
-        }
-    )
-    assert fold_sd(cases) == pytest.approx(0.3 / math.sqrt(2))
-    assert math.isnan(fold_sd(cases[cases.fold == 0]))
 
 
 def test_cases_have_one_order():

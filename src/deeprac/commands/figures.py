@@ -25,8 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from deeprac.config import load_config
     from deeprac.errors import ConfigError
+    from deeprac.evaluation.metrics.conventions import with_convention
     from deeprac.files import write_csv
     from deeprac.layout import Layout
     from deeprac.reporting.aggregate import experiment_rows
@@ -46,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
         )
     layout = Layout.of(config)
     summary = read_summary(config, layout)
+    cases = with_convention(summary.cases, config.statistics.empty_labels)
+    summary = replace(summary, cases=cases)
     rows = experiment_rows(config, summary.cases, summary.runs)
     sources = Sources(config, layout, summary, rows)
     with theme():

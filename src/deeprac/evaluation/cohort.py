@@ -43,7 +43,7 @@ def collect_cohort(cases_csv: Path) -> pd.DataFrame:
 
 
 def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:
-    """Counts, distributions and hash of a cohort; no row tells of one patient alone.
+    """Counts, distributions and hash of a cohort; no row names a patient.
 
     Args:
         cases: Columns of cohort/cases.csv; all but case and patient may be missing.

@@ -40,7 +40,7 @@ class FoldFiles:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A label map ``(z, y, x)`` on its native grid."""
+    """A label map ``(z, y, x)`` on its native grid; its spacing is ``(x, y, z)``."""
 
     voxels: NDArray[np.integer]
     spacing_mm: tuple[float, float, float]

@@ -145,7 +145,7 @@ def pairwise(
         difference (mean of experiment minus reference), low, high (bootstrap),
         hodges_lehmann, hl_low, hl_high, p (two-sided), p_holm, direction (1 where the
         experiment's values are higher with p_holm below 0.05, -1 where they are lower,
-        else 0).
+        else 0; mean and ranks must agree, as in :func:`planned`).
     """
     pairs = list(combinations(experiments, 2))
     samples = [
@@ -166,9 +166,9 @@ def pairwise(
     columns = ("experiment", "reference", "n", *ESTIMATES, "p")
     table = pd.DataFrame(rows, columns=list(columns))
     table["p_holm"] = holm(table.p)
-    sign = [np.sign(rank_biserial(values)) for values in samples]
-    significant = (table.p_holm < ALPHA).to_numpy()
-    table["direction"] = np.where(significant, sign, 0).astype(int)
+    sign = np.array([np.sign(rank_biserial(values)) for values in samples])
+    shown = (table.p_holm < ALPHA) & (np.sign(table.difference) == sign)
+    table["direction"] = np.where(shown, sign, 0).astype(int)
     return table
 
 
@@ -302,7 +302,7 @@ def _non_inferiority(row: Any) -> tuple[str, str]:
         return INCONCLUSIVE, "one patient has no interval"
     if row.high <= -row.margin:
         return INFERIOR, f"upper end {high}, not above {limit}"
-    if row.low <= -row.margin:
+    if not row.low > -row.margin:
         return INCONCLUSIVE, f"lower end {low}, not above {limit}"
     if not row.p_holm < ALPHA:
         return INCONCLUSIVE, f"{p}, not below {ALPHA}"

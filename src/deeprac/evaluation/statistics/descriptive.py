@@ -18,6 +18,7 @@ DESCRIBED_COLUMNS = (
     "metric",
     "n",
     "n_undefined",
+    "n_partial",
     "mean",
     "sd",
     "low",
@@ -37,7 +38,15 @@ DESCRIBED_COLUMNS = (
 )
 
 KEYS = ["experiment", "label"]
-COUNTS = ("n", "n_undefined", "failures", "n_seeds", "n_folds", "n_empty_reference")
+COUNTS = (
+    "n",
+    "n_undefined",
+    "n_partial",
+    "failures",
+    "n_seeds",
+    "n_folds",
+    "n_empty_reference",
+)
 EXTENT = ("n_seeds", "n_folds", "n_empty_reference", "false_positive_ml")
 SPREADS = ("seed_sd", "fold_sd")
 
@@ -66,6 +75,7 @@ def describe(
     names = [metric.name for metric in metrics]
     cases = in_order(cases)
     values = _mean(cases, names, "patient", "seed").groupby([*KEYS, "patient"]).mean()
+    partial = _partial(cases, values)
     extent = _extent(cases, names)
     labels = [region.title for region in regions_titled(cases.label)]
     rows, samples = [], []
@@ -78,6 +88,7 @@ def describe(
             samples.append(mine)
             row = {"experiment": key[0], "label": key[1], "metric": metric.name}
             row |= _described(mine, metric, failure_dice)
+            row["n_partial"] = partial.loc[key, metric.name]
             row |= {name: shared[name] for name in EXTENT}
             row |= {name: shared[f"{name}/{metric.name}"] for name in SPREADS}
             rows.append(row)
@@ -89,6 +100,16 @@ def describe(
 
 def _mean(cases: pd.DataFrame, names: list[str], *groups: str) -> pd.DataFrame:
     return cases.groupby([*KEYS, *groups])[names].mean()
+
+
+def _partial(cases: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Patients with a value whom a case or a seed gave none: a mean of the rest."""
+    lacking = (
+        cases[values.columns]
+        .isna()
+        .groupby([cases[name] for name in values.index.names])
+    )
+    return (lacking.any() & values.notna()).groupby(KEYS).sum()
 
 
 def _extent(cases: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -112,19 +112,3 @@ def seed_sd(cases: pd.DataFrame, column: str = "dice") -> float:
     """
     by_patient = cases.groupby(["seed", "patient"])[column].mean()
     return float(by_patient.groupby(level="seed").mean().std(ddof=1))
-
-
-def fold_sd(cases: pd.DataFrame, column: str = "dice") -> float:
-    """Spread over folds: SD (ddof 1) of the folds' means over their own patients.
-
-    A fold has its own network and its own patients, so this holds both.
-
-    Args:
-        cases: Columns fold, seed, patient and ``column`` of one experiment and label.
-        column: What is averaged.
-
-    Returns:
-        The SD; NaN with one fold.
-    """
-    by_patient = patient_means(cases, column, "fold")
-    return float(by_patient.groupby("fold")[column].mean().std(ddof=1))

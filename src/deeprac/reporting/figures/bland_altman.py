@@ -52,8 +52,7 @@ def make(sources: Sources) -> list[Drawing]:
         return [nothing_to_show(NAME, text)]
     wide = positive.max() >= DECADE * positive.min()
     units = list(UNITS) if wide else ["ml"]
-    counts = data.groupby("experiment").patient.nunique()
-    notes = {name: f"n = {counts.get(name, 0)} patients" for name in styles}
+    notes = {name: _extent(data[data.experiment == name]) for name in styles}
     figure, axes = blocks(config, list(styles), panels=len(units), notes=notes)
     for (experiment, panels), style in zip(axes.items(), styles.values(), strict=True):
         mine = data[data.experiment == experiment]
@@ -188,6 +187,14 @@ def draw(data: pd.DataFrame, style: MethodStyle, *, ax: Axes) -> Axes:
     ax.yaxis.set_major_locator(MaxNLocator(3))
     ax.margins(x=0.12)
     return ax
+
+
+def _extent(data: pd.DataFrame) -> str:
+    """How many patients a block shows, and how many of them in percent."""
+    n, n_percent = (
+        rows.patient.nunique() for rows in (data, data.dropna(subset=UNITS["%"]))
+    )
+    return f"n = {n} patients" + f" ({n_percent} in %)" * (n_percent < n)
 
 
 def _log_axis(volumes_ml: pd.Series, *, ax: Axes) -> None:

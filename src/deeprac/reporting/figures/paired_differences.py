@@ -34,7 +34,7 @@ from deeprac.settings import SUPERIORITY
 NAME = "paired_differences"
 ROW_INCHES = 0.38
 SHOWN = (SUPERIOR, INFERIOR, NOT_INFERIOR)
-"""Verdicts that the test supports."""
+"""Verdicts that are drawn filled."""
 PATIENT = {
     "marker": "o",
     "linestyle": "none",
@@ -233,7 +233,10 @@ def _handles(*, margin: bool) -> list[Line2D]:
 
 
 def _caption(margin_points: float, why: str, extent: str) -> str:
-    loss = f" Non-inferior: the loss is below {margin_points:g} points."
+    loss = (
+        f" Non-inferior: a loss below {margin_points:g} points; inferior to it: "
+        "the whole whisker is below it, without a test."
+    )
     return (
         f"{extent}, out of fold. {why} Paired by patient (cases averaged first, then "
         "seeds); n in each row. Whiskers: bootstrap 95 % interval of the mean (BCa), "

@@ -22,7 +22,8 @@ class Sources:
     Attributes:
         config: The configuration of the cohort.
         layout: Where the declared files are.
-        summary: Tidy tables of cases and runs.
+        summary: Tidy tables of cases, empty labels as the configuration counts them,
+            and of runs.
         rows: One row per experiment, see ``deeprac.reporting.aggregate``.
     """
 

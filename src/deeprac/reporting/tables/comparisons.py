@@ -20,12 +20,14 @@ NOTES = (
     "value in both (n; without: those who lack one). Mean difference with its "
     "bootstrap interval (BCa, 10,000 resamples of the patients); typical difference: "
     "Hodges-Lehmann with its exact interval (none below six patients).",
-    "p: Wilcoxon signed-rank test, patients without a difference (equal) dropped; "
-    "two-sided for superiority; for non-inferiority one-sided, of the difference plus "
+    "p: Wilcoxon signed-rank test; for superiority two-sided, patients without a "
+    "difference (equal) dropped; for non-inferiority one-sided, of the difference plus "
     "the margin, and judged at half the level. Holm: corrected over all tests of this "
     "table. Effect: matched-pairs rank-biserial correlation.",
-    "Superior: p after Holm below 0.05 and a positive difference. Non-inferior: p "
-    "after Holm below 0.05 and the mean difference's interval above minus the margin. "
+    "Superior: p after Holm below 0.05, and mean and effect are positive (inferior: "
+    "negative). Non-inferior: p "
+    "after Holm below 0.05 and the mean difference's interval above minus the margin "
+    "(inferior: all of the interval at or below it, without a test). "
     "Inconclusive is not equal. All of it is over patients, for the trainings at hand: "
     "where the SD over seeds is of the size of the difference, other seeds may decide "
     "otherwise.",

@@ -26,8 +26,10 @@ READ = tuple(
 
 NOTES = (
     "Over patients: cases of one patient are averaged first, then seeds. Undefined: "
-    "patients without a value, who are in no other number. 95 %: bootstrap interval "
-    "of the mean (BCa, 10,000 resamples of the patients). Worst 5 %: the 5th "
+    "patients without a value, who are in no mean. In part: patients of n for whom a "
+    "case or seed has no value; theirs is the mean of the rest, so a distance does not "
+    "show that a seed found nothing. 95 %: bootstrap interval of the mean (BCa, 10,000 "
+    "resamples of the patients). Worst 5 %: the 5th "
     "percentile, the 95th where less is better. SD over seeds and folds: of their "
     "means; a fold has its own network and its own patients.",
     "Shares are in percent. Empty reference: patients with a case whose reference "
@@ -88,6 +90,10 @@ def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
         *row_columns(),
         Column("", "n", lambda r: f"{r.n}"),
         Column("", "Undefined", lambda r: f"{r.n_undefined}"),
+    ]
+    if (rows.n_partial > 0).any():
+        columns.append(Column("", "In part", lambda r: f"{r.n_partial}"))
+    columns += [
         Column("", "Mean (SD)", shown("{} ({})", "mean", "sd")),
         Column("", "95 %", shown("[{}, {}]", "low", "high")),
         Column(
