@@ -42,13 +42,14 @@ outputs = {
     "evaluate": [run / "metrics.csv"],
     "stress": [run / "stress.csv"],
     "summarise": [layout.summary_stress] if args.stress else
-                 [layout.summary_cases, layout.summary_runs],
+                 [layout.summary_cases, layout.summary_runs, layout.summary_cohort],
     "diagnose": [run / "diagnostics.csv"],
     "diagnostics": [layout.summary_diagnostics],
     "tables": [tables / f"{t}.{e}" for t in TABLE_TITLES
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in selected(config)
                 for e in ("png", "svg", "csv")],
+    "report": [layout.report],
 }
 for path in outputs[args.verb]:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet")
 STRESS = {"stress_fold", "summarise_stress"}
 DOWNSTREAM = {
     *("predict", "evaluate", "diagnose", "summarise", "diagnostics"),
-    *("tables", "figures", "all", *STRESS),
+    *("tables", "figures", "report_page", "all", *STRESS),
 }
 
 
@@ -105,7 +106,7 @@ def test_without_a_change_nothing_runs(checkout):
 @pytest.mark.parametrize(
     ("override", "rules"),
     [
-        ("figures={cases: 3}", {"figures", "all"}),
+        ("figures={cases: 3}", {"figures", "report_page", "all"}),
         ("training={device: cpu}", set()),
         ("training={checkpoint_every: 3}", set()),
         ("results=results", set()),
@@ -146,13 +147,13 @@ def test_mirroring_predicts_again_without_training(checkout):
 
 def test_stress_is_repeated_without_predictions_and_trainings(checkout):
     jobs = replanned(checkout, "stress={angles_deg: [10]}")
-    assert set(jobs) == STRESS | {"figures", "all"}
+    assert set(jobs) == STRESS | {"figures", "report_page", "all"}
     assert jobs["stress_fold"] == 1
 
 
 def test_one_more_experiment_under_stress_leaves_the_finished_one(checkout):
     jobs = replanned(checkout, "stress={experiments: [coarse_stn, fine_nnunet]}")
-    assert set(jobs) == STRESS | {"figures", "all"}
+    assert set(jobs) == STRESS | {"figures", "report_page", "all"}
     assert jobs["stress_fold"] == 1
 
 
@@ -166,7 +167,7 @@ def test_one_more_experiment_leaves_the_finished_ones(checkout):
 def test_a_margin_rewrites_what_compares(checkout):
     jobs = replanned(checkout, "statistics={margin: 0.03}")
     assert "tables" in jobs
-    assert set(jobs) <= {"tables", "figures", "all"}
+    assert set(jobs) <= {"tables", "figures", "report_page", "all"}
 
 
 def test_a_label_rewrites_tables_and_figures_only(checkout):
@@ -175,7 +176,7 @@ def test_a_label_rewrites_tables_and_figures_only(checkout):
         methods.replace("label: nnU-Net\n", "label: baseline\n")
     )
     jobs = replanned(checkout, "methods=renamed.yaml")
-    assert set(jobs) == {"tables", "figures", "all"}
+    assert set(jobs) == {"tables", "figures", "report_page", "all"}
 
 
 def test_a_newer_environment_or_package_repeats_nothing(checkout):
