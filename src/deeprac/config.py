@@ -107,6 +107,11 @@ class Config:
         """
         return _build(resolved)
 
+    @property
+    def has_released_metrics(self) -> bool:
+        """Whether metrics come from a release, without images and predictions."""
+        return self.metrics == "released"
+
     def network_input_size(self, experiment: str) -> int:
         """Side of the U-Net's input of an experiment in pixels.
 

@@ -25,7 +25,7 @@ class Layout:
     @classmethod
     def of(cls, config: Config) -> "Layout":
         """Return the layout of the cohort, or of the release, that ``config`` names."""
-        if config.metrics == "released":
+        if config.has_released_metrics:
             return cls(config.results / "released" / config.release)
         return cls(config.results / config.cohort.name)
 

@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,13 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def device_title(run: Mapping[str, Any]) -> str:
+    """Return what a run was trained on, from its run.json: GPU and processor."""
+    device, processor = run["device"], run["host"]["processor"]
+    on_cpu = device["type"] == "cpu"
+    return processor if on_cpu else f"{device['name']} ({processor})"
 
 
 def digest(content: Any) -> str:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 MISSING = (
     *("torch", "torchvision", "nnunetv2", "batchgenerators", "batchgeneratorsv2"),
     *("dynamic_network_architectures", "SimpleITK", "cc3d", "surface_distance"),
+    "nibabel",
     *("monai", "skimage", "sklearn"),
 )
 BLOCK = f"""

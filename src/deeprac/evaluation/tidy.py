@@ -61,14 +61,25 @@ def read_tidy(
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise MetricsError(f"{path} is not a table: {error}. {remedy}") from error
-    missing = [column for column in columns if column not in header]
+    check_columns(table, path, columns, remedy=remedy)
+    _check_names(table, path)
+    return table
+
+
+def check_columns(
+    table: pd.DataFrame, path: Path, columns: tuple[str, ...], *, remedy: str
+) -> None:
+    """Check that a table holds ``columns``; arguments as of :func:`read_tidy`.
+
+    Raises:
+        MetricsError: A column is missing.
+    """
+    missing = [column for column in columns if column not in table]
     if missing:
         raise MetricsError(
             f"{path} lacks the column(s) {', '.join(missing)}; it has "
-            f"{', '.join(header)}. {remedy}"
+            f"{', '.join(table.columns)}. {remedy}"
         )
-    _check_names(table, path)
-    return table
 
 
 def _check_names(table: pd.DataFrame, path: Path) -> None:

@@ -204,7 +204,7 @@ def _manifest(source: Source, name: str, commit: dict[str, Any]) -> dict[str, An
                 config.experiments[name].matrix for name in config.run.experiments
             )
         },
-        "devices": sorted({_device(run) for run in runs}),
+        "devices": sorted({provenance.device_title(run) for run in runs}),
         "training_hours": sum(run["cost"]["training_seconds"] for run in runs) / 3600,
         "software": {
             package: sorted({run["software"].get(package) or "-" for run in runs})
@@ -219,9 +219,3 @@ def _manifest(source: Source, name: str, commit: dict[str, Any]) -> dict[str, An
             "release": _is_dirty(commit),
         },
     }
-
-
-def _device(run: dict[str, Any]) -> str:
-    host = run["host"]["processor"]
-    device = run["device"]
-    return host if device["type"] == "cpu" else f"{device['name']} ({host})"

@@ -33,7 +33,11 @@ def lay_out(release: Path, results: Path) -> Config:
     config = Config.from_resolved(resolved)
     root = Layout.of(config).root
     files["config.json"] = json_text(resolved).encode()
-    files = {n: content for n, content in files.items() if n[:7] != "tables/"}
+    files = {
+        name: content
+        for name, content in files.items()
+        if not name.startswith("tables/")
+    }
     (root / MANIFEST).unlink(missing_ok=True)
     for name, content in files.items():
         _write(root / name, content)

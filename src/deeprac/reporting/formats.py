@@ -2,8 +2,21 @@
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MISSING = "-"
+
+
+def extent(cases: "pd.DataFrame") -> str:
+    """How many patients and cases rows rest on.
+
+    Args:
+        cases: Columns patient and case.
+    """
+    return f"n = {cases.patient.nunique()} patients, {cases.case.nunique()} cases"
 
 
 def duration(seconds: float) -> str:

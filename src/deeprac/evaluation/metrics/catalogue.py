@@ -27,6 +27,12 @@ class Metric:
     better: Better | None
     description: str
 
+    @property
+    def heading(self) -> str:
+        """Title with the unit in which the number is shown; shares in percent."""
+        unit = "%" if self.kind == "share" else self.unit
+        return f"{self.title}, {unit}" if unit else self.title
+
 
 _ALL = (
     Metric("dice", "Dice", "", "share", "high", "Overlap of the volumes."),

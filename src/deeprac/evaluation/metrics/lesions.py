@@ -67,5 +67,4 @@ def _components(
     sizes = np.bincount(components[mask])
     touching = np.bincount(components[mask & other], minlength=len(sizes))
     counts = sizes * voxel_ml >= SMALLEST_ML
-    counts[:1] = False  # the background
     return touching[counts] > 0

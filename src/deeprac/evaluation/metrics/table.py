@@ -9,7 +9,7 @@ import pandas as pd
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.metrics.catalogue import METRICS
-from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.evaluation.tidy import check_columns, read_tidy, shortened
 
 METRICS_SCHEMA = 2
 """Version of the columns below; tables of another one are refused."""
@@ -47,4 +47,5 @@ def read_metrics(path: Path, *, remedy: str) -> pd.DataFrame:
             f"{path} holds metrics of schema {shortened(foreign)}; this version reads "
             f"{METRICS_SCHEMA}. {remedy}"
         )
-    return read_tidy(path, METRIC_COLUMNS, remedy=remedy)
+    check_columns(table, path, METRIC_COLUMNS, remedy=remedy)
+    return table

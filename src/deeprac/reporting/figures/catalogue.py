@@ -56,8 +56,7 @@ def selected(config: Config) -> dict[str, Entry]:
 
 
 def _available(config: Config) -> set[str]:
-    released = config.metrics == "released"
-    return NEEDS - {"volumes"} if released else NEEDS
+    return NEEDS - {"volumes"} if config.has_released_metrics else NEEDS
 
 
 def _always(_: Config) -> bool:

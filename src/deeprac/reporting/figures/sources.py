@@ -11,6 +11,7 @@ from deeprac.errors import MetricsError
 from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
+from deeprac.reporting import formats
 from deeprac.reporting.style import WIDTH
 from deeprac.reporting.summary import Summary
 
@@ -60,8 +61,7 @@ class Sources:
     @property
     def extent(self) -> str:
         """How many patients and cases the results hold, for captions."""
-        cases = self.summary.cases
-        return f"n = {cases.patient.nunique()} patients, {cases.case.nunique()} cases"
+        return formats.extent(self.summary.cases)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.provenance import digest
+from deeprac.reporting import formats
 from deeprac.reporting.figures.catalogue import selected
-from deeprac.reporting.page.browser import browse
 from deeprac.reporting.page.build import render
 from deeprac.reporting.page.content import page_tables
 from deeprac.reporting.page.document import Browser, Document
@@ -22,7 +22,6 @@ from deeprac.reporting.page.identity import (
     commands,
     config_text,
     identity,
-    is_released,
     limits,
 )
 from deeprac.reporting.summary import Summary, read_summary
@@ -45,8 +44,11 @@ def report_page(config: Config, layout: Layout) -> str:
     """
     summary = read_summary(config, layout)
     document = collect(config, layout, summary)
-    if is_released(config):
+    if config.has_released_metrics:
         return _checked(render(document), config)
+    # The page of released results has no volumes, its readers no image library.
+    from deeprac.reporting.page.browser import browse  # noqa: PLC0415
+
     empty = _checked(render(document), config)
     budget = int(config.report.size_mb * MB) - len(empty.encode())
     cohort = read_tidy(
@@ -87,10 +89,9 @@ def _runs(config: Config, layout: Layout) -> Iterator[dict[str, Any]]:
 
 
 def _extent(config: Config, summary: Summary) -> str:
-    cases = summary.cases
     return (
-        f"n = {cases.patient.nunique()} patients, {cases.case.nunique()} cases; "
-        f"{len(config.run.experiments)} experiments, {len(summary.runs)} runs"
+        f"{formats.extent(summary.cases)}; {len(config.run.experiments)} experiments, "
+        f"{len(summary.runs)} runs"
     )
 
 

@@ -1,14 +1,16 @@
 """The tables on the page by tab, in their order."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
 from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
-from deeprac.evaluation.metrics.catalogue import METRICS
+from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.files import csv_text
 from deeprac.reporting import formats
+from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import Column, PageTable
 from deeprac.reporting.page.failures import REASONS, counted, failures
 from deeprac.reporting.page.tables import (
@@ -37,15 +39,6 @@ QUANTITY_TITLES = {
     "tumour_ml": "Tumour, ml",
 }
 
-SHOW: dict[str, Show] = {
-    "share": formats.percent,
-    "mm": lambda v: f"{v:.2f}",
-    "ml": lambda v: f"{v:.1f}",
-    "percent": lambda v: f"{v:.1f}",
-    "count": lambda v: f"{v:.0f}",
-}
-"""Formats of metrics by kind."""
-
 COST_FORMATS: dict[str, tuple[str, Show]] = {
     "training_seconds": ("Training, s", lambda v: f"{v:.1f}"),
     "epoch_seconds_median": ("Epoch, s", lambda v: f"{v:.1f}"),
@@ -54,7 +47,7 @@ COST_FORMATS: dict[str, tuple[str, Show]] = {
     "gpu_peak_reserved_gib": ("GPU reserved, GiB", formats.gib),
     "host_peak_gib": ("Host, GiB", formats.gib),
     "step_flops": ("FLOP per step, T", lambda v: formats.amount(v / 1e12)),
-    "step_saved_bytes": ("Saved, GiB per step", lambda v: formats.amount(v / 2**30)),
+    "step_saved_bytes": ("Saved, GiB per step", lambda v: formats.amount(v / GIB)),
     "parameters": ("Parameters", lambda v: f"{v:.0f}"),
     "segments": ("Segments", lambda v: f"{v:.0f}"),
 }
@@ -97,10 +90,7 @@ def extent(cases: pd.DataFrame) -> str:
         >>> extent(pd.DataFrame({"patient": ["a", "a"], "case": ["1", "2"]}))
         '2 rows. n = 1 patients, 2 cases.'
     """
-    return (
-        f"{len(cases)} rows. n = {cases.patient.nunique()} patients, "
-        f"{cases.case.nunique()} cases."
-    )
+    return f"{len(cases)} rows. {formats.extent(cases)}."
 
 
 def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
@@ -246,6 +236,11 @@ def _case_columns(cases: pd.DataFrame) -> Iterator[tuple[Column, Show]]:
     yield number("seed", "Seed")
     for name, metric in METRICS.items():
         if name in cases:
-            unit = "%" if metric.kind == "share" else metric.unit
-            title = f"{metric.title}, {unit}" if unit else metric.title
-            yield number(name, title, SHOW[metric.kind])
+            yield number(name, metric.heading, _show(metric))
+
+
+def _show(metric: Metric) -> Show:
+    """One value as the tables show it; counts of a case are whole."""
+    if metric.kind == "count":
+        return formats.whole
+    return partial(formats.metric, kind=metric.kind)

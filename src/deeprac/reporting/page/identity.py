@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deeprac.config import Config
+from deeprac.provenance import device_title
 from deeprac.reporting.page.document import Fact
 
 Run = Mapping[str, Any]
@@ -31,7 +32,11 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
         Fact("Cohort hash (SHA-256)", (cohort_hash,)),
         Fact(
             "Metrics",
-            (f"released as {config.release}" if is_released(config) else "computed",),
+            (
+                f"released as {config.release}"
+                if config.has_released_metrics
+                else "computed",
+            ),
         ),
         Fact("Commit of the code", _distinct(map(_commit, runs))),
         Fact(
@@ -42,7 +47,7 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
         Fact("Runs", (f"{len(runs)}, one per experiment, fold and seed",)),
         Fact("Folds", (_folds(config),)),
         Fact("Seeds", (_listed(config.run.seeds),)),
-        Fact("Device", _distinct(map(_device, runs))),
+        Fact("Device", _distinct(map(device_title, runs))),
         Fact("Operating system", _distinct(map(_platform, runs))),
         Fact("Packages", (versions or UNKNOWN,)),
         Fact("Trained", (_period(runs),)),
@@ -98,7 +103,7 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
     saved = f"# {name}.json: the configuration below, saved"
     compute = f"snakemake all --cores 8{gpu} --configfile {name}.json"
     lines = []
-    if is_released(config):
+    if config.has_released_metrics:
         # The commit of the training is older than the release, so it comes after.
         lines += [
             "# tables, figures and this page, from the released metrics:",
@@ -115,11 +120,6 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
     return "\n".join(lines)
 
 
-def is_released(config: Config) -> bool:
-    """Whether the metrics were released, and neither CT nor predictions are here."""
-    return config.metrics == "released"
-
-
 def config_text(content: Mapping[str, Any]) -> str:
     """The configuration as it is saved, readable."""
     return json.dumps(content, indent=2)
@@ -130,11 +130,6 @@ def _commit(run: Run) -> str:
     if state["commit"] is None:
         return UNKNOWN
     return f"{state['commit']} ({'uncommitted changes' if state['dirty'] else 'clean'})"
-
-
-def _device(run: Run) -> str:
-    kind, processor = run["device"]["type"], run["host"].get("processor", UNKNOWN)
-    return processor if kind == "cpu" else f"{run['device']['name']} ({processor})"
 
 
 def _platform(run: Run) -> str:

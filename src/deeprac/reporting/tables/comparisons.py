@@ -4,6 +4,7 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.evaluation.statistics.comparisons import NOT_RUN, planned
+from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.power import POWER
 from deeprac.reporting import formats
 from deeprac.reporting.tables.table import (
@@ -18,7 +19,8 @@ from deeprac.settings import NON_INFERIORITY
 NOTES = (
     "Differences of Dice in points, method minus reference, over the patients with a "
     "value in both (n; without: those who lack one). Mean difference with its "
-    "bootstrap interval (BCa, 10,000 resamples of the patients); typical difference: "
+    "bootstrap interval (BCa, "
+    f"{RESAMPLES:,} resamples of the patients); typical difference: "
     "Hodges-Lehmann with its exact interval (none below six patients).",
     "p: Wilcoxon signed-rank test; for superiority two-sided, patients without a "
     "difference (equal) dropped; for non-inferiority one-sided, of the difference plus "

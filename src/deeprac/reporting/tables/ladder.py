@@ -8,7 +8,12 @@ experiments.
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
+from deeprac.evaluation.statistics.estimates import (
+    NAN,
+    RESAMPLES,
+    Estimate,
+    mean_interval,
+)
 from deeprac.evaluation.statistics.patients import (
     paired_difference,
     patient_dice,
@@ -27,13 +32,12 @@ from deeprac.reporting.tables.table import (
     row_columns,
 )
 
-NAN = float("nan")
 NOT_COMPARED = Estimate(NAN, NAN, NAN, 0)
 
 NOTES = (
     "Dice: mean (SD) over patients in percent, out of fold; cases of one patient are "
-    "averaged first, then seeds. In brackets the 95 % bootstrap interval (BCa, 10,000 "
-    "resamples of the patients).",
+    "averaged first, then seeds. In brackets the 95 % bootstrap interval (BCa, "
+    f"{RESAMPLES:,} resamples of the patients).",
     "Gain: mean paired difference to the plain nnU-Net of the same matrix in points, "
     "over the patients scored in both. Intervals are not corrected for the number of "
     "comparisons.",

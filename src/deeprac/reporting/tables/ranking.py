@@ -5,6 +5,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.regions import regions_titled
+from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.patients import patient_means
 from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
 from deeprac.reporting import formats
@@ -41,7 +42,8 @@ COLUMNS = (
 
 NOTES = (
     "Experiments with all training patients, ranked by their mean over the patients "
-    "that all of them have a value for (n). Patients are resampled 10,000 times and "
+    "that all of them have a value for (n). Patients are resampled "
+    f"{RESAMPLES:,} times and "
     "the experiments ranked anew: range of 95 % of the ranks, and share of the "
     "resamples in which an experiment is first (equals share the better rank).",
     "Kendall's tau: agreement of the ranking with those of the resamples, median and "

@@ -5,6 +5,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.evaluation.statistics.descriptive import describe
+from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.reporting import formats
 from deeprac.reporting.tables.table import (
     Cell,
@@ -28,8 +29,8 @@ NOTES = (
     "Over patients: cases of one patient are averaged first, then seeds. Undefined: "
     "patients without a value, who are in no mean. In part: patients of n for whom a "
     "case or seed has no value; theirs is the mean of the rest, so a distance does not "
-    "show that a seed found nothing. 95 %: bootstrap interval of the mean (BCa, 10,000 "
-    "resamples of the patients). Worst 5 %: the 5th "
+    "show that a seed found nothing. 95 %: bootstrap interval of the mean (BCa, "
+    f"{RESAMPLES:,} resamples of the patients). Worst 5 %: the 5th "
     "percentile, the 95th where less is better. SD over seeds and folds: of their "
     "means; a fold has its own network and its own patients.",
     "Shares are in percent. Empty reference: patients with a case whose reference "
@@ -77,9 +78,7 @@ def statistics_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) ->
 
 
 def _heading(metric: Metric, label: str) -> str:
-    unit = "%" if metric.kind == "share" else metric.unit
-    title = f"{metric.title}, {unit}" if unit else metric.title
-    return f"{title}: {label.replace('_', ' ')}"
+    return f"{metric.heading}: {label.replace('_', ' ')}"
 
 
 def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
