@@ -143,6 +143,7 @@ def titles(page, table):
 
 def all_rows(page, table):
     """Texts of all rows, also of those that are not in view, in the shown order."""
+    until(page, f"Tables.ofTable('{table}')[0]?.initialized")
     return page.evaluate(
         "name => Tables.ofTable(name)[0].getData('active')"
         ".map(row => Object.keys(row).filter(key => /^c[0-9]+$/.test(key))"
