@@ -17,6 +17,7 @@ import yaml
 from deeprac import schema
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
+from deeprac.labels import source_names
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
@@ -257,16 +258,20 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
         name = row.get("experiment", index)
         errors += schema.problems(row, "experiment", f"experiments.{name}")
     _raise_if(errors)
-    names = [row["experiment"] for row in rows]
+    experiments = [row["experiment"] for row in rows]
     _raise_if(
         [
             f"experiments: {name} is there twice"
-            for name in set(names)
-            if names.count(name) > 1
+            for name in set(experiments)
+            if experiments.count(name) > 1
         ]
     )
+    cohort = resolved["cohort"]
+    names = source_names(cohort["format"], cohort["labels"])
+    cohort["labels"] = {title: list(names[title]) for title in names}
     run = resolved["run"]
-    run["experiments"] = names if run["experiments"] == "all" else run["experiments"]
+    if run["experiments"] == "all":
+        run["experiments"] = experiments
     everything = list(range(resolved["splits"]["folds"]))
     run["folds"] = everything if run["folds"] == "all" else sorted(run["folds"])
     resolved |= {"methods": methods, "experiments": rows}
@@ -346,7 +351,7 @@ def _build(resolved: dict[str, Any]) -> Config:
 
     cohort = dict(resolved["cohort"])
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
-    cohort |= {key: _path(cohort[key]) for key in ("path", "patients")}
+    cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
     cohort["labels"] = _frozen(cohort["labels"])
     statistics = dict(resolved["statistics"])
     comparisons = [make(Comparison, row) for row in statistics["comparisons"]]

@@ -1,5 +1,6 @@
 """The label numbers of every label map in the workflow."""
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 
@@ -27,3 +28,71 @@ FOREGROUND: tuple[Label, ...] = (Label.KIDNEY, Label.TUMOUR)
 
 CYST = 3
 """KiTS's number of renal cysts: scored where a cohort lists them."""
+
+TITLES = ("background", "kidney", "kidney_left", "kidney_right", "tumour", "cyst")
+"""What names of a source can mean in ``cohort.labels``; background is ignored."""
+
+DEFAULT_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "phantom": {"kidney": ("kidney",), "tumour": ("tumour",)},
+    "nnunet_raw": {"kidney": ("kidney",), "tumour": ("tumour", "tumor")},
+    "msd": {"kidney": ("kidney",), "tumour": ("tumour", "tumor")},
+    "kits": {"kidney": ("kidney", "cyst"), "tumour": ("tumor",)},
+    "pairs": {"kidney": ("kidney",), "tumour": ("tumour", "tumor")},
+    "dicom": {
+        "kidney": (
+            "kidney", "left kidney", "right kidney", "kidney left", "kidney right",
+            "kidney l", "kidney r",
+        ),
+        "tumour": ("tumour", "tumor", "mass"),
+    },
+}  # fmt: skip
+"""``cohort.labels`` by ``cohort.format``, for the titles that it leaves out."""
+
+
+def source_names(
+    source_format: str, given: Mapping[str, Sequence[str] | None]
+) -> dict[str, tuple[str, ...]]:
+    """The source's names by title: what the user gave, else the format's own.
+
+    A default never contradicts what was given: names given elsewhere are left out, and
+    kidneys kept left and right leave no plain kidney.
+
+    Args:
+        source_format: ``cohort.format``.
+        given: ``cohort.labels``; a title that is null or missing takes the default.
+
+    Example:
+        >>> source_names("kits", {"cyst": ["cyst"]})["kidney"]
+        ('kidney',)
+    """
+    used = {name for names in given.values() for name in names or ()}
+    sides = bool(given.get("kidney_left") or given.get("kidney_right"))
+    default = DEFAULT_NAMES[source_format] | ({"kidney": ()} if sides else {})
+
+    def names(title: str) -> tuple[str, ...]:
+        if (own := given.get(title)) is not None:
+            return tuple(own)
+        return tuple(name for name in default.get(title, ()) if name not in used)
+
+    return {title: names(title) for title in TITLES}
+
+
+def cohort_numbers(names: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """Numbers of a cohort's labels by title, as its ``dataset.json`` lists them.
+
+    Args:
+        names: ``cohort.labels``: the source's names by title; titles without names are
+            not part of the cohort.
+
+    Returns:
+        background 0, kidney (or kidney_left) 1, tumour 2, then cyst and kidney_right
+        where they are kept, without a gap, as nnU-Net wants it.
+
+    Example:
+        >>> cohort_numbers({"kidney": ("kidney",), "tumour": ("mass",)})
+        {'background': 0, 'kidney': 1, 'tumour': 2}
+    """
+    first = "kidney_left" if names.get("kidney_left") else "kidney"
+    kept = [title for title in ("cyst", "kidney_right") if names.get(title)]
+    titles = ["background", first, "tumour", *kept]
+    return {title: number for number, title in enumerate(titles)}

@@ -55,6 +55,8 @@ class CohortConfig:
     path: Path | None
     patients: Path | None
     labels: dict[str, tuple[str, ...]]
+    pseudonyms: bool
+    private: Path
     intensity: str
     air: float
     phantom: PhantomConfig
@@ -70,11 +72,19 @@ class CohortConfig:
                 f"cohort.path is missing: format {self.format!r} reads a folder. "
                 "Set cohort.path to it."
             )
-        both = set(self.labels["kidney"]) & set(self.labels["tumour"])
-        if both:
+        listed = [name for names in self.labels.values() for name in names]
+        twice = sorted({name for name in listed if listed.count(name) > 1})
+        if twice:
+            titles = [t for t, names in self.labels.items() if twice[0] in names]
             raise ConfigError(
-                f"cohort.labels: {', '.join(sorted(both))} is both kidney and tumour. "
+                f"cohort.labels: {twice[0]!r} is named under {' and '.join(titles)}. "
                 "Name it once."
+            )
+        sides = {bool(self.labels.get(f"kidney_{side}")) for side in ("left", "right")}
+        if sides != {not self.labels.get("kidney")}:
+            raise ConfigError(
+                "cohort.labels names either kidney, or kidney_left and kidney_right. "
+                "Give names to the one or to the other two, and [] to the rest."
             )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.labels import source_names
 
 SPACING_MM = (0.8, 0.8, 3.0)
 
@@ -17,7 +18,9 @@ def cohort_config(**changes) -> CohortConfig:
         "format": "phantom",
         "path": None,
         "patients": None,
-        "labels": {"kidney": ("kidney",), "tumour": ("tumour", "tumor")},
+        "labels": source_names("nnunet_raw", {}),
+        "pseudonyms": False,
+        "private": Path("private"),
         "intensity": "hu",
         "air": -1000.0,
         "phantom": phantom_config(),

@@ -12,7 +12,7 @@ from cohort_builders import (
 from deeprac import files
 from deeprac.cohort.build import build_cohort
 from deeprac.cohort.case import COLUMNS
-from deeprac.cohort.formats import FORMATS, open_source
+from deeprac.cohort.formats import READERS, open_source
 from deeprac.errors import CohortError, ConfigError
 
 
@@ -107,5 +107,5 @@ def test_an_old_table_does_not_outlive_a_problem(tmp_path):
 
 def test_unknown_format_lists_the_known_ones():
     with pytest.raises(ConfigError, match="Choose one of phantom, nnunet_raw"):
-        open_source(cohort_config(format="dicom", path="x"))
-    assert set(FORMATS) == {"phantom", "nnunet_raw"}
+        open_source(cohort_config(format="bids", path="x"))
+    assert set(READERS) == {"nnunet_raw"}

@@ -174,7 +174,7 @@ def test_an_added_matrix_can_be_used():
         ({"cohort": {"format": "nnunet_raw"}}, "cohort.path is missing"),
         (
             {"cohort": {"labels": {"kidney": ["mass"], "tumour": ["mass"]}}},
-            "mass is both kidney and tumour",
+            "'mass' is named under kidney and tumour",
         ),
         ({"cohort": {"phantom": {"cases": 4}}}, "fewer patients than the 5 folds"),
         (

@@ -16,13 +16,12 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from deeprac.cohort.findings import Finding
+from deeprac.cohort.frame import FRAME, SourceFrame
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 from deeprac.labels import Label
 from deeprac.volumes import write_volume
-
-FRAME = "LPS"
-"""Orientation of every case, in DICOM's letters."""
 
 
 class Side(StrEnum):
@@ -75,6 +74,8 @@ class Case:
     side: Side
     age_years: float | None = None
     similarity: Similarity | None = None
+    frame: SourceFrame | None = None
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if foreign := foreign_names([self.name, self.patient]):

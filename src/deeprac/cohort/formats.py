@@ -3,22 +3,26 @@
 from collections.abc import Callable
 
 from deeprac.cohort.case import Source
-from deeprac.cohort.nnunet_raw import NnunetRawSource
+from deeprac.cohort.convert import ConvertedSource
+from deeprac.cohort.nnunet_raw import NnunetRawReader
 from deeprac.cohort.phantom import PhantomSource
+from deeprac.cohort.reader import Reader
 from deeprac.config import CohortConfig
 from deeprac.errors import ConfigError
 
-FORMATS: dict[str, Callable[[CohortConfig], Source]] = {
-    "phantom": PhantomSource,
-    "nnunet_raw": NnunetRawSource,
+READERS: dict[str, Callable[[CohortConfig], Reader]] = {
+    "nnunet_raw": NnunetRawReader,
 }
+"""The formats that are read from files."""
 
 
 def open_source(config: CohortConfig) -> Source:
     """Open the source that ``cohort.format`` names."""
-    if config.format not in FORMATS:
+    if config.format == "phantom":
+        return PhantomSource(config)
+    if config.format not in READERS:
         raise ConfigError(
             f"cohort.format is {config.format!r}: no such format. "
-            f"Choose one of {', '.join(FORMATS)}."
+            f"Choose one of phantom, {', '.join(READERS)}."
         )
-    return FORMATS[config.format](config)
+    return ConvertedSource(READERS[config.format](config), config)

@@ -1,8 +1,7 @@
 """Cohorts in nnU-Net's raw layout, version 2.
 
 A folder with ``dataset.json``, ``imagesTr/{case}_0000{ending}`` and
-``labelsTr/{case}{ending}``, one channel. Labels are mapped by their names in
-``dataset.json``; image and label are reoriented to the canonical frame.
+``labelsTr/{case}{ending}``, one channel.
 """
 
 import json
@@ -10,21 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
-from deeprac.cohort import checks
-from deeprac.cohort.case import FRAME, Case, tumour_side
+from deeprac.cohort import checks, label_map
+from deeprac.cohort.findings import CaseError
+from deeprac.cohort.reader import Segmentation, SourceCase, stamp
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
-from deeprac.labels import Label
-
-VERSION = 1
-"""Raised whenever the same files would give another case."""
 
 
-class NnunetRawSource:
+class NnunetRawReader:
     """Reads the cases of an nnU-Net raw folder, one at a time."""
 
     def __init__(self, config: CohortConfig) -> None:
@@ -35,112 +29,50 @@ class NnunetRawSource:
                 does not fit it.
         """
         self._folder = Path(config.path)
-        self._intensity = config.intensity
         dataset = _read_dataset(self._folder)
         self._ending: str = dataset["file_ending"]
         self._names = _label_names(dataset, self._folder)
-        self._mapping = map_labels(self._names, config.labels)
+        label_map.map_labels(self._names, config.labels)
         self._cases = _list_cases(self._folder, self._ending)
         self._patients = _read_patients(config.patients, self._cases)
 
-    def names(self) -> list[str]:
+    def keys(self) -> list[str]:
         """Names of all cases with an image or a label, sorted."""
         return self._cases
 
-    def settings(self, name: str) -> Mapping[str, Any]:
-        """Files by size and time of change, patient, label map and intensity."""
+    def patient(self, key: str) -> str:
+        """From the table of patients; without one every case is its own patient."""
+        return self._patients[key]
+
+    def settings(self, key: str) -> Mapping[str, Any]:
+        """Files by size and time of change, and the names of the labels."""
         return {
-            "format": "nnunet_raw",
-            "version": VERSION,
-            "case": name,
-            "patient": self._patients[name],
-            "files": [_stamp(path) for path in self._paths(name)],
-            "labels": {str(value): int(ours) for value, ours in self._mapping.items()},
-            "intensity": self._intensity,
+            "files": [stamp(path) for path in self._paths(key)],
+            "names": {str(value): name for value, name in self._names.items()},
         }
 
-    def load(self, name: str) -> Case:
-        """Read, check and reorient one case.
+    def read(self, key: str) -> SourceCase:
+        """Read both files; complain about both when both are unreadable.
 
         Raises:
-            CohortError: listing everything that is wrong with the case.
+            CaseError: a file cannot be read.
         """
-        image, label = self._read(name)
-        problems = checks.grid_problems(image, label)
-        image, label = (sitk.DICOMOrient(volume, FRAME) for volume in (image, label))
-        problems += checks.geometry_problems(image)
-        values = sitk.GetArrayFromImage(image)
-        numbers = sitk.GetArrayFromImage(label)
-        problems += checks.intensity_problems(values, self._intensity)
-        problems += checks.label_problems(numbers, self._names, self._mapping)
-        if problems:
-            raise CohortError("; ".join(problems) + ".")
-        ours = np.zeros(numbers.shape, np.uint8)
-        for value, number in self._mapping.items():
-            ours[numbers == value] = number
-        values = _compact(values)
-        return Case(
-            name=name,
-            patient=self._patients[name],
-            image=_like(values, image),
-            # On the image's grid to the last digit: the check allows a tolerance.
-            label=_like(ours, image),
-            side=tumour_side(values, ours),
-        )
-
-    def _read(self, name: str) -> tuple[sitk.Image, sitk.Image]:
-        """Read both files; complain about both when both are unreadable."""
         volumes, problems = [], []
-        for path in self._paths(name):
+        for path in self._paths(key):
             try:
                 volumes.append(checks.read_volume(path))
             except CohortError as error:
-                problems.append(str(error))
+                problems.append(str(error).removesuffix("."))
         if problems:
-            raise CohortError(" ".join(problems))
-        return volumes[0], volumes[1]
+            raise CaseError.of("file", *problems)
+        image, label = volumes
+        return SourceCase(image, (Segmentation(label, self._names),))
 
-    def _paths(self, name: str) -> tuple[Path, Path]:
+    def _paths(self, key: str) -> tuple[Path, Path]:
         return (
-            self._folder / "imagesTr" / f"{name}_0000{self._ending}",
-            self._folder / "labelsTr" / f"{name}{self._ending}",
+            self._folder / "imagesTr" / f"{key}_0000{self._ending}",
+            self._folder / "labelsTr" / f"{key}{self._ending}",
         )
-
-
-def map_labels(
-    names: dict[int, str], wanted: Mapping[str, tuple[str, ...]]
-) -> dict[int, Label]:
-    """Map the source's label values to ours by name.
-
-    Args:
-        names: name of every value in the source.
-        wanted: ``cohort.labels``: names in the source by our title.
-
-    Returns:
-        Ours by the source's value; background 0 always, unmapped values left out.
-
-    Raises:
-        CohortError: no kidney among the names, or one name wanted twice.
-    """
-    ours_by_name: dict[str, Label] = {}
-    for title, sources in wanted.items():
-        for source in sources:
-            if source in ours_by_name:
-                raise CohortError(
-                    f"cohort.labels names {source!r} twice. Name it under one label."
-                )
-            ours_by_name[source] = Label[title.upper()]
-    mapping = {0: Label.BACKGROUND}
-    for value, name in names.items():
-        if name in ours_by_name:
-            mapping[value] = ours_by_name[name]
-    if Label.KIDNEY not in mapping.values():
-        found = ", ".join(f"{name} ({value})" for value, name in names.items())
-        raise CohortError(
-            f"cohort.labels.kidney is {list(wanted['kidney'])}, but dataset.json has "
-            f"{found}. Name the labels that mean kidney."
-        )
-    return mapping
 
 
 def _read_dataset(folder: Path) -> dict[str, Any]:
@@ -225,29 +157,6 @@ def _read_patients(path: Path | None, cases: list[str]) -> dict[str, str]:
             "a row for each."
         )
     return patients
-
-
-def _stamp(path: Path) -> list[Any]:
-    """Path, size and time of change of a file; only the path when it is missing."""
-    if not path.is_file():
-        return [str(path)]
-    status = path.stat()
-    return [str(path), status.st_size, status.st_mtime_ns]
-
-
-def _compact(values: np.ndarray) -> np.ndarray:
-    """The values as int16 where that loses nothing, else as float32."""
-    limits = np.iinfo(np.int16)
-    whole = np.issubdtype(values.dtype, np.integer) or np.all(values == np.rint(values))
-    if whole and values.min() >= limits.min and values.max() <= limits.max:
-        return values.astype(np.int16)
-    return values.astype(np.float32)
-
-
-def _like(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    volume = sitk.GetImageFromArray(array)
-    volume.CopyInformation(grid)
-    return volume
 
 
 def _some(names: list[str], most: int = 8) -> str:

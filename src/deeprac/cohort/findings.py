@@ -1,0 +1,61 @@
+"""What was found in a case: errors, doubts, repairs and choices."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deeprac.errors import CohortError
+
+
+class Severity(StrEnum):
+    """How much a finding matters; the worst first."""
+
+    ERROR = "error"
+    """The case cannot be used; the workflow stops."""
+    WARNING = "warning"
+    """The case is used as it is, but someone should look at it."""
+    REPAIRED = "repaired"
+    """Something certain was wrong and was set right in the cohort's copy."""
+    NOTE = "note"
+    """A choice that was made, such as the DICOM series."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found in one case.
+
+    ``check`` is the name of the check in a few lower-case words, such as ``affine`` or
+    ``label values``; ``message`` is a sentence without the name of the case, without
+    its full stop, without anything that identifies the patient or the file.
+    """
+
+    severity: Severity
+    check: str
+    message: str
+
+
+class CaseError(CohortError):
+    """A case that cannot be used, with everything that was found in it."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        """Take all findings; the message tells the errors among them."""
+        self.findings = tuple(findings)
+        errors = [f.message for f in self.findings if f.severity is Severity.ERROR]
+        super().__init__("; ".join(errors) + ".")
+
+    @classmethod
+    def of(cls, check: str, *messages: str) -> "CaseError":
+        """Errors of one check."""
+        return cls(Finding(Severity.ERROR, check, message) for message in messages)
+
+
+def refuse_errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings.
+
+    Raises:
+        CaseError: an error is among them.
+    """
+    findings = tuple(findings)
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise CaseError(findings)
+    return findings

@@ -1,0 +1,73 @@
+"""What every source format yields, before anything is checked, mapped or turned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import SimpleITK as sitk
+
+from deeprac.cohort.findings import Finding
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A label map of whole numbers and the name of each; 0 is background.
+
+    Where segments overlap (DICOM-SEG, RTSTRUCT, 3D Slicer's layers), a case has several
+    of them.
+    """
+
+    volume: sitk.Image
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class SourceCase:
+    """CT volume and segmentations of one case as they come, in any orientation.
+
+    The image has exact, orthonormal axes (the readers of files repair what is certain
+    and say so in ``findings``); its values are the source's, rescaled where the format
+    says how.
+    """
+
+    image: sitk.Image
+    segmentations: tuple[Segmentation, ...]
+    age_years: float | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class Reader(Protocol):
+    """A source format; one implementation per module, one line in ``formats``.
+
+    The constructor takes the ``CohortConfig`` and raises ``CohortError`` when the
+    source as a whole cannot be read.
+    """
+
+    def keys(self) -> list[str]:
+        """What tells the cases of the source apart, in a fixed order.
+
+        Keys stay inside the program: unless ``cohort.pseudonyms`` is off they are
+        never written or shown.
+        """
+
+    def patient(self, key: str) -> str:
+        """The patient of a case in the source's own words; never written either."""
+
+    def settings(self, key: str) -> Mapping[str, Any]:
+        """Everything that the case depends on, as JSON values; only hashed."""
+
+    def read(self, key: str) -> SourceCase:
+        """Read one case.
+
+        Raises:
+            CaseError: it cannot be read; everything that was found.
+        """
+
+
+def stamp(path: Path) -> list[Any]:
+    """Path, size and time of change of a file; only the path when it is missing."""
+    if not path.is_file():
+        return [str(path)]
+    status = path.stat()
+    return [str(path), status.st_size, status.st_mtime_ns]
