@@ -22,7 +22,7 @@ from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
 from deeprac.cohort.formats import open_source
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
-from deeprac.labels import Label
+from deeprac.labels import CohortLabels
 
 
 def build_cohort(
@@ -70,17 +70,18 @@ def build_cohort(
             f"run the same command again:\n{listed}"
         )
     ordered = [rows[name] for name in names]
-    files.write_json(folder / "dataset.json", dataset_json(len(ordered)))
+    dataset = dataset_json(config.kept_labels, len(ordered))
+    files.write_json(folder / "dataset.json", dataset)
     table = pd.DataFrame([asdict(row) for row in ordered], columns=list(COLUMNS))
     files.write_csv(folder / "cases.csv", table)
     return ordered
 
 
-def dataset_json(cases: int) -> dict[str, Any]:
+def dataset_json(labels: CohortLabels, cases: int) -> dict[str, Any]:
     """nnU-Net's description of a cohort of that many cases."""
     return {
         "channel_names": {"0": "CT"},
-        "labels": {label.title: int(label) for label in Label},
+        "labels": labels.numbers,
         "numTraining": cases,
         "file_ending": ".nii.gz",
     }
