@@ -24,7 +24,7 @@ from deeprac.cohort.passes import (
     write_sidecar,
 )
 from deeprac.config import CohortConfig
-from deeprac.labels import Label
+from deeprac.labels import CohortLabels
 
 
 def build_cohort(
@@ -54,7 +54,7 @@ def build_cohort(
     (folder / "cases.csv").unlink(missing_ok=True)
     remove_leftovers(folder)
     _remove_strangers(folder, open_source(config).names())
-    task = Convert(folder, Inspect(folder / CHECK, config.labels))
+    task = Convert(folder, Inspect(folder / CHECK))
     outcome = run_pass(config, task, workers=workers, title="cohort")
     kept = {name: converted.inspected for name, converted in outcome.made.items()}
     check = Check.of(replace(outcome, made=kept), folds=folds)
@@ -62,17 +62,18 @@ def build_cohort(
     report(check)
     check.refuse_errors(folder / CHECK / PAGE)
     rows = [converted.row for converted in outcome.made.values()]
-    files.write_json(folder / "dataset.json", dataset_json(len(rows)))
+    dataset = dataset_json(config.kept_labels, len(rows))
+    files.write_json(folder / "dataset.json", dataset)
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     files.write_csv(folder / "cases.csv", table)
     return rows
 
 
-def dataset_json(cases: int) -> dict[str, Any]:
+def dataset_json(labels: CohortLabels, cases: int) -> dict[str, Any]:
     """nnU-Net's description of a cohort of that many cases."""
     return {
         "channel_names": {"0": "CT"},
-        "labels": {label.title: int(label) for label in Label},
+        "labels": labels.numbers,
         "numTraining": cases,
         "file_ending": ".nii.gz",
     }

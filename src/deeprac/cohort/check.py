@@ -118,7 +118,7 @@ def check_cohort(
         workers: processes that read cases at the same time.
     """
     remove_leftovers(folder)
-    task = Inspect(folder, config.labels)
+    task = Inspect(folder)
     outcome = run_pass(config, task, workers=workers, title="check")
     check = Check.of(outcome, folds=folds)
     write_tables(check, folder)

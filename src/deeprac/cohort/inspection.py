@@ -4,7 +4,7 @@ Both ways through a cohort leave it, the conversion and the check, so that neith
 again what the other has read.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from deeprac.cohort.case import Case, Source
 from deeprac.cohort.findings import Finding
 from deeprac.cohort.frame import FRAME
 from deeprac.cohort.passes import read_sidecar, settings_sha256, write_sidecar
-from deeprac.labels import cohort_numbers
+from deeprac.labels import CYST, Label
 
 VERSION = 1
 """Raised whenever the same case would give other numbers or another slice."""
@@ -79,6 +79,7 @@ class KidneySlice:
     """The axial slice through the middle of the kidneys, shrunk.
 
     ``image`` and ``label`` are (h, w): row 0 is anterior, x grows to the patient's left.
+    Kidneys left and right are united in ``label``.
     """
 
     image: NDArray
@@ -100,7 +101,8 @@ class KidneySlice:
         if area.any():
             z = int(np.searchsorted(np.cumsum(area), area.sum() / 2))
         step = -(-max(label.shape[1:]) // SLICE_PIXELS)
-        return cls(_block_means(image[z], step), label[z, ::step, ::step])
+        united = np.where(kidney[z], np.uint8(Label.KIDNEY), label[z])
+        return cls(_block_means(image[z], step), united[::step, ::step])
 
     def write(self, path: Path) -> None:
         """Write as a compressed ``.npz``."""
@@ -122,27 +124,18 @@ def _block_means(image: NDArray, step: int) -> NDArray[np.float32]:
     return blocks.mean(axis=(1, 3), dtype=np.float32)
 
 
-def inspect(
-    case: Case, names: Mapping[str, tuple[str, ...]]
-) -> tuple[Inspection, KidneySlice]:
-    """Measure a case.
-
-    Args:
-        case: the case.
-        names: ``cohort.labels``, which fixes the numbers of its labels.
-    """
+def inspect(case: Case) -> tuple[Inspection, KidneySlice]:
+    """Measure a case and take its slice."""
     image = sitk.GetArrayViewFromImage(case.image)
     label = sitk.GetArrayViewFromImage(case.label)
-    numbers = cohort_numbers(names)
-    voxel_ml = float(np.prod(case.image.GetSpacing())) / 1000
     kidney = np.zeros(label.shape, bool)
-    for title, number in numbers.items():
-        if title.startswith("kidney"):
-            kidney |= label == number
+    for number in case.labels.kidney:
+        kidney |= label == number
     kidney_values = image[kidney]
+    voxel_ml = float(np.prod(case.image.GetSpacing())) / 1000
 
-    def volume_ml(title: str) -> float:
-        return np.count_nonzero(label == numbers[title]) * voxel_ml
+    def volume_ml(number: int) -> float:
+        return np.count_nonzero(label == number) * voxel_ml
 
     p1, p50, p99 = _percentiles(image, (1, 50, 99))
     inspection = Inspection(
@@ -154,8 +147,8 @@ def inspect(
         age_years=case.age_years,
         side=case.side.value,
         kidney_ml=kidney_values.size * voxel_ml,
-        tumour_ml=volume_ml("tumour"),
-        cyst_ml=volume_ml("cyst") if "cyst" in numbers else 0.0,
+        tumour_ml=volume_ml(Label.TUMOUR),
+        cyst_ml=volume_ml(CYST) if case.labels.cysts else 0.0,
         intensity_p1=p1,
         intensity_p50=p50,
         intensity_p99=p99,
@@ -203,11 +196,9 @@ class Inspect:
 
     Attributes:
         folder: ``check`` in the cohort folder.
-        labels: ``cohort.labels``.
     """
 
     folder: Path
-    labels: Mapping[str, tuple[str, ...]]
 
     def finished(self, source: Source, name: str) -> Inspected | None:
         """The inspection of an earlier pass with the same settings."""
@@ -224,7 +215,7 @@ class Inspect:
 
     def keep(self, case: Case, settings: str) -> Inspected:
         """Inspect a case that is loaded already."""
-        inspection, middle = inspect(case, self.labels)
+        inspection, middle = inspect(case)
         middle.write(slice_path(self.folder, case.name))
         content: dict[str, Any] = {
             "inspection": asdict(inspection),
