@@ -1,4 +1,4 @@
-"""The check of a cohort: everything that was found, before anything is trained on it."""
+"""The check of a cohort: all that was found, before anything is trained on it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass

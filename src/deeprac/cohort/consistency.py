@@ -42,6 +42,14 @@ def cohort_findings(cases: Sequence[Inspection], *, folds: int) -> list[Found]:
     ]
 
 
+def _error(name: str, check: str, message: str) -> Found:
+    return name, Finding(Severity.ERROR, check, message)
+
+
+def _warning(name: str, check: str, message: str) -> Found:
+    return name, Finding(Severity.WARNING, check, message)
+
+
 def _same_images(cases: Sequence[Inspection]) -> Iterable[Found]:
     """One image in several cases could be in training and validation at once."""
     alike = defaultdict(list)
@@ -49,11 +57,8 @@ def _same_images(cases: Sequence[Inspection]) -> Iterable[Found]:
         alike[case.voxels_sha256].append(case.case)
     for names in alike.values():
         for name in names[1:]:
-            yield name, Finding(
-                Severity.ERROR,
-                "same image",
-                f"the same image is in two cases: this one and {names[0]}. Keep one",
-            )
+            text = f"the same image is in two cases: this one and {names[0]}. Keep one"
+            yield _error(name, "same image", text)
 
 
 def _contradictions(cases: Sequence[Inspection]) -> Iterable[Found]:
@@ -62,25 +67,21 @@ def _contradictions(cases: Sequence[Inspection]) -> Iterable[Found]:
     for case in cases:
         of_patient[case.patient].append(case)
     for mine in of_patient.values():
-        ages = [case.age_years for case in mine if case.age_years is not None]
-        # Single slices cut the kidneys anywhere.
-        volumes = [case.kidney_ml + case.tumour_ml for case in mine if case.size_z > 1]
-        if ages and max(ages) - min(ages) > AGE_YEARS:
-            yield mine[0].case, _one_patient(
-                f"are {min(ages):g} to {max(ages):g} years old"
+        for what in _differences(mine):
+            text = (
+                f"the cases of this patient {what}. Check that they are of one patient"
             )
-        if volumes and max(volumes) > KIDNEY_FACTOR * min(volumes):
-            yield mine[0].case, _one_patient(
-                f"have {min(volumes):.0f} to {max(volumes):.0f} ml of kidney and tumour"
-            )
+            yield _warning(mine[0].case, "one patient", text)
 
 
-def _one_patient(what: str) -> Finding:
-    return Finding(
-        Severity.WARNING,
-        "one patient",
-        f"the cases of this patient {what}. Check that they are of one patient",
-    )
+def _differences(mine: Sequence[Inspection]) -> Iterable[str]:
+    ages = [case.age_years for case in mine if case.age_years is not None]
+    if ages and max(ages) - min(ages) > AGE_YEARS:
+        yield f"are {min(ages):g} to {max(ages):g} years old"
+    # Single slices cut the kidneys anywhere.
+    volumes = [case.kidney_ml + case.tumour_ml for case in mine if case.size_z > 1]
+    if volumes and max(volumes) > KIDNEY_FACTOR * min(volumes):
+        yield f"have {min(volumes):.0f} to {max(volumes):.0f} ml of kidney and tumour"
 
 
 def _spacing_outliers(cases: Sequence[Inspection]) -> Iterable[Found]:
@@ -102,37 +103,33 @@ def _outliers(
     for case, log in zip(cases, logs, strict=True):
         inside = first - reach <= log <= third + reach
         if not inside and abs(log - median) > np.log(SPACING_FACTOR):
-            yield case.case, Finding(
-                Severity.WARNING,
-                "spacing",
+            text = (
                 f"the {what} is {spacing_mm(case):.3g} mm, the cohort's median "
-                f"{np.exp(median):.3g} mm. Check the header",
+                f"{np.exp(median):.3g} mm. Check the header"
             )
+            yield _warning(case.case, "spacing", text)
 
 
 def _too_few(cases: Sequence[Inspection], folds: int) -> Iterable[Found]:
     """Folds need patients, and patients with tumour."""
-    patients = {case.patient for case in cases}
-    with_tumour = {case.patient for case in cases if case.tumour_ml > 0}
-    if len(patients) < folds:
-        yield WHOLE, Finding(
-            Severity.ERROR,
-            "folds",
-            f"splits.folds is {folds}, but {len(patients)} patients can be used: every "
-            "fold needs one. Lower splits.folds or add patients",
+    patients = len({case.patient for case in cases})
+    with_tumour = len({case.patient for case in cases if case.tumour_ml > 0})
+    if patients < folds:
+        text = (
+            f"splits.folds is {folds}, patients that can be used are {patients}: every "
+            "fold needs one. Lower splits.folds or add patients"
         )
+        yield _error(WHOLE, "folds", text)
     if not with_tumour:
-        yield WHOLE, Finding(
-            Severity.WARNING,
-            "tumour",
+        text = (
             "no case has a tumour: the tables will have kidneys only. Check "
-            "cohort.labels.tumour if that is not meant",
+            "cohort.labels.tumour if that is not meant"
         )
-    elif len(with_tumour) < 2 * folds:
-        yield WHOLE, Finding(
-            Severity.WARNING,
-            "tumour",
-            f"{len(with_tumour)} patients have a tumour: fewer than two for each of "
-            f"the {folds} folds, so that a fold's tumour rows rest on one patient or "
-            "none. Lower splits.folds or add patients",
+        yield _warning(WHOLE, "tumour", text)
+    elif with_tumour < 2 * folds:
+        text = (
+            f"patients with tumour are {with_tumour}, splits.folds is {folds}: fewer "
+            "than two for each fold, whose tumour rows rest on one patient or none. "
+            "Lower splits.folds or add patients"
         )
+        yield _warning(WHOLE, "tumour", text)

@@ -78,8 +78,8 @@ COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Inspection))
 class KidneySlice:
     """The axial slice through the middle of the kidneys, shrunk.
 
-    ``image`` and ``label`` are (h, w): row 0 is anterior, x grows to the patient's left.
-    Kidneys left and right are united in ``label``.
+    ``image`` and ``label`` are (h, w): row 0 is anterior, x grows to the patient's
+    left. Kidneys left and right are united in ``label``.
     """
 
     image: NDArray
@@ -152,9 +152,7 @@ def inspect(case: Case) -> tuple[Inspection, KidneySlice]:
         intensity_p1=p1,
         intensity_p50=p50,
         intensity_p99=p99,
-        kidney_median=float(np.median(kidney_values))
-        if kidney_values.size
-        else None,
+        kidney_median=float(np.median(kidney_values)) if kidney_values.size else None,
         voxels_sha256=_voxels_sha256(image),
     )
     return inspection, KidneySlice.of(image, label, kidney)

@@ -1,4 +1,4 @@
-"""A pass over all cases of a cohort: in parallel, resumable, every problem told at once.
+"""A pass over all cases of a cohort: parallel, resumable, every problem told at once.
 
 What a case has left is finished when its sidecar ``{case}.json`` carries the hash of
 everything that it depends on; the sidecar is written last.
