@@ -67,7 +67,7 @@ def text_of(html) -> str:
 
 def test_cases_patients_and_findings_are_counted():
     assert content.extent(mixed()) == (
-        "4 cases",
+        "4 cases (1 of them unreadable)",
         "2 patients, 2 with tumour",
         "2 errors",
         "2 warnings",
@@ -93,7 +93,7 @@ def test_findings_stand_by_severity_the_worst_first_and_alike_ones_together():
 def test_the_verdict_says_what_to_do():
     fine = check_of({"a": inspection()})
     doubted = check_of({"a": inspection()}, a=(finding(WARNING),))
-    assert content.verdict(mixed()).startswith("There are errors: 3 of 4 cases can be")
+    assert content.verdict(mixed()).startswith("There are errors: 1 of 4 cases cannot")
     assert "Look at the warnings" in content.verdict(doubted)
     assert content.verdict(fine) == "There are no errors and no warnings."
 
@@ -131,7 +131,7 @@ def test_the_page_says_everything_and_what_it_cannot_say(config):
 def test_a_cohort_without_usable_case_has_a_page(config):
     check = check_of({"a": None, "b": None}, a=(finding(ERROR),), b=(finding(ERROR),))
     text = text_of(render(page_of(check, config, {})))
-    assert "0 of 2 cases can be read and used" in text
+    assert "2 of 2 cases cannot be used" in text
     assert "Slices through" not in text
 
 
@@ -173,7 +173,7 @@ def test_the_legend_has_cysts_where_the_cohort_has_them(config):
 def keep_slices(check, layout):
     label = np.zeros((9, 12), np.uint8)
     label[4:6, 7:10] = Label.KIDNEY
-    for case in check.usable:
+    for case in check.readable:
         middle = KidneySlice(np.zeros((9, 12), np.float32), label)
         middle.write(slice_path(layout.check, case.case))
 
