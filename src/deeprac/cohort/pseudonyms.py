@@ -113,14 +113,14 @@ class Pseudonyms:
         if not self.table.is_file():
             return []
         text = self.table.read_text(encoding="utf-8", errors="surrogateescape")
-        try:
-            rows = [Entry(**row) for row in csv.DictReader(io.StringIO(text))]
-        except TypeError as error:
-            columns = ", ".join(field.name for field in fields(Entry))
+        read = list(csv.DictReader(io.StringIO(text)))
+        columns = {field.name for field in fields(Entry)}
+        if any(set(row) != columns or None in row.values() for row in read):
             raise CohortError(
-                f"{self.table} is damaged: it needs the columns {columns}. Restore it "
-                "from a backup, or remove it: the key gives the same names again."
-            ) from error
+                f"{self.table} is damaged. Restore it from a backup, or remove it: the "
+                "key gives the same names again."
+            )
+        rows = [Entry(**row) for row in read]
         for row in rows:
             named = self.case(row.source_case), self.patient(row.source_patient)
             if named != (row.case, row.patient):
@@ -198,7 +198,7 @@ def _open_key(private: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     """Make a key; of processes that do so at once, the first one's counts."""
-    temporary = path.with_name(f".tmp-{os.getpid()}-{KEY}")
+    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{KEY}")
     _create_private(temporary, secrets.token_hex(_KEY_BYTES) + "\n")
     try:
         os.link(temporary, path)
