@@ -51,6 +51,10 @@ class NnunetRawReader:
             "names": {str(value): name for value, name in self._names.items()},
         }
 
+    def files(self, key: str) -> Mapping[str, Path]:
+        """Image and label."""
+        return dict(zip(("image", "label"), self._paths(key), strict=True))
+
     def read(self, key: str) -> SourceCase:
         """Read both files; complain about both when both are unreadable.
 
