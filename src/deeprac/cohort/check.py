@@ -41,7 +41,7 @@ class Check:
         inspections: every case by name in the source's order; None where it cannot be
             read or brought into the canonical frame.
         findings: by case; under ``WHOLE`` those about the cohort. All names are there.
-        where: says where the files of cases with errors are, or where that is written.
+        where: says where the files of the first cases with errors are.
     """
 
     inspections: Mapping[str, Inspection | None]
@@ -62,7 +62,8 @@ class Check:
             findings={name: found[name] for name in (WHOLE, *outcome.names)},
         )
         refused = check.refused
-        return replace(check, where=source.where(refused)) if refused else check
+        where = source.where(refused[:SHOWN_ERRORS]) if refused else ""
+        return replace(check, where=where)
 
     @property
     def readable(self) -> list[Inspection]:
