@@ -48,6 +48,9 @@ DEFAULT_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """``cohort.labels`` by ``cohort.format``, for the titles that it leaves out."""
 
+DEFAULT_NUMBERS: dict[str, int] = {"kidney": 1, "tumour": 2}
+"""``cohort.label_numbers`` where it is null."""
+
 
 def source_names(
     source_format: str, given: Mapping[str, Sequence[str] | None]
