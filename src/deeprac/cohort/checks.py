@@ -151,43 +151,6 @@ def label_problems(
     return []
 
 
-def intensity_problems(image: np.ndarray, intensity: str) -> list[str]:
-    """Values must be finite; with ``intensity`` "hu" they must look like CT.
-
-    CT shows air, or where the body fills the picture, at least fat. The rules are
-    coarse on purpose: they tell CT from MR, from windowed pictures and from unsigned
-    values, not good CT from bad.
-    """
-    low, high = float(image.min()), float(image.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return ["the image holds NaN or infinite values. Replace them by air"]
-    if low == high:
-        return [f"the image holds only the value {low:g}. Export it again"]
-    return _hounsfield_problems(image, low, high) if intensity == "hu" else []
-
-
-def _hounsfield_problems(image: np.ndarray, low: float, high: float) -> list[str]:
-    grey = "or set cohort.intensity to grey"
-    if low >= 0 and high <= 255:
-        return [
-            f"values run from {low:g} to {high:g}: a windowed picture, not HU. Give "
-            f"CT in HU, {grey}"
-        ]
-    air = float(np.mean(image < -500))
-    fat = float(np.mean((image > -150) & (image < -30)))
-    if air < 0.001 and (low >= 0 or fat < 0.01):
-        return [
-            f"values run from {low:g} to {high:g} without air or fat: MR, or CT "
-            f"without its rescale offset. Give CT in HU, {grey}"
-        ]
-    if high < 50:
-        return [
-            f"the largest value is {high:g}: no soft tissue or bone in HU. Give CT in "
-            f"HU, {grey}"
-        ]
-    return []
-
-
 def _short(numbers: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"
 
