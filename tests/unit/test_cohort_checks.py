@@ -1,5 +1,4 @@
 import gzip
-import re
 
 import numpy as np
 import pytest
@@ -8,10 +7,6 @@ from cohort_builders import ct_arrays, volume
 
 from deeprac.cohort import checks
 from deeprac.errors import CohortError
-from deeprac.labels import Label
-
-NAMES = {0: "background", 1: "kidney", 2: "tumour"}
-MAPPING = {0: Label.BACKGROUND, 1: Label.KIDNEY, 2: Label.TUMOUR}
 
 
 def written(tmp_path, array=None):
@@ -87,45 +82,3 @@ def test_slices_that_are_not_axial():
     image.SetDirection((1, 0, 0, 0, cos, -sin, 0, sin, cos))
     (problem,) = checks.geometry_problems(image)
     assert "not axial" in problem
-
-
-def test_labels_kidney_only_is_fine():
-    label = np.zeros((2, 3, 4), np.uint8)
-    label[0, 1, 2] = 1
-    assert checks.label_problems(label, NAMES, MAPPING) == []
-
-
-def test_whole_numbers_stored_as_floats_are_fine():
-    label = np.zeros((2, 3, 4))
-    label[0, 1, 2] = 1.0
-    assert checks.label_problems(label, NAMES, MAPPING) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (0.5, r"not whole numbers \(0, 0.5\)"),
-        (np.nan, "not whole numbers"),
-        (255, r"not mapped: 255 \(no name\); found 0, 255"),
-        (2, r"no kidney \(values found: 0, 2\)"),
-    ],
-)
-def test_bad_labels(value, message):
-    label = np.zeros((2, 3, 4), float)
-    label[0, 1, 2] = value
-    (problem,) = checks.label_problems(label, NAMES, MAPPING)
-    assert re.search(message, problem)
-
-
-def test_unmapped_name_is_listed():
-    label = np.array([[[0, 1, 3]]])
-    (problem,) = checks.label_problems(label, NAMES | {3: "cyst"}, MAPPING)
-    assert "3 (cyst)" in problem
-    assert "cohort.labels" in problem
-
-
-def test_a_single_slice_may_show_the_tumour_only():
-    label = np.zeros((1, 3, 4), np.uint8)
-    assert "no kidney" in checks.label_problems(label, NAMES, MAPPING)[0]
-    label[0, 1, 2] = 2
-    assert checks.label_problems(label, NAMES, MAPPING) == []

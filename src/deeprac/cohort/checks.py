@@ -7,11 +7,9 @@ cases can be told at once. What cannot be read at all raises ``CohortError``.
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.errors import CohortError
-from deeprac.labels import Label
 from deeprac.volumes import DAMAGED_GZIP, unpacked_bytes
 
 TOLERANCE_MM = 1e-3
@@ -113,48 +111,5 @@ def geometry_problems(canonical: sitk.Image) -> list[str]:
     return problems
 
 
-def label_problems(
-    label: np.ndarray, names: dict[int, str], mapping: dict[int, Label]
-) -> list[str]:
-    """Values of a label map must be whole numbers that the map knows, with kidney.
-
-    A case of a single slice may show tumour only.
-
-    Args:
-        label: the source's label map [z, y, x].
-        names: name of every value in the source.
-        mapping: ours by the source's value.
-    """
-    # By hashing: sorting every voxel of a large volume takes seconds.
-    values = np.sort(pd.unique(label.ravel()))
-    if not np.all(np.isfinite(values)) or np.any(values != np.round(values)):
-        return [
-            f"the label holds values that are not whole numbers ({_some(values)}). "
-            "Export it as a label map, not as probabilities"
-        ]
-    found = {int(value) for value in values}
-    unknown = sorted(found - set(mapping))
-    if unknown:
-        listed = ", ".join(f"{v} ({names.get(v, 'no name')})" for v in unknown)
-        return [
-            f"the label holds values that are not mapped: {listed}; found "
-            f"{_some(values)}. Add their names to cohort.labels, or correct the label"
-        ]
-    ours = {mapping[value] for value in found}
-    # A single slice may cut through the tumour beside the kidney; a volume shows both.
-    single_slice = label.shape[0] == 1
-    if Label.KIDNEY not in ours and not (single_slice and Label.TUMOUR in ours):
-        return [
-            f"the label has no kidney (values found: {_some(values)}). Correct the "
-            "label or leave the case out"
-        ]
-    return []
-
-
 def _short(numbers: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"
-
-
-def _some(values: np.ndarray, most: int = 8) -> str:
-    listed = ", ".join(f"{value:g}" for value in values[:most])
-    return listed + (", ..." if len(values) > most else "")
