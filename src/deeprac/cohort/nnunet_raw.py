@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from deeprac.cohort import checks, label_map
-from deeprac.cohort.findings import CaseError
+from deeprac.cohort import label_map
 from deeprac.cohort.reader import Segmentation, SourceCase, stamp
+from deeprac.cohort.volume_files import read_volumes
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 
@@ -57,16 +57,10 @@ class NnunetRawReader:
         Raises:
             CaseError: a file cannot be read.
         """
-        volumes, problems = [], []
-        for path in self._paths(key):
-            try:
-                volumes.append(checks.read_volume(path))
-            except CohortError as error:
-                problems.append(str(error).removesuffix("."))
-        if problems:
-            raise CaseError.of("file", *problems)
-        image, label = volumes
-        return SourceCase(image, (Segmentation(label, self._names),))
+        image, label = self._paths(key)
+        volumes, findings = read_volumes({"image": image, "label": label})
+        segmentation = Segmentation(volumes["label"], self._names)
+        return SourceCase(volumes["image"], (segmentation,), findings=findings)
 
     def _paths(self, key: str) -> tuple[Path, Path]:
         return (
