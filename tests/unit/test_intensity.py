@@ -255,7 +255,7 @@ def test_no_spread_of_positive_values_is_taken_for_an_offset(seed, top, power):
 
 
 def test_ct_cut_to_the_body_has_fat_instead_of_air():
-    values = np.concatenate([np.full(20, -95.0), np.arange(-20, 380, 5)])
+    values = np.concatenate([np.arange(-115, -75, 2.0), np.arange(-20, 380, 5)])
     assert "no air in the field of view" in doubted(values.reshape(1, 10, 10))
 
 

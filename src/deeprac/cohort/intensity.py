@@ -239,9 +239,10 @@ def _doubts(histogram: Histogram) -> list[str]:
 def _cut_off(histogram: Histogram, end: int, *, inwards: int) -> bool:
     """Whether voxels pile up at an end of values that would have gone on.
 
-    At least a hundredth of the voxels, ten times as many as the values beside it have.
+    At least a hundredth of the voxels, ten times as many as the 100 values beside it
+    have on average; where those are empty, nothing went on.
     """
-    first, last = sorted((end + inwards, end + 21 * inwards))
-    beside = histogram.number(first, last) / 20
+    first, last = sorted((end + inwards, end + 101 * inwards))
+    beside = histogram.number(first, last) / 100
     pile = histogram.number(end, end + 1)
     return beside > 0 and pile >= max(10 * beside, 0.01 * histogram.voxels)
