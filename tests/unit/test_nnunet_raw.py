@@ -48,7 +48,7 @@ def test_labels_are_mapped_by_name(tmp_path):
 
 
 def test_kidney_must_be_among_the_names():
-    with pytest.raises(CohortError, match=r"has background \(0\), Niere \(1\)"):
+    with pytest.raises(CohortError, match=r"has 0 \(background\), 1 \(Niere\)"):
         map_labels({0: "background", 1: "Niere"}, WANTED)
 
 
