@@ -7,6 +7,7 @@ another.
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,7 @@ class Config:
             *self._unknown_names(),
             *self._impossible_folds(),
             *self._misfits(),
+            *self._exposed(),
         ]
         if errors:
             raise ConfigError(_listed(errors))
@@ -199,6 +201,18 @@ class Config:
                     f"{nearest_fit(size, self.network.min_feature_map)} pixels"
                 )
         return list(errors.values())
+
+    def _exposed(self) -> list[str]:
+        """Results are shared, so what is private must not lie among them."""
+        if self.cohort.format == "phantom" or not self.cohort.pseudonyms:
+            return []
+        private, results = map(os.path.abspath, (self.cohort.private, self.results))
+        if os.path.commonpath([private, results]) != results:
+            return []
+        return [
+            f"cohort.private is {self.cohort.private}: in the folder of the results, "
+            "with which it would be shared. Choose a folder outside"
+        ]
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.

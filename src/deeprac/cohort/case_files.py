@@ -109,6 +109,15 @@ class FileReader:
             "age_years": case.patient.age_years,
         }
 
+    def files(self, key: str) -> Mapping[str, Path]:
+        """Image and label; a label of several files has numbers from the second on."""
+        case = self._cases[key]
+        numbered = enumerate(case.label.paths, start=1)
+        return {"image": case.image} | {
+            f"label_{number}" if number > 1 else "label": path
+            for number, path in numbered
+        }
+
     def read(self, key: str) -> SourceCase:
         """Read all files; complain about all that are unreadable.
 
