@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import frame, intensity, label_map
+from deeprac.cohort import frame, intensity, label_map, label_volumes
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.confidential import confidential, names_of_files, without_names
 from deeprac.cohort.findings import Finding, refuse_errors
@@ -141,6 +141,9 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     findings += found
     numbers, found = label_map.merge(layers, config.labels)
     findings = list(refuse_errors(findings + found))
+    findings += label_volumes.volume_findings(
+        numbers, image.GetSpacing(), config.labels
+    )
     return Case(
         name=name,
         patient=patient,
