@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from cohort_builders import cohort_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,22 @@ def test_cysts_of_kits_are_kidney_kept_or_ignored(given_names, expected, dtype):
     numbers = layer(np.array([1, 2, 3, 0], dtype))
     found, findings = merged((numbers, KITS), wanted=source_names("kits", given_names))
     assert (found[:4], findings) == (expected, [])
+
+
+def test_cysts_of_a_real_case(shared_data):
+    path = shared_data / "kits_masks" / "kits23" / "case_00021" / "segmentation.nii.gz"
+    image = sitk.ReadImage(str(path))
+    numbers = sitk.GetArrayFromImage(image)
+    # Counted with nibabel: kidney 96548, tumour 7837, cyst 3563.
+    expected = {
+        (): [96548 + 3563, 7837, 0],
+        ("cyst",): [96548, 7837, 3563],
+    }
+    for kept, counts in expected.items():
+        wanted = source_names("kits", {"cyst": list(kept)})
+        ours, findings = merge([(numbers, KITS)], wanted)
+        assert np.bincount(ours.ravel(), minlength=4)[1:].tolist() == counts
+        assert findings == volume_findings(ours, image.GetSpacing(), wanted) == []
 
 
 def test_kidneys_are_merged_or_kept_apart():
