@@ -50,6 +50,9 @@ DEFAULT_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """``cohort.labels`` by ``cohort.format``, for the titles that it leaves out."""
 
+DEFAULT_NUMBERS: dict[str, int] = {"kidney": 1, "tumour": 2}
+"""``cohort.label_numbers`` where it is null."""
+
 
 def plain_name(name: str) -> str:
     """A label's name as it is compared: without case, with ``_`` and ``-`` as spaces.

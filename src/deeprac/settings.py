@@ -55,6 +55,8 @@ class CohortConfig:
     format: str
     path: Path | None
     patients: Path | None
+    annotation: str | int
+    label_numbers: dict[str, int]
     labels: dict[str, tuple[str, ...]]
     pseudonyms: bool
     private: Path
@@ -72,6 +74,11 @@ class CohortConfig:
             raise ConfigError(
                 f"cohort.path is missing: format {self.format!r} reads a folder. "
                 "Set cohort.path to it."
+            )
+        if len(set(self.label_numbers.values())) < len(self.label_numbers):
+            raise ConfigError(
+                f"cohort.label_numbers is {self.label_numbers}: two names have one "
+                "number. Give each number one name."
             )
         titles: dict[str, str] = {}
         for title, names in self.labels.items():

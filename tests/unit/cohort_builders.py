@@ -19,6 +19,8 @@ def cohort_config(**changes) -> CohortConfig:
         "format": "phantom",
         "path": None,
         "patients": None,
+        "annotation": "majority",
+        "label_numbers": {"kidney": 1, "tumour": 2},
         "labels": source_names("nnunet_raw", {}),
         "pseudonyms": False,
         "private": Path("private"),

@@ -47,6 +47,27 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
     return read_nifti(path) if name.endswith(NIFTI) else _read_other(path)
 
 
+def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
+    """Read a volume with several numbers per voxel, such as overlapping segments.
+
+    Args:
+        path: a file whose name ends as one of ``OTHERS``.
+
+    Returns:
+        One volume per number, as ``read_volume`` returns it, and what was found.
+
+    Raises:
+        CaseError: it cannot be used; everything that was found.
+    """
+    _check_bytes(path)
+    volume, findings = _read_other(path, layers=True)
+    if not volume.GetPixelIDTypeAsString().startswith("vector"):
+        return [volume], findings
+    count = volume.GetNumberOfComponentsPerPixel()
+    layers = (sitk.VectorIndexSelectionCast(volume, i) for i in range(count))
+    return [_compact(layer) for layer in layers], findings
+
+
 def read_volumes(
     paths: Mapping[str, Path],
 ) -> tuple[dict[str, sitk.Image], tuple[Finding, ...]]:
@@ -86,14 +107,16 @@ def _check_bytes(path: Path) -> None:
         )
 
 
-def _read_other(path: Path) -> tuple[sitk.Image, list[Finding]]:
+def _read_other(
+    path: Path, *, layers: bool = False
+) -> tuple[sitk.Image, list[Finding]]:
     """Read what SimpleITK reads, once its header has been checked."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
         _, findings = three_dimensions(reader.GetSize())
-        if reader.GetNumberOfComponents() != 1:
+        if reader.GetNumberOfComponents() != 1 and not layers:
             problem = (
                 f"it has {reader.GetNumberOfComponents()} values per voxel, not one. "
                 "Store one channel"
