@@ -186,7 +186,7 @@ def test_a_volume_needs_kidney():
         "label or leave the case out"
     )
     (problem,) = problems((layer([0]), {1: "kidney"}), (layer([0]), {1: "tumour"}))
-    assert "found 0 (background); 0 (background). Name" in problem
+    assert "found 0 (background). Name" in problem
 
 
 def test_one_side_is_kidney_enough():
@@ -259,9 +259,26 @@ def test_what_is_ignored_takes_nothing_away():
     assert merged(kidney, spleen, wanted=wanted) == ([1, 1, 0, 0, 0, 0], [])
 
 
-def test_all_problems_of_all_layers_are_told():
+def test_unknown_names_of_all_layers_are_told_once():
+    segments = [
+        (layer([0, 1]), {1: name}) for name in ("kidney", "liver", "spleen", "liver")
+    ]
+    (problem,) = problems(*segments)
+    assert "not mapped: 1 (liver), 1 (spleen); found 0 (background)," in problem
+    assert problem.count("liver") == 2
+
+
+def test_fractions_in_several_layers_are_all_told():
+    assert len(problems(*[(layer([0.5]), {1: "kidney"})] * 2)) == 2
     found = problems((layer([0.5]), {1: "kidney"}), (layer([4]), {1: "tumour"}))
-    assert len(found) == 2
+    assert "not whole numbers" in found[0]
+    assert "not mapped: 4 (no name)" in found[1]
+
+
+def test_segments_of_different_sizes():
+    other = layer([1], shape=(3, 3, 4))
+    (problem,) = problems((layer([1]), {1: "kidney"}), (other, {1: "tumour"}))
+    assert "segments have (2, 3, 4) and (3, 3, 4) voxels" in problem
 
 
 def volumes(kidney_ml, tumour_ml, shape=(4, 10, 10)):
