@@ -96,8 +96,8 @@ class Check:
             f"{len(self.refused)} of {len(self.inspections)} cases cannot be used; "
             "correct what is listed and run the same command again:\n"
             + "\n".join([*listed[:SHOWN_ERRORS], *rest])
-            + f"\nAll findings, with pictures: {page}"
             + (self.where and f"\n{self.where}")
+            + f"\nAll findings, with pictures: {page}"
         )
 
 
