@@ -97,6 +97,7 @@ class Config:
             *self._impossible_folds(),
             *self._misfits(),
             *self._exposed(),
+            *self._mirrored_sides(),
         ]
         if errors:
             raise ConfigError(_listed(errors))
@@ -213,6 +214,16 @@ class Config:
             f"cohort.private is {self.cohort.private}: in the folder of the results, "
             "with which it would be shared. Choose a folder outside"
         ]
+
+    def _mirrored_sides(self) -> list[str]:
+        """A mirrored patient has the left kidney on the right."""
+        if self.inference.mirroring and self.cohort.kept_labels.sides:
+            return [
+                "inference.mirroring is true, but cohort.labels keeps kidney_left and "
+                "kidney_right apart, which a mirrored slice contradicts. Set it to "
+                "false, or give the names of both kidneys to cohort.labels.kidney"
+            ]
+        return []
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.
