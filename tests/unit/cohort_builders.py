@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.config import CohortConfig, FetchConfig, PhantomConfig
 from deeprac.labels import source_names
 
 SPACING_MM = (0.8, 0.8, 3.0)
@@ -24,6 +24,7 @@ def cohort_config(**changes) -> CohortConfig:
         "intensity": "hu",
         "air": -1000.0,
         "phantom": phantom_config(),
+        "fetch": fetch_config(),
     }
     return CohortConfig(**(settings | changes))
 
@@ -37,6 +38,17 @@ def phantom_config(**changes) -> PhantomConfig:
         "seed": 5,
     }
     return PhantomConfig(**(settings | changes))
+
+
+def fetch_config(**changes) -> FetchConfig:
+    settings = {
+        "source": "none",
+        "licence": None,
+        "mirror": None,
+        "parallel": 4,
+        "cases": None,
+    }
+    return FetchConfig(**(settings | changes))
 
 
 def volume(array: np.ndarray, spacing_mm=SPACING_MM) -> sitk.Image:
