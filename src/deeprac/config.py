@@ -97,6 +97,7 @@ class Config:
             *self._unknown_names(),
             *self._impossible_folds(),
             *self._misfits(),
+            *self._mirrored_sides(),
         ]
         if errors:
             raise ConfigError(_listed(errors))
@@ -201,6 +202,16 @@ class Config:
                     f"{nearest_fit(size, self.network.min_feature_map)} pixels"
                 )
         return list(errors.values())
+
+    def _mirrored_sides(self) -> list[str]:
+        """A mirrored patient has the left kidney on the right."""
+        if self.inference.mirroring and self.cohort.kept_labels.sides:
+            return [
+                "inference.mirroring is true, but cohort.labels keeps kidney_left and "
+                "kidney_right apart, which a mirrored slice contradicts. Set it to "
+                "false, or give the names of both kidneys to cohort.labels.kidney"
+            ]
+        return []
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprac.errors import ConfigError
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels
 
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
@@ -105,6 +106,16 @@ class CohortConfig:
                 "cohort.labels names either kidney, or kidney_left and kidney_right. "
                 "Give names to the one or to the other two, and [] to the rest."
             )
+        if self.format == "phantom" and self.kept_labels != KIDNEY_AND_TUMOUR:
+            raise ConfigError(
+                "cohort.labels asks for cysts or for kidneys left and right: a phantom "
+                "has neither. Leave these names out."
+            )
+
+    @property
+    def kept_labels(self) -> CohortLabels:
+        """The labels of the cohort's label maps."""
+        return CohortLabels.named(self.labels)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from deeprac.cohort.inspection import Inspection
 from deeprac.config import CohortConfig, FetchConfig, PhantomConfig
 from deeprac.labels import source_names
 
@@ -87,3 +88,21 @@ def write_raw(folder: Path, cases: dict[str, tuple], *, labels=None) -> CohortCo
         if label is not None:
             sitk.WriteImage(label, str(folder / f"labelsTr/{name}.nii.gz"))
     return cohort_config(format="nnunet_raw", path=folder)
+
+
+def inspection(name: str = "a", **changes) -> Inspection:
+    """A case in numbers; every case is of another patient and has another image."""
+    numbers = {
+        "case": name,
+        "patient": f"patient of {name}",
+        **{"size_x": 12, "size_y": 9, "size_z": 5},
+        **{"spacing_x_mm": 0.8, "spacing_y_mm": 0.8, "spacing_z_mm": 3.0},
+        "orientation": "LPS",
+        "age_years": 4.5,
+        "side": "left",
+        **{"kidney_ml": 110.0, "tumour_ml": 40.0, "cyst_ml": 0.0},
+        **{"intensity_p1": -1000.0, "intensity_p50": 20.0, "intensity_p99": 300.0},
+        "kidney_median": 150.0,
+        "voxels_sha256": f"hash of {name}",
+    }
+    return Inspection(**(numbers | changes))
