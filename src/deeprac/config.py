@@ -24,6 +24,7 @@ from deeprac.settings import (
     CohortConfig,
     Comparison,
     Experiment,
+    FetchConfig,
     FiguresConfig,
     InferenceConfig,
     LocaliserConfig,
@@ -46,6 +47,7 @@ __all__ = [
     "Comparison",
     "Config",
     "Experiment",
+    "FetchConfig",
     "FiguresConfig",
     "InferenceConfig",
     "LocaliserConfig",
@@ -377,6 +379,7 @@ def _build(resolved: dict[str, Any]) -> Config:
 
     cohort = dict(resolved["cohort"])
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
+    cohort["fetch"] = make(FetchConfig, cohort["fetch"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
     cohort["labels"] = _frozen(cohort["labels"])
     statistics = dict(resolved["statistics"])

@@ -48,6 +48,24 @@ class PhantomConfig:
 
 
 @dataclass(frozen=True)
+class FetchConfig:
+    """Where ``deeprac cohort fetch`` gets a public cohort, and how much of it."""
+
+    source: str
+    licence: str | None
+    mirror: str | None
+    parallel: int
+    cases: int | tuple[str, ...] | None
+
+    def __post_init__(self) -> None:
+        if self.mirror and not self.mirror.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"cohort.fetch.mirror is {self.mirror!r}: it must begin with http:// "
+                "or https://. Files on a disk need no fetching: set cohort.path."
+            )
+
+
+@dataclass(frozen=True)
 class CohortConfig:
     """Where the cases come from and what their values and labels mean."""
 
@@ -63,6 +81,7 @@ class CohortConfig:
     intensity: str
     air: float
     phantom: PhantomConfig
+    fetch: FetchConfig
 
     def __post_init__(self) -> None:
         if self.name == "released":

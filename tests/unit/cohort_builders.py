@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from deeprac.cohort.inspection import Inspection
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.config import CohortConfig, FetchConfig, PhantomConfig
 from deeprac.labels import source_names
 
 SPACING_MM = (0.8, 0.8, 3.0)
@@ -28,6 +28,7 @@ def cohort_config(**changes) -> CohortConfig:
         "intensity": "hu",
         "air": -1000.0,
         "phantom": phantom_config(),
+        "fetch": fetch_config(),
     }
     return CohortConfig(**(settings | changes))
 
@@ -41,6 +42,17 @@ def phantom_config(**changes) -> PhantomConfig:
         "seed": 5,
     }
     return PhantomConfig(**(settings | changes))
+
+
+def fetch_config(**changes) -> FetchConfig:
+    settings = {
+        "source": "none",
+        "licence": None,
+        "mirror": None,
+        "parallel": 4,
+        "cases": None,
+    }
+    return FetchConfig(**(settings | changes))
 
 
 def volume(array: np.ndarray, spacing_mm=SPACING_MM) -> sitk.Image:
