@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.config import CohortConfig, PhantomConfig, SeriesConfig
 from deeprac.labels import source_names
 
 SPACING_MM = (0.8, 0.8, 3.0)
@@ -23,9 +23,20 @@ def cohort_config(**changes) -> CohortConfig:
         "private": Path("private"),
         "intensity": "hu",
         "air": -1000.0,
+        "series": series_config(),
         "phantom": phantom_config(),
     }
     return CohortConfig(**(settings | changes))
+
+
+def series_config(**changes) -> SeriesConfig:
+    settings = {
+        "slice_spacing_mm": (0.3, 8.0),
+        "prefer": "thinnest",
+        "description": None,
+        "segmentations": "one",
+    }
+    return SeriesConfig(**(settings | changes))
 
 
 def phantom_config(**changes) -> PhantomConfig:
