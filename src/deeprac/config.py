@@ -35,6 +35,7 @@ from deeprac.settings import (
     ReleasedConfig,
     ReportConfig,
     RunConfig,
+    SeriesConfig,
     SplitsConfig,
     StatisticsConfig,
     StressConfig,
@@ -58,6 +59,7 @@ __all__ = [
     "ReleasedConfig",
     "ReportConfig",
     "RunConfig",
+    "SeriesConfig",
     "SplitsConfig",
     "StatisticsConfig",
     "StressConfig",
@@ -380,6 +382,7 @@ def _build(resolved: dict[str, Any]) -> Config:
     cohort = dict(resolved["cohort"])
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
     cohort["fetch"] = make(FetchConfig, cohort["fetch"])
+    cohort["series"] = make(SeriesConfig, cohort["series"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
     cohort["labels"] = _frozen(cohort["labels"])
     statistics = dict(resolved["statistics"])
