@@ -19,6 +19,6 @@ rule cohort:
         runtime=720,
     params:
         config=CONFIG_FILE,
-        cohort=CONFIG["cohort"],
+        cohort=section("cohort", "fetch"),
     shell:
         "python -m deeprac cohort --config {params.config} --workers {threads} 2>&1 | tee {log}"

@@ -13,9 +13,10 @@ REAL = ("ircad_01", "ircad_07", "totalseg_example")
 
 def refused(values, intensity="hu"):
     """The one reason for which values are refused; they come back as they were."""
-    same, (finding,) = plausible(values, intensity)
+    same, (*repairs, finding) = plausible(values, intensity)
     assert same is values
     assert finding.severity is Severity.ERROR
+    assert {repair.severity for repair in repairs} <= {Severity.REPAIRED}
     return finding.message
 
 
@@ -239,6 +240,11 @@ def test_the_pieces_of_a_phantom_are_plausible():
         (lambda ct: np.full_like(ct, -1000), "only the value -1000. Export"),
         (lambda ct: np.where(ct > 40, np.nan, ct), "NaN or infinite values. Replace"),
         (lambda ct: np.where(ct > 40, -np.inf, ct), "NaN or infinite"),
+        (lambda ct: ct.astype(np.uint16), "largest value is 65535, beyond the scale"),
+        (
+            lambda ct: np.where(np.arange(64) < 3, 63536, ct.astype(int) + 1024),
+            "largest value is 62512, beyond the scale",
+        ),
         (lambda ct: ct.clip(max=40), "largest value is 40: no soft tissue"),
         (lambda ct: ct.clip(-90, 3000) + 90, "without air or fat: MR, or CT"),
     ],
