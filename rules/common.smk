@@ -90,8 +90,8 @@ def cohort_source(_):
     if cohort["path"] is None:
         return []
     lists = {"nnunet_raw": "dataset.json", "msd": "dataset.json"}
-    source = [cohort["path"], *filter(None, [lists.get(cohort["format"])])]
-    return ["/".join(source), *filter(None, [cohort["patients"]])]
+    source = Path(cohort["path"], lists.get(cohort["format"], ""))
+    return [str(source), *filter(None, [cohort["patients"]])]
 
 
 def matrix_settings(wildcards):
