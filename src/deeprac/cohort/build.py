@@ -15,12 +15,12 @@ from deeprac import files
 from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
 from deeprac.cohort.check import CHECK, PAGE, Check, write_tables
 from deeprac.cohort.formats import open_source
-from deeprac.cohort.inspection import Inspect, Inspected, inspection_settings
+from deeprac.cohort.inspection import Inspect, Inspected
 from deeprac.cohort.passes import (
+    json_sha256,
     read_sidecar,
     remove_leftovers,
     run_pass,
-    settings_sha256,
     write_sidecar,
 )
 from deeprac.cohort.pseudonyms import is_pseudonym
@@ -103,10 +103,10 @@ class Convert:
     folder: Path
     inspect: Inspect
 
-    def finished(self, source: Source, name: str) -> Converted | None:
+    def finished(self, name: str, settings: str) -> Converted | None:
         """A case that is already there, made with the same settings."""
-        done = read_sidecar(_sidecar(self.folder, name), _settings(source, name))
-        inspected = self.inspect.finished(source, name)
+        done = read_sidecar(_sidecar(self.folder, name), _with_columns(settings))
+        inspected = self.inspect.finished(name, settings)
         if done is None or inspected is None:
             return None
         row = CaseRow(**done["row"])
@@ -114,14 +114,13 @@ class Convert:
             return None
         return Converted(row, inspected)
 
-    def make(self, source: Source, name: str) -> Converted:
+    def make(self, source: Source, name: str, settings: str) -> Converted:
         """Load, write and inspect one case."""
-        settings = _settings(source, name)
-        of_inspection = inspection_settings(source, name)
         case = source.load(name)
         row = write_case(case, self.folder)
-        inspected = self.inspect.keep(case, of_inspection)
-        write_sidecar(_sidecar(self.folder, name), settings, {"row": asdict(row)})
+        inspected = self.inspect.keep(case, settings)
+        sidecar = _sidecar(self.folder, name)
+        write_sidecar(sidecar, _with_columns(settings), {"row": asdict(row)})
         return Converted(row, inspected)
 
 
@@ -153,5 +152,6 @@ def _sidecar(folder: Path, name: str) -> Path:
     return folder / ".done" / f"{name}.json"
 
 
-def _settings(source: Source, name: str) -> str:
-    return settings_sha256(source, name, COLUMNS)
+def _with_columns(settings: str) -> str:
+    """Hash of everything that a written case and its row depend on."""
+    return json_sha256([settings, COLUMNS])

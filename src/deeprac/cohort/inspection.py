@@ -18,7 +18,7 @@ from deeprac import files
 from deeprac.cohort.case import Case, Source
 from deeprac.cohort.findings import Finding
 from deeprac.cohort.frame import FRAME
-from deeprac.cohort.passes import read_sidecar, settings_sha256, write_sidecar
+from deeprac.cohort.passes import json_sha256, read_sidecar, write_sidecar
 from deeprac.labels import CYST, Label
 
 VERSION = 1
@@ -198,17 +198,16 @@ class Inspect:
 
     folder: Path
 
-    def finished(self, source: Source, name: str) -> Inspected | None:
+    def finished(self, name: str, settings: str) -> Inspected | None:
         """The inspection of an earlier pass with the same settings."""
-        done = read_sidecar(self._sidecar(name), inspection_settings(source, name))
+        done = read_sidecar(self._sidecar(name), _with_version(settings))
         if done is None or not slice_path(self.folder, name).is_file():
             return None
         found = tuple(Finding.of(stored) for stored in done["findings"])
         return Inspected(Inspection(**done["inspection"]), found)
 
-    def make(self, source: Source, name: str) -> Inspected:
+    def make(self, source: Source, name: str, settings: str) -> Inspected:
         """Load and inspect a case."""
-        settings = inspection_settings(source, name)
         return self.keep(source.load(name), settings)
 
     def keep(self, case: Case, settings: str) -> Inspected:
@@ -219,7 +218,7 @@ class Inspect:
             "inspection": asdict(inspection),
             "findings": [asdict(finding) for finding in case.findings],
         }
-        write_sidecar(self._sidecar(case.name), settings, content)
+        write_sidecar(self._sidecar(case.name), _with_version(settings), content)
         return Inspected(inspection, case.findings)
 
     def _sidecar(self, name: str) -> Path:
@@ -238,6 +237,6 @@ def remove_strangers(folder: Path, names: Collection[str]) -> None:
             path.unlink()
 
 
-def inspection_settings(source: Source, name: str) -> str:
+def _with_version(settings: str) -> str:
     """Hash of everything that the inspection of a case depends on."""
-    return settings_sha256(source, name, [*COLUMNS, f"version {VERSION}"])
+    return json_sha256([settings, COLUMNS, VERSION])

@@ -7,7 +7,7 @@ everything that it depends on; the sidecar is written last.
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,11 +27,16 @@ T = TypeVar("T")
 class Task(Protocol[T]):
     """What is done with every case; workers receive a copy of it."""
 
-    def finished(self, source: Source, name: str) -> T | None:
+    def finished(self, name: str, settings: str) -> T | None:
         """What an earlier pass with the same settings left of a case."""
 
-    def make(self, source: Source, name: str) -> T:
+    def make(self, source: Source, name: str, settings: str) -> T:
         """Load a case, do the work and leave a sidecar.
+
+        Args:
+            source: where it comes from.
+            name: of the case.
+            settings: hash of everything that the case depends on.
 
         Raises:
             CohortError: the case cannot be used.
@@ -63,11 +68,12 @@ def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outc
         title: of the progress bar.
     """
     names = source.names()
+    settings = {name: json_sha256(source.settings(name)) for name in names}
     made: dict[str, T] = {}
     for name in names:
-        if (kept := task.finished(source, name)) is not None:
+        if (kept := task.finished(name, settings[name])) is not None:
             made[name] = kept
-    todo = [name for name in names if name not in made]
+    todo = {name: settings[name] for name in names if name not in made}
     failed = {}
     doing = _do_all(source, task, todo, workers)
     for name, result, findings in tqdm(doing, total=len(todo), desc=title):
@@ -88,15 +94,15 @@ Done = tuple[str, T | None, tuple[Finding, ...]]
 
 
 def _do_all(
-    source: Source, task: Task[T], names: Sequence[str], workers: int
+    source: Source, task: Task[T], todo: Mapping[str, str], workers: int
 ) -> Iterator[Done[T]]:
-    """Do cases, as they become ready."""
-    if workers <= 1 or len(names) <= 1:
-        for name in names:
-            yield _do(source, task, name)
+    """Do cases, named with the hash of their settings, as they become ready."""
+    if workers <= 1 or len(todo) <= 1:
+        for case in todo.items():
+            yield _do(source, task, *case)
         return
-    with _pool(min(workers, len(names)), source, task) as pool:
-        futures = [pool.submit(_do_in_worker, name) for name in names]
+    with _pool(min(workers, len(todo)), source, task) as pool:
+        futures = [pool.submit(_do_in_worker, *case) for case in todo.items()]
         for future in as_completed(futures):
             yield future.result()
 
@@ -125,14 +131,14 @@ def _give(*given: Any) -> None:
     _GIVEN.extend(given)
 
 
-def _do_in_worker(name: str) -> Done[T]:
-    return _do(*_GIVEN, name)
+def _do_in_worker(name: str, settings: str) -> Done[T]:
+    return _do(*_GIVEN, name, settings)
 
 
-def _do(source: Source, task: Task[T], name: str) -> Done[T]:
+def _do(source: Source, task: Task[T], name: str, settings: str) -> Done[T]:
     """Do one case; a case that cannot be used is told, not raised."""
     try:
-        return name, task.make(source, name), ()
+        return name, task.make(source, name, settings), ()
     except CaseError as error:
         return name, None, error.findings
     except CohortError as error:
@@ -145,10 +151,9 @@ def remove_leftovers(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def settings_sha256(source: Source, name: str, columns: Sequence[str]) -> str:
-    """Hash of everything that a case, and what is kept of it, depends on."""
-    depends_on = {"columns": columns, "settings": source.settings(name)}
-    text = json.dumps(depends_on, sort_keys=True)
+def json_sha256(content: Any) -> str:
+    """Hash of JSON values, whatever the order of keys."""
+    text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
