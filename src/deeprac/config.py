@@ -18,7 +18,7 @@ import yaml
 from deeprac import schema
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
-from deeprac.labels import source_names
+from deeprac.labels import DEFAULT_NUMBERS, source_names
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
@@ -294,6 +294,7 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     cohort = resolved["cohort"]
     names = source_names(cohort["format"], cohort["labels"])
     cohort["labels"] = {title: list(names[title]) for title in names}
+    cohort["label_numbers"] = cohort["label_numbers"] or dict(DEFAULT_NUMBERS)
     run = resolved["run"]
     if run["experiments"] == "all":
         run["experiments"] = experiments

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprac.errors import ConfigError
-from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, plain_name
 
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
@@ -55,6 +55,8 @@ class CohortConfig:
     format: str
     path: Path | None
     patients: Path | None
+    annotation: str | int
+    label_numbers: dict[str, int]
     labels: dict[str, tuple[str, ...]]
     pseudonyms: bool
     private: Path
@@ -73,14 +75,20 @@ class CohortConfig:
                 f"cohort.path is missing: format {self.format!r} reads a folder. "
                 "Set cohort.path to it."
             )
-        listed = [name for names in self.labels.values() for name in names]
-        twice = sorted({name for name in listed if listed.count(name) > 1})
-        if twice:
-            titles = [t for t, names in self.labels.items() if twice[0] in names]
+        if len(set(self.label_numbers.values())) < len(self.label_numbers):
             raise ConfigError(
-                f"cohort.labels: {twice[0]!r} is named under {' and '.join(titles)}. "
-                "Name it once."
+                f"cohort.label_numbers is {self.label_numbers}: two names have one "
+                "number. Give each number one name."
             )
+        titles: dict[str, str] = {}
+        for title, names in self.labels.items():
+            for name in names:
+                first = titles.setdefault(plain_name(name), title)
+                if first != title:
+                    raise ConfigError(
+                        f"cohort.labels: {name!r} is named under {first} and {title} "
+                        "(case, _ and - make no difference). Name it once."
+                    )
         sides = {bool(self.labels.get(f"kidney_{side}")) for side in ("left", "right")}
         if sides != {not self.labels.get("kidney")}:
             raise ConfigError(
