@@ -24,6 +24,7 @@ from deeprac.settings import (
     CohortConfig,
     Comparison,
     Experiment,
+    FetchConfig,
     FiguresConfig,
     InferenceConfig,
     LocaliserConfig,
@@ -34,6 +35,7 @@ from deeprac.settings import (
     ReleasedConfig,
     ReportConfig,
     RunConfig,
+    SeriesConfig,
     SplitsConfig,
     StatisticsConfig,
     StressConfig,
@@ -46,6 +48,7 @@ __all__ = [
     "Comparison",
     "Config",
     "Experiment",
+    "FetchConfig",
     "FiguresConfig",
     "InferenceConfig",
     "LocaliserConfig",
@@ -56,6 +59,7 @@ __all__ = [
     "ReleasedConfig",
     "ReportConfig",
     "RunConfig",
+    "SeriesConfig",
     "SplitsConfig",
     "StatisticsConfig",
     "StressConfig",
@@ -377,6 +381,8 @@ def _build(resolved: dict[str, Any]) -> Config:
 
     cohort = dict(resolved["cohort"])
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
+    cohort["fetch"] = make(FetchConfig, cohort["fetch"])
+    cohort["series"] = make(SeriesConfig, cohort["series"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
     cohort["labels"] = _frozen(cohort["labels"])
     statistics = dict(resolved["statistics"])

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from deeprac.cohort.inspection import Inspection
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.config import CohortConfig, FetchConfig, PhantomConfig, SeriesConfig
 from deeprac.labels import source_names
 
 SPACING_MM = (0.8, 0.8, 3.0)
@@ -27,9 +27,21 @@ def cohort_config(**changes) -> CohortConfig:
         "private": Path("private"),
         "intensity": "hu",
         "air": -1000.0,
+        "series": series_config(),
         "phantom": phantom_config(),
+        "fetch": fetch_config(),
     }
     return CohortConfig(**(settings | changes))
+
+
+def series_config(**changes) -> SeriesConfig:
+    settings = {
+        "slice_spacing_mm": (0.3, 8.0),
+        "prefer": "thinnest",
+        "description": None,
+        "segmentations": "one",
+    }
+    return SeriesConfig(**(settings | changes))
 
 
 def phantom_config(**changes) -> PhantomConfig:
@@ -41,6 +53,17 @@ def phantom_config(**changes) -> PhantomConfig:
         "seed": 5,
     }
     return PhantomConfig(**(settings | changes))
+
+
+def fetch_config(**changes) -> FetchConfig:
+    settings = {
+        "source": "none",
+        "licence": None,
+        "mirror": None,
+        "parallel": 4,
+        "cases": None,
+    }
+    return FetchConfig(**(settings | changes))
 
 
 def volume(array: np.ndarray, spacing_mm=SPACING_MM) -> sitk.Image:

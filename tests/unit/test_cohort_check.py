@@ -47,7 +47,7 @@ def finding(severity, message="m"):
 
 def test_a_check_writes_tables_and_what_it_keeps_but_no_volumes(tmp_path):
     check = check_cohort(raw(tmp_path / "raw"), tmp_path / "check", folds=2)
-    assert [case.case for case in check.usable] == ["a", "b", "c"]
+    assert [case.case for case in check.readable] == ["a", "b", "c"]
     assert {str(path) for path in stamps(tmp_path / "check")} == {
         f".done/{name}.{ending}" for name in "abc" for ending in ("json", "npz")
     }
@@ -108,7 +108,7 @@ def test_an_error_of_the_whole_cohort_stops_the_conversion(tmp_path):
 def test_a_case_that_cannot_be_used_has_a_row_and_its_findings(tmp_path):
     config = raw(tmp_path / "raw", without_kidney="b")
     check = check_cohort(config, tmp_path / "check", folds=2)
-    assert [case.case for case in check.usable] == ["a", "c"]
+    assert [case.case for case in check.readable] == ["a", "c"]
     assert check.worst("b") == ERROR
     table = pd.read_csv(tmp_path / "check" / "cases.csv", index_col="case")
     assert table.loc["b", "worst"] == "error"
@@ -212,7 +212,7 @@ def test_page_and_tables_are_written_when_there_are_errors(configured, verb, cap
 def test_real_volumes(shared_data, tmp_path):
     config = cohort_config(format="nnunet_raw", path=shared_data / "real_ct_nnunet")
     check = check_cohort(config, tmp_path, folds=3)
-    cases = {case.case: case for case in check.usable}
+    cases = {case.case: case for case in check.readable}
     assert set(cases) == {"ircad_01", "ircad_07", "totalseg_example"}
     assert cases["totalseg_example"].orientation == "RAS"
     assert cases["ircad_07"].tumour_ml == pytest.approx(668, abs=1)

@@ -1,7 +1,7 @@
 """The check of a cohort: all that was found, before anything is trained on it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -39,9 +39,9 @@ class Check:
 
     Attributes:
         inspections: every case by name in the source's order; None where it cannot be
-            used.
+            read or brought into the canonical frame.
         findings: by case; under ``WHOLE`` those about the cohort. All names are there.
-        where: says where the files of cases with errors are, or where that is written.
+        where: says where the files of the first cases with errors are.
     """
 
     inspections: Mapping[str, Inspection | None]
@@ -52,22 +52,28 @@ class Check:
     def of(cls, outcome: Outcome[Inspected], source: Source, *, folds: int) -> "Check":
         """Add to what was found in each case what the cohort as a whole shows."""
         inspections = {name: kept.inspection for name, kept in outcome.made.items()}
-        found = {name: list(kept.findings) for name, kept in outcome.made.items()}
-        found |= {name: list(errors) for name, errors in outcome.failed.items()}
-        found[WHOLE] = []
+        found = dict(outcome.failed)
+        found |= {name: kept.findings for name, kept in outcome.made.items()}
+        found[WHOLE] = ()
         for name, finding in cohort_findings([*inspections.values()], folds=folds):
-            found[name].append(finding)
-        wrong = {name for name, _ in _errors(found)} - {WHOLE}
-        return cls(
+            found[name] = (*found[name], finding)
+        check = cls(
             inspections={name: inspections.get(name) for name in outcome.names},
-            findings={name: tuple(all_) for name, all_ in found.items()},
-            where=source.where(sorted(wrong)) if wrong else "",
+            findings={name: found[name] for name in (WHOLE, *outcome.names)},
         )
+        refused = check.refused
+        where = source.where(refused[:SHOWN_ERRORS]) if refused else ""
+        return replace(check, where=where)
 
     @property
-    def usable(self) -> list[Inspection]:
-        """Inspections of the cases that can be used."""
+    def readable(self) -> list[Inspection]:
+        """Inspections of the cases that have one."""
         return [case for case in self.inspections.values() if case is not None]
+
+    @property
+    def refused(self) -> list[str]:
+        """Names of the cases with errors."""
+        return [name for name in self.inspections if self.worst(name) == Severity.ERROR]
 
     def worst(self, name: str) -> Severity | None:
         """The worst severity of what was found in a case; None without findings."""
@@ -83,13 +89,12 @@ class Check:
         errors = _errors(self.findings)
         if not errors:
             return
-        cases = {name for name, _ in errors}
         listed = [f"  {name or 'cohort'}: {text}" for name, text in errors]
         more = len(listed) - SHOWN_ERRORS
         rest = [f"  and {more} more"] if more > 0 else []
         raise CohortError(
-            f"{_counted(cases, len(self.inspections))}; correct them and run the same "
-            "command again:\n"
+            f"{len(self.refused)} of {len(self.inspections)} cases cannot be used; "
+            "correct what is listed and run the same command again:\n"
             + "\n".join([*listed[:SHOWN_ERRORS], *rest])
             + f"\nAll findings, with pictures: {page}"
             + (self.where and f"\n{self.where}")
@@ -104,13 +109,6 @@ def _errors(found: Mapping[str, Iterable[Finding]]) -> list[tuple[str, str]]:
         if errors:
             lines.append((name, "; ".join(errors)))
     return lines
-
-
-def _counted(names: set[str], total: int) -> str:
-    cases = len(names - {WHOLE})
-    if not cases:
-        return "the cohort cannot be used"
-    return f"{cases} of {total} cases cannot be used"
 
 
 def check_cohort(

@@ -56,8 +56,9 @@ def _same_images(cases: Sequence[Inspection]) -> Iterable[Found]:
     for case in cases:
         alike[case.voxels_sha256].append(case.case)
     for names in alike.values():
-        for name in names[1:]:
-            text = f"the same image is in two cases: this one and {names[0]}. Keep one"
+        for name in names if len(names) > 1 else []:
+            others = ", ".join(other for other in names if other != name)
+            text = f"the same image is in two cases: this one and {others}. Keep one"
             yield _error(name, "same image", text)
 
 

@@ -45,7 +45,7 @@ class Outcome(Generic[T]):
     Attributes:
         names: all cases in the source's order.
         made: by case, in that order.
-        failed: everything that was found, by case that cannot be used.
+        failed: everything that was found, by case that cannot be used, in that order.
     """
 
     names: tuple[str, ...]
@@ -75,8 +75,12 @@ def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outc
             failed[name] = findings
         else:
             made[name] = result
-    ordered = {name: made[name] for name in names if name in made}
-    return Outcome(tuple(names), ordered, failed)
+    # As they became ready, they are in no order.
+    return Outcome(
+        names=tuple(names),
+        made={name: made[name] for name in names if name in made},
+        failed={name: failed[name] for name in names if name in failed},
+    )
 
 
 Done = tuple[str, T | None, tuple[Finding, ...]]

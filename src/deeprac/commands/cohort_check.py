@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> None:
     write_page(check, config, layout)
     check.refuse_errors(layout.check_page)
     logger.info(
-        "%d cases can be used, %d findings: %s",
-        len(check.usable),
+        "%d cases, no errors, %d findings: %s",
+        len(check.readable),
         sum(map(len, check.findings.values())),
         layout.check_page,
     )

@@ -40,7 +40,7 @@ def write_page(check: Check, config: Config, layout: Layout) -> None:
 def write_pictures(
     check: Check, folder: Path, window: tuple[float, float]
 ) -> dict[str, bytes]:
-    """Draw the slices of all cases that can be used, and forget all others.
+    """Draw the slices of all cases that can be read, and forget all others.
 
     Returns:
         PNG by case, cases with findings first; not more than the page can hold.
@@ -66,21 +66,21 @@ def page_of(check: Check, config: Config, pictures: Mapping[str, bytes]) -> Page
         name: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
         for name, picture in pictures.items()
     }
-    drawn = histograms(check.usable, unit=unit(config))
+    drawn = histograms(check.readable, unit=unit(config))
     return Page(
         cohort=config.cohort.name,
         verdict=content.verdict(check),
         stops=bool(content.count(check, content.Severity.ERROR)),
         extent=content.extent(check),
         problems=content.problems(check),
-        histograms=svg_uri(drawn) if check.usable else "",
+        histograms=svg_uri(drawn) if check.readable else "",
         pictures=content.pictures(check, uris),
-        left_out=len(check.usable) - len(uris),
+        left_out=len(check.readable) - len(uris),
         window=window_text(config),
         contours=tuple(
             style
             for number, style in CONTOURS.items()
-            if number != CYST or any(case.cyst_ml for case in check.usable)
+            if number != CYST or any(case.cyst_ml for case in check.readable)
         ),
         rows=content.rows(check),
     )

@@ -15,9 +15,13 @@ MOST_PICTURES = 120
 """Slices on the page: more make it slow to open."""
 
 HEADINGS = {
-    Severity.ERROR: ("error", "errors", "The case cannot be used; the workflow stops."),
-    Severity.WARNING: ("warning", "warnings", "The case is used. Someone should look."),
-    Severity.REPAIRED: ("repair", "repairs", "Set right in the cohort's copy."),
+    Severity.ERROR: ("error", "errors", "Cannot be used; the workflow stops."),
+    Severity.WARNING: ("warning", "warnings", "Is used as it is; someone should look."),
+    Severity.REPAIRED: (
+        "repair",
+        "repairs",
+        "Was certain and is set right in the cohort's copy.",
+    ),
     Severity.NOTE: ("note", "notes", "Choices that were made."),
 }
 """One, several, and what a severity means."""
@@ -97,10 +101,10 @@ WORDS = 8
 
 def verdict(check: Check) -> str:
     """Whether the cohort can be used."""
-    used, total = len(check.usable), len(check.inspections)
     if count(check, Severity.ERROR):
+        refused, total = len(check.refused), len(check.inspections)
         return (
-            f"There are errors: {used} of {total} cases can be read and used. The "
+            f"There are errors: {refused} of {total} cases cannot be used. The "
             "workflow stops before anything is trained."
         )
     if count(check, Severity.WARNING):
@@ -115,11 +119,13 @@ def count(check: Check, severity: Severity) -> int:
 
 
 def extent(check: Check) -> tuple[str, ...]:
-    """Cases, patients and findings, counted."""
-    patients = {case.patient for case in check.usable}
-    with_tumour = {case.patient for case in check.usable if case.tumour_ml > 0}
+    """Cases, patients and findings, counted; patients of cases that can be read."""
+    patients = {case.patient for case in check.readable}
+    with_tumour = {case.patient for case in check.readable if case.tumour_ml > 0}
+    unread = len(check.inspections) - len(check.readable)
     return (
-        numbered(len(check.inspections), "case", "cases"),
+        numbered(len(check.inspections), "case", "cases")
+        + f" ({unread} of them unreadable)" * bool(unread),
         f"{numbered(len(patients), 'patient', 'patients')}, {len(with_tumour)} with "
         "tumour",
         *(
@@ -163,9 +169,9 @@ def problems(check: Check) -> tuple[Problems, ...]:
 
 
 def worst_first(check: Check) -> list[Inspection]:
-    """Cases that can be used, those with findings first."""
+    """Cases that can be read, those with findings first."""
     order = {severity: place for place, severity in enumerate([*Severity, None])}
-    return sorted(check.usable, key=lambda case: order[check.worst(case.case)])
+    return sorted(check.readable, key=lambda case: order[check.worst(case.case)])
 
 
 def pictures(check: Check, uris: Mapping[str, str]) -> tuple[Picture, ...]:
@@ -197,7 +203,7 @@ def _facts(case: Inspection) -> list[str]:
 
 
 def rows(check: Check) -> tuple[tuple[str, ...], ...]:
-    """The table of all cases; of those that cannot be used only the name."""
+    """The table of all cases; of those that cannot be read only the name."""
     lines = []
     for name, case in check.inspections.items():
         found = ", ".join(dict.fromkeys(f.severity.value for f in check.findings[name]))

@@ -60,7 +60,7 @@ def histograms(cases: Sequence[Inspection], *, unit: str) -> Figure:
     """One panel per quantity, counting cases.
 
     Args:
-        cases: the cases that can be used.
+        cases: the cases that can be read.
         unit: of their intensities.
     """
     rows = -(-len(PANELS) // COLUMNS)
