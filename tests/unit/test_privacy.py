@@ -208,7 +208,7 @@ def test_bad_cases_are_told_by_their_pseudonyms(cohort):
             "missing",
             "1",
             1,
-            "a file cannot be read .No such file or dir.*; see private",
+            "a file cannot be read .Not a directory; see private",
         ),
         (
             "bug",

@@ -1,5 +1,6 @@
 """The reader of DICOM cohorts."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,18 @@ class DicomReader:
             "prefer": series.prefer,
             "description": series.description,
             "segmentations": series.segmentations,
+        }
+
+    def files(self, key: str) -> Mapping[str, Path]:
+        """The folder that holds all series, and the files of the segmentations."""
+        case = self._cases[key]
+        labels = [*(header.path for header in case.segmentations), *case.label_files]
+        folder = Path(
+            os.path.commonpath([header.path.parent for header in case.images])
+        )
+        return {"image": folder} | {
+            f"label_{number}" if number > 1 else "label": path
+            for number, path in enumerate(labels, start=1)
         }
 
     def read(self, key: str) -> SourceCase:
