@@ -6,22 +6,25 @@ import os
 import warnings
 
 from deeprac.cohort.findings import CaseError, Finding, Severity
-from deeprac.cohort.nnunet_raw import NnunetRawReader
+from deeprac.cohort.nnunet_raw import open_nnunet_raw
 from deeprac.errors import CohortError
 
 
-class LeakyReader(NnunetRawReader):
+class LeakyReader:
     """Tells names on every way out; what else it does depends on ``LEAK``."""
 
     def __init__(self, config):
-        super().__init__(config)
+        self._reader = reader = open_nnunet_raw(config)
+        self.keys, self.patient = reader.keys, reader.patient
+        self.settings, self.files = reader.settings, reader.files
+        self._folder = config.path
         self._leak("opening")
         if os.environ["LEAK"] == "opening":
             raise CohortError(f"{self.keys()} and {config.path / 'x'} are wrong.")
 
     def read(self, key):
         """Read a case, or fail as ``LEAK`` says."""
-        names = f"{key} of {self.patient(key)} in {self._paths(key)}"
+        names = f"{key} of {self.patient(key)} in {tuple(self.files(key).values())}"
         self._leak(names)
         kind = os.environ["LEAK"]
         if kind == "finding":
@@ -35,7 +38,7 @@ class LeakyReader(NnunetRawReader):
                 raise KeyError(names)
             except KeyError as error:
                 raise ValueError(f"bad {names}") from error
-        case = super().read(key)
+        case = self._reader.read(key)
         note = Finding(Severity.NOTE, "series", f"chosen for {names}")
         return type(case)(case.image, case.segmentations, findings=(note,))
 
