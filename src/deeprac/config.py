@@ -24,6 +24,7 @@ from deeprac.settings import (
     CohortConfig,
     Comparison,
     Experiment,
+    FetchConfig,
     FiguresConfig,
     InferenceConfig,
     LocaliserConfig,
@@ -34,6 +35,7 @@ from deeprac.settings import (
     ReleasedConfig,
     ReportConfig,
     RunConfig,
+    SeriesConfig,
     SplitsConfig,
     StatisticsConfig,
     StressConfig,
@@ -46,6 +48,7 @@ __all__ = [
     "Comparison",
     "Config",
     "Experiment",
+    "FetchConfig",
     "FiguresConfig",
     "InferenceConfig",
     "LocaliserConfig",
@@ -56,6 +59,7 @@ __all__ = [
     "ReleasedConfig",
     "ReportConfig",
     "RunConfig",
+    "SeriesConfig",
     "SplitsConfig",
     "StatisticsConfig",
     "StressConfig",
@@ -97,6 +101,7 @@ class Config:
             *self._impossible_folds(),
             *self._misfits(),
             *self._exposed(),
+            *self._mirrored_sides(),
         ]
         if errors:
             raise ConfigError(_listed(errors))
@@ -213,6 +218,16 @@ class Config:
             f"cohort.private is {self.cohort.private}: in the folder of the results, "
             "with which it would be shared. Choose a folder outside"
         ]
+
+    def _mirrored_sides(self) -> list[str]:
+        """A mirrored patient has the left kidney on the right."""
+        if self.inference.mirroring and self.cohort.kept_labels.sides:
+            return [
+                "inference.mirroring is true, but cohort.labels keeps kidney_left and "
+                "kidney_right apart, which a mirrored slice contradicts. Set it to "
+                "false, or give the names of both kidneys to cohort.labels.kidney"
+            ]
+        return []
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.
@@ -366,6 +381,8 @@ def _build(resolved: dict[str, Any]) -> Config:
 
     cohort = dict(resolved["cohort"])
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
+    cohort["fetch"] = make(FetchConfig, cohort["fetch"])
+    cohort["series"] = make(SeriesConfig, cohort["series"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
     cohort["labels"] = _frozen(cohort["labels"])
     statistics = dict(resolved["statistics"])

@@ -4,11 +4,12 @@ The schema has checked names, types and ranges; the constructors check what one 
 a section says about another.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from deeprac.errors import ConfigError
-from deeprac.labels import plain_name
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, plain_name
 
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
@@ -48,6 +49,49 @@ class PhantomConfig:
 
 
 @dataclass(frozen=True)
+class FetchConfig:
+    """Where ``deeprac cohort fetch`` gets a public cohort, and how much of it."""
+
+    source: str
+    licence: str | None
+    mirror: str | None
+    parallel: int
+    cases: int | tuple[str, ...] | None
+
+    def __post_init__(self) -> None:
+        if self.mirror and not self.mirror.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"cohort.fetch.mirror is {self.mirror!r}: it must begin with http:// "
+                "or https://. Files on a disk need no fetching: set cohort.path."
+            )
+
+
+@dataclass(frozen=True)
+class SeriesConfig:
+    """Which DICOM series and which of its segmentations make a case."""
+
+    slice_spacing_mm: tuple[float, float]
+    prefer: str
+    description: str | None
+    segmentations: str
+
+    def __post_init__(self) -> None:
+        smallest, largest = self.slice_spacing_mm
+        if smallest > largest:
+            raise ConfigError(
+                f"cohort.series.slice_spacing_mm is [{smallest}, {largest}]: the "
+                "smaller distance comes first. Swap the two."
+            )
+        try:
+            re.compile(self.description or "")
+        except re.error as error:
+            raise ConfigError(
+                f"cohort.series.description is no regular expression ({error}). "
+                "Correct it."
+            ) from error
+
+
+@dataclass(frozen=True)
 class CohortConfig:
     """Where the cases come from and what their values and labels mean."""
 
@@ -62,7 +106,9 @@ class CohortConfig:
     private: Path
     intensity: str
     air: float
+    series: SeriesConfig
     phantom: PhantomConfig
+    fetch: FetchConfig
 
     def __post_init__(self) -> None:
         if self.name == "released":
@@ -95,6 +141,16 @@ class CohortConfig:
                 "cohort.labels names either kidney, or kidney_left and kidney_right. "
                 "Give names to the one or to the other two, and [] to the rest."
             )
+        if self.format == "phantom" and self.kept_labels != KIDNEY_AND_TUMOUR:
+            raise ConfigError(
+                "cohort.labels asks for cysts or for kidneys left and right: a phantom "
+                "has neither. Leave these names out."
+            )
+
+    @property
+    def kept_labels(self) -> CohortLabels:
+        """The labels of the cohort's label maps."""
+        return CohortLabels.named(self.labels)
 
 
 @dataclass(frozen=True)

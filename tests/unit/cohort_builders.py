@@ -7,7 +7,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.cohort.inspection import Inspection
+from deeprac.config import CohortConfig, FetchConfig, PhantomConfig, SeriesConfig
 from deeprac.labels import source_names
 
 SPACING_MM = (0.8, 0.8, 3.0)
@@ -26,9 +27,21 @@ def cohort_config(**changes) -> CohortConfig:
         "private": Path("private"),
         "intensity": "hu",
         "air": -1000.0,
+        "series": series_config(),
         "phantom": phantom_config(),
+        "fetch": fetch_config(),
     }
     return CohortConfig(**(settings | changes))
+
+
+def series_config(**changes) -> SeriesConfig:
+    settings = {
+        "slice_spacing_mm": (0.3, 8.0),
+        "prefer": "thinnest",
+        "description": None,
+        "segmentations": "one",
+    }
+    return SeriesConfig(**(settings | changes))
 
 
 def phantom_config(**changes) -> PhantomConfig:
@@ -40,6 +53,17 @@ def phantom_config(**changes) -> PhantomConfig:
         "seed": 5,
     }
     return PhantomConfig(**(settings | changes))
+
+
+def fetch_config(**changes) -> FetchConfig:
+    settings = {
+        "source": "none",
+        "licence": None,
+        "mirror": None,
+        "parallel": 4,
+        "cases": None,
+    }
+    return FetchConfig(**(settings | changes))
 
 
 def volume(array: np.ndarray, spacing_mm=SPACING_MM) -> sitk.Image:
@@ -78,6 +102,24 @@ def write_raw(folder: Path, cases: dict[str, tuple], *, labels=None) -> CohortCo
         if label is not None:
             sitk.WriteImage(label, str(folder / f"labelsTr/{name}.nii.gz"))
     return cohort_config(format="nnunet_raw", path=folder)
+
+
+def inspection(name: str = "a", **changes) -> Inspection:
+    """A case in numbers; every case is of another patient and has another image."""
+    numbers = {
+        "case": name,
+        "patient": f"patient of {name}",
+        **{"size_x": 12, "size_y": 9, "size_z": 5},
+        **{"spacing_x_mm": 0.8, "spacing_y_mm": 0.8, "spacing_z_mm": 3.0},
+        "orientation": "LPS",
+        "age_years": 4.5,
+        "side": "left",
+        **{"kidney_ml": 110.0, "tumour_ml": 40.0, "cyst_ml": 0.0},
+        **{"intensity_p1": -1000.0, "intensity_p50": 20.0, "intensity_p99": 300.0},
+        "kidney_median": 150.0,
+        "voxels_sha256": f"hash of {name}",
+    }
+    return Inspection(**(numbers | changes))
 
 
 def ct_like(

@@ -143,8 +143,22 @@ def rows_of_patients(folder, *rows):
     return replace(config, patients=table)
 
 
+def pairs(folder, *rows):
+    config = cohort(folder)
+    table = folder / "pairs.csv"
+    table.write_text("\n".join(["case,image,label", *rows]) + "\n")
+    return replace(config, format="pairs", path=table)
+
+
+def named(folder, labels):
+    """The tumour of ``pair`` has the number 2."""
+    return write_raw(folder, {"a": pair()}, labels={"background": 0, **labels})
+
+
 def foreign_paths(folder, _):
-    return cohort(folder / "Kohorte für Kinder 腎臓")
+    folder /= "Kohorte für Kinder 腎臓"
+    config = write_raw(folder, {"Müller 1": pair()})
+    return replace(config, pseudonyms=True, private=folder / "private")
 
 
 def not_square(folder, _):
@@ -184,6 +198,11 @@ MAKE = {
     "neither qform nor sform": lambda f, _: with_header(f, (QFORM_CODE, "2h", 0, 0)),
     "axes sheared by 3 degrees": lambda f, _: sheared(f, 3),
     "axes sheared by 0.03 degrees": lambda f, _: sheared(f, 0.03),
+    "no label named kidney": lambda f, _: named(f, {"Niere": 1, "tumour": 2}),
+    "a label of another name": lambda f, _: named(f, {"kidney": 1, "spleen": 2}),
+    "label names that differ only in case": lambda f, _: named(
+        f, {"kidney": 1, "Kidney": 2}
+    ),
     "label with 255": lambda f, _: with_label(f, 255, np.uint8),
     "label with fractions": lambda f, _: with_label(f, 0.5, np.float32),
     "label with a negative value": lambda f, _: with_label(f, -1, np.int16),
@@ -214,12 +233,17 @@ MAKE = {
         f, {"a": pair(spacing_mm=(0.6, 0.6, 1.0))}
     ),
     "a case listed twice": lambda f, _: rows_of_patients(f, "a,p", "b,q", "a,r"),
+    "a file listed twice among pairs": lambda f, _: pairs(
+        f,
+        "a,imagesTr/a_0000.nii.gz,labelsTr/a.nii.gz",
+        "b,imagesTr/a_0000.nii.gz,labelsTr/b.nii.gz",
+    ),
     "patient ids that collide": lambda f, _: rows_of_patients(f, "a,P 7", "b,p7"),
     "int64 image": lambda f, _: cohort(f, ct_like(1).astype(np.int64)),
     "uint16 label": lambda f, _: with_label(f, 0, np.uint16),
     "whole numbers stored as floats": lambda f, _: with_label(f, 0, np.float64),
     "slices of 796 x 512": not_square,
-    "spaces and non-ASCII in paths": foreign_paths,
+    "spaces and non-ASCII in paths and names": foreign_paths,
 }
 """Makes each input of the page: folder and folder of real data -> configuration."""
 

@@ -13,9 +13,10 @@ REAL = ("ircad_01", "ircad_07", "totalseg_example")
 
 def refused(values, intensity="hu"):
     """The one reason for which values are refused; they come back as they were."""
-    same, (finding,) = plausible(values, intensity)
+    same, (*repairs, finding) = plausible(values, intensity)
     assert same is values
     assert finding.severity is Severity.ERROR
+    assert {repair.severity for repair in repairs} <= {Severity.REPAIRED}
     return finding.message
 
 
@@ -239,6 +240,11 @@ def test_the_pieces_of_a_phantom_are_plausible():
         (lambda ct: np.full_like(ct, -1000), "only the value -1000. Export"),
         (lambda ct: np.where(ct > 40, np.nan, ct), "NaN or infinite values. Replace"),
         (lambda ct: np.where(ct > 40, -np.inf, ct), "NaN or infinite"),
+        (lambda ct: ct.astype(np.uint16), "largest value is 65535, beyond the scale"),
+        (
+            lambda ct: np.where(np.arange(64) < 3, 63536, ct.astype(int) + 1024),
+            "largest value is 62512, beyond the scale",
+        ),
         (lambda ct: ct.clip(max=40), "largest value is 40: no soft tissue"),
         (lambda ct: ct.clip(-90, 3000) + 90, "without air or fat: MR, or CT"),
     ],
@@ -252,6 +258,22 @@ def test_values_that_are_refused(change, message):
 def test_no_spread_of_positive_values_is_taken_for_an_offset(seed, top, power):
     spread = np.random.default_rng(seed).random((2, 40, 40)) ** power
     assert "without air or fat" in refused(np.rint(top * spread))
+
+
+def test_peaks_of_an_offset_in_something_else():
+    # All three peaks, but most of the rest where CT has next to nothing.
+    peaks = np.repeat([24, 924, 1080], 200)
+    values = np.concatenate([peaks, np.arange(3000)])
+    assert "without air or fat" in refused(values.reshape(1, 60, 60))
+
+
+def test_an_offset_with_anything_against_it_is_refused():
+    stored = ct_like(12).astype(np.int16) + np.int16(1024)
+    assert len(repaired(stored)[1]) == 1
+    negative = stored.copy()
+    negative[1, 2, 3] = -50
+    assert "rescale offset" in refused(negative)
+    assert "rescale offset" in refused(np.where(stored < 300, stored + 60, stored))
 
 
 def test_ct_cut_to_the_body_has_fat_instead_of_air():

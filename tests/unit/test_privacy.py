@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 import yaml
 from cohort_builders import ct_arrays, volume, write_raw
 
@@ -63,12 +64,18 @@ def plant(path):
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), None, image.header), path)
 
 
+def pair(number):
+    """Image and label; each number has another image."""
+    image, label = ct_arrays()
+    image[0, 0, number] = -990
+    return volume(image), volume(label)
+
+
 @pytest.fixture
 def cohort(tmp_path):
     """Working folder with a cohort of three cases and its configuration."""
-    image, label = (volume(array) for array in ct_arrays())
     folder = tmp_path / "input"
-    write_raw(folder, dict.fromkeys(PATIENTS, (image, label)))
+    write_raw(folder, {name: pair(i) for i, name in enumerate(PATIENTS)})
     for path in folder.rglob("*.nii.gz"):
         plant(path)
     rows = pd.DataFrame(PATIENTS.items(), columns=["case", "patient"])
@@ -157,7 +164,7 @@ def test_without_pseudonyms_the_scan_finds_the_names(cohort):
     result = convert(cohort)
     assert result.returncode == 1
     places = dict(leaks(cohort, result))
-    assert {"stderr", "results/wilms/cohort/problems.csv"} <= set(places)
+    assert {"stderr", "results/wilms/cohort/check/problems.csv"} <= set(places)
     assert any("imagesTr" in place for place in places)
     assert b"4711123: image input/imagesTr/4711123_0000.nii.gz, label" in result.stderr
     assert not (cohort / "private").exists()
@@ -186,9 +193,9 @@ def test_bad_cases_are_told_by_their_pseudonyms(cohort):
     for name, problem in ((ERIKA, "cut short"), (UID, "differ"), (ANGELA, "missing")):
         assert re.search(rf"  {case[name]}: .*{problem}", message)
     assert "private/wilms/pseudonyms.csv says which files these are" in message
-    problems = pd.read_csv(cohort / "results/wilms/cohort/problems.csv")
-    assert set(problems["case"]) == set(case.values())
-    assert "error" in set(problems["severity"])
+    problems = pd.read_csv(cohort / "results/wilms/cohort/check/problems.csv")
+    errors = problems[problems["severity"] == "error"]
+    assert set(errors["case"].dropna()) == set(case.values())
 
 
 @pytest.mark.parametrize(
@@ -247,8 +254,10 @@ def test_further_cases_keep_the_finished_ones(cohort, monkeypatch):
     monkeypatch.chdir(cohort)
     before = built(cohort)
     times = {path: path.stat().st_mtime_ns for path in cohort.rglob("cohort/*/*.gz")}
-    for path in (cohort / "input").rglob(f"{ANGELA}*"):
-        shutil.copy(path, path.with_name(path.name.replace(ANGELA, "Ängela again")))
+    for kind, content in zip(("images", "labels"), pair(3), strict=True):
+        ending = "_0000" if kind == "images" else ""
+        path = cohort / f"input/{kind}Tr/Ängela again{ending}.nii.gz"
+        sitk.WriteImage(content, str(path))
     with (cohort / "input/who.csv").open("a") as stream:
         stream.write(f"Ängela again,{PATIENTS[ANGELA]}\n")
     after = built(cohort)

@@ -22,12 +22,17 @@ def write_cohort(folder):
     label = np.zeros(image.shape, np.uint8)
     image[:, 1:8, 2:11] = 40
     image[1:3, 4:6, 7:10], label[1:3, 4:6, 7:10] = 180, 1
-    for kind, array, ending in (("imagesTr", image, "_0000"), ("labelsTr", label, "")):
+    for kind in ("imagesTr", "labelsTr"):
         (folder / kind).mkdir(parents=True)
-        volume = sitk.GetImageFromArray(array)
-        volume.SetMetaData("ITK_FileNotes", NAMES[0])
-        for name in NAMES:
-            sitk.WriteImage(volume, str(folder / kind / f"{name}{ending}.nii.gz"))
+    for number, name in enumerate(NAMES):
+        image[0, 0, number] = -990  # no image is there twice
+        for path, array in (
+            (folder / "imagesTr" / f"{name}_0000.nii.gz", image),
+            (folder / "labelsTr" / f"{name}.nii.gz", label),
+        ):
+            volume = sitk.GetImageFromArray(array)
+            volume.SetMetaData("ITK_FileNotes", name)
+            sitk.WriteImage(volume, str(path))
     dataset = {
         "channel_names": {"0": "CT"},
         "labels": {"background": 0, "kidney": 1},

@@ -154,6 +154,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         age_years=source.age_years,
         frame=frame.SourceFrame.of(source.image),
         findings=tuple(findings),
+        labels=config.kept_labels,
     )
 
 

@@ -181,6 +181,11 @@ def _not_hounsfield(histogram: Histogram) -> str:
             "values",
         ),
         (
+            high > np.iinfo(np.int16).max,
+            f"the largest value is {high:g}, beyond the scale of every scanner: values "
+            "with sign that were read as without, or padding",
+        ),
+        (
             no_air and (low >= 0 or no_fat),
             f"{runs} without air or fat: MR, or CT without its rescale offset",
         ),

@@ -14,7 +14,7 @@ import pandas as pd
 
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.errors import CohortError
-from deeprac.labels import Label, cohort_numbers, plain_name
+from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
 
 KIDNEYS = ("kidney", "kidney_left", "kidney_right")
 
@@ -59,7 +59,13 @@ def merge(
     layers = [_Layer.of(numbers, names, wanted) for numbers, names in segmentations]
     problems = _bad_names([layer.names for layer in layers], wanted)
     for layer in layers:
-        problems += _bad_values(layer.values) or _unknown_values(layer)
+        problems += _bad_values(layer.values)
+    problems += _unknown_values([one for one in layers if _whole(one.values)])
+    if len(sizes := {layer.numbers.shape for layer in layers}) > 1:
+        problems.append(
+            f"the segments have {' and '.join(map(str, sorted(sizes)))} voxels. Give "
+            "all on one grid"
+        )
     problems = problems or _no_kidney(layers, wanted)
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
@@ -90,7 +96,8 @@ def map_labels(
     mapping = _mapping(names, wanted)
     if not set(mapping.values()) & kidney_numbers(wanted):
         raise CohortError(
-            f"{_kidney_names(wanted)}, but the source has {_listed(names, names)}. "
+            f"{_kidney_names(wanted)}, but the source has "
+            f"{_listed((value, names) for value in names)}. "
             "Name the labels that mean kidney."
         )
     return mapping
@@ -188,15 +195,20 @@ def _bad_values(values: np.ndarray) -> list[str]:
     return []
 
 
-def _unknown_values(layer: _Layer) -> list[str]:
+def _unknown_values(layers: Sequence[_Layer]) -> list[str]:
     """Every value that occurs must have a meaning; others may be missing."""
-    unknown = [value for value in layer.values if value not in layer.mapping]
+    unknown = [
+        (value, layer.names)
+        for layer in layers
+        for value in layer.values
+        if value >= 0 and value not in layer.mapping
+    ]
     if not unknown:
         return []
     return [
-        f"the label holds values that are not mapped: {_listed(unknown, layer.names)}; "
-        f"found {_listed(layer.values, layer.names)}. Add their names to cohort.labels "
-        "(under background to ignore them), or correct the label"
+        f"the label holds values that are not mapped: {_listed(unknown)}; found "
+        f"{_found(layers)}. Add their names to cohort.labels (under background to "
+        "ignore them), or correct the label"
     ]
 
 
@@ -208,10 +220,9 @@ def _no_kidney(
     single_slice = layers[0].numbers.shape[0] == 1
     if ours & kidney_numbers(wanted) or (single_slice and Label.TUMOUR in ours):
         return []
-    found = "; ".join(_listed(layer.values, layer.names) for layer in layers)
     return [
-        f"the label has no kidney: {_kidney_names(wanted)}, found {found}. Name the "
-        "labels that mean kidney, correct the label or leave the case out"
+        f"the label has no kidney: {_kidney_names(wanted)}, found {_found(layers)}. "
+        "Name the labels that mean kidney, correct the label or leave the case out"
     ]
 
 
@@ -246,7 +257,7 @@ def _bad_names(
 
 def kidney_numbers(wanted: Mapping[str, tuple[str, ...]]) -> set[int]:
     """The cohort's numbers that mean kidney; ``wanted`` is ``cohort.labels``."""
-    return {n for title, n in cohort_numbers(wanted).items() if title in KIDNEYS}
+    return set(CohortLabels.named(wanted).kidney)
 
 
 def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:
@@ -255,13 +266,17 @@ def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:
     return " and ".join(f"cohort.labels.{title} is {n}" for title, n in named.items())
 
 
-def _listed(values: Iterable[float], names: Mapping[int, str], most: int = 12) -> str:
-    """Values with their names: ``0 (background), 255 (no name)``."""
-    shown = []
-    for value in values:
+def _found(layers: Sequence[_Layer]) -> str:
+    return _listed((value, layer.names) for layer in layers for value in layer.values)
+
+
+def _listed(named: Iterable[tuple[float, Mapping[int, str]]], most: int = 50) -> str:
+    """Values with their names, each once: ``0 (background), 255 (no name)``."""
+    shown: dict[str, None] = {}
+    for value, names in named:
         default = "background" if value == 0 else "no name"
-        shown.append(f"{value:g} ({names.get(value, default)})")
-    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
+        shown[f"{value:g} ({names.get(value, default)})"] = None
+    return ", ".join([*shown][:most]) + (", ..." if len(shown) > most else "")
 
 
 def _some(values: np.ndarray, most: int = 8) -> str:
