@@ -189,3 +189,95 @@ def test_real_ct_with_a_mass_on_the_right(shared_data):
     # The README of the set: a mass of 669 ml, on the right.
     assert (label == Label.TUMOUR).sum() * voxel_ml == pytest.approx(669, abs=2)
     assert case.side is Side.RIGHT
+
+
+def write_version_1(folder, names=("a", "b"), **changes):
+    """A dataset of version 1: the list has no ``_0000``, the images' files do."""
+    config = write_raw(folder, dict.fromkeys(names, pair()))
+    dataset = {
+        "modality": {"0": "CT"},
+        "labels": {"0": "background", "1": "kidney", "2": "tumor"},
+        "training": [
+            {"image": f"./imagesTr/{n}.nii.gz", "label": f"./labelsTr/{n}.nii.gz"}
+            for n in names
+        ],
+    }
+    (folder / "dataset.json").write_text(json.dumps(dataset | changes))
+    return config
+
+
+def test_version_1(tmp_path):
+    # An image that is not listed is not part of the dataset.
+    config = write_version_1(tmp_path, ("a", "b", "c"))
+    dataset = json.loads((tmp_path / "dataset.json").read_text())
+    dataset["training"].pop()
+    (tmp_path / "dataset.json").write_text(json.dumps(dataset))
+    source = opened(config)
+    assert source.names() == ["a", "b"]
+    got = sitk.GetArrayFromImage(source.load("b").label)
+    np.testing.assert_array_equal(got, ct_arrays()[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modality": {"0": "CT", "1": "MRI"}}, "CT as its only channel"),
+        ({"labels": {"kidney": 1}}, "label 'kidney' is 1. It must be"),
+        ({"training": ["imagesTr/a.nii.gz"]}, "entry 1 of 'training' must have"),
+        ({"training": []}, "lists no training cases"),
+    ],
+)
+def test_bad_version_1(tmp_path, changes, message):
+    with pytest.raises(CohortError, match=message):
+        opened(write_version_1(tmp_path, **changes))
+
+
+def test_the_decathlons_layout_is_told_apart(tmp_path):
+    config = write_version_1(tmp_path, ("a",))
+    images = tmp_path / "imagesTr"
+    (images / "a_0000.nii.gz").rename(images / "a.nii.gz")
+    with pytest.raises(CohortError, match=r"Set cohort\.format to msd"):
+        opened(config)
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".mha"])
+def test_other_file_endings(tmp_path, ending):
+    config = write_raw(tmp_path, {"a": pair()})
+    dataset = json.loads((tmp_path / "dataset.json").read_text())
+    dataset["file_ending"] = ending
+    (tmp_path / "dataset.json").write_text(json.dumps(dataset))
+    for path in [*tmp_path.rglob("*.nii.gz")]:
+        volume_there = sitk.DICOMOrient(sitk.ReadImage(str(path)), "RAI")
+        target = path.with_name(path.name.removesuffix(".nii.gz") + ending)
+        sitk.WriteImage(volume_there, str(target))
+        path.unlink()
+    got = sitk.GetArrayFromImage(opened(config).load("a").label)
+    np.testing.assert_array_equal(got, ct_arrays()[1])
+
+
+def test_files_listed_under_dataset(tmp_path, monkeypatch):
+    config = write_raw(tmp_path / "raw", {"a": pair()})
+    monkeypatch.setenv("SCANS", str(tmp_path / "raw" / "imagesTr"))
+    path = tmp_path / "raw" / "dataset.json"
+    files = {"images": ["$SCANS/a_0000.nii.gz"], "label": "labelsTr/a.nii.gz"}
+    dataset = json.loads(path.read_text())
+    path.write_text(json.dumps(dataset | {"dataset": {"child 1": files}}))
+    case = opened(config).load("child 1")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image), ct_arrays()[0])
+    files["images"] *= 2
+    path.write_text(json.dumps(dataset | {"dataset": {"child 1": files}}))
+    with pytest.raises(CohortError, match="entry 1 of 'dataset' must have a list of"):
+        opened(config)
+
+
+def test_hidden_files_of_archives_are_no_cases(tmp_path):
+    config = write_raw(tmp_path, {"a": pair()})
+    for name in ("imagesTr/._a_0000.nii.gz", "labelsTr/._a.nii.gz"):
+        (tmp_path / name).write_bytes(b"Mac OS X")
+    assert opened(config).names() == ["a"]
+
+
+def test_two_labels_of_one_number_are_refused(tmp_path):
+    config = write_raw(tmp_path, {"a": pair()}, labels={"kidney": 1, "tumour": 1})
+    with pytest.raises(CohortError, match="two labels have the same number"):
+        opened(config)

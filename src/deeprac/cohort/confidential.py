@@ -31,6 +31,7 @@ ORDINARY = frozenset(
         *("case", "patient", "image", "images", "label", "labels", "kidney", "tumour"),
         *("tumor", "cyst", "background", "imaging", "segmentation", "dataset"),
         *("imagesTr", "labelsTr", "imagesTs", "dataset.json", "kits.json"),
+        *("kits23.json", "age_years"),
     }
 )
 """Words of our messages and names that a layout prescribes: they name nobody."""

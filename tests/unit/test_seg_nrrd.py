@@ -1,0 +1,146 @@
+"""3D Slicer's segmentations, as Slicer writes them, against hand-made positions."""
+
+import nrrd
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicerio
+
+from deeprac.cohort.findings import CaseError
+from deeprac.cohort.seg_nrrd import names_by_layer, read_segmentations
+
+SHAPE = (7, 5, 4)
+KIDNEY, TUMOUR = np.zeros((2, *SHAPE), bool)
+KIDNEY[1:5, 2:4, 1:3] = True
+# Partly in the kidney, partly beside it: the two cannot share a layer.
+TUMOUR[4:6, 3, 1] = True
+CYST = np.zeros(SHAPE, bool)
+CYST[0, 0, 3] = True
+
+
+def affine(angle_deg=20):
+    """lps_from_ijk_mm: turned about z, voxels of 0.8 x 1.1 x 3 mm, off the origin."""
+    cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) * (
+        0.8, 1.1, 3
+    )  # fmt: skip
+    matrix[:3, 3] = -12, 7, 30
+    return matrix
+
+
+def write(path, *segments, lps_from_ijk_mm=None):
+    matrix = affine() if lps_from_ijk_mm is None else lps_from_ijk_mm
+    content = slicerio.create_segmentation(SHAPE, matrix)
+    for index, (name, mask) in enumerate(segments):
+        segment = {"id": f"Segment_{index}", "name": name}
+        slicerio.add_segment(content, mask, segment)
+    slicerio.write_segmentation(str(path), content)
+    return path
+
+
+def points(volume, value):
+    """Positions of all voxels of a value in LPS mm, sorted."""
+    found = np.argwhere(sitk.GetArrayFromImage(volume) == value)[:, ::-1]
+    placed = [volume.TransformIndexToPhysicalPoint(i.tolist()) for i in found]
+    return np.array(sorted(placed))
+
+
+def expected_points(mask, matrix):
+    homogeneous = np.column_stack([np.argwhere(mask), np.ones(mask.sum())])
+    return np.array(sorted((homogeneous @ matrix.T)[:, :3].tolist()))
+
+
+def test_segments_lie_where_the_affine_says(tmp_path):
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("cyst", CYST))
+    (one,), findings = read_segmentations(path)
+    assert findings == []
+    assert one.names == {1: "kidney", 2: "cyst"}
+    assert one.volume.GetSize() == SHAPE
+    np.testing.assert_allclose(one.volume.GetSpacing(), (0.8, 1.1, 3))
+    for value, mask in ((1, KIDNEY), (2, CYST)):
+        got = points(one.volume, value)
+        np.testing.assert_allclose(got, expected_points(mask, affine()), atol=1e-9)
+
+
+def test_by_hand_the_first_voxel_of_the_kidney(tmp_path):
+    # Index (1, 2, 1) without a turn: -12 + 0.8, 7 + 2 * 1.1, 30 + 3.
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), lps_from_ijk_mm=affine(0))
+    (one,), _ = read_segmentations(path)
+    np.testing.assert_allclose(points(one.volume, 1)[0], (-11.2, 9.2, 33))
+
+
+def test_overlapping_segments_come_in_layers(tmp_path):
+    path = write(
+        tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR), ("cyst", CYST)
+    )
+    layers, _ = read_segmentations(path)
+    assert [layer.names for layer in layers] == [
+        {1: "kidney", 2: "cyst"},
+        {1: "tumour"},
+    ]
+    got = points(layers[1].volume, 1)
+    np.testing.assert_allclose(got, expected_points(TUMOUR, affine()), atol=1e-9)
+    assert layers[0].volume.IsSameImageGeometryAs(layers[1].volume)
+
+
+def test_ras_files_are_turned_to_lps(tmp_path):
+    path = write(tmp_path / "lps.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR))
+    voxels, header = nrrd.read(str(path))
+    header["space"] = "right-anterior-superior"
+    header["space origin"] = header["space origin"] * (-1, -1, 1)
+    header["space directions"] = header["space directions"] * (-1, -1, 1)
+    nrrd.write(str(tmp_path / "ras.seg.nrrd"), voxels, header)
+    lps, _ = read_segmentations(path)
+    ras, _ = read_segmentations(tmp_path / "ras.seg.nrrd")
+    for one, other in zip(lps, ras, strict=True):
+        np.testing.assert_allclose(points(one.volume, 1), points(other.volume, 1))
+
+
+def test_one_layer_may_be_written_as_a_list(tmp_path):
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY))
+    content = slicerio.read_segmentation(str(path))
+    content["voxels"] = content["voxels"][np.newaxis]
+    slicerio.write_segmentation(str(path), content)
+    (one,), _ = read_segmentations(path)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(one.volume), KIDNEY.T)
+
+
+def test_cropped_segmentations_keep_their_place(tmp_path):
+    matrix = affine()
+    inner = (slice(1, 6), slice(2, 5), slice(1, 3))
+    content = slicerio.create_segmentation((5, 3, 2), matrix.copy())
+    content["ijkToLPS"][:3, 3] = (matrix @ (1, 2, 1, 1))[:3]
+    content["referenceImageExtentOffset"] = [1, 2, 1]
+    slicerio.add_segment(content, KIDNEY[inner], {"id": "s", "name": "kidney"})
+    slicerio.write_segmentation(str(tmp_path / "a.seg.nrrd"), content)
+    (one,), _ = read_segmentations(tmp_path / "a.seg.nrrd")
+    got = points(one.volume, 1)
+    np.testing.assert_allclose(got, expected_points(KIDNEY, matrix), atol=1e-9)
+
+
+def test_old_files_have_a_segment_per_layer_without_saying_so():
+    old = [{"id": "s0", "name": "kidney"}, {"id": "s1", "name": "tumour"}]
+    assert names_by_layer(old) == {0: {1: "kidney"}, 1: {1: "tumour"}}
+
+
+def test_a_plain_volume_is_no_segmentation(tmp_path):
+    path = tmp_path / "a.seg.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(KIDNEY.T.astype(np.uint8)), str(path))
+    with pytest.raises(CaseError, match="tells of 0 segments in 1 layers"):
+        read_segmentations(path)
+
+
+def test_a_file_that_is_cut_short(tmp_path):
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(CaseError, match="cut short"):
+        read_segmentations(path)
+
+
+def test_sheared_segmentations_are_refused(tmp_path):
+    sheared = affine(0)
+    sheared[1, 2] = 0.6
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), lps_from_ijk_mm=sheared)
+    with pytest.raises(CaseError, match="sheared"):
+        read_segmentations(path)
