@@ -23,7 +23,9 @@ from deeprac.cohort.passes import (
     settings_sha256,
     write_sidecar,
 )
+from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.config import CohortConfig
+from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
 
 
@@ -50,14 +52,16 @@ def build_cohort(
     Raises:
         CohortError: something cannot be used; what could be made is kept.
     """
+    source = open_source(config)
+    _refuse_renaming(config, folder, source.names())
     # The table says that the cohort is complete: no old one may outlive a problem.
     (folder / "cases.csv").unlink(missing_ok=True)
     remove_leftovers(folder)
-    _remove_strangers(folder, open_source(config).names())
+    _remove_strangers(folder, source.names())
     task = Convert(folder, Inspect(folder / CHECK))
-    outcome = run_pass(config, task, workers=workers, title="cohort")
+    outcome = run_pass(source, task, workers=workers, title="cohort")
     kept = {name: converted.inspected for name, converted in outcome.made.items()}
-    check = Check.of(replace(outcome, made=kept), folds=folds)
+    check = Check.of(replace(outcome, made=kept), source, folds=folds)
     write_tables(check, folder / CHECK)
     report(check)
     check.refuse_errors(folder / CHECK / PAGE)
@@ -119,6 +123,18 @@ class Convert:
         inspected = self.inspect.keep(case, of_inspection)
         write_sidecar(_sidecar(self.folder, name), settings, {"row": asdict(row)})
         return Converted(row, inspected)
+
+
+def _refuse_renaming(config: CohortConfig, folder: Path, names: Sequence[str]) -> None:
+    """A new key would rename all cases and have everything trained anew."""
+    there = {path.stem for path in (folder / ".done").glob("*.json")}
+    there = {name for name in there if is_pseudonym(name)}
+    if config.pseudonyms and there and there.isdisjoint(names):
+        raise CohortError(
+            f"{folder} holds {len(there)} cases, none of which the source has under "
+            f"the key in {config.private}. Restore the key with which they were made; "
+            "or, if these are other patients, choose another cohort.name."
+        )
 
 
 def _remove_strangers(folder: Path, names: Sequence[str]) -> None:

@@ -1,15 +1,17 @@
 """The check of a cohort: all that was found, before anything is trained on it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from deeprac import files
 from deeprac.cohort import findings
+from deeprac.cohort.case import Source
 from deeprac.cohort.consistency import WHOLE, cohort_findings
 from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.formats import open_source
 from deeprac.cohort.inspection import (
     COLUMNS,
     Inspect,
@@ -39,13 +41,15 @@ class Check:
         inspections: every case by name in the source's order; None where it cannot be
             read or brought into the canonical frame.
         findings: by case; under ``WHOLE`` those about the cohort. All names are there.
+        where: says where the files of the first cases with errors are.
     """
 
     inspections: Mapping[str, Inspection | None]
     findings: Mapping[str, tuple[Finding, ...]]
+    where: str = ""
 
     @classmethod
-    def of(cls, outcome: Outcome[Inspected], *, folds: int) -> "Check":
+    def of(cls, outcome: Outcome[Inspected], source: Source, *, folds: int) -> "Check":
         """Add to what was found in each case what the cohort as a whole shows."""
         inspections = {name: kept.inspection for name, kept in outcome.made.items()}
         found = dict(outcome.failed)
@@ -53,10 +57,13 @@ class Check:
         found[WHOLE] = ()
         for name, finding in cohort_findings([*inspections.values()], folds=folds):
             found[name] = (*found[name], finding)
-        return cls(
+        check = cls(
             inspections={name: inspections.get(name) for name in outcome.names},
             findings={name: found[name] for name in (WHOLE, *outcome.names)},
         )
+        refused = check.refused
+        where = source.where(refused[:SHOWN_ERRORS]) if refused else ""
+        return replace(check, where=where)
 
     @property
     def readable(self) -> list[Inspection]:
@@ -89,6 +96,7 @@ class Check:
             f"{len(self.refused)} of {len(self.inspections)} cases cannot be used; "
             "correct what is listed and run the same command again:\n"
             + "\n".join([*listed[:SHOWN_ERRORS], *rest])
+            + (self.where and f"\n{self.where}")
             + f"\nAll findings, with pictures: {page}"
         )
 
@@ -116,8 +124,9 @@ def check_cohort(
     """
     remove_leftovers(folder)
     task = Inspect(folder)
-    outcome = run_pass(config, task, workers=workers, title="check")
-    check = Check.of(outcome, folds=folds)
+    source = open_source(config)
+    outcome = run_pass(source, task, workers=workers, title="check")
+    check = Check.of(outcome, source, folds=folds)
     write_tables(check, folder)
     return check
 

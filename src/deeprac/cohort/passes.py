@@ -19,8 +19,6 @@ from tqdm import tqdm
 from deeprac import files
 from deeprac.cohort.case import Source
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.formats import open_source
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 
 T = TypeVar("T")
@@ -55,18 +53,15 @@ class Outcome(Generic[T]):
     failed: dict[str, tuple[Finding, ...]]
 
 
-def run_pass(
-    config: CohortConfig, task: Task[T], *, workers: int, title: str
-) -> Outcome[T]:
+def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outcome[T]:
     """Do what is not finished yet, with a progress bar.
 
     Args:
-        config: the cohort's settings.
+        source: the cohort.
         task: what is done with every case.
         workers: processes that work on cases at the same time.
         title: of the progress bar.
     """
-    source = open_source(config)
     names = source.names()
     made: dict[str, T] = {}
     for name in names:
@@ -74,7 +69,7 @@ def run_pass(
             made[name] = kept
     todo = [name for name in names if name not in made]
     failed = {}
-    doing = _do_all(config, task, todo, workers)
+    doing = _do_all(source, task, todo, workers)
     for name, result, findings in tqdm(doing, total=len(todo), desc=title):
         if result is None:
             failed[name] = findings
@@ -93,33 +88,45 @@ Done = tuple[str, T | None, tuple[Finding, ...]]
 
 
 def _do_all(
-    config: CohortConfig, task: Task[T], names: Sequence[str], workers: int
+    source: Source, task: Task[T], names: Sequence[str], workers: int
 ) -> Iterator[Done[T]]:
     """Do cases, as they become ready."""
     if workers <= 1 or len(names) <= 1:
-        source = open_source(config)
         for name in names:
             yield _do(source, task, name)
         return
-    with _pool(min(workers, len(names))) as pool:
-        futures = [pool.submit(_do_in_worker, config, task, name) for name in names]
+    with _pool(min(workers, len(names)), source, task) as pool:
+        futures = [pool.submit(_do_in_worker, name) for name in names]
         for future in as_completed(futures):
             yield future.result()
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes whose waiting work is dropped on an error."""
+def _pool(workers: int, *given: Any) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh processes whose waiting work is dropped on an error.
+
+    Each is given source and task once: to find the cases of a large folder is slow.
+    """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_give, initargs=given
+    )
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _do_in_worker(config: CohortConfig, task: Task[T], name: str) -> Done[T]:
-    return _do(open_source(config), task, name)
+_GIVEN: list[Any] = []
+"""Source and task of a worker process."""
+
+
+def _give(*given: Any) -> None:
+    _GIVEN.extend(given)
+
+
+def _do_in_worker(name: str) -> Done[T]:
+    return _do(*_GIVEN, name)
 
 
 def _do(source: Source, task: Task[T], name: str) -> Done[T]:
