@@ -1,10 +1,12 @@
 """From a host to a cohort: fetched through the mirror, then converted."""
 
+import gzip
 import json
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pytest
 from cohort_builders import cohort_config, fetch_config
 from http_server import serve
 from public_hosts import host_kits
@@ -21,11 +23,8 @@ def volume(array):
     return nib.Nifti1Image(array, AFFINE).to_bytes()
 
 
-def case(columns: int) -> tuple[bytes, bytes]:
-    """A body of 40 HU in air with a kidney, and in it 4 voxels of tumour and 2 of cyst.
-
-    Compression is Nifti's own here: names end in .nii.gz, so gzip them below.
-    """
+def case(columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """A body of 40 HU in air with a kidney; in it 4 voxels of tumour and 2 of cyst."""
     image = np.full((5, 20, columns), -1000, np.int16)
     image[:, 3:17, 3:-3] = 40
     image[1:4, 6:12, 5:11] = 180
@@ -37,8 +36,6 @@ def case(columns: int) -> tuple[bytes, bytes]:
 
 
 def gzipped(array):
-    import gzip  # noqa: PLC0415
-
     return gzip.compress(volume(array), mtime=0)
 
 
@@ -66,4 +63,8 @@ def test_a_fetched_cohort_is_converted(tmp_path):
     cases = pd.read_csv(tmp_path / "cohort" / "cases.csv")
     assert list(cases.case) == list(arrays)
     # 4 voxels of 0.8 x 0.8 x 3 mm
-    assert cases.tumour_ml.to_list() == [4 * 0.8 * 0.8 * 3 / 1000] * 3
+    expected = [4 * 0.8 * 0.8 * 3 / 1000] * 3
+    assert cases.tumour_ml.to_list() == pytest.approx(expected, rel=1e-6)
+    # 3 x 6 x 6 voxels of kidney with its lesions; cyst counts as kidney
+    expected = [(108 - 4) * 0.8 * 0.8 * 3 / 1000] * 3
+    assert cases.kidney_ml.to_list() == pytest.approx(expected, rel=1e-6)
