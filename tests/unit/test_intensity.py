@@ -260,6 +260,22 @@ def test_no_spread_of_positive_values_is_taken_for_an_offset(seed, top, power):
     assert "without air or fat" in refused(np.rint(top * spread))
 
 
+def test_peaks_of_an_offset_in_something_else():
+    # All three peaks, but most of the rest where CT has next to nothing.
+    peaks = np.repeat([24, 924, 1080], 200)
+    values = np.concatenate([peaks, np.arange(3000)])
+    assert "without air or fat" in refused(values.reshape(1, 60, 60))
+
+
+def test_an_offset_with_anything_against_it_is_refused():
+    stored = ct_like(12).astype(np.int16) + np.int16(1024)
+    assert len(repaired(stored)[1]) == 1
+    negative = stored.copy()
+    negative[1, 2, 3] = -50
+    assert "rescale offset" in refused(negative)
+    assert "rescale offset" in refused(np.where(stored < 300, stored + 60, stored))
+
+
 def test_ct_cut_to_the_body_has_fat_instead_of_air():
     values = np.concatenate([np.arange(-115, -75, 2.0), np.arange(-20, 380, 5)])
     assert "no air in the field of view" in doubted(values.reshape(1, 10, 10))

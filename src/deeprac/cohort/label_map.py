@@ -14,7 +14,7 @@ import pandas as pd
 
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.errors import CohortError
-from deeprac.labels import Label, cohort_numbers, plain_name
+from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
 
 KIDNEYS = ("kidney", "kidney_left", "kidney_right")
 
@@ -257,7 +257,7 @@ def _bad_names(
 
 def kidney_numbers(wanted: Mapping[str, tuple[str, ...]]) -> set[int]:
     """The cohort's numbers that mean kidney; ``wanted`` is ``cohort.labels``."""
-    return {n for title, n in cohort_numbers(wanted).items() if title in KIDNEYS}
+    return set(CohortLabels.named(wanted).kidney)
 
 
 def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:
