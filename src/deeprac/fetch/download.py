@@ -10,13 +10,16 @@ import urllib3
 
 from deeprac import files
 from deeprac.errors import FetchError
-from deeprac.fetch.remote import CHUNK, RemoteFile, digests
+from deeprac.fetch.remote import RemoteFile, digests
 from deeprac.fetch.web import Web
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int], None]
 """Told of every change of the bytes that are there; negative on a new start."""
+
+CHUNK = 1 << 16
+"""Bytes that a kill may lose."""
 
 LFS_POINTER = b"version https://git-lfs"
 """How the text begins that Git LFS leaves in place of a large file."""
