@@ -1,5 +1,7 @@
 """The label numbers of every label map in the workflow."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -47,6 +49,20 @@ DEFAULT_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """``cohort.labels`` by ``cohort.format``, for the titles that it leaves out."""
 
+DEFAULT_NUMBERS: dict[str, int] = {"kidney": 1, "tumour": 2}
+"""``cohort.label_numbers`` where it is null."""
+
+
+def plain_name(name: str) -> str:
+    """A label's name as it is compared: without case, with ``_`` and ``-`` as spaces.
+
+    Example:
+        >>> plain_name("Kidney_Left") == plain_name("kidney - left")
+        True
+    """
+    composed = unicodedata.normalize("NFKC", name)
+    return " ".join(re.split(r"[\s_-]+", composed.casefold())).strip()
+
 
 def source_names(
     source_format: str, given: Mapping[str, Sequence[str] | None]
@@ -64,14 +80,15 @@ def source_names(
         >>> source_names("kits", {"cyst": ["cyst"]})["kidney"]
         ('kidney',)
     """
-    used = {name for names in given.values() for name in names or ()}
+    used = {plain_name(name) for names in given.values() for name in names or ()}
     sides = bool(given.get("kidney_left") or given.get("kidney_right"))
     default = DEFAULT_NAMES[source_format] | ({"kidney": ()} if sides else {})
 
     def names(title: str) -> tuple[str, ...]:
         if (own := given.get(title)) is not None:
             return tuple(own)
-        return tuple(name for name in default.get(title, ()) if name not in used)
+        usual = default.get(title, ())
+        return tuple(name for name in usual if plain_name(name) not in used)
 
     return {title: names(title) for title in TITLES}
 

@@ -6,7 +6,7 @@ directions are in SimpleITK's order (x, y, z), in mm.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -111,6 +111,9 @@ class Source(Protocol):
 
     def load(self, name: str) -> Case:
         """Load or generate one case, checked."""
+
+    def where(self, names: Sequence[str]) -> str:
+        """Say where the user finds the files of cases; empty where there are none."""
 
 
 @dataclass(frozen=True)

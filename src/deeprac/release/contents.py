@@ -85,7 +85,7 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
     cohort = dict(resolved["cohort"])
     if cohort["path"] is not None:
         cohort["path"] = LEFT_OUT
-    cohort["patients"] = None
+    cohort |= {"patients": None, "private": "private"}
     return resolved | {"results": "results", "cohort": cohort}
 
 

@@ -1,0 +1,60 @@
+"""Axes of a volume: exact where they are nearly so, refused where they are sheared."""
+
+import numpy as np
+
+from deeprac.cohort.findings import Finding, Severity
+
+ROUNDING = 1e-5
+"""Cosines between axes up to this come from rounding and are not worth a word."""
+
+REPAIRABLE = 1e-3
+"""Cosines between axes up to this (0.06 degrees) are taken for zero, and recorded."""
+
+SPACING_MM = (0.05, 50.0)
+"""Spacings outside of this are not those of a CT: a wrong header or unit."""
+
+
+def orthonormal(
+    axes_mm: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, list[Finding]]:
+    """Split the steps from voxel to voxel into spacing and direction cosines.
+
+    Args:
+        axes_mm: 3 x 3, one column per axis of the volume, in mm.
+
+    Returns:
+        Spacing in mm (3), direction cosines (3 x 3, of either handedness, orthonormal
+        unless an error was found), and what was found.
+    """
+    spacing = np.linalg.norm(axes_mm, axis=0)
+    low, high = SPACING_MM
+    if not (
+        np.isfinite(spacing).all() and low <= spacing.min() <= spacing.max() <= high
+    ):
+        problem = (
+            f"the spacing is {short(spacing)} mm, but that of a CT is {low:g} to "
+            f"{high:g} mm. Correct the header, its unit too"
+        )
+        return spacing, np.eye(3), [Finding(Severity.ERROR, "affine", problem)]
+    direction = axes_mm / spacing
+    cosine = float(np.abs(direction.T @ direction - np.eye(3)).max())
+    angle = f"{90 - np.degrees(np.arcsin(min(cosine, 1))):.2f} degrees"
+    if cosine > REPAIRABLE:
+        problem = (
+            f"the axes are sheared: they meet at {angle} instead of 90, as after a "
+            "tilt of the gantry. Resample image and label to a rectangular grid"
+        )
+        return spacing, direction, [Finding(Severity.ERROR, "affine", problem)]
+    if cosine > 1e-12:
+        # The nearest orthonormal matrix; one that is exact stays as it is.
+        left, _, right = np.linalg.svd(direction)
+        direction = left @ right
+    if cosine > ROUNDING:
+        repair = f"the axes met at {angle}; they were made rectangular"
+        return spacing, direction, [Finding(Severity.REPAIRED, "affine", repair)]
+    return spacing, direction, []
+
+
+def short(numbers: np.ndarray | tuple[float, ...]) -> str:
+    """Numbers in brackets, four digits each."""
+    return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"
