@@ -4,6 +4,9 @@ Four patients of 4 x 28 x 34 voxels: a body, two kidneys, a tumour on the left o
 cyst on the right one, in a source whose numbers are not ours.
 """
 
+import base64
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +26,7 @@ from deeprac.inference.load import load_predictor
 from deeprac.labels import CYST, CohortLabels
 from deeprac.layout import Layout
 from deeprac.reporting.figures.overlays import Overlay, draw
+from deeprac.reporting.page.browser import browse
 from deeprac.reporting.slices import read_slice
 from deeprac.reporting.style import CONTOURS
 from deeprac.training.run import build_trainer
@@ -219,6 +223,19 @@ def test_figures_and_page(path, layout):
     curves = pd.read_csv(layout.figures / "training_curves.csv")
     assert {"val_dice_kidney_right", "val_dice_cyst"} <= set(curves)
     assert (layout.figures / "overlays_coarse.png").is_file()
+
+
+def test_the_page_offers_contours_of_cysts(path, layout):
+    config = load_config([path])
+    cases = pd.read_csv(layout.summary_cases)
+    cohort = pd.read_csv(layout.cases_csv, dtype={"case": str}).set_index(
+        "case", drop=False
+    )
+    browser = browse(config, layout, cases, cohort, budget=10**7)
+    assert browser.labels == {"kidney": 1, "tumour": 2, "cyst": 3}
+    embedded = gzip.decompress(base64.b64decode(browser.cases[0].reference))
+    voxels = np.frombuffer(embedded, np.uint8, offset=352)
+    assert set(np.unique(voxels)) == {0, 1, 2, 3}
 
 
 def test_contours_unite_kidneys_and_tell_cysts_apart(layout):

@@ -4,10 +4,13 @@ As of Pediatric-CT-SEG, whose labels show kidneys of children alone. Nothing of 
 tumour has a value: its n is 0, and no 0 stands for what was never measured.
 """
 
+import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from cohort_builders import ct_arrays, volume, write_raw
 from results_tree import TreeOptions, write_tree
+from toy_cohort import run_arguments, small_networks, write_config
 
 from deeprac.cli import main
 from deeprac.config import load_config, read_raw, resolve
@@ -116,3 +119,34 @@ def test_figures_have_no_tumour_values(layout, name):
         data = pd.read_csv(path)
         values = [c for c in data if c in ("dice", "mean", "value")]
         assert data[data.label == "tumour"][values].isna().all(axis=None)
+
+
+def test_kidneys_alone_are_trained_and_segmented(tmp_path):
+    """From a source that has no label of tumours to the metrics of one fold."""
+    cases = {}
+    for index in range(4):
+        image, label = ct_arrays((4, 28, 34))
+        image += np.random.default_rng(index).integers(-5, 5, image.shape, np.int16)
+        cases[f"c{index}"] = (volume(image), volume((label > 0).astype(np.uint8)))
+    write_raw(tmp_path / "raw", cases, labels={"background": 0, "kidney": 1})
+    source = {"format": "nnunet_raw", "path": str(tmp_path / "raw")}
+    labels = {"labels": {"tumour": []}, "pseudonyms": False}
+    sections = {"cohort": {"name": "kidneys"} | source | labels}
+    path = write_config(tmp_path / "results", sections)
+    run = run_arguments("coarse_nnunet")
+    with small_networks():
+        for name in ("cohort", "splits", "fingerprint"):
+            verb(path, name)
+        verb(path, "preprocess", "--matrix", "coarse")
+        verb(path, "plan", "--experiment", "coarse_nnunet")
+        for name in ("train", "predict", "evaluate"):
+            verb(path, name, *run)
+    layout = Layout.of(load_config([path]))
+    table = pd.read_csv(layout.cases_csv)
+    assert (table.tumour_ml == 0).all()
+    assert (table.side == "none").all()
+    metrics = pd.read_csv(layout.run("coarse_nnunet", 0, 0) / "metrics.csv")
+    tumour = metrics[metrics.label == "tumour"]
+    assert (tumour.reference_volume_ml == 0).all()
+    # nnU-Net's convention: a false tumour is a 0, none at all has no value.
+    assert (tumour.dice.isna() == (tumour.volume_ml == 0)).all()
