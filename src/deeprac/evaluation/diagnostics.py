@@ -78,7 +78,7 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
 
     A case's transform is the median of its slices' (the same one where the front end
     treats the patient as a whole), taken, like the spread, over the slices that show
-    kidney or tumour; over all slices where none does.
+    any label; over all slices where none does.
 
     Args:
         files: Where the cohort, the targets and the run's tables are.

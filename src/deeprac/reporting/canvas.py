@@ -89,8 +89,9 @@ def contour_handles(*, prediction: bool, cysts: bool) -> list[Line2D]:
 def legend(ax_or_figure, *, prediction: bool, cysts: bool) -> None:
     """Legend of the contours on a dark ground, where the tints can be seen."""
     handles = contour_handles(prediction=prediction, cysts=cysts)
+    columns = 3 if cysts else len(handles)  # six names are wider than the page
     ax_or_figure.legend(
-        handles=handles, loc="outside upper center", ncols=len(handles),
+        handles=handles, loc="outside upper center", ncols=columns,
         facecolor="0.3", labelcolor="white", edgecolor=FAINT, framealpha=1,
     )  # fmt: skip
 
