@@ -1,7 +1,8 @@
 """Writing a cohort folder case by case: resumable, every problem told at once.
 
 A case is finished when its sidecar ``.done/{case}.json`` carries the hash of everything
-that it depends on; it is written after the files. ``cases.csv`` comes last.
+that it depends on; it is written after the files. ``frames.csv``, the grids of the
+sources, and ``cases.csv`` come last.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +22,7 @@ from tqdm import tqdm
 from deeprac import files
 from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
 from deeprac.cohort.formats import open_source
+from deeprac.cohort.frame import FRAME_COLUMNS, SourceFrame, frames_table
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import Label
@@ -44,7 +47,8 @@ def build_cohort(
     source = open_source(config)
     names = source.names()
     # The table says that the cohort is complete: no old one may outlive a problem.
-    (folder / "cases.csv").unlink(missing_ok=True)
+    for table in ("cases.csv", "frames.csv"):
+        (folder / table).unlink(missing_ok=True)
     _remove_leftovers(folder)
     _remove_strangers(folder, names)
     rows: dict[str, CaseRow] = {}
@@ -57,7 +61,7 @@ def build_cohort(
         else:
             rows[name] = row
     for name, row, problem in tqdm(
-        _make_all(config, todo, folder, workers), total=len(todo), desc="cohort"
+        _make_all(source, todo, folder, workers), total=len(todo), desc="cohort"
     ):
         if row is None:
             problems[name] = problem
@@ -71,6 +75,8 @@ def build_cohort(
         )
     ordered = [rows[name] for name in names]
     files.write_json(folder / "dataset.json", dataset_json(len(ordered)))
+    frames = {name: _frame(folder, name) for name in names}
+    files.write_csv(folder / "frames.csv", frames_table(frames))
     table = pd.DataFrame([asdict(row) for row in ordered], columns=list(COLUMNS))
     files.write_csv(folder / "cases.csv", table)
     return ordered
@@ -91,18 +97,29 @@ Made = tuple[str, CaseRow | None, str]
 
 
 def _make_all(
-    config: CohortConfig, names: Sequence[str], folder: Path, workers: int
+    source: Source, names: Sequence[str], folder: Path, workers: int
 ) -> Iterator[Made]:
-    """Make cases, as they become ready."""
+    """Make cases, as they become ready.
+
+    Raises:
+        CohortError: a process was killed from outside.
+    """
     if workers <= 1 or len(names) <= 1:
-        source = open_source(config)
         for name in names:
             yield _make(source, name, folder)
         return
     with _pool(min(workers, len(names))) as pool:
-        futures = [pool.submit(_make_in_worker, config, name, folder) for name in names]
-        for future in as_completed(futures):
-            yield future.result()
+        # The source goes along: opening one may mean to list a whole archive.
+        futures = [pool.submit(_make, source, name, folder) for name in names]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise CohortError(
+                "a process that made cases was killed, most likely for want of memory. "
+                "Finished cases are kept: run the same command again with fewer "
+                "workers."
+            ) from error
 
 
 @contextmanager
@@ -116,18 +133,20 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _make_in_worker(config: CohortConfig, name: str, folder: Path) -> Made:
-    return _make(open_source(config), name, folder)
-
-
 def _make(source: Source, name: str, folder: Path) -> Made:
     """Load and write one case; a case that cannot be used is told, not raised."""
     fingerprint = _settings_sha256(source, name)
     try:
-        row = write_case(source.load(name), folder)
+        case = source.load(name)
+        row = write_case(case, folder)
     except CohortError as error:
         return name, None, str(error)
-    sidecar = {"settings_sha256": fingerprint, "row": asdict(row)}
+    sidecar = {
+        "settings_sha256": fingerprint,
+        "row": asdict(row),
+        # Cases that are made in the canonical frame are their own source.
+        "frame": (case.frame or SourceFrame.of(case.image)).as_json(),
+    }
     files.write_json(_sidecar(folder, name), sidecar)
     return name, row, ""
 
@@ -144,6 +163,11 @@ def _finished(source: Source, name: str, folder: Path) -> CaseRow | None:
     if not all((folder / path).is_file() for path in (row.image, row.label)):
         return None
     return row
+
+
+def _frame(folder: Path, name: str) -> SourceFrame:
+    """The source's frame of a finished case."""
+    return SourceFrame.from_json(files.read_json(_sidecar(folder, name))["frame"])
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -169,6 +193,9 @@ def _sidecar(folder: Path, name: str) -> Path:
 
 
 def _settings_sha256(source: Source, name: str) -> str:
-    depends_on = {"columns": COLUMNS, "settings": source.settings(name)}
+    depends_on = {
+        "columns": [*COLUMNS, *FRAME_COLUMNS],
+        "settings": source.settings(name),
+    }
     text = json.dumps(depends_on, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

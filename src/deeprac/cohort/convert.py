@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import frame, intensity, label_map
+from deeprac.cohort import frame, grid, intensity, label_map
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.findings import Finding, refuse_errors
 from deeprac.cohort.reader import Reader, SourceCase
 from deeprac.config import CohortConfig
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another case."""
 
 
@@ -59,24 +59,30 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         CaseError: it cannot be used; everything that was found.
     """
     findings: list[Finding] = list(source.findings)
-    layers = []
+    turned = []
     for segmentation in source.segmentations:
-        volume, found = frame.aligned(segmentation.volume, source.image)
+        volume, found = grid.aligned(segmentation.volume, source.image)
         findings += found
-        layers.append(
-            (sitk.GetArrayFromImage(frame.canonical(volume)), segmentation.names)
-        )
+        turned.append(frame.canonical(volume))
+    findings += frame.frame_findings(source.image)
+    if len({volume.GetSize() for volume in turned}) > 1:
+        # Segmentations of several grids cannot be merged to be checked further.
+        refuse_errors(findings)
     image = frame.canonical(source.image)
-    findings += frame.frame_findings(image)
-    values, found = intensity.plausible(sitk.GetArrayFromImage(image), config.intensity)
+    # Views: a large volume is not copied once more.
+    grey = sitk.GetArrayViewFromImage(image)
+    values, found = intensity.plausible(grey, config.intensity)
     findings += found
+    layers = [
+        (sitk.GetArrayViewFromImage(volume), segmentation.names)
+        for volume, segmentation in zip(turned, source.segmentations, strict=True)
+    ]
     numbers, found = label_map.merge(layers, config.labels)
     findings = list(refuse_errors(findings + found))
     return Case(
         name=name,
         patient=patient,
-        image=_like(values, image),
-        # On the image's grid to the last digit: aligning allows a tolerance.
+        image=image if np.may_share_memory(values, grey) else _like(values, image),
         label=_like(numbers, image),
         side=tumour_side(values, numbers),
         age_years=source.age_years,
@@ -85,7 +91,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     )
 
 
-def _like(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
+def _like(array: np.ndarray, image: sitk.Image) -> sitk.Image:
     volume = sitk.GetImageFromArray(array)
-    volume.CopyInformation(grid)
+    volume.CopyInformation(image)
     return volume
