@@ -9,6 +9,7 @@ from cohort_builders import ct_arrays, volume
 
 from deeprac.cohort import voxels
 from deeprac.cohort.findings import CaseError, Severity
+from deeprac.cohort.frame import canonical
 from deeprac.cohort.volume_files import read_volume, read_volumes
 
 AFFINE = np.array([[-0.75, 0, 0, 40.5], [0, -0.75, 0, -17.25], [0, 0, 2.5, -300],
@@ -298,8 +299,6 @@ def test_real_lfs_pointers(shared_data):
 )
 def test_real_kits_masks_have_their_volumes_and_true_axes(shared_data, case):
     """uint16, 796 and 632 columns, slices along the first axis of the file."""
-    from deeprac.cohort.frame import canonical
-
     path = shared_data / "kits_masks" / case / "segmentation.nii.gz"
     got = canonical(read_volume(path)[0])
     plain = nib.load(path)
