@@ -3,10 +3,10 @@
     python benchmarks/cohort_conversion.py
 
 The cases are made up, of sizes as in KiTS19 (512 x 512 pixels; the median number of
-slices is about 216) and one of 1000 slices, which must stay below 4 GB. They are written
-as NIfTI in KiTS's order of axes, slices first, so that every voxel has to be moved, and
-are noisy, as CT is, so that packing them takes its true time. Every case has a process
-of its own, so that its peak memory is its own.
+slices is about 216) and one of 1000 slices, which must stay below 4 GB. They are
+written as NIfTI in KiTS's order of axes, slices first, so that every voxel has to be
+moved, and are noisy, as CT is, so that packing them takes its true time. Every case has
+a process of its own, so that its peak memory is its own.
 """
 
 import argparse
@@ -44,8 +44,8 @@ def main() -> None:
     if args.work:
         print(json.dumps(measured(args.work)))
         return
-    print(f"{'voxels':20}{'wall s':>8}{'CPU s':>8}{'peak MB':>9}  {CASES} cases, {CORES} "
-          "cores")  # fmt: skip
+    rate = f"{CASES} cases, {CORES} cores"
+    print(f"{'voxels':20}{'wall s':>8}{'CPU s':>8}{'peak MB':>9}  {rate}")
     for slices in args.slices:
         with tempfile.TemporaryDirectory() as folder:
             write_raw(Path(folder), slices, args.pixels)
