@@ -30,8 +30,9 @@ from scipy import ndimage  # noqa: E402
 
 from deeprac.evaluation.evaluate import case_rows, read_label_map  # noqa: E402
 from deeprac.evaluation.metrics.measure import cropped  # noqa: E402
-from deeprac.evaluation.metrics.regions import WITHOUT_CYSTS  # noqa: E402
+from deeprac.evaluation.metrics.regions import regions_of  # noqa: E402
 from deeprac.evaluation.metrics.surface import surfaces  # noqa: E402
+from deeprac.labels import KIDNEY_AND_TUMOUR  # noqa: E402
 
 SHAPE = (200, 512, 512)
 SPACING_MM = (2.0, 0.7, 0.7)
@@ -96,7 +97,7 @@ def all_metrics(reference: Path, prediction: Path) -> None:
     """What `deeprac evaluate` does with one case, reading included."""
     maps = [read_label_map(path) for path in (prediction, reference)]
     matrices = dict.fromkeys(range(SHAPE[0]), IDENTITY)
-    case_rows("case", *maps, WITHOUT_CYSTS, matrices)
+    case_rows("case", *maps, regions_of(KIDNEY_AND_TUMOUR), matrices)
 
 
 def ours(reference: Path, prediction: Path) -> None:
@@ -133,7 +134,7 @@ def masks(reference: Path, prediction: Path):
         sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
         for path in (prediction, reference)
     )
-    for region in WITHOUT_CYSTS:
+    for region in regions_of(KIDNEY_AND_TUMOUR):
         yield region.mask(found), region.mask(true)
 
 

@@ -1,5 +1,7 @@
-# Volumes and label maps are not declared: an interrupted job keeps the finished cases.
-# cases.csv is written last.
+# Checks, inspects and converts every case: the first rule of all, and the gate before the
+# others. With errors there is no cases.csv, and <results>/cohort/check/report.html says
+# why. It, volumes and label maps are not declared: a job that was interrupted or failed
+# keeps them.
 rule cohort:
     input:
         source=cohort_source,
@@ -17,6 +19,6 @@ rule cohort:
         runtime=720,
     params:
         config=CONFIG_FILE,
-        cohort=CONFIG["cohort"],
+        cohort=section("cohort", "fetch"),
     shell:
         "python -m deeprac cohort --config {params.config} --workers {threads} 2>&1 | tee {log}"

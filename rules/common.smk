@@ -89,7 +89,9 @@ def cohort_source(_):
     cohort = CONFIG["cohort"]
     if cohort["path"] is None:
         return []
-    return [f"{cohort['path']}/dataset.json", *filter(None, [cohort["patients"]])]
+    lists = {"nnunet_raw": "/dataset.json", "msd": "/dataset.json"}
+    source = cohort["path"] + lists.get(cohort["format"], "")
+    return [source, *filter(None, [cohort["patients"]])]
 
 
 def matrix_settings(wildcards):

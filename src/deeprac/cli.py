@@ -1,8 +1,9 @@
 """The command line: one verb per stage of the workflow.
 
-A verb lives in ``deeprac.commands.<verb>`` and offers ``HELP`` (one sentence),
-``EXAMPLE`` (one command line), ``add_arguments(parser)`` and ``run(args)``. Verbs are
-imported only when they run, so that ``--help`` answers at once.
+A verb is one word or two. It lives in ``deeprac.commands``, in the module of that name
+with ``_`` between words, and offers ``HELP`` (one sentence), ``EXAMPLE`` (one command
+line), ``add_arguments(parser)`` and ``run(args)``. Verbs are imported only when they
+run, so that ``--help`` answers at once.
 
 Exit codes: 0 done, 1 a known error (one message, no traceback), 2 usage, 3 a bug,
 130 interrupted.
@@ -22,6 +23,8 @@ from deeprac.errors import DeepracError
 VERBS: dict[str, str] = {
     "config": "resolve and check the configuration",
     "cohort": "generate or convert a cohort into the canonical frame",
+    "cohort check": "read and check every case, and write a page of what was found",
+    "cohort fetch": "fetch a public cohort, its licence accepted",
     "splits": "split the patients of a cohort into folds",
     "fingerprint": "measure the cohort's foreground intensities",
     "targets": "measure size, pose and the labels' outline of every case",
@@ -46,11 +49,19 @@ VERBS: dict[str, str] = {
 
 
 def _load(verb: str) -> ModuleType:
-    return importlib.import_module(f"deeprac.commands.{verb}")
+    return importlib.import_module(f"deeprac.commands.{verb.replace(' ', '_')}")
+
+
+def _split(argv: list[str]) -> tuple[str, list[str]]:
+    """The verb, the longest that the first words name, and what follows it."""
+    for words in (2, 1):
+        if len(argv) >= words and (verb := " ".join(argv[:words])) in VERBS:
+            return verb, argv[words:]
+    return _overview().parse_args(argv[:1]).verb, argv[1:]
 
 
 def _overview() -> argparse.ArgumentParser:
-    verbs = "\n".join(f"  {verb:12} {help_}" for verb, help_ in VERBS.items())
+    verbs = "\n".join(f"  {verb:14}{help_}" for verb, help_ in VERBS.items())
     parser = argparse.ArgumentParser(
         prog="deeprac",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -65,7 +76,7 @@ def _overview() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    verb = _overview().parse_args(argv[:1]).verb
+    verb, rest = _split(argv)
     command = _load(verb)
     parser = argparse.ArgumentParser(
         prog=f"deeprac {verb}",
@@ -74,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
         epilog=f"example:\n  {command.EXAMPLE}",
     )
     command.add_arguments(parser)
-    args = parser.parse_args(argv[1:])
+    args = parser.parse_args(rest)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s"
     )

@@ -7,6 +7,7 @@ another.
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ import yaml
 from deeprac import schema
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
-from deeprac.labels import source_names
+from deeprac.labels import DEFAULT_NUMBERS, source_names
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
     Comparison,
     Experiment,
+    FetchConfig,
     FiguresConfig,
     InferenceConfig,
     LocaliserConfig,
@@ -33,6 +35,7 @@ from deeprac.settings import (
     ReleasedConfig,
     ReportConfig,
     RunConfig,
+    SeriesConfig,
     SplitsConfig,
     StatisticsConfig,
     StressConfig,
@@ -45,6 +48,7 @@ __all__ = [
     "Comparison",
     "Config",
     "Experiment",
+    "FetchConfig",
     "FiguresConfig",
     "InferenceConfig",
     "LocaliserConfig",
@@ -55,6 +59,7 @@ __all__ = [
     "ReleasedConfig",
     "ReportConfig",
     "RunConfig",
+    "SeriesConfig",
     "SplitsConfig",
     "StatisticsConfig",
     "StressConfig",
@@ -95,6 +100,8 @@ class Config:
             *self._unknown_names(),
             *self._impossible_folds(),
             *self._misfits(),
+            *self._exposed(),
+            *self._mirrored_sides(),
         ]
         if errors:
             raise ConfigError(_listed(errors))
@@ -200,6 +207,28 @@ class Config:
                 )
         return list(errors.values())
 
+    def _exposed(self) -> list[str]:
+        """Results are shared, so what is private must not lie among them."""
+        if self.cohort.format == "phantom" or not self.cohort.pseudonyms:
+            return []
+        private, results = map(os.path.abspath, (self.cohort.private, self.results))
+        if os.path.commonpath([private, results]) != results:
+            return []
+        return [
+            f"cohort.private is {self.cohort.private}: in the folder of the results, "
+            "with which it would be shared. Choose a folder outside"
+        ]
+
+    def _mirrored_sides(self) -> list[str]:
+        """A mirrored patient has the left kidney on the right."""
+        if self.inference.mirroring and self.cohort.kept_labels.sides:
+            return [
+                "inference.mirroring is true, but cohort.labels keeps kidney_left and "
+                "kidney_right apart, which a mirrored slice contradicts. Set it to "
+                "false, or give the names of both kidneys to cohort.labels.kidney"
+            ]
+        return []
+
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.
 
@@ -269,6 +298,7 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     cohort = resolved["cohort"]
     names = source_names(cohort["format"], cohort["labels"])
     cohort["labels"] = {title: list(names[title]) for title in names}
+    cohort["label_numbers"] = cohort["label_numbers"] or dict(DEFAULT_NUMBERS)
     run = resolved["run"]
     if run["experiments"] == "all":
         run["experiments"] = experiments
@@ -351,6 +381,8 @@ def _build(resolved: dict[str, Any]) -> Config:
 
     cohort = dict(resolved["cohort"])
     cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
+    cohort["fetch"] = make(FetchConfig, cohort["fetch"])
+    cohort["series"] = make(SeriesConfig, cohort["series"])
     cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
     cohort["labels"] = _frozen(cohort["labels"])
     statistics = dict(resolved["statistics"])

@@ -3,6 +3,7 @@
 DeepracError
 ├── ConfigError      a key, a value or a combination in the configuration
 ├── CohortError      a file of the cohort: missing, unreadable, implausible
+├── FetchError       a file that a host does not give, or gives wrongly
 ├── SplitError       folds that leak, or that cannot be made
 ├── PreprocessError  a case that cannot be brought onto the matrix, or planned for it
 ├── DeviceError      the device that the configuration asks for is not there
@@ -25,6 +26,10 @@ class ConfigError(DeepracError):
 
 class CohortError(DeepracError):
     """A file of the cohort is missing, unreadable or implausible."""
+
+
+class FetchError(DeepracError):
+    """A file cannot be fetched, its bytes are wrong, or its licence is not accepted."""
 
 
 class SplitError(DeepracError):

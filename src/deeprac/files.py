@@ -60,6 +60,12 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write bytes atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(target: Path, content: Any) -> None:
     """Write JSON atomically, indented, keys in the given order, no NaN."""
     write_text(target, json_text(content))

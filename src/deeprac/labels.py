@@ -1,16 +1,20 @@
 """The label numbers of every label map in the workflow."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class Label(IntEnum):
-    """Label numbers of a canonical label map."""
+    """Label numbers that every cohort has; ``CohortLabels`` knows the others."""
 
     BACKGROUND = 0
     """Everything that is neither kidney nor tumour."""
     KIDNEY = 1
-    """Kidney parenchyma, left and right."""
+    """Kidney parenchyma, left and right; the left one where the sides are kept."""
     TUMOUR = 2
     """Renal tumour; takes precedence over kidney."""
 
@@ -20,14 +24,11 @@ class Label(IntEnum):
         return self.name.lower()
 
 
-LABEL_NUMBERS: dict[str, int] = {label.title: label.value for label in Label}
-"""Numbers by title, as nnU-Net's ``dataset.json`` lists them."""
-
 FOREGROUND: tuple[Label, ...] = (Label.KIDNEY, Label.TUMOUR)
-"""The labels that are evaluated, in the order of the paper's tables."""
+"""The labels that tables and figures compare, in the order of the paper's tables."""
 
 CYST = 3
-"""KiTS's number of renal cysts: scored where a cohort lists them."""
+"""Renal cysts, as in KiTS, in the cohorts that keep them."""
 
 TITLES = ("background", "kidney", "kidney_left", "kidney_right", "tumour", "cyst")
 """What names of a source can mean in ``cohort.labels``; background is ignored."""
@@ -48,6 +49,20 @@ DEFAULT_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """``cohort.labels`` by ``cohort.format``, for the titles that it leaves out."""
 
+DEFAULT_NUMBERS: dict[str, int] = {"kidney": 1, "tumour": 2}
+"""``cohort.label_numbers`` where it is null."""
+
+
+def plain_name(name: str) -> str:
+    """A label's name as it is compared: without case, with ``_`` and ``-`` as spaces.
+
+    Example:
+        >>> plain_name("Kidney_Left") == plain_name("kidney - left")
+        True
+    """
+    composed = unicodedata.normalize("NFKC", name)
+    return " ".join(re.split(r"[\s_-]+", composed.casefold())).strip()
+
 
 def source_names(
     source_format: str, given: Mapping[str, Sequence[str] | None]
@@ -65,34 +80,92 @@ def source_names(
         >>> source_names("kits", {"cyst": ["cyst"]})["kidney"]
         ('kidney',)
     """
-    used = {name for names in given.values() for name in names or ()}
+    used = {plain_name(name) for names in given.values() for name in names or ()}
     sides = bool(given.get("kidney_left") or given.get("kidney_right"))
     default = DEFAULT_NAMES[source_format] | ({"kidney": ()} if sides else {})
 
     def names(title: str) -> tuple[str, ...]:
         if (own := given.get(title)) is not None:
             return tuple(own)
-        return tuple(name for name in default.get(title, ()) if name not in used)
+        usual = default.get(title, ())
+        return tuple(name for name in usual if plain_name(name) not in used)
 
     return {title: names(title) for title in TITLES}
 
 
-def cohort_numbers(names: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+@dataclass(frozen=True)
+class CohortLabels:
+    """The labels of one cohort: background, kidney and tumour, and what else it keeps.
+
+    Attributes:
+        cysts: Whether cysts are a label of their own.
+        sides: Whether the left and the right kidney are a label each.
+
+    Example:
+        >>> CohortLabels(sides=True).numbers
+        {'background': 0, 'kidney_left': 1, 'tumour': 2, 'kidney_right': 3}
+    """
+
+    cysts: bool = False
+    sides: bool = False
+
+    @classmethod
+    def named(cls, names: Mapping[str, Sequence[str]]) -> "CohortLabels":
+        """The labels that a configuration asks for.
+
+        Args:
+            names: ``cohort.labels``: the source's names by title; titles without names
+                are not part of the cohort, but for kidney and tumour.
+        """
+        return cls(cysts=bool(names.get("cyst")), sides=bool(names.get("kidney_left")))
+
+    @classmethod
+    def listed(cls, dataset: Mapping[str, Any]) -> "CohortLabels":
+        """The labels that a ``dataset.json`` lists.
+
+        Args:
+            dataset: its content.
+
+        Raises:
+            ValueError: it lists other labels, or under other numbers.
+        """
+        given = dict(dataset["labels"])
+        found = cls(cysts="cyst" in given, sides="kidney_left" in given)
+        if given != found.numbers:
+            raise ValueError(f"labels are {found.numbers}; got {given}")
+        return found
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Numbers by title as ``dataset.json`` lists them: without gap, for nnU-Net."""
+        titles = ["background", "kidney_left" if self.sides else "kidney", "tumour"]
+        titles += ["cyst"] * self.cysts + ["kidney_right"] * self.sides
+        return {title: number for number, title in enumerate(titles)}
+
+    @property
+    def foreground(self) -> dict[str, int]:
+        """Numbers by title but for the background, in their order."""
+        return {title: n for title, n in self.numbers.items() if n != Label.BACKGROUND}
+
+    @property
+    def kidney(self) -> tuple[int, ...]:
+        """The numbers of kidney: one, or left and right."""
+        right = [self.numbers["kidney_right"]] if self.sides else []
+        return int(Label.KIDNEY), *right
+
+
+KIDNEY_AND_TUMOUR = CohortLabels()
+"""The labels of most cohorts, the phantoms' among them."""
+
+
+def cohort_numbers(names: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Numbers of a cohort's labels by title, as its ``dataset.json`` lists them.
 
     Args:
-        names: ``cohort.labels``: the source's names by title; titles without names are
-            not part of the cohort.
-
-    Returns:
-        background 0, kidney (or kidney_left) 1, tumour 2, then cyst and kidney_right
-        where they are kept, without a gap, as nnU-Net wants it.
+        names: ``cohort.labels``: the source's names by title.
 
     Example:
         >>> cohort_numbers({"kidney": ("kidney",), "tumour": ("mass",)})
         {'background': 0, 'kidney': 1, 'tumour': 2}
     """
-    first = "kidney_left" if names.get("kidney_left") else "kidney"
-    kept = [title for title in ("cyst", "kidney_right") if names.get(title)]
-    titles = ["background", first, "tumour", *kept]
-    return {title: number for number, title in enumerate(titles)}
+    return CohortLabels.named(names).numbers

@@ -45,6 +45,16 @@ class Layout:
         return self.cohort / "cases.csv"
 
     @property
+    def check(self) -> Path:
+        """Folder of the cohort's check: page, tables and slices."""
+        return self.cohort / "check"
+
+    @property
+    def check_page(self) -> Path:
+        """Page of the cohort's check."""
+        return self.check / "report.html"
+
+    @property
     def images(self) -> Path:
         """Folder of the CT volumes, ``{case}_0000.nii.gz``."""
         return self.cohort / "imagesTr"

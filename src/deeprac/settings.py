@@ -4,10 +4,12 @@ The schema has checked names, types and ranges; the constructors check what one 
 a section says about another.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from deeprac.errors import ConfigError
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, plain_name
 
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
@@ -47,6 +49,49 @@ class PhantomConfig:
 
 
 @dataclass(frozen=True)
+class FetchConfig:
+    """Where ``deeprac cohort fetch`` gets a public cohort, and how much of it."""
+
+    source: str
+    licence: str | None
+    mirror: str | None
+    parallel: int
+    cases: int | tuple[str, ...] | None
+
+    def __post_init__(self) -> None:
+        if self.mirror and not self.mirror.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"cohort.fetch.mirror is {self.mirror!r}: it must begin with http:// "
+                "or https://. Files on a disk need no fetching: set cohort.path."
+            )
+
+
+@dataclass(frozen=True)
+class SeriesConfig:
+    """Which DICOM series and which of its segmentations make a case."""
+
+    slice_spacing_mm: tuple[float, float]
+    prefer: str
+    description: str | None
+    segmentations: str
+
+    def __post_init__(self) -> None:
+        smallest, largest = self.slice_spacing_mm
+        if smallest > largest:
+            raise ConfigError(
+                f"cohort.series.slice_spacing_mm is [{smallest}, {largest}]: the "
+                "smaller distance comes first. Swap the two."
+            )
+        try:
+            re.compile(self.description or "")
+        except re.error as error:
+            raise ConfigError(
+                f"cohort.series.description is no regular expression ({error}). "
+                "Correct it."
+            ) from error
+
+
+@dataclass(frozen=True)
 class CohortConfig:
     """Where the cases come from and what their values and labels mean."""
 
@@ -54,12 +99,16 @@ class CohortConfig:
     format: str
     path: Path | None
     patients: Path | None
+    annotation: str | int
+    label_numbers: dict[str, int]
     labels: dict[str, tuple[str, ...]]
     pseudonyms: bool
     private: Path
     intensity: str
     air: float
+    series: SeriesConfig
     phantom: PhantomConfig
+    fetch: FetchConfig
 
     def __post_init__(self) -> None:
         if self.name == "released":
@@ -72,20 +121,36 @@ class CohortConfig:
                 f"cohort.path is missing: format {self.format!r} reads a folder. "
                 "Set cohort.path to it."
             )
-        listed = [name for names in self.labels.values() for name in names]
-        twice = sorted({name for name in listed if listed.count(name) > 1})
-        if twice:
-            titles = [t for t, names in self.labels.items() if twice[0] in names]
+        if len(set(self.label_numbers.values())) < len(self.label_numbers):
             raise ConfigError(
-                f"cohort.labels: {twice[0]!r} is named under {' and '.join(titles)}. "
-                "Name it once."
+                f"cohort.label_numbers is {self.label_numbers}: two names have one "
+                "number. Give each number one name."
             )
+        titles: dict[str, str] = {}
+        for title, names in self.labels.items():
+            for name in names:
+                first = titles.setdefault(plain_name(name), title)
+                if first != title:
+                    raise ConfigError(
+                        f"cohort.labels: {name!r} is named under {first} and {title} "
+                        "(case, _ and - make no difference). Name it once."
+                    )
         sides = {bool(self.labels.get(f"kidney_{side}")) for side in ("left", "right")}
         if sides != {not self.labels.get("kidney")}:
             raise ConfigError(
                 "cohort.labels names either kidney, or kidney_left and kidney_right. "
                 "Give names to the one or to the other two, and [] to the rest."
             )
+        if self.format == "phantom" and self.kept_labels != KIDNEY_AND_TUMOUR:
+            raise ConfigError(
+                "cohort.labels asks for cysts or for kidneys left and right: a phantom "
+                "has neither. Leave these names out."
+            )
+
+    @property
+    def kept_labels(self) -> CohortLabels:
+        """The labels of the cohort's label maps."""
+        return CohortLabels.named(self.labels)
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,15 @@ def read_volume(path: Path) -> tuple[NDArray, sitk.Image]:
 def write_volume(volume: sitk.Image, target: Path) -> None:
     """Write a volume as ``.nii.gz``, atomically and completely.
 
+    Only voxels and grid are written: texts that came with them may name a patient.
+
     Raises:
         OSError: the file could not be written to its end.
     """
+    if keys := volume.GetMetaDataKeys():
+        volume = sitk.Image(volume)
+        for key in keys:
+            volume.EraseMetaData(key)
     with atomic_path(target) as temporary:
         try:
             sitk.WriteImage(volume, str(temporary), useCompression=True)

@@ -130,5 +130,6 @@ def browser_of(names: tuple[str, ...], volume: str) -> Browser:
         window=(0, 1),
         span=(0, 1),
         unit=names[0],
+        labels={"kidney": 1, "tumour": 2},
         dice=tuple((name, name, name, name) for name in names),
     )

@@ -65,7 +65,9 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
     poses = {f"case{i:03d}": _pose(i) for i in range(options.patients)}
     labels = {case: _write_case(layout, case, p, options) for case, p in poses.items()}
     _write_cohort_table(layout, poses, options)
-    write_json(layout.dataset_json, dataset_json(options.patients))
+    write_json(
+        layout.dataset_json, dataset_json(config.cohort.kept_labels, options.patients)
+    )
     _write_targets(layout, poses, truth=options.truth)
     cases = list(poses)
     folds = [cases[i :: options.folds] for i in range(options.folds)]

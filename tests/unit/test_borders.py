@@ -17,6 +17,7 @@ FORBIDDEN = {
     "reporting": {"networks", "training", "inference", "preprocessing"},
     "release": {"networks", "training", "inference", "preprocessing"},
     "cohort": {"networks", "training", "inference"},
+    "fetch": {"networks", "training", "inference", "preprocessing", "cohort"},
 }
 
 
@@ -35,7 +36,14 @@ def imported(path):
 
 def test_light_modules_do_not_load_torch_or_nnunet():
     names = ["deeprac.cli", "deeprac.config", "deeprac.layout", "deeprac.targets"]
-    for package in ("evaluation", "reporting", "release", "cohort", "commands"):
+    for package in (
+        "evaluation",
+        "reporting",
+        "release",
+        "cohort",
+        "fetch",
+        "commands",
+    ):
         for path in modules(PACKAGE / package):
             parts = path.relative_to(PACKAGE).with_suffix("").parts
             names.append(".".join(["deeprac", *parts]).removesuffix(".__init__"))

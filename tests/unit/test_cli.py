@@ -18,11 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_each_verb_has_help_example_and_arguments(verb, capsys):
-    module = importlib.import_module(f"deeprac.commands.{verb}")
+    words = verb.split()
+    module = importlib.import_module(f"deeprac.commands.{'_'.join(words)}")
     assert module.HELP.endswith(".")
-    assert shlex.split(module.EXAMPLE)[:2] == ["deeprac", verb]
+    assert shlex.split(module.EXAMPLE)[: len(words) + 1] == ["deeprac", *words]
     with pytest.raises(SystemExit, match="0"):
-        cli.main([verb, "--help"])
+        cli.main([*words, "--help"])
     shown = capsys.readouterr().out
     assert module.EXAMPLE in shown
     for option in shlex.split(module.EXAMPLE):

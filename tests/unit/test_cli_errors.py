@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from deeprac import cli, errors
+from deeprac.commands.arguments import add_config_files
 
 
 def raising(error: BaseException | None):
@@ -53,13 +54,39 @@ def test_usage_errors_exit_with_2(argv, capsys):
     assert "usage: deeprac" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "verb", "configs"),
+    [
+        (["cohort", "one.yaml"], "cohort", ["one.yaml"]),
+        (["cohort", "shake", "one.yaml", "two.yaml"], "cohort shake",
+         ["one.yaml", "two.yaml"]),
+        (["cohort", "in/shake"], "cohort", ["in/shake"]),
+    ],
+)  # fmt: skip
+def test_a_verb_of_two_words_wins_over_its_first(monkeypatch, argv, verb, configs):
+    called = []
+
+    def load(verb):
+        return SimpleNamespace(
+            HELP="h",
+            EXAMPLE="e",
+            add_arguments=add_config_files,
+            run=lambda args: called.append((verb, [str(p) for p in args.config])),
+        )
+
+    monkeypatch.setitem(cli.VERBS, "cohort shake", "shake it")
+    monkeypatch.setattr(cli, "_load", load)
+    assert cli.main(argv) == 0
+    assert called == [(verb, configs)]
+
+
 def test_every_error_is_a_deeprac_error_and_named_in_the_tree():
     kinds = [
         kind
         for kind in vars(errors).values()
         if isinstance(kind, type) and kind is not errors.DeepracError
     ]
-    assert len(kinds) == 8
+    assert len(kinds) == 9
     for kind in kinds:
         assert issubclass(kind, errors.DeepracError)
         assert kind.__name__ in errors.__doc__

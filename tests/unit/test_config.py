@@ -223,6 +223,15 @@ def test_a_wrong_key_is_named_with_what_is_allowed(raw, message):
         resolve(raw)
 
 
+@pytest.mark.parametrize("private", ["results", "results/own", "./results/../results"])
+def test_the_private_folder_does_not_lie_among_the_results(private):
+    cohort = {"format": "nnunet_raw", "path": "x", "private": private}
+    with pytest.raises(ConfigError, match=r"cohort\.private is .*Choose a folder outs"):
+        resolve({"cohort": cohort})
+    resolve({"cohort": cohort | {"private": "results_private"}})
+    resolve({"cohort": cohort | {"pseudonyms": False}})
+
+
 def test_all_wrong_keys_are_listed_at_once():
     with pytest.raises(ConfigError, match="3 keys are wrong") as caught:
         resolve({"training": {"epoch": 1, "device": "tpu"}, "runs": {}})

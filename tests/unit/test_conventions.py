@@ -7,8 +7,11 @@ import surface_distance as deepmind
 
 from deeprac.evaluation.metrics.conventions import COLUMNS, with_convention
 from deeprac.evaluation.metrics.measure import measure
-from deeprac.evaluation.metrics.regions import WITH_CYSTS, WITHOUT_CYSTS
+from deeprac.evaluation.metrics.regions import regions_of
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels
 
+WITHOUT_CYSTS = regions_of(KIDNEY_AND_TUMOUR)
+WITH_CYSTS = regions_of(CohortLabels(cysts=True))
 SPACING_MM = (3.0, 0.7, 1.1)
 EMPTY = np.zeros((3, 4, 5), np.uint8)
 SHARES = ("dice", "precision", "recall", "nsd_1mm", "nsd_2mm", "nsd_slice", "nsd_kits")

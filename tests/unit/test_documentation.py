@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deeprac.cohort.inspection import COLUMNS
 from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 from deeprac.schema import load_schema
 
@@ -33,6 +34,14 @@ def test_each_key_is_documented(key):
 @pytest.mark.parametrize("column", METRIC_COLUMNS)
 def test_each_metric_column_is_documented(column):
     assert f"`{column}`" in (ROOT / "config/README.md").read_text()
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, "worst"])
+def test_each_column_of_the_check_is_documented(column):
+    text = (ROOT / "config/README.md").read_text()
+    text = text.partition("`cohort/check/cases.csv`")[2].partition("`summary/")[0]
+    between = ("size_y", "size_z", "spacing_x_mm", "spacing_y_mm")
+    assert column in between or f"`{column}`" in text
 
 
 def locked():

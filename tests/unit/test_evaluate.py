@@ -13,6 +13,7 @@ from deeprac.errors import MetricsError
 from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
 from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 from deeprac.evaluation.tidy import read_tidy
+from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 
 EXPERIMENT = "fine_stn_crop"
@@ -96,7 +97,7 @@ def test_convention_slice_spacing_of_the_file_is_that_of_the_first_axis(
 
 
 def test_cohort_with_cysts_is_scored_on_all_kits_classes(files):
-    """Value 3 is a cyst where dataset.json lists it; no adapter writes it yet."""
+    """Value 3 is a cyst where dataset.json lists it."""
     dataset = files.cohort / "dataset.json"
     content = json.loads(dataset.read_text())
     content["labels"]["cyst"] = 3
@@ -126,12 +127,44 @@ def test_cohort_with_cysts_is_scored_on_all_kits_classes(files):
     }
 
 
+def test_cohort_with_sides_is_scored_on_both_and_on_each(files):
+    """The right kidney, half of the slice, is found as the left one: that is an error
+    of each side and none of the kidneys."""
+    dataset = files.cohort / "dataset.json"
+    content = json.loads(dataset.read_text())
+    content["labels"] = CohortLabels(sides=True).numbers
+    dataset.write_text(json.dumps(content))
+
+    def with_sides(array):
+        right = array[:, :, : array.shape[2] // 2]
+        right[right == 1] = 3
+        return array
+
+    label = files.cohort / "labelsTr" / "case002.nii.gz"
+    whole = sitk.GetArrayFromImage(sitk.ReadImage(str(label)))
+    _replace(files.predictions / "case002.nii.gz", lambda _: whole)
+    _replace(label, with_sides)
+    metrics = evaluate_fold(files, fold=0)
+    labels = ["kidney", "tumour", "kidney_and_tumour", "kidney_left", "kidney_right"]
+    assert metrics.label.tolist() == labels * 2
+    rows = metrics[metrics.case == "case002"].set_index("label")
+    assert rows.dice.kidney == rows.dice.tumour == rows.dice.kidney_and_tumour == 1
+    ml = rows.reference_volume_ml
+    assert ml.kidney_left > 0
+    assert ml.kidney_left + ml.kidney_right == pytest.approx(ml.kidney)
+    # Twice what both share, over the sum of both.
+    expected = 2 * ml.kidney_left / (2 * ml.kidney_left + ml.kidney_right)
+    assert rows.dice.kidney_left == pytest.approx(expected)
+    assert rows.dice.kidney_right == 0
+    assert rows.coverage.kidney_right == 1
+
+
 def test_cohort_with_foreign_labels(files):
     dataset = files.cohort / "dataset.json"
     content = json.loads(dataset.read_text())
     content["labels"]["vein"] = 4
     dataset.write_text(json.dumps(content))
-    with pytest.raises(MetricsError, match=r"dataset\.json: labels are \[0, 1, 2\]"):
+    with pytest.raises(MetricsError, match=r"dataset\.json: labels are .*'vein': 4"):
         evaluate_fold(files, fold=0)
 
 

@@ -3,6 +3,7 @@ from test_planned import SMALL
 
 from deeprac.config import MatrixConfig, NetworkConfig
 from deeprac.errors import PreprocessError
+from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES, matrix_kind
 
 NETWORK = NetworkConfig(
@@ -11,7 +12,7 @@ NETWORK = NetworkConfig(
 
 
 def test_whole_slices():
-    kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {})
+    kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {}, KIDNEY_AND_TUMOUR)
     assert kind.configuration["preprocessor_name"] == WHOLE_SLICES
     assert kind.configuration["patch_size"] == [64, 64]
     assert (kind.input_size(1), kind.input_size(0.5)) == (64, 32)
@@ -21,7 +22,9 @@ def test_whole_slices():
 
 
 def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
-    kind = matrix_kind(MatrixConfig(size="planned", batch_size=2), SMALL)
+    kind = matrix_kind(
+        MatrixConfig(size="planned", batch_size=2), SMALL, KIDNEY_AND_TUMOUR
+    )
     assert kind.configuration["preprocessor_name"] == OWN_PLAN
     assert kind.configuration["patch_size"] == kind.input_size(1) == [28, 36]
     decided = {"batch_size", "data_identifier", "architecture"}
@@ -35,6 +38,8 @@ def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
 
 
 def test_a_planned_matrix_needs_the_cohorts_sizes():
-    kind = matrix_kind(MatrixConfig(size="planned", batch_size=2), {})
+    kind = matrix_kind(
+        MatrixConfig(size="planned", batch_size=2), {}, KIDNEY_AND_TUMOUR
+    )
     with pytest.raises(PreprocessError, match="--forcerun fingerprint"):
         kind.input_size(1)

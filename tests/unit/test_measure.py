@@ -5,8 +5,11 @@ import pytest
 
 from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.measure import cropped, measure
-from deeprac.evaluation.metrics.regions import WITH_CYSTS, WITHOUT_CYSTS
+from deeprac.evaluation.metrics.regions import regions_of
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels
 
+WITHOUT_CYSTS = regions_of(KIDNEY_AND_TUMOUR)
+WITH_CYSTS = regions_of(CohortLabels(cysts=True))
 SPACING_MM = (5.0, 1.0, 2.0)
 KIDNEY, TUMOUR, BOTH = WITHOUT_CYSTS
 

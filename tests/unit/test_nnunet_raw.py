@@ -8,7 +8,7 @@ from cohort_builders import cohort_config, ct_arrays, volume, write_raw
 from deeprac.cohort.case import Side
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.label_map import map_labels
-from deeprac.cohort.nnunet_raw import NnunetRawReader
+from deeprac.cohort.nnunet_raw import open_nnunet_raw
 from deeprac.errors import CohortError
 from deeprac.labels import Label
 
@@ -16,7 +16,7 @@ WANTED = {"kidney": ("kidney",), "tumour": ("tumour", "tumor")}
 
 
 def opened(config):
-    return ConvertedSource(NnunetRawReader(config), config)
+    return ConvertedSource(open_nnunet_raw(config), config)
 
 
 def pair():
@@ -48,7 +48,7 @@ def test_labels_are_mapped_by_name(tmp_path):
 
 
 def test_kidney_must_be_among_the_names():
-    with pytest.raises(CohortError, match=r"has background \(0\), Niere \(1\)"):
+    with pytest.raises(CohortError, match=r"has 0 \(background\), 1 \(Niere\)"):
         map_labels({0: "background", 1: "Niere"}, WANTED)
 
 
@@ -70,7 +70,7 @@ def test_regions_are_refused(tmp_path):
         opened(config)
 
 
-def test_version_1_labels_are_refused(tmp_path):
+def test_labels_by_number_are_refused_in_version_2(tmp_path):
     config = write_raw(tmp_path, {"a": pair()}, labels={"0": "background"})
     with pytest.raises(CohortError, match=r"label '0' is 'background'.*version 2"):
         opened(config)
@@ -112,24 +112,6 @@ def test_patients_come_from_the_table(tmp_path):
     assert source.load("1").patient == "007"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("case,patient\na,p\n", "no patient for 1 cases: b"),
-        ("case,patient\na,p\nb,\n", "no patient for 1 cases: b"),
-        ("case,patient\na,p\na,q\nb,q\n", "lists a case twice: a"),
-        ("case,person\na,p\n", "columns case, person. It needs"),
-    ],
-)
-def test_bad_tables_of_patients(tmp_path, text, message):
-    config = write_raw(tmp_path / "raw", {"a": pair(), "b": pair()})
-    table = tmp_path / "patients.csv"
-    table.write_text(text)
-    config = cohort_config(format="nnunet_raw", path=config.path, patients=table)
-    with pytest.raises(CohortError, match=message):
-        opened(config)
-
-
 def test_without_a_table_every_case_is_a_patient(tmp_path):
     source = opened(write_raw(tmp_path, {"a": pair(), "b": pair()}))
     assert [source.load(name).patient for name in source.names()] == ["a", "b"]
@@ -158,7 +140,7 @@ def test_image_and_label_of_different_sizes(tmp_path):
 def test_a_label_without_image_is_missed(tmp_path):
     good, (_, label) = pair(), pair()
     source = opened(write_raw(tmp_path, {"a": good, "b": (None, label)}))
-    with pytest.raises(CohortError, match="image: the file is missing"):
+    with pytest.raises(CohortError, match=r"the image: .* is missing"):
         source.load("b")
 
 

@@ -9,7 +9,7 @@ from nnunetv2.experiment_planning.experiment_planners import (
 
 from deeprac.errors import PreprocessError
 from deeprac.files import read_json, write_json
-from deeprac.labels import LABEL_NUMBERS
+from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.preprocessing.planned import FingerprintPlanner, plan_2d
 
 CHANNEL = {
@@ -59,7 +59,7 @@ def original(tmp_path, monkeypatch):
         name = "Dataset001_Toy"
         dataset = {
             "channel_names": {"0": "CT"},
-            "labels": LABEL_NUMBERS,
+            "labels": KIDNEY_AND_TUMOUR.numbers,
             "numTraining": len(content["spacings"]),
             "file_ending": ".nii.gz",
         }
@@ -82,21 +82,24 @@ def test_the_plan_is_nnunets_own(original, content):
     written = read_json(
         f"{nnunet.nnUNet_preprocessed}/{planner.dataset_name}/nnUNetPlans.json"
     )
-    ours, theirs = plan_2d(content), written["configurations"]["2d"]
+    ours, theirs = plan_2d(content, KIDNEY_AND_TUMOUR), written["configurations"]["2d"]
     assert {key: ours[key] for key in theirs} == theirs
     assert set(ours) == set(theirs)
 
 
 def test_the_planner_has_nnunets_settings(original):
     files = {"dataset_name", "raw_dataset_folder", "dataset", "dataset_json"}
-    theirs, ours = vars(original(ABDOMEN)), vars(FingerprintPlanner(ABDOMEN))
+    theirs, ours = (
+        vars(original(ABDOMEN)),
+        vars(FingerprintPlanner(ABDOMEN, KIDNEY_AND_TUMOUR)),
+    )
     assert set(ours) == set(theirs) - files | {"dataset_json"}
     for key in set(ours) - files:
         assert ours[key] == theirs[key], key
 
 
 def test_spacing_is_the_median_and_the_patch_covers_the_median_slice():
-    plan = plan_2d(ABDOMEN)
+    plan = plan_2d(ABDOMEN, KIDNEY_AND_TUMOUR)
     assert plan["spacing"] == pytest.approx([0.75, 0.75])
     # Rows at 0.75 mm: 373, 448, 456 and 410, so 429 in the median; columns 478, 546,
     # 600 and 410, so 512. Six halvings leave 4 pixels or more: multiples of 64.
@@ -111,7 +114,7 @@ def test_spacing_is_the_median_and_the_patch_covers_the_median_slice():
 def test_coarser_rows_are_halved_less_often():
     """Pixels of 3 x 0.8 mm: columns are halved first, until pixels are square."""
     thick = fingerprint(((5.0, 3.0, 0.8), (20, 60, 256)))
-    plan = plan_2d(thick)
+    plan = plan_2d(thick, KIDNEY_AND_TUMOUR)
     strides = plan["architecture"]["arch_kwargs"]["strides"]
     assert plan["spacing"] == [3.0, 0.8]
     assert strides[:3] == [[1, 1], [1, 2], [2, 2]]
@@ -122,15 +125,19 @@ def test_coarser_rows_are_halved_less_often():
 
 def test_slices_stay_axial_when_they_are_the_thinnest_axis():
     thin = fingerprint(((0.5, 0.7, 0.8), (300, 64, 96)))
-    plan = plan_2d(thin)
+    plan = plan_2d(thin, KIDNEY_AND_TUMOUR)
     assert plan["spacing"] == [0.7, 0.8]
     assert plan["median_image_size_in_voxels"] == [64, 96]
 
 
 def test_the_plan_is_deterministic_and_json(capsys):
     before = json.dumps(ABDOMEN)
-    plan = plan_2d(ABDOMEN)
-    assert plan == plan_2d(json.loads(before)) == json.loads(json.dumps(plan))
+    plan = plan_2d(ABDOMEN, KIDNEY_AND_TUMOUR)
+    assert (
+        plan
+        == plan_2d(json.loads(before), KIDNEY_AND_TUMOUR)
+        == json.loads(json.dumps(plan))
+    )
     assert json.dumps(ABDOMEN) == before
 
 
@@ -138,10 +145,10 @@ def test_the_plan_is_deterministic_and_json(capsys):
 def test_a_fingerprint_without_sizes_says_what_to_do(key):
     old = {name: value for name, value in SMALL.items() if name != key}
     with pytest.raises(PreprocessError, match=rf"lacks {key}. Run `deeprac fingerpr"):
-        plan_2d(old)
+        plan_2d(old, KIDNEY_AND_TUMOUR)
 
 
 def test_slices_that_cannot_be_halved_are_refused():
     tiny = fingerprint(((4.0, 0.9, 0.9), (4, 7, 6)))
     with pytest.raises(PreprocessError, match=r"planned patch is \[7, 6\] pixels"):
-        plan_2d(tiny)
+        plan_2d(tiny, KIDNEY_AND_TUMOUR)

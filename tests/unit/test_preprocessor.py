@@ -6,6 +6,7 @@ from test_plans import FINGERPRINT
 from toy_cohort import write_config
 
 from deeprac.config import load_config
+from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor, save_case
 from deeprac.training.plans import CONFIGURATION, preprocessing_plans
 
@@ -25,7 +26,7 @@ def preprocess(tmp_path):
             {"spacing": [4.0, 0.9, 0.9]},
             manager,
             manager.get_configuration(CONFIGURATION),
-            {},
+            {"labels": KIDNEY_AND_TUMOUR.numbers},
         )
 
     return run

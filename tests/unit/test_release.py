@@ -11,6 +11,7 @@ from released_tree import COMMIT, Released, clean_checkout, released_tree
 
 from deeprac import provenance
 from deeprac.cli import main
+from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.config import load_config, resolve
 from deeprac.errors import ConfigError, DeepracError, ReleaseError
 from deeprac.files import read_json, write_json
@@ -120,7 +121,7 @@ def test_a_phantom_cohort_keeps_its_missing_path():
     stripped = stripped_config(config)
     assert stripped == {
         "results": "results",
-        "cohort": {"path": None, "patients": None},
+        "cohort": {"path": None, "patients": None, "private": "private"},
     }
 
 
@@ -218,6 +219,37 @@ def test_a_patients_name_is_refused_and_not_repeated(tree):
     assert "Mueller" not in message
     assert "neutral names" in message
     assert not (tree.release.parent / "again").exists()
+
+
+@pytest.mark.parametrize("name", ["pseudonyms.key", "pseudonyms.csv"])
+def test_results_with_the_key_or_table_of_pseudonyms_are_refused(tree, name):
+    path = tree.results / "private" / "tree" / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(ReleaseError, match=rf"{name} is among the results"):
+        remade(tree)
+    path.unlink()
+    remade(tree)
+
+
+def test_names_of_the_local_table_are_refused_and_not_repeated(
+    tree, tmp_path, monkeypatch
+):
+    """A name as a label of the source passes the rules of shapes."""
+    edit_json(tree.results / "config.json", cohort=_with_label(tree, "Annegret"))
+    monkeypatch.chdir(tmp_path)
+    remade(tree)
+    names = Pseudonyms(Path("private"), "tree")
+    names.record({"Annegret": "4711", "kidney": "x"}, {})
+    with pytest.raises(ReleaseError, match=r"config\.json has the name") as refusal:
+        remade(tree, replace=True)
+    assert "Annegret" not in str(refusal.value)
+
+
+def _with_label(tree, name):
+    cohort = read_json(tree.results / "config.json")["cohort"]
+    labels = cohort.get("labels", {}) | {"background": [name]}
+    return cohort | {"labels": labels, "private": "private"}
 
 
 def test_words_said_to_be_neutral_are_stated(tree):

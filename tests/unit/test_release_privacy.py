@@ -110,6 +110,8 @@ def test_what_releases_hold_passes(text):
         ["TCIA_CT_001", "TCIA_CT_002"],
         ["sub-001_ses-01", "sub-002_ses-01"],
         ["case_00012_0", "case_00013_1"],
+        ["case_k3f9x2q7", "case_b0w4r6t1"],
+        ["patient_k3f9x2q7"],
     ],
 )
 def test_pseudonyms_pass(ids):
@@ -128,6 +130,8 @@ def test_pseudonyms_pass(ids):
         ["case_1", "Doe^Jane"],
         ["case_20210304"],
         ["1234567"],
+        ["patient_schubert"],
+        ["k3f9x2q"],
         ["../x"],
         ["<script>"],
         [""],

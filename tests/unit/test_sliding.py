@@ -27,7 +27,7 @@ from deeprac.files import read_json
 from deeprac.inference.load import load_predictor
 from deeprac.inference.predictor import Predictor
 from deeprac.inference.sliding import SlidingPredictor
-from deeprac.labels import LABEL_NUMBERS
+from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
 from deeprac.preprocessing.preprocessor import preprocessor_of
 from deeprac.training.plans import CONFIGURATION, build_plans
@@ -35,6 +35,7 @@ from deeprac.volumes import read_volume
 
 CPU = torch.device("cpu")
 TARGET_MM = (4.0, 0.9, 0.9)
+DATASET = {"labels": KIDNEY_AND_TUMOUR.numbers}
 COHORT = fingerprint((TARGET_MM, (4, 24, 16)))
 """Patches of 24 x 16 pixels."""
 
@@ -83,7 +84,7 @@ def predictor(plans):
         3,
         deep_supervision=False,
     )
-    predictor = SlidingPredictor(plans, network.state_dict(), CPU)
+    predictor = SlidingPredictor(plans, DATASET, network.state_dict(), CPU)
     predictor.window.network = Grey()
     return predictor
 
@@ -209,7 +210,7 @@ def preprocessed(plans):
             {"spacing": list(spacing)},
             manager,
             configuration,
-            {"labels": LABEL_NUMBERS},
+            {"labels": KIDNEY_AND_TUMOUR.numbers},
         )
 
     return run

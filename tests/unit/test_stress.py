@@ -16,7 +16,7 @@ from deeprac.inference.stress import (
     visible_shares,
 )
 from deeprac.inference.stress_fold import score
-from deeprac.labels import Label
+from deeprac.labels import KIDNEY_AND_TUMOUR, Label
 from deeprac.networks.front_end import Given
 from deeprac.settings import StressConfig
 
@@ -161,6 +161,7 @@ class Threshold:
 
     def __init__(self):
         self.settings = {"air": AIR}
+        self.labels = KIDNEY_AND_TUMOUR
         self.given = None
 
     def predict(self, image, spacing, given=None):

@@ -26,6 +26,7 @@ from deeprac.files import read_json
 from deeprac.inference import stress_fold as module
 from deeprac.inference.load import load_predictor
 from deeprac.inference.stress import LabelledCase, stress_case
+from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 
@@ -42,6 +43,7 @@ class Threshold:
 
     def __post_init__(self):
         self.settings = {"air": -1000.0}
+        self.labels = KIDNEY_AND_TUMOUR
 
     def predict(self, image, spacing, given=None):
         self.received.append(given)

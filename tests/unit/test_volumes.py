@@ -1,9 +1,11 @@
+import gzip
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from deeprac.errors import CohortError
-from deeprac.volumes import read_volume, write_label_map
+from deeprac.volumes import read_volume, write_label_map, write_volume
 
 SPACING_MM = (0.7, 0.9, 4.0)
 
@@ -54,3 +56,15 @@ def test_unreadable_file(tmp_path):
     path.write_bytes(b"no gzip at all")
     with pytest.raises(CohortError, match=r"broken.nii.gz cannot be read.*cohort"):
         read_volume(path)
+
+
+def test_texts_that_came_with_a_volume_are_not_written(volume, tmp_path):
+    image = sitk.ReadImage(str(volume))
+    for key in ("ITK_FileNotes", "aux_file", "intent_name", "0010|0010"):
+        image.SetMetaData(key, "MUSTERMANN^Erika")
+    write_volume(image, tmp_path / "written.nii.gz")
+    content = gzip.decompress((tmp_path / "written.nii.gz").read_bytes())
+    assert b"MUSTERMANN" not in content
+    # The writer would have written them, and the caller still has them.
+    sitk.WriteImage(image, str(tmp_path / "all.nii"))
+    assert (tmp_path / "all.nii").read_bytes().count(b"MUSTERMANN^Erika") >= 2

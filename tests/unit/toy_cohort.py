@@ -141,7 +141,7 @@ def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Pat
             sitk.WriteImage(volume, str(layout.cohort / name))
             row |= {kind: name, f"{kind}_sha256": digest(array.tolist())}
         rows.append(row)
-    write_json(layout.dataset_json, dataset_json(len(rows)))
+    write_json(layout.dataset_json, dataset_json(config.cohort.kept_labels, len(rows)))
     write_csv(layout.cases_csv, pd.DataFrame(rows))
     split = {"train": list(TRAIN), "val": list(HELD_OUT)}
     write_json(layout.splits, [split, {"train": split["val"], "val": split["train"]}])

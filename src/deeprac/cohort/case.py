@@ -6,7 +6,7 @@ directions are in SimpleITK's order (x, y, z), in mm.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ from deeprac.cohort.findings import Finding
 from deeprac.cohort.frame import FRAME, SourceFrame
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
-from deeprac.labels import Label
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
 from deeprac.volumes import write_volume
 
 
@@ -64,7 +64,7 @@ class Similarity:
 class Case:
     """CT volume and label map of one patient in the canonical frame.
 
-    ``image`` holds int16 or float32 values, ``label`` uint8 values of ``Label``.
+    ``image`` holds int16 or float32 values, ``label`` uint8 numbers of ``labels``.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Case:
     similarity: Similarity | None = None
     frame: SourceFrame | None = None
     findings: tuple[Finding, ...] = ()
+    labels: CohortLabels = KIDNEY_AND_TUMOUR
 
     def __post_init__(self) -> None:
         if foreign := foreign_names([self.name, self.patient]):
@@ -110,6 +111,9 @@ class Source(Protocol):
 
     def load(self, name: str) -> Case:
         """Load or generate one case, checked."""
+
+    def where(self, names: Sequence[str]) -> str:
+        """Say where the user finds the files of cases; empty where there are none."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def write_case(case: Case, folder: Path) -> CaseRow:
         ),
         age_years=case.age_years,
         side=case.side.value,
-        kidney_ml=np.count_nonzero(numbers == Label.KIDNEY) * voxel_ml,
+        kidney_ml=sum(np.count_nonzero(numbers == n) for n in case.labels.kidney)
+        * voxel_ml,
         tumour_ml=np.count_nonzero(numbers == Label.TUMOUR) * voxel_ml,
         label_sha256=_sha256(folder / label),
         image_sha256=_sha256(folder / image),

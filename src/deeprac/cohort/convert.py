@@ -1,43 +1,76 @@
 """From what a reader yields to a case in the canonical frame."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import frame, grid, intensity, label_map
+from deeprac.cohort import frame, grid, intensity, label_map, label_volumes
 from deeprac.cohort.case import Case, tumour_side
+from deeprac.cohort.confidential import confidential, names_of_files, without_names
 from deeprac.cohort.findings import Finding, refuse_errors
+from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader, SourceCase
 from deeprac.config import CohortConfig
+from deeprac.errors import CohortError
+from deeprac.files import NAME_RULE, foreign_names
 
 VERSION = 2
 """Raised whenever the same files would give another case."""
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What the source calls a case and its patient, and what we call the patient."""
+
+    key: str
+    source_patient: str
+    patient: str
+
+
 class ConvertedSource:
-    """The cases of a reader in the canonical frame, one at a time."""
+    """The cases of a reader in the canonical frame, one at a time.
+
+    Their names are pseudonyms, and what their files are called stays inside; with
+    ``cohort.pseudonyms`` off they have the source's names, and nothing is hidden.
+    """
 
     def __init__(self, reader: Reader, config: CohortConfig) -> None:
-        """Take a reader and what the cohort's settings say about its cases."""
+        """Take a reader and what the cohort's settings say about its cases.
+
+        Raises:
+            CohortError: names that cannot be used, or pseudonyms that do not fit.
+        """
         self._reader = reader
         self._config = config
-        keys = reader.keys()
-        self._keys = dict(zip(keys, keys, strict=True))
-        self._patients = {key: reader.patient(key) for key in keys}
+        patients = {key: reader.patient(key) for key in list(reader.keys())}
+        self._pseudonyms: Pseudonyms | None = None
+        self._cases = {key: Identity(key, p, p) for key, p in patients.items()}
+        if not config.pseudonyms:
+            _refuse_foreign([*patients, *patients.values()])
+            return
+        names = self._pseudonyms = Pseudonyms(config.private, config.name)
+        names.record(patients, {key: reader.files(key) for key in patients})
+        self._cases = {
+            names.case(key): Identity(key, patient, names.patient(patient))
+            for key, patient in patients.items()
+        }
 
     def names(self) -> list[str]:
-        """Names of all cases, sorted."""
-        return sorted(self._keys)
+        """Names of all cases, sorted: the order of pseudonyms tells nothing."""
+        return sorted(self._cases)
 
     def settings(self, name: str) -> Mapping[str, Any]:
-        """What the reader says, patient, label map and intensity."""
+        """What the reader says, patient, label map and intensity; salted."""
+        case = self._cases[name]
         return {
             "version": VERSION,
+            "salt": self._pseudonyms and self._pseudonyms.salt,
             "format": self._config.format,
-            "patient": self._patients[name],
-            "reader": dict(self._reader.settings(self._keys[name])),
+            "patient": case.patient,
+            "reader": dict(self._reader.settings(case.key)),
             "labels": {t: list(names) for t, names in self._config.labels.items()},
             "intensity": self._config.intensity,
         }
@@ -48,8 +81,44 @@ class ConvertedSource:
         Raises:
             CaseError: it cannot be used; everything that was found.
         """
-        source = self._reader.read(self._keys[name])
-        return convert(source, name, self._patients[name], self._config)
+        if self._pseudonyms is None:
+            return self._load(name)
+        with confidential(self._pseudonyms.log, lambda: self._hidden(name)):
+            case = self._load(name)
+        return replace(case, findings=without_names(case.findings, self._hidden(name)))
+
+    def where(self, names: Sequence[str]) -> str:
+        """Say which files the cases are, or where that is written."""
+        if self._pseudonyms is not None:
+            return (
+                f"{self._pseudonyms.table} says which files these are, "
+                f"{self._pseudonyms.log.name} beside it what libraries said of them. "
+                "Both stay on this machine."
+            )
+        files = {name: self._reader.files(self._cases[name].key) for name in names}
+        return "Their files:\n" + "\n".join(
+            f"  {name}: " + ", ".join(f"{role} {path}" for role, path in paths.items())
+            for name, paths in files.items()
+        )
+
+    def _load(self, name: str) -> Case:
+        case = self._cases[name]
+        source = self._reader.read(case.key)
+        return convert(source, name, case.patient, self._config)
+
+    def _hidden(self, name: str) -> dict[str, str]:
+        """What stands for the names of a case in messages."""
+        case = self._cases[name]
+        files = names_of_files(self._reader.files(case.key), self._config.path)
+        return files | {case.source_patient: case.patient, case.key: name}
+
+
+def _refuse_foreign(names: Sequence[str]) -> None:
+    if foreign := foreign_names(names):
+        raise CohortError(
+            f"{NAME_RULE}, not {foreign[0]!r}. Rename it, or set cohort.pseudonyms to "
+            "true."
+        )
 
 
 def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -> Case:
@@ -79,6 +148,9 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     ]
     numbers, found = label_map.merge(layers, config.labels)
     findings = list(refuse_errors(findings + found))
+    findings += label_volumes.volume_findings(
+        numbers, image.GetSpacing(), config.labels
+    )
     return Case(
         name=name,
         patient=patient,
@@ -88,6 +160,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         age_years=source.age_years,
         frame=frame.SourceFrame.of(source.image),
         findings=tuple(findings),
+        labels=config.kept_labels,
     )
 
 

@@ -1,8 +1,11 @@
 """What was found in a case: errors, doubts, repairs and choices."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
+
+import pandas as pd
 
 from deeprac.errors import CohortError
 
@@ -33,6 +36,11 @@ class Finding:
     check: str
     message: str
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Finding":
+        """A finding from the JSON object that ``asdict`` made of one."""
+        return cls(Severity(stored["severity"]), stored["check"], stored["message"])
+
 
 class CaseError(CohortError):
     """A case that cannot be used, with everything that was found in it."""
@@ -59,3 +67,33 @@ def refuse_errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise CaseError(findings)
     return findings
+
+
+COLUMNS = ("case", "severity", "check", "message")
+"""Columns of ``problems.csv``."""
+
+
+def table(findings: Mapping[str, Iterable[Finding]]) -> pd.DataFrame:
+    """All findings of a cohort as ``problems.csv`` lists them.
+
+    Args:
+        findings: findings by case.
+
+    Returns:
+        One row per finding: the worst first, then by case, then as they were found.
+
+    Example:
+        >>> doubt = Finding(Severity.WARNING, "padding", "the image is padded")
+        >>> table({"a": [doubt], "b": CaseError.of("file", "no label").findings})
+          case severity    check              message
+        0    b    error     file             no label
+        1    a  warning  padding  the image is padded
+    """
+    worst_first = list(Severity)
+    rows = [
+        {"case": case} | asdict(finding)
+        for case in sorted(findings)
+        for finding in findings[case]
+    ]
+    rows.sort(key=lambda row: worst_first.index(row["severity"]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -3,15 +3,23 @@
 from collections.abc import Callable
 
 from deeprac.cohort.case import Source
+from deeprac.cohort.confidential import confidential, names_of_source
 from deeprac.cohort.convert import ConvertedSource
-from deeprac.cohort.nnunet_raw import NnunetRawReader
+from deeprac.cohort.kits import open_kits
+from deeprac.cohort.msd import open_msd
+from deeprac.cohort.nnunet_raw import open_nnunet_raw
+from deeprac.cohort.pairs import open_pairs
 from deeprac.cohort.phantom import PhantomSource
+from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader
 from deeprac.config import CohortConfig
 from deeprac.errors import ConfigError
 
 READERS: dict[str, Callable[[CohortConfig], Reader]] = {
-    "nnunet_raw": NnunetRawReader,
+    "nnunet_raw": open_nnunet_raw,
+    "msd": open_msd,
+    "kits": open_kits,
+    "pairs": open_pairs,
 }
 """The formats that are read from files."""
 
@@ -25,4 +33,9 @@ def open_source(config: CohortConfig) -> Source:
             f"cohort.format is {config.format!r}: no such format. "
             f"Choose one of phantom, {', '.join(READERS)}."
         )
-    return ConvertedSource(READERS[config.format](config), config)
+    reader = READERS[config.format]
+    if not config.pseudonyms:
+        return ConvertedSource(reader(config), config)
+    log = Pseudonyms(config.private, config.name).log
+    with confidential(log, lambda: names_of_source(config)):
+        return ConvertedSource(reader(config), config)

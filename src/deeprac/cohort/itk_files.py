@@ -39,13 +39,33 @@ def read_itk(path: Path) -> tuple[sitk.Image, list[Finding]]:
     Raises:
         CaseError: it cannot be used; everything that was found.
     """
+    volume, findings = _read(path, layers=False)
+    return _compact(volume), findings
+
+
+def read_itk_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
+    """Read a volume of one or several numbers per voxel, one volume for each.
+
+    Raises:
+        CaseError: it cannot be used; everything that was found.
+    """
+    volume, findings = _read(path, layers=True)
+    count = volume.GetNumberOfComponentsPerPixel()
+    if not volume.GetPixelIDTypeAsString().startswith("vector"):
+        return [_compact(volume)], findings
+    layers = (sitk.VectorIndexSelectionCast(volume, i) for i in range(count))
+    return [_compact(layer) for layer in layers], findings
+
+
+def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
+    """Read a file once its header has been checked."""
     if path.suffix.lower() in META_IMAGE:
         _check_meta_image(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-        channels = reader.GetNumberOfComponents()
+        channels = 1 if layers else reader.GetNumberOfComponents()
         shape = (*reader.GetSize(), *([channels] if channels > 1 else []))
         _, findings = three_dimensions(shape)
         if path.suffix.lower() in NRRD and not reader.HasMetaDataKey("NRRD_space"):
@@ -60,7 +80,7 @@ def read_itk(path: Path) -> tuple[sitk.Image, list[Finding]]:
     _, direction, found = affine.orthonormal(axes)
     findings = list(refuse_errors([*findings, *found]))
     volume.SetDirection(direction.ravel().tolist())
-    return _compact(volume), findings
+    return volume, findings
 
 
 def _check_meta_image(path: Path) -> None:

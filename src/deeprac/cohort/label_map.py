@@ -1,13 +1,44 @@
-"""The source's label names and numbers, mapped to the cohort's by name."""
+"""The source's label names and numbers, mapped to the cohort's by name.
 
-from collections.abc import Mapping, Sequence
+Names are compared without regard to case, and with ``_`` and ``-`` as spaces. Where
+segments overlap, tumour takes precedence over cyst, cyst over kidney: a kidney is often
+drawn as the whole organ, and the lesions in it once more.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from deeprac.cohort import checks
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.errors import CohortError
-from deeprac.labels import Label, cohort_numbers
+from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
+
+KIDNEYS = ("kidney", "kidney_left", "kidney_right")
+
+PRECEDENCE = ("background", "kidney", "kidney_right", "kidney_left", "cyst", "tumour")
+"""Of two titles that overlap, the later one holds."""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One segmentation: its label map, the values in it, their names and meaning."""
+
+    numbers: np.ndarray
+    names: Mapping[int, str]
+    values: np.ndarray
+    mapping: Mapping[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        numbers: np.ndarray,
+        names: Mapping[int, str],
+        wanted: Mapping[str, tuple[str, ...]],
+    ) -> "_Layer":
+        return cls(numbers, names, _values(numbers), _mapping(names, wanted))
 
 
 def merge(
@@ -16,28 +47,38 @@ def merge(
 ) -> tuple[np.ndarray, list[Finding]]:
     """Map segmentations of one grid to one label map of the cohort's numbers.
 
-    Where segments overlap, tumour takes precedence over cyst, cyst over kidney.
-
     Args:
-        segmentations: array [z, y, x] and the name of each value, 0 background.
+        segmentations: at least one, all on one grid: array [z, y, x] and the name of
+            each value, 0 background.
         wanted: ``cohort.labels``, names in the source by the cohort's title.
 
     Returns:
-        The cohort's label map, uint8 [z, y, x], and what was found.
+        The cohort's label map, uint8 [z, y, x], and what was found. After an error the
+        map is empty.
     """
-    (numbers, names), *_ = segmentations
-    mapping = map_labels(dict(names), wanted)
-    problems = checks.label_problems(numbers, dict(names), mapping)
-    ours = np.zeros(numbers.shape, np.uint8)
-    for value, number in mapping.items():
-        ours[numbers == value] = number
-    return ours, [Finding(Severity.ERROR, "label values", text) for text in problems]
+    layers = [_Layer.of(numbers, names, wanted) for numbers, names in segmentations]
+    problems = _bad_names([layer.names for layer in layers], wanted)
+    for layer in layers:
+        problems += _bad_values(layer.values)
+    problems += _unknown_values([one for one in layers if _whole(one.values)])
+    if len(sizes := {layer.numbers.shape for layer in layers}) > 1:
+        problems.append(
+            f"the segments have {' and '.join(map(str, sorted(sizes)))} voxels. Give "
+            "all on one grid"
+        )
+    problems = problems or _no_kidney(layers, wanted)
+    if problems:
+        empty = np.zeros(layers[0].numbers.shape, np.uint8)
+        return empty, [Finding(Severity.ERROR, "label values", p) for p in problems]
+    return _painted(layers, cohort_numbers(wanted))
 
 
 def map_labels(
     names: Mapping[int, str], wanted: Mapping[str, tuple[str, ...]]
 ) -> dict[int, int]:
     """Map the source's label values to the cohort's by name.
+
+    For sources that name their labels before a case is read, to fail early.
 
     Args:
         names: name of every value in the source.
@@ -48,20 +89,196 @@ def map_labels(
         left out.
 
     Raises:
-        CohortError: no kidney among the names.
+        CohortError: no kidney among the names, or names that cannot be told apart.
     """
-    numbers = cohort_numbers(wanted)
-    ours_by_name = {
-        name: numbers[title] for title, sources in wanted.items() for name in sources
-    }
-    mapping = {0: int(Label.BACKGROUND)}
-    for value, name in names.items():
-        if name in ours_by_name:
-            mapping[value] = ours_by_name[name]
-    if Label.KIDNEY not in mapping.values():
-        found = ", ".join(f"{name} ({value})" for value, name in names.items())
+    if problems := _bad_names([names], wanted):
+        raise CohortError(f"{problems[0]}.")
+    mapping = _mapping(names, wanted)
+    if not set(mapping.values()) & kidney_numbers(wanted):
         raise CohortError(
-            f"cohort.labels.kidney is {list(wanted['kidney'])}, but dataset.json has "
-            f"{found}. Name the labels that mean kidney."
+            f"{_kidney_names(wanted)}, but the source has "
+            f"{_listed((value, names) for value in names)}. "
+            "Name the labels that mean kidney."
         )
     return mapping
+
+
+def _mapping(
+    names: Mapping[int, str], wanted: Mapping[str, tuple[str, ...]]
+) -> dict[int, int]:
+    """The cohort's number by the source's value; 0 is background whatever its name."""
+    numbers = cohort_numbers(wanted)
+    ours_by_name = {
+        plain_name(name): numbers[title]
+        for title, sources in wanted.items()
+        for name in sources
+        if name != "*"
+    }
+    others = {}
+    if "*" in wanted.get("background", ()):
+        others = dict.fromkeys(map(plain_name, names.values()), int(Label.BACKGROUND))
+    known = others | ours_by_name
+    mapping = {
+        value: known[plain_name(name)]
+        for value, name in names.items()
+        if plain_name(name) in known
+    }
+    return mapping | {0: int(Label.BACKGROUND)}
+
+
+def _painted(
+    layers: Sequence[_Layer], numbers: Mapping[str, int]
+) -> tuple[np.ndarray, list[Finding]]:
+    """Paint layers over one another, what takes precedence on top."""
+    rank = np.zeros(len(numbers), np.uint8)
+    for title, number in numbers.items():
+        rank[number] = PRECEDENCE.index(title)
+    ours = np.zeros(layers[0].numbers.shape, np.uint8)
+    overlaps: Counter[tuple[int, int]] = Counter()
+    for layer in layers:
+        values = layer.values.astype(np.intp)
+        table = np.zeros(values[-1] + 1, np.uint8)
+        table[values] = [layer.mapping[value] for value in layer.values]
+        for one, target in zip(layer.numbers, ours, strict=True):
+            new = table[one.astype(np.intp, copy=False)]
+            both = (new > 0) & (target > 0) & (new != target)
+            if both.any():
+                pairs = np.sort(np.stack([new[both], target[both]]), axis=0)
+                overlaps.update(zip(*pairs.tolist(), strict=True))
+            np.copyto(target, new, where=rank[new] > rank[target])
+    titles = {number: title for title, number in numbers.items()}
+    return ours, [
+        _overlap(sorted((titles[a], titles[b]), key=PRECEDENCE.index), count)
+        for (a, b), count in sorted(overlaps.items())
+    ]
+
+
+def _overlap(titles: Sequence[str], voxels: int) -> Finding:
+    under, over = titles
+    text = f"{voxels} voxels are both {under} and {over}; taken as {over}"
+    if under in KIDNEYS and over in KIDNEYS:
+        text += ". Correct the label"
+        return Finding(Severity.WARNING, "label overlap", text)
+    return Finding(Severity.NOTE, "label overlap", text)
+
+
+def _values(numbers: np.ndarray) -> np.ndarray:
+    """The values of a label map, sorted; of the first slice alone that has fractions.
+
+    Slice by slice and by hashing: sorting every voxel of a large volume takes seconds.
+    """
+    found: set[float] = set()
+    for one in numbers:
+        values = pd.unique(one.ravel())
+        if not _whole(values):
+            return np.sort(values)
+        found.update(values.tolist())
+    return np.array(sorted(found))
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all() and np.array_equal(values, np.rint(values)))
+
+
+def _bad_values(values: np.ndarray) -> list[str]:
+    """Label maps hold whole numbers from 0 on."""
+    if not _whole(values):
+        return [
+            f"the label holds values that are not whole numbers ({_some(values)}). "
+            "Export it as a label map, not as probabilities"
+        ]
+    if values[0] < 0:
+        return [
+            f"the label holds negative values ({_some(values)}). Export it as a label "
+            "map, with 0 as background"
+        ]
+    return []
+
+
+def _unknown_values(layers: Sequence[_Layer]) -> list[str]:
+    """Every value that occurs must have a meaning; others may be missing."""
+    unknown = [
+        (value, layer.names)
+        for layer in layers
+        for value in layer.values
+        if value >= 0 and value not in layer.mapping
+    ]
+    if not unknown:
+        return []
+    return [
+        f"the label holds values that are not mapped: {_listed(unknown)}; found "
+        f"{_found(layers)}. Add their names to cohort.labels (under background to "
+        "ignore them), or correct the label"
+    ]
+
+
+def _no_kidney(
+    layers: Sequence[_Layer], wanted: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """A volume shows kidney; a single slice may cut through the tumour beside it."""
+    ours = {layer.mapping[value] for layer in layers for value in layer.values}
+    single_slice = layers[0].numbers.shape[0] == 1
+    if ours & kidney_numbers(wanted) or (single_slice and Label.TUMOUR in ours):
+        return []
+    return [
+        f"the label has no kidney: {_kidney_names(wanted)}, found {_found(layers)}. "
+        "Name the labels that mean kidney, correct the label or leave the case out"
+    ]
+
+
+def _bad_names(
+    layers: Sequence[Mapping[int, str]], wanted: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """Names that mean something must be told apart, and 0 must mean nothing."""
+    meant = {
+        plain_name(name)
+        for title, sources in wanted.items()
+        for name in sources
+        if title != Label.BACKGROUND.title
+    }
+    spelled: dict[str, set[str]] = {}
+    for names in layers:
+        for name in names.values():
+            spelled.setdefault(plain_name(name), set()).add(name)
+    problems = [
+        f"the source's label names {' and '.join(map(repr, sorted(group)))} differ "
+        "only in case, _ or -, which make no difference here. Rename one"
+        for name, group in sorted(spelled.items())
+        if name in meant and len(group) > 1
+    ]
+    zeros = {names[0] for names in layers if plain_name(names.get(0, "")) in meant}
+    if zeros:
+        problems.append(
+            f"the source's label 0 is {sorted(zeros)[0]!r}, but 0 is background. Give "
+            "it another number"
+        )
+    return problems
+
+
+def kidney_numbers(wanted: Mapping[str, tuple[str, ...]]) -> set[int]:
+    """The cohort's numbers that mean kidney; ``wanted`` is ``cohort.labels``."""
+    return set(CohortLabels.named(wanted).kidney)
+
+
+def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:
+    """What cohort.labels calls kidney."""
+    named = {title: list(wanted[title]) for title in KIDNEYS if wanted.get(title)}
+    return " and ".join(f"cohort.labels.{title} is {n}" for title, n in named.items())
+
+
+def _found(layers: Sequence[_Layer]) -> str:
+    return _listed((value, layer.names) for layer in layers for value in layer.values)
+
+
+def _listed(named: Iterable[tuple[float, Mapping[int, str]]], most: int = 50) -> str:
+    """Values with their names, each once: ``0 (background), 255 (no name)``."""
+    shown: dict[str, None] = {}
+    for value, names in named:
+        default = "background" if value == 0 else "no name"
+        shown[f"{value:g} ({names.get(value, default)})"] = None
+    return ", ".join([*shown][:most]) + (", ..." if len(shown) > most else "")
+
+
+def _some(values: np.ndarray, most: int = 8) -> str:
+    listed = ", ".join(f"{value:g}" for value in values[:most])
+    return listed + (", ..." if len(values) > most else "")

@@ -1,157 +1,127 @@
-"""Cohorts in nnU-Net's raw layout, version 2.
+"""Cohorts in nnU-Net's raw layout, versions 1 and 2, with one channel.
 
-A folder with ``dataset.json``, ``imagesTr/{case}_0000{ending}`` and
-``labelsTr/{case}{ending}``, one channel.
+Version 2: ``dataset.json`` with ``channel_names``; images and labels are
+``imagesTr/{case}_0000{ending}`` and ``labelsTr/{case}{ending}``, or where
+``dataset.json`` lists them under ``dataset``. Version 1: ``dataset.json`` with
+``modality`` and a list ``training``, files end in ``.nii.gz``.
 """
 
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from deeprac.cohort import label_map
-from deeprac.cohort.reader import Segmentation, SourceCase, stamp
-from deeprac.cohort.volume_files import read_volumes
+from deeprac.cohort import dataset_json, label_map
+from deeprac.cohort.case_files import CaseFiles, FileReader, LabelMap
+from deeprac.cohort.patients import Patient, patients_of
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 
-
-class NnunetRawReader:
-    """Reads the cases of an nnU-Net raw folder, one at a time."""
-
-    def __init__(self, config: CohortConfig) -> None:
-        """Read ``dataset.json`` and the table of patients, and list the cases.
-
-        Raises:
-            CohortError: the folder does not hold such a dataset, or the configuration
-                does not fit it.
-        """
-        self._folder = Path(config.path)
-        dataset = _read_dataset(self._folder)
-        self._ending: str = dataset["file_ending"]
-        self._names = _label_names(dataset, self._folder)
-        label_map.map_labels(self._names, config.labels)
-        self._cases = _list_cases(self._folder, self._ending)
-        self._patients = _read_patients(config.patients, self._cases)
-
-    def keys(self) -> list[str]:
-        """Names of all cases with an image or a label, sorted."""
-        return self._cases
-
-    def patient(self, key: str) -> str:
-        """From the table of patients; without one every case is its own patient."""
-        return self._patients[key]
-
-    def settings(self, key: str) -> Mapping[str, Any]:
-        """Files by size and time of change, and the names of the labels."""
-        return {
-            "files": [stamp(path) for path in self._paths(key)],
-            "names": {str(value): name for value, name in self._names.items()},
-        }
-
-    def read(self, key: str) -> SourceCase:
-        """Read both files; complain about both when both are unreadable.
-
-        Raises:
-            CaseError: a file cannot be read.
-        """
-        image, label = self._paths(key)
-        volumes, findings = read_volumes({"image": image, "label": label})
-        segmentation = Segmentation(volumes["label"], self._names)
-        return SourceCase(volumes["image"], (segmentation,), findings=findings)
-
-    def _paths(self, key: str) -> tuple[Path, Path]:
-        return (
-            self._folder / "imagesTr" / f"{key}_0000{self._ending}",
-            self._folder / "labelsTr" / f"{key}{self._ending}",
-        )
+Files = dict[str, tuple[Path, Path]]
+"""Image and label by case."""
 
 
-def _read_dataset(folder: Path) -> dict[str, Any]:
+def open_nnunet_raw(config: CohortConfig) -> FileReader:
+    """Read ``dataset.json`` and the table of patients, and list the cases.
+
+    Raises:
+        CohortError: the folder does not hold such a dataset, or the configuration
+            does not fit it.
+    """
+    folder = Path(config.path)
     path = folder / "dataset.json"
-    if not path.is_file():
-        raise CohortError(
-            f"{path} is missing. cohort.path must be a folder in nnU-Net's raw layout: "
-            "dataset.json, imagesTr, labelsTr."
+    dataset = dataset_json.read_dataset(
+        folder, "a folder in nnU-Net's raw layout: dataset.json, imagesTr, labelsTr"
+    )
+    if "modality" in dataset and "channel_names" not in dataset:
+        names, files = _version_1(dataset, folder)
+    else:
+        dataset_json.require(dataset, ("channel_names", "labels", "file_ending"), path)
+        dataset_json.refuse_channels(dataset["channel_names"], path)
+        names = dataset_json.names_by_name(dataset["labels"], path)
+        ending = dataset["file_ending"]
+        files = (
+            _mapped_files(dataset["dataset"], folder)
+            if "dataset" in dataset
+            else _files_in(folder, ending)
         )
-    try:
-        dataset = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CohortError(f"{path} is not valid JSON ({error}). Correct it.") from error
-    for key in ("channel_names", "labels", "file_ending"):
-        if key not in dataset:
-            raise CohortError(
-                f"{path} has no {key!r}. It must follow nnU-Net's version 2."
-            )
-    if len(dataset["channel_names"]) != 1:
-        raise CohortError(
-            f"{path} lists the channels {list(dataset['channel_names'].values())}. "
-            "Give a dataset with CT as its only channel."
-        )
-    return dataset
+    label_map.map_labels(names, config.labels)
+    return file_reader(config, files, names)
 
 
-def _label_names(dataset: dict[str, Any], folder: Path) -> dict[int, str]:
-    """Name of every label value in ``dataset.json``."""
-    path, labels = folder / "dataset.json", dataset["labels"]
-    for name, value in labels.items():
-        if isinstance(value, list):
-            raise CohortError(
-                f"{path}: label {name!r} is the region {value}. Give every label one "
-                "number; regions that overlap are not supported."
-            )
-        if not isinstance(value, int):
-            raise CohortError(
-                f"{path}: label {name!r} is {value!r}. nnU-Net's version 2 wants "
-                '"name": number.'
-            )
-    return {value: name for name, value in labels.items()}
+def file_reader(
+    config: CohortConfig, files: Files, names: Mapping[int, str]
+) -> FileReader:
+    """Read pairs of files; without a table every case is a patient of its own."""
+    patients = patients_of(config, {case: Patient(case) for case in files})
+    return FileReader(
+        {
+            case: CaseFiles(image, LabelMap(label, names), patients[case])
+            for case, (image, label) in files.items()
+        }
+    )
 
 
-def _list_cases(folder: Path, ending: str) -> list[str]:
-    images = {
-        path.name.removesuffix(f"_0000{ending}")
-        for path in (folder / "imagesTr").glob(f"*_0000{ending}")
+def _version_1(
+    dataset: Mapping[str, Any], folder: Path
+) -> tuple[dict[int, str], Files]:
+    """Names and files; the list has no ``_0000``, the images' files do."""
+    path = folder / "dataset.json"
+    dataset_json.require(dataset, ("labels", "training"), path)
+    dataset_json.refuse_channels(dataset["modality"], path)
+    listed = dataset_json.training_files(dataset, folder)
+    files = {
+        case: (image.with_name(f"{case}_0000.nii.gz"), label)
+        for case, (image, label) in listed.items()
     }
-    labels = {
+    if not any(image.is_file() for image, _ in files.values()) and any(
+        image.is_file() for image, _ in listed.values()
+    ):
+        raise CohortError(
+            f"{path} is that of the Medical Segmentation Decathlon: its images have no "
+            "_0000 before their ending. Set cohort.format to msd."
+        )
+    return dataset_json.names_by_number(dataset["labels"], path), files
+
+
+def _mapped_files(cases: Any, folder: Path) -> Files:
+    """Files that version 2 lists case by case, as nnU-Net resolves them."""
+    path = folder / "dataset.json"
+    files: Files = {}
+    for number, (case, entry) in enumerate(cases.items(), start=1):
+        images, label = entry.get("images"), entry.get("label")
+        if not (isinstance(images, list) and len(images) == 1 and label):
+            raise CohortError(
+                f"{path}: entry {number} of 'dataset' must have a list of one image "
+                "and a label. Correct it."
+            )
+        files[case] = tuple(
+            folder / os.path.expandvars(file) for file in (images[0], label)
+        )
+    if not files:
+        raise CohortError(f"{path} lists no cases under 'dataset'. Correct it.")
+    return files
+
+
+def _files_in(folder: Path, ending: str) -> Files:
+    """All cases with an image or a label; the other may be missing."""
+    images, labels = folder / "imagesTr", folder / "labelsTr"
+    cases = _names_in(images, f"_0000{ending}")
+    if not cases:
+        raise CohortError(
+            f"{images} holds no *_0000{ending}. Check cohort.path, and file_ending in "
+            "its dataset.json."
+        )
+    return {
+        case: (images / f"{case}_0000{ending}", labels / f"{case}{ending}")
+        for case in sorted(cases | _names_in(labels, ending))
+    }
+
+
+def _names_in(folder: Path, ending: str) -> set[str]:
+    """Names of files without their ending; archives leave hidden files behind."""
+    return {
         path.name.removesuffix(ending)
-        for path in (folder / "labelsTr").glob(f"*{ending}")
+        for path in folder.glob(f"*{ending}")
+        if not path.name.startswith(".")
     }
-    if not images:
-        raise CohortError(
-            f"{folder / 'imagesTr'} holds no *_0000{ending}. Check cohort.path, and "
-            "file_ending in its dataset.json."
-        )
-    return sorted(images | labels)
-
-
-def _read_patients(path: Path | None, cases: list[str]) -> dict[str, str]:
-    """Patient of every case; without a table every case is a patient of its own."""
-    if path is None:
-        return {case: case for case in cases}
-    if not Path(path).is_file():
-        raise CohortError(f"cohort.patients: {path} is missing. Correct the path.")
-    table = pd.read_csv(path, dtype=str)
-    if not {"case", "patient"} <= set(table.columns):
-        raise CohortError(
-            f"{path} has the columns {', '.join(table.columns)}. It needs the columns "
-            "case and patient."
-        )
-    table = table[table["case"].isin(cases)]
-    twice = sorted(set(table["case"][table["case"].duplicated()]))
-    if twice:
-        raise CohortError(f"{path} lists a case twice: {_some(twice)}. Keep one row.")
-    patients = dict(zip(table["case"], table["patient"], strict=True))
-    missing = [case for case in cases if pd.isna(patients.get(case))]
-    if missing:
-        raise CohortError(
-            f"{path} names no patient for {len(missing)} cases: {_some(missing)}. Add "
-            "a row for each."
-        )
-    return patients
-
-
-def _some(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

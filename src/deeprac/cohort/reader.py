@@ -57,6 +57,12 @@ class Reader(Protocol):
     def settings(self, key: str) -> Mapping[str, Any]:
         """Everything that the case depends on, as JSON values; only hashed."""
 
+    def files(self, key: str) -> Mapping[str, Path]:
+        """Where the case lies, by role: image, label; a folder for DICOM series.
+
+        The local table of pseudonyms lists them; without pseudonyms, errors do.
+        """
+
     def read(self, key: str) -> SourceCase:
         """Read one case.
 

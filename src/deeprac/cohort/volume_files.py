@@ -10,7 +10,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
-from deeprac.cohort.itk_files import META_IMAGE, NRRD, read_itk
+from deeprac.cohort.itk_files import META_IMAGE, NRRD, read_itk, read_itk_layers
 from deeprac.cohort.nifti import read_nifti
 
 NIFTI = (".nii", ".nii.gz")
@@ -43,6 +43,22 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
         )
     _check_bytes(path)
     return read_nifti(path) if name.endswith(NIFTI) else read_itk(path)
+
+
+def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
+    """Read a volume with several numbers per voxel, such as overlapping segments.
+
+    Args:
+        path: a file whose name ends as one of ``NRRD`` or ``META_IMAGE``.
+
+    Returns:
+        One volume per number, as ``read_volume`` returns it, and what was found.
+
+    Raises:
+        CaseError: it cannot be used; everything that was found.
+    """
+    _check_bytes(path)
+    return read_itk_layers(path)
 
 
 def read_volumes(

@@ -16,6 +16,17 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_config_files(parser: argparse.ArgumentParser) -> None:
+    """Add the same as plain arguments, for verbs that users call by hand."""
+    parser.add_argument(
+        "config",
+        type=Path,
+        nargs="+",
+        metavar="CONFIG",
+        help="configuration, YAML or JSON; later files overlay earlier ones",
+    )
+
+
 def add_experiment(parser: argparse.ArgumentParser) -> None:
     """Add ``--experiment`` and ``--seed``."""
     parser.add_argument("--experiment", required=True, help="name of the experiment")

@@ -6,8 +6,9 @@ import logging
 from deeprac.commands.arguments import add_config
 
 HELP = (
-    "Generate or convert a cohort into the canonical frame, with checks. Finished "
-    "cases are kept: run it again after an interruption."
+    "Generate or convert a cohort into the canonical frame, with the same checks and "
+    "page as `deeprac cohort check`. Finished cases are kept: run it again after an "
+    "interruption."
 )
 EXAMPLE = "deeprac cohort --config config/demo.yaml --workers 2"
 
@@ -29,10 +30,17 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.cohort.build import build_cohort
     from deeprac.config import load_config
     from deeprac.layout import Layout
+    from deeprac.reporting.cohort_page.build import write_page
 
     config = load_config(args.config)
     layout = Layout.of(config)
-    rows = build_cohort(config.cohort, layout.cohort, workers=args.workers)
+    rows = build_cohort(
+        config.cohort,
+        layout.cohort,
+        folds=config.splits.folds,
+        workers=args.workers,
+        report=lambda check: write_page(check, config, layout),
+    )
     with_tumour = sum(row.tumour_ml > 0 for row in rows)
     logger.info(
         "%d cases of %d patients, %d with tumour: %s",

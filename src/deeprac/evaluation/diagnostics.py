@@ -105,7 +105,7 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
                     "changed in between: run Snakemake, or all verbs from `deeprac "
                     "targets` on, again."
                 )
-        shown = _labelled(files.cohort / cohort[case]["label"])
+        shown = _labelled(files.cohort, cohort[case]["label"])
         slices = _slices_of(transforms, case, len(shown), files.transforms)
         try:
             found = _case_row(slices, shown, references[case], labels)
@@ -245,12 +245,17 @@ def _cohort(cases_csv: Path) -> dict[str, dict[str, object]]:
     return table.set_index("case").to_dict("index")
 
 
-def _labelled(path: Path) -> NDArray[np.bool_]:
-    """Which axial slices ``(z,)`` of a case show kidney or tumour."""
+def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:
+    """Which axial slices ``(z,)`` of a case show any label."""
     # Readers of the diagnostics' table need no image library.
-    from deeprac.evaluation.evaluate import read_label_map  # noqa: PLC0415
+    from deeprac.evaluation.evaluate import (  # noqa: PLC0415
+        cohort_labels,
+        read_label_map,
+    )
 
-    return (read_label_map(path).voxels != Label.BACKGROUND).any(axis=(1, 2))
+    numbers = cohort_labels(cohort / "dataset.json").numbers.values()
+    shown = read_label_map(cohort / label, numbers).voxels != Label.BACKGROUND
+    return shown.any(axis=(1, 2))
 
 
 def _slices_of(

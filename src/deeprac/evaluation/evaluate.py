@@ -19,7 +19,7 @@ from deeprac.evaluation.metrics.table import METRICS_SCHEMA
 from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.files import read_json
-from deeprac.labels import Label
+from deeprac.labels import CohortLabels, Label
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
     """
     held_out = _held_out_cases(files.splits, fold)
     cohort = _cohort_rows(files.cases_csv, held_out)
-    regions, numbers = cohort_regions(files.cohort / "dataset.json")
+    labels = cohort_labels(files.cohort / "dataset.json")
+    regions, numbers = regions_of(labels), labels.numbers.values()
     _check_predictions(files.predictions, held_out)
     transforms = read_transforms(files.transforms)
     rows = []
@@ -87,8 +88,8 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def cohort_regions(dataset_json: Path) -> tuple[tuple[Region, ...], frozenset[int]]:
-    """The regions that a cohort is scored on, and the numbers of its label maps.
+def cohort_labels(dataset_json: Path) -> CohortLabels:
+    """The labels of a cohort.
 
     Raises:
         MetricsError: ``dataset.json`` is missing or lists foreign labels.
@@ -97,9 +98,8 @@ def cohort_regions(dataset_json: Path) -> tuple[tuple[Region, ...], frozenset[in
         raise MetricsError(
             f"The cohort's labels are missing: {dataset_json}. Run `deeprac cohort`."
         )
-    numbers = frozenset(read_json(dataset_json)["labels"].values())
     try:
-        return regions_of(numbers), numbers
+        return CohortLabels.listed(read_json(dataset_json))
     except ValueError as error:
         raise MetricsError(
             f"{dataset_json}: {error}. Run `deeprac cohort` again."

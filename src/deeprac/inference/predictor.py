@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.geometry.similarity import identity
-from deeprac.labels import Label
+from deeprac.labels import CohortLabels
 from deeprac.networks.front_end import Given, Located
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor
@@ -57,19 +57,26 @@ class Predictor:
 
     Args:
         plans: content of ``plans.json``.
+        dataset: content of ``dataset.json``.
         weights: state of the network.
         device: where to run.
     """
 
     def __init__(
-        self, plans: dict[str, Any], weights: dict[str, Tensor], device: torch.device
+        self,
+        plans: dict[str, Any],
+        dataset: dict[str, Any],
+        weights: dict[str, Tensor],
+        device: torch.device,
     ) -> None:
         self.settings = plans["deeprac"]
         self.plans = PlansManager(plans)
         self.configuration = self.plans.get_configuration(CONFIGURATION)
         self.preprocessor = MatrixPreprocessor(self.settings["air"])
         self.device = device
-        self.network = trained_network(self.configuration, weights).to(device)
+        self.labels = CohortLabels.listed(dataset)
+        network = trained_network(self.configuration, self.labels, weights)
+        self.network = network.to(device)
         self.has_front_end = self.settings["front_end"] is not None
 
     def preprocess(self, image: NDArray, spacing: tuple[float, ...]) -> Tensor:
@@ -178,12 +185,12 @@ def mirrored(located: Located, axes: list[int]) -> Located:
 
 
 def load_run(
-    predictor: Callable[[dict[str, Any], dict[str, Tensor], torch.device], Kind],
+    predictor: Callable[..., Kind],
     model: Path,
     fold: int,
     device: torch.device,
 ) -> Kind:
-    """Load a run into a predictor, made from its plans, weights and device.
+    """Load a run into a predictor, made from its plans, dataset, weights and device.
 
     Raises:
         RunError: the weights are missing or belong to other plans.
@@ -195,9 +202,9 @@ def load_run(
         )
     # nnU-Net's checkpoints hold more than tensors; ours come from this workflow.
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    plans = read_json(model / "plans.json")
+    plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
     try:
-        return predictor(plans, content["network_weights"], device)
+        return predictor(plans, dataset, content["network_weights"], device)
     except RuntimeError as error:
         raise RunError(
             f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
@@ -206,7 +213,9 @@ def load_run(
 
 
 def trained_network(
-    configuration: ConfigurationManager, weights: dict[str, Tensor]
+    configuration: ConfigurationManager,
+    labels: CohortLabels,
+    weights: dict[str, Tensor],
 ) -> nn.Module:
     """Build the network of the plans with its weights, for inference."""
     network = get_network_from_plans(
@@ -214,7 +223,7 @@ def trained_network(
         configuration.network_arch_init_kwargs,
         configuration.network_arch_init_kwargs_req_import,
         input_channels=1,
-        output_channels=len(Label),
+        output_channels=len(labels.numbers),
         deep_supervision=False,
     )
     network.load_state_dict(weights)

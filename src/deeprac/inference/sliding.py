@@ -14,7 +14,7 @@ from torch import Tensor
 
 from deeprac.geometry.similarity import identity
 from deeprac.inference.predictor import Prediction, trained_network
-from deeprac.labels import LABEL_NUMBERS
+from deeprac.labels import CohortLabels
 from deeprac.networks.front_end import Given
 from deeprac.preprocessing.preprocessor import preprocessor_of
 from deeprac.training.plans import CONFIGURATION
@@ -34,17 +34,24 @@ class SlidingPredictor:
 
     Args:
         plans: content of ``plans.json``.
+        dataset: content of ``dataset.json``.
         weights: state of the network.
         device: where to run.
     """
 
     def __init__(
-        self, plans: dict[str, Any], weights: dict[str, Tensor], device: torch.device
+        self,
+        plans: dict[str, Any],
+        dataset: dict[str, Any],
+        weights: dict[str, Tensor],
+        device: torch.device,
     ) -> None:
         self.settings = plans["deeprac"]
         self.plans = PlansManager(plans)
         self.configuration = self.plans.get_configuration(CONFIGURATION)
         self.preprocessor = preprocessor_of(self.configuration, self.settings["air"])
+        self.dataset = dataset
+        self.labels = CohortLabels.listed(dataset)
         self.window = nnUNetPredictor(
             tile_step_size=TILE_STEP,
             use_gaussian=True,
@@ -53,11 +60,11 @@ class SlidingPredictor:
             allow_tqdm=False,
         )
         self.window.manual_initialization(
-            trained_network(self.configuration, weights).to(device),
+            trained_network(self.configuration, self.labels, weights).to(device),
             self.plans,
             self.configuration,
             None,
-            {"labels": LABEL_NUMBERS},
+            dataset,
             type(self).__name__,
             MIRROR_AXES,
         )
@@ -82,7 +89,7 @@ class SlidingPredictor:
             {"spacing": list(spacing)},
             self.plans,
             self.configuration,
-            {"labels": LABEL_NUMBERS},
+            self.dataset,
         )
         self.window.use_mirroring = self.settings["inference"]["mirroring"]
         # Not predict_logits_from_preprocessed_data, which would take one thread only.

@@ -38,7 +38,7 @@ class LabelledCase:
 
     Attributes:
         image: (slices, height, width) in the cohort's unit.
-        labels: (slices, height, width) label numbers.
+        labels: (slices, height, width) label numbers, kidneys united.
         spacing: (z, y, x) in millimetres.
     """
 

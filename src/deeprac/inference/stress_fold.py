@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.evaluation.metrics.overlap import overlap
+from deeprac.evaluation.metrics.regions import united
 from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
@@ -19,7 +20,7 @@ from deeprac.inference.stress import (
     stressed_from_image,
 )
 from deeprac.inference.told import told_of
-from deeprac.labels import FOREGROUND
+from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.training.device import resolve_device
@@ -50,7 +51,7 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     total = len(held_out) * len(shown)
     with tqdm(total=total, desc=f"{experiment} fold {fold}", unit="case") as progress:
         for row in held_out.itertuples():
-            case = _read(layout, row.image, row.label)
+            case = _read(layout, row.image, row.label, predictor.labels)
             given = told(row.case, len(case.image))
             names = {"case": row.case, "patient": row.patient}
             for condition in shown:
@@ -75,18 +76,19 @@ def score(
 
     Args:
         predictor: the trained network.
-        case: the case as it is.
+        case: the case as it is, kidneys united.
         condition: what is changed.
         given: what the network is told of the upright case.
 
     Returns:
-        One row per label: label, kind, value, dice (as in metrics.csv), visible and
-        n_slices.
+        One row for kidney and one for tumour: label, kind, value, dice (as in
+        metrics.csv), visible and n_slices.
     """
     shown = stress_case(case, condition, air=predictor.settings["air"])
     if given is not None:
         given = stress_given(given, stressed_from_image(condition))
     predicted = predictor.predict(shown.image, case.spacing, given=given).labels
+    predicted = united(predicted, predictor.labels)
     return [
         {
             "label": label.title,
@@ -100,7 +102,7 @@ def score(
     ]
 
 
-def _read(layout: Layout, image: str, label: str) -> LabelledCase:
+def _read(layout: Layout, image: str, label: str, labels: CohortLabels) -> LabelledCase:
     volume, geometry = read_volume(layout.cohort / image)
-    labels, _ = read_volume(layout.cohort / label)
-    return LabelledCase(volume, labels, geometry.GetSpacing()[::-1])
+    label_map, _ = read_volume(layout.cohort / label)
+    return LabelledCase(volume, united(label_map, labels), geometry.GetSpacing()[::-1])

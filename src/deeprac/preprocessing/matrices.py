@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from deeprac.config import PLANNED, MatrixConfig, NetworkConfig
+from deeprac.labels import CohortLabels
 from deeprac.networks.unet import unet_kwargs, unet_kwargs_of
 
 WHOLE_SLICES = "MatrixPreprocessor"
@@ -94,9 +95,11 @@ class PlannedPatches:
 
     Attributes:
         fingerprint: content of ``dataset_fingerprint.json``.
+        labels: of the cohort.
     """
 
     fingerprint: dict[str, Any]
+    labels: CohortLabels
 
     @cached_property
     def plan(self) -> dict[str, Any]:
@@ -104,7 +107,7 @@ class PlannedPatches:
         # Loads torch and nnU-Net, which other matrices' plans do without.
         from deeprac.preprocessing.planned import plan_2d  # noqa: PLC0415
 
-        return plan_2d(self.fingerprint)
+        return plan_2d(self.fingerprint, self.labels)
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -122,14 +125,17 @@ class PlannedPatches:
         return unet_kwargs_of(own["strides"], own["kernel_sizes"], network)
 
 
-def matrix_kind(matrix: MatrixConfig, fingerprint: dict[str, Any]) -> MatrixKind:
+def matrix_kind(
+    matrix: MatrixConfig, fingerprint: dict[str, Any], labels: CohortLabels
+) -> MatrixKind:
     """Return the kind of a matrix.
 
     Args:
         matrix: its section of the configuration.
         fingerprint: content of ``dataset_fingerprint.json``; planned matrices need
             spacings and shapes.
+        labels: of the cohort; for planned matrices.
     """
     if matrix.size == PLANNED:
-        return PlannedPatches(fingerprint)
+        return PlannedPatches(fingerprint, labels)
     return WholeSlices(matrix.size)

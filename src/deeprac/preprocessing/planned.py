@@ -15,7 +15,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 
 from deeprac.errors import PreprocessError
-from deeprac.labels import LABEL_NUMBERS
+from deeprac.labels import CohortLabels
 
 
 class FingerprintPlanner(nnunet.ExperimentPlanner):
@@ -28,13 +28,14 @@ class FingerprintPlanner(nnunet.ExperimentPlanner):
 
     Args:
         fingerprint: content of ``dataset_fingerprint.json``.
+        labels: of the cohort.
     """
 
-    def __init__(self, fingerprint: dict[str, Any]) -> None:
+    def __init__(self, fingerprint: dict[str, Any], labels: CohortLabels) -> None:
         self.dataset_fingerprint = fingerprint
         self.dataset_json = {
             "channel_names": {"0": "CT"},
-            "labels": LABEL_NUMBERS,
+            "labels": labels.numbers,
             "numTraining": len(fingerprint["spacings"]),
         }
         self.suppress_transpose = True
@@ -115,11 +116,12 @@ class FingerprintPlanner(nnunet.ExperimentPlanner):
         return json.loads(json.dumps(plan | {"batch_dice": True}))
 
 
-def plan_2d(fingerprint: dict[str, Any]) -> dict[str, Any]:
+def plan_2d(fingerprint: dict[str, Any], labels: CohortLabels) -> dict[str, Any]:
     """Plan the 2D configuration of a cohort as nnU-Net does.
 
     Args:
         fingerprint: content of ``dataset_fingerprint.json``.
+        labels: of the cohort.
 
     Returns:
         JSON-able; the same fingerprint gives the same plan.
@@ -135,7 +137,7 @@ def plan_2d(fingerprint: dict[str, Any]) -> dict[str, Any]:
             "`deeprac fingerprint` (Snakemake: --forcerun fingerprint) first, or leave "
             "out experiments at a planned matrix."
         )
-    plan = FingerprintPlanner(fingerprint).plan_2d()
+    plan = FingerprintPlanner(fingerprint, labels).plan_2d()
     if len(plan["architecture"]["arch_kwargs"]["strides"]) < 2:
         raise PreprocessError(
             "nnU-Net's U-Net halves its patch at least once; the planned patch is "

@@ -18,7 +18,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import (
 )
 from numpy.typing import NDArray
 
-from deeprac.labels import FOREGROUND
+from deeprac.labels import CohortLabels
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
 from deeprac.preprocessing.matrix import image_to_matrix, labels_to_matrix
 
@@ -54,7 +54,7 @@ class MatrixPreprocessor(DefaultPreprocessor):
             properties: nnU-Net's, with ``spacing``; completed in place.
             plans_manager: the plans.
             configuration_manager: its 2D configuration.
-            dataset_json: unused; nnU-Net's signature.
+            dataset_json: the cohort's, whose labels are those of ``seg``.
 
         Returns:
             Normalised data (1, slices, matrix, matrix) float32, labels int8 on the same
@@ -77,9 +77,8 @@ class MatrixPreprocessor(DefaultPreprocessor):
         if seg is None:
             return image, None, properties
         labels = labels_to_matrix(seg[0], size)[None]
-        locations = self._sample_foreground_locations(
-            labels, [label.value for label in FOREGROUND]
-        )
+        numbers = CohortLabels.listed(dataset_json).foreground.values()
+        locations = self._sample_foreground_locations(labels, list(numbers))
         properties["class_locations"] = _slices_only(locations, size)
         return image, labels, properties
 

@@ -17,13 +17,14 @@ from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.evaluation.metrics.table import METRIC_COLUMNS
 from deeprac.evaluation.stress import STRESS_COLUMNS
 from deeprac.evaluation.summarise import RUN_COLUMNS
+from deeprac.labels import TITLES
 from deeprac.release.configuration import LEFT_OUT
 from deeprac.release.privacy import personal_column, suspicion, suspicious_ids
 
 TRAINING_COLUMNS = (
     *("epoch", "learning_rate", "train_loss", "val_loss"),
-    *("val_dice_kidney", "val_dice_tumour", "seconds", "data_wait_seconds", "segment"),
-    "localiser_gradient",
+    *(f"val_dice_{title}" for title in TITLES if title != "background"),
+    *("seconds", "data_wait_seconds", "segment", "localiser_gradient"),
 )
 
 COLUMNS = {
@@ -34,7 +35,7 @@ COLUMNS = {
     "summary/cohort.csv": COHORT_COLUMNS,
     "training.csv": TRAINING_COLUMNS,
 }
-"""Columns by table; those of training.csv are the same in all runs."""
+"""Columns by table; those of training.csv are the same in all runs of a cohort."""
 
 IDS = ("case", "patient")
 
@@ -84,7 +85,7 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
     cohort = dict(resolved["cohort"])
     if cohort["path"] is not None:
         cohort["path"] = LEFT_OUT
-    cohort["patients"] = None
+    cohort |= {"patients": None, "private": "private"}
     return resolved | {"results": "results", "cohort": cohort}
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from deeprac import provenance
+from deeprac.cohort.confidential import without
+from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
 from deeprac.config import Config, read_raw, resolve
 from deeprac.errors import ReleaseError
 from deeprac.evaluation.diagnostics import collect_diagnostics
@@ -75,8 +77,10 @@ def make_release(
     commit = provenance.git_state()
     if not allow_dirty:
         _refuse_dirty(source, commit)
+    _refuse_private(source)
     files = _files(source)
     _refuse_patients(files, neutral)
+    _refuse_names(files, source)
     manifest = _manifest(source, name, commit) | {
         "neutral_words": list(neutral),
         "files": {path: entry(content) for path, content in sorted(files.items())},
@@ -178,6 +182,33 @@ def _refuse_patients(files: dict[str, bytes], neutral: Sequence[str]) -> None:
             + "\n".join(f"  {line}" for line in found[:SHOWN])
             + (f"\n  and {more} more" if more > 0 else "")
         )
+
+
+def _refuse_private(source: Source) -> None:
+    """Results with the key are no results to share, whatever is released of them."""
+    for path in sorted(source.layout.root.rglob("pseudonyms.*")):
+        if path.name in (KEY, TABLE):
+            raise ReleaseError(
+                f"{path} is among the results: it says who the patients are. Move the "
+                "private folder out of them; cohort.private says where it belongs."
+            )
+
+
+def _refuse_names(files: dict[str, bytes], source: Source) -> None:
+    """Nothing that the local table knows of the source may be in a release."""
+    cohort = source.config.cohort
+    if not cohort.pseudonyms:
+        return
+    table = read_table(cohort.private, cohort.name)
+    names = {name for row in table for name in (row.source_case, row.source_patient)}
+    for member, content in files.items():
+        text = content.decode("utf-8")
+        if without(text, dict.fromkeys(names, "")) != text:
+            raise ReleaseError(
+                f"{member} has the name that the source gives a case or patient. "
+                f"{cohort.private / cohort.name / TABLE} lists these names: look for "
+                "them in the file and in the configuration."
+            )
 
 
 def _manifest(source: Source, name: str, commit: dict[str, Any]) -> dict[str, Any]:

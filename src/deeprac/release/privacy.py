@@ -58,11 +58,11 @@ PERSONAL = frozenset(
 
 PSEUDONYM = re.compile(
     r"(?P<prefix>(?:[A-Za-z][A-Za-z0-9]{0,15}[_-])*?(?:[A-Za-z]{1,16})?[_-]?)"
-    r"(?P<number>\d{1,5}|(?=[0-9A-F]*\d)(?=\d*[A-F])[0-9A-F]{8})"
+    r"(?P<number>\d{1,5}|(?=[0-9A-F]*\d)(?=\d*[A-F])[0-9A-F]{8}|(?:[a-z]\d){4})"
     r"(?:[_-](?:[A-Za-z]{1,5}-?\d{1,4}|\d))?"
 )
 """Words, a number, and perhaps the part of a patient: ``kits00025``, ``case_7_s060``,
-``sub-001_ses-01``, ``case_00012_0``."""
+``sub-001_ses-01``, ``case_00012_0``; or our own ``case_k3f9x2q7``."""
 
 NEUTRAL = frozenset(
     {

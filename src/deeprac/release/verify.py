@@ -116,7 +116,10 @@ def _largest_difference(released: bytes, rebuilt: bytes) -> float:
                 return np.inf
             continue
         a, b = a.dropna().to_numpy(float), b.dropna().to_numpy(float)
-        scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.finfo(float).tiny)
+        a, b = a[a != b], b[a != b]
+        if not np.all(np.isfinite(a) & np.isfinite(b)):
+            return np.inf
+        scale = np.maximum(np.abs(a), np.abs(b))
         largest = max(largest, float(np.max(np.abs(a - b) / scale, initial=0.0)))
     return largest
 

@@ -5,7 +5,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from deeprac.config import Config
-from deeprac.labels import FOREGROUND
+from deeprac.labels import CYST
 from deeprac.reporting.style import CONTOURS, FAINT
 
 Extent = tuple[float, float, float, float]
@@ -65,24 +65,30 @@ def scale_bar(length_mm: float, *, ax: Axes) -> None:
     )  # fmt: skip
 
 
-def contour_handles(*, prediction: bool) -> list[Line2D]:
-    """Legend entries of the contours."""
+def contour_handles(*, prediction: bool, cysts: bool) -> list[Line2D]:
+    """Legend entries of the contours.
+
+    Args:
+        prediction: Whether predictions are drawn too.
+        cysts: Whether the cohort keeps cysts.
+    """
     handles = []
-    for label in FOREGROUND:
-        style = CONTOURS[label]
-        name = f"{label.title}, reference"
+    for label, style in CONTOURS.items():
+        if label == CYST and not cysts:
+            continue
+        name = f"{style.title}, reference"
         handles.append(Line2D([], [], color=style.reference, lw=1.6, label=name))
         if prediction:
-            name = f"{label.title}, prediction"
+            name = f"{style.title}, prediction"
             handles.append(
                 Line2D([], [], color=style.prediction, lw=1.2, ls="--", label=name)
             )
     return handles
 
 
-def legend(ax_or_figure, *, prediction: bool) -> None:
+def legend(ax_or_figure, *, prediction: bool, cysts: bool) -> None:
     """Legend of the contours on a dark ground, where the tints can be seen."""
-    handles = contour_handles(prediction=prediction)
+    handles = contour_handles(prediction=prediction, cysts=cysts)
     ax_or_figure.legend(
         handles=handles, loc="outside upper center", ncols=len(handles),
         facecolor="0.3", labelcolor="white", edgecolor=FAINT, framealpha=1,

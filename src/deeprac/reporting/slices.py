@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
-from deeprac.labels import Label
+from deeprac.evaluation.metrics.regions import united
+from deeprac.files import read_json
+from deeprac.labels import CohortLabels, Label
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class AxialSlice:
 
     Attributes:
         image: ``(h, w)`` in HU or the cohort's grey values.
-        label: ``(h, w)`` label numbers.
+        label: ``(h, w)`` label numbers, kidneys united.
         z: Index of the slice in its volume.
         spacing_mm: Pixel spacing ``(x, y)``.
     """
@@ -37,7 +39,7 @@ def read_slice(cohort: Path, row: pd.Series, *, by: Sequence[Label]) -> AxialSli
         row: Row of cases.csv.
         by: Labels by priority; the first that the case has decides.
     """
-    label = read_volume(cohort / row.label)
+    label = read_label_map(cohort / row.label, cohort=cohort)
     z = largest_slice(label, by=by)
     return AxialSlice(
         image=read_volume(cohort / row.image)[z],
@@ -54,6 +56,17 @@ def largest_slice(label_map: NDArray, *, by: Sequence[Label]) -> int:
         if area.any():
             return int(area.argmax())
     return len(label_map) // 2
+
+
+def read_label_map(path: Path, *, cohort: Path) -> NDArray:
+    """Read a label map of the cohort or of a prediction, kidneys united.
+
+    Args:
+        path: The volume.
+        cohort: Folder of the cohort, whose ``dataset.json`` lists its labels.
+    """
+    labels = CohortLabels.listed(read_json(cohort / "dataset.json"))
+    return united(read_volume(path), labels)
 
 
 def read_volume(path: Path) -> NDArray:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from deeprac.config import PLANNED, Config
 from deeprac.files import atomic_path
-from deeprac.labels import Label
+from deeprac.labels import CYST, Label
 from deeprac.reporting.roles import patients_suffix
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -53,17 +53,20 @@ class MethodStyle:
 
 @dataclass(frozen=True)
 class ContourStyle:
-    """Colours of one label's contours on a grey CT slice."""
+    """Name and colours of one label's contours on a grey CT slice."""
 
+    title: str
     reference: str
     prediction: str
 
 
 CONTOURS = {
-    Label.KIDNEY: ContourStyle(reference="#0096FF", prediction="#00F0FF"),
-    Label.TUMOUR: ContourStyle(reference="#E66100", prediction="#FFEB3B"),
+    Label.KIDNEY: ContourStyle("kidney", reference="#0096FF", prediction="#00F0FF"),
+    Label.TUMOUR: ContourStyle("tumour", reference="#E66100", prediction="#FFEB3B"),
+    CYST: ContourStyle("cyst", reference="#CC79A7", prediction="#FFB8DE"),
 }
-"""Blue and orange, told apart by colour-blind readers; predictions are brighter."""
+"""Blue, orange and rose, told apart by colour-blind readers; predictions are brighter.
+By number of a label map whose kidneys are united."""
 
 
 def method_styles(config: Config) -> dict[str, MethodStyle]:

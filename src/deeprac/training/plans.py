@@ -6,7 +6,6 @@ from typing import Any
 
 from deeprac.config import Config, Experiment, Method
 from deeprac.files import read_json
-from deeprac.labels import LABEL_NUMBERS
 from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS
 from deeprac.preprocessing.intensity import normalised_air
 from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
@@ -21,7 +20,7 @@ def dataset_json(config: Config, cases: int) -> dict[str, Any]:
     return {
         "name": config.cohort.name,
         "channel_names": {"0": "CT"},
-        "labels": LABEL_NUMBERS,
+        "labels": config.cohort.kept_labels.numbers,
         "numTraining": cases,
         "file_ending": ".nii.gz",
     }
@@ -40,7 +39,8 @@ def preprocessing_plans(
     Returns:
         JSON-able plans without architecture.
     """
-    kind = matrix_kind(config.matrices[matrix], fingerprint)
+    labels = config.cohort.kept_labels
+    kind = matrix_kind(config.matrices[matrix], fingerprint, labels)
     return {
         "dataset_name": config.cohort.name,
         "plans_name": "deeprac",
@@ -78,7 +78,8 @@ def build_plans(
         JSON-able plans; what nnU-Net does not know is under ``deeprac``.
     """
     method = config.methods[experiment.method]
-    kind = matrix_kind(config.matrices[experiment.matrix], fingerprint)
+    labels = config.cohort.kept_labels
+    kind = matrix_kind(config.matrices[experiment.matrix], fingerprint, labels)
     plans = preprocessing_plans(config, experiment.matrix, fingerprint)
     plans["configurations"][CONFIGURATION]["architecture"] = _architecture(
         config, experiment, fingerprint, kind

@@ -13,7 +13,6 @@ from torch.nn import functional
 from deeprac.errors import RunError
 from deeprac.geometry.similarity import identity
 from deeprac.geometry.warp import warp
-from deeprac.labels import FOREGROUND, Label
 from deeprac.networks.released import body_mask, warp_nearest
 from deeprac.training.schedule import PolyLR
 from deeprac.training.trainer import DeepracTrainer
@@ -123,7 +122,7 @@ class ReleasedTrainer(DeepracTrainer):
         dataset, _ = self.get_tr_and_val_datasets()
         for case in sorted(dataset.identifiers):
             data, seg, _, _ = dataset.load_case(case)
-            kidney = (np.asarray(seg[:])[0] == Label.KIDNEY).sum((1, 2))
+            kidney = np.isin(np.asarray(seg[:])[0], self.labels.kidney).sum((1, 2))
             if kidney.any():
                 return np.asarray(data[0, int(kidney.argmax())])
         raise RunError(
@@ -164,7 +163,7 @@ class ReleasedTrainer(DeepracTrainer):
             # Feeds nnU-Net's moving average, where NaN would stay for good; that is
             # used to choose a "best" checkpoint, which this benchmark never keeps.
             "mean_fg_dice": 0.0,
-            "dice_per_class_or_region": [float("nan")] * len(FOREGROUND),
+            "dice_per_class_or_region": [float("nan")] * len(self.labels.foreground),
             "val_losses": np.mean([output["loss"] for output in val_outputs]),
         }
         for key, value in values.items():

@@ -18,7 +18,6 @@ from deeprac.cohort.splits import check_splits, read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
-from deeprac.labels import FOREGROUND, Label
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.networks.stn_unet import STNUNet
@@ -65,7 +64,7 @@ def measure_step(trainer: DeepracTrainer) -> StepCost:
     plans, configuration = trainer.plans_manager, trainer.configuration_manager
     with torch.device("meta"):
         counted = trainer.build_network_architecture(
-            plans, configuration, 1, len(Label), True
+            plans, configuration, 1, len(trainer.labels.numbers), True
         )
     counted = counted.to("meta").train()
     own, trainer.network = trainer.network, counted
@@ -217,8 +216,8 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
             "train_loss": logged["train_losses"],
             "val_loss": logged["val_losses"],
             **{
-                f"val_dice_{label.title}": dice[:, index]
-                for index, label in enumerate(FOREGROUND)
+                f"val_dice_{title}": dice[:, index]
+                for index, title in enumerate(trainer.labels.foreground)
             },
             "seconds": stop - start,
             "data_wait_seconds": logged["data_wait_seconds"],

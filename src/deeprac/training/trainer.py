@@ -20,6 +20,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from deeprac.cohort.splits import read_cases, subset
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json
+from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.training.augmentation import adapted
@@ -79,6 +80,7 @@ class DeepracTrainer(nnUNetTrainer):
         self.preprocessed_dataset_folder = str(base / "preprocessed" / identifier)
         self.targets_csv = base / "targets.csv"
         self.settings: dict[str, Any] = plans["deeprac"]
+        self.labels = CohortLabels.listed(dataset_json)
         training = self.settings["training"]
         self.num_epochs = training["epochs"]
         self.num_iterations_per_epoch = training["iterations_per_epoch"]
@@ -133,16 +135,22 @@ class DeepracTrainer(nnUNetTrainer):
         return self.configuration_manager.preprocessor_name == WHOLE_SLICES
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
-        """Augment as nnU-Net does, or not at all."""
+        """Augment as nnU-Net does, or not at all; never mirror kidneys kept apart.
+
+        A slice mirrored along either axis is, turned by up to half a turn as here, the
+        slice of a patient whose left is right, with labels that say otherwise.
+        """
         patch_size = self.configuration_manager.patch_size
         if self.settings["augment"]:
-            found = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
-            if not self.whole_slices:
-                return found
-            rotation, dummy_2d, _, mirror_axes = found
+            rotation, dummy_2d, initial, mirror_axes = (
+                super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+            )
+            if self.labels.sides:
+                mirror_axes = self.inference_allowed_mirroring_axes = None
             # nnU-Net reads larger patches to turn them; beyond a slice there is only
             # padding, which the transforms add themselves.
-            return rotation, dummy_2d, patch_size, mirror_axes
+            size = patch_size if self.whole_slices else initial
+            return rotation, dummy_2d, size, mirror_axes
         self.inference_allowed_mirroring_axes = None
         return None, False, patch_size, None
 

@@ -1,6 +1,6 @@
 """The phantom cohort as a source of cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -60,6 +60,10 @@ class PhantomSource:
             age_years=round(anatomy.age_years, 2),
             similarity=acquisition.similarity,
         )
+
+    def where(self, _names: Sequence[str]) -> str:
+        """Phantoms come from no files."""
+        return ""
 
     def draw(self, index: int) -> tuple[Anatomy, Acquisition, np.random.Generator]:
         """Draw child and scan of one case, and the generator of its noise."""

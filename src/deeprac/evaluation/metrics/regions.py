@@ -1,7 +1,8 @@
 """The regions that are scored: sets of labels, after the KiTS hierarchical classes.
 
 KiTS scores kidney + masses, masses (tumour or cyst) and tumour. Where a cohort has no
-cysts, masses are the tumour and kidney + masses are kidney + tumour.
+cysts, masses are the tumour and kidney + masses are kidney + tumour. Where it keeps the
+kidneys left and right, kidney is both, and each side is scored as well.
 """
 
 from collections.abc import Collection
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.labels import CYST, Label
+from deeprac.labels import CohortLabels, Label
 
 
 @dataclass(frozen=True)
@@ -45,56 +46,36 @@ KITS_TOLERANCE_MM = {
 }
 """KiTS23's tolerance of each of its classes, from how far its annotators differ."""
 
-_KIDNEY = Region("kidney", frozenset({Label.KIDNEY}))
-_TUMOUR = Region(
-    "tumour", frozenset({Label.TUMOUR}), KITS_TOLERANCE_MM["tumour"], lesions=True
-)
-_BOTH = frozenset({Label.KIDNEY, Label.TUMOUR})
 
-WITHOUT_CYSTS: tuple[Region, ...] = (
-    _KIDNEY,
-    _TUMOUR,
-    Region("kidney_and_tumour", _BOTH, KITS_TOLERANCE_MM["kidney_and_masses"]),
-)
-"""Regions of a cohort without cysts, where kidney + tumour is KiTS's first class."""
-
-WITH_CYSTS: tuple[Region, ...] = (
-    _KIDNEY,
-    _TUMOUR,
-    Region("kidney_and_tumour", _BOTH),
-    Region(
-        "masses",
-        frozenset({Label.TUMOUR, CYST}),
-        KITS_TOLERANCE_MM["masses"],
-        lesions=True,
-    ),
-    Region("kidney_and_masses", _BOTH | {CYST}, KITS_TOLERANCE_MM["kidney_and_masses"]),
-)
-"""Regions of a cohort with cysts."""
-
-
-def regions_of(labels: Collection[int]) -> tuple[Region, ...]:
-    """The regions of a cohort.
-
-    Args:
-        labels: Numbers that the cohort's ``dataset.json`` lists.
-
-    Raises:
-        ValueError: The cohort lacks kidney or tumour, or has labels beyond cysts.
+def regions_of(labels: CohortLabels) -> tuple[Region, ...]:
+    """The regions of a cohort with these labels.
 
     Example:
-        >>> [region.title for region in regions_of([0, 1, 2])]
+        >>> [region.title for region in regions_of(CohortLabels())]
         ['kidney', 'tumour', 'kidney_and_tumour']
     """
-    numbers = set(labels)
-    if numbers == set(Label):
-        return WITHOUT_CYSTS
-    if numbers == {*Label, CYST}:
-        return WITH_CYSTS
-    raise ValueError(
-        f"labels are {[int(label) for label in Label]}, with cysts also {CYST}; "
-        f"got {sorted(numbers)}"
-    )
+    numbers = labels.numbers
+    kidney, tumour = frozenset(labels.kidney), frozenset({numbers["tumour"]})
+    of_kits = KITS_TOLERANCE_MM
+    regions = [
+        Region("kidney", kidney),
+        Region("tumour", tumour, of_kits["tumour"], lesions=True),
+        Region(
+            "kidney_and_tumour",
+            kidney | tumour,
+            None if labels.cysts else of_kits["kidney_and_masses"],
+        ),
+    ]
+    if labels.cysts:
+        masses = tumour | {numbers["cyst"]}
+        regions += [
+            Region("masses", masses, of_kits["masses"], lesions=True),
+            Region("kidney_and_masses", kidney | masses, of_kits["kidney_and_masses"]),
+        ]
+    if labels.sides:
+        sides = ("kidney_left", "kidney_right")
+        regions += [Region(side, frozenset({numbers[side]})) for side in sides]
+    return tuple(regions)
 
 
 def regions_titled(titles: Collection[str]) -> tuple[Region, ...]:
@@ -103,5 +84,23 @@ def regions_titled(titles: Collection[str]) -> tuple[Region, ...]:
     Args:
         titles: Values of the column ``label``.
     """
-    known = {region.title for region in WITHOUT_CYSTS}
-    return WITHOUT_CYSTS if set(titles) <= known else WITH_CYSTS
+    found = set(titles)
+    return regions_of(
+        CohortLabels(
+            cysts=not found.isdisjoint({"masses", "kidney_and_masses"}),
+            sides=not found.isdisjoint({"kidney_left", "kidney_right"}),
+        )
+    )
+
+
+def united(label_map: NDArray, labels: CohortLabels) -> NDArray:
+    """A label map with the kidneys united: kidney 1, tumour 2, cyst 3 where it is kept.
+
+    Args:
+        label_map: Any shape, numbers of the cohort.
+        labels: Of the cohort; without sides the label map stays as it is.
+    """
+    if not labels.sides:
+        return label_map
+    right = label_map == labels.numbers["kidney_right"]
+    return np.where(right, Label.KIDNEY, label_map).astype(label_map.dtype)

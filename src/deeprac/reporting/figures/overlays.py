@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting import canvas, formats
 from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.slices import AxialSlice, read_slice, read_volume
+from deeprac.reporting.slices import AxialSlice, read_label_map, read_slice
 from deeprac.reporting.style import (
     CONTOURS,
     WIDTH,
@@ -91,8 +91,7 @@ def draw(overlay: Overlay, *, ax: Axes) -> Axes:
     height, width = axial.image.shape
     extent = (0.0, width * axial.spacing_mm[0], height * axial.spacing_mm[1], 0.0)
     canvas.show(axial.image, overlay.window, extent=extent, ax=ax)
-    for label in FOREGROUND:
-        colours = CONTOURS[label]
+    for label, colours in CONTOURS.items():
         reference, prediction = axial.label == label, overlay.prediction == label
         canvas.contour(reference, colours.reference, extent=extent, ax=ax)
         canvas.contour(
@@ -119,7 +118,8 @@ def _matrix(sources: Sources, matrix: str) -> Drawing:
         slices = [overlay.axial.z for overlay in rows[experiment].values()]
         data.append(ranked.assign(experiment=experiment, seed=seed, slice=slices))
     labels = [experiment_style(config, experiment).wrapped for experiment in rows]
-    figure = _draw_all(list(rows.values()), labels)
+    cysts = config.cohort.kept_labels.cysts
+    figure = _draw_all(list(rows.values()), labels, cysts=cysts)
     add_caption(
         figure,
         f"{matrix_title(config, matrix).capitalize()}: {sources.extent}; by the mean "
@@ -136,7 +136,8 @@ def _read(sources: Sources, experiment: str, chosen: pd.Series) -> Overlay:
     row = sources.cohort().loc[chosen.case]
     axial = read_slice(layout.cohort, row, by=(Label.TUMOUR, Label.KIDNEY))
     run = layout.run(experiment, config.run.seeds[0], chosen.fold)
-    prediction = read_volume(run / "predictions" / f"{chosen.case}.nii.gz")[axial.z]
+    predicted = run / "predictions" / f"{chosen.case}.nii.gz"
+    prediction = read_label_map(predicted, cohort=layout.cohort)[axial.z]
     dice = ", ".join(
         f"{label.title} {_percent(chosen[label.title])}" for label in FOREGROUND
     )
@@ -148,7 +149,9 @@ def _percent(dice: float) -> str:
     return "undefined" if np.isnan(dice) else f"{formats.percent(dice, digits=1)} %"
 
 
-def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
+def _draw_all(
+    rows: list[dict[str, Overlay]], labels: list[str], *, cysts: bool
+) -> Figure:
     """A grid of overlays whose rows are as high as the tallest body in them."""
     heights = [COLUMN_INCHES * max(_aspect(o) for o in row.values()) for row in rows]
     size = (WIDTH, sum(heights) + 0.4 * len(rows) + 0.8)
@@ -161,7 +164,7 @@ def _draw_all(rows: list[dict[str, Overlay]], labels: list[str]) -> Figure:
             else:
                 _leave_empty(len(row), ax)
         line[0].set_ylabel(label, fontsize=6.5)
-    canvas.legend(figure, prediction=True)
+    canvas.legend(figure, prediction=True, cysts=cysts)
     return figure
 
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.evaluation.square import invert, transform_points
-from deeprac.labels import FOREGROUND, Label
+from deeprac.labels import Label
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.figures.stn import (
@@ -61,9 +61,9 @@ def draw(
     """Draw a slice through ``matrix`` (image_from_output) with reference contours."""
     image = warp(shown.axial.image, matrix, side=SIDE, fill=air)
     canvas.show(image, window, extent=SQUARE, ax=ax)
-    for label in FOREGROUND:
+    for label, colours in CONTOURS.items():
         mask = warp_mask(shown.axial.label == label, matrix, side=SIDE)
-        canvas.contour(mask, CONTOURS[label].reference, extent=SQUARE, ax=ax)
+        canvas.contour(mask, colours.reference, extent=SQUARE, ax=ax)
     canvas.mark_sides(ax)
     return ax
 
@@ -104,7 +104,8 @@ def _draw_all(
         )
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    canvas.legend(figure, prediction=False)
+    cysts = sources.config.cohort.kept_labels.cysts
+    canvas.legend(figure, prediction=False, cysts=cysts)
     return figure
 
 

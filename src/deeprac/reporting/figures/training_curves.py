@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.evaluation.tidy import read_tidy
-from deeprac.labels import Label
+from deeprac.labels import CYST, CohortLabels, Label
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import CONTOURS, FAINT, INK, add_caption, legend_above
@@ -25,37 +25,47 @@ class Curve:
     dash: str
 
 
-PANELS: dict[str, dict[str, Curve]] = {
-    "Loss": {
-        "train_loss": Curve("training loss", INK, "-"),
-        "val_loss": Curve("validation loss", "0.5", "--"),
-    },
-    "Pseudo Dice, %": {
-        "val_dice_kidney": Curve("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
-        "val_dice_tumour": Curve("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
-    },
+Panels = dict[str, dict[str, Curve]]
+
+LOSS = {
+    "train_loss": Curve("training loss", INK, "-"),
+    "val_loss": Curve("validation loss", "0.5", "--"),
 }
-CURVES = tuple(column for panel in PANELS.values() for column in panel)
-DICE = ("val_dice_kidney", "val_dice_tumour")
+LABELS = {
+    "kidney": Curve("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+    "kidney_left": Curve("left kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+    "tumour": Curve("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
+    "cyst": Curve("cyst", CONTOURS[CYST].reference, "-."),
+    "kidney_right": Curve("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
+}
+DICE = "val_dice_"
+"""Start of the columns of Dice; the label's title follows."""
+
+
+def panels_of(labels: CohortLabels) -> Panels:
+    """What is drawn, by column of training.csv: loss above, a Dice per label below."""
+    dice = {f"{DICE}{title}": LABELS[title] for title in labels.foreground}
+    return {"Loss": LOSS, "Pseudo Dice, %": dice}
 
 
 def make(sources: Sources) -> list[Drawing]:
     """One block per experiment: loss above, pseudo Dice below."""
     config = sources.config
+    drawn = panels_of(config.cohort.kept_labels)
     data = read_curves(sources)
-    figure, axes = blocks(config, list(config.run.experiments), panels=len(PANELS))
+    figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
     for experiment, panels in axes.items():
         mine = data[data.experiment == experiment]
-        for ax, curves in zip(panels, PANELS.values(), strict=True):
+        for ax, curves in zip(panels, drawn.values(), strict=True):
             draw(mine, curves, ax=ax)
             _mark(front_end_epochs(mine), ax=ax)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)
-    for ax, title in zip(next(iter(axes.values())), PANELS, strict=True):
+    for ax, title in zip(next(iter(axes.values())), drawn, strict=True):
         ax.set_ylabel(title)
     alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
-    legend_above(figure, _handles(phases=alone))
+    legend_above(figure, _handles(drawn, phases=alone))
     runs = data.groupby("experiment")[["fold", "seed"]].apply(
         lambda rows: len(rows.drop_duplicates())
     )
@@ -70,23 +80,27 @@ def make(sources: Sources) -> list[Drawing]:
 
 def read_curves(sources: Sources) -> pd.DataFrame:
     """training.csv of all runs: experiment, fold, seed, epoch, curves; Dice in %."""
+    panels = panels_of(sources.config.cohort.kept_labels)
+    curves = [column for panel in panels.values() for column in panel]
+    dice = [column for column in curves if column.startswith(DICE)]
     tables = []
     for run in sources.summary.runs.itertuples():
         folder = sources.layout.run(run.experiment, run.seed, run.fold)
         table = read_tidy(
             folder / "training.csv",
-            ("epoch", *CURVES),
+            ("epoch", *curves),
             remedy=f"Train fold {run.fold} of {run.experiment} again.",
-        )[["epoch", *CURVES]]
+        )[["epoch", *curves]]
         keys = {"experiment": run.experiment, "fold": run.fold, "seed": run.seed}
-        table[list(DICE)] *= 100
-        tables.append(table.assign(**keys)[[*keys, "epoch", *CURVES]])
+        table[dice] *= 100
+        tables.append(table.assign(**keys)[[*keys, "epoch", *curves]])
     return pd.concat(tables, ignore_index=True)
 
 
 def front_end_epochs(data: pd.DataFrame) -> pd.Series:
     """Epochs in which a front end is trained alone: they have a loss but no Dice."""
-    alone = data[list(DICE)].isna().all(axis=1) & data.train_loss.notna()
+    dice = [column for column in data if column.startswith(DICE)]
+    alone = data[dice].isna().all(axis=1) & data.train_loss.notna()
     by_epoch = alone.groupby(data.epoch).all()
     return by_epoch.index[by_epoch].to_series()
 
@@ -124,10 +138,10 @@ def _range(counts: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _handles(*, phases: bool) -> list[Artist]:
+def _handles(panels: Panels, *, phases: bool) -> list[Artist]:
     handles: list[Artist] = [
         Line2D([], [], color=curve.colour, linestyle=curve.dash, label=curve.name)
-        for panel in PANELS.values()
+        for panel in panels.values()
         for curve in panel.values()
     ]
     if phases:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.labels import Label
+from deeprac.labels import CYST, FOREGROUND, Label
 from deeprac.layout import Layout
 from deeprac.reporting import formats
 from deeprac.reporting.figures.overlays import rank_cases
@@ -18,7 +18,7 @@ from deeprac.reporting.page.volumes import (
     shrink_labels,
     to_bytes,
 )
-from deeprac.reporting.slices import largest_slice, read_volume
+from deeprac.reporting.slices import largest_slice, read_label_map
 from deeprac.reporting.style import experiment_style
 
 
@@ -61,8 +61,15 @@ def browse(
         span=kept_span(config.figures.window_hu),
         unit="HU" if config.cohort.intensity == "hu" else "grey",
         seed=seed,
+        labels=_contoured(config),
         dice=tuple(_dice(scored)),
     )
+
+
+def _contoured(config: Config) -> dict[str, int]:
+    """Numbers of the labels whose contours are drawn, in the embedded label maps."""
+    numbers = {label.title: int(label) for label in FOREGROUND}
+    return numbers | ({"cyst": CYST} if config.cohort.kept_labels.cysts else {})
 
 
 def by_interest(scored: pd.DataFrame) -> list[str]:
@@ -104,7 +111,7 @@ def _case_volume(
     from deeprac import volumes  # noqa: PLC0415
 
     image, geometry = volumes.read_volume(layout.cohort / row.image)
-    reference = read_volume(layout.cohort / row.label)
+    reference = read_label_map(layout.cohort / row.label, cohort=layout.cohort)
     factor = shrink_factor(image.shape[1:], pixels=config.report.pixels)
     x_mm, y_mm, z_mm = geometry.GetSpacing()
     grid_mm = (x_mm * factor, y_mm * factor, z_mm)
@@ -116,8 +123,9 @@ def _case_volume(
         run = layout.run(scores.experiment, scores.seed, scores.fold)
         predicted = run / "predictions" / f"{row.case}.nii.gz"
         if scores.experiment not in predictions:
-            voxels = shrink_labels(read_volume(predicted), factor)
-            predictions[scores.experiment] = encode(voxels, grid_mm)
+            voxels = read_label_map(predicted, cohort=layout.cohort)
+            small_voxels = shrink_labels(voxels, factor)
+            predictions[scores.experiment] = encode(small_voxels, grid_mm)
     return CaseVolume(
         case=row.case,
         image=encode(steps, grid_mm, slope=slope, intercept=low, shown=window),

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from deeprac.reporting.page.document import Document, PageTable
@@ -47,16 +47,9 @@ def render(document: Document) -> str:
     Scripts and styles are allowed by their hashes alone, so that text from a cohort or
     a configuration can never run, whatever it holds.
     """
-    scripts = [_asset(name) for name in SCRIPTS]
-    styles = [_asset(name) for name in STYLES]
-    environment = Environment(
-        loader=PackageLoader(PACKAGE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    scripts = [asset(name) for name in SCRIPTS]
+    styles = [asset(name) for name in STYLES]
+    return template(PACKAGE, "page.html.j2").render(
         document=document,
         tabs=TABS,
         policy=_policy(scripts, styles),
@@ -74,9 +67,21 @@ def render(document: Document) -> str:
     )
 
 
+def template(package: str, name: str) -> Template:
+    """A template of a package: every text is escaped, every name must be known."""
+    environment = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
 @cache
-def _asset(name: str) -> str:
-    """A script or style of the package, without its pointer to a file beside it."""
+def asset(name: str) -> str:
+    """A script or style of this package, without its pointer to a file beside it."""
     text = files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
     return SOURCE_MAP.sub("", text)
 
@@ -90,8 +95,8 @@ def _policy(scripts: list[str], styles: list[str]) -> str:
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src {_hashes(scripts)}",
-            f"style-src-elem {_hashes(styles)}",
+            f"script-src {hashes(scripts)}",
+            f"style-src-elem {hashes(styles)}",
             "style-src-attr 'unsafe-inline'",
             "img-src data: blob:",
             "connect-src data: blob:",
@@ -101,7 +106,8 @@ def _policy(scripts: list[str], styles: list[str]) -> str:
     )
 
 
-def _hashes(texts: list[str]) -> str:
+def hashes(texts: list[str]) -> str:
+    """Sources of a content security policy that allow these texts alone."""
     digests = (hashlib.sha256(text.encode()).digest() for text in texts)
     return " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
 

@@ -119,6 +119,7 @@ class Browser:
         span: Values that the volumes keep; beyond they are clipped.
         unit: Of the values.
         seed: Seed of the predictions.
+        labels: Numbers of the contoured labels by name.
         dice: Dice per case, experiment and label: ``[case, experiment, label, text]``.
         missing: Why there are no volumes; empty if there are.
     """
@@ -130,6 +131,7 @@ class Browser:
     span: tuple[float, float] = (0.0, 1.0)
     unit: str = ""
     seed: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
     dice: tuple[tuple[str, str, str, str], ...] = ()
     missing: str = ""
 

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.labels import Label
+from deeprac.labels import CYST, Label
 
 Spacing = tuple[float, float, float]
 
@@ -32,7 +32,8 @@ def shrink_labels(volume: NDArray, factor: int) -> NDArray[np.uint8]:
     """The label with most pixels in every block; the smaller number on a draw."""
     if factor == 1:
         return volume.astype(np.uint8)
-    shares = [_blocks(volume == label, factor).mean(axis=(2, 4)) for label in Label]
+    numbers = range(CYST + 1)
+    shares = [_blocks(volume == n, factor).mean(axis=(2, 4)) for n in numbers]
     return np.argmax(shares, axis=0).astype(np.uint8)
 
 

@@ -6,11 +6,10 @@
 const Browser = (() => {
   const content = JSON.parse(document.getElementById("data-browser").textContent);
   const find = (id) => document.getElementById(id);
-  const LABELS = { kidney: 1, tumour: 2 };
   const STYLES = [
-    { kidney: "#0096FF", tumour: "#E66100", dash: [], name: "solid" },
-    { kidney: "#00F0FF", tumour: "#FFEB3B", dash: [7, 4], name: "dashed" },
-    { kidney: "#9CFF7A", tumour: "#FF7BD0", dash: [2, 3], name: "dotted" },
+    { kidney: "#0096FF", tumour: "#E66100", cyst: "#CC79A7", dash: [], name: "solid" },
+    { kidney: "#00F0FF", tumour: "#FFEB3B", cyst: "#FFB8DE", dash: [7, 4], name: "dashed" },
+    { kidney: "#9CFF7A", tumour: "#FF7BD0", cyst: "#FFFFFF", dash: [2, 3], name: "dotted" },
   ];
   const state = {
     viewer: null,
@@ -19,7 +18,7 @@ const Browser = (() => {
     slice: 0,
     size: null,
     experiments: [],
-    visible: STYLES.map(() => ({ kidney: true, tumour: true })),
+    visible: STYLES.map(() => ({ kidney: true, tumour: true, cyst: true })),
     loading: 0,
   };
 
@@ -183,7 +182,7 @@ const Browser = (() => {
     ["", ...state.experiments].forEach((source, row) => {
       const map = state.maps.get(source);
       if (!map || (row > 0 && source === "")) return;
-      for (const [label, number] of Object.entries(LABELS)) {
+      for (const [label, number] of Object.entries(content.labels)) {
         if (!state.visible[row][label]) continue;
         context.strokeStyle = STYLES[row][label];
         context.lineWidth = 1.8 * scale;
@@ -318,7 +317,7 @@ const Browser = (() => {
       source.append(select);
     }
     line.append(source);
-    for (const label of Object.keys(LABELS)) {
+    for (const label of Object.keys(content.labels)) {
       const cell = document.createElement("td");
       cell.append(swatch(row, label));
       line.append(cell);

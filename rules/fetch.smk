@@ -1,0 +1,16 @@
+# The only rule that uses the network, and only when it is asked for by name: no other
+# rule needs it. It declares no files, since Snakemake would delete them before a rerun.
+rule fetch:
+    log:
+        "<logs>/fetch.log",
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=2880,
+    params:
+        config=CONFIG_FILE,
+    shell:
+        "python -m deeprac cohort fetch {params.config} 2>&1 | tee {log}"

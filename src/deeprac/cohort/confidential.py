@@ -1,0 +1,175 @@
+"""Reading patients' files without repeating what they are called.
+
+Readers name no file and no patient in their messages; but libraries do, in exceptions,
+in warnings and from C++ straight to standard error. Here all of it is caught: the names
+are taken out of the messages, and everything else goes into a log in the private
+folder.
+"""
+
+import csv
+import ctypes
+import itertools
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.config import CohortConfig
+from deeprac.errors import CohortError, DeepracError
+
+HIDDEN = "[hidden]"
+"""Stands for a name of the source."""
+
+ORDINARY = frozenset(
+    {
+        *("case", "patient", "image", "images", "label", "labels", "kidney", "tumour"),
+        *("tumor", "cyst", "background", "imaging", "segmentation", "dataset"),
+        *("imagesTr", "labelsTr", "imagesTs", "dataset.json", "kits.json"),
+    }
+)
+"""Words of our messages and names that a layout prescribes: they name nobody."""
+
+_MOST_NAMES = 100_000
+
+
+@contextmanager
+def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[None]:
+    """Let nothing that a reader or a library says of a file get out.
+
+    Args:
+        log: file in the private folder that takes what is held back.
+        names: returns what stands in messages for each name of the source.
+
+    Raises:
+        DeepracError: of the same kind as inside, without names.
+        RuntimeError: anything else; it tells where it happened, not with which words.
+    """
+    with _diverted(log) as stream:
+        try:
+            yield
+        except CaseError as error:
+            print(error, file=stream)
+            raise CaseError(without_names(error.findings, names())) from None
+        except DeepracError as error:
+            print(error, file=stream)
+            raise type(error)(without(str(error), names())) from None
+        except OSError as error:
+            traceback.print_exc(file=stream)
+            reason = error.strerror or type(error).__name__
+            raise CohortError(
+                f"a file cannot be read ({reason}; see {log}). Correct it."
+            ) from None
+        except Exception as error:
+            traceback.print_exc(file=stream)
+            raise RuntimeError(
+                f"{_place(error)}. The whole report is in {log}; it may name patients, "
+                "so look through it before you send it to anyone"
+            ) from None
+
+
+def without_names(
+    findings: Iterable[Finding], names: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """The findings with names of the source replaced."""
+    return tuple(
+        replace(finding, message=without(finding.message, names))
+        for finding in findings
+    )
+
+
+def without(text: str, names: Mapping[str, str]) -> str:
+    """The text with names of the source replaced; the longest first.
+
+    Names of fewer than four characters stay, as do ordinary words: a patient called 12
+    cannot be told from 12 slices.
+
+    Example:
+        >>> without("/ct/Doe.nii: Doe.nii is cut short", {"Doe.nii": "the image"})
+        '/ct/the image: the image is cut short'
+    """
+    for name in sorted(names, key=len, reverse=True):
+        if len(name) >= 4 and name not in ORDINARY:
+            stands_for = names[name]
+            text = re.sub(
+                rf"(?<!\w){re.escape(name)}(?!\w)", lambda _, to=stands_for: to, text
+            )
+    return text
+
+
+def names_of_files(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """What stands for each path, each file and each folder below the cohort's.
+
+    Args:
+        files: paths of the case by role.
+        folder: ``cohort.path``, which the user gave and which is no secret.
+    """
+    names = {}
+    for role, path in files.items():
+        inside = path.relative_to(folder) if path.is_relative_to(folder) else path
+        names |= dict.fromkeys(inside.parts[:-1], HIDDEN)
+        own = (str(path), str(path.absolute()), path.name, path.name.split(".")[0])
+        names |= dict.fromkeys(own, f"the {role}")
+    return names
+
+
+def names_of_source(config: CohortConfig) -> dict[str, str]:
+    """What a cohort's folder and tables call its cases, all hidden."""
+    names: set[str] = set()
+    for path in (config.path, config.patients):
+        if path is not None and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            names |= {cell for row in csv.reader(text.splitlines()) for cell in row}
+    found = (name for _, *lists in os.walk(config.path) for n in lists for name in n)
+    for name in itertools.islice(found, _MOST_NAMES):
+        stem = name.split(".")[0]
+        names |= {name, stem, re.sub(r"_\d{4}$", "", stem)}
+    return dict.fromkeys(names, HIDDEN)
+
+
+@contextmanager
+def _diverted(log: Path) -> Iterator[TextIO]:
+    """Send standard output and error, of C++ too, to the end of a file."""
+    with _opened(log) as stream:
+        _flush()
+        saved = [(number, os.dup(number)) for number in (1, 2)]
+        for number, _ in saved:
+            os.dup2(stream.fileno(), number)
+        try:
+            with redirect_stdout(stream), redirect_stderr(stream):
+                yield stream
+        finally:
+            stream.flush()
+            _flush()
+            for number, copy in saved:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _opened(log: Path) -> TextIO:
+    """The log, or where nobody may write it (a rerun from a copy), nothing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        handle = os.open(log, flags, 0o600)
+    except OSError:
+        handle = os.open(os.devnull, os.O_WRONLY)
+    return os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Empty the buffers of Python and of C, which outlive a change of the file."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    ctypes.CDLL(None).fflush(None)
+
+
+def _place(error: Exception) -> str:
+    """Kind of an error and the line that raised it."""
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    name = Path(line.filename).name
+    return f"{type(error).__name__} in {name}, line {line.lineno} ({line.name})"

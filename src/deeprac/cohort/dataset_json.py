@@ -1,0 +1,164 @@
+"""The file ``dataset.json`` of the Medical Segmentation Decathlon and of nnU-Net."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deeprac.errors import CohortError
+
+
+def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
+    """Read ``dataset.json``.
+
+    Args:
+        folder: that holds it.
+        layout: what ``cohort.path`` must be, for the message.
+
+    Raises:
+        CohortError: the file is missing or not a JSON mapping.
+    """
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise CohortError(f"{path} is missing. cohort.path must be {layout}.")
+    try:
+        dataset = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CohortError(f"{path} is not valid JSON ({error}). Correct it.") from error
+    if not isinstance(dataset, dict):
+        raise CohortError(f"{path} must hold a mapping of keys. Correct it.")
+    return dataset
+
+
+def require(dataset: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> None:
+    """Make sure that keys are there.
+
+    Raises:
+        CohortError: naming the first that is not.
+    """
+    for key in keys:
+        if key not in dataset:
+            raise CohortError(f"{path} has no {key!r}. Add it, or correct cohort.path.")
+
+
+def refuse_channels(channels: Any, path: Path) -> None:
+    """Make sure that the images have one channel.
+
+    Args:
+        channels: channel by number ("modality", or nnU-Net's "channel_names").
+        path: of ``dataset.json``.
+
+    Raises:
+        CohortError: there are several, or none.
+    """
+    listed = list(channels.values()) if isinstance(channels, dict) else channels
+    if not isinstance(channels, dict) or len(channels) != 1:
+        raise CohortError(
+            f"{path} lists the channels {listed}. Give a dataset with CT as its only "
+            "channel."
+        )
+
+
+def names_by_number(labels: Any, path: Path) -> dict[int, str]:
+    """Read labels that are written as "number": name, as the Decathlon does.
+
+    Raises:
+        CohortError: a key is not a whole number, or a name is not text.
+    """
+    for number, name in _items(labels, path):
+        if not (str(number).isdecimal() and isinstance(name, str)):
+            raise CohortError(
+                f'{path}: label {number!r} is {name!r}. It must be "number": name.'
+            )
+    return {int(number): name for number, name in labels.items()}
+
+
+def names_by_name(labels: Any, path: Path) -> dict[int, str]:
+    """Read labels that are written as name: number, as nnU-Net's version 2 does.
+
+    Raises:
+        CohortError: a label is a region of several numbers, or not a whole number, or
+            two have the same.
+    """
+    for name, value in _items(labels, path):
+        if isinstance(value, list):
+            raise CohortError(
+                f"{path}: label {name!r} is the region {value}. Give every label one "
+                "number; regions that overlap are not supported."
+            )
+        if not isinstance(value, int):
+            raise CohortError(
+                f"{path}: label {name!r} is {value!r}. nnU-Net's version 2 wants "
+                '"name": number.'
+            )
+    names = {value: name for name, value in labels.items()}
+    if len(names) < len(labels):
+        raise CohortError(f"{path}: two labels have the same number. Correct it.")
+    return names
+
+
+def _items(labels: Any, path: Path) -> list[tuple[Any, Any]]:
+    if not isinstance(labels, dict):
+        raise CohortError(f"{path}: 'labels' must be a mapping. Correct it.")
+    return list(labels.items())
+
+
+def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]:
+    """Read the list "training" of pairs of files.
+
+    Args:
+        dataset: the content of ``dataset.json``.
+        folder: that holds it; paths are relative to it.
+
+    Returns:
+        Paths of image and label by case: the label's name without its ending. What
+        begins with a dot is a leftover of an archive, not a case.
+
+    Raises:
+        CohortError: an entry is not such a pair, or a file is listed twice.
+    """
+    path = folder / "dataset.json"
+    files: dict[str, tuple[Path, Path]] = {}
+    entry_of: dict[Path, int] = {}
+    for number, entry in enumerate(dataset["training"], start=1):
+        pair = entry if isinstance(entry, dict) else {}
+        listed = [pair.get(key) for key in ("image", "label")]
+        if not all(isinstance(file, str) for file in listed):
+            raise CohortError(
+                f"{path}: entry {number} of 'training' must have an image and a label, "
+                "each a path. Correct it."
+            )
+        image, label = (folder / file for file in listed)
+        if label.name.startswith("."):
+            continue
+        for file in (image, label):
+            if (first := entry_of.setdefault(file, number)) != number:
+                raise CohortError(
+                    f"{path}: entries {first} and {number} of 'training' list the same "
+                    "file. Keep one."
+                )
+        case = without_ending(label)
+        if case in files:
+            raise CohortError(
+                f"{path}: entry {number} of 'training' has a label of the same name "
+                "as an entry before it. Give every case a name of its own."
+            )
+        files[case] = image, label
+    if not files:
+        raise CohortError(f"{path} lists no training cases. Correct cohort.path.")
+    return files
+
+
+ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+"""Endings of volumes, the longer first."""
+
+
+def without_ending(path: Path) -> str:
+    """Name of a volume's file without its ending.
+
+    Example:
+        >>> without_ending(Path("labelsTr/case.1.nii.gz"))
+        'case.1'
+    """
+    ending = next((e for e in ENDINGS if path.name.lower().endswith(e)), "")
+    return path.name[: len(path.name) - len(ending)]

@@ -1,0 +1,94 @@
+"""Whose files these are: patients told apart by their ids, and ids that collide."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from deeprac.cohort.dicom.headers import Header
+from deeprac.cohort.findings import Finding, Severity
+
+_PERSON = (
+    # Names are spelled in many ways: two of them prove nothing.
+    (0, "names", Severity.WARNING),
+    (1, "birth dates", Severity.ERROR),
+    (2, "sexes", Severity.ERROR),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Patient:
+    """A patient: the id in the source's words, and what makes ids equal."""
+
+    name: str
+    identity: str
+    findings: tuple[Finding, ...] = ()
+
+
+def patients_of(headers: Iterable[Header]) -> list[tuple[Patient, list[Header]]]:
+    """The patients and their files, in the order of their ids.
+
+    Ids that differ in upper and lower case or in spaces only are one patient, with a
+    warning: taken for two, one child could fall into two folds. The issuer of ids
+    counts where one id has several.
+    """
+    groups: dict[str, list[Header]] = defaultdict(list)
+    for header in headers:
+        groups[_plain(header.patient_id)].append(header)
+    patients = []
+    for identity in sorted(groups):
+        by_issuer = _by_issuer(groups[identity])
+        for issuer in sorted(by_issuer):
+            group = by_issuer[issuer]
+            name = "_".join(filter(None, [min(h.patient_id for h in group), issuer]))
+            findings = tuple(_findings(group))
+            patients.append(
+                (Patient(name or "unknown", "_".join([identity, issuer]).strip("_"),
+                         findings), group)
+            )  # fmt: skip
+    return patients
+
+
+def _by_issuer(headers: Sequence[Header]) -> dict[str, list[Header]]:
+    """Files by issuer of the id, '' for all unless there are several issuers.
+
+    Files without an issuer, such as segmentations, follow their study.
+    """
+    if len({header.issuer for header in headers} - {""}) < 2:
+        return {"": list(headers)}
+    of_study = {header.study_uid: header.issuer for header in headers if header.issuer}
+    groups: dict[str, list[Header]] = defaultdict(list)
+    for header in headers:
+        groups[header.issuer or of_study.get(header.study_uid, "")].append(header)
+    return dict(groups)
+
+
+def _findings(headers: Sequence[Header]) -> Iterable[Finding]:
+    ids = {header.patient_id for header in headers}
+    if ids == {""}:
+        yield _finding(
+            Severity.ERROR,
+            "the files have no patient id, so that cases of one patient could fall "
+            "into different folds. Fill it in",
+        )
+    elif len(ids) > 1:
+        yield _finding(
+            Severity.WARNING,
+            f"{len(ids)} patient ids differ only in upper and lower case or spaces and "
+            "are taken for one patient. Correct the ids if they are two",
+        )
+    for index, what, severity in _PERSON:
+        found = {_plain(header.person[index]) for header in headers} - {""}
+        if len(found) > 1:
+            yield _finding(
+                severity,
+                f"files of the same patient id have {len(found)} different {what}: "
+                "two patients may share the id. Give every patient an id of its own",
+            )
+
+
+def _finding(severity: Severity, message: str) -> Finding:
+    return Finding(severity, "patient id", message)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("^", " ").split()).casefold()

@@ -1,0 +1,143 @@
+"""Reading the pixels of a series as a volume in the units of its rescale tags.
+
+SimpleITK reads single slices, compressed ones too, and highdicom multi-frame files.
+"""
+
+from collections.abc import Sequence
+
+import highdicom
+import numpy as np
+import SimpleITK as sitk
+
+from deeprac.cohort.dicom.geometry import doubled, grid_of, slice_findings
+from deeprac.cohort.dicom.headers import UNREADABLE, Header
+from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
+from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+
+MAX_VOXELS = 2**31
+"""Larger volumes are taken for a damaged header."""
+
+
+def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
+    """Check the slices of a stack and read them.
+
+    Returns:
+        The volume, the stack without doubled slices, and what was found.
+
+    Raises:
+        CaseError: the slices are no volume, or cannot be read.
+    """
+    if stack.headers[0].is_multi_frame_ct:
+        return _read_multi_frame(stack.headers[0]), stack, []
+    stack, findings = _without_doubles(stack)
+    findings += slice_findings(stack)
+    refuse_errors(findings)
+    grid = grid_of(stack.headers)
+    if np.prod(grid.size, dtype=float) > MAX_VOXELS:
+        raise CaseError.of("size", f"the series has {grid.size} voxels. Crop it")
+    return grid.place(_read_slices(stack.headers)), stack, findings
+
+
+def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
+    """Drop slices that are there twice, pixel for pixel.
+
+    Raises:
+        CaseError: slices in the same place differ.
+    """
+    pairs = doubled(stack.headers)
+    if not pairs:
+        return stack, []
+    different = sum(
+        not np.array_equal(*(_pixels(stack.headers[index]) for index in pair))
+        for pair in pairs
+    )
+    if different:
+        raise CaseError.of(
+            "slices",
+            f"{different} of {stack.slices} slices lie in the same place as another "
+            "but differ from it. Keep one series of slices",
+        )
+    dropped = {second for _, second in pairs}
+    kept = [h for index, h in enumerate(stack.headers) if index not in dropped]
+    if len(kept) < MIN_SLICES:
+        raise CaseError.of(
+            "slices",
+            f"only {len(kept)} of {stack.slices} slices differ in place. Give a volume",
+        )
+    message = f"{len(dropped)} slices were there twice, pixel for pixel, and dropped"
+    return (
+        Stack(tuple(kept), lacking=stack.lacking, left_out=stack.left_out),
+        [Finding(Severity.REPAIRED, "slices", message)],
+    )
+
+
+def _pixels(header: Header) -> np.ndarray:
+    return sitk.GetArrayFromImage(_read_slice(header, "a slice"))
+
+
+def _read_slice(header: Header, which: str) -> sitk.Image:
+    """One slice as float32.
+
+    Raises:
+        CaseError: it cannot be read.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(header.path))
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        if _is_cut_short(header):
+            raise OSError
+        return reader.Execute()
+    except UNREADABLE as error:
+        raise CaseError.of(
+            "files",
+            f"the pixels of {which} cannot be read: cut short, damaged or in an "
+            "unknown compression. Export the series again",
+        ) from error
+
+
+def _is_cut_short(header: Header) -> bool:
+    """Whether uncompressed pixels end too early; GDCM would fill them up."""
+    needed = header.rows * header.columns * header.bits // 8
+    return header.is_plain and header.path.stat().st_size < needed
+
+
+def _read_slices(headers: Sequence[Header]) -> sitk.Image:
+    """The volume of sorted slices, as int16 where the rescaling keeps whole numbers.
+
+    Slices are read one by one into one array: each with its own rescale tags.
+    """
+    whole = all(h.slope == round(h.slope) and h.intercept == round(h.intercept)
+                for h in headers)  # fmt: skip
+    shape = (len(headers), headers[0].rows, headers[0].columns)
+    values = np.empty(shape, np.int32 if whole else np.float32)
+    for index, header in enumerate(headers):
+        which = f"slice {index + 1} of {len(headers)}"
+        values[index] = sitk.GetArrayViewFromImage(_read_slice(header, which))
+    return sitk.GetImageFromArray(values)
+
+
+def _read_multi_frame(header: Header) -> sitk.Image:
+    """The volume of a multi-frame file; highdicom refuses what is no volume.
+
+    Raises:
+        CaseError: it cannot be read, or its frames are no axial volume.
+    """
+    try:
+        volume = highdicom.imread(header.path).get_volume(dtype=np.float32)
+        image = volume.to_simpleitk()
+    except UNREADABLE as error:
+        raise CaseError.of(
+            "files",
+            f"the {header.frames} frames of the multi-frame file are no evenly spaced "
+            "volume or cannot be read. Export the series as single slices",
+        ) from error
+    normal = np.reshape(image.GetDirection(), (3, 3))[:, 2]
+    if abs(normal[2]) < MIN_AXIAL or image.GetSize()[2] < MIN_SLICES:
+        raise CaseError.of(
+            "series",
+            "the frames of the multi-frame file are not axial, or fewer than "
+            f"{MIN_SLICES}. Give an axial CT series",
+        )
+    return image

@@ -1,0 +1,135 @@
+"""The reader of DICOM cohorts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deeprac.cohort.dicom.ages import age_years
+from deeprac.cohort.dicom.geometry import Grid
+from deeprac.cohort.dicom.headers import Header, quiet
+from deeprac.cohort.dicom.pixels import read_stack
+from deeprac.cohort.dicom.scan import scan
+from deeprac.cohort.dicom.segmentations import (
+    NONE,
+    choose_segmentations,
+    read_segmentations,
+    wanted_names,
+)
+from deeprac.cohort.dicom.series import choose, stacks_of
+from deeprac.cohort.dicom.studies import DicomCase, cases_of
+from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+from deeprac.cohort.reader import Segmentation, SourceCase, stamp
+from deeprac.config import CohortConfig
+from deeprac.errors import CohortError
+
+
+class DicomReader:
+    """Reads the cases of a folder of DICOM files, one at a time."""
+
+    def __init__(self, config: CohortConfig) -> None:
+        """Read all headers and group them into cases.
+
+        Raises:
+            CohortError: there is no DICOM, or patients are given beside it.
+        """
+        if config.patients is not None:
+            raise CohortError(
+                "cohort.patients is set, but DICOM files name their patients. Leave it "
+                "out."
+            )
+        self._config = config
+        self._cases = cases_of(scan(Path(config.path)))
+        if not self._cases:
+            raise CohortError(
+                f"{config.path} holds DICOM files, but no images among them. Check "
+                "cohort.path."
+            )
+
+    def keys(self) -> list[str]:
+        """Patient's id and a part of a hash for each case, sorted."""
+        return list(self._cases)
+
+    def patient(self, key: str) -> str:
+        """The patient's id, with its issuer where one id has several."""
+        return self._cases[key].patient.name
+
+    def settings(self, key: str) -> Mapping[str, Any]:
+        """Files by size and time of change, and the rules that choose among them."""
+        case, series = self._cases[key], self._config.series
+        headers = (*case.images, *case.segmentations)
+        paths = sorted({*(header.path for header in headers), *case.label_files})
+        return {
+            "files": [stamp(path) for path in paths],
+            "slice_spacing_mm": list(series.slice_spacing_mm),
+            "prefer": series.prefer,
+            "description": series.description,
+            "segmentations": series.segmentations,
+        }
+
+    def read(self, key: str) -> SourceCase:
+        """Choose the series, check its slices, read it and its segmentation.
+
+        Raises:
+            CaseError: it cannot be used; everything that was found.
+        """
+        case = self._cases[key]
+        findings = [*case.patient.findings, *case.findings, *_unmatched(case)]
+        with quiet():
+            try:
+                return self._read(case, findings)
+            except CaseError as error:
+                raise CaseError([*findings, *error.findings]) from error
+
+    def _read(self, case: DicomCase, findings: list[Finding]) -> SourceCase:
+        stacks = stacks_of(case.images)
+        segmented = bool(case.segmentations)
+        stack, found = choose(stacks, self._config.series, segmented=segmented)
+        findings += found
+        if not case.is_segmented:
+            findings.append(Finding(Severity.ERROR, "segmentation", NONE))
+        image, stack, found = read_stack(stack)
+        refuse_errors(found)
+        findings += found
+        headers, found = choose_segmentations(
+            case.segmentations, self._config.series.segmentations
+        )
+        findings += found
+        if case.is_segmented:
+            segmentations, found = self._segmentations(case, headers, Grid.of(image))
+            findings += found
+        errors = [f for f in findings if f.severity is Severity.ERROR]
+        if errors:
+            raise CaseError(())
+        first = stack.headers[0]
+        return SourceCase(
+            image=image,
+            segmentations=segmentations,
+            age_years=age_years(first.age, first.person[1], first.study_date),
+            findings=tuple(findings),
+        )
+
+    def _segmentations(
+        self, case: DicomCase, headers: tuple[Header, ...], grid: Grid
+    ) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+        count = bool(headers) + len(case.label_files)
+        if count > 1:
+            raise CaseError.of(
+                "segmentation",
+                f"{len(case.label_files)} label files belong to the case"
+                f"{', and a DICOM segmentation' if headers else ''}. Keep one of them",
+            )
+        if headers:
+            wanted = wanted_names(self._config.labels)
+            return read_segmentations(headers, grid, wanted)
+        names = {number: name for name, number in self._config.label_numbers.items()}
+        return LabelMap(case.label_files[0], names).read()
+
+
+def _unmatched(case: DicomCase) -> list[Finding]:
+    if not case.unmatched:
+        return []
+    message = (
+        f"{case.unmatched} DICOM segmentations of the study refer to no series in the "
+        "folder. Put the series there"
+    )
+    return [Finding(Severity.WARNING, "segmentation", message)]

@@ -1,0 +1,148 @@
+"""RTSTRUCT: contours of radiotherapy planning as masks on the grid of their series.
+
+pydicom reads the contours and scikit-image fills them. rt-utils and dcmrtstruct2nii do
+the same, but the former rounds points to whole pixels, takes the spacing of rows for
+that of columns and needs libGL, and the latter calls what pydicom 3 has removed.
+
+Convention: points become continuous indices of the series' grid, where a whole number
+is a voxel's centre; a voxel belongs to a region when its centre does. Contours of one
+region in one slice count by the even-odd rule: a contour inside another is a hole, and
+the channel of a keyhole contour has no area.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from skimage.draw import polygon
+
+from deeprac.cohort.dicom.geometry import Grid
+from deeprac.cohort.dicom.headers import UNREADABLE, Header
+from deeprac.cohort.findings import CaseError, Finding, Severity
+
+OFF_SLICE = 0.25
+"""Contours may lie this share of the slice distance beside the centre of a slice."""
+
+_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+
+
+@dataclass
+class _Region:
+    """The contours of one region: points [n, 3] in LPS mm."""
+
+    name: str
+    contours: list[np.ndarray] = field(default_factory=list)
+    other: int = 0
+
+
+class RtstructReader:
+    """The regions of one RTSTRUCT file."""
+
+    def __init__(self, header: Header) -> None:
+        """Read all contours.
+
+        Raises:
+            CaseError: the file cannot be read.
+        """
+        try:
+            self._regions = _regions(pydicom.dcmread(header.path))
+        except UNREADABLE as error:
+            raise CaseError.of(
+                "segmentation",
+                "the RTSTRUCT file cannot be read: damaged, or not as DICOM asks. "
+                "Export it again",
+            ) from error
+        self.findings: list[Finding] = []
+        """What was found while masks were made."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all regions."""
+        return [region.name for region in self._regions]
+
+    def masks(
+        self, grid: Grid, wanted: Callable[[str], bool]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Name and mask [k, j, i] of bool of each wanted region.
+
+        Raises:
+            CaseError: its contours do not lie on the slices of the series.
+        """
+        for region in self._regions:
+            if wanted(region.name):
+                yield region.name, self._mask(region, grid)
+
+    def _mask(self, region: _Region, grid: Grid) -> np.ndarray:
+        mask = np.zeros(grid.size[::-1], bool)
+        if region.other:
+            self._warn(f"{region.other} contours of {region.name!r} are points, open "
+                       "lines or have fewer than 3 points and were ignored")  # fmt: skip
+        columns, rows, slices = grid.size
+        outside = cut = 0
+        for points_mm in region.contours:
+            index = grid.index_from_mm(points_mm)
+            k = round(float(index[:, 2].mean()))
+            if np.abs(index[:, 2] - k).max() > OFF_SLICE:
+                raise CaseError.of(
+                    "segmentation",
+                    f"contours of {region.name!r} do not lie on the slices of the "
+                    "series. Export them on the series to which they refer",
+                )
+            if not 0 <= k < slices:
+                outside += 1
+                continue
+            cut += bool(
+                index[:, :2].min() < -0.5
+                or index[:, 0].max() > columns - 0.5
+                or index[:, 1].max() > rows - 0.5
+            )
+            inside = polygon(index[:, 1], index[:, 0], (rows, columns))
+            mask[k][inside] ^= True
+        if outside and outside == len(region.contours):
+            raise CaseError.of(
+                "segmentation",
+                f"all contours of {region.name!r} lie outside the series. Give the "
+                "series on which they were drawn",
+            )
+        if outside or cut:
+            self._warn(
+                f"{outside} contours of {region.name!r} lie on no slice of the series "
+                f"and {cut} reach beyond its edge; what is outside was cut off"
+            )
+        self._warn_of_gaps(region.name, mask)
+        return mask
+
+    def _warn_of_gaps(self, name: str, mask: np.ndarray) -> None:
+        drawn = np.flatnonzero(mask.any(axis=(1, 2)))
+        if drawn.size and (gaps := drawn[-1] - drawn[0] + 1 - drawn.size):
+            self._warn(
+                f"{gaps} slices between the first and the last of {name!r} have no "
+                f"contour ({drawn.size} have one). Look at them: contours may have "
+                "been drawn on every other slice only"
+            )
+
+    def _warn(self, message: str) -> None:
+        self.findings.append(Finding(Severity.WARNING, "contours", message))
+
+
+def _regions(dataset: Dataset) -> list[_Region]:
+    """All regions, in the order of the file, those without contours too."""
+    contours: dict[int, list[Dataset]] = defaultdict(list)
+    for item in dataset.get("ROIContourSequence") or []:
+        contours[int(item.ReferencedROINumber)] += item.get("ContourSequence") or []
+    regions = []
+    for item in dataset.StructureSetROISequence:
+        region = _Region(str(item.get("ROIName") or "").strip())
+        for contour in contours[int(item.ROINumber)]:
+            points = np.array(contour.ContourData, float).reshape(-1, 3)
+            if not np.isfinite(points).all():
+                raise ValueError("a point that is not finite")
+            if contour.ContourGeometricType in _CLOSED and len(points) >= 3:
+                region.contours.append(points)
+            else:
+                region.other += 1
+        regions.append(region)
+    return regions

@@ -1,0 +1,99 @@
+"""The segmentations of a case, whatever they come in, as label maps."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from deeprac.cohort.dicom.geometry import Grid
+from deeprac.cohort.dicom.headers import Header
+from deeprac.cohort.dicom.layers import MAX_NUMBER, Layers
+from deeprac.cohort.dicom.rtstruct import RtstructReader
+from deeprac.cohort.dicom.seg import SegReader
+from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.reader import Segmentation
+
+NONE = (
+    "no segmentation was found: neither DICOM-SEG nor RTSTRUCT that refers to a series, "
+    "nor one label file (NIfTI, NRRD, MetaImage) in the folder of the case or called "
+    "after the patient's id. Add one, or leave the patient out"
+)
+
+
+def choose_segmentations(
+    headers: Sequence[Header], rule: str
+) -> tuple[tuple[Header, ...], list[Finding]]:
+    """Choose among the DICOM segmentations that refer to a series.
+
+    Args:
+        headers: all of them, copies of one file included.
+        rule: ``cohort.series.segmentations``: one, newest or all.
+
+    Raises:
+        CaseError: there are several and the rule does not choose.
+    """
+    different = list({header.sop_uid: header for header in headers}.values())
+    count = len(different)
+    if count <= 1:
+        return tuple(different), []
+    if rule == "one":
+        raise CaseError.of(
+            "segmentation",
+            f"{count} DICOM segmentations refer to the series. Keep one, or set "
+            "cohort.series.segmentations to newest or all",
+        )
+    if rule == "all":
+        message = f"{count} DICOM segmentations refer to the series; all were taken"
+        return tuple(different), [Finding(Severity.NOTE, "segmentation", message)]
+    newest = max(header.created for header in different)
+    chosen = [header for header in different if header.created == newest]
+    if len(chosen) > 1 or not newest:
+        raise CaseError.of(
+            "segmentation",
+            f"{count} DICOM segmentations refer to the series and none is the newest. "
+            "Keep one, or set cohort.series.segmentations to all",
+        )
+    message = f"{count} DICOM segmentations refer to the series; the newest was taken"
+    return tuple(chosen), [Finding(Severity.NOTE, "segmentation", message)]
+
+
+def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
+    """Whether the voxels of a segment are needed: whether it is not background.
+
+    Args:
+        labels: ``cohort.labels``, the source's names by title.
+    """
+    titles = {name.casefold() for title, names in labels.items()
+              if title != "background" for name in names}  # fmt: skip
+    return lambda name: name.casefold() in titles
+
+
+def read_segmentations(
+    headers: Sequence[Header], grid: Grid, wanted: Callable[[str], bool]
+) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+    """Read DICOM segmentations onto the grid of their series.
+
+    Args:
+        headers: the files, one or several together.
+        grid: the grid of the series.
+        wanted: whether the voxels of a segment of this name are needed; the others are
+            told by name only.
+
+    Raises:
+        CaseError: they cannot be read, or do not fit the series.
+    """
+    readers = [_READERS[header.modality](header) for header in headers]
+    names = {name for reader in readers for name in reader.names}
+    if len(names) > MAX_NUMBER:
+        raise CaseError.of(
+            "segmentation",
+            f"there are {len(names)} names of segments, more than {MAX_NUMBER}. Export "
+            "the ones that are needed",
+        )
+    layers = Layers(grid, names)
+    findings: list[Finding] = []
+    for reader in readers:
+        for name, mask in reader.masks(grid, wanted):
+            layers.add(mask, name)
+        findings += getattr(reader, "findings", ())
+    return layers.segmentations(), findings
+
+
+_READERS = {"SEG": SegReader, "RTSTRUCT": RtstructReader}

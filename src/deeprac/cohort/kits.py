@@ -1,0 +1,308 @@
+"""Cohorts of the Kidney Tumor Segmentation challenges: KiTS19, KiTS21 and KiTS23.
+
+``cohort.path`` is the repository of a challenge, or the folder in it that holds the
+``case_*`` folders. Slices lie along the first axis of these NIfTI files; their affines
+say so.
+"""
+
+import json
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from deeprac.cohort import label_map, volume_files
+from deeprac.cohort.case_files import CaseFiles, FileReader, LabelMap
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.patients import Patient, patients_of
+from deeprac.cohort.reader import Segmentation
+from deeprac.config import CohortConfig
+from deeprac.errors import CohortError
+
+logger = logging.getLogger(__name__)
+
+IMAGE = "imaging.nii.gz"
+"""The image of a case."""
+
+FOLDERS = (".", "data", "dataset", "kits21/data")
+"""Where the cases lie in a repository of a challenge."""
+
+_CASE = re.compile(r"case_\d{5}")
+_INSTANCE = re.compile(
+    r"(?P<name>kidney|tumor|cyst)_instance-(?P<instance>\d+)"
+    r"_annotation-(?P<annotator>\d+)\.nii\.gz"
+)
+_PAINTED = ("kidney", "cyst", "tumor")
+"""The challenges' own order: later ones cover what lies below."""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One of the challenges, as it lies on disk.
+
+    ``files`` are the label maps by ``cohort.annotation``, ``instances`` the folder of
+    what every annotator drew, ``clinical`` the table with the patients' ages, and
+    ``download`` what fetches the images.
+    """
+
+    title: str
+    names: Mapping[int, str]
+    files: Mapping[str, str]
+    instances: str | None
+    clinical: str
+    download: str
+
+
+KITS19 = Edition(
+    title="KiTS19",
+    names={1: "kidney", 2: "tumor"},
+    files={"majority": "segmentation.nii.gz"},
+    instances=None,
+    clinical="kits.json",
+    download="python3 -m starter_code.get_imaging",
+)
+
+KITS21 = Edition(
+    title="KiTS21",
+    names={1: "kidney", 2: "tumor", 3: "cyst"},
+    files={
+        "majority": "aggregated_MAJ_seg.nii.gz",
+        "union": "aggregated_OR_seg.nii.gz",
+        "intersection": "aggregated_AND_seg.nii.gz",
+    },
+    instances="segmentations",
+    clinical="kits.json",
+    download="python3 kits21/starter_code/get_imaging.py",
+)
+
+KITS23 = Edition(
+    title="KiTS23",
+    names={1: "kidney", 2: "tumor", 3: "cyst"},
+    files={"majority": "segmentation.nii.gz"},
+    instances="instances",
+    clinical="kits23.json",
+    download="kits23_download_data",
+)
+
+
+def open_kits(config: CohortConfig) -> FileReader:
+    """Find out which challenge it is, and list the cases with a label.
+
+    Raises:
+        CohortError: the folder is not one of a challenge, holds no images or not the
+            wanted annotation, or the table of patients cannot be used.
+    """
+    folder, cases = _case_folders(Path(config.path))
+    edition = _edition(folder, cases)
+    label_map.map_labels(edition.names, config.labels)
+    labels = {case: KitsLabel(case, edition, config.annotation) for case in cases}
+    labelled = [case for case in cases if labels[case].there()]
+    if left_out := len(cases) - len(labelled):
+        logger.info(
+            "%s: %d of %d cases have no label and are left out",
+            edition.title,
+            left_out,
+            len(cases),
+        )
+    _refuse_missing(folder, edition, config, [labels[case] for case in labelled])
+    ages = _ages(folder / edition.clinical)
+    own = {case.name: Patient(case.name, ages.get(case.name)) for case in labelled}
+    patients = patients_of(config, own)
+    return FileReader(
+        {
+            case.name: CaseFiles(
+                image=case / IMAGE,
+                label=labels[case],
+                patient=patients[case.name],
+                get_image=f"Run `{edition.download}` in the repository of "
+                f"{edition.title}",
+            )
+            for case in labelled
+        }
+    )
+
+
+@dataclass(frozen=True)
+class KitsLabel:
+    """The label of one case, as ``cohort.annotation`` wants it.
+
+    ``annotation`` is majority, union or intersection, or the number of one annotator,
+    whose instances are painted onto one label map. Annotators have numbers per
+    instance: number 1 need not be one person.
+    """
+
+    folder: Path
+    edition: Edition
+    annotation: str | int
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Name of each number."""
+        return self.edition.names
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The label map, or the annotator's instances in the order of painting."""
+        if isinstance(self.annotation, int):
+            by_instance = self._instances()
+            return tuple(
+                annotators[self.annotation]
+                for name in _PAINTED
+                for (of, _), annotators in sorted(by_instance.items())
+                if of == name and self.annotation in annotators
+            )
+        file = self.edition.files.get(self.annotation)
+        return () if file is None else (self.folder / file,)
+
+    def there(self) -> list[str]:
+        """The annotations that the case has, each as ``cohort.annotation`` names it."""
+        files = self.edition.files.items()
+        annotators = {n for found in self._instances().values() for n in found}
+        return [name for name, file in files if (self.folder / file).is_file()] + [
+            str(number) for number in sorted(annotators)
+        ]
+
+    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+        """Read the label map, or paint the annotator's instances onto one.
+
+        Raises:
+            CaseError: the annotation is not there or not complete, or a file of it
+                cannot be read.
+        """
+        self._refuse_gaps()
+        if not isinstance(self.annotation, int):
+            return LabelMap(self.paths[0], self.names).read()
+        numbers = {name: number for number, name in self.names.items()}
+        painted, grid, findings = None, None, []
+        for path in self.paths:
+            volume, found = volume_files.read_volume(path)
+            findings += found
+            mask = sitk.GetArrayViewFromImage(volume) != 0
+            if painted is None:
+                painted, grid = np.zeros(mask.shape, np.uint8), volume
+            elif not grid.IsSameImageGeometryAs(volume):
+                raise CaseError.of(
+                    "annotation",
+                    "the annotator's instances do not lie on one grid. Download the "
+                    "case again",
+                )
+            painted[mask] = numbers[_INSTANCE.fullmatch(path.name)["name"]]
+        label = sitk.GetImageFromArray(painted)
+        label.CopyInformation(grid)
+        return (Segmentation(label, self.names),), list(dict.fromkeys(findings))
+
+    def _refuse_gaps(self) -> None:
+        if str(self.annotation) not in self.there():
+            raise CaseError.of(
+                "annotation",
+                f"cohort.annotation is {self.annotation}, but this case has "
+                f"{', '.join(self.there())}. Choose one that all cases have",
+            )
+        if isinstance(self.annotation, int):
+            gaps = [
+                f"{name} {instance} has {', '.join(map(str, sorted(found)))}"
+                for (name, instance), found in sorted(self._instances().items())
+                if self.annotation not in found
+            ]
+            if gaps:
+                raise CaseError.of(
+                    "annotation",
+                    f"cohort.annotation is {self.annotation}, but {'; '.join(gaps)}. "
+                    "Choose one that all have, or majority",
+                )
+
+    def _instances(self) -> dict[tuple[str, int], dict[int, Path]]:
+        """Files by what they show, the number of the instance, and the annotator."""
+        found: dict[tuple[str, int], dict[int, Path]] = defaultdict(dict)
+        if self.edition.instances is None:
+            return found
+        for path in (self.folder / self.edition.instances).glob("*.nii.gz"):
+            if match := _INSTANCE.fullmatch(path.name):
+                instance = match["name"], int(match["instance"])
+                found[instance][int(match["annotator"])] = path
+        return found
+
+
+def _case_folders(root: Path) -> tuple[Path, list[Path]]:
+    """The folder that holds the cases, and the cases, sorted."""
+    for folder in (root / name for name in FOLDERS):
+        if folder.is_dir():
+            cases = [p for p in folder.iterdir() if _CASE.fullmatch(p.name)]
+            if cases:
+                return folder, sorted(p for p in cases if p.is_dir())
+    raise CohortError(
+        f"{root} holds no folders named like case_00000, nor do "
+        f"{', '.join(FOLDERS[1:])} in it. Set cohort.path to the folder of KiTS19, "
+        "KiTS21 or KiTS23."
+    )
+
+
+def _edition(folder: Path, cases: list[Path]) -> Edition:
+    """Tell the challenge by what lies there."""
+    of_21 = (*KITS21.files.values(), KITS21.instances)
+    found = []
+    if any((case / name).exists() for case in cases for name in of_21):
+        found.append(KITS21)
+    elif (folder / KITS19.clinical).is_file():
+        found.append(KITS19)
+    if (folder / KITS23.clinical).is_file() or any(
+        (case / KITS23.instances).is_dir() for case in cases
+    ):
+        found.append(KITS23)
+    if len(found) == 1:
+        return found[0]
+    state = (
+        f"has parts of {' and '.join(edition.title for edition in found)}"
+        if found
+        else "has neither kits.json (KiTS19, KiTS21) nor kits23.json"
+    )
+    raise CohortError(
+        f"{folder} must tell which challenge it is of, but {state}. Put the table of "
+        "the one challenge beside its cases."
+    )
+
+
+def _refuse_missing(
+    folder: Path, edition: Edition, config: CohortConfig, labels: list[KitsLabel]
+) -> None:
+    """Tell at once what is wrong with all cases alike."""
+    if not labels:
+        raise CohortError(
+            f"{folder} holds no labels of {edition.title}. Check cohort.path."
+        )
+    there = list(dict.fromkeys(name for label in labels for name in label.there()))
+    if str(config.annotation) not in there:
+        raise CohortError(
+            f"cohort.annotation is {config.annotation}, but {edition.title} in "
+            f"{folder} has {', '.join(there)}. Choose one of them."
+        )
+    if not any((label.folder / IMAGE).exists() for label in labels):
+        raise CohortError(
+            f"none of the {len(labels)} labelled cases in {folder} has its {IMAGE}: "
+            f"the repository of {edition.title} holds labels only. Run "
+            f"`{edition.download}` there."
+        )
+
+
+def _ages(path: Path) -> dict[str, float]:
+    """Age at nephrectomy by case, where the table tells it."""
+    if not path.is_file():
+        logger.info("%s is missing: ages are unknown", path)
+        return {}
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        ages = [(row["case_id"], row.get("age_at_nephrectomy")) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CohortError(
+            f"{path} must be a list with a case_id in every row ({error!r}). Download "
+            "it again."
+        ) from error
+    if len(dict(ages)) < len(ages):
+        raise CohortError(f"{path} lists a case twice. Download it again.")
+    return {case: float(age) for case, age in ages if isinstance(age, int | float)}

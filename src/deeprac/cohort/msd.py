@@ -1,0 +1,41 @@
+"""Cohorts in the layout of the Medical Segmentation Decathlon.
+
+A folder with ``dataset.json`` (``labels`` by number, ``modality``, ``training``: pairs
+of image and label) and the files that it lists, ``imagesTr/{case}.nii.gz`` and
+``labelsTr/{case}.nii.gz``.
+"""
+
+from pathlib import Path
+
+from deeprac.cohort import dataset_json, label_map
+from deeprac.cohort.case_files import FileReader
+from deeprac.cohort.nnunet_raw import file_reader
+from deeprac.config import CohortConfig
+from deeprac.errors import CohortError
+
+
+def open_msd(config: CohortConfig) -> FileReader:
+    """Read ``dataset.json`` and the table of patients.
+
+    Raises:
+        CohortError: the folder does not hold such a dataset, or the configuration
+            does not fit it.
+    """
+    folder = Path(config.path)
+    path = folder / "dataset.json"
+    dataset = dataset_json.read_dataset(
+        folder,
+        "a task of the Medical Segmentation Decathlon: dataset.json, imagesTr, "
+        "labelsTr",
+    )
+    dataset_json.require(dataset, ("modality", "labels", "training"), path)
+    dataset_json.refuse_channels(dataset["modality"], path)
+    names = dataset_json.names_by_number(dataset["labels"], path)
+    files = dataset_json.training_files(dataset, folder)
+    if not any(image.is_file() for image, _ in files.values()):
+        raise CohortError(
+            f"{path}: none of the {len(files)} images that it lists is there. Check "
+            "cohort.path; where images end in _0000, set cohort.format to nnunet_raw."
+        )
+    label_map.map_labels(names, config.labels)
+    return file_reader(config, files, names)

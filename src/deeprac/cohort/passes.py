@@ -1,0 +1,177 @@
+"""A pass over all cases of a cohort: parallel, resumable, every problem told at once.
+
+What a case has left is finished when its sidecar ``{case}.json`` carries the hash of
+everything that it depends on; the sidecar is written last.
+"""
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from tqdm import tqdm
+
+from deeprac import files
+from deeprac.cohort.case import Source
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.errors import CohortError
+
+T = TypeVar("T")
+
+
+class Task(Protocol[T]):
+    """What is done with every case; workers receive a copy of it."""
+
+    def finished(self, source: Source, name: str) -> T | None:
+        """What an earlier pass with the same settings left of a case."""
+
+    def make(self, source: Source, name: str) -> T:
+        """Load a case, do the work and leave a sidecar.
+
+        Raises:
+            CohortError: the case cannot be used.
+        """
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What a pass made of the cases, and what was found in those it could not use.
+
+    Attributes:
+        names: all cases in the source's order.
+        made: by case, in that order.
+        failed: everything that was found, by case that cannot be used, in that order.
+    """
+
+    names: tuple[str, ...]
+    made: dict[str, T]
+    failed: dict[str, tuple[Finding, ...]]
+
+
+def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outcome[T]:
+    """Do what is not finished yet, with a progress bar.
+
+    Args:
+        source: the cohort.
+        task: what is done with every case.
+        workers: processes that work on cases at the same time.
+        title: of the progress bar.
+    """
+    names = source.names()
+    made: dict[str, T] = {}
+    for name in names:
+        if (kept := task.finished(source, name)) is not None:
+            made[name] = kept
+    todo = [name for name in names if name not in made]
+    failed = {}
+    doing = _do_all(source, task, todo, workers)
+    for name, result, findings in tqdm(doing, total=len(todo), desc=title):
+        if result is None:
+            failed[name] = findings
+        else:
+            made[name] = result
+    # As they became ready, they are in no order.
+    return Outcome(
+        names=tuple(names),
+        made={name: made[name] for name in names if name in made},
+        failed={name: failed[name] for name in names if name in failed},
+    )
+
+
+Done = tuple[str, T | None, tuple[Finding, ...]]
+"""Name; the result, or None and what was found."""
+
+
+def _do_all(
+    source: Source, task: Task[T], names: Sequence[str], workers: int
+) -> Iterator[Done[T]]:
+    """Do cases, as they become ready.
+
+    Raises:
+        CohortError: a process was killed from outside.
+    """
+    if workers <= 1 or len(names) <= 1:
+        for name in names:
+            yield _do(source, task, name)
+        return
+    with _pool(min(workers, len(names)), source, task) as pool:
+        futures = [pool.submit(_do_in_worker, name) for name in names]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise CohortError(
+                "a process that worked on cases was killed, most likely for want of "
+                "memory. Finished cases are kept: run the same command again with "
+                "fewer workers."
+            ) from error
+
+
+@contextmanager
+def _pool(workers: int, *given: Any) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh processes whose waiting work is dropped on an error.
+
+    Each is given source and task once: to find the cases of a large folder is slow.
+    """
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_give, initargs=given
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_GIVEN: list[Any] = []
+"""Source and task of a worker process."""
+
+
+def _give(*given: Any) -> None:
+    _GIVEN.extend(given)
+
+
+def _do_in_worker(name: str) -> Done[T]:
+    return _do(*_GIVEN, name)
+
+
+def _do(source: Source, task: Task[T], name: str) -> Done[T]:
+    """Do one case; a case that cannot be used is told, not raised."""
+    try:
+        return name, task.make(source, name), ()
+    except CaseError as error:
+        return name, None, error.findings
+    except CohortError as error:
+        return name, None, CaseError.of("case", str(error).rstrip(".")).findings
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files that a killed process left behind."""
+    for path in folder.rglob(".tmp-*"):
+        path.unlink(missing_ok=True)
+
+
+def settings_sha256(source: Source, name: str, columns: Sequence[str]) -> str:
+    """Hash of everything that a case, and what is kept of it, depends on."""
+    depends_on = {"columns": columns, "settings": source.settings(name)}
+    text = json.dumps(depends_on, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_sidecar(path: Path, settings: str, content: dict[str, Any]) -> None:
+    """Write what is kept of a case."""
+    files.write_json(path, {"settings_sha256": settings, **content})
+
+
+def read_sidecar(path: Path, settings: str) -> dict[str, Any] | None:
+    """What was kept of a case with the same settings."""
+    if not path.is_file():
+        return None
+    done = files.read_json(path)
+    return done if done["settings_sha256"] == settings else None

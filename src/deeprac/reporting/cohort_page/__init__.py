@@ -1,0 +1,1 @@
+"""The page of a cohort's check, one offline HTML file without scripts."""
