@@ -1,7 +1,8 @@
 """Writing a cohort folder case by case: resumable, every problem told at once.
 
 Every case is checked and inspected on the way, so that the workflow reads it once.
-``cases.csv`` comes last, and not at all while there are errors.
+``frames.csv``, the grids of the sources, and ``cases.csv`` come last, and not at all
+while there are errors.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from deeprac import files
 from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
 from deeprac.cohort.check import CHECK, PAGE, Check, write_tables
 from deeprac.cohort.formats import open_source
+from deeprac.cohort.frame import FRAME_COLUMNS, SourceFrame, frames_table
 from deeprac.cohort.inspection import Inspect, Inspected
 from deeprac.cohort.passes import (
     json_sha256,
@@ -55,7 +57,8 @@ def build_cohort(
     source = open_source(config)
     _refuse_renaming(config, folder, source.names())
     # The table says that the cohort is complete: no old one may outlive a problem.
-    (folder / "cases.csv").unlink(missing_ok=True)
+    for table in ("cases.csv", "frames.csv"):
+        (folder / table).unlink(missing_ok=True)
     remove_leftovers(folder)
     _remove_strangers(folder, source.names())
     task = Convert(folder, Inspect(folder / CHECK))
@@ -68,6 +71,8 @@ def build_cohort(
     rows = [converted.row for converted in outcome.made.values()]
     dataset = dataset_json(config.kept_labels, len(rows))
     files.write_json(folder / "dataset.json", dataset)
+    frames = {name: converted.frame for name, converted in outcome.made.items()}
+    files.write_csv(folder / "frames.csv", frames_table(frames))
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     files.write_csv(folder / "cases.csv", table)
     return rows
@@ -88,6 +93,7 @@ class Converted:
     """What was made of one case."""
 
     row: CaseRow
+    frame: SourceFrame
     inspected: Inspected
 
 
@@ -112,16 +118,18 @@ class Convert:
         row = CaseRow(**done["row"])
         if not all((self.folder / path).is_file() for path in (row.image, row.label)):
             return None
-        return Converted(row, inspected)
+        return Converted(row, SourceFrame.from_json(done["frame"]), inspected)
 
     def make(self, source: Source, name: str, settings: str) -> Converted:
         """Load, write and inspect one case."""
         case = source.load(name)
         row = write_case(case, self.folder)
         inspected = self.inspect.keep(case, settings)
-        sidecar = _sidecar(self.folder, name)
-        write_sidecar(sidecar, _with_columns(settings), {"row": asdict(row)})
-        return Converted(row, inspected)
+        # Cases that are made in the canonical frame are their own source.
+        frame = case.frame or SourceFrame.of(case.image)
+        content = {"row": asdict(row), "frame": frame.as_json()}
+        write_sidecar(_sidecar(self.folder, name), _with_columns(settings), content)
+        return Converted(row, frame, inspected)
 
 
 def _refuse_renaming(config: CohortConfig, folder: Path, names: Sequence[str]) -> None:
@@ -153,5 +161,5 @@ def _sidecar(folder: Path, name: str) -> Path:
 
 
 def _with_columns(settings: str) -> str:
-    """Hash of everything that a written case and its row depend on."""
-    return json_sha256([settings, COLUMNS])
+    """Hash of everything that a written case and its rows depend on."""
+    return json_sha256([settings, COLUMNS, FRAME_COLUMNS])

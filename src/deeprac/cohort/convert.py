@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import frame, intensity, label_map, label_volumes
+from deeprac.cohort import frame, grid, intensity, label_map, label_volumes
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.confidential import confidential, names_of_files, without_names
 from deeprac.cohort.findings import Finding, refuse_errors
@@ -18,7 +18,7 @@ from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another case."""
 
 
@@ -134,17 +134,24 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         CaseError: it cannot be used; everything that was found.
     """
     findings: list[Finding] = list(source.findings)
-    layers = []
+    turned = []
     for segmentation in source.segmentations:
-        volume, found = frame.aligned(segmentation.volume, source.image)
+        volume, found = grid.aligned(segmentation.volume, source.image)
         findings += found
-        layers.append(
-            (sitk.GetArrayFromImage(frame.canonical(volume)), segmentation.names)
-        )
+        turned.append(frame.canonical(volume))
+    findings += frame.frame_findings(source.image)
+    if len({volume.GetSize() for volume in turned}) > 1:
+        # Segmentations of several grids cannot be merged to be checked further.
+        refuse_errors(findings)
     image = frame.canonical(source.image)
-    findings += frame.frame_findings(image)
-    values, found = intensity.plausible(sitk.GetArrayFromImage(image), config.intensity)
+    # Views: a large volume is not copied once more.
+    grey = sitk.GetArrayViewFromImage(image)
+    values, found = intensity.plausible(grey, config.intensity)
     findings += found
+    layers = [
+        (sitk.GetArrayViewFromImage(volume), segmentation.names)
+        for volume, segmentation in zip(turned, source.segmentations, strict=True)
+    ]
     numbers, found = label_map.merge(layers, config.labels)
     findings = list(refuse_errors(findings + found))
     findings += label_volumes.volume_findings(
@@ -153,8 +160,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     return Case(
         name=name,
         patient=patient,
-        image=_like(values, image),
-        # On the image's grid to the last digit: aligning allows a tolerance.
+        image=image if np.may_share_memory(values, grey) else _like(values, image),
         label=_like(numbers, image),
         side=tumour_side(values, numbers),
         age_years=source.age_years,
@@ -164,7 +170,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     )
 
 
-def _like(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
+def _like(array: np.ndarray, image: sitk.Image) -> sitk.Image:
     volume = sitk.GetImageFromArray(array)
-    volume.CopyInformation(grid)
+    volume.CopyInformation(image)
     return volume

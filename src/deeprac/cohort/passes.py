@@ -9,6 +9,7 @@ import json
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,15 +97,26 @@ Done = tuple[str, T | None, tuple[Finding, ...]]
 def _do_all(
     source: Source, task: Task[T], todo: Mapping[str, str], workers: int
 ) -> Iterator[Done[T]]:
-    """Do cases, named with the hash of their settings, as they become ready."""
+    """Do cases, named with the hash of their settings, as they become ready.
+
+    Raises:
+        CohortError: a process was killed from outside.
+    """
     if workers <= 1 or len(todo) <= 1:
         for case in todo.items():
             yield _do(source, task, *case)
         return
     with _pool(min(workers, len(todo)), source, task) as pool:
         futures = [pool.submit(_do_in_worker, *case) for case in todo.items()]
-        for future in as_completed(futures):
-            yield future.result()
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise CohortError(
+                "a process that worked on cases was killed, most likely for want of "
+                "memory. Finished cases are kept: run the same command again with "
+                "fewer workers."
+            ) from error
 
 
 @contextmanager

@@ -7,17 +7,15 @@ SimpleITK. No message names the file: the caller knows which one it gave.
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+from deeprac.cohort.findings import CaseError, Finding, refuse_errors
+from deeprac.cohort.itk_files import META_IMAGE, NRRD, read_itk, read_itk_layers
 from deeprac.cohort.nifti import read_nifti
-from deeprac.cohort.voxels import INT32, TOO_LARGE, three_dimensions
 
 NIFTI = (".nii", ".nii.gz")
-OTHERS = (".nrrd", ".nhdr", ".mha", ".mhd")
-"""Endings of the formats that keep spacing and axes and are read by SimpleITK."""
+ENDINGS = NIFTI + NRRD + META_IMAGE
+"""Endings of the formats that are read; all of them keep spacing and axes."""
 
 _LFS_START = b"version https://git-lfs"
 
@@ -26,7 +24,7 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
     """Read a 3-D volume with one number per voxel.
 
     Args:
-        path: a file whose name ends as one of ``NIFTI`` or ``OTHERS``.
+        path: a file whose name ends as one of ``ENDINGS``.
 
     Returns:
         The volume with exact, orthonormal axes of either handedness, integers of up to
@@ -37,21 +35,21 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
             path: say which file it was.
     """
     name = path.name.lower()
-    if not name.endswith(NIFTI + OTHERS):
+    if not name.endswith(ENDINGS):
         raise CaseError.of(
             "file",
             "the file is of no known kind; volumes end in "
-            f"{', '.join(NIFTI + OTHERS)}. Convert it",
+            f"{', '.join(ENDINGS)}. Convert it",
         )
     _check_bytes(path)
-    return read_nifti(path) if name.endswith(NIFTI) else _read_other(path)
+    return read_nifti(path) if name.endswith(NIFTI) else read_itk(path)
 
 
 def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
     """Read a volume with several numbers per voxel, such as overlapping segments.
 
     Args:
-        path: a file whose name ends as one of ``OTHERS``.
+        path: a file whose name ends as one of ``NRRD`` or ``META_IMAGE``.
 
     Returns:
         One volume per number, as ``read_volume`` returns it, and what was found.
@@ -60,12 +58,7 @@ def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
         CaseError: it cannot be used; everything that was found.
     """
     _check_bytes(path)
-    volume, findings = _read_other(path, layers=True)
-    if not volume.GetPixelIDTypeAsString().startswith("vector"):
-        return [volume], findings
-    count = volume.GetNumberOfComponentsPerPixel()
-    layers = (sitk.VectorIndexSelectionCast(volume, i) for i in range(count))
-    return [_compact(layer) for layer in layers], findings
+    return read_itk_layers(path)
 
 
 def read_volumes(
@@ -105,49 +98,3 @@ def _check_bytes(path: Path) -> None:
             "the file is a Git-LFS pointer, not the volume itself. Run `git lfs pull` "
             "where it comes from",
         )
-
-
-def _read_other(
-    path: Path, *, layers: bool = False
-) -> tuple[sitk.Image, list[Finding]]:
-    """Read what SimpleITK reads, once its header has been checked."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        _, findings = three_dimensions(reader.GetSize())
-        if reader.GetNumberOfComponents() != 1 and not layers:
-            problem = (
-                f"it has {reader.GetNumberOfComponents()} values per voxel, not one. "
-                "Store one channel"
-            )
-            findings.append(Finding(Severity.ERROR, "header", problem))
-        refuse_errors(findings)
-        volume = reader.Execute()
-    except RuntimeError as error:
-        # Its words are not passed on: they have the path.
-        raise CaseError.of(
-            "file",
-            "the file cannot be read to its end as what its name says: it is cut "
-            "short, damaged or of another kind. Export or download it again",
-        ) from error
-    for _ in range(volume.GetDimension() - 3):
-        volume = volume[(slice(None),) * (volume.GetDimension() - 1) + (0,)]
-    axes = np.reshape(volume.GetDirection(), (3, 3)) * np.array(volume.GetSpacing())
-    _, direction, found = affine.orthonormal(axes)
-    findings = list(refuse_errors([*findings, *found]))
-    volume.SetDirection(direction.ravel().tolist())
-    return _compact(volume), findings
-
-
-def _compact(volume: sitk.Image) -> sitk.Image:
-    """The volume with numbers of at most 32 bits."""
-    kind = volume.GetPixelID()
-    if kind == sitk.sitkFloat64:
-        return sitk.Cast(volume, sitk.sitkFloat32)
-    if kind not in (sitk.sitkInt64, sitk.sitkUInt64):
-        return volume
-    view = sitk.GetArrayViewFromImage(volume)
-    if view.min() < INT32.min or view.max() > INT32.max:
-        raise CaseError.of("values", TOO_LARGE)
-    return sitk.Cast(volume, sitk.sitkInt32)

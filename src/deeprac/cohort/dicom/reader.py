@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deeprac.cohort import checks
 from deeprac.cohort.dicom.ages import age_years
 from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import Header, quiet
