@@ -5,6 +5,7 @@ from collections.abc import Callable
 from deeprac.cohort.case import Source
 from deeprac.cohort.confidential import confidential, names_of_source
 from deeprac.cohort.convert import ConvertedSource
+from deeprac.cohort.dicom.reader import DicomReader
 from deeprac.cohort.kits import open_kits
 from deeprac.cohort.msd import open_msd
 from deeprac.cohort.nnunet_raw import open_nnunet_raw
@@ -20,6 +21,7 @@ READERS: dict[str, Callable[[CohortConfig], Reader]] = {
     "msd": open_msd,
     "kits": open_kits,
     "pairs": open_pairs,
+    "dicom": DicomReader,
 }
 """The formats that are read from files."""
 

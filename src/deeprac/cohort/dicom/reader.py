@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deeprac.cohort.case_files import LabelMap
 from deeprac.cohort.dicom.ages import age_years
 from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import Header, quiet
@@ -18,7 +19,7 @@ from deeprac.cohort.dicom.segmentations import (
 )
 from deeprac.cohort.dicom.series import choose, stacks_of
 from deeprac.cohort.dicom.studies import DicomCase, cases_of
-from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+from deeprac.cohort.findings import CaseError, Finding, Severity
 from deeprac.cohort.reader import Segmentation, SourceCase, stamp
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
@@ -68,13 +69,12 @@ class DicomReader:
         }
 
     def files(self, key: str) -> Mapping[str, Path]:
-        """The folder that holds all series, and the files of the segmentations."""
+        """The folder of the images, and the segmentations if there are any."""
         case = self._cases[key]
+        folders = [str(header.path.parent) for header in case.images]
+        folder = os.path.commonpath(folders) if folders else str(self._config.path)
         labels = [*(header.path for header in case.segmentations), *case.label_files]
-        folder = Path(
-            os.path.commonpath([header.path.parent for header in case.images])
-        )
-        return {"image": folder} | {
+        return {"image": Path(folder)} | {
             f"label_{number}" if number > 1 else "label": path
             for number, path in enumerate(labels, start=1)
         }
@@ -101,17 +101,16 @@ class DicomReader:
         if not case.is_segmented:
             findings.append(Finding(Severity.ERROR, "segmentation", NONE))
         image, stack, found = read_stack(stack)
-        refuse_errors(found)
         findings += found
         headers, found = choose_segmentations(
             case.segmentations, self._config.series.segmentations
         )
         findings += found
+        segmentations: tuple[Segmentation, ...] = ()
         if case.is_segmented:
             segmentations, found = self._segmentations(case, headers, Grid.of(image))
             findings += found
-        errors = [f for f in findings if f.severity is Severity.ERROR]
-        if errors:
+        if any(finding.severity is Severity.ERROR for finding in findings):
             raise CaseError(())
         first = stack.headers[0]
         return SourceCase(

@@ -43,7 +43,8 @@ class SegReader:
         if fractions:
             raise CaseError.of(
                 "segmentation",
-                "the DICOM-SEG file holds fractions, not yes or no. Export it as binary",
+                "the DICOM-SEG file holds fractions, not yes or no. Export it as "
+                "binary",
             )
 
     @property

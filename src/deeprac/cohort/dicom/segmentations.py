@@ -9,11 +9,12 @@ from deeprac.cohort.dicom.rtstruct import RtstructReader
 from deeprac.cohort.dicom.seg import SegReader
 from deeprac.cohort.findings import CaseError, Finding, Severity
 from deeprac.cohort.reader import Segmentation
+from deeprac.labels import plain_name
 
 NONE = (
-    "no segmentation was found: neither DICOM-SEG nor RTSTRUCT that refers to a series, "
-    "nor one label file (NIfTI, NRRD, MetaImage) in the folder of the case or called "
-    "after the patient's id. Add one, or leave the patient out"
+    "no segmentation was found: neither DICOM-SEG nor RTSTRUCT that refers to a "
+    "series, nor a label file (NIfTI, NRRD, MetaImage) in the folder of the case or "
+    "called after the patient's id. Add one, or leave the patient out"
 )
 
 
@@ -55,14 +56,22 @@ def choose_segmentations(
 
 
 def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
-    """Whether the voxels of a segment are needed: whether it is not background.
+    """Whether the voxels of a segment are needed: all but those of the background.
+
+    Segments that are listed nowhere are needed too: their voxels are an error.
 
     Args:
         labels: ``cohort.labels``, the source's names by title.
     """
-    titles = {name.casefold() for title, names in labels.items()
-              if title != "background" for name in names}  # fmt: skip
-    return lambda name: name.casefold() in titles
+    background = {plain_name(name) for name in labels.get("background", ())}
+    used = {plain_name(name) for title, names in labels.items()
+            if title != "background" for name in names}  # fmt: skip
+
+    def wanted(name: str) -> bool:
+        plain = plain_name(name)
+        return plain in used or not ("*" in background or plain in background)
+
+    return wanted
 
 
 def read_segmentations(

@@ -144,7 +144,8 @@ def _unstacked(group: list[Header]) -> list[list[Header]]:
         parts: dict[str, list[Header]] = defaultdict(list)
         for header in group:
             parts[mark(header)].append(header)
-        if len(parts) > 1 and not any(map(_overlap, parts.values())):
+        volumes = [part for part in parts.values() if len(part) >= MIN_SLICES]
+        if len(parts) > 1 and volumes and not any(map(_overlap, parts.values())):
             return list(parts.values())
     return [group]
 
