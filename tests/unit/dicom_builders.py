@@ -29,7 +29,7 @@ AXIAL = np.eye(3)
 
 @dataclass
 class Series:
-    """A series that is written slice by slice: HU [k, j, i], anisotropic, off centre."""
+    """A series written slice by slice: HU [k, j, i], anisotropic, off centre."""
 
     hu: np.ndarray
     spacing_mm: tuple[float, float, float] = (0.7, 0.9, 2.5)

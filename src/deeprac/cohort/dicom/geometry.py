@@ -128,8 +128,8 @@ def _step_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
     if missing.any() and even.all() and missing.min() >= 0:
         yield _error(
             "slices",
-            f"{missing.sum()} slices are missing: gaps of up to {steps_mm.max():.3g} mm "
-            f"where slices are {step_mm:.3g} mm apart. Complete the series",
+            f"{missing.sum()} slices are missing: gaps of up to {steps_mm.max():.3g} "
+            f"mm where slices are {step_mm:.3g} mm apart. Complete the series",
         )
         return
     line_mm = np.linspace(0, depths_mm[-1], len(headers))
@@ -150,8 +150,8 @@ def _tilt_findings(
     if angle_deg > TILT_DEG:
         yield _error(
             "gantry tilt",
-            f"the slices are sheared: the gantry was tilted by {angle_deg:.1f} degrees. "
-            "Choose another series, or resample it to untilted slices",
+            f"the slices are sheared: the gantry was tilted by {angle_deg:.1f} "
+            "degrees. Choose another series, or resample it to untilted slices",
         )
         return
     on_line_mm = np.outer(places_mm[:, 2] / along_mm, aside_mm)

@@ -78,8 +78,10 @@ class RtstructReader:
     def _mask(self, region: _Region, grid: Grid) -> np.ndarray:
         mask = np.zeros(grid.size[::-1], bool)
         if region.other:
-            self._warn(f"{region.other} contours of {region.name!r} are points, open "
-                       "lines or have fewer than 3 points and were ignored")  # fmt: skip
+            self._warn(
+                f"{region.other} contours of {region.name!r} are points, open lines or "
+                "have fewer than 3 points and were ignored"
+            )
         columns, rows, slices = grid.size
         outside = cut = 0
         for points_mm in region.contours:
