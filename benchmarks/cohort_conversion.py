@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -27,9 +28,10 @@ import numpy as np  # noqa: E402  (after the number of threads is set)
 import SimpleITK as sitk  # noqa: E402
 
 from deeprac.cohort.build import build_cohort  # noqa: E402
-from deeprac.config import CohortConfig, PhantomConfig  # noqa: E402
+from deeprac.config import load_config  # noqa: E402
 from deeprac.labels import source_names  # noqa: E402
 
+ROOT = Path(__file__).parents[1]
 SLICES = (216, 1000)
 CASES, CORES = 300, 8
 
@@ -66,13 +68,16 @@ def report(folder: Path, size: str) -> None:
 
 def measured(folder: Path) -> dict[str, float]:
     """Seconds of wall clock and CPU, and the peak memory of this process in MB."""
-    config = CohortConfig(
-        name="benchmark", format="nnunet_raw", path=folder, patients=None,
-        labels=source_names("nnunet_raw", {}), pseudonyms=False,
-        private=folder / "private", intensity="hu", air=-1000.0,
-        phantom=PhantomConfig(cases=1, matrix=64, slice_spacing_mm=(10.0, 12.0),
-                              bilateral_share=0.0, seed=0),
-    )  # fmt: skip
+    config = replace(
+        load_config([ROOT / "config" / "config.yaml"]).cohort,
+        name="benchmark",
+        format="nnunet_raw",
+        path=folder,
+        patients=None,
+        labels=source_names("nnunet_raw", {}),
+        pseudonyms=False,
+        intensity="hu",
+    )
     wall, cpu = time.perf_counter(), time.process_time()
     build_cohort(config, folder / "cohort")
     return {
