@@ -1,6 +1,10 @@
+import os
+import signal
+
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from cohort_builders import (
     cohort_config,
     ct_arrays,
@@ -13,6 +17,8 @@ from deeprac import files
 from deeprac.cohort.build import build_cohort
 from deeprac.cohort.case import COLUMNS
 from deeprac.cohort.formats import READERS, open_source
+from deeprac.cohort.frame import read_frames
+from deeprac.cohort.passes import run_pass
 from deeprac.errors import CohortError, ConfigError
 
 
@@ -109,3 +115,55 @@ def test_unknown_format_lists_the_known_ones():
     with pytest.raises(ConfigError, match="Choose one of phantom, nnunet_raw"):
         open_source(cohort_config(format="bids", path="x"))
     assert "nnunet_raw" in READERS
+
+
+def test_frames_csv_leads_back_to_the_source(tmp_path):
+    image, label = (sitk.DICOMOrient(volume(a), "SAR") for a in ct_arrays())
+    config = write_raw(tmp_path / "raw", {"a": (image, label)})
+    (row,) = build_cohort(config, tmp_path / "cohort")
+    frame = read_frames(tmp_path / "cohort" / "frames.csv")["a"]
+    back = frame.restore(sitk.ReadImage(str(tmp_path / "cohort" / row.label)))
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(label)
+    )
+    assert back.GetDirection() == label.GetDirection()
+    np.testing.assert_allclose(back.GetOrigin(), label.GetOrigin(), atol=1e-5)
+    before = (tmp_path / "cohort" / "frames.csv").read_bytes()
+    build_cohort(config, tmp_path / "cohort")
+    assert (tmp_path / "cohort" / "frames.csv").read_bytes() == before
+
+
+def test_a_changed_file_makes_its_case_alone_anew(tmp_path):
+    image, label = ct_arrays()
+    cases = {name: (volume(image), volume(label)) for name in "ab"}
+    # A case twice is an error, so they differ in one voxel.
+    cases["b"][0][0, 0, 0] = -999
+    config = write_raw(tmp_path / "raw", cases)
+    build_cohort(config, tmp_path / "cohort")
+    before = stamps(tmp_path / "cohort")
+    changed = volume(image)
+    changed[1, 1, 1] = 41
+    path = tmp_path / "raw" / "imagesTr" / "a_0000.nii.gz"
+    sitk.WriteImage(changed, str(path))
+    build_cohort(config, tmp_path / "cohort")
+    after = stamps(tmp_path / "cohort")
+    assert {name for name in after if after[name] != before[name]} == {
+        "a.nii.gz",
+        "a_0000.nii.gz",
+    }
+
+
+class Killed:
+    """A task whose process is killed from outside, as by the kernel for its memory."""
+
+    def finished(self, name, settings):
+        return None
+
+    def make(self, source, name, settings):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_told():
+    source = open_source(cohort_config())
+    with pytest.raises(CohortError, match=r"was killed.*with fewer workers"):
+        run_pass(source, Killed(), workers=2, title="killed")
