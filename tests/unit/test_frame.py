@@ -81,7 +81,8 @@ def test_48_orientations_give_one_case_and_the_way_back(tmp_path, order, signs):
         assert got.GetSpacing() == SPACING_MM
         assert got.GetOrigin() == ORIGIN_MM
         assert got.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
-    assert case.findings == ()
+    # The toy has no fat and a tiny kidney; nothing is said of its axes.
+    assert {f.check for f in case.findings} <= {"intensity", "label volume"}
     back = case.frame.restore(case.label)
     np.testing.assert_array_equal(array(back), array(volumes["label"]))
     assert SourceFrame.of(back) == SourceFrame.of(volumes["label"])
@@ -110,7 +111,7 @@ def test_image_and_label_may_be_turned_differently(tmp_path):
     case = convert(source, "a", "p", cohort_config())
     np.testing.assert_array_equal(array(case.image), image)
     np.testing.assert_array_equal(array(case.label), label)
-    (finding,) = case.findings
+    (finding,) = [f for f in case.findings if f.severity is Severity.NOTE]
     assert finding.severity is Severity.NOTE
     assert "it was turned" in finding.message
 
