@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,7 +52,7 @@ class ConvertedSource:
             _refuse_foreign([*patients, *patients.values()])
             return
         names = self._pseudonyms = Pseudonyms(config.private, config.name)
-        names.record(patients, {key: _files(reader, key) for key in patients})
+        names.record(patients, {key: reader.files(key) for key in patients})
         self._cases = {
             names.case(key): Identity(key, patient, names.patient(patient))
             for key, patient in patients.items()
@@ -96,7 +95,7 @@ class ConvertedSource:
                 f"{self._pseudonyms.log.name} beside it what libraries said of them. "
                 "Both stay on this machine."
             )
-        files = {name: _files(self._reader, self._cases[name].key) for name in names}
+        files = {name: self._reader.files(self._cases[name].key) for name in names}
         return "Their files:\n" + "\n".join(
             f"  {name}: " + ", ".join(f"{role} {path}" for role, path in paths.items())
             for name, paths in files.items()
@@ -110,13 +109,8 @@ class ConvertedSource:
     def _hidden(self, name: str) -> dict[str, str]:
         """What stands for the names of a case in messages."""
         case = self._cases[name]
-        files = names_of_files(_files(self._reader, case.key), self._config.path)
+        files = names_of_files(self._reader.files(case.key), self._config.path)
         return files | {case.source_patient: case.patient, case.key: name}
-
-
-def _files(reader: Reader, key: str) -> Mapping[str, Path]:
-    """Files of a case by role; empty for readers that do not tell them."""
-    return reader.files(key) if hasattr(reader, "files") else {}
 
 
 def _refuse_foreign(names: Sequence[str]) -> None:
