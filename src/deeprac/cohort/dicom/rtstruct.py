@@ -82,37 +82,29 @@ class RtstructReader:
                 f"{region.other} contours of {region.name!r} are points, open lines or "
                 "have fewer than 3 points and were ignored"
             )
-        columns, rows, slices = grid.size
+        indices = [grid.index_from_mm(points_mm) for points_mm in region.contours]
+        _refuse_off_slices(region.name, indices, grid)
+        size = np.array(grid.size)
         outside = cut = 0
-        for points_mm in region.contours:
-            index = grid.index_from_mm(points_mm)
-            k = round(float(index[:, 2].mean()))
-            if np.abs(index[:, 2] - k).max() > OFF_SLICE:
-                raise CaseError.of(
-                    "segmentation",
-                    f"contours of {region.name!r} do not lie on the slices of the "
-                    "series. Export them on the series to which they refer",
-                )
-            if not 0 <= k < slices:
+        for index in indices:
+            low, high = index.min(axis=0) + 0.5, index.max(axis=0) + 0.5
+            k = _slice_of(index)
+            if not 0 <= k < size[2] or (high < 0)[:2].any() or (low > size)[:2].any():
                 outside += 1
                 continue
-            cut += bool(
-                index[:, :2].min() < -0.5
-                or index[:, 0].max() > columns - 0.5
-                or index[:, 1].max() > rows - 0.5
-            )
-            inside = polygon(index[:, 1], index[:, 0], (rows, columns))
+            cut += bool((low < 0)[:2].any() or (high > size)[:2].any())
+            inside = polygon(index[:, 1], index[:, 0], mask.shape[1:])
             mask[k][inside] ^= True
-        if outside and outside == len(region.contours):
+        if outside and outside == len(indices):
             raise CaseError.of(
                 "segmentation",
-                f"all contours of {region.name!r} lie outside the series. Give the "
-                "series on which they were drawn",
+                f"all {outside} contours of {region.name!r} lie outside the series. "
+                "Give the series on which they were drawn",
             )
         if outside or cut:
             self._warn(
-                f"{outside} contours of {region.name!r} lie on no slice of the series "
-                f"and {cut} reach beyond its edge; what is outside was cut off"
+                f"{outside} contours of {region.name!r} lie outside the series and "
+                f"{cut} reach beyond its edge; what is outside was cut off"
             )
         self._warn_of_gaps(region.name, mask)
         return mask
@@ -130,6 +122,21 @@ class RtstructReader:
         self.findings.append(Finding(Severity.WARNING, "contours", message))
 
 
+def _slice_of(index: np.ndarray) -> int:
+    return round(float(index[:, 2].mean()))
+
+
+def _refuse_off_slices(name: str, indices: list[np.ndarray], grid: Grid) -> None:
+    off = [float(np.abs(index[:, 2] - _slice_of(index)).max()) for index in indices]
+    if count := sum(share > OFF_SLICE for share in off):
+        raise CaseError.of(
+            "segmentation",
+            f"{count} of {len(indices)} contours of {name!r} do not lie on the slices "
+            f"of the series: up to {max(off) * grid.spacing_mm[2]:.2g} mm beside one. "
+            "Export them on the series to which they refer",
+        )
+
+
 def _regions(dataset: Dataset) -> list[_Region]:
     """All regions, in the order of the file, those without contours too."""
     contours: dict[int, list[Dataset]] = defaultdict(list)
@@ -143,7 +150,9 @@ def _regions(dataset: Dataset) -> list[_Region]:
             if not np.isfinite(points).all():
                 raise ValueError("a point that is not finite")
             if contour.ContourGeometricType in _CLOSED and len(points) >= 3:
-                region.contours.append(points)
+                # Listed twice, a contour would be a hole in itself.
+                if not any(np.array_equal(points, one) for one in region.contours):
+                    region.contours.append(points)
             else:
                 region.other += 1
         regions.append(region)
