@@ -53,6 +53,8 @@ def test_a_small_difference_is_recorded():
     [
         # A fifth of a voxel.
         (lambda v: v.SetOrigin((-7.16, 11.0, 30.0)), r"from (-7.16, 11, 30) mm"),
+        # A fifteenth of a voxel, but 0.2 mm.
+        (lambda v: v.SetOrigin((-7, 11.0, 30.2)), r"from (-7, 11, 30.2) mm"),
         (lambda v: v.SetSpacing((0.8, 0.9, 3.0)), "of (0.8, 0.9, 3) mm"),
         (
             lambda v: v.SetDirection((0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1)),

@@ -12,9 +12,9 @@ from deeprac.cohort.affine import short
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.cohort.frame import orientation
 
-TOLERANCE_VOXELS = 0.1
-"""How far a voxel of the label may lie from one of the image: written by different
-programs, headers of one grid differ by their rounding."""
+TOLERANCE_VOXELS, TOLERANCE_MM = 0.1, 0.1
+"""How far a voxel of the label may lie from one of the image, both limits along every
+axis: written by different programs, headers of one grid differ by their rounding."""
 
 NOTED_VOXELS = 0.01
 """A distance above this is recorded."""
@@ -75,7 +75,8 @@ def _fit(segmentation: sitk.Image, image: sitk.Image) -> _Fit | None:
         return None
     size = np.array(segmentation.GetSize())
     corner = np.abs(steps - whole) @ (size - 1) + np.abs(first - np.rint(first))
-    if corner.max() > TOLERANCE_VOXELS:
+    corner_mm = corner * np.array(image.GetSpacing())
+    if corner.max() > TOLERANCE_VOXELS or corner_mm.max() > TOLERANCE_MM:
         return None
     order = np.abs(whole).argmax(axis=1)
     backwards = whole.sum(axis=1) < 0
