@@ -113,8 +113,9 @@ def _read_slices(headers: Sequence[Header]) -> sitk.Image:
     shape = (len(headers), headers[0].rows, headers[0].columns)
     values = np.empty(shape, np.int32 if whole else np.float32)
     for index, header in enumerate(headers):
-        which = f"slice {index + 1} of {len(headers)}"
-        values[index] = sitk.GetArrayFromImage(_read_slice(header, which))
+        one = _read_slice(header, f"slice {index + 1} of {len(headers)}")
+        # A view does not keep its image alive: the image needs a name until then.
+        values[index] = sitk.GetArrayViewFromImage(one)
     return sitk.GetImageFromArray(values)
 
 
