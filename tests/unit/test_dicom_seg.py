@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from dicom_builders import rtstruct, write, write_seg
 from dicom_loading import SHAPE, a_series, label_of, load, messages
 from pydicom import dcmread
@@ -37,9 +38,11 @@ def refusal(folder, **changes):
 
 @pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
 def test_segments_in_some_slices(tmp_path, kind):
-    slices = a_series().write(tmp_path / "ct")
-    write_seg(tmp_path / "seg" / "1.dcm", slices, MASKS, kind=kind)
-    np.testing.assert_array_equal(label_of(load(tmp_path)), expected())
+    series = a_series()
+    write_seg(tmp_path / "1.dcm", series.write(tmp_path / "ct"), MASKS, kind=kind)
+    case = load(tmp_path)
+    np.testing.assert_array_equal(label_of(case), expected())
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image), series.hu)
 
 
 def test_segments_may_overlap(tmp_path):

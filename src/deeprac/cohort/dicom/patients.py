@@ -33,7 +33,7 @@ def patients_of(headers: Iterable[Header]) -> list[tuple[Patient, list[Header]]]
     """
     groups: dict[str, list[Header]] = defaultdict(list)
     for header in headers:
-        groups[_plain(header.patient_id)].append(header)
+        groups[plain(header.patient_id)].append(header)
     patients = []
     for identity in sorted(groups):
         by_issuer = _by_issuer(groups[identity])
@@ -77,7 +77,7 @@ def _findings(headers: Sequence[Header]) -> Iterable[Finding]:
             "are taken for one patient. Correct the ids if they are two",
         )
     for index, what, severity in _PERSON:
-        found = {_plain(header.person[index]) for header in headers} - {""}
+        found = {plain(header.person[index]) for header in headers} - {""}
         if len(found) > 1:
             yield _finding(
                 severity,
@@ -90,5 +90,6 @@ def _finding(severity: Severity, message: str) -> Finding:
     return Finding(severity, "patient id", message)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """An id or a name as it is compared: without case, ``^`` and spaces as one."""
     return " ".join(text.replace("^", " ").split()).casefold()

@@ -66,6 +66,7 @@ class DicomReader:
             "prefer": series.prefer,
             "description": series.description,
             "segmentations": series.segmentations,
+            "label_numbers": dict(self._config.label_numbers),
         }
 
     def files(self, key: str) -> Mapping[str, Path]:

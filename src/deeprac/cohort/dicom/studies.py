@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.patients import Patient, patients_of
+from deeprac.cohort.dicom.patients import Patient, patients_of, plain
 from deeprac.cohort.dicom.scan import LABEL_ENDINGS, Scan
 from deeprac.cohort.findings import Finding, Severity
 
@@ -142,7 +142,10 @@ def _with_label_files(
         by_id[case.patient.identity].add(key)
     found: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
-        keys = by_id.get(_stem(path)) or _closest(path, by_folder)
+        closest = _closest(path, by_folder)
+        named = by_id.get(plain(_stem(path)), set())
+        # Of a patient's several cases, the one beside the file.
+        keys = named & closest if len(named) > 1 else named or closest
         if len(keys) == 1:
             found[next(iter(keys))].append(path)
     return {
