@@ -25,10 +25,15 @@ def age_years(age: str, birth_date: str, study_date: str) -> float | None:
     if match := re.fullmatch(r"(\d{1,3})([DWMY])", age):
         return round(int(match[1]) * DAYS[match[2]] / DAYS["Y"], 1)
     try:
-        born, studied = (
-            datetime.strptime(d, "%Y%m%d") for d in (birth_date, study_date)
-        )
+        born, studied = _day(birth_date), _day(study_date)
     except ValueError:
         return None
-    years = round((studied - born).days / DAYS["Y"], 1)
-    return years if years >= 0 else None
+    days = (studied - born).days
+    return round(days / DAYS["Y"], 1) if days >= 0 else None
+
+
+def _day(date: str) -> datetime:
+    # strptime takes 202011 for the first of January.
+    if len(date) != len("YYYYMMDD"):
+        raise ValueError
+    return datetime.strptime(date, "%Y%m%d")

@@ -20,6 +20,8 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -36,6 +38,8 @@ UNREADABLE = (
 
 MULTI_FRAME_CT = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 """Classes of CT with all slices in one file."""
+
+_CT = (CTImageStorage, *MULTI_FRAME_CT)
 
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
@@ -114,6 +118,8 @@ def read_header(path: Path) -> Header | Unusable:
     Call it inside ``quiet``: pydicom tells paths and values in warnings.
     """
     try:
+        if path.exists() and not path.is_file():
+            return Unusable.NOT_DICOM  # a pipe or a device, which could wait for ever
         with path.open("rb") as stream:
             start = stream.read(132)
     except OSError:
@@ -121,20 +127,34 @@ def read_header(path: Path) -> Header | Unusable:
     if start[128:] != b"DICM":
         return Unusable.DAMAGED if _lacks_preamble(start) else Unusable.NOT_DICOM
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with (
+            path.open("rb") as stream,
+            warnings.catch_warnings(record=True) as caught,
+        ):
             warnings.simplefilter("always")
             dataset = pydicom.dcmread(
-                path, stop_before_pixels=True, specific_tags=list(_TAGS)
+                stream, stop_before_pixels=True, specific_tags=list(_TAGS)
             )
+            ended = stream.tell() >= path.stat().st_size
             if dataset.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
                 return Unusable.NOT_DICOM
             header = _header(path, dataset)
     except UNREADABLE:
         return Unusable.DAMAGED
     # pydicom returns what it has got when a file ends too early.
-    if any("end of file" in str(warning.message).lower() for warning in caught):
-        return Unusable.DAMAGED
-    return header
+    warned = any("end of file" in str(warning.message).lower() for warning in caught)
+    cut_short = warned or _is_cut_short(header, dataset, ended)
+    return Unusable.DAMAGED if cut_short else header
+
+
+def _is_cut_short(header: Header, dataset: Dataset, ended: bool) -> bool:
+    """Whether a header lacks its first elements, or that of a CT image its last."""
+    if not (header.sop_class and header.sop_uid):
+        return True
+    # Deflated files are read to their end at once.
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    is_ct = header.modality == "CT" or header.sop_class in _CT
+    return ended and is_ct and syntax != DeflatedExplicitVRLittleEndian
 
 
 _DICOMDIR = "1.2.840.10008.1.3.10"

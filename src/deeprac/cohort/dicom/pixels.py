@@ -104,7 +104,7 @@ def _is_cut_short(header: Header) -> bool:
 
 
 def _read_slices(headers: Sequence[Header]) -> sitk.Image:
-    """The volume of sorted slices, as int16 where the rescaling keeps whole numbers.
+    """The volume of sorted slices, as int32 where the rescaling keeps whole numbers.
 
     Slices are read one by one into one array: each with its own rescale tags.
     """

@@ -73,11 +73,19 @@ def scan(folder: Path) -> Scan:
     return Scan(tuple(headers), tuple(labels), tuple(damaged), ignored)
 
 
+def _refuse(error: OSError) -> None:
+    """Stop at a folder whose files would be left out unnoticed."""
+    raise CohortError(
+        f"{error.filename} cannot be listed ({error.strerror}). Allow reading it, or "
+        "move it elsewhere."
+    )
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """All files, each folder once even where links lead to it again."""
     seen: set[tuple[int, int]] = set()
     count = 0
-    for root, folders, names in os.walk(folder, followlinks=True):
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
         status = os.stat(root)
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()

@@ -42,6 +42,11 @@ _PROJECTION = {
 }
 
 
+_MODALITIES = {
+    "CR", "DX", "ES", "MG", "MR", "NM", "OT", "PT", "RF", "RTIMAGE", "SC", "US", "XA",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, repr=False)
 class Stack:
     """Images of one series on parallel planes, sorted along their normal.
@@ -130,7 +135,8 @@ def _has_place(header: Header) -> bool:
 
 def _same_plane(a: Header, b: Header) -> bool:
     return (
-        (a.rows, a.columns, a.modality) == (b.rows, b.columns, b.modality)
+        (a.rows, a.columns, a.frames, a.modality)
+        == (b.rows, b.columns, b.frames, b.modality)
         and np.allclose(a.orientation, b.orientation, rtol=0, atol=SAME_DIRECTION)
         and np.allclose(a.spacing_mm, b.spacing_mm, rtol=0, atol=SAME_SPACING_MM)
     )
@@ -216,6 +222,8 @@ def _unfit(stack: Stack) -> str | None:
         return "it is a scout"
     if kinds & _PROJECTION:
         return "it is a projection"
+    if first.frames != 1 and not first.is_multi_frame_ct:
+        return "its files hold several frames, but are no multi-frame CT"
     if first.samples != 1:
         return f"it has {first.samples} values per pixel"
     return None if first.is_multi_frame_ct else _misplaced(stack)
@@ -297,5 +305,5 @@ def _size(stack: Stack) -> str:
 
 
 def _code(modality: str) -> str:
-    """A modality if it is one: the field could hold anything."""
-    return modality if re.fullmatch("[A-Z]{2,8}", modality) else "missing or unknown"
+    """A modality if it is one: the field could hold anything, a name too."""
+    return modality if modality in _MODALITIES else "missing or unknown"
