@@ -114,7 +114,8 @@ def _read_slices(headers: Sequence[Header]) -> sitk.Image:
     values = np.empty(shape, np.int32 if whole else np.float32)
     for index, header in enumerate(headers):
         which = f"slice {index + 1} of {len(headers)}"
-        values[index] = sitk.GetArrayViewFromImage(_read_slice(header, which))
+        # A copy: a view would not keep the slice alive.
+        values[index] = sitk.GetArrayFromImage(_read_slice(header, which))
     return sitk.GetImageFromArray(values)
 
 
