@@ -25,7 +25,10 @@ qform_code."""
 
 
 def page_rows() -> dict[str, tuple[str, str]]:
-    """Severity and message by input, of the tables above the page's DICOM section."""
+    """Severity and message by input, of the tables above the page's DICOM section.
+
+    The rows below it are test_bad_dicom.py's.
+    """
     text = PAGE.read_text(encoding="utf-8").split("\n## DICOM")[0]
     _, *rows = re.findall(r"^\| (.+?) \| (\w+) \| (.+?) \|$", text, re.MULTILINE)
     assert len(rows) == len(dict(row[:2] for row in rows)), "an input is listed twice"

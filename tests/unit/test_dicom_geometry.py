@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from dicom_builders import Series, hu_of
 from dicom_cases import edit, headers_of
 from pydicom import dcmread
@@ -174,3 +175,10 @@ def test_size_beyond_reason_is_refused(tmp_path):
     paths = Series(hu_of(SHAPE), tags={"Rows": 65535, "Columns": 65535}).write(tmp_path)
     with pytest.raises(CaseError, match="Crop it"):
         read(paths)
+
+
+def test_every_value_of_larger_slices_is_read(tmp_path):
+    # Memory of slices is used again soon after they are dropped: all voxels count.
+    hu = np.arange(8 * 48 * 64).reshape(8, 48, 64) % 4000 - 1000
+    image, _ = read(Series(hu).write(tmp_path))
+    assert np.array_equal(sitk.GetArrayFromImage(image), hu)

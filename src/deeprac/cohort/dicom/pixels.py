@@ -113,9 +113,9 @@ def _read_slices(headers: Sequence[Header]) -> sitk.Image:
     shape = (len(headers), headers[0].rows, headers[0].columns)
     values = np.empty(shape, np.int32 if whole else np.float32)
     for index, header in enumerate(headers):
-        one = _read_slice(header, f"slice {index + 1} of {len(headers)}")
-        # A view does not keep its image alive: the image needs a name until then.
-        values[index] = sitk.GetArrayViewFromImage(one)
+        which = f"slice {index + 1} of {len(headers)}"
+        # A copy: a view would not keep the slice alive.
+        values[index] = sitk.GetArrayFromImage(_read_slice(header, which))
     return sitk.GetImageFromArray(values)
 
 

@@ -38,7 +38,6 @@ class DicomCase:
     segmentations: tuple[Header, ...] = ()
     label_files: tuple[Path, ...] = ()
     unmatched: int = 0
-    other_series: int = 0
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -86,7 +85,6 @@ def _segmented(
                 tuple(header for uid in uids for header in by_series[uid]),
                 tuple(referring[uids]),
                 unmatched=unmatched[by_series[uids[0]][0].study_uid],
-                other_series=len(by_series) - len(uids),
             ),
         )
         for uids in referring

@@ -1,0 +1,212 @@
+"""The DICOM rows of ``docs/cohorts/bad_input.md``: each made on disk and read."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohort_builders import ct_like
+from dicom_builders import Series, write_seg
+from dicom_cases import add_label, dicom_config, edit, kidney, told, trunk
+
+from deeprac.cohort.formats import open_source
+from deeprac.errors import CohortError
+
+PAGE = Path(__file__).parents[2] / "docs" / "cohorts" / "bad_input.md"
+
+
+def page_rows() -> dict[str, tuple[str, str]]:
+    """Severity and message by input of the page's DICOM section."""
+    text = PAGE.read_text(encoding="utf-8").split("\n## DICOM")[1]
+    _, *rows = re.findall(r"^\| (.+?) \| (\w+) \| (.+?) \|$", text, re.MULTILINE)
+    return {what: (severity, message) for what, severity, message in rows}
+
+
+def long_trunk(**changes) -> Series:
+    """Eight slices, so that enough are left where some are missing."""
+    return trunk(**({"hu": np.concatenate([ct_like(1), ct_like(2)])} | changes))
+
+
+def segmented(folder: Path, series: Series, *, without: slice | None = None) -> None:
+    """A series and a DICOM-SEG of its kidney, then some slices taken away."""
+    paths = series.write(folder / "ct")
+    mask = np.zeros(series.hu.shape, bool)
+    mask[: len(kidney())] = kidney() == 1
+    write_seg(folder / "seg.dcm", paths, {"kidney": mask})
+    for path in paths[without] if without else ():
+        path.unlink()
+
+
+def missing(folder):
+    segmented(folder, long_trunk(), without=slice(6, 7))
+
+
+def identical_twice(folder):
+    series = trunk()
+    paths = series.write(folder)
+    again = folder / "again"
+    again.write_bytes(paths[2].read_bytes())
+    edit(again, SOPInstanceUID="1.2.3.4")
+    add_label(series, folder)
+
+
+def different_twice(folder):
+    series = trunk()
+    paths = series.write(folder)
+    series.hu = series.hu + 1
+    series.slice(2).save_as(folder / "again", enforce_file_format=True)
+    assert len(paths) == 4
+    add_label(series, folder)
+
+
+def uneven(folder):
+    series = trunk()
+    paths = series.write(folder)
+    position = series.position_mm(3) + np.array([0, 0, 4])
+    edit(paths[3], ImagePositionPatient=[float(v) for v in position])
+    add_label(series, folder)
+
+
+def several_series(folder):
+    first = trunk()
+    first.write(folder)
+    trunk(study_uid=first.study_uid, patient=first.patient).write(folder / "second")
+    add_label(first, folder)
+
+
+def thick_and_thin(folder):
+    first = trunk()
+    first.write(folder)
+    trunk(
+        hu=ct_like(2)[:, ::2], study_uid=first.study_uid, spacing_mm=(6, 6, 11)
+    ).write(folder / "second")
+    add_label(first, folder)
+
+
+def tilted(folder):
+    tilt = np.deg2rad(12)
+    axes = np.array([[1, 0, 0], [0, np.cos(tilt), 0], [0, np.sin(tilt), 1.0]])
+    series = trunk()
+    paths = series.write(folder)
+    for path in paths:
+        edit(path, ImageOrientationPatient=[float(v) for v in axes[:, :2].T.ravel()])
+    add_label(series, folder)
+
+
+def orientations(folder):
+    series = long_trunk()
+    paths = series.write(folder)
+    for path in paths[6:]:
+        edit(path, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    add_label(trunk(), folder)
+
+
+def few(folder):
+    series = trunk(hu=ct_like(1)[:3])
+    series.write(folder)
+    add_label(trunk(), folder)
+
+
+def scout(folder):
+    series = trunk(tags={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
+    series.write(folder)
+    add_label(series, folder)
+
+
+def magnetic(folder):
+    series = trunk(tags={"Modality": "MR"})
+    series.write(folder)
+    add_label(series, folder)
+
+
+def without_rescale(folder):
+    series = trunk()
+    for path in series.write(folder):
+        edit(path, RescaleSlope=None, RescaleIntercept=None)
+    add_label(series, folder)
+
+
+def without_place(folder):
+    series = trunk()
+    for path in series.write(folder):
+        edit(path, ImagePositionPatient=None)
+    add_label(series, folder)
+
+
+def not_segmented(folder):
+    trunk().write(folder)
+
+
+def no_kidney(folder):
+    series = trunk()
+    write_seg(folder / "seg.dcm", series.write(folder / "ct"), {"lung": kidney() == 1})
+
+
+def another_series(folder):
+    other = trunk()
+    paths = other.write(folder / "gone")
+    write_seg(folder / "seg.dcm", paths, {"kidney": kidney() == 1})
+    for path in paths:
+        path.unlink()
+    trunk(study_uid=other.study_uid).write(folder / "ct")
+
+
+def two_segmentations(folder):
+    paths = trunk().write(folder / "ct")
+    for name in ("a", "b"):
+        write_seg(folder / f"{name}.dcm", paths, {"kidney": kidney() == 1})
+
+
+def colliding(folder):
+    for index, born in enumerate(("20010203", "20110405")):
+        series = trunk(tags={"PatientBirthDate": born, "PatientName": f"N{index}^X"})
+        series.write(folder / f"{index}")
+        add_label(series, folder / f"{index}")
+
+
+MAKE = {
+    "a slice is missing": missing,
+    "a slice is there twice, pixel for pixel": identical_twice,
+    "a slice is there twice, with other pixels": different_twice,
+    "slices unevenly spaced": uneven,
+    "several equal series in one folder": several_series,
+    "two series, a label file beside them": thick_and_thin,
+    "gantry tilt": tilted,
+    "slices of several orientations": orientations,
+    "too few slices for a volume": few,
+    "a scout": scout,
+    "MR series": magnetic,
+    "no rescale slope and intercept": without_rescale,
+    "no positions": without_place,
+    "no segmentation": not_segmented,
+    "a segmentation without kidney": no_kidney,
+    "a segmentation of another series": another_series,
+    "two segmentations of one series": two_segmentations,
+    "one patient id, two persons": colliding,
+}
+"""Writes each input of the page into a folder."""
+
+
+def found_in(folder) -> list[tuple[str, str]]:
+    """Severity and message, the worst first."""
+    config = dicom_config(folder, slice_spacing_mm=(1, 12))
+    try:
+        open_source(config)
+    except CohortError as error:
+        return [("error", str(error).removesuffix(".").replace(str(folder), "FOLDER"))]
+    worst_first = ("error", "warning", "repaired", "note")
+    return sorted(told(config), key=lambda found: worst_first.index(found[0]))
+
+
+@pytest.mark.parametrize("what", MAKE)
+def test_input_is_told_as_the_page_says(what, tmp_path):
+    folder = tmp_path / "dicom"
+    MAKE[what](folder)
+    found = found_in(folder)
+    assert found[0] == page_rows().get(what), "\n".join(
+        f"| {what} | {s} | {m} |" for s, m in found
+    )
+
+
+def test_the_page_and_the_inputs_are_the_same():
+    assert list(page_rows()) == list(MAKE)
