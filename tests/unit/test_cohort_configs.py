@@ -27,7 +27,7 @@ def load(name):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_each_resolves_to_a_format_that_can_be_read(path):
     cohort = load(path.stem).cohort
-    assert cohort.format in {"phantom", "dicom", *READERS}
+    assert cohort.format in {"phantom", *READERS}
     assert cohort.fetch.licence is None  # nobody's licence is accepted for them
 
 

@@ -19,7 +19,7 @@ from deeprac.cohort.frame import (
     read_frames,
 )
 from deeprac.cohort.reader import Segmentation, SourceCase
-from deeprac.cohort.volume_files import read_volumes
+from deeprac.cohort.volume_files import read_volume
 from deeprac.errors import CohortError
 
 NAMES = {0: "background", 1: "kidney", 2: "tumour"}
@@ -72,8 +72,10 @@ def test_48_orientations_give_one_case_and_the_way_back(tmp_path, order, signs):
         data, matrix = turned(voxels.T, affine, order, signs)
         paths[what] = tmp_path / f"{what}.nii.gz"
         write_nifti(paths[what], data, matrix)
-    volumes, findings = read_volumes(paths)
-    assert findings == ()
+    volumes = {}
+    for what, path in paths.items():
+        volumes[what], findings = read_volume(path)
+        assert findings == []
     source = SourceCase(volumes["image"], (Segmentation(volumes["label"], NAMES),))
     case = convert(source, "a", "p", cohort_config())
     for got, expected in ((case.image, image), (case.label, label)):
@@ -104,10 +106,8 @@ def test_image_and_label_may_be_turned_differently(tmp_path):
     affine = affine_ras(SPACING_MM, ORIGIN_MM)
     write_nifti(tmp_path / "i.nii.gz", *turned(image.T, affine, (2, 0, 1), (1, -1, 1)))
     write_nifti(tmp_path / "l.nii.gz", *turned(label.T, affine, (1, 2, 0), (-1, -1, 1)))
-    volumes, _ = read_volumes(
-        {"image": tmp_path / "i.nii.gz", "label": tmp_path / "l.nii.gz"}
-    )
-    source = SourceCase(volumes["image"], (Segmentation(volumes["label"], NAMES),))
+    (volume, _), (mask, _) = (read_volume(tmp_path / f"{n}.nii.gz") for n in "il")
+    source = SourceCase(volume, (Segmentation(mask, NAMES),))
     case = convert(source, "a", "p", cohort_config())
     np.testing.assert_array_equal(array(case.image), image)
     np.testing.assert_array_equal(array(case.label), label)

@@ -10,7 +10,7 @@ from cohort_builders import ct_arrays, volume
 from deeprac.cohort import voxels
 from deeprac.cohort.findings import CaseError, Severity
 from deeprac.cohort.frame import canonical
-from deeprac.cohort.volume_files import read_volume, read_volumes
+from deeprac.cohort.volume_files import read_volume
 
 AFFINE = np.array([[-0.75, 0, 0, 40.5], [0, -0.75, 0, -17.25], [0, 0, 2.5, -300],
                    [0, 0, 0, 1]])  # fmt: skip
@@ -276,22 +276,10 @@ def test_too_many_voxels(tmp_path, monkeypatch):
         read_volume(nifti(tmp_path / "ct.nii"))
 
 
-def test_all_files_of_a_case_are_told_together(tmp_path):
-    (tmp_path / "label.nii").touch()
-    paths = {"image": tmp_path / "ct.nii", "label": tmp_path / "label.nii"}
-    message = "image: the file is missing.*; label: the file is empty"
-    with pytest.raises(CaseError, match=message):
-        read_volumes(paths)
-
-
-def test_real_lfs_pointers(shared_data):
-    folder = shared_data / "bad" / "lfs_pointer"
-    paths = {
-        "image": folder / "imaging.nii.gz",
-        "label": folder / "segmentation.nii.gz",
-    }
-    with pytest.raises(CaseError, match=r"image: .*Git-LFS pointer.*label: .*Git-LFS"):
-        read_volumes(paths)
+@pytest.mark.parametrize("name", ["imaging", "segmentation"])
+def test_real_lfs_pointers(shared_data, name):
+    with pytest.raises(CaseError, match="the file is a Git-LFS pointer"):
+        read_volume(shared_data / "bad" / "lfs_pointer" / f"{name}.nii.gz")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,11 @@ NIfTI goes through nibabel, which shows the header as it is; other formats go th
 SimpleITK. No message names the file: the caller knows which one it gave.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from deeprac.cohort.findings import CaseError, Finding, refuse_errors
+from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.itk_files import META_IMAGE, NRRD, read_itk, read_itk_layers
 from deeprac.cohort.nifti import read_nifti
 
@@ -59,29 +58,6 @@ def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
     """
     _check_bytes(path)
     return read_itk_layers(path)
-
-
-def read_volumes(
-    paths: Mapping[str, Path],
-) -> tuple[dict[str, sitk.Image], tuple[Finding, ...]]:
-    """Read the files of one case; complain about all when several are unreadable.
-
-    Args:
-        paths: by what they are, such as ``image`` and ``label``; messages begin so.
-
-    Raises:
-        CaseError: a file cannot be used; everything that was found in all of them.
-    """
-    volumes, findings = {}, []
-    for what, path in paths.items():
-        try:
-            volumes[what], found = read_volume(path)
-        except CaseError as error:
-            found = error.findings
-        findings += [
-            Finding(f.severity, f.check, f"{what}: {f.message}") for f in found
-        ]
-    return volumes, refuse_errors(findings)
 
 
 def _check_bytes(path: Path) -> None:
