@@ -164,7 +164,7 @@ def _without_bare_studies(cases: Mapping[str, DicomCase]) -> dict[str, DicomCase
     return {
         key: case
         for key, case in cases.items()
-        if True
+        if case.is_segmented or case.patient not in segmented
     }
 
 
