@@ -18,7 +18,7 @@ from typing import Any
 import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
@@ -30,9 +30,9 @@ from pydicom.uid import (
 )
 
 UNREADABLE = (
-    ArithmeticError, AttributeError, EOFError, InvalidDicomError, LookupError,
-    MemoryError, NotImplementedError, OSError, RecursionError, RuntimeError, TypeError,
-    ValueError, struct.error, zlib.error,
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError,
+    LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
+    RuntimeError, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
 """What parsers of DICOM raise on damaged files: nearly everything."""
 

@@ -9,7 +9,7 @@ import highdicom
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.dicom.geometry import doubled, grid_of, slice_findings
+from deeprac.cohort.dicom.geometry import Grid, doubled, grid_of, slice_findings
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
 from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
@@ -99,7 +99,7 @@ def _read_slice(header: Header, which: str) -> sitk.Image:
 
 def _is_cut_short(header: Header) -> bool:
     """Whether uncompressed pixels end too early; GDCM would fill them up."""
-    needed = header.rows * header.columns * header.bits // 8
+    needed = header.frames * header.rows * header.columns * header.bits // 8
     return header.is_plain and header.path.stat().st_size < needed
 
 
@@ -126,19 +126,35 @@ def _read_multi_frame(header: Header) -> sitk.Image:
         CaseError: it cannot be read, or its frames are no axial volume.
     """
     try:
-        volume = highdicom.imread(header.path).get_volume(dtype=np.float32)
-        image = volume.to_simpleitk()
+        # A wrong number of frames would fill the memory.
+        voxels = header.frames * header.rows * header.columns
+        if _is_cut_short(header) or voxels > MAX_VOXELS:
+            raise OSError
+        volume = highdicom.imread(header.path).get_volume(
+            dtype=np.float32, apply_modality_transform=True
+        )
     except UNREADABLE as error:
         raise CaseError.of(
             "files",
             f"the {header.frames} frames of the multi-frame file are no evenly spaced "
             "volume or cannot be read. Export the series as single slices",
         ) from error
-    normal = np.reshape(image.GetDirection(), (3, 3))[:, 2]
-    if abs(normal[2]) < MIN_AXIAL or image.GetSize()[2] < MIN_SLICES:
+    grid, array = _right_handed(volume)
+    if abs(grid.axes[2, 2]) < MIN_AXIAL or len(array) < MIN_SLICES:
         raise CaseError.of(
             "series",
             "the frames of the multi-frame file are not axial, or fewer than "
             f"{MIN_SLICES}. Give an axial CT series",
         )
-    return image
+    return grid.volume(array)
+
+
+def _right_handed(volume: highdicom.Volume) -> tuple[Grid, np.ndarray]:
+    """Grid and array [k, j, i] of a volume; highdicom's axes are k, j, i too."""
+    axes, array = volume.direction[:, ::-1].copy(), np.asarray(volume.array)
+    spacing_mm, origin_mm = tuple(volume.spacing[::-1]), np.array(volume.position)
+    if np.linalg.det(axes) < 0:
+        origin_mm = origin_mm + axes[:, 2] * spacing_mm[2] * (len(array) - 1)
+        axes[:, 2] *= -1
+        array = array[::-1]
+    return Grid(array.shape[::-1], spacing_mm, tuple(origin_mm), axes), array
