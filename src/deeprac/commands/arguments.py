@@ -37,3 +37,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     """Add ``--experiment``, ``--seed`` and ``--fold``."""
     add_experiment(parser)
     parser.add_argument("--fold", type=int, required=True, help="number of the fold")
+
+
+def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--workers``; ``what`` says what the processes do."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"processes that {what} at the same time (default: 1)",
+    )

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, add_workers
 
 HELP = (
     "Generate or convert a cohort into the canonical frame, with the same checks and "
@@ -17,13 +17,7 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="processes that make cases at the same time (default: 1)",
-    )
+    add_workers(parser, "make cases")
 
 
 def run(args: argparse.Namespace) -> None:

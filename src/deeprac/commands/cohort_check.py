@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from deeprac.commands.arguments import add_config_files
+from deeprac.commands.arguments import add_config_files, add_workers
 
 HELP = (
     "Read every case of a cohort as the conversion does, and write a page, tables and "
@@ -16,13 +16,7 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_files(parser)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="processes that read cases at the same time (default: 1)",
-    )
+    add_workers(parser, "read cases")
 
 
 def run(args: argparse.Namespace) -> None:
