@@ -3,8 +3,6 @@
 # why. It, volumes and label maps are not declared: a job that was interrupted or failed
 # keeps them.
 rule cohort:
-    input:
-        source=cohort_source,
     output:
         "<results>/cohort/cases.csv",
     log:
@@ -15,10 +13,37 @@ rule cohort:
         "../envs/deeprac.yaml"
     threads: 4
     resources:
-        mem_mb=6000,
+        mem_mb=conversion_memory,
         runtime=720,
     params:
         config=CONFIG_FILE,
         cohort=section("cohort", "fetch"),
+        source=source_state,
     shell:
         "python -m deeprac cohort --config {params.config} --workers {threads} 2>&1 | tee {log}"
+
+
+# Changes when the cohort does, and not when files were only read again. All other rules
+# depend on it (current_cohort): it outlives a cohort that was read in vain, and what it
+# remembers of the source has that repeated until it succeeds.
+checkpoint cohort_version:
+    input:
+        "<results>/cohort/cases.csv",
+    output:
+        "<results>/cohort/version.sha256",
+    log:
+        "<logs>/cohort_version.log",
+    benchmark:
+        "<benchmarks>/cohort_version.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        source=source_state,
+    shell:
+        "python -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read())"
+        ".hexdigest())' < {input:q} > {output:q} 2> {log:q}"

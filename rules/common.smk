@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 SRC = str(Path(workflow.current_basedir).parent / "src")
 sys.path.insert(0, SRC)
 
+from deeprac.cohort.source_files import conversion_mb, source_digest
 from deeprac.config import Config, resolve
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
@@ -84,14 +85,32 @@ def section(name, *without):
     return {key: CONFIG[name][key] for key in CONFIG[name] if key not in without}
 
 
-def cohort_source(_):
-    """Files outside the workflow that say which cases the cohort has."""
-    cohort = CONFIG["cohort"]
-    if cohort["path"] is None:
-        return []
-    lists = {"nnunet_raw": "dataset.json", "msd": "dataset.json"}
-    source = Path(cohort["path"], lists.get(cohort["format"], ""))
-    return [str(source), *filter(None, [cohort["patients"]])]
+COHORT = Config.from_resolved(CONFIG).cohort
+# Folders of ours, which are no part of the source even where they lie in it.
+OWN = (Path(CONFIG["results"]), COHORT.private)
+
+
+def source_state(_):
+    """Changes with every file of the cohort's source: name, size or time of change."""
+    return source_digest(COHORT, OWN)
+
+
+def conversion_memory(_, threads):
+    """By workers and the largest case."""
+    return conversion_mb(COHORT, threads, OWN)
+
+
+def current_cohort(_):
+    """The cohort. Where its source has changed, all that was made from it waits until
+    that was read, and stays if the cohort is the same."""
+    version = f"{RESULTS}/cohort/version.sha256"
+    if Path(version).exists():
+        try:
+            checkpoints.cohort_version.get()
+        except IncompleteCheckpointException as unread:
+            unread.targetfile = ancient(unread.targetfile)
+            raise
+    return [version, ancient(f"{RESULTS}/cohort/cases.csv")]
 
 
 def matrix_settings(wildcards):

@@ -1,7 +1,7 @@
 # Predictions of one fold against the labels: one row per case and label.
 rule evaluate:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
         splits="<results>/splits_final.json",
         predictions="<results>/{experiment}/seed{seed}/fold_{fold}/predictions",
         transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
@@ -28,7 +28,7 @@ rule evaluate:
 # What the front end of one fold did, against the truth or the targets.
 rule diagnose:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
         targets="<results>/targets.csv",
         metrics="<results>/{experiment}/seed{seed}/fold_{fold}/metrics.csv",
         transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",

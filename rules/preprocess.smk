@@ -2,7 +2,7 @@
 # them. A planned matrix takes its patch from here, in every rule alike.
 rule fingerprint:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
     output:
         "<results>/preprocessed/dataset_fingerprint.json",
     log:
@@ -25,7 +25,7 @@ rule fingerprint:
 # Where size, pose and labels of every case lie: for losses, oracles and diagnostics.
 rule targets:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
         "<results>/targets.csv",
@@ -52,7 +52,7 @@ rule targets:
 # declared: an interrupted job keeps the finished cases. cases.json is written last.
 rule preprocess:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
         "<results>/preprocessed/{matrix}/cases.json",

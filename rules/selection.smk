@@ -31,7 +31,7 @@ def browsed_volumes(_):
     """What the report page's case browser shows; a release holds no volumes."""
     if RELEASED:
         return []
-    return [f"{RESULTS}/cohort/cases.csv", *every_run("predictions")]
+    return [*current_cohort(_), *every_run("predictions")]
 
 
 # The figures of this configuration by file name.
@@ -49,7 +49,7 @@ def figure_inputs(_):
         "stress": {"stress": f"{RESULTS}/summary/stress.csv"},
         "curves": {"curves": every_run("training.csv")},
         "volumes": {
-            "cohort": f"{RESULTS}/cohort/cases.csv",
+            "cohort": current_cohort(_),
             "transforms": every_run("transforms.csv"),
             "predictions": every_run("predictions"),
         },

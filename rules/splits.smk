@@ -1,7 +1,7 @@
 # Patient-level folds in nnU-Net's format, written once and read by every experiment.
 rule splits:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
     output:
         "<results>/splits_final.json",
     log:

@@ -2,7 +2,7 @@
 # predict, it takes the whole machine; it segments every case once for each change.
 rule stress_fold:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
         splits="<results>/splits_final.json",
         plans="<results>/{experiment}/seed{seed}/plans.json",
         weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",

@@ -3,7 +3,7 @@ rule summarise:
     input:
         metrics=every_run("metrics.csv"),
         runs=every_run("run.json"),
-        cohort="<results>/cohort/cases.csv",
+        cohort=current_cohort,
     output:
         cases="<results>/summary/cases.csv",
         runs="<results>/summary/runs.csv",

@@ -1,7 +1,7 @@
 # nnU-Net plans of one experiment: the single source of truth of its runs.
 rule plan:
     input:
-        cases="<results>/cohort/cases.csv",
+        cohort=current_cohort,
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
         "<results>/{experiment}/seed{seed}/plans.json",

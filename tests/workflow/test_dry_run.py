@@ -52,7 +52,7 @@ def test_a_missing_cohort_folder_is_named_before_any_job(folder):
     )
     result = snakemake(folder, "-n", "--configfile", "own.yaml")
     assert result.returncode != 0
-    assert "no/such/dataset.json" in result.stdout
+    assert "cohort.path is no/such, which does not exist" in result.stdout
 
 
 @pytest.mark.parametrize(

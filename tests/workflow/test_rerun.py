@@ -4,6 +4,7 @@ Jobs are answered by a stand-in for the package's command line that writes empty
 outputs, so that the rules, their inputs and their params are the real ones.
 """
 
+import os
 import shutil
 
 import pytest
@@ -51,9 +52,15 @@ outputs = {
                 for e in ("png", "svg", "csv")],
     "report": [layout.report],
 }
+content = "{}"
+if args.verb == "cohort" and config.cohort.path:
+    labels = sorted((config.cohort.path / "labelsTr").iterdir())
+    content = "".join(label.read_text() for label in labels)
+    if "broken" in content:
+        raise SystemExit(1)
 for path in outputs[args.verb]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{}")
+    path.write_text(content)
 if args.verb == "train" and Path("fail").exists():
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.write_text("")
@@ -67,27 +74,36 @@ DOWNSTREAM = {
 }
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+THREE = (
+    f"run: {{experiments: [{', '.join(EXPERIMENTS)}], folds: [0]}}\n"
+    "splits: {folds: 2}\n"
+    "stress: {experiments: [coarse_stn]}\n"
+)
+
+
+def finished(folder, configuration):
     """A checkout with the stand-in and finished results of three experiments."""
-    folder = working_folder(tmp_path_factory.mktemp("rerun"))
+    working_folder(folder)
     for part in ("workflow", "rules", "envs", "profiles", "src"):
         shutil.copytree(
             ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
         )
     shutil.copy(ROOT / "Snakefile", folder)
     (folder / "src/deeprac/__main__.py").write_text(STAND_IN)
-    (folder / "three.yaml").write_text(
-        f"run: {{experiments: [{', '.join(EXPERIMENTS)}], folds: [0]}}\n"
-        "splits: {folds: 2}\n"
-        "stress: {experiments: [coarse_stn]}\n"
-    )
-    snakefile = folder / "Snakefile"
-    result = snakemake(
-        folder, "--cores", "2", "--configfile", "three.yaml", snakefile=snakefile
-    )
+    (folder / "three.yaml").write_text(configuration)
+    result = run_again(folder)
     assert result.returncode == 0, result.stdout
     return folder
+
+
+def run_again(checkout):
+    arguments = ("--cores", "2", "--configfile", "three.yaml")
+    return snakemake(checkout, *arguments, snakefile=checkout / "Snakefile")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("rerun"), THREE)
 
 
 def replanned(checkout, *overrides):
@@ -201,3 +217,82 @@ def test_a_failed_training_keeps_checkpoint_and_finished_runs(checkout):
     assert not (results / "fine_stn/seed0/fold_0/run.json").exists()
     for name in EXPERIMENTS:
         assert (results / name / "seed0/fold_0/checkpoint_final.pth").is_file()
+
+
+READ_AGAIN = {"cohort", "cohort_version"}
+
+
+@pytest.fixture(scope="module")
+def own_cohort(tmp_path_factory):
+    """A checkout whose cohort has files, outside of it."""
+    source = tmp_path_factory.mktemp("ct")
+    (source / "dataset.json").write_text("{}")
+    for name in ("imagesTr/a_0000", "imagesTr/b_0000", "labelsTr/a", "labelsTr/b"):
+        path = source / f"{name}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    cohort = f"cohort: {{name: phantom80, format: nnunet_raw, path: {source}}}\n"
+    return finished(tmp_path_factory.mktemp("own"), THREE + cohort), source
+
+
+def later(path):
+    """As a file that was written a second after it was read."""
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+
+
+def trained(checkout):
+    """When the one STN was trained."""
+    run = checkout / "results/phantom80/coarse_stn/seed0/fold_0"
+    return (run / "checkpoint_final.pth").stat().st_mtime_ns
+
+
+def test_touched_files_are_read_again_and_nothing_is_planned_after_that(own_cohort):
+    checkout, source = own_cohort
+    assert replanned(checkout) == {}
+    for path in source.rglob("*.*"):
+        later(path)
+    assert set(replanned(checkout)) == READ_AGAIN
+    before = trained(checkout)
+    assert run_again(checkout).returncode == 0
+    assert trained(checkout) == before
+    assert replanned(checkout) == {}
+
+
+def test_a_broken_case_costs_no_result(own_cohort):
+    checkout, source = own_cohort
+    before = trained(checkout)
+    broken = source / "labelsTr/c.nii.gz"
+    broken.write_text("broken")
+    for _ in range(2):
+        assert run_again(checkout).returncode != 0
+        assert set(replanned(checkout)) == READ_AGAIN
+    later(source / "labelsTr/a.nii.gz")
+    broken.unlink()
+    assert run_again(checkout).returncode == 0
+    assert trained(checkout) == before
+    assert replanned(checkout) == {}
+
+
+@pytest.mark.parametrize("name", ["a", "new"])
+def test_a_corrected_label_and_an_added_case_are_trained_in_the_same_run(
+    own_cohort, name
+):
+    checkout, source = own_cohort
+    before = trained(checkout)
+    (source / f"labelsTr/{name}.nii.gz").write_text("corrected")
+    assert set(replanned(checkout)) == READ_AGAIN
+    assert run_again(checkout).returncode == 0
+    assert trained(checkout) > before
+    assert replanned(checkout) == {}
+
+
+def test_a_source_that_was_moved_is_named_before_any_job(own_cohort):
+    checkout, source = own_cohort
+    moved = source.rename(source.with_name("moved"))
+    result = snakemake(
+        checkout, "-n", "--configfile", "three.yaml", snakefile=checkout / "Snakefile"
+    )
+    moved.rename(source)
+    assert result.returncode != 0
+    assert f"cohort.path is {source}, which does not exist" in result.stdout
