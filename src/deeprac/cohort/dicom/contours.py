@@ -42,12 +42,12 @@ def filled(
     """Fill the closed contours of one region in one slice.
 
     Args:
-        contours: points [n, 2] of each.
+        contours: points [n, 2] of each, at least one.
         shape: of the slice (j, i).
 
     Returns:
         The region [j, i] of bool, and the number of pixels that were left out of it
-        because they lie in two contours that overlap without one containing the other.
+        because they lie in two contours that overlap, neither inside the other.
 
     Example:
         >>> square = np.array([[1, 1], [4, 1], [4, 4], [1, 4]])
