@@ -7,6 +7,7 @@ depend on it, but ITK inverts such values.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -17,6 +18,13 @@ from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
 from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
 from deeprac.cohort.voxels import three_dimensions
+
+_HU: dict[str, Any] = {
+    "apply_real_world_transform": False,
+    "apply_modality_transform": True,
+    "apply_presentation_lut": False,
+}
+"""What makes values HU for highdicom: the rescale tags alone."""
 
 
 def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
@@ -60,8 +68,8 @@ def _inverted(headers: Sequence[Header]) -> list[Finding]:
     if not count:
         return []
     message = (
-        f"{count} of {len(headers)} files are MONOCHROME1, shown with low values bright: "
-        "their values were read as they are stored"
+        f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
+        "bright: their values were read as they are stored"
     )
     return [Finding(Severity.NOTE, "photometric interpretation", message)]
 
@@ -109,8 +117,6 @@ def _read_slice(header: Header, which: str) -> sitk.Image:
     Raises:
         CaseError: it cannot be read.
     """
-    if header.is_inverted:
-        return _read_inverted(header, which)
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(header.path))
@@ -118,41 +124,20 @@ def _read_slice(header: Header, which: str) -> sitk.Image:
     try:
         if _is_cut_short(header):
             raise OSError
-        return reader.Execute()
+        if not header.is_inverted:
+            return reader.Execute()
+        frame = highdicom.imread(header.path).get_frame(1, dtype=np.float32, **_HU)
+        return sitk.GetImageFromArray(frame)
     except UNREADABLE as error:
+        compression = (
+            "a compression that is read in MONOCHROME2 only" if header.is_inverted
+            else "an unknown compression"
+        )  # fmt: skip
         raise CaseError.of(
             "files",
-            f"the pixels of {which} cannot be read: cut short, damaged or in an "
-            "unknown compression. Export the series again",
+            f"the pixels of {which} cannot be read: cut short, damaged or in "
+            f"{compression}. Export the series again",
         ) from error
-
-
-def _read_inverted(header: Header, which: str) -> sitk.Image:
-    """One slice of MONOCHROME1 as float32.
-
-    Raises:
-        CaseError: it cannot be read.
-    """
-    try:
-        if _is_cut_short(header):
-            raise OSError
-        values = highdicom.imread(header.path).get_frame(1, dtype=np.float32, **_HU)
-    except UNREADABLE as error:
-        raise CaseError.of(
-            "files",
-            f"the pixels of {which} cannot be read: MONOCHROME1, and cut short, damaged "
-            "or in a compression that is read in MONOCHROME2 only. Export the series "
-            "as MONOCHROME2 or uncompressed",
-        ) from error
-    return sitk.GetImageFromArray(values)
-
-
-_HU = {
-    "apply_real_world_transform": False,
-    "apply_modality_transform": True,
-    "apply_presentation_lut": False,
-}
-"""What makes values HU for highdicom: the rescale tags alone."""
 
 
 def _is_cut_short(header: Header) -> bool:

@@ -78,10 +78,14 @@ class DicomReader:
         folders = [str(header.path.parent) for header in case.images]
         folder = os.path.commonpath(folders) if folders else str(self._config.path)
         labels = [*(header.path for header in case.segmentations), *case.label_files]
-        return {"image": Path(folder)} | {
-            f"label_{number}" if number > 1 else "label": path
-            for number, path in enumerate(labels, start=1)
-        } | named(case.unread)
+        return (
+            {"image": Path(folder)}
+            | {
+                f"label_{number}" if number > 1 else "label": path
+                for number, path in enumerate(labels, start=1)
+            }
+            | named(case.unread)
+        )
 
     def read(self, key: str) -> SourceCase:
         """Choose the series, check its slices, read it and its segmentation.

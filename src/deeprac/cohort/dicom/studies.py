@@ -29,8 +29,8 @@ _NO_IMAGES = (*SEGMENTATIONS, "RTDOSE", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"
 class DicomCase:
     """The files of one case; ``images`` may hold several series to choose from.
 
-    ``unmatched`` are its study's segmentations that refer to no series; ``unread`` files
-    that may belong to it, but cannot be read as DICOM.
+    ``unmatched`` are its study's segmentations that refer to no series; ``unread``
+    files that may belong to it, but cannot be read as DICOM.
     """
 
     patient: Patient
