@@ -227,6 +227,49 @@ def test_contours_of_another_place_are_refused(tmp_path, shift):
     assert any("all 3 contours of 'Kidney' lie outside" in text for text in found)
 
 
+def test_contours_that_overlap_without_nesting_are_told(tmp_path):
+    series = a_series()
+    right = boxes(series, (2,), i=(4.6, 9.4))
+    case = read(tmp_path, series, {"Kidney": boxes(series, (1, 2, 3)) + right})
+    wanted = expected()
+    wanted[2, 4:6, 7:10] = 1
+    wanted[2, 4:6, 5:7] = 0
+    np.testing.assert_array_equal(label_of(case), wanted)
+    [told] = [m for m in messages(case) if "neither lies inside the other" in m]
+    assert told.startswith("warning contours: contours of 'Kidney' overlap in 1 slices")
+    assert "the 4 voxels that they share" in told
+
+
+def test_contours_through_centres_keep_their_border_and_are_noted(tmp_path):
+    series = a_series()
+    hole = box(series, 2, (4, 5), (4, 5))
+    contours = {
+        "Kidney": [
+            box(series, 2, (2, 7), (3, 6)),
+            hole,
+            box(series, 3, (2.5, 7), (3, 6)),
+        ]
+    }
+    case = read(tmp_path, series, contours)
+    wanted = np.zeros(SHAPE, np.uint8)
+    wanted[2, 3:7, 2:8] = 1  # the hole has no centre strictly inside
+    wanted[3, 3:7, 3:8] = 1
+    np.testing.assert_array_equal(label_of(case), wanted)
+    assert any(
+        "note contours: 2 of 3 contours of 'Kidney'" in m for m in messages(case)
+    )
+
+
+def test_points_at_no_centre_are_ignored_and_told(tmp_path):
+    series = a_series()
+    lone = [outline(series, 4, [(5, 5), (7, 5.5)]), outline(series, 4, [(5, 5)] * 2)]
+    case = read(tmp_path, series, {"Kidney": [*boxes(series, (1, 2, 3)), *lone]})
+    wanted = expected()
+    wanted[4, 5, 5] = 1
+    np.testing.assert_array_equal(label_of(case), wanted)
+    assert any("1 contours of 'Kidney' are points" in m for m in messages(case))
+
+
 def test_a_slice_that_is_missing_is_told(tmp_path):
     series = a_series()
     series.write(tmp_path / "ct")[2].unlink()

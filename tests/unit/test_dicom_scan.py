@@ -62,7 +62,7 @@ def test_other_files_are_ignored_and_damaged_ones_told(paths, tmp_path):
     assert {header.path for header in found.headers} == set(paths[1:])
     assert found.damaged == (paths[0],)
     assert found.label_files == (tmp_path / "a.NII.GZ",)
-    assert found.ignored == 2
+    assert found.others == (tmp_path / "empty", tmp_path / "notes.txt")
 
 
 def test_dicomdir_is_ignored(paths, tmp_path):

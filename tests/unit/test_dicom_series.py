@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from cohort_builders import ct_like
-from dicom_builders import Series, hu_of
-from dicom_cases import add_label, dicom_config, edit, told, trunk
+from dicom_builders import Series, hu_of, write_seg
+from dicom_cases import add_label, dicom_config, edit, kidney, told, trunk
 from pydicom import dcmread
 
 from deeprac.cohort.dicom.pixels import read_stack
@@ -95,6 +95,56 @@ def test_phases_of_one_series_are_told_apart(tmp_path):
     assert left_out.startswith("5 further images of the same series")
 
 
+def in_one_series(folder, *blocks):
+    """Acquisitions of one series: first depth in mm, slices, distance in mm."""
+    common = {"study_uid": "1.2", "series_uid": "1.2.3", "patient": "p7"}
+    for number, (z_mm, slices, step_mm) in enumerate(blocks):
+        Series(
+            hu_of((slices, 5, 9)),
+            spacing_mm=(0.7, 0.9, step_mm),
+            origin_mm=(-31.0, 17.5, z_mm),
+            tags={"AcquisitionNumber": number},
+            **common,
+        ).write(folder / f"{number}")
+
+
+def test_slices_of_two_phases_between_each_other_are_two_volumes(tmp_path):
+    in_one_series(tmp_path, (0, 5, 5.0), (2.5, 7, 5.0))
+    (_, note), (severity, left_out) = chosen(tmp_path)
+    assert "7 slices 5 mm apart; of 2 series or parts of series 2" in note
+    assert severity == "warning"
+    assert left_out.startswith("5 further images of the same series")
+
+
+def test_acquisitions_that_continue_each_other_are_one_volume(tmp_path):
+    in_one_series(tmp_path, (0, 5, 2.5), (12.5, 7, 2.5), (30, 4, 2.5))
+    [(_, note)] = chosen(tmp_path)
+    assert note == "the series by rule: 16 slices 2.5 mm apart"
+
+
+@pytest.mark.parametrize(
+    ("second", "apart"),
+    [
+        ((30, 6, 2.5), "2.5 to 20"),
+        ((12.5, 6, 4.0), "2.5 to 4"),
+        ((14, 6, 2.5), "2.5 to 4"),
+    ],
+)
+def test_acquisitions_that_do_not_continue_each_other(tmp_path, second, apart):
+    in_one_series(tmp_path, (0, 5, 2.5), second)
+    assert (
+        "error",
+        "the series holds 2 acquisitions that do not continue each other: slices are "
+        f"{apart} mm apart. Keep the files of one of them",
+    ) in chosen(tmp_path)
+
+
+def test_a_slice_missing_inside_an_acquisition_is_a_missing_slice(tmp_path):
+    in_one_series(tmp_path, (0, 5, 2.5), (12.5, 9, 2.5))
+    sorted((tmp_path / "1").iterdir())[4].unlink()
+    assert any("1 slices are missing" in message for _, message in chosen(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
@@ -123,6 +173,20 @@ def test_a_case_with_a_label_file_comes_through(tmp_path):
     labels = sitk.GetArrayFromImage(case.label)
     assert (labels == 2).sum() * voxel_ml == pytest.approx(12 * voxel_ml)
     assert sorted(np.unique(sitk.GetArrayFromImage(case.image)))[0] == ct_like(1).min()
+
+
+def test_a_segmentation_with_another_id_lies_with_its_series(tmp_path):
+    series = trunk()
+    paths = series.write(tmp_path / "ct")
+    write_seg(tmp_path / "seg", paths, {"kidney": kidney() == 1})
+    for patient, severities in (("p8", ["error"]), ("", ["error"]), ("P7 ", [])):
+        edit(tmp_path / "seg", PatientID=patient)
+        source = open_source(dicom_config(tmp_path, slice_spacing_mm=(1, 12)))
+        assert len(source.names()) == 1
+        found = told(dicom_config(tmp_path, slice_spacing_mm=(1, 12)))
+        about = [s for s, message in found if "another one than the series" in message]
+        assert about == severities
+        assert not any(message.startswith(BARE) for _, message in found)
 
 
 def test_nothing_of_a_header_or_a_path_is_told(tmp_path):

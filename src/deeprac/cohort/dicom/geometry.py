@@ -6,6 +6,7 @@ Millimetres are LPS. ``spacing_mm`` is (i, j, k); DICOM's pixel spacing is betwe
 first, so it is (j, i). Array order is [k, j, i].
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.series import SAME_POSITION_MM, Stack
+from deeprac.cohort.dicom.series import MIN_SLICES, SAME_POSITION_MM, Stack
 from deeprac.cohort.findings import Finding, Severity
 
 TILT_DEG = 0.2
@@ -125,20 +126,41 @@ def _step_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
     step_mm = float(np.median(steps_mm))
     missing = np.rint(steps_mm / step_mm).astype(int) - 1
     even = np.abs(steps_mm - (missing + 1) * step_mm) <= UNEVEN_SHARE * step_mm
-    if missing.any() and even.all() and missing.min() >= 0:
+    line_mm = np.linspace(0, depths_mm[-1], len(headers))
+    uneven = np.abs(depths_mm - line_mm).max() > UNEVEN_SHARE * step_mm
+    range_mm = f"{steps_mm.min():.3g} to {steps_mm.max():.3g} mm apart"
+    if uneven and (count := _acquisitions(headers, steps_mm)) > 1:
+        yield _error(
+            "slices",
+            f"the series holds {count} acquisitions that do not continue each other: "
+            f"slices are {range_mm}. Keep the files of one of them",
+        )
+    elif missing.any() and even.all() and missing.min() >= 0:
         yield _error(
             "slices",
             f"{missing.sum()} slices are missing: gaps of up to {steps_mm.max():.3g} "
             f"mm where slices are {step_mm:.3g} mm apart. Complete the series",
         )
-        return
-    line_mm = np.linspace(0, depths_mm[-1], len(headers))
-    if np.abs(depths_mm - line_mm).max() > UNEVEN_SHARE * step_mm:
+    elif uneven:
         yield _error(
             "slices",
-            f"the slices are unevenly spaced: {steps_mm.min():.3g} to "
-            f"{steps_mm.max():.3g} mm apart. Choose another series, or resample it",
+            f"the slices are unevenly spaced: {range_mm}. Choose another series, or "
+            "resample it",
         )
+
+
+def _acquisitions(headers: tuple[Header, ...], steps_mm: np.ndarray) -> int:
+    """Number of acquisitions one after another, each evenly spaced, or 0."""
+    numbers = [header.acquisition for header in headers]
+    seams = 1 + np.flatnonzero([a != b for a, b in itertools.pairwise(numbers)])
+    # Of each acquisition but the first, the first step leads to it.
+    parts = np.split(np.concatenate([[np.nan], steps_mm]), seams)
+    inner = [part[1:] for part in parts]
+    even = all(
+        len(part) >= MIN_SLICES and np.ptp(steps) <= UNEVEN_SHARE * np.median(steps)
+        for part, steps in zip(parts, inner, strict=True)
+    )
+    return len(parts) if even else 0
 
 
 def _tilt_findings(

@@ -50,7 +50,8 @@ _TAGS = (
     "SeriesDescription", "FrameOfReferenceUID", "AcquisitionNumber",
     "TemporalPositionIdentifier", "GantryDetectorTilt", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames",
-    "SamplesPerPixel", "BitsAllocated", "RescaleSlope", "RescaleIntercept",
+    "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "RescaleSlope",
+    "RescaleIntercept",
     "StructureSetDate", "StructureSetTime", "ContentDate", "ContentTime",
     "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence",
 )  # fmt: skip
@@ -71,7 +72,7 @@ class Header:
 
     ``position_mm`` is the centre of the first pixel, ``orientation`` the direction of
     rows, then of columns, in LPS; ``spacing_mm`` is between rows, then between columns.
-    ``is_plain``: the pixels are not compressed.
+    ``is_plain``: the pixels are not compressed; ``is_inverted``: low ones are bright.
     """
 
     path: Path
@@ -100,6 +101,7 @@ class Header:
     samples: int
     bits: int
     is_plain: bool
+    is_inverted: bool
     slope: float | None
     intercept: float | None
     created: str
@@ -219,6 +221,7 @@ def _header(path: Path, dataset: Dataset) -> Header:
         samples=int(_number(dataset, "SamplesPerPixel") or 1),
         bits=int(_number(dataset, "BitsAllocated") or 0),
         is_plain=dataset.file_meta.get("TransferSyntaxUID") in _PLAIN,
+        is_inverted=text("PhotometricInterpretation") == "MONOCHROME1",
         slope=_number(dataset, "RescaleSlope"),
         intercept=_number(dataset, "RescaleIntercept"),
         created=(text("StructureSetDate") or text("ContentDate"))

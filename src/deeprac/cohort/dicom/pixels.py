@@ -1,9 +1,13 @@
 """Reading the pixels of a series as a volume in the units of its rescale tags.
 
-SimpleITK reads single slices, compressed ones too, and highdicom multi-frame files.
+SimpleITK reads single slices, compressed ones too, and highdicom multi-frame files and
+slices of MONOCHROME1. That says how a screen shows them, low values bright; HU do not
+depend on it, but ITK inverts such values.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -13,9 +17,14 @@ from deeprac.cohort.dicom.geometry import Grid, doubled, grid_of, slice_findings
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
 from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+from deeprac.cohort.voxels import three_dimensions
 
-MAX_VOXELS = 2**31
-"""Larger volumes are taken for a damaged header."""
+_HU: dict[str, Any] = {
+    "apply_real_world_transform": False,
+    "apply_modality_transform": True,
+    "apply_presentation_lut": False,
+}
+"""What makes values HU for highdicom: the rescale tags alone."""
 
 
 def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
@@ -27,15 +36,42 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
     Raises:
         CaseError: the slices are no volume, or cannot be read.
     """
-    if stack.headers[0].is_multi_frame_ct:
-        return _read_multi_frame(stack.headers[0]), stack, []
+    first = stack.headers[0]
+    if first.is_multi_frame_ct:
+        return _read_multi_frame(first), stack, _inverted([first])
     stack, findings = _without_doubles(stack)
     findings += slice_findings(stack)
     refuse_errors(findings)
     grid = grid_of(stack.headers)
-    if np.prod(grid.size, dtype=float) > MAX_VOXELS:
-        raise CaseError.of("size", f"the series has {grid.size} voxels. Crop it")
+    _refuse_too_large(grid.size)
+    findings += _inverted(stack.headers)
     return grid.place(_read_slices(stack.headers)), stack, findings
+
+
+def _refuse_too_large(size: tuple[int, int, int]) -> None:
+    """Refuse what no format may have.
+
+    Raises:
+        CaseError: too many voxels.
+    """
+    try:
+        three_dimensions(size)
+    except CaseError as error:
+        raise CaseError(
+            replace(finding, message=f"the image: {finding.message}")
+            for finding in error.findings
+        ) from None
+
+
+def _inverted(headers: Sequence[Header]) -> list[Finding]:
+    count = sum(header.is_inverted for header in headers)
+    if not count:
+        return []
+    message = (
+        f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
+        "bright: their values were read as they are stored"
+    )
+    return [Finding(Severity.NOTE, "photometric interpretation", message)]
 
 
 def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
@@ -88,12 +124,19 @@ def _read_slice(header: Header, which: str) -> sitk.Image:
     try:
         if _is_cut_short(header):
             raise OSError
-        return reader.Execute()
+        if not header.is_inverted:
+            return reader.Execute()
+        frame = highdicom.imread(header.path).get_frame(1, dtype=np.float32, **_HU)
+        return sitk.GetImageFromArray(frame)
     except UNREADABLE as error:
+        compression = (
+            "a compression that is read in MONOCHROME2 only" if header.is_inverted
+            else "an unknown compression"
+        )  # fmt: skip
         raise CaseError.of(
             "files",
-            f"the pixels of {which} cannot be read: cut short, damaged or in an "
-            "unknown compression. Export the series again",
+            f"the pixels of {which} cannot be read: cut short, damaged or in "
+            f"{compression}. Export the series again",
         ) from error
 
 
@@ -125,14 +168,14 @@ def _read_multi_frame(header: Header) -> sitk.Image:
     Raises:
         CaseError: it cannot be read, or its frames are no axial volume.
     """
+    cut_short = _is_cut_short(header)
+    if not cut_short and header.rows and header.columns:
+        _refuse_too_large((header.columns, header.rows, header.frames))
     try:
         # A wrong number of frames would fill the memory.
-        voxels = header.frames * header.rows * header.columns
-        if _is_cut_short(header) or voxels > MAX_VOXELS:
+        if cut_short:
             raise OSError
-        volume = highdicom.imread(header.path).get_volume(
-            dtype=np.float32, apply_modality_transform=True
-        )
+        volume = highdicom.imread(header.path).get_volume(dtype=np.float32, **_HU)
     except UNREADABLE as error:
         raise CaseError.of(
             "files",

@@ -19,6 +19,7 @@ from deeprac.cohort.dicom.segmentations import (
 )
 from deeprac.cohort.dicom.series import choose, stacks_of
 from deeprac.cohort.dicom.studies import DicomCase, cases_of
+from deeprac.cohort.dicom.unread import named, with_unread
 from deeprac.cohort.findings import CaseError, Finding, Severity
 from deeprac.cohort.reader import Segmentation, SourceCase, stamp
 from deeprac.config import CohortConfig
@@ -40,7 +41,8 @@ class DicomReader:
                 "out."
             )
         self._config = config
-        self._cases = cases_of(scan(Path(config.path)))
+        found = scan(Path(config.path))
+        self._cases = with_unread(cases_of(found), found)
         if not self._cases:
             raise CohortError(
                 f"{config.path} holds DICOM files, but no images among them. Check "
@@ -59,9 +61,10 @@ class DicomReader:
         """Files by size and time of change, and the rules that choose among them."""
         case, series = self._cases[key], self._config.series
         headers = (*case.images, *case.segmentations)
-        paths = sorted({*(header.path for header in headers), *case.label_files})
+        paths = {header.path for header in headers}
+        paths |= {*case.label_files, *case.unread}
         return {
-            "files": [stamp(path) for path in paths],
+            "files": [stamp(path) for path in sorted(paths)],
             "slice_spacing_mm": list(series.slice_spacing_mm),
             "prefer": series.prefer,
             "description": series.description,
@@ -70,15 +73,19 @@ class DicomReader:
         }
 
     def files(self, key: str) -> Mapping[str, Path]:
-        """The folder of the images, and the segmentations if there are any."""
+        """The folder of the images, segmentations, and files that cannot be read."""
         case = self._cases[key]
         folders = [str(header.path.parent) for header in case.images]
         folder = os.path.commonpath(folders) if folders else str(self._config.path)
         labels = [*(header.path for header in case.segmentations), *case.label_files]
-        return {"image": Path(folder)} | {
-            f"label_{number}" if number > 1 else "label": path
-            for number, path in enumerate(labels, start=1)
-        }
+        return (
+            {"image": Path(folder)}
+            | {
+                f"label_{number}" if number > 1 else "label": path
+                for number, path in enumerate(labels, start=1)
+            }
+            | named(case.unread)
+        )
 
     def read(self, key: str) -> SourceCase:
         """Choose the series, check its slices, read it and its segmentation.
@@ -99,7 +106,8 @@ class DicomReader:
         segmented = bool(case.segmentations)
         stack, found = choose(stacks, self._config.series, segmented=segmented)
         findings += found
-        if not case.is_segmented:
+        # An unread file may be the segmentation; that is told already.
+        if not (case.is_segmented or case.unread):
             findings.append(Finding(Severity.ERROR, "segmentation", NONE))
         image, stack, found = read_stack(stack)
         findings += found

@@ -1,13 +1,15 @@
 """RTSTRUCT: contours of radiotherapy planning as masks on the grid of their series.
 
-pydicom reads the contours and scikit-image fills them. rt-utils and dcmrtstruct2nii do
-the same, but the former rounds points to whole pixels, takes the spacing of rows for
-that of columns and needs libGL, and the latter calls what pydicom 3 has removed.
+pydicom reads the contours, ``contours`` fills them. rt-utils and dcmrtstruct2nii do the
+same, but the former rounds points to whole pixels, takes the spacing of rows for that
+of columns and needs libGL, and the latter calls what pydicom 3 has removed.
 
 Convention: points become continuous indices of the series' grid, where a whole number
 is a voxel's centre; a voxel belongs to a region when its centre does. Contours of one
 region in one slice count by the even-odd rule: a contour inside another is a hole, and
-the channel of a keyhole contour has no area.
+the channel of a keyhole contour has no area. Centres on a contour belong to the region,
+and the points of contours through centres, as rt-utils draws them, are taken to mean
+these centres.
 """
 
 from collections import defaultdict
@@ -17,8 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from skimage.draw import polygon
 
+from deeprac.cohort.dicom.contours import centred, filled
 from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.findings import CaseError, Finding, Severity
@@ -31,7 +33,7 @@ _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
 @dataclass
 class _Region:
-    """The contours of one region: points [n, 3] in LPS mm."""
+    """The closed contours of one region, points [n, 3] in LPS mm, and other ones."""
 
     name: str
     contours: list[np.ndarray] = field(default_factory=list)
@@ -76,38 +78,81 @@ class RtstructReader:
                 yield region.name, self._mask(region, grid)
 
     def _mask(self, region: _Region, grid: Grid) -> np.ndarray:
+        contours = self._closed(region, grid)
+        _refuse_off_slices(region.name, contours, grid)
+        by_slice: dict[int, list[np.ndarray]] = defaultdict(list)
+        for index in self._inside(region.name, contours, grid):
+            by_slice[_slice_of(index)].append(index[:, :2])
         mask = np.zeros(grid.size[::-1], bool)
-        if region.other:
+        shared: list[int] = []
+        for k, in_slice in by_slice.items():
+            mask[k], voxels = filled(in_slice, mask.shape[1:])
+            shared += [voxels] if voxels else []
+        if shared:
             self._warn(
-                f"{region.other} contours of {region.name!r} are points, open lines or "
+                f"contours of {region.name!r} overlap in {len(shared)} slices, and "
+                f"neither lies inside the other: the {sum(shared)} voxels that they "
+                "share were taken as a hole. Look at them; if they are no hole, merge "
+                "these contours and export again"
+            )
+        self._warn_of_gaps(region.name, mask)
+        return mask
+
+    def _closed(self, region: _Region, grid: Grid) -> list[np.ndarray]:
+        """Indices [n, 3] of the contours that enclose something.
+
+        Fewer than three points do where they are centres of voxels: so rt-utils draws
+        thin structures.
+        """
+        indices = [grid.index_from_mm(points_mm) for points_mm in region.contours]
+        centres = [centred(index[:, :2]) for index in indices]
+        closed = []
+        for index, there in zip(indices, centres, strict=True):
+            if there is not None:
+                closed.append(np.column_stack([there, index[:, 2]]))
+            elif len(index) >= 3:
+                closed.append(index)
+        if other := region.other + len(indices) - len(closed):
+            self._warn(
+                f"{other} contours of {region.name!r} are points, open lines or "
                 "have fewer than 3 points and were ignored"
             )
-        indices = [grid.index_from_mm(points_mm) for points_mm in region.contours]
-        _refuse_off_slices(region.name, indices, grid)
+        if through := sum(there is not None for there in centres):
+            self._tell(
+                Severity.NOTE,
+                f"{through} of {len(closed)} contours of {region.name!r} are drawn "
+                "through the centres of voxels, as rt-utils does: the voxels on them "
+                "belong to it",
+            )
+        return closed
+
+    def _inside(
+        self, name: str, contours: list[np.ndarray], grid: Grid
+    ) -> list[np.ndarray]:
+        """The contours that reach into the series; the others are told."""
         size = np.array(grid.size)
-        outside = cut = 0
-        for index in indices:
+        inside = []
+        cut = 0
+        for index in contours:
             low, high = index.min(axis=0) + 0.5, index.max(axis=0) + 0.5
             k = _slice_of(index)
             if not 0 <= k < size[2] or (high < 0)[:2].any() or (low > size)[:2].any():
-                outside += 1
                 continue
             cut += bool((low < 0)[:2].any() or (high > size)[:2].any())
-            inside = polygon(index[:, 1], index[:, 0], mask.shape[1:])
-            mask[k][inside] ^= True
-        if outside and outside == len(indices):
+            inside.append(index)
+        outside = len(contours) - len(inside)
+        if outside and not inside:
             raise CaseError.of(
                 "segmentation",
-                f"all {outside} contours of {region.name!r} lie outside the series. "
+                f"all {outside} contours of {name!r} lie outside the series. "
                 "Give the series on which they were drawn",
             )
         if outside or cut:
             self._warn(
-                f"{outside} contours of {region.name!r} lie outside the series and "
+                f"{outside} contours of {name!r} lie outside the series and "
                 f"{cut} reach beyond its edge; what is outside was cut off"
             )
-        self._warn_of_gaps(region.name, mask)
-        return mask
+        return inside
 
     def _warn_of_gaps(self, name: str, mask: np.ndarray) -> None:
         drawn = np.flatnonzero(mask.any(axis=(1, 2)))
@@ -119,7 +164,10 @@ class RtstructReader:
             )
 
     def _warn(self, message: str) -> None:
-        self.findings.append(Finding(Severity.WARNING, "contours", message))
+        self._tell(Severity.WARNING, message)
+
+    def _tell(self, severity: Severity, message: str) -> None:
+        self.findings.append(Finding(severity, "contours", message))
 
 
 def _slice_of(index: np.ndarray) -> int:
@@ -149,7 +197,7 @@ def _regions(dataset: Dataset) -> list[_Region]:
             points = np.array(contour.ContourData, float).reshape(-1, 3)
             if not np.isfinite(points).all():
                 raise ValueError("a point that is not finite")
-            if contour.ContourGeometricType in _CLOSED and len(points) >= 3:
+            if contour.ContourGeometricType in _CLOSED and len(points):
                 # Listed twice, a contour would be a hole in itself.
                 if not any(np.array_equal(points, one) for one in region.contours):
                     region.contours.append(points)

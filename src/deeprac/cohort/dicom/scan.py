@@ -23,18 +23,24 @@ MAX_DEPTH = 16
 MAX_FILES = 5_000_000
 """Files that are looked at."""
 
+_OF_SYSTEMS = {"dicomdir", "thumbs.db", "desktop.ini"}
+"""Files beside DICOM, in lower case, that say nothing of it, as hidden ones do."""
+
 _SHOW_PROGRESS_FROM = 500
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
 class Scan:
-    """What a folder holds. It identifies patients: never show it."""
+    """What a folder holds. It identifies patients: never show it.
+
+    ``others`` are no DICOM and no labels; files of the system are left out.
+    """
 
     headers: tuple[Header, ...]
     label_files: tuple[Path, ...]
     damaged: tuple[Path, ...]
-    ignored: int
+    others: tuple[Path, ...]
 
 
 def scan(folder: Path) -> Scan:
@@ -49,7 +55,7 @@ def scan(folder: Path) -> Scan:
             f"{folder} is no folder. Set cohort.path to the folder of the DICOM files."
         )
     paths = sorted(_files(folder))
-    headers, labels, damaged = [], [], []
+    headers, labels, damaged, others = [], [], [], []
     with quiet():
         for path in tqdm(
             paths, desc="DICOM headers", disable=len(paths) < _SHOW_PROGRESS_FROM
@@ -62,15 +68,16 @@ def scan(folder: Path) -> Scan:
                 headers.append(header)
             elif header is Unusable.DAMAGED:
                 damaged.append(path)
-    ignored = len(paths) - len(headers) - len(labels) - len(damaged)
+            elif not (path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS):
+                others.append(path)
     if not headers:
         raise CohortError(
             f"{folder} holds no DICOM file: {len(paths)} files were looked at, "
             f"{len(damaged)} of them are damaged DICOM or lack its preamble. Check "
             "cohort.path."
         )
-    _LOG.info("%d DICOM files, %d other files ignored", len(headers), ignored)
-    return Scan(tuple(headers), tuple(labels), tuple(damaged), ignored)
+    _LOG.info("%d DICOM files, %d other files", len(headers), len(others))
+    return Scan(tuple(headers), tuple(labels), tuple(damaged), tuple(others))
 
 
 def _refuse(error: OSError) -> None:

@@ -2,7 +2,7 @@
 
 A series may mix what belongs apart: a scout, another reconstruction, phases. A stack is
 the part of a series with one orientation, size and spacing of pixels, and where images
-lie on top of each other, with one acquisition or point in time.
+lie on top of or between each other, with one acquisition or point in time.
 """
 
 import re
@@ -143,17 +143,27 @@ def _same_plane(a: Header, b: Header) -> bool:
 
 
 def _unstacked(group: list[Header]) -> list[list[Header]]:
-    """Take apart images on top of each other, if something tells them apart."""
-    if not _overlap(group):
-        return [group]
+    """Take apart volumes in the same place, if something tells them apart.
+
+    Slices of two phases that lie between each other would look like one volume.
+    """
     for mark in (lambda h: h.temporal_position, lambda h: h.acquisition):
-        parts: dict[str, list[Header]] = defaultdict(list)
+        marked: dict[str, list[Header]] = defaultdict(list)
         for header in group:
-            parts[mark(header)].append(header)
-        volumes = [part for part in parts.values() if len(part) >= MIN_SLICES]
-        if len(parts) > 1 and volumes and not any(map(_overlap, parts.values())):
-            return list(parts.values())
+            marked[mark(header)].append(header)
+        parts = list(marked.values())
+        volumes = [part for part in parts if len(part) >= MIN_SLICES]
+        if volumes and _same_place(parts) and not any(map(_overlap, parts)):
+            return parts
     return [group]
+
+
+def _same_place(parts: Sequence[Sequence[Header]]) -> bool:
+    """Whether the extents of two parts along the normal overlap."""
+    depths = sorted((depths_mm(part)[[0, -1]] for part in parts), key=min)
+    ends = np.maximum.accumulate([end for _, end in depths])
+    starts = [start for start, _ in depths]
+    return bool(np.any(starts[1:] < ends[:-1] + SAME_POSITION_MM))
 
 
 def _overlap(group: Sequence[Header]) -> bool:
@@ -196,11 +206,7 @@ def choose(
     best = ranked[0]
     equal = [s for s in ranked if _rank(s, config.prefer) == _rank(best, config.prefer)]
     if len(equal) > 1:
-        raise CaseError.of(
-            "series",
-            f"{len(equal)} series are equally good: {_size(best)} each. Narrow "
-            "cohort.series.description, or keep one of them",
-        )
+        raise CaseError.of("series", _none_is_best(equal))
     return best, _told(best, stacks, len(fit), config, segmented=segmented)
 
 
@@ -266,6 +272,19 @@ def _none_fits(reasons: Sequence[str | None]) -> str:
     return (
         f"none of {len(reasons)} series or parts of series can be used: {counted}. "
         "Give an axial CT series"
+    )
+
+
+def _none_is_best(equal: Sequence[Stack]) -> str:
+    count, each = len(equal), f"{_size(equal[0])} each"
+    if len({stack.headers[0].series_uid for stack in equal}) == 1:
+        return (
+            f"the series holds {count} acquisitions or points in time that are equally "
+            f"good: {each}. Keep the files of one of them"
+        )
+    return (
+        f"{count} series are equally good: {each}. Narrow cohort.series.description, "
+        "or keep one of them"
     )
 
 

@@ -29,8 +29,8 @@ _NO_IMAGES = (*SEGMENTATIONS, "RTDOSE", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"
 class DicomCase:
     """The files of one case; ``images`` may hold several series to choose from.
 
-    ``damaged`` are files that may belong to it; ``unmatched`` its study's segmentations
-    that refer to no series of the patient.
+    ``unmatched`` are its study's segmentations that refer to no series; ``unread``
+    files that may belong to it, but cannot be read as DICOM.
     """
 
     patient: Patient
@@ -38,6 +38,7 @@ class DicomCase:
     segmentations: tuple[Header, ...] = ()
     label_files: tuple[Path, ...] = ()
     unmatched: int = 0
+    unread: tuple[Path, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -53,14 +54,32 @@ def cases_of(scan: Scan) -> dict[str, DicomCase]:
     same whatever else is added to the folder, and no UID itself.
     """
     cases: dict[str, DicomCase] = {}
-    for patient, headers in patients_of(scan.headers):
+    for patient, headers in _with_their_series(patients_of(scan.headers)):
         for uid, case in _segmented(patient, headers) or _studies(patient, headers):
             digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
             cases[f"{patient.name}_{digest}"] = case
     cases = _with_label_files(cases, scan.label_files)
     cases = _without_bare_studies(cases)
-    cases = _with_damaged(cases, scan.damaged)
     return dict(sorted(cases.items()))
+
+
+def _with_their_series(
+    patients: Sequence[tuple[Patient, list[Header]]],
+) -> list[tuple[Patient, list[Header]]]:
+    """Put segmentations to the patient of their series, whatever id they have."""
+    home: dict[str, set[int]] = defaultdict(set)
+    for index, (_, headers) in enumerate(patients):
+        for header in filter(_is_image, headers):
+            home[header.series_uid].add(index)
+            home[header.frame_of_reference].add(index)
+    groups: list[list[Header]] = [[] for _ in patients]
+    for index, (_, headers) in enumerate(patients):
+        for header in headers:
+            uids = header.referenced_series or header.referenced_frames
+            homes = {n for uid in uids for n in home.get(uid, ())}
+            elsewhere = header.modality in SEGMENTATIONS and index not in homes
+            groups[min(homes) if homes and elsewhere else index].append(header)
+    return [(p, group) for (p, _), group in zip(patients, groups, strict=True) if group]
 
 
 def _segmented(
@@ -85,10 +104,25 @@ def _segmented(
                 tuple(header for uid in uids for header in by_series[uid]),
                 tuple(referring[uids]),
                 unmatched=unmatched[by_series[uids[0]][0].study_uid],
+                findings=tuple(_of_another(referring[uids], by_series[uids[0]])),
             ),
         )
         for uids in referring
     ]
+
+
+def _of_another(
+    segmentations: Iterable[Header], images: Iterable[Header]
+) -> Iterable[Finding]:
+    ids = {plain(header.patient_id) for header in images}
+    if count := sum(plain(header.patient_id) not in ids for header in segmentations):
+        yield Finding(
+            Severity.ERROR,
+            "patient id",
+            f"{count} DICOM segmentations have no patient id, or another one than the "
+            "series to which they refer. Correct the id that is wrong, or remove the "
+            "segmentation if it is another patient's",
+        )
 
 
 def _referenced(segmentation: Header, images: Sequence[Header]) -> tuple[str, ...]:
@@ -134,16 +168,16 @@ def _is_image(header: Header) -> bool:
 def _with_label_files(
     cases: Mapping[str, DicomCase], paths: Iterable[Path]
 ) -> dict[str, DicomCase]:
-    by_folder = _keys_by_folder(cases)
+    by_folder = keys_by_folder(cases)
     by_id: dict[str, set[str]] = defaultdict(set)
     for key, case in cases.items():
         by_id[case.patient.identity].add(key)
     found: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
-        closest = _closest(path, by_folder)
+        near = closest(path, by_folder)
         named = by_id.get(plain(_stem(path)), set())
         # Of a patient's several cases, the one beside the file.
-        keys = named & closest if len(named) > 1 else named or closest
+        keys = named & near if len(named) > 1 else named or near
         if len(keys) == 1:
             found[next(iter(keys))].append(path)
     return {
@@ -168,43 +202,7 @@ def _without_bare_studies(cases: Mapping[str, DicomCase]) -> dict[str, DicomCase
     }
 
 
-def _with_damaged(
-    cases: Mapping[str, DicomCase], paths: Iterable[Path]
-) -> dict[str, DicomCase]:
-    """Tell the cases to which a damaged file may belong of it."""
-    by_folder = _keys_by_folder(cases)
-    beside: dict[str, int] = defaultdict(int)
-    nearby: dict[str, int] = defaultdict(int)
-    for path in paths:
-        own = by_folder.get(path.parent, set())
-        for key in own:
-            beside[key] += 1
-        for key in () if own else _closest(path, by_folder):
-            nearby[key] += 1
-    return {
-        key: replace(
-            case,
-            findings=(
-                *case.findings,
-                *_damage(Severity.ERROR, beside[key], "among its files"),
-                *_damage(Severity.WARNING, nearby[key], "in a folder near its files"),
-            ),
-        )
-        for key, case in cases.items()
-    }
-
-
-def _damage(severity: Severity, count: int, where: str) -> list[Finding]:
-    if not count:
-        return []
-    message = (
-        f"{count} DICOM files {where} are damaged or lack the preamble: slices may be "
-        "missing. Export the series again, or remove these files"
-    )
-    return [Finding(severity, "files", message)]
-
-
-def _keys_by_folder(cases: Mapping[str, DicomCase]) -> dict[Path, set[str]]:
+def keys_by_folder(cases: Mapping[str, DicomCase]) -> dict[Path, set[str]]:
     """Keys of the cases whose images lie below each folder."""
     keys: dict[Path, set[str]] = defaultdict(set)
     for key, case in cases.items():
@@ -214,7 +212,8 @@ def _keys_by_folder(cases: Mapping[str, DicomCase]) -> dict[Path, set[str]]:
     return dict(keys)
 
 
-def _closest(path: Path, by_folder: Mapping[Path, set[str]]) -> set[str]:
+def closest(path: Path, by_folder: Mapping[Path, set[str]]) -> set[str]:
+    """What the closest folder above a file has; nothing if none has anything."""
     return next((by_folder[p] for p in path.parents if p in by_folder), set())
 
 
