@@ -4,7 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# No test is timed: the machine may be busy.
+settings.register_profile("untimed")
+settings.load_profile("untimed")
 # See deeprac.commands.nnunet: the suite must stand other work on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

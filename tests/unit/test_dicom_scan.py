@@ -9,7 +9,7 @@ from dicom_builders import Series, hu_of
 from dicom_cases import edit
 from pydicom import dcmread
 
-from deeprac.cohort.dicom import scan as scan_module
+from deeprac.cohort import source_files
 from deeprac.cohort.dicom.ages import age_years
 from deeprac.cohort.dicom.headers import Unusable, quiet, read_header
 from deeprac.cohort.dicom.patients import patients_of
@@ -97,11 +97,11 @@ def test_folder_that_cannot_be_listed_is_refused(paths, tmp_path, monkeypatch):
 
 
 def test_too_many_or_too_deep(paths, tmp_path, monkeypatch):
-    monkeypatch.setattr(scan_module, "MAX_FILES", 3)
+    monkeypatch.setattr(source_files, "MAX_FILES", 3)
     with pytest.raises(CohortError, match="more than 3 files"):
         scan(tmp_path)
-    monkeypatch.setattr(scan_module, "MAX_FILES", 9)
-    monkeypatch.setattr(scan_module, "MAX_DEPTH", 1)
+    monkeypatch.setattr(source_files, "MAX_FILES", 9)
+    monkeypatch.setattr(source_files, "MAX_DEPTH", 1)
     with pytest.raises(CohortError, match="folders deeper than 1"):
         scan(tmp_path)
 

@@ -61,7 +61,7 @@ def test_degenerate_samples(interval):
     assert equal.value == equal.low == equal.high == pytest.approx(0.3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     values=st.lists(st.integers(0, 100), min_size=2, max_size=12),
     shift=st.integers(-50, 50),

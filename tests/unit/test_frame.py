@@ -116,7 +116,7 @@ def test_image_and_label_may_be_turned_differently(tmp_path):
     assert "it was turned" in finding.message
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.tuples(*[st.integers(1, 5)] * 3),
     which=st.integers(0, 47),

@@ -120,7 +120,7 @@ ct_seeds = st.integers(0, 10**6)
 paddings = st.sampled_from([-1500, -2000, -2048, -3024, -32768])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=ct_seeds, contrast=st.integers(0, 250), fat_px=st.integers(0, 9))
 def test_ct_is_never_changed(seed, contrast, fat_px):
     values = ct_like(seed, contrast_hu=contrast, fat_px=fat_px)
@@ -129,7 +129,7 @@ def test_ct_is_never_changed(seed, contrast, fat_px):
     np.testing.assert_array_equal(same, values)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=ct_seeds, contrast=st.integers(0, 120), dtype=st.sampled_from("HhiIlfd"))
 def test_an_offset_comes_off_exactly(seed, contrast, dtype):
     values = ct_like(seed, contrast_hu=contrast)
@@ -139,7 +139,7 @@ def test_an_offset_comes_off_exactly(seed, contrast, dtype):
     assert "1024 was subtracted" in message
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=ct_seeds, padding=paddings, offset=st.sampled_from([0, 1024]))
 def test_padding_goes_with_and_without_an_offset(seed, padding, offset):
     values = ct_like(seed)
@@ -253,7 +253,7 @@ def test_values_that_are_refused(change, message):
     assert message in refused(change(ct_like(11)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=ct_seeds, top=st.integers(300, 4095), power=st.floats(0.3, 3))
 def test_no_spread_of_positive_values_is_taken_for_an_offset(seed, top, power):
     spread = np.random.default_rng(seed).random((2, 40, 40)) ** power

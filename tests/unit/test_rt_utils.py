@@ -128,7 +128,7 @@ def test_a_real_series(tmp_path, shared_data):
     assert_equal_but_for_a_note(drawn(folder, mask), path, grid, mask)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(arrays(bool, (9, 12)), st.sampled_from(["SIMPLE", "NONE"]))
 def test_any_mask_comes_back_from_the_contours_of_opencv(mask, chain):
     assume(mask.any())

@@ -63,7 +63,7 @@ def test_five_patients_have_no_interval_and_six_the_whole_range():
     assert (six.low, six.high) == (1, 6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(differences=DISTINCT)
 def test_interval_holds_exactly_what_the_test_does_not_reject(differences):
     values = np.array(differences, float)
@@ -75,7 +75,7 @@ def test_interval_holds_exactly_what_the_test_does_not_reject(differences):
         assert outside <= 0.05 < inside
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(differences=DISTINCT)
 def test_other_direction(differences):
     values = np.array(differences, float)

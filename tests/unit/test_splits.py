@@ -32,7 +32,7 @@ def val_of(splits) -> list[list[str]]:
     return [split["val"] for split in splits]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     owners=st.lists(st.integers(0, 12), min_size=5, max_size=60),
     folds=st.integers(2, 5),
@@ -143,7 +143,7 @@ COHORT = table(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     owners=st.lists(st.integers(0, 12), min_size=1, max_size=40),
     counts=st.tuples(st.integers(1, 13), st.integers(1, 13)),

@@ -184,7 +184,7 @@ def values(between):
     return np.array([*nsd, between.hd95_mm, between.assd_mm])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, SPACINGS)
 def test_symmetric(seed, spacing_mm):
     prediction, reference = blobs(seed, (7, 11, 9))
@@ -194,7 +194,7 @@ def test_symmetric(seed, spacing_mm):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, SPACINGS)
 def test_identical_masks_are_at_distance_zero(seed, spacing_mm):
     mask, _ = blobs(seed, (7, 11, 9))
@@ -203,7 +203,7 @@ def test_identical_masks_are_at_distance_zero(seed, spacing_mm):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, SPACINGS, st.permutations((0, 1, 2)), st.integers(0, 2))
 def test_frame_does_not_matter(seed, spacing_mm, axes, flipped):
     """Padding, cropping and transposed axes leave the distances as they are.
@@ -231,7 +231,7 @@ def test_frame_does_not_matter(seed, spacing_mm, axes, flipped):
         np.testing.assert_allclose(values(moved)[:4], between[:4], atol=0.02)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, st.lists(st.floats(0, 30), min_size=2, max_size=6))
 def test_nsd_grows_with_the_tolerance(seed, tolerances):
     between = surfaces(*blobs(seed, (7, 11, 9)), SPACING_MM)
@@ -241,7 +241,7 @@ def test_nsd_grows_with_the_tolerance(seed, tolerances):
     assert between.nsd(between.distances["distances_gt_to_pred"].max() + 100) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, st.floats(0.2, 5))
 def test_distances_scale_with_the_spacing(seed, factor):
     masks = blobs(seed, (7, 11, 9))

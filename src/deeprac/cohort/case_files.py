@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from deeprac.cohort import seg_nrrd, volume_files
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.patients import Patient
-from deeprac.cohort.reader import Segmentation, SourceCase, stamp
+from deeprac.cohort.reader import Segmentation, SourceCase
+from deeprac.cohort.source_files import stamp
 
 Read = TypeVar("Read", sitk.Image, tuple[Segmentation, ...])
 

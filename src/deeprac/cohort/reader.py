@@ -69,11 +69,3 @@ class Reader(Protocol):
         Raises:
             CaseError: it cannot be read; everything that was found.
         """
-
-
-def stamp(path: Path) -> list[Any]:
-    """Path, size and time of change of a file; only the path when it is missing."""
-    if not path.is_file():
-        return [str(path)]
-    status = path.stat()
-    return [str(path), status.st_size, status.st_mtime_ns]

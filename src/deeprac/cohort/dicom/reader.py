@@ -21,7 +21,8 @@ from deeprac.cohort.dicom.series import choose, stacks_of
 from deeprac.cohort.dicom.studies import DicomCase, cases_of
 from deeprac.cohort.dicom.unread import named, with_unread
 from deeprac.cohort.findings import CaseError, Finding, Severity
-from deeprac.cohort.reader import Segmentation, SourceCase, stamp
+from deeprac.cohort.reader import Segmentation, SourceCase
+from deeprac.cohort.source_files import stamp
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 

@@ -59,7 +59,7 @@ def with_unread(cases: Mapping[str, DicomCase], scan: Scan) -> dict[str, DicomCa
         name = called(path.name)
         alike = path in damaged or name in _DICOM or name in closest(path, dicom)
         # Segmentations are called otherwise than slices.
-        lost = not name.startswith(".") and _is_empty(path)
+        lost = _is_empty(path)
         own = by_folder.get(path.parent, set())
         for key in own or closest(path, by_folder):
             if alike or (lost and not cases[key].is_segmented):
