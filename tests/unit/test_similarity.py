@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from toy_cohort import small_networks
 
@@ -72,7 +72,6 @@ def test_convention_compose_reads_from_left_to_right():
 
 
 @given(PARAMETERS, PARAMETERS)
-@settings(deadline=None)
 def test_compose_equals_two_steps(one, two):
     a_from_b, b_from_c = make(*one), make(*two)
     points = torch.tensor([[[0.3, -0.7], [-1.0, 1.0], [0.0, 0.2]]])
@@ -82,7 +81,6 @@ def test_compose_equals_two_steps(one, two):
 
 
 @given(PARAMETERS)
-@settings(deadline=None)
 def test_inverse(drawn):
     a_from_b = make(*drawn)
     for product in (
@@ -107,7 +105,6 @@ def test_inverse_of_a_shear_which_is_no_similarity():
 
 
 @given(RAW, RAW, RAW, RAW)
-@settings(deadline=None)
 def test_bounded_parameters_give_finite_orientation_keeping_transforms(a, b, c, d):
     raw = torch.tensor([[a, b, c, d]], requires_grad=True)
     bounded = raw.tanh()
@@ -177,7 +174,6 @@ def test_half_precision_inputs_and_autocast_give_float32():
 
 
 @given(PARAMETERS)
-@settings(deadline=None)
 def test_parameters_undo_similarity(drawn):
     log_scale, angle, shift = parameters(make(*drawn))
     assert log_scale.item() == pytest.approx(drawn[0], abs=1e-5)
@@ -187,7 +183,6 @@ def test_parameters_undo_similarity(drawn):
 
 
 @given(PARAMETERS)
-@settings(deadline=None)
 def test_similarity_undoes_parameters(drawn):
     matrix = make(*drawn)
     torch.testing.assert_close(
@@ -204,14 +199,12 @@ def test_parameters_of_a_stretch_are_its_mean_scale_and_no_angle():
 
 
 @given(PARAMETERS)
-@settings(deadline=None)
 def test_upright_leaves_similarities_alone(drawn):
     matrix = make(*drawn)
     torch.testing.assert_close(upright(matrix), matrix, atol=2e-5, rtol=1e-5)
 
 
 @given(PARAMETERS, st.sampled_from([(-1.0, 1.0), (1.0, -1.0)]))
-@settings(deadline=None)
 def test_upright_of_a_mirrored_patient_keeps_where_posterior_points(drawn, signs):
     matrix = make(*drawn)
     mirrored = torch.tensor(signs)[:, None] * matrix
@@ -250,7 +243,6 @@ def test_angle_difference_by_hand():
 
 
 @given(st.floats(-20, 20), st.floats(-20, 20), st.sampled_from([math.pi, 2 * math.pi]))
-@settings(deadline=None)
 def test_angle_difference_is_at_most_half_a_period(first, second, period):
     found = angle_difference(
         torch.tensor([first]), torch.tensor([second]), period=period
@@ -323,7 +315,6 @@ def test_agree_gives_angles_between_plus_and_minus_90_degrees():
 
 
 @given(st.lists(PARAMETERS, min_size=1, max_size=7), st.integers(0, 5))
-@settings(deadline=None)
 def test_agree_does_not_depend_on_the_order_of_the_slices(rows, shift):
     # Angles modulo half a turn have no order of their own: keep them within a quarter.
     case = slices_of(*((a, 0.24 * b, c, d) for a, b, c, d in rows))

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from toy_cohort import small_networks
 
@@ -111,7 +111,6 @@ def test_convention_pixel_by_hand():
 
 
 @given(PARAMETERS, EXTENTS, EXTENTS)
-@settings(deadline=None)
 def test_the_two_directions_undo_each_other(parameters, extent_a, extent_b):
     a_from_b_mm = make(*parameters)
     normalised = normalised_from_mm(a_from_b_mm, extent_a, extent_b)
@@ -120,7 +119,6 @@ def test_the_two_directions_undo_each_other(parameters, extent_a, extent_b):
 
 
 @given(PARAMETERS, EXTENTS, EXTENTS)
-@settings(deadline=None)
 def test_the_inverse_of_a_conversion_is_the_conversion_of_the_inverse(
     parameters, extent_a, extent_b
 ):
@@ -134,7 +132,6 @@ def test_the_inverse_of_a_conversion_is_the_conversion_of_the_inverse(
 
 
 @given(PARAMETERS, PARAMETERS, EXTENTS, EXTENTS, EXTENTS)
-@settings(deadline=None)
 def test_conversions_compose(one, two, extent_a, extent_b, extent_c):
     a_from_b, b_from_c = make(*one), make(*two)
     whole = normalised_from_mm(compose(a_from_b, b_from_c), extent_a, extent_c)
