@@ -31,7 +31,9 @@ ORDINARY = frozenset(
         *("case", "patient", "image", "images", "label", "labels", "kidney", "tumour"),
         *("tumor", "cyst", "background", "imaging", "segmentation", "dataset"),
         *("imagesTr", "labelsTr", "imagesTs", "dataset.json", "kits.json"),
-        *("kits23.json", "age_years"),
+        *("kits23.json", "age_years", "meta.csv", "segmentations", "kidney_tumour"),
+        *("kidney_left", "kidney_right", "kidney_cyst_left", "kidney_cyst_right"),
+        *("kidney_tumor", "image_id"),
     }
 )
 """Words of our messages and names that a layout prescribes: they name nobody."""
