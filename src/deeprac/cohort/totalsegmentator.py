@@ -40,8 +40,8 @@ _LAYOUT = (
     "CASE/segmentations/kidney_left.nii.gz"
 )
 _GET_IMAGE = (
-    f"Put it into the case's folder as {IMAGE}.nii.gz, or beside the folder under the "
-    "folder's name"
+    f"Put it into the case's folder as {IMAGE}.nii.gz, or beside that folder under its "
+    "name"
 )
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
@@ -115,30 +115,26 @@ class OrganMasks:
         return dict(enumerate(self._masks, start=1))
 
     def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
-        """Paint the masks onto one label map, those that overlap onto further ones.
+        """Paint the masks onto one label map.
+
+        Masks that overlap or have a grid of their own are painted onto further ones.
 
         Raises:
-            CaseError: a mask is missing, cannot be read, is none, or lies elsewhere.
+            CaseError: a mask is missing, cannot be read, or is none.
         """
         self._refuse_missing()
-        layers: list[np.ndarray] = []
-        grid, findings = None, []
+        layers: list[tuple[sitk.Image, np.ndarray]] = []
+        findings = []
         for number, (name, path) in enumerate(self._masks.items(), start=1):
             volume, found = _read(name, path)
             findings += found
-            grid = volume if grid is None else grid
-            if not grid.IsSameImageGeometryAs(volume):
-                raise CaseError.of(
-                    "grid",
-                    f"the masks {self.names[1]} and {name} do not lie on one grid. "
-                    "Make all of them from the same image",
-                )
-            _paint(sitk.GetArrayViewFromImage(volume) != 0, number, layers)
-        maps = [sitk.GetImageFromArray(layer) for layer in layers]
-        for label in maps:
+            _paint(volume, number, layers)
+        segmentations = []
+        for grid, numbers in layers:
+            label = sitk.GetImageFromArray(numbers)
             label.CopyInformation(grid)
-        segmentations = tuple(Segmentation(label, self.names) for label in maps)
-        return segmentations, list(dict.fromkeys(findings))
+            segmentations.append(Segmentation(label, self.names))
+        return tuple(segmentations), list(dict.fromkeys(findings))
 
     def _refuse_missing(self) -> None:
         if not self.kidneys:
@@ -226,13 +222,16 @@ def _read(name: str, path: Path) -> tuple[sitk.Image, list[Finding]]:
     return volume, findings
 
 
-def _paint(mask: np.ndarray, number: int, layers: list[np.ndarray]) -> None:
-    """Paint a mask onto the first layer where nothing lies below it."""
-    for layer in layers:
-        if not layer[mask].any():
-            layer[mask] = number
+def _paint(
+    volume: sitk.Image, number: int, layers: list[tuple[sitk.Image, np.ndarray]]
+) -> None:
+    """Paint a mask onto the first layer of its grid where nothing lies below it."""
+    mask = sitk.GetArrayViewFromImage(volume) != 0
+    for grid, numbers in layers:
+        if grid.IsSameImageGeometryAs(volume) and not numbers[mask].any():
+            numbers[mask] = number
             return
-    layers.append(mask * np.uint8(number))
+    layers.append((volume, mask * np.uint8(number)))
 
 
 def _plain_names(
