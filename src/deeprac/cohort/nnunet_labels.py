@@ -30,7 +30,7 @@ _WHY_NOT = (
     "nnU-Net leaves these voxels out of its loss, because nobody says what they show; "
     "here they would be background"
 )
-_REMEDY = "Name the numbers in cohort.label_numbers, such as {kidney: 1, tumour: 2}"
+_REMEDY = "Correct it, or name the numbers in cohort.label_numbers, such as {kidney: 1, tumour: 2}"
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _by_region(
         raise CohortError(
             f"{path}: label {name!r} is the region {list(held)}, so nnU-Net wants "
             f"regions_class_order with one number for each of {len(regions)} regions; "
-            f"it is {order!r}. Correct it. {_REMEDY}."
+            f"it is {order!r}. {_REMEDY}."
         )
     painted = dict(zip(regions, order, strict=True))
     names = {0: "background"}

@@ -42,10 +42,11 @@ def read_rows(
         needs += f"; {', '.join(optional)} may be there"
     missing = set(required) - set(header)
     unknown = set(header) - {*required, *(header if optional is None else optional)}
-    twice = {name for name in header if header.count(name) > 1}
-    if missing or unknown or twice:
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise CohortError(f"{path} has the column {twice[0]!r} twice. Keep one.")
+    if missing or unknown:
         raise CohortError(
-            f"{path} has the columns {', '.join(header)}. {needs}, each once, "
+            f"{path} has the columns {', '.join(header)}. {needs}, "
             "separated by commas, semicolons or tabs."
         )
     if surplus := [row.line for row in rows if None in row.cells]:
