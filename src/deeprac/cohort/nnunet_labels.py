@@ -30,7 +30,10 @@ _WHY_NOT = (
     "nnU-Net leaves these voxels out of its loss, because nobody says what they show; "
     "here they would be background"
 )
-_REMEDY = "Correct it, or name the numbers in cohort.label_numbers, such as {kidney: 1, tumour: 2}"
+_REMEDY = (
+    "Correct it, or name the numbers in cohort.label_numbers, such as "
+    "{kidney: 1, tumour: 2}"
+)
 
 
 @dataclass(frozen=True)

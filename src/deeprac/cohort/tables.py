@@ -71,7 +71,7 @@ def lines(numbers: Sequence[int], most: int = 8) -> str:
     return f"line{'s' * (len(numbers) > 1)} {listed}"
 
 
-_SEPARATORS = (",", ";", "\t")
+SEPARATORS = (",", ";", "\t")
 """What stands between cells: spreadsheets of some countries write semicolons."""
 
 
@@ -112,8 +112,8 @@ def _parse(path: Path, required: Sequence[str]) -> tuple[list[str], list[Row]]:
 
 def _separator(first: str, required: Sequence[str]) -> str:
     """What makes the needed columns of the first line, else a comma."""
-    for separator in _SEPARATORS:
+    for separator in SEPARATORS:
         cells = next(csv.reader([first], delimiter=separator), [])
         if set(required) <= {cell.strip() for cell in cells}:
             return separator
-    return _SEPARATORS[0]
+    return SEPARATORS[0]
