@@ -131,6 +131,12 @@ class CohortConfig:
                 f"cohort.label_numbers is {self.label_numbers}: two names have one "
                 "number. Give each number one name."
             )
+        named = self.format in ("phantom", "kits", "totalsegmentator")
+        if named and self.label_numbers not in (None, DEFAULT_NUMBERS):
+            raise ConfigError(
+                f"cohort.label_numbers is {self.label_numbers}, but format "
+                f"{self.format!r} says itself what its labels show. Leave it out."
+            )
         titles: dict[str, str] = {}
         for title, names in self.labels.items():
             for name in names:

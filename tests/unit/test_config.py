@@ -183,6 +183,14 @@ def test_an_added_matrix_can_be_used():
             {"cohort": {"labels": {"kidney": ["mass"], "tumour": ["mass"]}}},
             "'mass' is named under kidney and tumour",
         ),
+        (
+            {"cohort": {"format": "kits", "path": "x", "label_numbers": {"cyst": 3}}},
+            "format 'kits' says itself what its labels show. Leave it out",
+        ),
+        (
+            {"cohort": {"label_numbers": {"kidney": 1, "tumour": 1}}},
+            "two names have one number",
+        ),
         ({"cohort": {"phantom": {"cases": 4}}}, "fewer patients than the 5 folds"),
         (
             {"run": {"folds": [5]}},
