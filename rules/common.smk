@@ -10,7 +10,7 @@ SRC = str(Path(workflow.current_basedir).parent / "src")
 sys.path.insert(0, SRC)
 
 from deeprac.cohort.source_files import conversion_mb, source_digest
-from deeprac.config import Config, resolve
+from deeprac.config import Config, read_raw, refuse_twice, resolve
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
 from deeprac.layout import Layout
@@ -41,9 +41,13 @@ def retyped(value):
 def checked(config):
     """The configuration with all defaults; a wrong key stops Snakemake at once."""
     raw = {key: config[key] for key in config if key != "pathvars"}
-    if not workflow.modifier.skip_configfile:  # an importing module's is not ours
-        raw = merge(raw, retyped(workflow.config_settings.config))
     try:
+        if not workflow.modifier.skip_configfile:  # an importing module's is not ours
+            raw = merge(raw, retyped(workflow.config_settings.config))
+            # Snakemake has kept the last value of a key that is there twice: what it
+            # was given is read again. The last file is that of `configfile:`.
+            read_raw([*workflow.overwrite_configfiles, *workflow.configfiles[-1:]])
+            refuse_twice(workflow.config_settings.config_args)
         resolved = resolve(raw)
         released = resolved["metrics"] == "released"
         return released_config(resolved) if released else resolved

@@ -6,19 +6,16 @@ another.
 """
 
 import csv
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from deeprac import schema
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
-from deeprac.labels import DEFAULT_NUMBERS, source_names
+from deeprac.labels import source_names
 from deeprac.settings import (
     PLANNED,
     CohortConfig,
@@ -41,6 +38,7 @@ from deeprac.settings import (
     StressConfig,
     TrainingConfig,
 )
+from deeprac.strict import TwiceError, parse_json, parse_yaml
 
 __all__ = [
     "PLANNED",
@@ -67,6 +65,7 @@ __all__ = [
     "fits",
     "load_config",
     "read_raw",
+    "refuse_twice",
     "resolve",
     "unet_stages",
 ]
@@ -264,6 +263,25 @@ def read_raw(paths: list[Path]) -> dict[str, Any]:
     return raw
 
 
+def refuse_twice(arguments: Iterable[str]) -> None:
+    """Refuse what Snakemake's ``--config`` gives where it has a key twice.
+
+    Args:
+        arguments: each NAME=VALUE; a value that is no YAML is text, and not looked at.
+
+    Raises:
+        ConfigError: naming the first such key.
+    """
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        try:
+            parse_yaml(value)
+        except TwiceError as error:
+            raise ConfigError(f"--config {name}: {error}.") from error
+        except ValueError:
+            continue
+
+
 def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     """Fill in defaults, read methods and experiments, and check every key.
 
@@ -298,7 +316,6 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     cohort = resolved["cohort"]
     names = source_names(cohort["format"], cohort["labels"])
     cohort["labels"] = {title: list(names[title]) for title in names}
-    cohort["label_numbers"] = cohort["label_numbers"] or dict(DEFAULT_NUMBERS)
     run = resolved["run"]
     if run["experiments"] == "all":
         run["experiments"] = experiments
@@ -328,6 +345,12 @@ def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
         rows = list(reader)
         if not rows:
             raise ConfigError(f"experiments: {value} has no rows. Add at least one.")
+        columns = list(reader.fieldnames or ())
+        if twice := [name for name in set(columns) if columns.count(name) > 1]:
+            raise ConfigError(
+                f"experiments: {value} has the column {twice[0]!r} twice, in line 1. "
+                "Keep one."
+            )
     default = schema.defaults(schema.load_schema()["$defs"]["experiment"])
     return [default | _typed(row) for row in rows]
 
@@ -343,7 +366,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path, key: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{key}: cannot read {path} ({error}). Paths are relative to the working "
@@ -356,8 +379,10 @@ def _read_mapping(path: Path, key: str) -> dict[str, Any]:
     kind = "JSON" if Path(path).suffix == ".json" else "YAML"
     try:
         # YAML 1.1 would read JSON's 3e-05 as text.
-        content = json.loads(text) if kind == "JSON" else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        content = parse_json(text) if kind == "JSON" else parse_yaml(text)
+    except TwiceError as error:
+        raise ConfigError(f"{key}: {path}: {error}.") from error
+    except ValueError as error:
         raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
     if content is None:
         return {}

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,34 @@ def foreign_names(names: Iterable[str]) -> list[str]:
         >>> foreign_names(["case_001", "Wilms 3.b", "../x", "<script>", ""])
         ['../x', '<script>', '']
     """
-    return [name for name in names if not _PLAIN_NAME.fullmatch(name)]
+    return [name for name in names if not _PLAIN_NAME.fullmatch(composed(name))]
+
+
+def composed(name: str) -> str:
+    r"""A name with composed accents: what is equal to the eye is equal.
+
+    macOS writes decomposed names, spreadsheets and keyboards composed ones.
+
+    Example:
+        >>> composed("Le\u0301kar\u030c") == "L\xe9ka\u0159"
+        True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def on_disk(path: Path) -> Path:
+    """The path as the disk spells it, whose accents may be composed or not.
+
+    The path as given where nothing of that name is there.
+    """
+    found = Path()
+    for part in path.parts:
+        spellings = (part, composed(part), unicodedata.normalize("NFD", part))
+        there = (found / name for name in spellings if (found / name).exists())
+        found = next(there, None)
+        if found is None:
+            return path
+    return found
 
 
 @contextmanager

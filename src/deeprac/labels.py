@@ -46,6 +46,12 @@ DEFAULT_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "tumour": ("tumour", "tumor", "mass"),
     },
+    "totalsegmentator": {
+        "kidney": (
+            "kidney_left", "kidney_right", "kidney_cyst_left", "kidney_cyst_right",
+        ),
+        "tumour": ("tumour", "tumor", "kidney_tumour", "kidney_tumor"),
+    },
 }  # fmt: skip
 """``cohort.labels`` by ``cohort.format``, for the titles that it leaves out."""
 

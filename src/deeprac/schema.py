@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from deeprac.errors import ConfigError
+from deeprac.strict import parse_yaml
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -31,7 +30,7 @@ def load_schema() -> dict[str, Any]:
             "checkout. Clone the repository and install it with `pip install -e .` "
             "(or `make venv`)."
         )
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return parse_yaml(SCHEMA.read_text(encoding="utf-8"))
 
 
 def defaults(schema: dict[str, Any]) -> Any:

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprac.errors import ConfigError
-from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, plain_name
+from deeprac.labels import (
+    DEFAULT_NUMBERS,
+    KIDNEY_AND_TUMOUR,
+    CohortLabels,
+    plain_name,
+)
 
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
@@ -100,7 +105,7 @@ class CohortConfig:
     path: Path | None
     patients: Path | None
     annotation: str | int
-    label_numbers: dict[str, int]
+    label_numbers: dict[str, int] | None
     labels: dict[str, tuple[str, ...]]
     pseudonyms: bool
     private: Path
@@ -121,10 +126,16 @@ class CohortConfig:
                 f"cohort.path is missing: format {self.format!r} reads a folder. "
                 "Set cohort.path to it."
             )
-        if len(set(self.label_numbers.values())) < len(self.label_numbers):
+        if len(self.number_names) < len(self.label_numbers or DEFAULT_NUMBERS):
             raise ConfigError(
                 f"cohort.label_numbers is {self.label_numbers}: two names have one "
                 "number. Give each number one name."
+            )
+        named = self.format in ("phantom", "kits", "totalsegmentator")
+        if named and self.label_numbers not in (None, DEFAULT_NUMBERS):
+            raise ConfigError(
+                f"cohort.label_numbers is {self.label_numbers}, but format "
+                f"{self.format!r} says itself what its labels show. Leave it out."
             )
         titles: dict[str, str] = {}
         for title, names in self.labels.items():
@@ -151,6 +162,12 @@ class CohortConfig:
     def kept_labels(self) -> CohortLabels:
         """The labels of the cohort's label maps."""
         return CohortLabels.named(self.labels)
+
+    @property
+    def number_names(self) -> dict[int, str]:
+        """Names of the numbers in label maps that come without names."""
+        numbers = self.label_numbers or DEFAULT_NUMBERS
+        return {number: name for name, number in numbers.items()}
 
 
 @dataclass(frozen=True)

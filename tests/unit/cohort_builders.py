@@ -21,7 +21,7 @@ def cohort_config(**changes) -> CohortConfig:
         "path": None,
         "patients": None,
         "annotation": "majority",
-        "label_numbers": {"kidney": 1, "tumour": 2},
+        "label_numbers": None,
         "labels": source_names("nnunet_raw", {}),
         "pseudonyms": False,
         "private": Path("private"),

@@ -1,6 +1,7 @@
 """The table of ``docs/cohorts/bad_input.md``: every row is made on disk and read."""
 
 import gzip
+import json
 import re
 import struct
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_like, volume, write_raw
+from cohort_builders import cohort_config, ct_like, volume, write_raw
 
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.errors import CohortError
+from deeprac.labels import source_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "cohorts" / "bad_input.md"
 SPACING_MM = (6.0, 6.0, 10.0)
@@ -146,6 +148,19 @@ def rows_of_patients(folder, *rows):
     return replace(config, patients=table)
 
 
+def with_columns(folder, header):
+    config = rows_of_patients(folder)
+    config.patients.write_text(f"{header}\na,p,a\n")
+    return config
+
+
+def with_lost_zeros(folder):
+    config = write_raw(folder / "raw", {"0012": pair(), "0013": pair()})
+    table = folder / "patients.csv"
+    table.write_text("case,patient\n12,p\n13,q\n")
+    return replace(config, patients=table)
+
+
 def pairs(folder, *rows):
     config = cohort(folder)
     table = folder / "pairs.csv"
@@ -153,9 +168,64 @@ def pairs(folder, *rows):
     return replace(config, format="pairs", path=table)
 
 
-def named(folder, labels):
+def named(folder, labels, **dataset):
     """The tumour of ``pair`` has the number 2."""
-    return write_raw(folder, {"a": pair()}, labels={"background": 0, **labels})
+    config = write_raw(folder, {"a": pair()}, labels={"background": 0, **labels})
+    path = folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | dataset))
+    return config
+
+
+REGIONS = {"kidney": [1, 2, 3], "masses": [2, 3], "tumor": 2}
+IGNORE = {"kidney": 1, "tumour": 2, "ignore": 3}
+
+
+def with_ignored(folder, **labels):
+    """One voxel of the label says that nobody labelled it."""
+    config = with_label(folder, 3, np.uint8)
+    path = folder / "dataset.json"
+    dataset = json.loads(path.read_text())
+    path.write_text(json.dumps(dataset | {"labels": {"background": 0} | IGNORE}))
+    return replace(config, labels=dict(config.labels) | labels)
+
+
+def twice_in_json(folder):
+    config = cohort(folder)
+    path = folder / "dataset.json"
+    text = json.dumps(json.loads(path.read_text()), indent=1)
+    path.write_text(text[:-2] + ',\n "labels": {"tumour": 1, "kidney": 2}\n}\n')
+    return config
+
+
+def accents(folder):
+    """The table has the name composed, the files decomposed, as macOS writes them."""
+    config = write_raw(folder / "raw", {"Le\u0301kar\u030c": pair()})
+    table = folder / "patients.csv"
+    table.write_text("case,patient\nL\xe9ka\u0159,p\n", encoding="utf-8")
+    return replace(config, patients=table)
+
+
+def spreadsheet(folder):
+    config = rows_of_patients(folder)
+    config.patients.write_text(
+        "\ufeffcase;patient;age_years;;\na;p;2,5;;\nb;q;;;\n;;;;\n"
+    )
+    return config
+
+
+def organs(folder, **masks):
+    """A case of TotalSegmentator whose masks are 0 and the given value, None: none."""
+    image, label = pair()
+    case = folder / "s0001"
+    (case / "segmentations").mkdir(parents=True)
+    sitk.WriteImage(image, str(case / "ct.nii.gz"))
+    for name, value in ({"kidney_left": 1, "kidney_right": 0} | masks).items():
+        if value is not None:
+            mask = sitk.Cast(label == 1, sitk.sitkFloat32) * value
+            path = case / "segmentations" / f"{name}.nii.gz"
+            sitk.WriteImage(mask, str(path))
+    names = source_names("totalsegmentator", {})
+    return cohort_config(format="totalsegmentator", path=folder, labels=names)
 
 
 def foreign_paths(folder, _):
@@ -206,6 +276,24 @@ MAKE = {
     "label names that differ only in case": lambda f, _: named(
         f, {"kidney": 1, "Kidney": 2}
     ),
+    "nnU-Net's label ignore": lambda f, _: with_ignored(f),
+    "nnU-Net's label ignore, under background": lambda f, _: with_ignored(
+        f, background=("ignore",)
+    ),
+    "a key twice in dataset.json": lambda f, _: twice_in_json(f),
+    "regions without regions_class_order": lambda f, _: named(f, REGIONS),
+    "regions that regions_class_order contradicts": lambda f, _: named(
+        f, REGIONS, regions_class_order=[1, 2, 3]
+    ),
+    "regions that overlap in part": lambda f, _: named(
+        f, {"kidney": [1, 3], "tumor": [2, 3]}, regions_class_order=[1, 2]
+    ),
+    "regions as in nnU-Net's dataset of KiTS23": lambda f, _: named(
+        f, REGIONS, regions_class_order=[1, 3, 2]
+    ),
+    "a mask without that of the other side": lambda f, _: organs(f, kidney_right=None),
+    "a mask that nobody named": lambda f, _: organs(f, kidney_stones=1),
+    "a mask with fractions": lambda f, _: organs(f, tumour=0.5),
     "label with 255": lambda f, _: with_label(f, 255, np.uint8),
     "label with fractions": lambda f, _: with_label(f, 0.5, np.float32),
     "label with a negative value": lambda f, _: with_label(f, -1, np.int16),
@@ -242,6 +330,13 @@ MAKE = {
         "b,imagesTr/a_0000.nii.gz,labelsTr/b.nii.gz",
     ),
     "patient ids that collide": lambda f, _: rows_of_patients(f, "a,P 7", "b,p7"),
+    "leading zeros lost in a table": lambda f, _: with_lost_zeros(f),
+    "a column twice in a table": lambda f, _: with_columns(f, "case,patient,case"),
+    "a name with commas, not quoted": lambda f, _: rows_of_patients(
+        f, "a,Doe, John", "b,q"
+    ),
+    "semicolons, empty columns and lines in a table": lambda f, _: spreadsheet(f),
+    "accents composed in a table, decomposed on disk": lambda f, _: accents(f),
     "int64 image": lambda f, _: cohort(f, ct_like(1).astype(np.int64)),
     "uint16 label": lambda f, _: with_label(f, 0, np.uint16),
     "whole numbers stored as floats": lambda f, _: with_label(f, 0, np.float64),

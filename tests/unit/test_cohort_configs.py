@@ -12,7 +12,10 @@ from deeprac.fetch.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "config" / "cohorts").glob("*.yaml"))
-READY = ("dicom", "kits23", "msd", "nnunet_raw", "pediatric_ct_seg", "phantom")
+READY = (
+    *("dicom", "kits23", "msd", "nnunet_raw", "pediatric_ct_seg", "phantom"),
+    "totalsegmentator",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,39 @@ def test_bad_tables(tmp_path, text, message):
         patients_of(config(tmp_path, text), OWN)
 
 
+def test_accents_match_composed_or_not(tmp_path):
+    composed, decomposed = "L\xe9ka\u0159", "Le\u0301kar\u030c"
+    own = {name: Patient(name) for name in (f"{decomposed}_1", f"{composed}_2")}
+    text = f"case,patient\n{composed}_1,{composed}\n{decomposed}_2,{decomposed}\n"
+    got = patients_of(config(tmp_path, text), own)
+    assert got == dict.fromkeys(own, Patient(composed))
+
+
+def test_ages_may_have_a_comma(tmp_path):
+    text = 'case;patient;age_years\na;p;0,5\nb;q;"3"\n'
+    got = patients_of(config(tmp_path, text), OWN)
+    assert [got[case].age_years for case in "ab"] == [0.5, 3.0]
+
+
+def test_lost_leading_zeros_are_recognised(tmp_path):
+    own = {name: Patient(name) for name in ("0012", "0107", "scan")}
+    text = "case,patient\nscan,p\n12,q\n107,r\n8,s\n"
+    with pytest.raises(CohortError) as error:
+        patients_of(config(tmp_path, text), own)
+    assert str(error.value).endswith(
+        "names no patient for 2 of 3 cases: 0012, 0107. 2 of its rows name no case, "
+        "but without leading zeros they would, in lines 3, 4 (the table has 12, the "
+        "folder 0012): a spreadsheet took the names for numbers. Format the column as "
+        "text and write the zeros again."
+    )
+    with pytest.raises(CohortError) as error:
+        patients_of(config(tmp_path, text, pseudonyms=True), own)
+    told = str(error.value).replace(str(tmp_path), "")
+    assert "they would, in lines 3, 4: a spreadsheet took" in told
+    assert "12" not in told
+    assert "107" not in told
+
+
 @pytest.mark.parametrize(
     "text",
     [

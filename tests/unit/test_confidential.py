@@ -52,6 +52,16 @@ def test_the_names_of_a_source_are_in_its_folder_and_its_tables(tmp_path):
     assert without("case scan_A of MRN 4711", names) == f"case {HIDDEN} of {HIDDEN}"
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_names_in_tables_are_found_however_they_are_written(tmp_path, separator):
+    rows = ["case", "patient"], ["scan_A", '"Doe, Jane"'], ["scan_B", "L\xe9ka\u0159"]
+    text = "\n".join(separator.join(row) for row in rows)
+    (tmp_path / "who.csv").write_text(text, encoding="utf-8")
+    names = names_of_source(cohort_config(patients=tmp_path / "who.csv", path=tmp_path))
+    told = without("scan_A of Doe, Jane and Le\u0301kar\u030c", names)
+    assert told == f"{HIDDEN} of {HIDDEN} and {HIDDEN}"
+
+
 @pytest.mark.parametrize("error", [CohortError, ConfigError])
 def test_errors_keep_their_kind(log, error):
     with pytest.raises(error, match=r"^x y is wrong\.$"), held_back(log, Jane="y"):

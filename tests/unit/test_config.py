@@ -5,7 +5,14 @@ import pytest
 import yaml
 
 from deeprac import schema
-from deeprac.config import Config, fits, load_config, resolve, unet_stages
+from deeprac.config import (
+    Config,
+    fits,
+    load_config,
+    refuse_twice,
+    resolve,
+    unet_stages,
+)
 from deeprac.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +183,14 @@ def test_an_added_matrix_can_be_used():
             {"cohort": {"labels": {"kidney": ["mass"], "tumour": ["mass"]}}},
             "'mass' is named under kidney and tumour",
         ),
+        (
+            {"cohort": {"format": "kits", "path": "x", "label_numbers": {"cyst": 3}}},
+            "format 'kits' says itself what its labels show. Leave it out",
+        ),
+        (
+            {"cohort": {"label_numbers": {"kidney": 1, "tumour": 1}}},
+            "two names have one number",
+        ),
         ({"cohort": {"phantom": {"cases": 4}}}, "fewer patients than the 5 folds"),
         (
             {"run": {"folds": [5]}},
@@ -286,6 +301,40 @@ def test_an_unreadable_file_is_named(tmp_path):
     broken.write_text("training: {epochs: 3")
     with pytest.raises(ConfigError, match=r"broken\.yaml is not valid YAML"):
         load_config([broken])
+
+
+@pytest.mark.parametrize("name", ["c.yaml", "c.json"])
+def test_a_key_twice_is_named_with_both_lines(tmp_path, name):
+    twice = tmp_path / name
+    parts = '"training": {"epochs": 3}', '"run": {}', '"training": {"device": "cpu"}'
+    twice.write_text("{" + ",\n".join(parts) + "}")
+    message = rf"{name}: 'training' is there twice, in lines 1 and 3; keep one\.$"
+    with pytest.raises(ConfigError, match=message):
+        load_config([twice])
+
+
+def test_a_method_or_a_column_of_experiments_twice_is_refused(tmp_path):
+    methods = tmp_path / "methods.yaml"
+    methods.write_text("nnunet: {label: a}\nstn: {label: b}\nnnunet: {label: c}\n")
+    with pytest.raises(ConfigError, match="'nnunet' is there twice, in lines 1 and 3"):
+        resolve({"methods": str(methods)})
+    table = tmp_path / "experiments.tsv"
+    table.write_text("experiment\tmatrix\tmethod\tmatrix\na\tfine\tnnunet\tcoarse\n")
+    with pytest.raises(ConfigError, match="has the column 'matrix' twice, in line 1"):
+        resolve({"experiments": str(table)})
+
+
+def test_what_snakemake_is_given_is_looked_at_for_keys_twice():
+    refuse_twice(["run={folds: [0], seeds: [1]}", "results=a: b: c", "x={y", "metrics"])
+    with pytest.raises(ConfigError, match="--config run: 'folds' is there twice"):
+        refuse_twice(["training={epochs: 3}", "run={folds: [0], folds: [1]}"])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
+    for name in ("c.yaml", "c.json"):
+        path = tmp_path / name
+        path.write_text('{"training": {"epochs": 7}}', encoding="utf-8-sig")
+        assert load_config([path]).training.epochs == 7
 
 
 def test_an_unknown_experiment_is_answered_with_the_known():

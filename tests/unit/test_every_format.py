@@ -78,12 +78,30 @@ def lay_dicom(image: Path, label: Path, folder: Path) -> Path:
     return folder
 
 
+def lay_totalsegmentator(image: Path, label: Path, folder: Path) -> Path:
+    masks = folder / "s0001" / "segmentations"
+    masks.mkdir(parents=True)
+    shutil.copy(image, masks.parent / "ct.nii.gz")
+    volume = sitk.ReadImage(str(label))
+    half = volume * 0
+    half[: volume.GetWidth() // 2] = 1
+    for name, mask in (
+        ("kidney_left", (volume == 1) & (half == 0)),
+        ("kidney_right", (volume == 1) & (half == 1)),
+        ("tumour", volume == 2),
+        ("liver", volume == 0),
+    ):
+        sitk.WriteImage(mask, str(masks / f"{name}.nii.gz"))
+    return folder
+
+
 LAYOUTS = {
     "nnunet_raw": lay_nnunet_raw,
     "msd": lay_msd,
     "kits": lay_kits,
     "pairs": lay_pairs,
     "dicom": lay_dicom,
+    "totalsegmentator": lay_totalsegmentator,
 }
 
 

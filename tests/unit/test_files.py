@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from deeprac.files import (
     atomic_folder,
     atomic_path,
     foreign_names,
+    on_disk,
     read_json,
     write_csv,
     write_json,
@@ -112,3 +114,26 @@ def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(
         (folder / "new").write_text("")
     assert [path.name for path in tmp_path.iterdir()] == ["release"]
     assert (target / "old").is_file()
+
+
+@pytest.mark.parametrize(
+    "there", ["\xe9/\xfc", "e\u0301/\xfc", "e\u0301/u\u0308", "\xe9/u\u0308"]
+)
+@pytest.mark.parametrize("asked", ["\xe9/\xfc", "e\u0301/u\u0308"])
+def test_a_path_is_found_however_its_accents_are_composed(tmp_path, there, asked):
+    (tmp_path / there).mkdir(parents=True)
+    assert on_disk(tmp_path / asked) == tmp_path / there
+    missing = tmp_path / asked / "x"
+    assert on_disk(missing) == missing
+
+
+def test_a_path_as_it_was_given_comes_first(tmp_path, monkeypatch):
+    for name in ("\xe9", "e\u0301"):
+        (tmp_path / name).mkdir()
+        assert on_disk(tmp_path / name).name == name
+    monkeypatch.chdir(tmp_path / "\xe9")
+    assert on_disk(Path("../\xe9")) == Path("../\xe9")
+
+
+def test_decomposed_names_are_plain():
+    assert foreign_names(["Le\u0301kar\u030c", "\u0301"]) == ["\u0301"]

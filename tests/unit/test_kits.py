@@ -159,6 +159,17 @@ def test_missing_images_tell_how_to_get_them(tmp_path):
         opened(kits(tmp_path))
 
 
+def test_a_key_twice_in_the_clinical_table(tmp_path):
+    write_case(tmp_path)
+    row = (
+        '{"case_id": "case_00000",\n"age_at_nephrectomy": 7,\n"age_at_nephrectomy": 70}'
+    )
+    (tmp_path / "kits.json").write_text(f"[{row}]")
+    message = "'age_at_nephrectomy' is there twice, in lines 2 and 3; keep one, or down"
+    with pytest.raises(CohortError, match=message):
+        opened(kits(tmp_path))
+
+
 @pytest.mark.parametrize("text", ["{", '{"a": 1}', "[1]", '[{"id": "case_00000"}]'])
 def test_bad_clinical_tables(tmp_path, text):
     write_case(tmp_path)

@@ -1,13 +1,17 @@
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from cohort_builders import cohort_config, ct_arrays, volume, write_raw
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from deeprac.cohort.case import Side
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.label_map import map_labels
+from deeprac.cohort.nnunet_labels import read_labels
 from deeprac.cohort.nnunet_raw import open_nnunet_raw
 from deeprac.errors import CohortError
 from deeprac.labels import Label
@@ -63,10 +67,185 @@ def test_several_names_may_mean_kidney():
     assert mapping == {0: 0, 1: Label.KIDNEY, 2: Label.KIDNEY}
 
 
-def test_regions_are_refused(tmp_path):
+def test_regions_without_an_order_are_refused(tmp_path):
     labels = {"background": 0, "kidney": [1, 2], "tumour": 2}
     config = write_raw(tmp_path, {"a": pair()}, labels=labels)
     with pytest.raises(CohortError, match=r"'kidney' is the region \[1, 2\]"):
+        opened(config)
+
+
+KITS = {"background": 0, "kidney": [1, 2, 3], "masses": [2, 3], "tumor": 2}
+
+
+def write_regions(folder, labels=KITS, order=(1, 3, 2), **changes):
+    """Kidney 1, tumour 2, and of the kidney one voxel of cyst 3, as in KiTS23."""
+    image, label = ct_arrays()
+    label[1, 4, 7] = 3
+    config = write_raw(folder, {"a": (volume(image), volume(label))}, labels=labels)
+    path = folder / "dataset.json"
+    dataset = json.loads(path.read_text()) | {"regions_class_order": order}
+    path.write_text(json.dumps(dataset))
+    return replace(config, **changes)
+
+
+def numbers_of(config, **names):
+    """What the numbers 1, 2 and 3 become."""
+    got = opened(replace(config, labels=names)).load("a").label
+    numbers = sitk.GetArrayFromImage(got)
+    return [int(numbers[at]) for at in ((1, 4, 8), (2, 4, 9), (1, 4, 7))]
+
+
+def test_regions_of_kits23_are_read_as_cohort_labels_names_them(tmp_path):
+    config = write_regions(tmp_path)
+    cyst = 3
+    for names, expected in [
+        ({"kidney": ["kidney", "masses"], "tumour": ["tumor"]}, [1, 2, 1]),
+        ({"kidney": ["kidney"], "tumour": ["tumor"]}, [1, 2, 1]),
+        ({"kidney": ["Kidney"], "tumour": ["masses"]}, [1, 2, 2]),
+        ({"kidney": ["kidney"], "tumour": ["tumor"], "cyst": ["masses"]}, [1, 2, cyst]),
+        ({"kidney": ["kidney"], "background": ["masses"]}, [1, 0, 0]),
+        ({"kidney": ["kidney"]}, [1, 1, 1]),
+        ({"kidney": ["kidney"], "tumour": ["tumor"], "background": ["*"]}, [1, 2, 1]),
+    ]:
+        assert numbers_of(config, **names) == expected, names
+    # The format's own names.
+    got = sitk.GetArrayFromImage(opened(config).load("a").label)
+    np.testing.assert_array_equal(got, ct_arrays()[1])
+
+
+def test_regions_mean_what_nnunet_paints(tmp_path):
+    """Each number comes back as itself when nnU-Net paints the regions that hold it."""
+    manager = LabelManager(KITS, [1, 3, 2])
+    probabilities = np.array(
+        [[number in held for number in range(4)] for held in ((1, 2, 3), (2, 3), (2,))],
+        float,
+    )
+    painted = manager.convert_probabilities_to_segmentation(probabilities)
+    assert painted.tolist() == [0, 1, 2, 3]
+    dataset = {"labels": KITS, "regions_class_order": [1, 3, 2]}
+    config = cohort_config(labels={"kidney": ["all three"]})
+    names = read_labels(dataset, config, tmp_path).names
+    assert names == {0: "background", 1: "kidney", 2: "tumor", 3: "masses"}
+
+
+def test_a_region_may_join_numbers_that_nobody_paints(tmp_path):
+    config = write_regions(tmp_path, {"kidney": [1, 3], "tumour": 2}, [1, 2])
+    assert numbers_of(config, kidney=["kidney"], tumour=["tumour"]) == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "order", "message"),
+    [
+        (
+            KITS,
+            [1, 3],
+            r"'kidney' is the region \[1, 2, 3\], so nnU-Net wants regions_",
+        ),
+        (KITS, ["1", "3", "2"], r"for each of 3 regions; it is \['1', '3', '2'\]"),
+        # Painted so, the tumour would come back as 3.
+        (
+            KITS,
+            [1, 2, 3],
+            r"number 2 lies last in the region 'tumor'.* paints that as 3",
+        ),
+        # Kidney is painted over the tumour that lies in it.
+        (
+            {"tumor": [2], "kidney": [1, 2, 3]},
+            [2, 1],
+            "number 2 lies in the regions 'tumor' and 'kidney', and the second is no",
+        ),
+        (
+            {"kidney": [1, 3], "tumor": [2, 3]},
+            [1, 2],
+            "number 3 lies in the regions 'kidney' and 'tumor', and the second is no",
+        ),
+        ({"kidney": [], "tumor": 2}, [1, 2], r"label 'kidney' is \[\]"),
+        ({"kidney": [1, True], "tumor": 2}, [1, 2], r"label 'kidney' is \[1, True\]"),
+        (KITS | {"ignore": 3}, [1, 3, 2], "two labels have the same number"),
+    ],
+)
+def test_regions_that_leave_open_what_a_number_shows(tmp_path, labels, order, message):
+    config = write_regions(tmp_path, labels, order)
+    with pytest.raises(CohortError, match=message):
+        opened(config)
+    # The remedy that the messages name.
+    config = replace(config, label_numbers={"kidney": 1, "tumour": 2, "cyst": 3})
+    if not re.search("label '", message):
+        assert numbers_of(config, kidney=["kidney", "cyst"], tumour=["tumour"]) == [
+            1,
+            2,
+            1,
+        ]
+
+
+def test_label_numbers_take_the_place_of_the_labels(tmp_path):
+    labels = {"background": 0, "kidney": 2, "tumour": 1}  # wrong: they are swapped
+    config = write_raw(tmp_path, {"a": pair()}, labels=labels)
+    config = replace(config, label_numbers={"kidney": 1, "tumour": 2})
+    got = sitk.GetArrayFromImage(opened(config).load("a").label)
+    np.testing.assert_array_equal(got, ct_arrays()[1])
+
+
+def write_ignored(folder, **changes):
+    """Case a has three voxels that nobody labelled, case b none."""
+    image, label = ct_arrays()
+    label[0, 0, :3] = 3
+    labels = {"background": 0, "kidney": 1, "tumour": 2, "ignore": 3}
+    cases = {"a": (volume(image), volume(label)), "b": pair()}
+    return replace(write_raw(folder, cases, labels=labels), **changes)
+
+
+@pytest.mark.parametrize("background", [[], ["*"]])
+def test_cases_with_voxels_to_ignore_are_refused(tmp_path, background):
+    config = write_ignored(tmp_path)
+    labels = dict(config.labels) | {"background": background}
+    source = opened(replace(config, labels=labels))
+    with pytest.raises(CohortError, match="3 voxels hold 3, nnU-Net's label 'ignore'"):
+        source.load("a")
+    assert source.load("b")
+
+
+@pytest.mark.parametrize("title", ["background", "tumour"])
+def test_ignore_cannot_be_given_a_meaning(tmp_path, title):
+    config = write_ignored(tmp_path)
+    labels = dict(config.labels) | {title: ["Ignore"]}
+    with pytest.raises(CohortError, match=f"cohort.labels.{title} names 'ignore', nnU"):
+        opened(replace(config, labels=labels))
+
+
+def test_the_number_to_ignore_can_be_given_a_class(tmp_path):
+    numbers = {"kidney": 1, "tumour": 2}
+    source = opened(write_ignored(tmp_path / "x", label_numbers=numbers))
+    with pytest.raises(CohortError, match="3 voxels hold 3, nnU-Net's label 'ignore'"):
+        source.load("a")
+    config = write_ignored(tmp_path, label_numbers=numbers | {"fat": 3})
+    labels = dict(config.labels) | {"background": ["fat"]}
+    got = opened(replace(config, labels=labels)).load("a").label
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(got), ct_arrays()[1])
+
+
+def test_a_key_twice_in_dataset_json(tmp_path):
+    config = write_raw(tmp_path, {"a": pair()})
+    path = tmp_path / "dataset.json"
+    text = json.dumps(json.loads(path.read_text()), indent=1)
+    path.write_text(text[:-2] + ',\n "labels": {"tumour": 1, "kidney": 2}\n}')
+    with pytest.raises(CohortError, match="the key 'labels' twice, in lines 5 and 12"):
+        opened(config)
+    path.write_text('{"dataset": {"Schubert": {}, "Schubert": {}}}')
+    with pytest.raises(CohortError, match=r"json has a case twice, in line 1"):
+        opened(config)
+
+
+def test_accents_of_names_match_composed_or_not(tmp_path):
+    config = write_raw(tmp_path, {"L\xe9ka\u0159": pair()})
+    label = tmp_path / "labelsTr" / "L\xe9ka\u0159.nii.gz"
+    label.rename(label.with_name("Le\u0301kar\u030c.nii.gz"))
+    source = opened(config)
+    assert source.names() == ["L\xe9ka\u0159"]
+    assert source.load("L\xe9ka\u0159")
+    write = tmp_path / "labelsTr" / "L\xe9ka\u0159.nii.gz"
+    write.write_bytes(b"")
+    with pytest.raises(CohortError, match="differ only in how their accents"):
         opened(config)
 
 

@@ -99,6 +99,23 @@ def test_segments_of_3d_slicer_bring_their_names(tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(case.label), label)
 
 
+def test_accents_of_paths_match_composed_or_not(tmp_path):
+    composed, decomposed = "L\xe9ka\u0159", "Le\u0301kar\u030c"
+    write_volumes(tmp_path / decomposed, composed)
+    row = f"{composed}/{decomposed}_ct.nii.gz;{composed}/{composed}_seg.nii.gz"
+    source = opened(pairs(tmp_path, f"image;label;case;;\n{row};a;;\n"))
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(source.load("a").label), ct_arrays()[1]
+    )
+
+
+def test_one_file_in_two_spellings_is_one_file(tmp_path):
+    write_volumes(tmp_path, "\xe9")
+    rows = "\xe9_ct.nii.gz,a.nii\ne\u0301_ct.nii.gz,b.nii\n"
+    with pytest.raises(CohortError, match="a file twice, in lines 2, 3"):
+        opened(pairs(tmp_path, f"image,label\n{rows}"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -142,6 +142,33 @@ def test_an_unknown_key_stops_at_once_with_its_name(folder):
     assert "Building DAG" not in result.stdout
 
 
+def test_a_key_twice_stops_at_once_with_both_lines(folder):
+    (folder / "twice.yaml").write_text(
+        "training:\n  epochs: 3\nrun: {folds: [0]}\ntraining:\n  device: cpu\n"
+    )
+    result = snakemake(folder, "-n", "--configfile", "twice.yaml")
+    assert result.returncode != 0
+    assert "'training' is there twice, in lines 1 and 4" in result.stdout
+    result = snakemake(folder, "-n", "--config", "run={folds: [0], folds: [1]}")
+    assert result.returncode != 0
+    assert "--config run: 'folds' is there twice" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_an_importing_workflows_own_file_is_not_looked_at(folder):
+    (folder / "own.yaml").write_text("deeprac: {}\nmine: 1\nmine: 2\n")
+    snakefile = folder / "Snakefile"
+    snakefile.write_text(
+        "configfile: 'own.yaml'\n"
+        "module deeprac:\n"
+        f"    snakefile: '{ROOT}/workflow/Snakefile'\n"
+        "    config: config['deeprac']\n"
+        "use rule * from deeprac as deeprac_*\n"
+    )
+    jobs = planned_jobs(folder, "deeprac_cohort", snakefile=snakefile)
+    assert jobs["deeprac_cohort"] == 1
+
+
 def test_an_unknown_experiment_stops_at_once_and_lists_the_known(folder):
     result = snakemake(folder, "-n", "--config", "run={experiments: [coarse_stm]}")
     assert result.returncode != 0

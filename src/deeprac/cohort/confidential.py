@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.tables import SEPARATORS
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError, DeepracError
 
@@ -31,7 +33,9 @@ ORDINARY = frozenset(
         *("case", "patient", "image", "images", "label", "labels", "kidney", "tumour"),
         *("tumor", "cyst", "background", "imaging", "segmentation", "dataset"),
         *("imagesTr", "labelsTr", "imagesTs", "dataset.json", "kits.json"),
-        *("kits23.json", "age_years"),
+        *("kits23.json", "age_years", "meta.csv", "segmentations", "kidney_tumour"),
+        *("kidney_left", "kidney_right", "kidney_cyst_left", "kidney_cyst_right"),
+        *("kidney_tumor", "image_id"),
     }
 )
 """Words of our messages and names that a layout prescribes: they name nobody."""
@@ -125,12 +129,16 @@ def names_of_source(config: CohortConfig) -> dict[str, str]:
     for path in (config.path, config.patients):
         if path is not None and path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
-            names |= {cell for row in csv.reader(text.splitlines()) for cell in row}
+            for separator in SEPARATORS:
+                rows = csv.reader(text.splitlines(), delimiter=separator)
+                names |= {cell.strip() for row in rows for cell in row}
     found = (name for _, *lists in os.walk(config.path) for n in lists for name in n)
     for name in itertools.islice(found, _MOST_NAMES):
         stem = name.split(".")[0]
         names |= {name, stem, re.sub(r"_\d{4}$", "", stem)}
-    return dict.fromkeys(names, HIDDEN)
+    # Messages may spell accents as the disk does, the table as the keyboard does.
+    forms = itertools.product(("NFC", "NFD"), names)
+    return dict.fromkeys((unicodedata.normalize(*one) for one in forms), HIDDEN)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The file ``dataset.json`` of the Medical Segmentation Decathlon and of nnU-Net."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deeprac.errors import CohortError
+from deeprac.files import on_disk
+from deeprac.strict import TwiceError, parse_json
 
 
 def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
@@ -16,13 +17,21 @@ def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
         layout: what ``cohort.path`` must be, for the message.
 
     Raises:
-        CohortError: the file is missing or not a JSON mapping.
+        CohortError: the file is missing, not a JSON mapping, or has a key twice.
     """
     path = folder / "dataset.json"
     if not path.is_file():
         raise CohortError(f"{path} is missing. cohort.path must be {layout}.")
     try:
-        dataset = json.loads(path.read_text(encoding="utf-8"))
+        dataset = parse_json(path.read_text(encoding="utf-8"))
+    except TwiceError as error:
+        # Below "dataset" the keys are names of cases.
+        hidden = error.within == ("dataset",)
+        what = "a case" if hidden else f"the key {error.key!r}"
+        raise CohortError(
+            f"{path} has {what} twice, in {error.where}; readers take the last. Keep "
+            "one."
+        ) from error
     except ValueError as error:
         raise CohortError(f"{path} is not valid JSON ({error}). Correct it.") from error
     if not isinstance(dataset, dict):
@@ -63,41 +72,26 @@ def names_by_number(labels: Any, path: Path) -> dict[int, str]:
     """Read labels that are written as "number": name, as the Decathlon does.
 
     Raises:
-        CohortError: a key is not a whole number, or a name is not text.
+        CohortError: a key is not a whole number, a name is not text, or two labels
+            have one number.
     """
-    for number, name in _items(labels, path):
+    names: dict[int, str] = {}
+    for number, name in label_items(labels, path):
         if not (str(number).isdecimal() and isinstance(name, str)):
             raise CohortError(
                 f'{path}: label {number!r} is {name!r}. It must be "number": name.'
             )
-    return {int(number): name for number, name in labels.items()}
-
-
-def names_by_name(labels: Any, path: Path) -> dict[int, str]:
-    """Read labels that are written as name: number, as nnU-Net's version 2 does.
-
-    Raises:
-        CohortError: a label is a region of several numbers, or not a whole number, or
-            two have the same.
-    """
-    for name, value in _items(labels, path):
-        if isinstance(value, list):
-            raise CohortError(
-                f"{path}: label {name!r} is the region {value}. Give every label one "
-                "number; regions that overlap are not supported."
-            )
-        if not isinstance(value, int):
-            raise CohortError(
-                f"{path}: label {name!r} is {value!r}. nnU-Net's version 2 wants "
-                '"name": number.'
-            )
-    names = {value: name for name, value in labels.items()}
-    if len(names) < len(labels):
-        raise CohortError(f"{path}: two labels have the same number. Correct it.")
+        if names.setdefault(int(number), name) != name:
+            raise CohortError(f"{path}: two labels have the same number. Correct it.")
     return names
 
 
-def _items(labels: Any, path: Path) -> list[tuple[Any, Any]]:
+def label_items(labels: Any, path: Path) -> list[tuple[Any, Any]]:
+    """Keys and values of "labels".
+
+    Raises:
+        CohortError: it is no mapping.
+    """
     if not isinstance(labels, dict):
         raise CohortError(f"{path}: 'labels' must be a mapping. Correct it.")
     return list(labels.items())
@@ -128,7 +122,7 @@ def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]
                 f"{path}: entry {number} of 'training' must have an image and a label, "
                 "each a path. Correct it."
             )
-        image, label = (folder / file for file in listed)
+        image, label = (on_disk(folder / file) for file in listed)
         if label.name.startswith("."):
             continue
         for file in (image, label):

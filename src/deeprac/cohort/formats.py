@@ -13,6 +13,7 @@ from deeprac.cohort.pairs import open_pairs
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader
+from deeprac.cohort.totalsegmentator import open_totalsegmentator
 from deeprac.config import CohortConfig
 from deeprac.errors import ConfigError
 
@@ -22,6 +23,7 @@ READERS: dict[str, Callable[[CohortConfig], Reader]] = {
     "kits": open_kits,
     "pairs": open_pairs,
     "dicom": DicomReader,
+    "totalsegmentator": open_totalsegmentator,
 }
 """The formats that are read from files."""
 

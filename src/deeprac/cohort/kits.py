@@ -5,7 +5,6 @@
 say so.
 """
 
-import json
 import logging
 import re
 from collections import defaultdict
@@ -24,6 +23,7 @@ from deeprac.cohort.patients import Patient, patients_of
 from deeprac.cohort.reader import Segmentation
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.strict import TwiceError, parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -296,8 +296,10 @@ def _ages(path: Path) -> dict[str, float]:
         logger.info("%s is missing: ages are unknown", path)
         return {}
     try:
-        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        rows: list[dict[str, Any]] = parse_json(path.read_text(encoding="utf-8"))
         ages = [(row["case_id"], row.get("age_at_nephrectomy")) for row in rows]
+    except TwiceError as error:
+        raise CohortError(f"{path}: {error}, or download it again.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CohortError(
             f"{path} must be a list with a case_id in every row ({error!r}). Download "

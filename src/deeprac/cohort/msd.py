@@ -7,9 +7,9 @@ of image and label) and the files that it lists, ``imagesTr/{case}.nii.gz`` and
 
 from pathlib import Path
 
-from deeprac.cohort import dataset_json, label_map
+from deeprac.cohort import dataset_json
 from deeprac.cohort.case_files import FileReader
-from deeprac.cohort.nnunet_raw import file_reader
+from deeprac.cohort.nnunet_raw import file_reader, numbered_labels
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 
@@ -30,12 +30,11 @@ def open_msd(config: CohortConfig) -> FileReader:
     )
     dataset_json.require(dataset, ("modality", "labels", "training"), path)
     dataset_json.refuse_channels(dataset["modality"], path)
-    names = dataset_json.names_by_number(dataset["labels"], path)
+    labels = numbered_labels(dataset, config, path)
     files = dataset_json.training_files(dataset, folder)
     if not any(image.is_file() for image, _ in files.values()):
         raise CohortError(
             f"{path}: none of the {len(files)} images that it lists is there. Check "
             "cohort.path; where images end in _0000, set cohort.format to nnunet_raw."
         )
-    label_map.map_labels(names, config.labels)
-    return file_reader(config, files, names)
+    return file_reader(config, files, labels)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.cohort import dataset_json, label_map
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelMap
+from deeprac.cohort.case_files import CaseFiles, FileReader
+from deeprac.cohort.nnunet_labels import NnunetLabels, read_labels
 from deeprac.cohort.patients import Patient, patients_of
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.files import composed, on_disk
 
 Files = dict[str, tuple[Path, Path]]
 """Image and label by case."""
@@ -34,44 +36,47 @@ def open_nnunet_raw(config: CohortConfig) -> FileReader:
         folder, "a folder in nnU-Net's raw layout: dataset.json, imagesTr, labelsTr"
     )
     if "modality" in dataset and "channel_names" not in dataset:
-        names, files = _version_1(dataset, folder)
+        labels, files = _version_1(dataset, config)
     else:
         dataset_json.require(dataset, ("channel_names", "labels", "file_ending"), path)
         dataset_json.refuse_channels(dataset["channel_names"], path)
-        names = dataset_json.names_by_name(dataset["labels"], path)
+        labels = read_labels(dataset, config, path)
         ending = dataset["file_ending"]
         files = (
             _mapped_files(dataset["dataset"], folder)
             if "dataset" in dataset
             else _files_in(folder, ending)
         )
-    label_map.map_labels(names, config.labels)
-    return file_reader(config, files, names)
+    return file_reader(config, files, labels)
 
 
-def file_reader(
-    config: CohortConfig, files: Files, names: Mapping[int, str]
-) -> FileReader:
-    """Read pairs of files; without a table every case is a patient of its own."""
+def file_reader(config: CohortConfig, files: Files, labels: NnunetLabels) -> FileReader:
+    """Read pairs of files; without a table every case is a patient of its own.
+
+    Raises:
+        CohortError: the names of the labels or the table of patients do not fit.
+    """
+    label_map.map_labels(labels.names, config.labels)
     patients = patients_of(config, {case: Patient(case) for case in files})
     return FileReader(
         {
-            case: CaseFiles(image, LabelMap(label, names), patients[case])
+            case: CaseFiles(image, labels.file(label), patients[case])
             for case, (image, label) in files.items()
         }
     )
 
 
 def _version_1(
-    dataset: Mapping[str, Any], folder: Path
-) -> tuple[dict[int, str], Files]:
-    """Names and files; the list has no ``_0000``, the images' files do."""
+    dataset: Mapping[str, Any], config: CohortConfig
+) -> tuple[NnunetLabels, Files]:
+    """Labels and files; the list has no ``_0000``, the images' files do."""
+    folder = Path(config.path)
     path = folder / "dataset.json"
     dataset_json.require(dataset, ("labels", "training"), path)
     dataset_json.refuse_channels(dataset["modality"], path)
     listed = dataset_json.training_files(dataset, folder)
     files = {
-        case: (image.with_name(f"{case}_0000.nii.gz"), label)
+        case: (on_disk(image.with_name(f"{case}_0000.nii.gz")), label)
         for case, (image, label) in listed.items()
     }
     if not any(image.is_file() for image, _ in files.values()) and any(
@@ -81,7 +86,21 @@ def _version_1(
             f"{path} is that of the Medical Segmentation Decathlon: its images have no "
             "_0000 before their ending. Set cohort.format to msd."
         )
-    return dataset_json.names_by_number(dataset["labels"], path), files
+    return numbered_labels(dataset, config, path), files
+
+
+def numbered_labels(
+    dataset: Mapping[str, Any], config: CohortConfig, path: Path
+) -> NnunetLabels:
+    """Labels that are written as "number": name; ``cohort.label_numbers`` overrides.
+
+    Raises:
+        CohortError: they are not written so.
+    """
+    names = dataset_json.names_by_number(dataset["labels"], path)
+    if config.label_numbers is not None:
+        names = {0: "background"} | config.number_names
+    return NnunetLabels(names, None)
 
 
 def _mapped_files(cases: Any, folder: Path) -> Files:
@@ -96,7 +115,7 @@ def _mapped_files(cases: Any, folder: Path) -> Files:
                 "and a label. Correct it."
             )
         files[case] = tuple(
-            folder / os.path.expandvars(file) for file in (images[0], label)
+            on_disk(folder / os.path.expandvars(file)) for file in (images[0], label)
         )
     if not files:
         raise CohortError(f"{path} lists no cases under 'dataset'. Correct it.")
@@ -106,22 +125,38 @@ def _mapped_files(cases: Any, folder: Path) -> Files:
 def _files_in(folder: Path, ending: str) -> Files:
     """All cases with an image or a label; the other may be missing."""
     images, labels = folder / "imagesTr", folder / "labelsTr"
-    cases = _names_in(images, f"_0000{ending}")
-    if not cases:
+    image_of = _files_by_name(images, f"_0000{ending}")
+    if not image_of:
         raise CohortError(
             f"{images} holds no *_0000{ending}. Check cohort.path, and file_ending in "
             "its dataset.json."
         )
-    return {
-        case: (images / f"{case}_0000{ending}", labels / f"{case}{ending}")
-        for case in sorted(cases | _names_in(labels, ending))
-    }
+    label_of = _files_by_name(labels, ending)
+    files: Files = {}
+    for name in sorted(image_of | label_of):
+        case, image = image_of.get(name) or (label_of[name][0], None)
+        _, label = label_of.get(name) or (case, None)
+        files[case] = (
+            image or images / f"{case}_0000{ending}",
+            label or labels / f"{case}{ending}",
+        )
+    return files
 
 
-def _names_in(folder: Path, ending: str) -> set[str]:
-    """Names of files without their ending; archives leave hidden files behind."""
-    return {
-        path.name.removesuffix(ending)
-        for path in folder.glob(f"*{ending}")
-        if not path.name.startswith(".")
-    }
+def _files_by_name(folder: Path, ending: str) -> dict[str, tuple[str, Path]]:
+    """Name without ending and file, by the name with composed accents.
+
+    Archives leave hidden files behind.
+    """
+    named: dict[str, tuple[str, Path]] = {}
+    for path in folder.glob(f"*{ending}"):
+        if path.name.startswith("."):
+            continue
+        name = path.name.removesuffix(ending)
+        if composed(name) in named:
+            raise CohortError(
+                f"{folder}: two files have names that differ only in how their accents "
+                "are composed. Rename one."
+            )
+        named[composed(name)] = name, path
+    return named

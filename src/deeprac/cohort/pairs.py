@@ -13,6 +13,7 @@ from deeprac.cohort.patients import Patient, age_in, patients_in, patients_of
 from deeprac.cohort.tables import Row, lines, read_rows
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.files import on_disk
 
 OPTIONAL = ("case", "patient", "age_years")
 """Columns that the CSV may have beside image and label."""
@@ -31,18 +32,22 @@ def open_pairs(config: CohortConfig) -> FileReader:
         raise CohortError(f"{path} lists no pairs. Add a row for each case.")
     _refuse_files_listed_twice(rows, path)
     by_case = _rows_by_case(rows, path)
-    names = {number: name for name, number in config.label_numbers.items()}
     patients = patients_of(config, _patients(by_case, config))
     return FileReader(
         {
             case: CaseFiles(
-                image=path.parent / row.cells["image"],
-                label=LabelMap(path.parent / row.cells["label"], names),
+                image=_file(row, "image", path),
+                label=LabelMap(_file(row, "label", path), config.number_names),
                 patient=patients[case],
             )
             for case, row in by_case.items()
         }
     )
+
+
+def _file(row: Row, column: str, path: Path) -> Path:
+    """Where a file lies: paths are relative to the table's folder."""
+    return on_disk(path.parent / row.cells[column])
 
 
 def _rows_by_case(rows: list[Row], path: Path) -> dict[str, Row]:
@@ -69,7 +74,7 @@ def _rows_by_case(rows: list[Row], path: Path) -> dict[str, Row]:
 def _refuse_files_listed_twice(rows: list[Row], path: Path) -> None:
     line_of: dict[Path, int] = {}
     for row in rows:
-        files = [(path.parent / row.cells[key]).resolve() for key in ("image", "label")]
+        files = [_file(row, column, path).resolve() for column in ("image", "label")]
         if files[0] == files[1]:
             raise CohortError(
                 f"{path}: image and label in line {row.line} are the same file. "

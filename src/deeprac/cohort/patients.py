@@ -8,6 +8,7 @@ from pathlib import Path
 from deeprac.cohort.tables import Row, lines, read_rows
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.files import composed
 
 OLDEST_YEARS = 120
 """Ages beyond are slips of the pen."""
@@ -42,25 +43,49 @@ def patients_of(config: CohortConfig, own: Mapping[str, Patient]) -> dict[str, P
             )
         return dict(own)
     path = Path(config.patients)
-    rows = [r for r in read_rows(path, ("case", "patient")) if r.cells["case"] in own]
-    listed = patients_in(rows, path)
+    case_of = {composed(case): case for case in own}
+    rows = read_rows(path, ("case", "patient"))
+    known = [row for row in rows if composed(row.cells["case"]) in case_of]
     by_case: dict[str, Patient] = {}
-    for row, patient in zip(rows, listed, strict=True):
-        case = row.cells["case"]
+    for row, patient in zip(known, patients_in(known, path), strict=True):
+        case = case_of[composed(row.cells["case"])]
         if case in by_case:
-            twice = [r.line for r in rows if r.cells["case"] == case]
+            same = composed(case)
+            twice = [r.line for r in known if composed(r.cells["case"]) == same]
             raise CohortError(
                 f"{path} lists a case twice, in {lines(twice)}. Keep one row."
             )
         age = own[case].age_years if patient.age_years is None else patient.age_years
         by_case[case] = replace(patient, age_years=age)
     if missing := [case for case in sorted(own) if case not in by_case]:
+        others = [row for row in rows if composed(row.cells["case"]) not in case_of]
         raise CohortError(
             f"{path} names no patient for {len(missing)} of {len(own)} cases: "
-            f"{_which(missing, sorted(own), hidden=config.pseudonyms)}. Add a row for "
-            "each."
+            f"{_which(missing, sorted(own), hidden=config.pseudonyms)}. "
+            + (_lost_zeros(others, missing, hidden=config.pseudonyms) or _ADD_ROWS)
         )
     return by_case
+
+
+_ADD_ROWS = "Add a row for each."
+
+
+def _lost_zeros(rows: list[Row], missing: list[str], *, hidden: bool) -> str | None:
+    """What to do where a spreadsheet read 0012 as the number 12; None elsewhere."""
+    case_of = {case.lstrip("0"): case for case in missing if case.isdecimal()}
+    lost = [row for row in rows if row.cells["case"].lstrip("0") in case_of]
+    if not lost:
+        return None
+    told = lines([row.line for row in lost])
+    example = ""
+    if not hidden:
+        case = lost[0].cells["case"]
+        example = f" (the table has {case}, the folder {case_of[case.lstrip('0')]})"
+    return (
+        f"{len(lost)} of its rows name no case, but without leading zeros they would, "
+        f"in {told}{example}: a spreadsheet took the names for numbers. Format the "
+        "column as text and write the zeros again."
+    )
 
 
 def patients_in(rows: list[Row], path: Path) -> list[Patient]:
@@ -69,31 +94,35 @@ def patients_in(rows: list[Row], path: Path) -> list[Patient]:
     Raises:
         CohortError: names that differ only by case or spaces, or an impossible age.
     """
-    if one := _colliding({f"line {row.line}": row.cells["patient"] for row in rows}):
+    names = [composed(row.cells["patient"]) for row in rows]
+    places = {f"line {row.line}": name for row, name in zip(rows, names, strict=True)}
+    if one := _colliding(places):
         raise CohortError(
             f"{path}: names of patients must differ by more than case and spaces, but "
             f"those in {' and '.join(one)} do not. Write one patient's name alike in "
             "all rows, or rename the other patient."
         )
-    return [Patient(row.cells["patient"], age_in(row, path)) for row in rows]
+    return [
+        Patient(name, age_in(row, path)) for row, name in zip(rows, names, strict=True)
+    ]
 
 
-def age_in(row: Row, path: Path) -> float | None:
-    """Read the cell age_years; None where it is empty or no such column is there.
+def age_in(row: Row, path: Path, column: str = "age_years") -> float | None:
+    """Read the cell of an age; None where it is empty or no such column is there.
 
     Raises:
         CohortError: the cell is not a number of years.
     """
-    text = row.cells.get("age_years", "")
+    text = row.cells.get(column, "")
     if not text:
         return None
     try:
-        age = float(text)
+        age = float(text.replace(",", "."))  # 2,5 where numbers have a comma
     except ValueError:
         age = math.nan
     if not 0 <= age <= OLDEST_YEARS:
         raise CohortError(
-            f"{path}: age_years must be a number of years from 0 to {OLDEST_YEARS}, "
+            f"{path}: {column} must be a number of years from 0 to {OLDEST_YEARS}, "
             f"not the text in line {row.line}. Correct it, or leave it empty."
         )
     return age
@@ -103,7 +132,7 @@ def _colliding(names: Mapping[str, str]) -> tuple[str, str] | None:
     """Two places of names that differ only by case or spaces, else None."""
     first: dict[str, str] = {}
     for place, name in names.items():
-        same = first.setdefault("".join(name.casefold().split()), place)
+        same = first.setdefault("".join(composed(name).casefold().split()), place)
         if names[same] != name:
             return same, place
     return None

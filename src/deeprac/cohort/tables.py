@@ -24,10 +24,11 @@ def read_rows(
 ) -> list[Row]:
     """Read the rows of a table whose first line names the columns.
 
-    Rows without any cell filled are left out.
+    Rows without any cell filled are left out, and so are columns without a name and
+    without any cell filled, which spreadsheets leave behind.
 
     Args:
-        path: the CSV file, in UTF-8, with commas.
+        path: the CSV file, in UTF-8, with commas, semicolons or tabs.
         required: columns that must be there, none of their cells empty.
         optional: other columns that may be there; None allows any.
 
@@ -35,20 +36,20 @@ def read_rows(
         CohortError: the file cannot be read; columns are missing, unknown or twice;
             cells are missing or surplus.
     """
-    header, rows = _parse(path)
+    header, rows = _parse(path, required)
     needs = f"It needs the columns {' and '.join(required)}"
     if optional:
         needs += f"; {', '.join(optional)} may be there"
     missing = set(required) - set(header)
     unknown = set(header) - {*required, *(header if optional is None else optional)}
-    twice = {name for name in header if header.count(name) > 1}
-    if missing or unknown or twice:
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise CohortError(f"{path} has the column {twice[0]!r} twice. Keep one.")
+    if missing or unknown:
         raise CohortError(
-            f"{path} has the columns {', '.join(header)}. {needs}, each once, "
-            "separated by commas."
+            f"{path} has the columns {', '.join(header)}. {needs}, "
+            "separated by commas, semicolons or tabs."
         )
-    surplus = [row.line for row in rows if None in row.cells]
-    if surplus:
+    if surplus := [row.line for row in rows if None in row.cells]:
         raise CohortError(
             f"{path} has more cells than columns in {lines(surplus)}. Put names with "
             "commas in double quotes."
@@ -70,16 +71,23 @@ def lines(numbers: Sequence[int], most: int = 8) -> str:
     return f"line{'s' * (len(numbers) > 1)} {listed}"
 
 
-def _parse(path: Path) -> tuple[list[str], list[Row]]:
+SEPARATORS = (",", ";", "\t")
+"""What stands between cells: spreadsheets of some countries write semicolons."""
+
+
+def _parse(path: Path, required: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """The columns, and the rows with surplus cells under None."""
     if not path.is_file():
         raise CohortError(f"{path} is missing. Correct the path.")
     try:
         # Spreadsheets begin UTF-8 with a mark of the byte order.
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
+            separator = _separator(stream.readline(), required)
+            stream.seek(0)
+            reader = csv.reader(stream, delimiter=separator, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
-            rows = [
-                Row(reader.line_num, _cells(header, cells))
+            filled = [
+                (reader.line_num, [cell.strip() for cell in cells])
                 for cells in reader
                 if any(cell.strip() for cell in cells)
             ]
@@ -87,11 +95,25 @@ def _parse(path: Path) -> tuple[list[str], list[Row]]:
         raise CohortError(
             f"{path} cannot be read as a table ({error}). Save it as CSV in UTF-8."
         ) from error
-    return header, rows
+    named = [number for number, name in enumerate(header) if name]
+    used = {n for _, cells in filled for n, cell in enumerate(cells) if cell}
+    width = max(named, default=-1) + 1
+    columns = [n for n in range(width) if n in {*named, *used}]
+    rows = [
+        Row(
+            line,
+            {header[n]: cells[n] if n < len(cells) else "" for n in columns}
+            | ({None: ""} if any(cells[width:]) else {}),
+        )
+        for line, cells in filled
+    ]
+    return [header[n] for n in columns], rows
 
 
-def _cells(header: list[str], cells: list[str]) -> dict[str, str]:
-    """Cells by column; surplus ones under None."""
-    filled = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
-    named = dict(zip(header, filled, strict=False))
-    return named | ({None: ""} if len(filled) > len(header) else {})
+def _separator(first: str, required: Sequence[str]) -> str:
+    """What makes the needed columns of the first line, else a comma."""
+    for separator in SEPARATORS:
+        cells = next(csv.reader([first], delimiter=separator), [])
+        if set(required) <= {cell.strip() for cell in cells}:
+            return separator
+    return SEPARATORS[0]

@@ -31,10 +31,11 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.errors import ConfigError
     from deeprac.files import write_json
     from deeprac.schema import merge
+    from deeprac.strict import parse_json
 
     try:
-        overlay = json.loads(args.json)
-    except json.JSONDecodeError as error:
+        overlay = parse_json(args.json)
+    except ValueError as error:
         raise ConfigError(
             f"--json is not valid JSON ({error}). Quote it for the shell: "
             """--json '{"training": {"device": "cpu"}}'."""

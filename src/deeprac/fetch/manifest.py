@@ -7,9 +7,8 @@ kind of file which host lists it, where it lies there and where it goes.
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from deeprac.errors import FetchError
+from deeprac.strict import parse_yaml
 
 MANIFESTS = Path(__file__).parents[3] / "resources" / "cohorts"
 
@@ -73,7 +72,7 @@ def read_manifest(source: str, folder: Path = MANIFESTS) -> Manifest:
             f"cohort.fetch.source is {source!r}: there is no such manifest. Choose one "
             f"of {', '.join(sources(folder))}."
         )
-    fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    fields = parse_yaml(path.read_text(encoding="utf-8"))
     cases = [
         fields["cases"]["name"].format(number)
         for first, last in fields["cases"]["ranges"]

@@ -70,7 +70,7 @@ class DicomReader:
             "prefer": series.prefer,
             "description": series.description,
             "segmentations": series.segmentations,
-            "label_numbers": dict(self._config.label_numbers),
+            "label_numbers": sorted(self._config.number_names.items()),
         }
 
     def files(self, key: str) -> Mapping[str, Path]:
@@ -143,8 +143,7 @@ class DicomReader:
         if headers:
             wanted = wanted_names(self._config.labels)
             return read_segmentations(headers, grid, wanted)
-        names = {number: name for name, number in self._config.label_numbers.items()}
-        return LabelMap(case.label_files[0], names).read()
+        return LabelMap(case.label_files[0], self._config.number_names).read()
 
 
 def _unmatched(case: DicomCase) -> list[Finding]:

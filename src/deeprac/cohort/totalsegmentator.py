@@ -1,0 +1,266 @@
+"""Cohorts as TotalSegmentator lays them out: one mask per organ.
+
+``cohort.path`` holds a folder per case. The image is ``{case}/ct.nii.gz`` or, beside
+the folder, ``{case}.nii.gz``; the masks are in ``{case}/segmentations`` or ``{case}``,
+each called after what it shows, such as ``kidney_left.nii.gz``. The training data set
+has ages in ``meta.csv``.
+
+A folder has more than a hundred masks. Only those are read that ``cohort.labels``
+names, and all of kidneys, so that none is forgotten; other organs are background.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deeprac.cohort import seg_nrrd, volume_files
+from deeprac.cohort.case_files import CaseFiles, FileReader
+from deeprac.cohort.dataset_json import without_ending
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.label_map import KIDNEYS
+from deeprac.cohort.patients import Patient, age_in, patients_of
+from deeprac.cohort.reader import Segmentation
+from deeprac.cohort.tables import lines, read_rows
+from deeprac.config import CohortConfig
+from deeprac.errors import CohortError
+from deeprac.labels import TITLES, plain_name
+
+IMAGE, MASKS, CLINICAL = "ct", "segmentations", "meta.csv"
+"""Image, folder of masks and table of patients, as the training data set has them."""
+
+MEANT = tuple(title for title in TITLES if title != "background")
+
+_LAYOUT = (
+    "a folder as TotalSegmentator writes it: CASE/ct.nii.gz and "
+    "CASE/segmentations/kidney_left.nii.gz"
+)
+_GET_IMAGE = (
+    f"Put it into the case's folder as {IMAGE}.nii.gz, or beside that folder under its "
+    "name"
+)
+_OTHER_SIDE = {"left": "right", "right": "left"}
+
+
+def open_totalsegmentator(config: CohortConfig) -> FileReader:
+    """List the cases and read the tables of patients.
+
+    Raises:
+        CohortError: the folder is not laid out so, or a table cannot be used.
+    """
+    root = Path(config.path)
+    images = _images(root)
+    labels = {case: OrganMasks(root / case, config.labels) for case in images}
+    if not any(label.kidneys for label in labels.values()):
+        raise CohortError(
+            f"{root} has no case with a mask that is called as cohort.labels calls "
+            f"kidneys ({_listed(config.labels)}). cohort.path must be {_LAYOUT}."
+        )
+    ages = _ages(root / CLINICAL)
+    own = {case: Patient(case, ages.get(case)) for case in images}
+    patients = patients_of(config, own)
+    return FileReader(
+        {
+            case: CaseFiles(image, labels[case], patients[case], _GET_IMAGE)
+            for case, image in images.items()
+        }
+    )
+
+
+@dataclass(frozen=True)
+class OrganMasks:
+    """The masks of one case, as far as ``cohort.labels`` asks for them.
+
+    ``folder`` is the case's, ``labels`` the names of masks by title.
+    """
+
+    folder: Path
+    labels: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def _masks(self) -> dict[str, Path]:
+        """The masks that are read, by name, sorted.
+
+        A kidney's mask that no title names would be background without a word.
+        """
+        below = self.folder / MASKS
+        named = _plain_names(self.labels, MEANT)
+        ignored = _plain_names(self.labels, ("background",))
+        files = _volumes(below if below.is_dir() else self.folder)
+        return {
+            name: files[name]
+            for name in sorted(files)
+            if (plain := plain_name(name)) in named
+            or (plain.startswith("kidney") and not ignored & {plain, "*"})
+        }
+
+    @property
+    def kidneys(self) -> list[str]:
+        """Names of the masks that are kidneys."""
+        named = _plain_names(self.labels, KIDNEYS)
+        return [name for name in self._masks if plain_name(name) in named]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The masks that are read."""
+        return tuple(self._masks.values())
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Name of each number that ``read`` gives to a mask."""
+        return dict(enumerate(self._masks, start=1))
+
+    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+        """Paint the masks onto one label map.
+
+        Masks that overlap or have a grid of their own are painted onto further ones.
+
+        Raises:
+            CaseError: a mask is missing, cannot be read, or is none.
+        """
+        self._refuse_missing()
+        layers: list[tuple[sitk.Image, np.ndarray]] = []
+        findings = []
+        for number, (name, path) in enumerate(self._masks.items(), start=1):
+            volume, found = _read(name, path)
+            findings += found
+            _paint(volume, number, layers)
+        segmentations = []
+        for grid, numbers in layers:
+            label = sitk.GetImageFromArray(numbers)
+            label.CopyInformation(grid)
+            segmentations.append(Segmentation(label, self.names))
+        return tuple(segmentations), list(dict.fromkeys(findings))
+
+    def _refuse_missing(self) -> None:
+        if not self.kidneys:
+            raise CaseError.of(
+                "file",
+                f"there is no mask of a kidney ({_listed(self.labels)}). Segment the "
+                "image again, or leave the case out",
+            )
+        there = {plain_name(name): name for name in self._masks}
+        missing = _plain_names(self.labels, MEANT) - set(there)
+        for plain, name in there.items():
+            if _other_side(plain) in missing:
+                raise CaseError.of(
+                    "file",
+                    f"the mask {name} has none of the other side beside it. Segment "
+                    "the image again: an organ that is not there has an empty mask",
+                )
+
+
+def _images(root: Path) -> dict[str, Path]:
+    """Image by case: every volume beside the folders, every folder that looks like one.
+
+    Files may be missing; what is missing is told when the case is read.
+    """
+    images = _volumes(root)
+    folders = [path for path in sorted(root.glob("*")) if path.is_dir()]
+    for folder in folders:
+        volumes = _volumes(folder)
+        inside = volumes.get(IMAGE)
+        if inside and folder.name in images:
+            raise CohortError(
+                f"{root}: a case has an image in its folder ({IMAGE}) and another one "
+                "beside it. Keep one."
+            )
+        if volumes or (folder / MASKS).is_dir():
+            image = inside or folder / f"{IMAGE}.nii.gz"
+            images.setdefault(folder.name, image)
+    if not images:
+        raise CohortError(f"{root} holds no cases. cohort.path must be {_LAYOUT}.")
+    return images
+
+
+def _volumes(folder: Path) -> dict[str, Path]:
+    """Files of volumes by name without ending; archives leave hidden files behind."""
+    found: dict[str, Path] = {}
+    for path in folder.glob("*.*"):
+        if path.name.startswith("."):
+            continue
+        name = without_ending(path)
+        if name != path.name and found.setdefault(name, path) != path:
+            raise CohortError(
+                f"{folder} has two files whose names differ only in their ending. "
+                "Keep one."
+            )
+    return found
+
+
+def _read(name: str, path: Path) -> tuple[sitk.Image, list[Finding]]:
+    """Read a mask: 0, and one whole number where the organ is.
+
+    Raises:
+        CaseError: it cannot be read, or is no such mask.
+    """
+    if path.name.lower().endswith(seg_nrrd.ENDING):
+        problem = "it is a segmentation of 3D Slicer. Export it as a label map"
+        raise CaseError.of("file", f"mask {name}: {problem}")
+    try:
+        volume, findings = volume_files.read_volume(path)
+    except CaseError as error:
+        messages = (finding.message for finding in error.findings)
+        raise CaseError.of("file", *(f"mask {name}: {m}" for m in messages)) from error
+    values = sitk.GetArrayViewFromImage(volume)
+    highest = values.max()
+    labelled = np.count_nonzero(values)
+    if labelled and not (
+        highest >= 1
+        and abs(highest - np.rint(highest)) <= 1e-3  # stored with a scale
+        and np.count_nonzero(values == highest) == labelled
+    ):
+        raise CaseError.of(
+            "label values",
+            f"mask {name}: it holds values from {values.min():g} to {highest:g}, but "
+            "a mask has 0 and one other whole number. Export it as a mask",
+        )
+    return volume, findings
+
+
+def _paint(
+    volume: sitk.Image, number: int, layers: list[tuple[sitk.Image, np.ndarray]]
+) -> None:
+    """Paint a mask onto the first layer of its grid where nothing lies below it."""
+    mask = sitk.GetArrayViewFromImage(volume) != 0
+    for grid, numbers in layers:
+        if grid.IsSameImageGeometryAs(volume) and not numbers[mask].any():
+            numbers[mask] = number
+            return
+    layers.append((volume, mask * np.uint8(number)))
+
+
+def _plain_names(
+    labels: Mapping[str, Sequence[str]], titles: Sequence[str]
+) -> set[str]:
+    return {plain_name(name) for title in titles for name in labels.get(title, ())}
+
+
+def _listed(labels: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(name for title in KIDNEYS for name in labels.get(title, ()))
+
+
+def _other_side(plain: str) -> str | None:
+    """The name of the same organ on the other side; None where names have no side."""
+    swapped = re.sub(r"\b(left|right)\b", lambda side: _OTHER_SIDE[side[0]], plain)
+    return None if swapped == plain else swapped
+
+
+def _ages(path: Path) -> dict[str, float | None]:
+    """Age by case, where the data set tells it."""
+    if not path.is_file():
+        return {}
+    rows: dict[str, list] = {}
+    for row in read_rows(path, ("image_id",)):
+        rows.setdefault(row.cells["image_id"], []).append(row)
+    for same in rows.values():
+        if len(same) > 1:
+            raise CohortError(
+                f"{path} lists a case twice, in {lines([row.line for row in same])}. "
+                "Keep one row."
+            )
+    return {case: age_in(same[0], path, "age") for case, same in rows.items()}

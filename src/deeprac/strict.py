@@ -1,0 +1,98 @@
+"""JSON and YAML that people write, read strictly: no mapping has a key twice.
+
+Parsers take the last of two values without a word. That swaps kidney and tumour, or
+trains for another number of epochs than the one that was read.
+"""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+_MERGE = "tag:yaml.org,2002:merge"
+_JSON_TOKEN = re.compile(
+    r'(?P<text>"[^"\\]*(?:\\.[^"\\]*)*")(?P<key>\s*:)?|(?P<open>[{\[])|(?P<close>[}\]])'
+)
+
+
+class TwiceError(ValueError):
+    """A mapping has a key twice.
+
+    Attributes:
+        key: the key as it is written.
+        lines: the lines of both, counted from 1.
+        within: the keys of the mappings around it, outermost first; empty for YAML.
+    """
+
+    def __init__(self, key: Any, lines: tuple[int, int], within: tuple = ()) -> None:
+        """Take the key and where it stands."""
+        self.key, self.lines, self.within = key, lines, within
+        super().__init__(f"{key!r} is there twice, in {self.where}; keep one")
+
+    @property
+    def where(self) -> str:
+        """The lines in words."""
+        first, second = self.lines
+        return f"line {first}" if first == second else f"lines {first} and {second}"
+
+
+def parse_json(text: str) -> Any:
+    """Read JSON.
+
+    Raises:
+        TwiceError: a key is there twice.
+        ValueError: the text is not JSON.
+
+    Example:
+        >>> parse_json('{"kidney": 1, "kidney": 2}')
+        Traceback (most recent call last):
+        deeprac.strict.TwiceError: 'kidney' is there twice, in line 1; keep one
+    """
+    text = text.removeprefix("\ufeff")
+    content = json.loads(text)
+    # Valid from here on, so a string before a colon is a key of the innermost mapping.
+    around: list[dict[str, int]] = []
+    for token in _JSON_TOKEN.finditer(text):
+        if token["open"]:
+            around.append({})
+        elif token["close"]:
+            around.pop()
+        elif token["key"]:
+            key, start = json.loads(token["text"]), token.start()
+            if (first := around[-1].setdefault(key, start)) != start:
+                lines = tuple(text.count("\n", 0, at) + 1 for at in (first, start))
+                within = tuple(next(reversed(keys)) for keys in around[:-1] if keys)
+                raise TwiceError(key, lines, within)
+    return content
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML 1.1, plain values only.
+
+    Raises:
+        TwiceError: a key is there twice.
+        ValueError: the text is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses keys twice before merges (``<<``) add those that give way."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                is_merge = key_node.tag == _MERGE
+                # 1, 0x1 and true are one key of the mapping that comes of it.
+                key = "<<" if is_merge else self.construct_object(key_node)
+                line = key_node.start_mark.line + 1
+                if key in lines:
+                    raise TwiceError(key, (lines[key], line))
+                lines[key] = line
+        return node
