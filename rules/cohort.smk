@@ -21,4 +21,5 @@ rule cohort:
         config=CONFIG_FILE,
         cohort=section("cohort", "fetch"),
     shell:
-        "python -m deeprac cohort --config {params.config} --workers {threads} 2>&1 | tee {log}"
+        "python -m deeprac cohort --config {params.config:q} --workers {threads:q}"
+        " 2>&1 | tee {log:q}"
