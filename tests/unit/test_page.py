@@ -333,7 +333,10 @@ def test_what_people_send_around_holds_no_path_of_the_machine(
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home_of_Doe" / own
     cohort = {"name": "tree", "format": "nnunet_raw", "path": str(home / "ct")}
-    cohort |= {"patients": "../home_of_Doe/p.csv", "private": str(tmp_path / "home_of_Doe" / "my_key")}
+    cohort |= {
+        "patients": "../home_of_Doe/p.csv",
+        "private": str(tmp_path / "home_of_Doe" / "my_key"),
+    }
     cohort |= {"fetch": {"mirror": "http://proxy.home_of_Doe.local/"}}
     path = write_results(home, cohort=cohort)
     assert main(["report", "--config", str(path)]) == 0
