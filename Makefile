@@ -22,10 +22,10 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 CORES ?= all
 PIP_ARGS ?=
 STAMP := .venv/.installed
-BIN := $(CURDIR)/.venv/bin
+BIN := .venv/bin
 RELEASE ?= ablation
 REVIEW_STAMP := .venv-review/.installed
-REVIEW_BIN := $(CURDIR)/.venv-review/bin
+REVIEW_BIN := .venv-review/bin
 
 .PHONY: venv demo test review lint lock
 
@@ -43,43 +43,43 @@ endef
 $(STAMP): envs/requirements.lock pyproject.toml
 	$(CHECK_PYTHON)
 	"$(PYTHON)" -m venv .venv
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/requirements.lock
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(REVIEW_STAMP): envs/review.in envs/requirements.lock
 	$(CHECK_PYTHON)
 	"$(PYTHON)" -m venv .venv-review
-	"$(REVIEW_BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/review.in --constraint envs/requirements.lock
+	$(REVIEW_BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/review.in --constraint envs/requirements.lock
 	touch $@
 
 demo: $(STAMP)
-	"$(BIN)/snakemake" --configfile config/demo.yaml --cores $(CORES)
-	@"$(BIN)/deeprac" tables --config results/demo/config.json --show
+	$(BIN)/snakemake --configfile config/demo.yaml --cores $(CORES)
+	@$(BIN)/deeprac tables --config results/demo/config.json --show
 	@echo
-	@echo "Tables:  $(CURDIR)/results/demo/tables/"
-	@echo "Figures: $(CURDIR)/results/demo/figures/"
-	@echo "Page:    $(CURDIR)/results/demo/report.html"
+	@echo "Tables:  $$PWD/results/demo/tables/"
+	@echo "Figures: $$PWD/results/demo/figures/"
+	@echo "Page:    $$PWD/results/demo/report.html"
 
 review: $(REVIEW_STAMP)
-	time "$(REVIEW_BIN)/snakemake" tables figures report --cores 2 --config metrics=released release=$(RELEASE)
-	time PYTHONPATH=src "$(REVIEW_BIN)/python" -m deeprac verify resources/released/$(RELEASE)
+	time $(REVIEW_BIN)/snakemake tables figures report --cores 2 --config metrics=released "release=$(RELEASE)"
+	time PYTHONPATH=src $(REVIEW_BIN)/python -m deeprac verify "resources/released/$(RELEASE)"
 	@echo
-	@echo "Page:    $(CURDIR)/results/released/$(RELEASE)/report.html"
-	@echo "Tables:  $(CURDIR)/results/released/$(RELEASE)/tables/"
+	@echo "Page:    $$PWD/results/released/$(RELEASE)/report.html"
+	@echo "Tables:  $$PWD/results/released/$(RELEASE)/tables/"
 
 test: $(STAMP)
-	"$(BIN)/python" -m pytest
+	$(BIN)/python -m pytest
 
 lint: $(STAMP)
-	"$(BIN)/ruff" check src tests benchmarks
-	"$(BIN)/ruff" format --check src tests benchmarks
-	"$(BIN)/snakefmt" --check Snakefile workflow rules
-	"$(BIN)/snakemake" --lint
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/snakefmt --check Snakefile workflow rules
+	$(BIN)/snakemake --lint
 
 lock:
 	rm -rf .venv-lock
 	"$(PYTHON)" -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet $(PIP_ARGS) --requirement envs/requirements.in
-	envs/lock.sh "$(CURDIR)/.venv-lock/bin/python"
+	envs/lock.sh "$$PWD/.venv-lock/bin/python"
 	rm -rf .venv-lock

@@ -20,7 +20,8 @@ rule cohort:
         cohort=section("cohort", "fetch"),
         source=source_state,
     shell:
-        "python -m deeprac cohort --config {params.config} --workers {threads} 2>&1 | tee {log}"
+        "python -m deeprac cohort --config {params.config:q} --workers {threads:q}"
+        " 2>&1 | tee {log:q}"
 
 
 # Changes when the cohort does, and not when files were only read again. All other rules

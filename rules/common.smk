@@ -1,5 +1,6 @@
 # What the rules share. No rules here.
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,10 +22,13 @@ from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
-# that runs Snakemake unless conda or a container brings its own.
-ENVIRONMENT = f'set -euo pipefail; export PYTHONPATH="{SRC}"; '
+# that runs Snakemake unless conda or a container brings its own. Values are quoted, here
+# and in all rules: a folder's name is no command.
+ENVIRONMENT = f"set -euo pipefail; export PYTHONPATH={shlex.quote(SRC)}; "
 if not workflow.deployment_settings.deployment_method:
-    ENVIRONMENT += f'export PATH="{os.path.dirname(sys.executable)}:$PATH"; '
+    ENVIRONMENT += (
+        f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
+    )
 shell.prefix(ENVIRONMENT)
 
 

@@ -20,9 +20,9 @@ rule evaluate:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac evaluate --config {params.config}"
-        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --fold {wildcards.fold} > {log} 2>&1"
+        "python -m deeprac evaluate --config {params.config:q}"
+        " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
+        " --fold {wildcards.fold:q} > {log:q} 2>&1"
 
 
 # What the front end of one fold did, against the truth or the targets.
@@ -47,6 +47,6 @@ rule diagnose:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac diagnose --config {params.config}"
-        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --fold {wildcards.fold} > {log} 2>&1"
+        "python -m deeprac diagnose --config {params.config:q}"
+        " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
+        " --fold {wildcards.fold:q} > {log:q} 2>&1"

@@ -13,4 +13,4 @@ rule fetch:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac cohort fetch {params.config} 2>&1 | tee {log}"
+        "python -m deeprac cohort fetch {params.config:q} 2>&1 | tee {log:q}"

@@ -31,5 +31,5 @@ rule findings:
         config=CONFIG_FILE,
         settings=TABLE_SETTINGS,
     shell:
-        "python -m deeprac findings --config {params.config}"
-        " --costs {input.costs} 2>&1 | tee {log}"
+        "python -m deeprac findings --config {params.config:q}"
+        " --costs {input.costs:q} 2>&1 | tee {log:q}"

@@ -24,6 +24,6 @@ rule predict:
         config=CONFIG_FILE,
         mirroring=CONFIG["inference"]["mirroring"],
     shell:
-        "python -m deeprac predict --config {params.config}"
-        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --fold {wildcards.fold} 2>&1 | tee {log}"
+        "python -m deeprac predict --config {params.config:q}"
+        " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
+        " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"

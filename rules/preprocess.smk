@@ -19,7 +19,7 @@ rule fingerprint:
         config=CONFIG_FILE,
         intensity=CONFIG["cohort"]["intensity"],
     shell:
-        "python -m deeprac fingerprint --config {params.config} 2>&1 | tee {log}"
+        "python -m deeprac fingerprint --config {params.config:q} 2>&1 | tee {log:q}"
 
 
 # Where size, pose and labels of every case lie: for losses, oracles and diagnostics.
@@ -45,7 +45,7 @@ rule targets:
         radius=CONFIG["localiser"]["canonical_radius"],
         max_log_scale=CONFIG["localiser"]["max_log_scale"],
     shell:
-        "python -m deeprac targets --config {params.config} 2>&1 | tee {log}"
+        "python -m deeprac targets --config {params.config:q} 2>&1 | tee {log:q}"
 
 
 # One preprocessed dataset per matrix, shared by all methods. The slices are not
@@ -70,5 +70,5 @@ rule preprocess:
         config=CONFIG_FILE,
         settings=matrix_settings,
     shell:
-        "python -m deeprac preprocess --config {params.config} --matrix {wildcards.matrix}"
-        " 2>&1 | tee {log}"
+        "python -m deeprac preprocess --config {params.config:q} --matrix {wildcards.matrix:q}"
+        " 2>&1 | tee {log:q}"

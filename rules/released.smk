@@ -23,4 +23,4 @@ rule unpack_release:
         release=RELEASE,
         results=CONFIG["results"],
     shell:
-        "python -m deeprac unpack {params.release} --to {params.results} > {log} 2>&1"
+        "python -m deeprac unpack {params.release:q} --to {params.results:q} > {log:q} 2>&1"

@@ -32,4 +32,4 @@ rule report_page:
         figures=CONFIG["figures"],
         report=CONFIG["report"],
     shell:
-        "python -m deeprac report --config {params.config} > {log} 2>&1"
+        "python -m deeprac report --config {params.config:q} > {log:q} 2>&1"

@@ -19,4 +19,4 @@ rule splits:
         config=CONFIG_FILE,
         splits=CONFIG["splits"],
     shell:
-        "python -m deeprac splits --config {params.config} > {log} 2>&1"
+        "python -m deeprac splits --config {params.config:q} > {log:q} 2>&1"

@@ -25,9 +25,9 @@ rule stress_fold:
         stress=section("stress", "experiments"),
         mirroring=CONFIG["inference"]["mirroring"],
     shell:
-        "python -m deeprac stress --config {params.config}"
-        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --fold {wildcards.fold} 2>&1 | tee {log}"
+        "python -m deeprac stress --config {params.config:q}"
+        " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
+        " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
 
 
 # One tidy table of all runs under stress.
@@ -51,7 +51,7 @@ rule summarise_stress:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --stress --config {params.config} > {log} 2>&1"
+        "python -m deeprac summarise --stress --config {params.config:q} > {log:q} 2>&1"
 
 
 # Dice under rotation, zoom and shift, for the experiments in stress.experiments.

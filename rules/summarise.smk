@@ -22,7 +22,7 @@ rule summarise:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --config {params.config} > {log} 2>&1"
+        "python -m deeprac summarise --config {params.config:q} > {log:q} 2>&1"
 
 
 # Beside the two tables above and not one of them: tables need no diagnostics.
@@ -45,7 +45,7 @@ rule diagnostics:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac diagnostics --config {params.config} > {log} 2>&1"
+        "python -m deeprac diagnostics --config {params.config:q} > {log:q} 2>&1"
 
 
 # What a step of the paper's protocol costs: counted here, so that findings need no torch.
@@ -66,4 +66,4 @@ rule protocol_cost:
         mem_mb=4000,
         runtime=30,
     shell:
-        "python -m deeprac cost --config {input} --output {output} > {log} 2>&1"
+        "python -m deeprac cost --config {input:q} --output {output:q} > {log:q} 2>&1"

@@ -34,7 +34,7 @@ rule tables:
         settings=TABLE_SETTINGS,
         statistics=CONFIG["statistics"],
     shell:
-        "python -m deeprac tables --config {params.config} > {log} 2>&1"
+        "python -m deeprac tables --config {params.config:q} > {log:q} 2>&1"
 
 
 # A figure, the same for print, and its data.
@@ -68,4 +68,4 @@ rule figures:
         statistics=CONFIG["statistics"],
         figures=CONFIG["figures"],
     shell:
-        "python -m deeprac figures --config {params.config} > {log} 2>&1"
+        "python -m deeprac figures --config {params.config:q} > {log:q} 2>&1"

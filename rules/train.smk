@@ -21,8 +21,8 @@ rule plan:
         config=CONFIG_FILE,
         settings=run_settings,
     shell:
-        "python -m deeprac plan --config {params.config}"
-        " --experiment {wildcards.experiment} --seed {wildcards.seed} > {log} 2>&1"
+        "python -m deeprac plan --config {params.config:q}"
+        " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q} > {log:q} 2>&1"
 
 
 # Resume checkpoints are not declared, since Snakemake deletes declared files before and
@@ -52,9 +52,9 @@ rule train_fold:
         config=CONFIG_FILE,
         settings=run_settings,
     shell:
-        "python -m deeprac train --config {params.config}"
-        " --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --fold {wildcards.fold} 2>&1 | tee {log}"
+        "python -m deeprac train --config {params.config:q}"
+        " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
+        " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
 
 
 # All trainings, nothing after them.

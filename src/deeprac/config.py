@@ -7,6 +7,7 @@ another.
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -298,11 +299,9 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     _raise_if(schema.problems(resolved))
     methods = _methods(resolved["methods"])
     rows = _experiments(resolved["experiments"])
-    errors = []
-    for name, method in methods.items():
-        errors += schema.problems(method, "method", f"methods.{name}")
+    errors = schema.problems(methods, "methods", "methods")
     for index, row in enumerate(rows):
-        name = row.get("experiment", index)
+        name = schema.plain(row.get("experiment", index))
         errors += schema.problems(row, "experiment", f"experiments.{name}")
     _raise_if(errors)
     experiments = [row["experiment"] for row in rows]
@@ -359,7 +358,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
     """Read an empty cell of a text table as null and its counts as numbers."""
     row = {key: None if value == "" else value for key, value in row.items()}
     count = row.get("training_patients")
-    if isinstance(count, str) and count.isdecimal():
+    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
         row["training_patients"] = int(count)
     return row
 
@@ -367,7 +366,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 def _read(path: Path, key: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"{key}: cannot read {path} ({error}). Paths are relative to the working "
             f"directory {Path.cwd()}."

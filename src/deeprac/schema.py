@@ -6,6 +6,7 @@ Works on plain dictionaries, before the frozen dataclasses of ``deeprac.config``
 import copy
 import difflib
 import math
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -73,7 +74,11 @@ def problems(value: Any, part: str | None = None, prefix: str = "") -> list[str]
 
 @cache
 def _validator() -> type:
-    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415  (slow)
+    from jsonschema import (  # noqa: PLC0415  (slow)
+        Draft202012Validator,
+        ValidationError,
+        validators,
+    )
 
     def is_integer(_: Any, value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
@@ -82,14 +87,21 @@ def _validator() -> type:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and math.isfinite(value)
 
+    def whole(_: Any, pattern: str, text: Any, __: Any) -> Iterator[ValidationError]:
+        # re.search would let `$` pass before a last line break.
+        if isinstance(text, str) and not re.fullmatch(pattern, text):
+            yield ValidationError("pattern")
+
     checker = Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": is_integer, "number": is_number}
     )
-    return validators.extend(Draft202012Validator, type_checker=checker)
+    return validators.extend(
+        Draft202012Validator, {"pattern": whole}, type_checker=checker
+    )
 
 
 def _messages(error: Any, prefix: str) -> Iterator[str]:
-    key = ".".join([prefix, *map(str, error.absolute_path)]).strip(".")
+    key = ".".join([prefix, *map(plain, error.absolute_path)]).strip(".")
     dot = f"{key}." if key else ""
     schema = error.schema
     if error.validator == "additionalProperties":
@@ -101,13 +113,27 @@ def _messages(error: Any, prefix: str) -> Iterator[str]:
             if name not in error.instance:
                 part = schema["properties"][name]
                 yield f"{dot}{name} is missing: set it to {describe(part)}"
-    elif error.validator == "pattern" and "propertyNames" in str(error.schema_path):
-        yield f"{dot}{error.instance} is not a possible name: use {describe(schema)}"
+    elif "propertyNames" in error.schema_path:
+        quoted = "" if isinstance(error.instance, str) else " in quotes"
+        yield (
+            f"{dot}{plain(error.instance)} is not a possible name: use "
+            f"{describe(schema)}{quoted}"
+        )
     else:
         yield (
             f"{key} is {error.instance!r}: it must be {describe(schema)}"
             f"{_yaml_hint(error.instance, schema)}"
         )
+
+
+def plain(name: Any) -> str:
+    r"""A name as one line.
+
+    Example:
+        >>> plain("a\nb"), plain(3)
+        ('a\\nb', '3')
+    """
+    return repr(str(name))[1:-1]
 
 
 def _nearest(name: str, known: list[str], dot: str) -> str:
@@ -122,13 +148,13 @@ def _yaml_hint(value: Any, schema: dict[str, Any]) -> str:
     if not isinstance(value, str) or "string" in str(schema.get("type")):
         return ""
     try:
-        return f" (YAML reads {value} as text: write {_decimal(value)})"
+        number = float(value)
     except ValueError:
         return ""
-
-
-def _decimal(number: str) -> str:
-    return f"{float(number):.12f}".rstrip("0").rstrip(".")
+    if not math.isfinite(number):
+        return ""
+    decimal = f"{number:.12f}".rstrip("0").rstrip(".")
+    return f" (YAML reads {value} as text: write {decimal})"
 
 
 _TYPES = {
@@ -147,7 +173,6 @@ _LIMITS = {
     "maximum": "<= {}",
     "minLength": "of at least {} characters",
     "minProperties": "with at least {} entries",
-    "pattern": "matching {}",
 }
 
 
@@ -158,14 +183,16 @@ def describe(schema: dict[str, Any]) -> str:
         >>> describe({"type": "integer", "minimum": 1})
         'an integer >= 1'
     """
+    if "$ref" in schema:
+        schema = load_schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+    if "pattern" in schema:
+        return schema["title"]
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
     if "anyOf" in schema:
         return " or ".join(map(describe, schema["anyOf"]))
-    if "pattern" in schema and "type" not in schema:
-        return f"letters, digits and _ (matching {schema['pattern']})"
     types = schema.get("type", "object")
     types = [types] if isinstance(types, str) else types
     words = " or ".join(_TYPES[name] for name in types)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from cohort_builders import inspection
 from matplotlib.colors import to_rgb
 
-from deeprac.cohort.check import Check
+from deeprac.cohort.check import Check, write_tables
 from deeprac.cohort.consistency import WHOLE
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.cohort.inspection import KidneySlice, slice_path
@@ -147,6 +148,41 @@ def test_text_of_a_cohort_is_escaped_and_no_script_can_run(config):
     assert "default-src &#39;none&#39;" in policy
     assert "script-src" not in policy
     assert "unsafe" not in policy
+
+
+def test_the_page_says_nothing_of_the_machine(config, tmp_path):
+    """Whatever a finding says, of a library or of ours."""
+    home = tmp_path / "Doe Jane"
+    cohort = replace(
+        config.cohort,
+        path=home / "ct",
+        patients=Path("../Doe Jane/patients.csv"),
+        private=home / "private",
+    )
+    lines = (
+        f"a file cannot be read (I/O error; see {home}/private/demo/messages.log)",
+        f'ITK: "{home}/ct/a/the image": cut short',
+        "../Doe Jane/patients.csv: a line is empty",
+        "/home/Doe/lib/python3/nrrd.py, line 3",
+        "spacing 0.8 x 0.8 mm and/or 3/4 of it",
+    )
+    found = tuple(finding(WARNING, message=line) for line in lines)
+    check = check_of({"a": inspection()}, a=found)
+    told = [
+        problem.message
+        for group in page_of(check, replace(config, cohort=cohort), {}).problems
+        for problem in group.rows
+    ]
+    place = "(a path on the machine)"
+    assert told == [
+        f"a file cannot be read (I/O error; see {place})",
+        f'ITK: "{place} image": cut short',
+        f"{place}: a line is empty",
+        f"{place}, line 3",
+        lines[-1],
+    ]
+    write_tables(check.without_paths(cohort), tmp_path)
+    assert "Doe" not in (tmp_path / "problems.csv").read_text()
 
 
 def test_nothing_is_loaded_from_elsewhere(config):

@@ -247,6 +247,164 @@ def test_the_private_folder_does_not_lie_among_the_results(private):
     resolve({"cohort": cohort | {"pseudonyms": False}})
 
 
+NO_NAMES = (
+    "a\n",
+    "\n",
+    "a\nb",
+    "a b",
+    "-a",
+    "a/b",
+    "a{b}",
+    "$(a)",
+    "a'",
+    "ä",
+    "",
+    "..",
+)
+
+
+def named(key, name):
+    """A configuration in which something has a name."""
+    row = {"experiment": "e", "matrix": "fine", "method": "nnunet"}
+    return {
+        "cohort.name": {"cohort": {"name": name}},
+        "release": {"release": name},
+        "matrices": {"matrices": {name: {"size": 64, "batch_size": 1}}},
+        "methods": {"methods": {name: {"label": "a"}}, "statistics": NONE},
+        "experiments": {"experiments": [row | {"experiment": name}]},
+    }[key]
+
+
+NONE = {"comparisons": []}
+KEYS = ("cohort.name", "release", "matrices", "methods", "experiments")
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+@pytest.mark.parametrize("key", KEYS)
+def test_names_are_letters_and_digits_from_end_to_end(key, name):
+    with pytest.raises(ConfigError, match=f"^{key}.* a name of letters, digits") as no:
+        resolve(named(key, name))
+    assert "\n" not in str(no.value)
+    assert "'" not in name or "'" in str(no.value)
+
+
+@pytest.mark.parametrize("name", [1, None, True, 2.5])
+def test_names_of_matrices_are_text(name):
+    with pytest.raises(ConfigError, match=f"matrices.{name} is not .* in quotes"):
+        resolve(named("matrices", name))
+
+
+@pytest.mark.parametrize(
+    "folder", ["results\n", "a\nb", "a{b}", "{cohort}", "<results>", "-a", "", "a\x00b"]
+)
+def test_folders_that_snakemake_cannot_take_are_refused(folder):
+    with pytest.raises(ConfigError, match=r"^results is .*: it must be a path without"):
+        resolve({"results": folder})
+
+
+@pytest.mark.parametrize(
+    "folder", ["my results ü 'x'", "/data/a", "../r", "a$(b)", 'a"b', "a*[b]?", "a;b|c"]
+)
+def test_folders_may_have_any_other_name(folder):
+    assert resolve({"results": folder})["results"] == folder
+
+
+@pytest.mark.parametrize("key", ["path", "patients", "private"])
+def test_paths_of_the_source_have_no_control_characters(key):
+    with pytest.raises(ConfigError, match=rf"cohort\.{key} is .*control characters"):
+        resolve({"cohort": {key: "a\0b"}})
+
+
+def numbers(part, key=""):
+    """Schemas of all numbers in a schema, with their dotted key."""
+    types = part.get("type", [])
+    if {"integer", "number"} & set([types] if isinstance(types, str) else types):
+        yield key, part
+    for name, child in part.get("properties", {}).items():
+        yield from numbers(child, f"{key}.{name}".strip("."))
+    for word in ("items", "additionalProperties"):
+        if isinstance(part.get(word), dict):
+            yield from numbers(part[word], f"{key}.{word}")
+    for child in part.get("anyOf", []):
+        yield from numbers(child, key)
+
+
+def every_number():
+    whole = schema.load_schema()
+    yield from numbers(whole)
+    for name, part in whole["$defs"].items():
+        yield from numbers(part, f"$defs.{name}")
+
+
+@pytest.mark.parametrize(("key", "part"), list(every_number()))
+def test_every_number_has_a_smallest_and_a_largest_value(key, part):
+    assert "minimum" in part or "exclusiveMinimum" in part
+    assert "maximum" in part
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"training": {"epochs": 10**30}},
+        {"splits": {"folds": 10**9}},
+        {"run": {"seeds": [2**64]}},
+        {"cohort": {"phantom": {"cases": 10**12}}},
+        {"cohort": {"air": -1e300}},
+        {"report": {"size_mb": 1e300}},
+        {"inference": {"batch_size": 10**30}},
+    ],
+)
+def test_absurd_numbers_are_refused_with_the_largest(raw):
+    with pytest.raises(ConfigError, match=r"it must be .* <= \d+"):
+        resolve(raw)
+
+
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "training: {{learning_rate: {}}}",
+        "training: {{epochs: {}}}",
+        "cohort: {{air: {}}}",
+        "figures: {{window_hu: [{}, 0]}}",
+        "run: {{seeds: [{}]}}",
+        "run: {{folds: {}}}",
+        "stress: {{scales: [{}]}}",
+        "results: {}",
+        "matrices: {{fine: {{size: {}}}}}",
+        "matrices: {{{}: {{size: 8, batch_size: 1}}}}",
+        "cohort: {{fetch: {{cases: {}}}}}",
+        "report: {{notes: [{}]}}",
+        "statistics: {{margin: {}}}",
+        "experiments: {}",
+        "methods: {{a: {{label: a, network_input: {}}}}}",
+    ],
+)
+def test_infinities_and_no_numbers_are_refused_everywhere(tmp_path, text, number):
+    path = tmp_path / "a.yaml"
+    path.write_text(text.format(number))
+    with pytest.raises(ConfigError, match=r"must be|not a possible name"):
+        load_config([path])
+
+
+@pytest.mark.parametrize(
+    "text", ["training: {epochs: " + "9" * 5000 + "}", "report: {notes: [2021-13-45]}"]
+)
+def test_values_that_yaml_itself_cannot_read_are_no_bug(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is not valid YAML"):
+        load_config([path])
+
+
+def test_a_count_of_many_digits_in_a_table_is_refused(tmp_path):
+    path = tmp_path / "e.tsv"
+    head = "experiment\tmatrix\tmethod\ttraining_patients"
+    path.write_text(f"{head}\ne\tfine\tnnunet\t{'9' * 5000}\n")
+    with pytest.raises(ConfigError, match=r"training_patients .* must be an integer"):
+        resolve({"experiments": str(path)})
+
+
 def test_all_wrong_keys_are_listed_at_once():
     with pytest.raises(ConfigError, match="3 keys are wrong") as caught:
         resolve({"training": {"epoch": 1, "device": "tpu"}, "runs": {}})

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from results_tree import TreeOptions, write_tree
@@ -82,6 +83,24 @@ def test_verb_writes_png_svg_and_data(tree):
         for name in ("memory", "overlays_coarse", "overlays_fine")
         for ending in ("csv", "png", "svg")
     ]
+
+
+PRICE = r"\frac{ for $5 or {$6"
+"""What stands between the two $ is no formula that matplotlib could set."""
+
+
+@pytest.mark.parametrize("name", SELECTED)
+def test_a_dollar_in_a_label_is_a_dollar(tree, name, tmp_path):
+    config = tree[1].config
+    methods = {key: replace(m, label=PRICE) for key, m in config.methods.items()}
+    sources = replace(tree[1], config=replace(config, methods=methods))
+    for drawing in FIGURES[name](sources):
+        for text in drawing.figure.findobj(Text):
+            if "frac" in text.get_text():
+                assert r"for \$5 or {\$6" in text.get_text().replace("\n", " ")
+                assert not is_math_text(text.get_text())
+        save(drawing.figure, tmp_path / drawing.name)
+        assert r"\$" not in drawing.data.to_csv()
 
 
 def test_verb_refuses_unknown_figures(tree, capsys):

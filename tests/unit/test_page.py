@@ -20,6 +20,7 @@ from page_tree import EVIL, SIZE, SPACING_MM, browser_of, document, write_result
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
+from deeprac.provenance import digest
 from deeprac.reporting.page import build
 from deeprac.reporting.page.browser import browse, by_interest, volume_bytes
 from deeprac.reporting.page.failures import counted, failures
@@ -314,6 +315,48 @@ def test_the_policy_allows_scripts_by_hash_only(page):
 def test_equal_results_give_equal_bytes(results, layout, page):
     assert main(["report", "--config", str(results)]) == 0
     assert layout.report.read_text(encoding="utf-8") == page
+
+
+def texts_of(page):
+    """The page, and all texts that are embedded in it."""
+    yield page
+    for kind, content in re.findall(r"data:([\w/+]+);base64,([\w+/=]+)", page):
+        if "json" in kind or "csv" in kind or "svg" in kind:
+            yield base64.b64decode(content).decode()
+
+
+@pytest.mark.parametrize("own", ["own", "Meine Daten/Doe_Jane"])
+def test_what_people_send_around_holds_no_path_of_the_machine(
+    tmp_path, own, monkeypatch
+):
+    """Neither where results and source lie, nor the addresses of the network."""
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home_of_Doe" / own
+    cohort = {"name": "tree", "format": "nnunet_raw", "path": str(home / "ct")}
+    cohort |= {
+        "patients": "../home_of_Doe/p.csv",
+        "private": str(tmp_path / "home_of_Doe" / "my_key"),
+    }
+    cohort |= {"fetch": {"mirror": "http://proxy.home_of_Doe.local/"}}
+    path = write_results(home, cohort=cohort)
+    assert main(["report", "--config", str(path)]) == 0
+    layout = Layout.of(load_config([path]))
+    page = layout.report.read_text(encoding="utf-8")
+    held = [*texts_of(page)]
+    assert len(held) > 3
+    for folder in (layout.tables, layout.figures, layout.root / "summary"):
+        found = [file for file in folder.rglob("*") if file.suffix != ".png"]
+        held += [file.read_text(encoding="utf-8") for file in found]
+    for text_ in held:
+        for word in ("home_of_Doe", "Doe_Jane", "my_key", "p.csv", str(Path.home())):
+            assert word not in text_
+    (shown,) = [json.loads(text_) for text_ in held[1:] if text_.startswith("{")]
+    kept = json.loads(layout.config.read_text())
+    assert shown["results"] == shown["cohort"]["path"] == "(a path on the machine)"
+    assert shown["cohort"].keys() == kept["cohort"].keys()
+    assert shown["training"] == kept["training"]
+    assert digest(shown) in page
+    assert "with cohort.path set to your copy" in page
 
 
 def test_every_table_states_n(page):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_checkpoint import Payload
 from toy_cohort import (
     HELD_OUT,
     arrays,
@@ -25,6 +26,7 @@ from deeprac.inference.told import told_of
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.targets import COLUMNS
+from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
 
 METHODS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half")
@@ -106,8 +108,8 @@ def test_transforms_table(layout, experiment):
         return
     # a = c @ crop; the crop is a window, turned by nothing, of calibrated size.
     crop = np.linalg.solve(c[:, :, :2], a[:, :, :2])
-    weights = torch.load(path.with_name("checkpoint_final.pth"), weights_only=False)
-    half_side = weights["network_weights"]["crop.half_side"].item()
+    weights = read_checkpoint(path.with_name("checkpoint_final.pth"))[WEIGHTS]
+    half_side = weights["crop.half_side"].item()
     np.testing.assert_allclose(
         crop, crop[0, 0, 0] * np.eye(2)[None].repeat(4, 0), atol=1e-5
     )
@@ -382,6 +384,20 @@ def test_predictions_of_trainings_that_do_not_exist(cohort, layout, capsys):
     message = capsys.readouterr().err
     assert "fine_nnunet/seed0/fold_0/checkpoint_final.pth does not exist" in message
     assert "deeprac train" in message
+
+
+def test_code_in_the_weights_is_not_run(cohort, layout, capsys, tmp_path):
+    path = layout.run("coarse_nnunet", 0, 0) / "checkpoint_final.pth"
+    content, flag = path.read_bytes(), tmp_path / "was_run"
+    path.unlink()  # the resume checkpoint is the same file
+    try:
+        torch.save({"network_weights": Payload(flag)}, path)
+        arguments = run_arguments("coarse_nnunet")
+        assert main(["predict", "--config", str(cohort), *arguments]) == 1
+    finally:
+        path.write_bytes(content)
+    assert not flag.exists()
+    assert "code or objects other than weights" in capsys.readouterr().err
 
 
 def test_weights_of_other_plans_are_refused(cohort, layout, capsys):

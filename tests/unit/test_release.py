@@ -117,11 +117,18 @@ def test_stripping_knows_options_and_windows():
 
 
 def test_a_phantom_cohort_keeps_its_missing_path():
-    config = {"results": "/x", "cohort": {"path": None, "patients": "/p.csv"}}
+    fetch = {"source": "kits23", "mirror": "http://proxy.hospital.local/"}
+    cohort = {"path": None, "patients": "/p.csv", "fetch": fetch}
+    config = {"results": "/x", "cohort": cohort}
     stripped = stripped_config(config)
     assert stripped == {
         "results": "results",
-        "cohort": {"path": None, "patients": None, "private": "private"},
+        "cohort": {
+            "path": None,
+            "patients": None,
+            "private": "private",
+            "fetch": {"source": "kits23", "mirror": None},
+        },
     }
 
 

@@ -8,7 +8,8 @@ from results_tree import TreeOptions, write_tree
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
-from deeprac.reporting.render import escape_latex
+from deeprac.reporting.render import escape_latex, markdown
+from deeprac.reporting.tables.table import Column, Part, Table
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet", "fine_stn_crop_half")
 
@@ -122,6 +123,14 @@ def test_latex_special_characters():
     assert escape_latex("a_b 50% & \\x {y}") == (
         r"a\_b 50\% \& \textbackslash{}x \{y\}"
     )
+
+
+def test_a_dollar_in_markdown_is_a_dollar_and_no_formula():
+    rows = pd.DataFrame({"method": ["5 $ to 6 $"]})
+    part = Part((Column("", "Method", lambda row: row.method),), rows)
+    text = markdown(Table("t", "T $", rows, (part,), ("note $",)))
+    assert r"| 5 \$ to 6 \$ |" in text
+    assert text.count("$") == text.count(r"\$") == 4
 
 
 def test_show_fits_a_terminal(tables, capsys):

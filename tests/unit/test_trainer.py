@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from test_checkpoint import Payload
 from toy_cohort import (
     HELD_OUT,
     TRAIN,
@@ -37,6 +38,7 @@ from deeprac.geometry.similarity import (
 from deeprac.layout import Layout
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.training.augmentation import split_target
+from deeprac.training.checkpoint import read_checkpoint
 from deeprac.training.front_end import STNTrainer
 from deeprac.training.run import build_trainer
 from deeprac.training.trainer import DeepracTrainer
@@ -87,7 +89,7 @@ def train(path: Path, experiment: str, **arguments: int) -> int:
 
 
 def checkpoint(folder: Path) -> dict:
-    return torch.load(folder / "checkpoint_final.pth", weights_only=False)
+    return read_checkpoint(folder / "checkpoint_final.pth")
 
 
 def assert_same_weights(one: Path, two: Path) -> None:
@@ -253,6 +255,50 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     whole = pd.read_csv(trained[experiment] / "training.csv")
     for name in ("train_loss", "val_loss", "learning_rate"):
         assert curve[name].tolist() == whole[name].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lambda kept, flag: kept | {"logging": Payload(flag)}, "other than weights"),
+        (lambda kept, flag: {"network_weights": {}}, "it has no optimizer_state"),
+        (lambda kept, flag: kept | {"network_weights": {}}, "does not fit the plans"),
+        (lambda kept, flag: kept | {"optimizer_state": {}}, "does not fit the plans"),
+    ],
+)
+def test_a_foreign_checkpoint_is_not_resumed_nor_run(
+    fresh, power_cut, capsys, content, words
+):
+    assert train(fresh, PLAIN) == 3
+    power_cut.undo()
+    (latest,) = Layout.of(load_config([fresh])).root.rglob("checkpoint_latest.pth")
+    flag = fresh.with_name("was_run")
+    kept = torch.load(latest, weights_only=False)
+    torch.save(content(kept, flag), latest)
+    capsys.readouterr()
+    assert train(fresh, PLAIN) == 1
+    assert not flag.exists()
+    assert words in capsys.readouterr().err
+
+
+def test_nnunet_itself_resumes_our_checkpoints_and_we_its_own(trained, fresh, tmp_path):
+    ours = trained[PLAIN] / "checkpoint_final.pth"
+    trainer = initialised(fresh, PLAIN)
+    nnUNetTrainer.load_checkpoint(trainer, str(ours))
+    assert trainer.current_epoch == 2
+    logged = trainer.logger.local_logger.my_fantastic_logging
+    assert logged["segment"] == [0, 0]
+    nnUNetTrainer.save_checkpoint(trainer, str(tmp_path / "checkpoint_final.pth"))
+    assert_same_weights(trained[PLAIN], tmp_path)
+    again = initialised(fresh, PLAIN)
+    again.load_checkpoint(str(tmp_path / "checkpoint_final.pth"))
+    assert again.logger.local_logger.my_fantastic_logging == logged
+    assert again._best_ema == trainer._best_ema
+    state, kept = again.optimizer.state_dict(), trainer.optimizer.state_dict()
+    assert state["param_groups"] == kept["param_groups"]
+    for number, moments in kept["state"].items():
+        for name, moment in moments.items():
+            assert torch.equal(state["state"][number][name], moment)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(fresh, power_cut, capsys):

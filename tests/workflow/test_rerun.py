@@ -202,6 +202,15 @@ def test_a_newer_environment_or_package_repeats_nothing(checkout):
     assert replanned(checkout) == {}
 
 
+def test_how_a_command_is_written_repeats_nothing(checkout):
+    """A newer version may quote a value, or name its log otherwise."""
+    for path in (checkout / "rules").glob("*.smk"):
+        path.write_text(
+            path.read_text().replace("python -m deeprac", "python  -m deeprac")
+        )
+    assert replanned(checkout) == {}
+
+
 def test_a_failed_training_keeps_checkpoint_and_finished_runs(checkout):
     names = ", ".join([*EXPERIMENTS, "fine_stn"])
     arguments = ("--configfile", "three.yaml", "--cores", "2", "--config")

@@ -65,7 +65,7 @@ def build_cohort(
     outcome = run_pass(source, task, workers=workers, title="cohort")
     kept = {name: converted.inspected for name, converted in outcome.made.items()}
     check = Check.of(replace(outcome, made=kept), source, folds=folds)
-    write_tables(check, folder / CHECK)
+    write_tables(check.without_paths(config), folder / CHECK)
     report(check)
     check.refuse_errors(folder / CHECK / PAGE)
     rows = [converted.row for converted in outcome.made.values()]

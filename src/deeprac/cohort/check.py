@@ -22,6 +22,7 @@ from deeprac.cohort.inspection import (
 from deeprac.cohort.passes import Outcome, remove_leftovers, run_pass
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.machine import without_paths
 
 CHECK = "check"
 """Folder of the check in the cohort folder."""
@@ -80,6 +81,16 @@ class Check:
         found = {finding.severity for finding in self.findings[name]}
         return next((severity for severity in Severity if severity in found), None)
 
+    def without_paths(self, config: CohortConfig) -> "Check":
+        """The same for others' eyes: no finding says where the files lie."""
+        folders = (config.path, config.patients, config.private)
+
+        def shared(finding: Finding) -> Finding:
+            return replace(finding, message=without_paths(finding.message, folders))
+
+        found = {name: tuple(map(shared, all_)) for name, all_ in self.findings.items()}
+        return replace(self, findings=found, where="")
+
     def refuse_errors(self, page: Path) -> None:
         """Stop what would build on a cohort with errors.
 
@@ -127,7 +138,7 @@ def check_cohort(
     source = open_source(config)
     outcome = run_pass(source, task, workers=workers, title="check")
     check = Check.of(outcome, source, folds=folds)
-    write_tables(check, folder)
+    write_tables(check.without_paths(config), folder)
     return check
 
 

@@ -23,6 +23,7 @@ from deeprac.labels import CohortLabels
 from deeprac.networks.front_end import Given, Located
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor
+from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.plans import CONFIGURATION
 
 Kind = TypeVar("Kind")
@@ -193,18 +194,17 @@ def load_run(
     """Load a run into a predictor, made from its plans, dataset, weights and device.
 
     Raises:
-        RunError: the weights are missing or belong to other plans.
+        RunError: the weights are missing, belong to other plans, or are none.
     """
     checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
     if not checkpoint.exists():
         raise RunError(
             f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
         )
-    # nnU-Net's checkpoints hold more than tensors; ours come from this workflow.
-    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    weights = read_checkpoint(checkpoint)[WEIGHTS]
     plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
     try:
-        return predictor(plans, dataset, content["network_weights"], device)
+        return predictor(plans, dataset, weights, device)
     except RuntimeError as error:
         raise RunError(
             f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "

@@ -86,6 +86,7 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
     if cohort["path"] is not None:
         cohort["path"] = LEFT_OUT
     cohort |= {"patients": None, "private": "private"}
+    cohort["fetch"] = cohort["fetch"] | {"mirror": None}
     return resolved | {"results": "results", "cohort": cohort}
 
 

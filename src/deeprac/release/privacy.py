@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from deeprac.machine import ABSOLUTE_PATH
+
 MONTH = (
     r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|m[aä]rz|apr(?:il)?|ma[iy]"
     r"|june?|juni|july?|juli|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?"
@@ -29,9 +31,7 @@ RULES: dict[str, re.Pattern[str]] = {
     "a DICOM age": re.compile(r"(?<!\w)\d{3}[DWMY](?!\w)"),
     "an e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[A-Za-z]{2,}"),
     "a DICOM person name": re.compile(r"[^\W\d_]\^|\^[^\W\d_]"),
-    "an absolute path": re.compile(
-        r"(?<![\w/:.~<])(?:/|~/)[\w.~-]+|\bfile:/|\b[A-Za-z]:[\\/]\w|\\\\\w"
-    ),
+    "an absolute path": ABSOLUTE_PATH,
     "the name of an image file": re.compile(
         r"\w\.(?:nii|dcm|dicom|ima|nrrd|nhdr|mha|mhd|hdr|jpe?g|png|tiff?)(?!\w)", re.I
     ),

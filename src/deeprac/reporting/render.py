@@ -211,7 +211,10 @@ def _latex_row(cells: list[str]) -> str:
     return " & ".join(escape_latex(cell) for cell in cells) + r" \\"
 
 
-MARKDOWN_SPECIAL = {"\\": r"\\", "|": r"\|", "<": "&lt;", ">": "&gt;", "\n": " "}
+MARKDOWN_SPECIAL = {
+    **{"\\": r"\\", "|": r"\|", "$": r"\$"},
+    **{"<": "&lt;", ">": "&gt;", "\n": " "},
+}
 
 
 def _escape_markdown(text: str) -> str:

@@ -41,9 +41,14 @@ LETTER_INCHES = 0.057
 class MethodStyle:
     """Name, colour and marker of a method in every figure."""
 
-    label: str
+    name: str
     colour: tuple[float, float, float]
     marker: str
+
+    @property
+    def label(self) -> str:
+        """Name as matplotlib is told it, which sets what is between two $ as maths."""
+        return self.name.replace("$", r"\$")
 
     @property
     def wrapped(self) -> str:
@@ -80,7 +85,7 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
     for index, method in enumerate(config.methods.values()):
         reduced = f", input x {method.network_input:g}"
         styles[method.name] = MethodStyle(
-            label=method.label + (reduced if method.network_input < 1 else ""),
+            name=method.label + (reduced if method.network_input < 1 else ""),
             colour=palette[index % len(palette)],
             marker=MARKERS[index % len(MARKERS)],
         )
@@ -91,7 +96,7 @@ def experiment_style(config: Config, experiment: str) -> MethodStyle:
     """Style of the method of an experiment; its name tells the training patients."""
     row = config.experiments[experiment]
     style = method_styles(config)[row.method]
-    return replace(style, label=style.label + patients_suffix(row))
+    return replace(style, name=style.name + patients_suffix(row))
 
 
 def matrix_title(config: Config, matrix: str) -> str:

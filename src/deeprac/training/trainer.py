@@ -24,6 +24,7 @@ from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.training.augmentation import adapted
+from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.schedule import PolyLR
 
 GIB = 2**30
@@ -36,6 +37,11 @@ EXTRA_LOG = (
     "host_peak_gib",
 )
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
+RESUMED = (
+    *(WEIGHTS, "optimizer_state", "grad_scaler_state", "logging", "_best_ema"),
+    *("current_epoch", "inference_allowed_mirroring_axes"),
+)
+"""Entries of nnU-Net's checkpoints from which a training goes on."""
 
 
 class TimedLoader:
@@ -251,6 +257,32 @@ class DeepracTrainer(nnUNetTrainer):
                 f"The checkpoint {filename} cannot be written: {error}. Free disk "
                 "space and run the same command again; it resumes from the one before."
             ) from error
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """Resume as nnU-Net does, which would also run code that the file holds.
+
+        Raises:
+            RunError: the file is no checkpoint, or one of another network.
+        """
+        path = Path(filename_or_checkpoint)
+        content = read_checkpoint(path, RESUMED)
+        if not self.was_initialized:
+            self.initialize()
+        try:
+            self.network.load_state_dict(content[WEIGHTS])
+            self.optimizer.load_state_dict(content["optimizer_state"])
+            if self.grad_scaler is not None and content["grad_scaler_state"]:
+                self.grad_scaler.load_state_dict(content["grad_scaler_state"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{path} does not fit the plans of {self.settings['experiment']}: "
+                f"{error}. Delete {path.parent} to train the fold afresh."
+            ) from error
+        self.logger.load_checkpoint(content["logging"])
+        self.current_epoch = content["current_epoch"]
+        self._best_ema = content["_best_ema"]
+        axes = content["inference_allowed_mirroring_axes"]
+        self.inference_allowed_mirroring_axes = axes
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Stop a training that diverged instead of finishing it."""

@@ -61,7 +61,8 @@ def write_pictures(
 
 
 def page_of(check: Check, config: Config, pictures: Mapping[str, bytes]) -> Page:
-    """The content of the page."""
+    """The content of the page, which says nothing of the machine."""
+    check = check.without_paths(config.cohort)
     uris = {
         name: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
         for name, picture in pictures.items()

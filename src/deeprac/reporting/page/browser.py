@@ -53,7 +53,7 @@ def browse(
         cases=tuple(chosen[case] for case in names if case in chosen),
         left_out=tuple(case for case in names if case not in chosen),
         experiments={
-            name: experiment_style(config, name).label
+            name: experiment_style(config, name).name
             + f" ({config.experiments[name].matrix})"
             for name in config.run.experiments
         },

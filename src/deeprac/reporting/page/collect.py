@@ -11,6 +11,7 @@ from deeprac.evaluation.summarise import selected_runs
 from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.machine import without_places
 from deeprac.provenance import digest
 from deeprac.reporting import formats
 from deeprac.reporting.figures.catalogue import selected
@@ -64,7 +65,7 @@ def collect(config: Config, layout: Layout, summary: Summary) -> Document:
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
-    content = read_json(layout.config)
+    content = without_places(read_json(layout.config))
     hashes = cohort[cohort.quantity == "cohort_hash"].set_index("statistic").value
     return Document(
         cohort=config.cohort.name,

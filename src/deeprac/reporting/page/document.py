@@ -144,7 +144,7 @@ class Document:
         cohort: Name of the cohort.
         extent: Patients, cases, experiments, folds and seeds in one sentence.
         identity: Who computed the numbers, with what.
-        config: The whole configuration as JSON text.
+        config: The configuration as JSON text, without folders of the machine.
         config_hash: Its SHA-256, independent of the order of keys.
         commands: How to compute them again, as shell commands.
         limits: What the numbers do not say.

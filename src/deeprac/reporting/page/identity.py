@@ -101,6 +101,8 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
     name = config.cohort.name
     gpu = " --resources gpu=1" if config.training.device == "cuda" else ""
     saved = f"# {name}.json: the configuration below, saved"
+    if config.cohort.path is not None:
+        saved += ", with cohort.path set to your copy of the cohort"
     compute = f"snakemake all --cores 8{gpu} --configfile {name}.json"
     lines = []
     if config.has_released_metrics:
@@ -111,8 +113,6 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
             "# everything, from the cohort on:",
         ]
         compute += " --config metrics=computed"
-        if config.cohort.path is not None:
-            saved += ", with cohort.path set to your copy of the cohort"
     lines += [f"git checkout {commit}" for commit in commits[:1]]
     if len(commits) > 1:
         lines.append(f"# other runs: {', '.join(commits[1:])}")

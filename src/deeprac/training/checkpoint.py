@@ -1,0 +1,88 @@
+"""Reading a checkpoint without running it: a pickle from somebody else may hold code.
+
+nnU-Net's checkpoints hold weights, the optimiser's state, settings and logged numbers:
+data alone, so that whatever else a file holds is refused.
+"""
+
+import pickle
+import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deeprac.errors import RunError
+
+WEIGHTS = "network_weights"
+"""The entry of a checkpoint with the state of the network."""
+
+_scalar = np.float64(0).__reduce__()[0]
+LOGGED_NUMBERS = [
+    # numpy 1 and numpy 2 write one function under two names.
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float32", "float64", "int64", "bool")),
+]
+"""What nnU-Net logs beyond Python's own numbers; all else that a file asks for is not
+imported."""
+
+_ASKED_FOR = re.compile(r"GLOBAL (\S+)")
+
+
+def read_checkpoint(path: Path, entries: Iterable[str] = (WEIGHTS,)) -> dict[str, Any]:
+    """Read a checkpoint, its tensors on the CPU; nothing in the file is run.
+
+    Args:
+        path: file that this workflow, or nnU-Net, wrote.
+        entries: what it must hold.
+
+    Raises:
+        RunError: it holds anything but weights and numbers, is cut short, or lacks an
+            entry.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a foreign file's protocol: it is refused
+        try:
+            with torch.serialization.safe_globals(LOGGED_NUMBERS):
+                content = torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            found = _ASKED_FOR.search(str(error))
+            raise _foreign(
+                path,
+                "it holds code or objects other than weights"
+                f"{f' ({found[1]})' if found else ''}, and none of it was run",
+            ) from error
+        except Exception as error:
+            # A damaged file fails in torch, in its archive or in numpy, with any type.
+            raise RunError(
+                f"{path} cannot be read: it is cut short or damaged "
+                f"({type(error).__name__}). Copy it again, or delete it and train the "
+                "fold again."
+            ) from error
+    held = content if isinstance(content, dict) else {}
+    missing = [entry for entry in entries if entry not in held]
+    if missing:
+        raise _foreign(path, f"it has no {', '.join(missing)}")
+    if not _is_state(held[WEIGHTS]):
+        raise _foreign(path, f"its {WEIGHTS} are objects other than weights")
+    return held
+
+
+def _is_state(weights: Any) -> bool:
+    return isinstance(weights, dict) and all(
+        isinstance(name, str) and isinstance(value, Tensor)
+        for name, value in weights.items()
+    )
+
+
+def _foreign(path: Path, why: str) -> RunError:
+    return RunError(
+        f"{path} is no checkpoint of this workflow: {why}. Do not use the file: train "
+        "the fold again, or ask whoever made it for one that holds weights alone."
+    )
