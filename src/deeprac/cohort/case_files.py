@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, ForeignError
 from deeprac.cohort.patients import Patient
 from deeprac.cohort.reader import Segmentation, SourceCase, stamp
 
@@ -136,11 +136,17 @@ class FileReader:
 def _told(
     which: str, read: Callable[[], tuple[Read, list[Finding]]]
 ) -> tuple[Read | None, list[Finding]]:
-    """Read one of the two, None where it cannot be read; findings say which it was."""
+    """Read one of the two, None where it cannot be read; findings say which it was.
+
+    Raises:
+        ForeignError: a library failed over it, and nobody foresaw how.
+    """
     try:
         value, findings = read()
     except CaseError as error:
         value, findings = None, list(error.findings)
+    except Exception as error:
+        raise ForeignError(which) from error
     return value, [
         replace(finding, message=f"the {which}: {finding.message}")
         for finding in findings
