@@ -53,7 +53,7 @@ def expected_points(mask, matrix):
 
 def test_segments_lie_where_the_affine_says(tmp_path):
     path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("cyst", CYST))
-    (one,), findings = read_segmentations(path)
+    (one,), findings = read_segmentations(path, {})
     assert findings == []
     assert one.names == {1: "kidney", 2: "cyst"}
     assert one.volume.GetSize() == SHAPE
@@ -66,7 +66,7 @@ def test_segments_lie_where_the_affine_says(tmp_path):
 def test_by_hand_the_first_voxel_of_the_kidney(tmp_path):
     # Index (1, 2, 1) without a turn: -12 + 0.8, 7 + 2 * 1.1, 30 + 3.
     path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), lps_from_ijk_mm=affine(0))
-    (one,), _ = read_segmentations(path)
+    (one,), _ = read_segmentations(path, {})
     np.testing.assert_allclose(points(one.volume, 1)[0], (-11.2, 9.2, 33))
 
 
@@ -74,7 +74,7 @@ def test_overlapping_segments_come_in_layers(tmp_path):
     path = write(
         tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR), ("cyst", CYST)
     )
-    layers, _ = read_segmentations(path)
+    layers, _ = read_segmentations(path, {})
     assert [layer.names for layer in layers] == [
         {1: "kidney", 2: "cyst"},
         {1: "tumour"},
@@ -91,8 +91,8 @@ def test_ras_files_are_turned_to_lps(tmp_path):
     header["space origin"] = header["space origin"] * (-1, -1, 1)
     header["space directions"] = header["space directions"] * (-1, -1, 1)
     nrrd.write(str(tmp_path / "ras.seg.nrrd"), voxels, header)
-    lps, _ = read_segmentations(path)
-    ras, _ = read_segmentations(tmp_path / "ras.seg.nrrd")
+    lps, _ = read_segmentations(path, {})
+    ras, _ = read_segmentations(tmp_path / "ras.seg.nrrd", {})
     for one, other in zip(lps, ras, strict=True):
         np.testing.assert_allclose(points(one.volume, 1), points(other.volume, 1))
 
@@ -102,7 +102,7 @@ def test_one_layer_may_be_written_as_a_list(tmp_path):
     content = slicerio.read_segmentation(str(path))
     content["voxels"] = content["voxels"][np.newaxis]
     slicerio.write_segmentation(str(path), content)
-    (one,), _ = read_segmentations(path)
+    (one,), _ = read_segmentations(path, {})
     np.testing.assert_array_equal(sitk.GetArrayFromImage(one.volume), KIDNEY.T)
 
 
@@ -114,13 +114,13 @@ def test_cropped_segmentations_keep_their_place(tmp_path):
     content["referenceImageExtentOffset"] = [1, 2, 1]
     slicerio.add_segment(content, KIDNEY[inner], {"id": "s", "name": "kidney"})
     slicerio.write_segmentation(str(tmp_path / "a.seg.nrrd"), content)
-    (one,), _ = read_segmentations(tmp_path / "a.seg.nrrd")
+    (one,), _ = read_segmentations(tmp_path / "a.seg.nrrd", {})
     got = points(one.volume, 1)
     np.testing.assert_allclose(got, expected_points(KIDNEY, matrix), atol=1e-9)
 
 
 def test_old_files_have_a_segment_per_layer_without_saying_so():
-    old = [{"id": "s0", "name": "kidney"}, {"id": "s1", "name": "tumour"}]
+    old = {0: {"ID": "s0", "Name": "kidney"}, 1: {"ID": "s1", "Name": "tumour"}}
     assert names_by_layer(old) == {0: {1: "kidney"}, 1: {1: "tumour"}}
 
 
@@ -128,14 +128,14 @@ def test_a_plain_volume_is_no_segmentation(tmp_path):
     path = tmp_path / "a.seg.nrrd"
     sitk.WriteImage(sitk.GetImageFromArray(KIDNEY.T.astype(np.uint8)), str(path))
     with pytest.raises(CaseError, match="tells of 0 segments in 1 layers"):
-        read_segmentations(path)
+        read_segmentations(path, {})
 
 
 def test_a_file_that_is_cut_short(tmp_path):
     path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR))
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CaseError, match="cut short"):
-        read_segmentations(path)
+        read_segmentations(path, {})
 
 
 def test_sheared_segmentations_are_refused(tmp_path):
@@ -143,4 +143,4 @@ def test_sheared_segmentations_are_refused(tmp_path):
     sheared[1, 2] = 0.6
     path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), lps_from_ijk_mm=sheared)
     with pytest.raises(CaseError, match="sheared"):
-        read_segmentations(path)
+        read_segmentations(path, {})

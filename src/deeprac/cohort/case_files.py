@@ -39,7 +39,7 @@ class LabelFiles(Protocol):
 
 @dataclass(frozen=True)
 class LabelMap:
-    """One label map; 3D Slicer's ``.seg.nrrd`` brings its own names."""
+    """One label map; 3D Slicer's segmentations bring their own names."""
 
     path: Path
     names: Mapping[int, str]
@@ -55,8 +55,8 @@ class LabelMap:
         Raises:
             CaseError: it cannot be read.
         """
-        if self.path.name.lower().endswith(seg_nrrd.ENDING):
-            return seg_nrrd.read_segmentations(self.path)
+        if seg_nrrd.holds_segments(self.path):
+            return seg_nrrd.read_segmentations(self.path, self.names)
         volume, findings = volume_files.read_volume(self.path)
         return (Segmentation(volume, self.names),), findings
 

@@ -22,7 +22,7 @@ from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another case."""
 
 
@@ -154,6 +154,10 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         for volume, segmentation in zip(turned, source.segmentations, strict=True)
     ]
     numbers, found = label_map.merge(layers, config.labels)
+    for segmentation in source.segmentations:
+        found += label_map.contradictions(
+            segmentation.names, segmentation.expected, config.labels
+        )
     findings = list(refuse_errors(findings + found))
     findings += label_volumes.volume_findings(
         numbers, image.GetSpacing(), config.labels

@@ -1,0 +1,149 @@
+"""The header of a MetaImage file: what ITK takes on trust, ignores or reads as zero."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from deeprac.cohort import affine
+from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.packed import (
+    DAMAGED,
+    Packing,
+    StoredVoxels,
+    header_lines,
+    listed_files,
+)
+
+_AXES = ("TransformMatrix", "Rotation", "Orientation")
+_ORIGIN = ("Offset", "Position", "Origin")
+_SPACING = ("ElementSpacing", "ElementSize")
+"""Keys of which any gives the same."""
+
+_MOST_AXES = 10
+
+_NO_AXES = (
+    "the header does not give the axes: nothing tells left from right. Export it again "
+    "from the original images"
+)
+
+
+def read_meta_image_header(path: Path) -> tuple[StoredVoxels, list[Finding]]:
+    """Read where the voxels lie, and what stands against their axes, unit and scale.
+
+    Raises:
+        CaseError: it is no such header.
+    """
+    header: dict[str, str] = {}
+    with path.open("rb") as stream:
+        lines = header_lines(stream)
+        while "ElementDataFile" not in header:
+            key, separator, value = (
+                part.strip() for part in next(lines, "").partition("=")
+            )
+            if not separator:
+                raise CaseError.of("file", DAMAGED)
+            header[key] = value
+        start = stream.tell()
+        is_list = header["ElementDataFile"] == "LIST"
+        further = list(lines) if is_list else []
+    return _voxels(header, path, start, further), _findings(header)
+
+
+def _voxels(
+    header: Mapping[str, str], path: Path, start: int, further: list[str]
+) -> StoredVoxels:
+    named = header["ElementDataFile"]
+    local = named.upper() == "LOCAL"
+    files = [path] if local else listed_files(named, path.parent, further)
+    packed = _is_true(header.get("CompressedData", "False"))
+    # ITK returns what is in memory for what it cannot read of several files.
+    if named.upper().startswith("LIST ") or (packed and len(files) > 1):
+        raise CaseError.of(
+            "file",
+            "its voxels lie in several files that are packed or listed by dimension. "
+            "Save them in one file",
+        )
+    header_bytes = _whole(header, "HeaderSize")
+    if header_bytes > 0:
+        start = header_bytes
+    elif not local:
+        start = 0
+    if packed and files[0].is_file():
+        left = files[0].stat().st_size - start
+        if _whole(header, "CompressedDataSize") > left:
+            raise CaseError.of("file", DAMAGED)
+    packing = Packing.ZLIB if packed else Packing.PLAIN
+    if not _is_true(header.get("BinaryData", "True")):
+        packing = Packing.TEXT
+    return StoredVoxels(
+        files=tuple((file, start) for file in files),
+        packing=packing,
+        at_the_end=header_bytes < 0,
+    )
+
+
+def _findings(header: Mapping[str, str]) -> list[Finding]:
+    problems = []
+    if not any(key in header for key in _AXES):
+        problems.append(("affine", _NO_AXES))
+    if not any(key in header for key in _SPACING):
+        text = "the header does not give the spacing. Export it again"
+        problems.append(("spacing", text))
+    axes = _whole(header, "NDims")
+    if not 1 <= axes <= _MOST_AXES:
+        raise CaseError.of("file", DAMAGED)
+    for count, keys in ((axes**2, _AXES), (axes, _SPACING)):
+        for key in sorted({*keys} & {*header}):
+            if not _are_numbers(header[key], count):
+                text = f"the header's {key} is {header[key]!r:.80}, not {count} numbers"
+                problems.append(("affine", f"{text}. Export it again"))
+    unit = header.get("DistanceUnits", "mm")
+    if unit not in ("mm", "?", ""):
+        text = f"the header's DistanceUnits is {unit!r:.40}, which is not converted"
+        problems.append(("unit", f"{text}. Save it again in mm"))
+    slope, intercept = (
+        header.get(f"ElementToIntensityFunction{what}", default)
+        for what, default in (("Slope", "1"), ("Offset", "0"))
+    )
+    if (_numbers(slope), _numbers(intercept)) != ([1], [0]):
+        text = (
+            f"the header scales values by {slope!r:.20} and {intercept!r:.20} "
+            "(ElementToIntensityFunction), which programs do or do not apply. Store "
+            "the scaled values"
+        )
+        problems.append(("scaling", text))
+    found = [Finding(Severity.ERROR, check, text) for check, text in problems]
+    for key in sorted({*_ORIGIN} & {*header}):
+        # ITK reads what is no number as zero.
+        origin = [*_numbers(header[key]), *[float("nan")] * axes][:axes]
+        found += affine.origin_findings(origin[:3])
+    return found
+
+
+def _numbers(text: str) -> list[float]:
+    """All numbers of a text; NaN for what is none."""
+    numbers = []
+    for word in text.split():
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            numbers.append(float("nan"))
+    return numbers
+
+
+def _are_numbers(text: str, count: int) -> bool:
+    """Whether a text is so many finite numbers."""
+    numbers = _numbers(text)
+    return len(numbers) == count and all(map(math.isfinite, numbers))
+
+
+def _whole(header: Mapping[str, str], key: str) -> int:
+    try:
+        return int(header.get(key, "0"))
+    except ValueError as error:
+        raise CaseError.of("file", DAMAGED) from error
+
+
+def _is_true(value: str) -> bool:
+    """As ITK reads it."""
+    return value[:1] in ("T", "t", "1")
