@@ -50,6 +50,7 @@ def read_itk_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
 def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
     """Read a file once its header has been checked."""
     voxels, flips = _checked(path)
+    voxels.refuse_missing()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:

@@ -68,17 +68,22 @@ def _voxels(
         start = header_bytes
     elif not local:
         start = 0
-    if packed and files[0].is_file():
-        left = files[0].stat().st_size - start
-        if _whole(header, "CompressedDataSize") > left:
-            raise CaseError.of("file", DAMAGED)
     packing = Packing.ZLIB if packed else Packing.PLAIN
+    packed_bytes = _whole(header, "CompressedDataSize") or None
+    if packed and local and packed_bytes is None:
+        # ITK would return what is in memory.
+        raise CaseError.of(
+            "file",
+            "its header does not tell the CompressedDataSize, without which packed "
+            "voxels in the same file are not found. Save it again",
+        )
     if not _is_true(header.get("BinaryData", "True")):
         packing = Packing.TEXT
     return StoredVoxels(
         files=tuple((file, start) for file in files),
         packing=packing,
         at_the_end=header_bytes < 0,
+        packed_bytes=packed_bytes,
     )
 
 

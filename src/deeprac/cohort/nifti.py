@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from deeprac.cohort import nifti_header
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
+from deeprac.cohort.packed import AFTER_GZIP
 from deeprac.cohort.voxels import INT32, TOO_LARGE, three_dimensions
 
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -75,12 +76,7 @@ def _read_to_the_end(stream: BinaryIO) -> None:
     except gzip.BadGzipFile as error:
         if not str(error).startswith("Not a gzipped file"):
             raise
-        raise CaseError.of(
-            "file",
-            "the volume is whole, but after its compressed bytes come others that are "
-            "not gzip's: two files in one, or a failed download. Copy or export it "
-            "again",
-        ) from error
+        raise CaseError.of("file", AFTER_GZIP) from error
 
 
 def _voxels(

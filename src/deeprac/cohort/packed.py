@@ -46,21 +46,30 @@ class StoredVoxels:
         packing: of every file.
         skipped: bytes before the first voxel, once unpacked.
         at_the_end: the voxels are the last bytes, whatever comes before them.
+        packed_bytes: how many bytes the packed ones are, None up to the end.
     """
 
     files: tuple[tuple[Path, int], ...]
     packing: Packing = Packing.PLAIN
     skipped: int = 0
     at_the_end: bool = False
+    packed_bytes: int | None = None
+
+    def refuse_missing(self) -> None:
+        """Make sure that all files are there.
+
+        Raises:
+            CaseError: one is not.
+        """
+        if any(not path.is_file() for path, _ in self.files):
+            raise CaseError.of("file", "a file of its voxels is missing. Put it there")
 
     def refuse_other_size(self, expected: int) -> None:
         """Make sure that they have the size that the header tells, in bytes.
 
         Raises:
-            CaseError: a file is missing, cut short, damaged or holds other voxels.
+            CaseError: a file is cut short, damaged or holds other voxels.
         """
-        if any(not path.is_file() for path, _ in self.files):
-            raise CaseError.of("file", "a file of its voxels is missing. Put it there")
         if self.packing is Packing.TEXT:
             return
         # Several files hold the same number of voxels each.
@@ -79,37 +88,49 @@ class StoredVoxels:
 
     def _count(self, path: Path, start: int, most: float) -> int:
         """Bytes of voxels in a file; of packed ones the count stops beyond ``most``."""
+        left = max(path.stat().st_size - start, 0)
         if self.packing is Packing.PLAIN:
-            return max(path.stat().st_size - start, 0)
-        unpacked = _from_gzip if self.packing is Packing.GZIP else _from_zlib
+            return left
+        if (self.packed_bytes or 0) > left:
+            raise CaseError.of("file", DAMAGED)
         found = 0
+        try:
+            for count in self._chunks(path, start):
+                found += count
+                if found > most:
+                    break
+        except gzip.BadGzipFile as error:
+            after = found and str(error).startswith("Not a gzipped file")
+            raise CaseError.of("file", AFTER_GZIP if after else DAMAGED) from error
+        except (EOFError, zlib.error) as error:
+            raise CaseError.of("file", DAMAGED) from error
+        return found
+
+    def _chunks(self, path: Path, start: int) -> Iterator[int]:
+        """Sizes of the chunks that a packed file unpacks to."""
         with path.open("rb") as stream:
             stream.seek(start)
-            try:
-                for count in unpacked(stream):
-                    found += count
-                    if found > most:
-                        break
-            except gzip.BadGzipFile as error:
-                after = found and str(error).startswith("Not a gzipped file")
-                raise CaseError.of("file", AFTER_GZIP if after else DAMAGED) from error
-            except (EOFError, zlib.error) as error:
-                raise CaseError.of("file", DAMAGED) from error
-        return found
+            if self.packing is Packing.GZIP:
+                yield from _from_gzip(stream)
+            else:
+                yield from _from_zlib(stream, self.packed_bytes)
 
 
 def _from_gzip(stream: BinaryIO) -> Iterator[int]:
-    """Sizes of the chunks that a file unpacks to."""
+    """Sizes of the chunks, of all members, with padding by zeros after them."""
     with gzip.open(stream) as unpacked:
-        while chunk := unpacked.read(_CHUNK):
+        while chunk := unpacked.read1(_CHUNK):
             yield len(chunk)
 
 
-def _from_zlib(stream: BinaryIO) -> Iterator[int]:
-    """Sizes of the chunks that a file unpacks to, to the end, where the checksum is."""
+def _from_zlib(stream: BinaryIO, left: int | None) -> Iterator[int]:
+    """Sizes of the chunks to the end of the one member, where the checksum is."""
     unpacker = zlib.decompressobj(wbits=47)
     while not unpacker.eof:
-        packed = unpacker.unconsumed_tail or stream.read(_CHUNK)
+        packed = unpacker.unconsumed_tail
+        if not packed:
+            packed = stream.read(_CHUNK if left is None else min(_CHUNK, left))
+            left = left and left - len(packed)
         chunk = unpacker.decompress(packed, _CHUNK)
         if not packed and not chunk:
             raise EOFError
