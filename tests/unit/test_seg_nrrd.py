@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicerio
+from cohort_builders import cohort_config, volume
 
+from deeprac.cohort.case_files import LabelMap
 from deeprac.cohort.findings import CaseError
+from deeprac.cohort.formats import open_source
 from deeprac.cohort.seg_nrrd import names_by_layer, read_segmentations
+from deeprac.labels import source_names
 
 SHAPE = (7, 5, 4)
 KIDNEY, TUMOUR = np.zeros((2, *SHAPE), bool)
@@ -144,3 +148,95 @@ def test_sheared_segmentations_are_refused(tmp_path):
     path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), lps_from_ijk_mm=sheared)
     with pytest.raises(CaseError, match="sheared"):
         read_segmentations(path, {})
+
+
+BESIDE = {1: "kidney", 2: "tumour"}
+"""What ``cohort.label_numbers`` says."""
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".seg.nrrd", ".nhdr", ".seg.nhdr"])
+def test_names_in_the_header_count_whatever_the_ending(tmp_path, ending):
+    path = write(tmp_path / "a.seg.nrrd", ("tumour", KIDNEY), ("kidney", CYST))
+    voxels, header = nrrd.read(str(path))
+    nrrd.write(str(tmp_path / f"b{ending}"), voxels, header)
+    (one,), _ = LabelMap(tmp_path / f"b{ending}", BESIDE).read()
+    assert one.names == {1: "tumour", 2: "kidney"}
+    # 3D Slicer's own ending says whose numbers they are.
+    assert one.expected == ({} if ".seg" in ending else BESIDE)
+
+
+def test_layers_are_read_whatever_the_ending(tmp_path):
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR))
+    layers, _ = LabelMap(path.rename(tmp_path / "a.nrrd"), BESIDE).read()
+    assert [layer.names for layer in layers] == [{1: "kidney"}, {1: "tumour"}]
+    # 1 is kidney in one and tumour in the other: nothing beside it can say so.
+    assert [layer.expected for layer in layers] == [{}, {}]
+
+
+def test_without_segments_the_names_beside_it_count(tmp_path):
+    header = {"space": "LPS", "space directions": np.eye(3), "space origin": [0, 0, 0]}
+    nrrd.write(str(tmp_path / "a.nrrd"), KIDNEY.astype(np.uint8), header)
+    (one,), _ = LabelMap(tmp_path / "a.nrrd", BESIDE).read()
+    assert (one.names, one.expected) == (BESIDE, {})
+
+
+def pairs_of(folder, label):
+    image = volume(np.full(SHAPE[::-1], 40, np.int16), (0.8, 1.1, 3))
+    image.SetOrigin((-12, 7, 30))
+    sitk.WriteImage(image, str(folder / "ct.nrrd"))
+    (folder / "pairs.csv").write_text(f"image,label\nct.nrrd,{label.name}\n")
+    labels = source_names("pairs", {})
+    return cohort_config(format="pairs", path=folder / "pairs.csv", labels=labels)
+
+
+def test_a_contradiction_reaches_the_user(tmp_path):
+    path = write(
+        tmp_path / "label.seg.nrrd",
+        ("tumour", CYST),
+        ("kidney", KIDNEY),
+        lps_from_ijk_mm=affine(0),
+    )
+    config = pairs_of(tmp_path, path.rename(tmp_path / "label.nrrd"))
+    with pytest.raises(CaseError, match="calls 1 'tumour' and 2 'kidney', but cohort"):
+        open_source(config).load("ct")
+
+
+@pytest.mark.parametrize("name", ["Niere süd", "Tumor ≥ 3"])
+def test_names_keep_their_letters(tmp_path, name):
+    path = write(tmp_path / "a.seg.nrrd", ("x", KIDNEY))
+    content = path.read_bytes().replace(
+        b"Segment0_Name:=x", f"Segment0_Name:={name}".encode()
+    )
+    path.write_bytes(content)
+    (one,), _ = read_segmentations(path, {})
+    assert one.names == {1: name}
+
+
+@pytest.mark.parametrize(("space", "sign"), [("RAS", (-1, -1, 1)), ("LAS", (1, -1, 1))])
+def test_short_names_of_spaces(tmp_path, space, sign):
+    path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY))
+    voxels, header = nrrd.read(str(path))
+    header["space"] = space
+    header["space origin"] = header["space origin"] * sign
+    header["space directions"] = header["space directions"] * sign
+    nrrd.write(str(tmp_path / "b.seg.nrrd"), voxels, header)
+    (one,), _ = read_segmentations(tmp_path / "b.seg.nrrd", {})
+    np.testing.assert_allclose(points(one.volume, 1), expected_points(KIDNEY, affine()))
+
+
+@pytest.mark.parametrize(
+    ("segments", "told"),
+    [
+        ({0: {"LabelValue": "one"}}, "segment 0 are no whole numbers"),
+        (
+            {
+                0: {"Layer": "0", "LabelValue": "4"},
+                1: {"Layer": "0", "LabelValue": "4"},
+            },
+            "two of its segments have the value 4 in layer 0",
+        ),
+    ],
+)
+def test_segments_that_cannot_be_told_apart(segments, told):
+    with pytest.raises(CaseError, match=told):
+        names_by_layer(segments)

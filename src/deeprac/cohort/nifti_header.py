@@ -138,7 +138,7 @@ def _matrix(
         for name, get in (("sform", header.get_sform), ("qform", header.get_qform)):
             ras, code = get(coded=True)
             if code:
-                found[name] = _LPS_FROM_RAS * ras[:3].astype(float)
+                found[name] = _LPS_FROM_RAS * ras[:3].astype(float) + 0.0  # no -0
     except (HeaderDataError, ValueError):
         return None, [_broken_qform(header)]
     if "qform" in found and not np.isfinite(found["qform"][:, :3]).all():
