@@ -1,7 +1,7 @@
 """The header of a MetaImage file: what ITK takes on trust, ignores or reads as zero."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deeprac.cohort import affine
@@ -56,73 +56,72 @@ def _voxels(
     local = named.upper() == "LOCAL"
     files = [path] if local else listed_files(named, path.parent, further)
     packed = _is_true(header.get("CompressedData", "False"))
-    # ITK returns what is in memory for what it cannot read of several files.
+    packed_bytes = _whole(header, "CompressedDataSize") or None
+    # What ITK cannot read of these it replaces by what is in memory.
     if named.upper().startswith("LIST ") or (packed and len(files) > 1):
         raise CaseError.of(
             "file",
             "its voxels lie in several files that are packed or listed by dimension. "
             "Save them in one file",
         )
-    header_bytes = _whole(header, "HeaderSize")
-    if header_bytes > 0:
-        start = header_bytes
-    elif not local:
-        start = 0
-    packing = Packing.ZLIB if packed else Packing.PLAIN
-    packed_bytes = _whole(header, "CompressedDataSize") or None
     if packed and local and packed_bytes is None:
-        # ITK would return what is in memory.
         raise CaseError.of(
             "file",
             "its header does not tell the CompressedDataSize, without which packed "
             "voxels in the same file are not found. Save it again",
         )
-    if not _is_true(header.get("BinaryData", "True")):
-        packing = Packing.TEXT
+    text = not _is_true(header.get("BinaryData", "True"))
+    header_bytes = _whole(header, "HeaderSize")
+    first = header_bytes if header_bytes > 0 else start if local else 0
     return StoredVoxels(
-        files=tuple((file, start) for file in files),
-        packing=packing,
+        files=tuple((file, first) for file in files),
+        packing=Packing.TEXT if text else Packing.ZLIB if packed else Packing.PLAIN,
         at_the_end=header_bytes < 0,
         packed_bytes=packed_bytes,
     )
 
 
 def _findings(header: Mapping[str, str]) -> list[Finding]:
-    problems = []
-    if not any(key in header for key in _AXES):
-        problems.append(("affine", _NO_AXES))
-    if not any(key in header for key in _SPACING):
-        text = "the header does not give the spacing. Export it again"
-        problems.append(("spacing", text))
     axes = _whole(header, "NDims")
     if not 1 <= axes <= _MOST_AXES:
         raise CaseError.of("file", DAMAGED)
-    for count, keys in ((axes**2, _AXES), (axes, _SPACING)):
-        for key in sorted({*keys} & {*header}):
-            if not _are_numbers(header[key], count):
-                text = f"the header's {key} is {header[key]!r:.80}, not {count} numbers"
-                problems.append(("affine", f"{text}. Export it again"))
-    unit = header.get("DistanceUnits", "mm")
-    if unit not in ("mm", "?", ""):
-        text = f"the header's DistanceUnits is {unit!r:.40}, which is not converted"
-        problems.append(("unit", f"{text}. Save it again in mm"))
-    slope, intercept = (
-        header.get(f"ElementToIntensityFunction{what}", default)
-        for what, default in (("Slope", "1"), ("Offset", "0"))
-    )
-    if (_numbers(slope), _numbers(intercept)) != ([1], [0]):
-        text = (
-            f"the header scales values by {slope!r:.20} and {intercept!r:.20} "
-            "(ElementToIntensityFunction), which programs do or do not apply. Store "
-            "the scaled values"
-        )
-        problems.append(("scaling", text))
+    problems = [*_axes_problems(header, axes), *_value_problems(header)]
     found = [Finding(Severity.ERROR, check, text) for check, text in problems]
     for key in sorted({*_ORIGIN} & {*header}):
         # ITK reads what is no number as zero.
         origin = [*_numbers(header[key]), *[float("nan")] * axes][:axes]
         found += affine.origin_findings(origin[:3])
     return found
+
+
+def _axes_problems(header: Mapping[str, str], axes: int) -> Iterator[tuple[str, str]]:
+    """Check and message of what stands against axes and spacing."""
+    if not any(key in header for key in _AXES):
+        yield "affine", _NO_AXES
+    if not any(key in header for key in _SPACING):
+        yield "spacing", "the header does not give the spacing. Export it again"
+    for count, keys in ((axes**2, _AXES), (axes, _SPACING)):
+        for key in sorted({*keys} & {*header}):
+            if not _are_numbers(header[key], count):
+                text = f"the header's {key} is {header[key]!r:.80}, not {count} numbers"
+                yield "affine", f"{text}. Export it again"
+
+
+def _value_problems(header: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Check and message of unit and scale, which ITK does not apply."""
+    unit = header.get("DistanceUnits", "mm")
+    if unit not in ("mm", "?", ""):
+        text = f"the header's DistanceUnits is {unit!r:.40}, which is not converted"
+        yield "unit", f"{text}. Save it again in mm"
+    slope = header.get("ElementToIntensityFunctionSlope", "1")
+    intercept = header.get("ElementToIntensityFunctionOffset", "0")
+    if (_numbers(slope), _numbers(intercept)) != ([1], [0]):
+        yield (
+            "scaling",
+            f"the header scales values by {slope!r:.20} and {intercept!r:.20} "
+            "(ElementToIntensityFunction), which is not applied. Store the scaled "
+            "values",
+        )
 
 
 def _numbers(text: str) -> list[float]:

@@ -5,7 +5,7 @@ the patient, and no unit at all.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,29 +79,34 @@ class NrrdHeader:
                 f"in one of {', '.join(_LPS_FROM_SPACE)}"
             )
             return [Finding(Severity.ERROR, "affine", problem)]
-        found = []
+        origin = self.fields.get("space origin", (0,))[:3]
+        return [*self._directions(), *self._units(), *affine.origin_findings(origin)]
+
+    def _directions(self) -> Iterator[Finding]:
         count = 3 + _SPACES[self._space][1]
         vectors = np.array(self.fields.get("space directions", np.empty((0, count))))
         given = vectors[~np.isnan(vectors).all(axis=1)]
-        if given.shape != (count, count) or not np.isfinite(given).all():
-            told = [
-                "none" if np.isnan(vector).all() else affine.short(vector)
-                for vector in vectors
-            ]
-            problem = (
-                f"the header's space directions are {' '.join(told) or 'not given'}; "
-                f"{count} finite vectors are needed, or nothing tells left from right. "
-                "Export it again from the original images"
-            )
-            found.append(Finding(Severity.ERROR, "affine", problem))
-        units = [unit.lower() for unit in self.fields.get("space units", ())]
-        if others := sorted({*units[:3]} - _MM):
+        if given.shape == (count, count) and np.isfinite(given).all():
+            return
+        told = [
+            "none" if np.isnan(vector).all() else affine.short(vector)
+            for vector in vectors
+        ]
+        problem = (
+            f"the header's space directions are {' '.join(told) or 'not given'}; "
+            f"{count} finite vectors are needed, or nothing tells left from right. "
+            "Export it again from the original images"
+        )
+        yield Finding(Severity.ERROR, "affine", problem)
+
+    def _units(self) -> Iterator[Finding]:
+        units = {unit.lower() for unit in self.fields.get("space units", ())[:3]}
+        if others := sorted(units - _MM):
             problem = (
                 f"the header's space units are {' and '.join(others)}, which are not "
                 "converted. Save it again in mm"
             )
-            found.append(Finding(Severity.ERROR, "unit", problem))
-        return found + affine.origin_findings(self.fields.get("space origin", (0,))[:3])
+            yield Finding(Severity.ERROR, "unit", problem)
 
 
 def read_nrrd_header(path: Path) -> NrrdHeader:
@@ -119,6 +124,14 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
         fields = nrrd.read_header(lines)
     except (nrrd.NRRDError, ValueError, StopIteration) as error:
         raise CaseError.of("file", DAMAGED) from error
+    named = next((fields[key] for key in _DATA_FILE if key in fields), None)
+    if named is None:
+        return NrrdHeader(fields, _voxels(fields, [path], start))
+    files = listed_files(named, path.parent, further)
+    return NrrdHeader(fields, _voxels(fields, files, 0))
+
+
+def _voxels(fields: Mapping[str, Any], files: list[Path], start: int) -> StoredVoxels:
     encoding = str(fields.get("encoding", "")).lower()
     if encoding not in _PACKINGS:
         raise CaseError.of(
@@ -126,23 +139,19 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
             f"its voxels are packed as {encoding or 'nothing that is said'}; read are "
             f"{', '.join(_PACKINGS)}. Save it again with gzip",
         )
-    named = next((fields[key] for key in _DATA_FILE if key in fields), None)
-    files = [path] if named is None else listed_files(named, path.parent, further)
-    line_skip, byte_skip = (
+    lines, skipped = (
         int(fields.get(f"{what} skip", fields.get(f"{what}skip", 0)))
         for what in ("line", "byte")
     )
-    first = start if named is None else 0
-    voxels = StoredVoxels(
-        files=tuple((file, _after_lines(file, first, line_skip)) for file in files),
+    return StoredVoxels(
+        files=tuple((file, _after_lines(file, start, lines)) for file in files),
         packing=_PACKINGS[encoding],
-        skipped=max(byte_skip, 0),
-        at_the_end=byte_skip < 0,
+        skipped=max(skipped, 0),
+        at_the_end=skipped < 0,
     )
-    return NrrdHeader(fields, voxels)
 
 
-def _of_header(lines: Iterable[str]) -> Iterable[str]:
+def _of_header(lines: Iterable[str]) -> Iterator[str]:
     """The lines up to the empty one, or to the one that files of voxels follow."""
     for line in lines:
         if not line:
