@@ -83,10 +83,10 @@ def test_convention_spaces_with_time_come_in_lps_too(tmp_path, space, signs):
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"space": "3D-right-handed"}, "has the space 3D-right-handed: no anatomy"),
-        ({"space": "3D-left-handed"}, "has the space 3D-left-handed: no anatomy"),
-        ({"space": "scanner-xyz"}, "has the space scanner-xyz: no anatomy is named"),
-        ({"space": "right-up"}, "has the space right-up: no anatomy is named"),
+        ({"space": "3D-right-handed"}, "has the space '3D-right-handed', no anatomy"),
+        ({"space": "3D-left-handed"}, "has the space '3D-left-handed', no anatomy"),
+        ({"space": "scanner-xyz"}, "has the space 'scanner-xyz', no anatomy"),
+        ({"space": "right-up"}, "has the space 'right-up', no anatomy"),
         ({"space": None, "space_dimension": 3}, "the header names no space, and noth"),
         ({"space_directions": "none none none"}, "are none none none; 3 finite"),
         ({"space_directions": "(2,0,0) none (0,0,5)"}, r"\(2, 0, 0\) none \(0, 0, 5\)"),
@@ -96,8 +96,8 @@ def test_convention_spaces_with_time_come_in_lps_too(tmp_path, space, signs):
         ({"space_directions": "(0,0,0) (0,3,0) (0,0,5)"}, r"spacing is \(nan, 3, 5\)"),
         ({"space_origin": "(nan,20,30)"}, r"the origin is \(nan, 20, 30\) mm"),
         ({"space_origin": "(inf,20,30)"}, r"the origin is \(inf, 20, 30\) mm"),
-        ({"space_units": '"cm" "cm" "cm"'}, "space units are cm, which are not conv"),
-        ({"encoding": "bzip2"}, "packed as bzip2; read are raw, gzip"),
+        ({"space_units": '"cm" "cm" "cm"'}, "space units are 'cm', which are not conv"),
+        ({"encoding": "bzip2"}, "packed as 'bzip2'; read are raw, gzip"),
         ({"sizes": "4 3 x"}, "cut short, damaged"),
         ({"space": "LPS\nspace: RAS"}, "cut short, damaged"),
         ({"data_file": "away.raw"}, "a file of its voxels is missing"),
@@ -165,7 +165,7 @@ def test_letters_beyond_ascii_are_kept(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"NRRD0005", b"NRRD0005\n" + b"x" * 2**21])
 def test_what_is_no_header(tmp_path, content):
     (tmp_path / "a.nrrd").write_bytes(content)
-    with pytest.raises(CaseError, match=r"cut short, damaged|packed as nothing"):
+    with pytest.raises(CaseError, match=r"cut short, damaged|packed as ''"):
         read_nrrd_header(tmp_path / "a.nrrd")
 
 

@@ -1,5 +1,7 @@
 """3D Slicer's segmentations, as Slicer writes them, against hand-made positions."""
 
+from pathlib import Path
+
 import nrrd
 import numpy as np
 import pytest
@@ -240,3 +242,20 @@ def test_short_names_of_spaces(tmp_path, space, sign):
 def test_segments_that_cannot_be_told_apart(segments, told):
     with pytest.raises(CaseError, match=told):
         names_by_layer(segments)
+
+
+@pytest.mark.parametrize(
+    "name", ["Segmentation.seg.nrrd", "SegmentationOverlapping.seg.nrrd"]
+)
+def test_what_slicer_wrote_is_read_as_slicerio_reads_it(name):
+    path = Path(slicerio.__file__).parent / "data" / name
+    own = slicerio.read_segmentation(str(path))
+    layers, findings = read_segmentations(path, {})
+    assert findings == []
+    expected = [{} for _ in layers]
+    for segment in own["segments"]:
+        expected[segment["layer"]][segment["labelValue"]] = segment["name"]
+    assert [layer.names for layer in layers] == expected
+    voxels = own["voxels"].reshape(-1, *own["voxels"].shape[-3:])
+    for layer, numbers in zip(layers, voxels, strict=True):
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(layer.volume).T, numbers)

@@ -73,7 +73,7 @@ class NrrdHeader:
         if self._space not in _SPACES:
             given = "names no space"
             if self._space:
-                given = f"has the space {self.fields['space']:.40}: no anatomy is named"
+                given = f"has the space {self.fields['space']!r:.40}, no anatomy's name"
             problem = (
                 f"the header {given}, and nothing tells left from right. Save it again "
                 f"in one of {', '.join(_LPS_FROM_SPACE)}"
@@ -100,11 +100,12 @@ class NrrdHeader:
         yield Finding(Severity.ERROR, "affine", problem)
 
     def _units(self) -> Iterator[Finding]:
-        units = {unit.lower() for unit in self.fields.get("space units", ())[:3]}
+        units = {unit.lower()[:20] for unit in self.fields.get("space units", ())[:3]}
         if others := sorted(units - _MM):
+            told = " and ".join(map(repr, others))
             problem = (
-                f"the header's space units are {' and '.join(others)}, which are not "
-                "converted. Save it again in mm"
+                f"the header's space units are {told}, which are not converted. Save "
+                "it again in mm"
             )
             yield Finding(Severity.ERROR, "unit", problem)
 
@@ -136,7 +137,7 @@ def _voxels(fields: Mapping[str, Any], files: list[Path], start: int) -> StoredV
     if encoding not in _PACKINGS:
         raise CaseError.of(
             "file",
-            f"its voxels are packed as {encoding or 'nothing that is said'}; read are "
+            f"its voxels are packed as {encoding!r:.20}; read are "
             f"{', '.join(_PACKINGS)}. Save it again with gzip",
         )
     lines, skipped = (
