@@ -7,6 +7,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -21,8 +22,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "cohorts" / "bad_input.md"
 SPACING_MM = (6.0, 6.0, 10.0)
 """With it the kidney of ``pair`` has 58 ml."""
 
-PIXDIM, UNITS, QFORM_CODE, SROW_X, SROW_Z = 80, 123, 252, 280, 312
-"""Bytes of a NIfTI header where pixdim[1] and these fields begin; sform_code follows
+DIM, DATATYPE, PIXDIM, VOX_OFFSET, SLOPE = 40, 70, 80, 108, 112
+UNITS, QFORM_CODE, QUATERN_B, SROW_X, SROW_Z = 123, 252, 256, 280, 312
+"""Bytes of a NIfTI header where these fields, or pixdim[1], begin; sform_code follows
 qform_code."""
 
 
@@ -107,6 +109,75 @@ def with_bytes(folder, change):
 def lfs_pointer(folder, shared):
     real = shared / "bad" / "lfs_pointer" / "imaging.nii.gz"
     return with_bytes(folder, lambda _: real.read_bytes())
+
+
+def with_bytes_after(folder, after):
+    return with_bytes(folder, lambda content: content + after)
+
+
+def scaled_label(folder, _):
+    """As nibabel saves the floats of ``get_fdata`` with an int16 header."""
+    config = cohort(folder)
+    path = folder / "labelsTr" / "a.nii.gz"
+    label = nib.load(path)
+    label.header.set_data_dtype(np.int16)
+    nib.save(nib.Nifti1Image(label.get_fdata(), label.affine, label.header), path)
+    return config
+
+
+def listed(folder, ending, change):
+    """A list of one pair, the header of whose image ``change`` has rewritten."""
+    for name, content in zip(("ct", "label"), pair(), strict=True):
+        sitk.WriteImage(content, str(folder / f"{name}{ending}"))
+    path = folder / f"ct{ending}"
+    path.write_bytes(change(path.read_bytes()))
+    return listed_pair(folder, f"ct{ending}", f"label{ending}")
+
+
+def listed_pair(folder, image, label):
+    (folder / "pairs.csv").write_text(f"image,label\n{image},{label}\n")
+    return cohort_config(
+        format="pairs",
+        path=folder / "pairs.csv",
+        labels=source_names("pairs", {}),
+        private=folder / "private",
+    )
+
+
+def with_nrrd(folder, **fields):
+    """The image is NRRD with other fields, ``_`` standing for spaces."""
+
+    def change(content):
+        for key, value in fields.items():
+            line = f"{key.replace('_', ' ')}: {value}\n".encode()
+            pattern = line.split(b":")[0] + b":.*\n"
+            content, count = re.subn(pattern, line, content, count=1)
+            assert count == 1
+        return content
+
+    return listed(folder, ".nrrd", change)
+
+
+def swollen(folder, _):
+    """A MetaImage whose packed voxels are those of a larger volume."""
+    larger, _ = pair(np.zeros((400, 48, 64), np.int16))
+    sitk.WriteImage(larger, str(folder / "larger.mha"), useCompression=True)
+    content = (folder / "larger.mha").read_bytes()
+    return listed(folder, ".mha", lambda _: content.replace(b"48 400", b"48 4"))
+
+
+def slicer_names(folder, _):
+    """3D Slicer's names of kidney and tumour, the other way round than beside it."""
+    config = listed(folder, ".nrrd", bytes)
+    names = "".join(
+        f"Segment{index}_{key}:={value}\n"
+        for index, name in enumerate(("tumour", "kidney"))
+        for key, value in (("Name", name), ("LabelValue", index + 1), ("Layer", 0))
+    )
+    path = folder / "label.nrrd"
+    head, voxels = path.read_bytes().split(b"\n\n", 1)
+    path.write_bytes(head + b"\n" + names.encode() + b"\n" + voxels)
+    return config
 
 
 def another_grid(folder, _):
@@ -252,10 +323,23 @@ MAKE = {
     "Git-LFS pointer instead of the image": lfs_pointer,
     "gzip file cut short": lambda f, _: with_bytes(f, lambda b: b[:-200]),
     "empty file": lambda f, _: with_bytes(f, lambda b: b""),
+    "bytes after the end of the gzip file": lambda f, _: with_bytes_after(f, b"<html>"),
     "no NIfTI inside": lambda f, _: with_bytes(f, lambda b: gzip.compress(b"x" * 999)),
     "no label file": missing_label,
     "several frames (4D)": lambda f, _: with_frames(f, 2),
     "4D with one frame": lambda f, _: with_frames(f, 1),
+    "sizes of an axis below one": lambda f, _: with_header(
+        f, (DIM, "4h", 3, 64, -48, 4)
+    ),
+    "type of numbers that NIfTI does not know": lambda f, _: with_header(
+        f, (DATATYPE, "h", 999)
+    ),
+    "voxels that begin nowhere (NaN)": lambda f, _: with_header(
+        f, (VOX_OFFSET, "f", np.nan)
+    ),
+    "slope of 1e38": lambda f, _: with_header(f, (SLOPE, "2f", 1e38, 0)),
+    "packed voxels that are more than the header tells": swollen,
+    "NRRD packed with bzip2": lambda f, _: with_nrrd(f, encoding="bzip2"),
     "label shifted against the image": another_grid,
     "label with fewer slices than the image": another_size,
     "spacing of zero": lambda f, _: with_header(f, (PIXDIM, "f", 0.0)),
@@ -268,6 +352,24 @@ MAKE = {
         (UNITS, "B", 1),
     ),
     "qform and sform disagree": lambda f, _: with_header(f, (SROW_X + 12, "f", 40.0)),
+    "quaternion longer than one": lambda f, _: with_header(
+        f, (QFORM_CODE, "2h", 1, 0), (QUATERN_B, "3f", 3, 0, 1)
+    ),
+    "origin that is no number": lambda f, _: with_header(
+        f, (QFORM_CODE, "2h", 0, 1), (SROW_X + 12, "f", np.nan)
+    ),
+    "origin 1000 km away": lambda f, _: with_header(
+        f, (QFORM_CODE, "2h", 0, 1), (SROW_X + 12, "f", 1e9)
+    ),
+    "NRRD whose space names no anatomy": lambda f, _: with_nrrd(
+        f, space="3D-right-handed"
+    ),
+    "NRRD without an axis": lambda f, _: with_nrrd(
+        f, space_directions="(6,0,0) none (0,0,10)"
+    ),
+    "MetaImage whose unit is cm": lambda f, _: listed(
+        f, ".mha", lambda b: b.replace(b"CenterOf", b"DistanceUnits = cm\nCenterOf")
+    ),
     "neither qform nor sform": lambda f, _: with_header(f, (QFORM_CODE, "2h", 0, 0)),
     "axes sheared by 3 degrees": lambda f, _: sheared(f, 3),
     "axes sheared by 0.03 degrees": lambda f, _: sheared(f, 0.03),
@@ -294,8 +396,13 @@ MAKE = {
     "a mask without that of the other side": lambda f, _: organs(f, kidney_right=None),
     "a mask that nobody named": lambda f, _: organs(f, kidney_stones=1),
     "a mask with fractions": lambda f, _: organs(f, tumour=0.5),
+    "names of 3D Slicer that contradict those beside the file": slicer_names,
     "label with 255": lambda f, _: with_label(f, 255, np.uint8),
     "label with fractions": lambda f, _: with_label(f, 0.5, np.float32),
+    "label of 1.0039, scaled to 8 bits": lambda f, _: with_label(
+        f, 1.0039216, np.float32
+    ),
+    "label that nibabel scaled": scaled_label,
     "label with a negative value": lambda f, _: with_label(f, -1, np.int16),
     "tumour without kidney": lambda f, _: cohort(
         f, label=2 * (sitk.GetArrayFromImage(pair()[1]) == 2).astype(np.uint8)
@@ -337,6 +444,14 @@ MAKE = {
     ),
     "semicolons, empty columns and lines in a table": lambda f, _: spreadsheet(f),
     "accents composed in a table, decomposed on disk": lambda f, _: accents(f),
+    "gzip file padded with zeros": lambda f, _: with_bytes_after(f, bytes(512)),
+    "gzip file of two members": lambda f, _: with_bytes(
+        f,
+        lambda b: b"".join(
+            gzip.compress(part)
+            for part in (gzip.decompress(b)[:999], gzip.decompress(b)[999:])
+        ),
+    ),
     "int64 image": lambda f, _: cohort(f, ct_like(1).astype(np.int64)),
     "uint16 label": lambda f, _: with_label(f, 0, np.uint16),
     "whole numbers stored as floats": lambda f, _: with_label(f, 0, np.float64),

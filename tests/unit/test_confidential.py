@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from deeprac.cohort.confidential import (
     confidential,
     names_of_files,
     names_of_source,
+    open_to_all,
     without,
 )
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding, ForeignError, Severity
 from deeprac.errors import CohortError, ConfigError
 
 
@@ -77,15 +79,53 @@ def test_all_findings_of_a_case_are_kept(log):
     assert [f.severity for f in error.value.findings] == list(Severity)
 
 
-def test_an_interruption_is_none_of_its_business(log):
-    with pytest.raises(KeyboardInterrupt), held_back(log):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("hide", [held_back, lambda log: open_to_all()])
+def test_an_interruption_is_none_of_its_business(log, hide, interruption):
+    with pytest.raises(interruption), hide(log):
+        raise interruption
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (OSError(5, "Input/output error"), r"cannot be read \(Input/output error\)\."),
+        (MemoryError(), r"more memory than there is\. .*Use fewer workers\."),
+        (RecursionError("Jane"), r"ended with RecursionError in test_confidential\.py"),
+        (ForeignError("label"), r"^the label: reading ended with IndexError in test_"),
+    ],
+)
+@pytest.mark.parametrize("hide", [held_back, lambda log: open_to_all()])
+def test_whatever_a_library_raises_is_told_of_the_case(log, hide, raised, told):
+    def read():
+        try:
+            raise IndexError("Jane")
+        except IndexError as cause:
+            raise raised from cause
+
+    with pytest.raises(CaseError, match=told) as error, hide(log):
+        read()
+    assert "Jane" not in str(error.value)
+
+
+def test_without_pseudonyms_the_log_has_the_whole_report(caplog):
+    told = r"\. The log has the whole report\."
+    with pytest.raises(CaseError, match=told), open_to_all():
+        raise KeyError("Jane")
+    assert "KeyError: 'Jane'" in caplog.text
+    with pytest.raises(CohortError, match=r"^Jane\.$"), open_to_all():
+        raise CohortError("Jane.")
 
 
 def test_nothing_of_the_original_hangs_on_the_new_error(log):
-    with pytest.raises(RuntimeError) as error, held_back(log):
+    with pytest.raises(CaseError) as error, held_back(log):
         raise KeyError("Jane")
     assert error.value.__suppress_context__
+    assert re.match(
+        r"reading ended with KeyError in test_confidential\.py, line \d+ "
+        rf"\(test_nothing_of.*\)\. The whole report is in {log}; it may name",
+        str(error.value),
+    )
     assert "Jane" not in str(error.value)
     assert "KeyError: 'Jane'" in log.read_text()
 
@@ -97,7 +137,10 @@ def test_words_of_a_c_library_go_to_the_log(log, tmp_path, capfd):
     with pytest.raises(RuntimeError, match="Jane"):
         sitk.ReadImage(str(path))
     assert "Jane" in capfd.readouterr().err
-    with pytest.raises(RuntimeError) as error, held_back(log):
+    with (
+        pytest.raises(CaseError, match="ended with RuntimeError") as error,
+        held_back(log),
+    ):
         sitk.ReadImage(str(path))
     assert "Jane" not in str(error.value)
     assert capfd.readouterr() == ("", "")

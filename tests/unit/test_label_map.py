@@ -1,5 +1,6 @@
 import itertools
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprac.cohort.findings import Severity
-from deeprac.cohort.label_map import map_labels, merge
+from deeprac.cohort.label_map import contradictions, map_labels, merge
 from deeprac.cohort.label_volumes import volume_findings
+from deeprac.cohort.volume_files import read_volume
 from deeprac.errors import CohortError, ConfigError
 from deeprac.labels import plain_name, source_names
 
@@ -169,6 +171,97 @@ def test_unknown_names_that_do_not_occur_are_fine():
 def test_values_that_no_label_map_has(values, message):
     (problem,) = problems((layer(np.array(values)), {1: "kidney"}))
     assert message in problem
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("off", [1.5e-5, 9e-4, -9e-4])
+def test_values_nearly_whole_are_rounded_and_recorded(dtype, off):
+    numbers = layer(np.array([1 + off, 2 + off, 3, 0], dtype))
+    found, findings = merged((numbers, KITS), wanted=source_names("kits", {}))
+    assert found[:4] == [1, 2, 1, 0]
+    ((severity, message),) = findings
+    assert severity is Severity.REPAIRED
+    assert f"lie up to {abs(off):.2g} beside whole numbers ({1 + off:.8g}" in message
+
+
+def test_values_below_zero_by_rounding_are_background():
+    numbers = layer(np.array([-1e-5, 0.99999, 1.99999, 0]))
+    found, findings = merged((numbers, KITS), wanted=source_names("kits", {}))
+    assert found[:4] == [0, 1, 2, 0]
+    assert [severity for severity, _ in findings] == [Severity.REPAIRED]
+
+
+@pytest.mark.parametrize("off", [1.1e-3, 0.0039216, -0.0011])
+def test_values_farther_off_are_shown_with_their_digits(off):
+    (problem,) = problems((layer(np.array([0, 1 + off])), {1: "kidney"}))
+    assert f"not whole numbers (0, {1 + off:.8g}). Export" in problem
+
+
+@given(
+    values=st.lists(st.integers(0, 3), min_size=6, max_size=24),
+    noise=st.lists(st.floats(-9e-4, 9e-4), min_size=24, max_size=24),
+)
+def test_rounding_gives_the_map_of_the_whole_numbers(values, noise):
+    whole = layer(np.array([1, *values[:-1]]))
+    near = whole + np.reshape(noise, whole.shape)
+    wanted = source_names("kits", {"cyst": ["cyst"]})
+    expected, _ = merge([(whole, KITS)], wanted)
+    got, _ = merge([(near, KITS)], wanted)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_a_label_that_nibabel_scaled(tmp_path):
+    """As after ``get_fdata`` and saving with the image's int16 header."""
+    labels = np.zeros((4, 5, 6))
+    labels[1:3, 1:4, 2:5] = 1
+    labels[2, 2, 2:4] = 2
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    image = nib.Nifti1Image(labels, np.diag([-1, -1, 2, 1]), header)
+    image.set_sform(image.affine, 1)
+    nib.save(image, tmp_path / "label.nii.gz")
+    numbers = sitk.GetArrayFromImage(read_volume(tmp_path / "label.nii.gz")[0])
+    assert not np.array_equal(numbers, np.rint(numbers))
+    ours, (repair,) = merge([(numbers, KITS)], source_names("kits", {}))
+    np.testing.assert_array_equal(ours.T, labels)
+    assert "1.0000153" in repair.message
+
+
+WANTED = source_names("dicom", {})
+
+
+@pytest.mark.parametrize(
+    ("own", "beside", "told"),
+    [
+        (
+            {1: "tumour", 2: "kidney"},
+            {1: "kidney", 2: "tumour"},
+            "own header calls 1 'tumour' and 2 'kidney', but cohort.label_numbers or "
+            "dataset.json says 1 'kidney' and 2 'tumour'. Correct",
+        ),
+        ({1: "Segment_1"}, {1: "kidney"}, "calls 1 'Segment_1', but"),
+        ({1: "kidney", 2: "tumour"}, {1: "kidney", 2: "cyst"}, "calls 2 'tumour', but"),
+    ],
+)
+def test_names_that_contradict_each_other_are_both_told(own, beside, told):
+    (finding,) = contradictions(own, beside, WANTED)
+    assert finding.severity is Severity.ERROR
+    assert told in finding.message
+
+
+@pytest.mark.parametrize(
+    ("own", "beside"),
+    [
+        ({1: "kidney", 2: "tumour"}, {1: "kidney", 2: "tumour"}),
+        ({1: "Left_Kidney", 2: "Tumor"}, {1: "kidney", 2: "tumour"}),
+        ({1: "left kidney", 2: "right kidney"}, {1: "kidney"}),
+        ({7: "kidney", 3: "tumour"}, {1: "kidney", 2: "tumour"}),
+        ({1: "tumour"}, {}),
+        ({1: "spleen"}, {1: "liver"}),
+    ],
+)
+def test_names_that_mean_the_same_or_nothing_are_fine(own, beside):
+    assert contradictions(own, beside, WANTED) == []
 
 
 def test_probabilities_are_told_from_their_first_slice():

@@ -212,13 +212,14 @@ def test_bad_cases_are_told_by_their_pseudonyms(cohort):
             "missing",
             "1",
             1,
-            "a file cannot be read .Not a directory; see private",
+            "a file cannot be read .Not a directory.. The whole report is in private",
         ),
         (
             "bug",
             "2",
-            3,
-            r"ValueError in leaky_reader\.py, line \d+ .read.*messages\.log",
+            1,
+            r"  case_.*: reading ended with ValueError in leaky_reader\.py, line \d+ "
+            r"\(read\).*messages\.log",
         ),
         ("opening", "1", 1, r"\[hidden\].* and input/x are wrong"),
     ],

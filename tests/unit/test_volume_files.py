@@ -165,6 +165,30 @@ BAD_NIFTI = [
     ({"data": np.zeros((8, 6, 4), "u1,u1,u1")}, r"colours \(RGB\)"),
     ({"scl_slope": np.inf}, "must be finite"),
     ({"scl_slope": 1, "scl_inter": np.nan}, "must be finite"),
+    ({"scl_slope": 1e38}, "scl_slope is 1e.38 and scl_inter 0; both must be finite, w"),
+    ({"scl_slope": 1, "scl_inter": -1e30}, "scl_inter -1e.30; both must be finite, w"),
+    ({"scl_slope": 1e-30}, "the slope must leave the numbers larger than 0.001"),
+    ({"datatype": 999}, "datatype is 999, which stands for no numbers"),
+    ({"datatype": 0}, "datatype is 0, which stands for no numbers"),
+    ({"datatype": 1}, "datatype is 1, which stands for no numbers"),
+    ({"datatype": 1536}, "datatype is 1536, which stands for no numbers"),
+    ({"vox_offset": np.nan}, "vox_offset is nan; voxels begin at a whole number of"),
+    ({"vox_offset": np.inf}, "vox_offset is inf; voxels begin at a whole number of"),
+    ({"vox_offset": 1e18}, "vox_offset is 1e.18; voxels begin at a whole number of"),
+    ({"vox_offset": 352.5}, "vox_offset is 352.5; voxels begin at a whole number"),
+    ({"vox_offset": 0}, "vox_offset is 0; voxels begin at .* from 348 to"),
+    ({"magic": b"ni1"}, "one half of a pair"),
+    ({"dim": [3, -1, 1, 1, 1, 1, 1, 1]}, r"dim is \(3, -1, 1, 1\): the number of axes"),
+    ({"dim": [3, 8, 0, 4, 1, 1, 1, 1]}, r"dim is \(3, 8, 0, 4\): the number of axes"),
+    ({"dim": [0, 8, 6, 4, 1, 1, 1, 1]}, r"dim is \(0,\): the number of axes, 1 to 7"),
+    ({"dim": [-3, 8, 6, 4, 1, 1, 1, 1]}, r"dim is \(-3,\): the number of axes, 1 to"),
+    ({"dim": [9, 8, 6, 4, 1, 1, 1, 1]}, r"dim is \(9, 8, 6, 4, 1, 1, 1, 1\): the numb"),
+    ({"sform_code": 0, "quatern_b": np.nan}, r"qform is broken: its quaternion is \(n"),
+    ({"sform_code": 0, "quatern_b": 3}, r"qform is broken: its quaternion is \(3, 0, "),
+    ({"sform_code": 0, "pixdim": [2, 0.75, 0.75, 2.5, 0, 0, 0, 0]}, "broken.* is 2, "),
+    ({"qoffset_x": np.nan}, r"sform and qform disagree: .*qform .*nan"),
+    ({"srow_x": [-0.75, 0, 0, np.inf]}, "sform and qform disagree"),
+    ({"qform_code": 0, "srow_x": [np.nan, 0, 0, 40.5]}, "steps of sform are"),
 ]
 
 
@@ -198,6 +222,54 @@ def test_damaged_gzip(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CaseError, match="cut short or damaged"):
         read_volume(path)
+
+
+def in_two_members(content):
+    return gzip.compress(content[:97]) + gzip.compress(content[97:])
+
+
+def padded_with_zeros(content):
+    return gzip.compress(content) + bytes(512)
+
+
+@pytest.mark.parametrize("pack", [in_two_members, padded_with_zeros, bytes])
+def test_gzip_in_all_its_forms(tmp_path, pack):
+    path = nifti(tmp_path / "ct.nii.gz")
+    path.write_bytes(pack(gzip.decompress(path.read_bytes())))
+    got, found = read_volume(path)
+    assert found == []
+    np.testing.assert_array_equal(array(got).T, DATA)
+
+
+@pytest.mark.parametrize("repeat", [1, 500])
+@pytest.mark.parametrize("after", [b"x", b"garbage!", b"\0\0\0x"])
+def test_bytes_after_gzip_are_told(tmp_path, after, repeat):
+    noise = np.random.default_rng(2).integers(-999, 999, (repeat, 60, 40), np.int16)
+    path = nifti(tmp_path / "ct.nii.gz", noise)
+    path.write_bytes(path.read_bytes() + after)
+    with pytest.raises(CaseError, match="whole, but after its compressed bytes come"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", [nib.Nifti1Header, nib.Nifti2Header])
+def test_both_orders_of_bytes_and_both_kinds_of_header(tmp_path, kind, order):
+    header = kind(endianness=order)
+    image_kind = {nib.Nifti1Header: nib.Nifti1Image, nib.Nifti2Header: nib.Nifti2Image}
+    image = image_kind[kind](DATA.astype(f"{order}i2"), AFFINE, header)
+    image.set_sform(AFFINE, 1)
+    nib.save(image, tmp_path / "ct.nii")
+    assert nib.load(tmp_path / "ct.nii").header.endianness == order
+    got, _ = read_volume(tmp_path / "ct.nii")
+    np.testing.assert_array_equal(array(got).T, DATA)
+    assert got.GetOrigin() == (-40.5, 17.25, -300)
+
+
+def test_a_damaged_origin_keeps_its_axis(tmp_path):
+    """Which of three numbers is damaged is told by who compares the origins."""
+    changes = {"qform_code": 0, "srow_y": [0, -0.75, 0, np.nan]}
+    got, _ = read_volume(nifti(tmp_path / "ct.nii", **changes))
+    np.testing.assert_array_equal(got.GetOrigin(), (-40.5, np.nan, -300))
 
 
 def test_cut_without_compression(tmp_path):
@@ -274,6 +346,12 @@ def test_too_many_voxels(tmp_path, monkeypatch):
     monkeypatch.setattr(voxels, "MAX_VOXELS", 191)
     with pytest.raises(CaseError, match="8 x 6 x 4 voxels; at most 191"):
         read_volume(nifti(tmp_path / "ct.nii"))
+
+
+def test_one_limit_for_every_reader():
+    voxels.refuse_too_large((512, 512, 2048))
+    with pytest.raises(CaseError, match="it has 512 x 512 x 2049 voxels; at most 5368"):
+        voxels.refuse_too_large((512, 512, 2049))
 
 
 @pytest.mark.parametrize("name", ["imaging", "segmentation"])

@@ -1,5 +1,7 @@
 """Axes of a volume: exact where they are nearly so, refused where they are sheared."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from deeprac.cohort.findings import Finding, Severity
@@ -12,6 +14,21 @@ REPAIRABLE = 1e-3
 
 SPACING_MM = (0.05, 50.0)
 """Spacings outside of this are not those of a CT: a wrong header or unit."""
+
+
+FARTHEST_MM = 1e5
+"""No scanner's coordinates reach as far: an origin beyond is a damaged header."""
+
+
+def origin_findings(origin_mm: Sequence[float]) -> list[Finding]:
+    """What was found in the place of a volume's first voxel, in mm along each axis."""
+    if np.abs(np.array(origin_mm, float)).max() <= FARTHEST_MM:
+        return []
+    problem = (
+        f"the origin is {short(origin_mm)} mm; it must be finite and within "
+        f"{FARTHEST_MM:.0f} mm along every axis. Correct the header"
+    )
+    return [Finding(Severity.ERROR, "origin", problem)]
 
 
 def orthonormal(
@@ -55,6 +72,6 @@ def orthonormal(
     return spacing, direction, []
 
 
-def short(numbers: np.ndarray | tuple[float, ...]) -> str:
+def short(numbers: Sequence[float] | np.ndarray) -> str:
     """Numbers in brackets, four digits each."""
     return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"

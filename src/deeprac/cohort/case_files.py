@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, ForeignError
 from deeprac.cohort.patients import Patient
 from deeprac.cohort.reader import Segmentation, SourceCase
 from deeprac.cohort.source_files import stamp
@@ -40,7 +40,7 @@ class LabelFiles(Protocol):
 
 @dataclass(frozen=True)
 class LabelMap:
-    """One label map; 3D Slicer's ``.seg.nrrd`` brings its own names."""
+    """One label map; 3D Slicer's segmentations bring their own names."""
 
     path: Path
     names: Mapping[int, str]
@@ -56,8 +56,8 @@ class LabelMap:
         Raises:
             CaseError: it cannot be read.
         """
-        if self.path.name.lower().endswith(seg_nrrd.ENDING):
-            return seg_nrrd.read_segmentations(self.path)
+        if seg_nrrd.holds_segments(self.path):
+            return seg_nrrd.read_segmentations(self.path, self.names)
         volume, findings = volume_files.read_volume(self.path)
         return (Segmentation(volume, self.names),), findings
 
@@ -137,11 +137,17 @@ class FileReader:
 def _told(
     which: str, read: Callable[[], tuple[Read, list[Finding]]]
 ) -> tuple[Read | None, list[Finding]]:
-    """Read one of the two, None where it cannot be read; findings say which it was."""
+    """Read one of the two, None where it cannot be read; findings say which it was.
+
+    Raises:
+        ForeignError: a library failed over it, and nobody foresaw how.
+    """
     try:
         value, findings = read()
     except CaseError as error:
         value, findings = None, list(error.findings)
+    except Exception as error:
+        raise ForeignError(which) from error
     return value, [
         replace(finding, message=f"the {which}: {finding.message}")
         for finding in findings

@@ -9,6 +9,7 @@ folder.
 import csv
 import ctypes
 import itertools
+import logging
 import os
 import re
 import sys
@@ -20,10 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, unforeseen
 from deeprac.cohort.tables import SEPARATORS
 from deeprac.config import CohortConfig
-from deeprac.errors import CohortError, DeepracError
+from deeprac.errors import DeepracError
+
+logger = logging.getLogger(__name__)
 
 HIDDEN = "[hidden]"
 """Stands for a name of the source."""
@@ -53,7 +56,7 @@ def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[
 
     Raises:
         DeepracError: of the same kind as inside, without names.
-        RuntimeError: anything else; it tells where it happened, not with which words.
+        CaseError: anything else; it tells where it happened, not with which words.
     """
     with _diverted(log) as stream:
         try:
@@ -64,18 +67,30 @@ def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[
         except DeepracError as error:
             print(error, file=stream)
             raise type(error)(without(str(error), names())) from None
-        except OSError as error:
-            traceback.print_exc(file=stream)
-            reason = error.strerror or type(error).__name__
-            raise CohortError(
-                f"a file cannot be read ({reason}; see {log}). Correct it."
-            ) from None
         except Exception as error:
             traceback.print_exc(file=stream)
-            raise RuntimeError(
-                f"{_place(error)}. The whole report is in {log}; it may name patients, "
-                "so look through it before you send it to anyone"
+            raise unforeseen(
+                error,
+                f"The whole report is in {log}; it may name patients, so look through "
+                "it before you send it to anyone",
             ) from None
+
+
+@contextmanager
+def open_to_all() -> Iterator[None]:
+    """Hide nothing; but what a library raises is an error of what was read here too.
+
+    Raises:
+        DeepracError: as inside.
+        CaseError: anything else; the log of the program has the whole report.
+    """
+    try:
+        yield
+    except DeepracError:
+        raise
+    except Exception as error:
+        logger.exception("A library failed over a foreign file")
+        raise unforeseen(error, "The log has the whole report") from error
 
 
 def without_names(
@@ -175,10 +190,3 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     ctypes.CDLL(None).fflush(None)
-
-
-def _place(error: Exception) -> str:
-    """Kind of an error and the line that raised it."""
-    line = traceback.extract_tb(error.__traceback__)[-1]
-    name = Path(line.filename).name
-    return f"{type(error).__name__} in {name}, line {line.lineno} ({line.name})"

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import frame, grid, intensity, label_map, label_volumes
+from deeprac.cohort import affine, frame, grid, intensity, label_map, label_volumes
 from deeprac.cohort.case import Case, tumour_side
-from deeprac.cohort.confidential import confidential, names_of_files, without_names
+from deeprac.cohort.confidential import (
+    confidential,
+    names_of_files,
+    open_to_all,
+    without_names,
+)
 from deeprac.cohort.findings import Finding, refuse_errors
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader, SourceCase
@@ -17,7 +22,7 @@ from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another case."""
 
 
@@ -79,10 +84,12 @@ class ConvertedSource:
         """Read, check and reorient one case.
 
         Raises:
-            CaseError: it cannot be used; everything that was found.
+            CaseError: it cannot be used; everything that was found. Whatever else
+                anything raises over its files becomes one.
         """
         if self._pseudonyms is None:
-            return self._load(name)
+            with open_to_all():
+                return self._load(name)
         with confidential(self._pseudonyms.log, lambda: self._hidden(name)):
             case = self._load(name)
         return replace(case, findings=without_names(case.findings, self._hidden(name)))
@@ -127,7 +134,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     Raises:
         CaseError: it cannot be used; everything that was found.
     """
-    findings: list[Finding] = list(source.findings)
+    findings = list(refuse_errors([*source.findings, *_origins(source)]))
     turned = []
     for segmentation in source.segmentations:
         volume, found = grid.aligned(segmentation.volume, source.image)
@@ -147,6 +154,10 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         for volume, segmentation in zip(turned, source.segmentations, strict=True)
     ]
     numbers, found = label_map.merge(layers, config.labels)
+    for segmentation in source.segmentations:
+        found += label_map.contradictions(
+            segmentation.names, segmentation.expected, config.labels
+        )
     findings = list(refuse_errors(findings + found))
     findings += label_volumes.volume_findings(
         numbers, image.GetSpacing(), config.labels
@@ -162,6 +173,19 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         findings=tuple(findings),
         labels=config.kept_labels,
     )
+
+
+def _origins(source: SourceCase) -> list[Finding]:
+    """Whether the volumes lie anywhere at all; else no grids can be compared."""
+    volumes = [("image", source.image)]
+    volumes += [("label", segmentation.volume) for segmentation in source.segmentations]
+    found = [
+        replace(finding, message=f"the {which}: {finding.message}")
+        for which, volume in volumes
+        for finding in affine.origin_findings(volume.GetOrigin())
+    ]
+    # Layers of one file have one origin.
+    return list(dict.fromkeys(found))
 
 
 def _like(array: np.ndarray, image: sitk.Image) -> sitk.Image:

@@ -143,7 +143,16 @@ def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]
     return files
 
 
-ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+ENDINGS = (
+    ".seg.nrrd",
+    ".seg.nhdr",
+    ".nii.gz",
+    ".nii",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+)
 """Endings of volumes, the longer first."""
 
 

@@ -1,8 +1,10 @@
 """What was found in a case: errors, doubts, repairs and choices."""
 
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -55,6 +57,44 @@ class CaseError(CohortError):
     def of(cls, check: str, *messages: str) -> "CaseError":
         """Errors of one check."""
         return cls(Finding(Severity.ERROR, check, message) for message in messages)
+
+
+class ForeignError(Exception):
+    """A library failed over one of a case's files; its cause says how."""
+
+    def __init__(self, which: str) -> None:
+        """Take which file it was: image or label."""
+        super().__init__(which)
+        self.which = which
+
+
+def unforeseen(error: Exception, report: str = "") -> CaseError:
+    """What is told of a case over whose files a library failed.
+
+    Nothing of the error's own words, which may name a file: only its kind and the line
+    that raised it.
+
+    Args:
+        error: whatever was raised.
+        report: a sentence on where all of it is written.
+    """
+    which = f"the {error.which}: " if isinstance(error, ForeignError) else ""
+    cause = error.__cause__ if isinstance(error, ForeignError) else error
+    report = report and f"{report}. "
+    if isinstance(cause, MemoryError):
+        text = f"it needs more memory than there is. {report}Use fewer workers"
+        return CaseError.of("memory", f"{which}{text}")
+    if isinstance(cause, OSError):
+        reason = cause.strerror or type(cause).__name__
+        text = f"a file cannot be read ({reason}). {report}Correct it"
+        return CaseError.of("file", f"{which}{text}")
+    line = traceback.extract_tb(cause.__traceback__)[-1]
+    place = f"{Path(line.filename).name}, line {line.lineno} ({line.name})"
+    return CaseError.of(
+        "file",
+        f"{which}reading ended with {type(cause).__name__} in {place}. {report}Export "
+        "the file again; if it is sound, report the error",
+    )
 
 
 def refuse_errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:

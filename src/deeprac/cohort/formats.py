@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from deeprac.cohort.case import Source
-from deeprac.cohort.confidential import confidential, names_of_source
+from deeprac.cohort.confidential import confidential, names_of_source, open_to_all
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.dicom.reader import DicomReader
 from deeprac.cohort.kits import open_kits
@@ -39,7 +39,8 @@ def open_source(config: CohortConfig) -> Source:
         )
     reader = READERS[config.format]
     if not config.pseudonyms:
-        return ConvertedSource(reader(config), config)
+        with open_to_all():
+            return ConvertedSource(reader(config), config)
     log = Pseudonyms(config.private, config.name).log
     with confidential(log, lambda: names_of_source(config)):
         return ConvertedSource(reader(config), config)

@@ -1,32 +1,22 @@
 """Reading NRRD and MetaImage through SimpleITK, with what it does not check itself."""
 
-import zlib
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import affine
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
-from deeprac.cohort.voxels import INT32, TOO_LARGE, three_dimensions
+from deeprac.cohort.meta_image import read_meta_image_header
+from deeprac.cohort.nrrd_header import read_nrrd_header
+from deeprac.cohort.packed import DAMAGED, StoredVoxels
+from deeprac.cohort.voxels import INT32, MAX_VOXELS, TOO_LARGE, three_dimensions
 
 NRRD = (".nrrd", ".nhdr")
 META_IMAGE = (".mha", ".mhd")
 
-_AXES = {"TransformMatrix", "Rotation", "Orientation"}
-"""The keys of MetaImage, any of which gives the axes."""
-
-_DAMAGED = (
-    "the file is cut short, damaged or not what its name says. Copy or download it "
-    "again"
-)
-_NO_AXES = (
-    "the header does not give the axes: nothing tells left from right. Export it again "
-    "from the original images"
-)
-_LONGEST_HEADER = 2**16
-_CHUNK = 2**20
+_MOST_BYTES = 8 * MAX_VOXELS
+"""Of all layers together."""
 
 
 def read_itk(path: Path) -> tuple[sitk.Image, list[Finding]]:
@@ -59,8 +49,8 @@ def read_itk_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
 
 def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
     """Read a file once its header has been checked."""
-    if path.suffix.lower() in META_IMAGE:
-        _check_meta_image(path)
+    voxels, flips = _checked(path)
+    voxels.refuse_missing()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -68,58 +58,62 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
         channels = 1 if layers else reader.GetNumberOfComponents()
         shape = (*reader.GetSize(), *([channels] if channels > 1 else []))
         _, findings = three_dimensions(shape)
-        if path.suffix.lower() in NRRD and not reader.HasMetaDataKey("NRRD_space"):
-            raise CaseError.of("affine", _NO_AXES)
+        direction, origin, found = _place(reader, flips)
+        findings = list(refuse_errors([*findings, *found]))
+        voxels.refuse_other_size(_bytes_of(reader))
         volume = reader.Execute()
     except RuntimeError as error:
         # Its words are not passed on: they have the path.
-        raise CaseError.of("file", _DAMAGED) from error
+        if "bad_alloc" in str(error) or "Failed to allocate" in str(error):
+            raise MemoryError from error
+        raise CaseError.of("file", DAMAGED) from error
     while volume.GetDimension() > 3:
         volume = volume[(slice(None),) * (volume.GetDimension() - 1) + (0,)]
-    axes = np.reshape(volume.GetDirection(), (3, 3)) * np.array(volume.GetSpacing())
-    _, direction, found = affine.orthonormal(axes)
-    findings = list(refuse_errors([*findings, *found]))
     volume.SetDirection(direction.ravel().tolist())
+    volume.SetOrigin(origin.tolist())
     return volume, findings
 
 
-def _check_meta_image(path: Path) -> None:
-    """Axes must be given and packed voxels whole: SimpleITK minds neither.
+def _checked(path: Path) -> tuple[StoredVoxels, tuple[int, int, int]]:
+    """Where the voxels lie, and the signs that bring the axes that ITK gives to LPS."""
+    if path.suffix.lower() in META_IMAGE:
+        voxels, found = read_meta_image_header(path)
+        refuse_errors(found)
+        return voxels, (1, 1, 1)
+    header = read_nrrd_header(path)
+    refuse_errors(header.findings())
+    return header.voxels, header.left_to_flip
 
-    Where the packed voxels are damaged it returns what happens to be in memory.
+
+def _place(
+    reader: sitk.ImageFileReader, flips: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray, list[Finding]]:
+    """Direction cosines and origin in LPS, and what was found."""
+    count = reader.GetDimension()
+    cosines = np.reshape(reader.GetDirection(), (count, count))[:3, :3]
+    signs = np.array(flips, float)
+    axes_mm = signs[:, np.newaxis] * cosines * np.array(reader.GetSpacing()[:3])
+    _, direction, found = affine.orthonormal(axes_mm)
+    return direction, signs * np.array(reader.GetOrigin()[:3]), found
+
+
+def _bytes_of(reader: sitk.ImageFileReader) -> int:
+    """Bytes of all voxels, unpacked.
+
+    Raises:
+        CaseError: they are too many to be read.
     """
-    header: dict[str, str] = {}
-    with path.open("rb") as stream:
-        while "ElementDataFile" not in header:
-            line = stream.readline(_LONGEST_HEADER)
-            if b"=" not in line:
-                raise CaseError.of("file", _DAMAGED)
-            key, value = line.decode("utf-8", "replace").split("=", 1)
-            header[key.strip()] = value.strip()
-        if not _AXES & set(header):
-            raise CaseError.of("affine", _NO_AXES)
-        if header.get("CompressedData", "").lower() != "true":
-            return
-        if header["ElementDataFile"].lower() == "local":
-            _check_packed(stream)
-            return
-    voxels = path.parent / header["ElementDataFile"]
-    if not voxels.is_file():
-        raise CaseError.of("file", "the file of its voxels is missing. Put it there")
-    with voxels.open("rb") as stream:
-        _check_packed(stream)
-
-
-def _check_packed(stream: BinaryIO) -> None:
-    """Unpack to the end, where the checksum is."""
-    unpacker = zlib.decompressobj(wbits=47)  # zlib or gzip
-    try:
-        while chunk := stream.read(_CHUNK):
-            unpacker.decompress(chunk)
-    except zlib.error as error:
-        raise CaseError.of("file", _DAMAGED) from error
-    if not unpacker.eof:
-        raise CaseError.of("file", _DAMAGED)
+    kind, channels = reader.GetPixelID(), reader.GetNumberOfComponents()
+    one = sitk.Image([1, 1, 1], kind)
+    count = int(np.prod(reader.GetSize(), dtype=float)) * channels
+    total = count * one.GetSizeOfPixelComponent()
+    if total > _MOST_BYTES:
+        raise CaseError.of(
+            "shape",
+            f"its {channels} layers need {total} bytes; at most {_MOST_BYTES} are "
+            "read. Crop it, or save fewer segments",
+        )
+    return total
 
 
 def _compact(volume: sitk.Image) -> sitk.Image:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from deeprac.cohort import label_values
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
@@ -24,12 +24,16 @@ PRECEDENCE = ("background", "kidney", "kidney_right", "kidney_left", "cyst", "tu
 
 @dataclass(frozen=True)
 class _Layer:
-    """One segmentation: its label map, the values in it, their names and meaning."""
+    """One segmentation: its label map, the values in it, their names and meaning.
+
+    ``values`` are whole numbers where ``numbers`` are as good as whole.
+    """
 
     numbers: np.ndarray
     names: Mapping[int, str]
     values: np.ndarray
     mapping: Mapping[int, int]
+    rounded: tuple[Finding, ...]
 
     @classmethod
     def of(
@@ -38,7 +42,18 @@ class _Layer:
         names: Mapping[int, str],
         wanted: Mapping[str, tuple[str, ...]],
     ) -> "_Layer":
-        return cls(numbers, names, _values(numbers), _mapping(names, wanted))
+        values = label_values.values_of(numbers)
+        whole, rounded = values, ()
+        if label_values.are_whole(values):
+            whole = np.unique(np.rint(values)) + 0.0
+            rounded = label_values.rounded(values)
+        return cls(numbers, names, whole, _mapping(names, wanted), rounded)
+
+    def indices(self, one: np.ndarray) -> np.ndarray:
+        """The whole numbers of a slice, fit to index a table."""
+        if self.rounded:
+            one = np.rint(one)
+        return one.astype(np.intp, copy=False)
 
 
 def merge(
@@ -59,8 +74,10 @@ def merge(
     layers = [_Layer.of(numbers, names, wanted) for numbers, names in segmentations]
     problems = _bad_names([layer.names for layer in layers], wanted)
     for layer in layers:
-        problems += _bad_values(layer.values)
-    problems += _unknown_values([one for one in layers if _whole(one.values)])
+        problems += label_values.bad_values(layer.values)
+    problems += _unknown_values(
+        [one for one in layers if label_values.are_whole(one.values)]
+    )
     if len(sizes := {layer.numbers.shape for layer in layers}) > 1:
         problems.append(
             f"the segments have {' and '.join(map(str, sorted(sizes)))} voxels. Give "
@@ -70,7 +87,41 @@ def merge(
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
         return empty, [Finding(Severity.ERROR, "label values", p) for p in problems]
-    return _painted(layers, cohort_numbers(wanted))
+    painted, findings = _painted(layers, cohort_numbers(wanted))
+    rounded = dict.fromkeys(found for layer in layers for found in layer.rounded)
+    return painted, [*rounded, *findings]
+
+
+def contradictions(
+    names: Mapping[int, str],
+    expected: Mapping[int, str],
+    wanted: Mapping[str, tuple[str, ...]],
+) -> list[Finding]:
+    """Numbers that mean one thing in the label's file and another beside it.
+
+    Args:
+        names: name of each number in the file's own header.
+        expected: name of each number by ``cohort.label_numbers`` or ``dataset.json``.
+        wanted: ``cohort.labels``.
+    """
+    own, other = _mapping(names, wanted), _mapping(expected, wanted)
+    numbers = [
+        number
+        for number in sorted(names.keys() & expected.keys())
+        if own.get(number) != other.get(number)
+    ]
+    if not numbers:
+        return []
+    header, beside = (
+        " and ".join(f"{number} {names_[number]!r}" for number in numbers)
+        for names_ in (names, expected)
+    )
+    problem = (
+        f"the label's own header calls {header}, but cohort.label_numbers or "
+        f"dataset.json says {beside}. Correct the wrong one; if the header is right, "
+        "end the file's name in .seg.nrrd, and the header alone counts"
+    )
+    return [Finding(Severity.ERROR, "label names", problem)]
 
 
 def map_labels(
@@ -140,7 +191,7 @@ def _painted(
         table = np.zeros(values[-1] + 1, np.uint8)
         table[values] = [layer.mapping[value] for value in layer.values]
         for one, target in zip(layer.numbers, ours, strict=True):
-            new = table[one.astype(np.intp, copy=False)]
+            new = table[layer.indices(one)]
             both = (new > 0) & (target > 0) & (new != target)
             if both.any():
                 pairs = np.sort(np.stack([new[both], target[both]]), axis=0)
@@ -160,39 +211,6 @@ def _overlap(titles: Sequence[str], voxels: int) -> Finding:
         text += ". Correct the label"
         return Finding(Severity.WARNING, "label overlap", text)
     return Finding(Severity.NOTE, "label overlap", text)
-
-
-def _values(numbers: np.ndarray) -> np.ndarray:
-    """The values of a label map, sorted; of the first slice alone that has fractions.
-
-    Slice by slice and by hashing: sorting every voxel of a large volume takes seconds.
-    """
-    found: set[float] = set()
-    for one in numbers:
-        values = pd.unique(one.ravel())
-        if not _whole(values):
-            return np.sort(values)
-        found.update(values.tolist())
-    return np.array(sorted(found))
-
-
-def _whole(values: np.ndarray) -> bool:
-    return bool(np.isfinite(values).all() and np.array_equal(values, np.rint(values)))
-
-
-def _bad_values(values: np.ndarray) -> list[str]:
-    """Label maps hold whole numbers from 0 on."""
-    if not _whole(values):
-        return [
-            f"the label holds values that are not whole numbers ({_some(values)}). "
-            "Export it as a label map, not as probabilities"
-        ]
-    if values[0] < 0:
-        return [
-            f"the label holds negative values ({_some(values)}). Export it as a label "
-            "map, with 0 as background"
-        ]
-    return []
 
 
 def _unknown_values(layers: Sequence[_Layer]) -> list[str]:
@@ -277,8 +295,3 @@ def _listed(named: Iterable[tuple[float, Mapping[int, str]]], most: int = 50) ->
         default = "background" if value == 0 else "no name"
         shown[f"{value:g} ({names.get(value, default)})"] = None
     return ", ".join([*shown][:most]) + (", ..." if len(shown) > most else "")
-
-
-def _some(values: np.ndarray, most: int = 8) -> str:
-    listed = ", ".join(f"{value:g}" for value in values[:most])
-    return listed + (", ..." if len(values) > most else "")

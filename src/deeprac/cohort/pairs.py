@@ -1,7 +1,7 @@
 """Cohorts of images and labels anywhere, listed in a CSV file.
 
 Columns image and label are paths of NIfTI, NRRD or MetaImage files, relative to the
-CSV's folder; a label may be a ``.seg.nrrd`` of 3D Slicer. Columns case, patient and
+CSV's folder; a label may be a segmentation of 3D Slicer. Columns case, patient and
 age_years may be there.
 """
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from deeprac import files
 from deeprac.cohort.case import Source
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, unforeseen
 from deeprac.errors import CohortError
 
 T = TypeVar("T")
@@ -41,6 +41,8 @@ class Task(Protocol[T]):
 
         Raises:
             CohortError: the case cannot be used.
+            Anything else that is raised stops the pass: a full disk, a bug. What
+            libraries raise over foreign files ``Source.load`` tells as the case's.
         """
 
 
@@ -155,6 +157,8 @@ def _do(source: Source, task: Task[T], name: str, settings: str) -> Done[T]:
         return name, None, error.findings
     except CohortError as error:
         return name, None, CaseError.of("case", str(error).rstrip(".")).findings
+    except MemoryError as error:
+        return name, None, unforeseen(error).findings
 
 
 def remove_leftovers(folder: Path) -> None:

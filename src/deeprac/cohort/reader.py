@@ -1,7 +1,7 @@
 """What every source format yields, before anything is checked, mapped or turned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +15,13 @@ class Segmentation:
     """A label map of whole numbers and the name of each; 0 is background.
 
     Where segments overlap (DICOM-SEG, RTSTRUCT, 3D Slicer's layers), a case has several
-    of them.
+    of them. ``expected`` are the names that ``cohort.label_numbers`` or
+    ``dataset.json`` give the numbers of a file that names them itself.
     """
 
     volume: sitk.Image
     names: Mapping[int, str]
+    expected: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

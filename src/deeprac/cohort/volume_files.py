@@ -40,7 +40,7 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
             "the file is of no known kind; volumes end in "
             f"{', '.join(ENDINGS)}. Convert it",
         )
-    _check_bytes(path)
+    check_bytes(path)
     return read_nifti(path) if name.endswith(NIFTI) else read_itk(path)
 
 
@@ -56,12 +56,16 @@ def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
     Raises:
         CaseError: it cannot be used; everything that was found.
     """
-    _check_bytes(path)
+    check_bytes(path)
     return read_itk_layers(path)
 
 
-def _check_bytes(path: Path) -> None:
-    """Find out what readers report badly or not at all."""
+def check_bytes(path: Path) -> None:
+    """Find out what readers report badly or not at all.
+
+    Raises:
+        CaseError: there is no file, or nothing in it.
+    """
     if not path.is_file():
         raise CaseError.of("file", "the file is missing. Put it there")
     with path.open("rb") as stream:

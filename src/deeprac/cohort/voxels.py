@@ -44,13 +44,22 @@ def three_dimensions(
             "file",
         )
     size = tuple(int(n) for n in shape[:3])
-    if np.prod(size, dtype=float) > MAX_VOXELS:
-        raise CaseError.of(
-            "shape",
-            f"it has {given} voxels; at most {MAX_VOXELS} (512 x 512 x 2048) are "
-            "read. Crop it to the abdomen",
-        )
+    refuse_too_large(size)
     if len(shape) == 3:
         return size, []
     note = f"{len(shape)} dimensions with one frame ({given}): read as one volume"
     return size, [Finding(Severity.NOTE, "shape", note)]
+
+
+def refuse_too_large(size: Sequence[int]) -> None:
+    """Make sure, before anything is allocated, that a volume can be read.
+
+    Raises:
+        CaseError: it has more than ``MAX_VOXELS``.
+    """
+    if np.prod(size, dtype=float) > MAX_VOXELS:
+        raise CaseError.of(
+            "shape",
+            f"it has {' x '.join(map(str, size))} voxels; at most {MAX_VOXELS} "
+            "(512 x 512 x 2048) are read. Crop it to the abdomen",
+        )

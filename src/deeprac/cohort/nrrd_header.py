@@ -1,0 +1,178 @@
+"""The header of an NRRD file: what it says of the axes, and where the voxels lie.
+
+ITK reads any space that is not one of three as if it were LPS, ``none`` as an axis of
+the patient, and no unit at all.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nrrd
+import numpy as np
+
+from deeprac.cohort import affine
+from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.packed import (
+    DAMAGED,
+    Packing,
+    StoredVoxels,
+    header_lines,
+    listed_files,
+)
+
+_LPS_FROM_SPACE = {
+    "left-posterior-superior": (1, 1, 1),
+    "right-anterior-superior": (-1, -1, 1),
+    "left-anterior-superior": (1, -1, 1),
+}
+"""Signs by the spaces that name anatomy: each has a short name, and one with time."""
+
+_LETTERS = {"".join(w[0] for w in s.split("-")): s for s in _LPS_FROM_SPACE}
+_SPACES = (
+    {name: (name, False) for name in _LPS_FROM_SPACE}
+    | {f"{name}-time": (name, True) for name in _LPS_FROM_SPACE}
+    | {letters: (name, False) for letters, name in _LETTERS.items()}
+    | {f"{letters}t": (name, True) for letters, name in _LETTERS.items()}
+)
+"""Name, and whether time is an axis, by every way of writing it."""
+
+_PACKINGS = {
+    **{"raw": Packing.PLAIN, "gzip": Packing.GZIP, "gz": Packing.GZIP},
+    **dict.fromkeys(("txt", "text", "ascii", "hex"), Packing.TEXT),
+}
+
+_MM = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "???", ""}
+_DATA_FILE = ("data file", "datafile")
+
+
+@dataclass(frozen=True)
+class NrrdHeader:
+    """The fields of a header as pynrrd has them, and the voxels that belong to it."""
+
+    fields: Mapping[str, Any]
+    voxels: StoredVoxels
+
+    @property
+    def left_to_flip(self) -> tuple[int, int, int]:
+        """Signs that bring the three axes of the patient, as ITK gives them, to LPS.
+
+        ITK itself turns RAS and LAS, but not where a fourth axis of time is beside.
+        """
+        name, with_time = _SPACES[self._space]
+        return _LPS_FROM_SPACE[name] if with_time else (1, 1, 1)
+
+    @property
+    def _space(self) -> str:
+        return str(self.fields.get("space", "")).lower()
+
+    def findings(self) -> list[Finding]:
+        """Why the axes or the unit are not known, as far as ITK does not ask."""
+        if self._space not in _SPACES:
+            given = "names no space"
+            if self._space:
+                given = f"has the space {self.fields['space']!r:.40}, no anatomy's name"
+            problem = (
+                f"the header {given}, and nothing tells left from right. Save it again "
+                f"in one of {', '.join(_LPS_FROM_SPACE)}"
+            )
+            return [Finding(Severity.ERROR, "affine", problem)]
+        origin = self.fields.get("space origin", (0,))[:3]
+        return [*self._directions(), *self._units(), *affine.origin_findings(origin)]
+
+    def _directions(self) -> Iterator[Finding]:
+        count = 3 + _SPACES[self._space][1]
+        vectors = np.array(self.fields.get("space directions", np.empty((0, count))))
+        given = vectors[~np.isnan(vectors).all(axis=1)]
+        if given.shape == (count, count) and np.isfinite(given).all():
+            return
+        told = [
+            "none" if np.isnan(vector).all() else affine.short(vector)
+            for vector in vectors
+        ]
+        problem = (
+            f"the header's space directions are {' '.join(told) or 'not given'}; "
+            f"{count} finite vectors are needed, or nothing tells left from right. "
+            "Export it again from the original images"
+        )
+        yield Finding(Severity.ERROR, "affine", problem)
+
+    def _units(self) -> Iterator[Finding]:
+        units = {unit.lower()[:20] for unit in self.fields.get("space units", ())[:3]}
+        if others := sorted(units - _MM):
+            told = " and ".join(map(repr, others))
+            problem = (
+                f"the header's space units are {told}, which are not converted. Save "
+                "it again in mm"
+            )
+            yield Finding(Severity.ERROR, "unit", problem)
+
+
+def read_nrrd_header(path: Path) -> NrrdHeader:
+    """Read the header of a file, attached to its voxels or not.
+
+    Raises:
+        CaseError: it is none, or is packed as nothing here can unpack.
+    """
+    with path.open("rb") as stream:
+        all_lines = header_lines(stream)
+        lines = list(_of_header(all_lines))
+        start = stream.tell()
+        further = list(all_lines) if _is_list(lines) else []
+    try:
+        fields = nrrd.read_header(lines)
+    except (nrrd.NRRDError, ValueError, StopIteration) as error:
+        raise CaseError.of("file", DAMAGED) from error
+    named = next((fields[key] for key in _DATA_FILE if key in fields), None)
+    if named is None:
+        return NrrdHeader(fields, _voxels(fields, [path], start))
+    files = listed_files(named, path.parent, further)
+    return NrrdHeader(fields, _voxels(fields, files, 0))
+
+
+def _voxels(fields: Mapping[str, Any], files: list[Path], start: int) -> StoredVoxels:
+    encoding = str(fields.get("encoding", "")).lower()
+    if encoding not in _PACKINGS:
+        raise CaseError.of(
+            "file",
+            f"its voxels are packed as {encoding!r:.20}; read are "
+            f"{', '.join(_PACKINGS)}. Save it again with gzip",
+        )
+    lines, skipped = (
+        int(fields.get(f"{what} skip", fields.get(f"{what}skip", 0)))
+        for what in ("line", "byte")
+    )
+    return StoredVoxels(
+        files=tuple((file, _after_lines(file, start, lines)) for file in files),
+        packing=_PACKINGS[encoding],
+        skipped=max(skipped, 0),
+        at_the_end=skipped < 0,
+    )
+
+
+def _of_header(lines: Iterable[str]) -> Iterator[str]:
+    """The lines up to the empty one, or to the one that files of voxels follow."""
+    for line in lines:
+        if not line:
+            return
+        yield line
+        if _is_list([line]):
+            return
+
+
+def _is_list(lines: list[str]) -> bool:
+    key, _, value = lines[-1].partition(":") if lines else ("", "", "")
+    return key.strip() in _DATA_FILE and value.strip() == "LIST"
+
+
+def _after_lines(path: Path, start: int, count: int) -> int:
+    """Where a file goes on after that many lines."""
+    if count <= 0 or not path.is_file():
+        return start
+    with path.open("rb") as stream:
+        stream.seek(start)
+        for _ in zip(range(count), header_lines(stream), strict=False):
+            pass
+        return min(stream.tell(), os.fstat(stream.fileno()).st_size)
