@@ -198,10 +198,10 @@ def _read(name: str, path: Path) -> tuple[sitk.Image, list[Finding]]:
     Raises:
         CaseError: it cannot be read, or is no such mask.
     """
-    if path.name.lower().endswith(seg_nrrd.ENDING):
-        problem = "it is a segmentation of 3D Slicer. Export it as a label map"
-        raise CaseError.of("file", f"mask {name}: {problem}")
     try:
+        if seg_nrrd.holds_segments(path):
+            slicers = "it is a segmentation of 3D Slicer. Export it as a label map"
+            raise CaseError.of("file", slicers)
         volume, findings = volume_files.read_volume(path)
     except CaseError as error:
         messages = (finding.message for finding in error.findings)
