@@ -4,7 +4,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 SRC = str(Path(workflow.current_basedir).parent / "src")
@@ -20,6 +19,7 @@ from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
+from deeprac.strict import parse_yaml
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
 # that runs Snakemake unless conda or a container brings its own. Values are quoted, here
@@ -38,7 +38,10 @@ def retyped(value):
         return {key: retyped(part) for key, part in value.items()}
     if isinstance(value, list):
         return [retyped(part) for part in value]
-    parsed = yaml.safe_load(value) if isinstance(value, str) else value
+    try:
+        parsed = parse_yaml(value) if isinstance(value, str) else value
+    except ValueError:
+        return value  # text that is no YAML
     return parsed if isinstance(parsed, (int, float, type(None))) else value
 
 

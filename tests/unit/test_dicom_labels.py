@@ -93,6 +93,23 @@ def test_series_without_any_label_are_refused(tmp_path):
     assert "no segmentation was found" in refusal(tmp_path)
 
 
+def test_a_label_that_could_be_of_two_cases_is_told_where_one_is_missing(tmp_path):
+    for number in (1, 2):
+        series = a_series(patient=f"Jane_{number}")
+        series.write(tmp_path / f"ct {number}")
+    write_label(tmp_path / "Jane_1.nii.gz", series)
+    write_label(tmp_path / "somebody.nii.gz", series)
+    source = open_source(cohort_config(format="dicom", path=tmp_path))
+    first, second = source.names()
+    assert not any(
+        "could be of several" in text for text in messages(source.load(first))
+    )
+    with pytest.raises(CaseError) as caught:
+        source.load(second)
+    assert any("1 label files near it could be of several cases" in text
+               for text in messages(caught.value))  # fmt: skip
+
+
 def test_a_case_depends_on_the_numbers_of_its_labels(tmp_path):
     series = a_series()
     series.write(tmp_path / "ct")

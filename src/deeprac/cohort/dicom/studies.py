@@ -9,7 +9,7 @@ holds those of one case only.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,6 +173,7 @@ def _with_label_files(
     for key, case in cases.items():
         by_id[case.patient.identity].add(key)
     found: dict[str, list[Path]] = defaultdict(list)
+    unclear: Counter[str] = Counter()
     for path in paths:
         near = closest(path, by_folder)
         named = by_id.get(plain(_stem(path)), set())
@@ -180,9 +181,26 @@ def _with_label_files(
         keys = named & near if len(named) > 1 else named or near
         if len(keys) == 1:
             found[next(iter(keys))].append(path)
+        else:
+            unclear.update(near)
     return {
-        key: replace(case, label_files=tuple(found[key])) for key, case in cases.items()
+        key: replace(
+            case,
+            label_files=tuple(found[key]),
+            findings=(*case.findings, *_unclear(unclear[key] * (not found[key]))),
+        )
+        for key, case in cases.items()
     }
+
+
+def _unclear(count: int) -> list[Finding]:
+    if not count:
+        return []
+    message = (
+        f"{count} label files near it could be of several cases and were ignored. Put "
+        "each into the folder of its series, or call it after the patient's id"
+    )
+    return [Finding(Severity.WARNING, "segmentation", message)]
 
 
 def _stem(path: Path) -> str:
