@@ -157,7 +157,7 @@ def front_end_settings(idea):
     kinds = {idea["normaliser"], idea["crop"]}
     if kinds == {"none"}:
         return None
-    return CONFIG["released" if "stn_released" in kinds else "localiser"]
+    return CONFIG["labarbera" if "stn_labarbera" in kinds else "localiser"]
 
 
 METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
@@ -167,8 +167,8 @@ MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
 def training_minutes(wildcards):
     """Two days for the paper's budget of 250,000 steps, in proportion for others."""
     training, method = CONFIG["training"], METHODS[wildcards.experiment]
-    released = sum(method[key] == "stn_released" for key in ("normaliser", "crop"))
-    epochs = training["epochs"] + released * CONFIG["released"]["epochs"]
+    labarbera = sum(method[key] == "stn_labarbera" for key in ("normaliser", "crop"))
+    epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
     steps = epochs * training["iterations_per_epoch"]
     return max(60, round(2880 * steps / 250_000))
 
@@ -183,14 +183,14 @@ def every_run(name):
     )
 
 
-def taught_targets(wildcards):
+def case_poses_for_training(wildcards):
     """Where patients and their labels lie, for front ends that are trained with it."""
     kinds = {METHODS[wildcards.experiment][key] for key in ("normaliser", "crop")}
-    return [] if kinds <= {"none", "stn_released"} else f"{RESULTS}/targets.csv"
+    return [] if kinds <= {"none", "stn_labarbera"} else f"{RESULTS}/case_poses.csv"
 
 
-def told_targets(wildcards):
+def known_case_poses(wildcards):
     """The same at inference, where only oracles may know."""
     method = METHODS[wildcards.experiment]
     told = "oracle" in (method["normaliser"], method["crop"])
-    return f"{RESULTS}/targets.csv" if told else []
+    return f"{RESULTS}/case_poses.csv" if told else []

@@ -25,11 +25,11 @@ rule evaluate:
         " --fold {wildcards.fold:q} > {log:q} 2>&1"
 
 
-# What the front end of one fold did, against the truth or the targets.
+# What the front end of one fold did, against the truth or the pose that the labels give.
 rule diagnose:
     input:
         cohort=current_cohort,
-        targets="<results>/targets.csv",
+        case_poses="<results>/case_poses.csv",
         metrics="<results>/{experiment}/seed{seed}/fold_{fold}/metrics.csv",
         transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
     output:

@@ -4,7 +4,7 @@ rule predict:
     input:
         plans="<results>/{experiment}/seed{seed}/plans.json",
         splits="<results>/splits_final.json",
-        targets=told_targets,
+        case_poses=known_case_poses,
         weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
     output:
         directory("<results>/{experiment}/seed{seed}/fold_{fold}/predictions"),

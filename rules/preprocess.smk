@@ -23,16 +23,16 @@ rule fingerprint:
 
 
 # Where size, pose and labels of every case lie: for losses, oracles and diagnostics.
-rule targets:
+rule case_poses:
     input:
         cohort=current_cohort,
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
-        "<results>/targets.csv",
+        "<results>/case_poses.csv",
     log:
-        "<logs>/targets.log",
+        "<logs>/case_poses.log",
     benchmark:
-        "<benchmarks>/targets.tsv"
+        "<benchmarks>/case_poses.tsv"
     conda:
         "../envs/deeprac.yaml"
     threads: 1
@@ -45,7 +45,7 @@ rule targets:
         radius=CONFIG["localiser"]["canonical_radius"],
         max_log_scale=CONFIG["localiser"]["max_log_scale"],
     shell:
-        "python -m deeprac targets --config {params.config:q} 2>&1 | tee {log:q}"
+        "python -m deeprac case-poses --config {params.config:q} 2>&1 | tee {log:q}"
 
 
 # One preprocessed dataset per matrix, shared by all methods. The slices are not

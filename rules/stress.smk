@@ -6,7 +6,7 @@ rule stress_fold:
         splits="<results>/splits_final.json",
         plans="<results>/{experiment}/seed{seed}/plans.json",
         weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
-        targets=told_targets,
+        case_poses=known_case_poses,
     output:
         "<results>/{experiment}/seed{seed}/fold_{fold}/stress.csv",
     log:

@@ -48,7 +48,7 @@ rule diagnostics:
         "python -m deeprac diagnostics --config {params.config:q} > {log:q} 2>&1"
 
 
-# What a step of the paper's protocol costs: counted here, so that findings need no torch.
+# What a step of the paper's protocol costs: counted here, so that claims need no torch.
 rule protocol_cost:
     input:
         "config/config.yaml",

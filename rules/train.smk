@@ -32,7 +32,7 @@ rule train_fold:
         plans="<results>/{experiment}/seed{seed}/plans.json",
         splits="<results>/splits_final.json",
         slices=slices,
-        targets=taught_targets,
+        case_poses=case_poses_for_training,
     output:
         "<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
         "<results>/{experiment}/seed{seed}/fold_{fold}/run.json",

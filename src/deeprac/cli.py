@@ -1,9 +1,9 @@
 """The command line: one verb per stage of the workflow.
 
 A verb is one word or two. It lives in ``deeprac.commands``, in the module of that name
-with ``_`` between words, and offers ``HELP`` (one sentence), ``EXAMPLE`` (one command
-line), ``add_arguments(parser)`` and ``run(args)``. Verbs are imported only when they
-run, so that ``--help`` answers at once.
+with ``_`` for spaces and ``-``, and offers ``HELP`` (one sentence), ``EXAMPLE`` (one
+command line), ``add_arguments(parser)`` and ``run(args)``. Verbs are imported only when
+they run, so that ``--help`` answers at once.
 
 Exit codes: 0 done, 1 a known error (one message, no traceback), 2 usage, 3 a bug,
 130 interrupted.
@@ -27,7 +27,7 @@ VERBS: dict[str, str] = {
     "cohort fetch": "fetch a public cohort, its licence accepted",
     "splits": "split the patients of a cohort into folds",
     "fingerprint": "measure the cohort's foreground intensities",
-    "targets": "measure size, pose and the labels' outline of every case",
+    "case-poses": "measure size, pose and the labels' outline of every case",
     "preprocess": "bring every axial slice onto a matrix",
     "plan": "write the nnU-Net plans of one experiment",
     "cost": "count FLOPs, saved bytes and parameters of one training step",
@@ -39,7 +39,7 @@ VERBS: dict[str, str] = {
     "summarise": "collect all runs into two tidy tables",
     "diagnostics": "collect the diagnostics of all runs into one tidy table",
     "tables": "write the paper's tables beside ours",
-    "findings": "print the ablation's numbers against their targets",
+    "claims": "judge the ablation's claims by their thresholds",
     "figures": "draw the figures",
     "release": "make a release of a folder of results",
     "unpack": "lay a release out as results, for tables, figures and page",
@@ -49,7 +49,8 @@ VERBS: dict[str, str] = {
 
 
 def _load(verb: str) -> ModuleType:
-    return importlib.import_module(f"deeprac.commands.{verb.replace(' ', '_')}")
+    module = verb.replace(" ", "_").replace("-", "_")
+    return importlib.import_module(f"deeprac.commands.{module}")
 
 
 def _split(argv: list[str]) -> tuple[str, list[str]]:

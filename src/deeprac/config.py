@@ -25,12 +25,12 @@ from deeprac.settings import (
     FetchConfig,
     FiguresConfig,
     InferenceConfig,
+    LaBarberaConfig,
     LocaliserConfig,
     MatrixConfig,
     Method,
     NetworkConfig,
     PhantomConfig,
-    ReleasedConfig,
     ReportConfig,
     RunConfig,
     SeriesConfig,
@@ -50,12 +50,12 @@ __all__ = [
     "FetchConfig",
     "FiguresConfig",
     "InferenceConfig",
+    "LaBarberaConfig",
     "LocaliserConfig",
     "MatrixConfig",
     "Method",
     "NetworkConfig",
     "PhantomConfig",
-    "ReleasedConfig",
     "ReportConfig",
     "RunConfig",
     "SeriesConfig",
@@ -87,7 +87,7 @@ class Config:
     run: RunConfig
     network: NetworkConfig
     localiser: LocaliserConfig
-    released: ReleasedConfig
+    labarbera: LaBarberaConfig
     training: TrainingConfig
     inference: InferenceConfig
     stress: StressConfig
@@ -446,7 +446,7 @@ _SECTIONS: dict[str, type] = {
     "run": RunConfig,
     "network": NetworkConfig,
     "localiser": LocaliserConfig,
-    "released": ReleasedConfig,
+    "labarbera": LaBarberaConfig,
     "training": TrainingConfig,
     "inference": InferenceConfig,
     "stress": StressConfig,

@@ -75,9 +75,9 @@ class Layout:
         return self.root / "splits_final.json"
 
     @property
-    def targets(self) -> Path:
-        """Where size, pose and labels of every case lie; see ``deeprac.targets``."""
-        return self.root / "targets.csv"
+    def case_poses(self) -> Path:
+        """Where size, pose and labels of every case lie; see ``deeprac.case_poses``."""
+        return self.root / "case_poses.csv"
 
     @property
     def preprocessed(self) -> Path:

@@ -15,6 +15,9 @@ from typing import Any
 from deeprac.errors import ConfigError
 from deeprac.strict import parse_yaml
 
+RENAMED = {"released": "labarbera", "claim": "test", "stn_released": "stn_labarbera"}
+"""Keys and values by the names that they had once."""
+
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
 
@@ -107,10 +110,14 @@ def _messages(error: Any, prefix: str) -> Iterator[str]:
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
         for name in sorted(set(error.instance) - set(known), key=str):
+            if RENAMED.get(name) in known:
+                yield f"{dot}{name} is called {RENAMED[name]} now: rename it"
+                continue
             yield f"{dot}{name} is an unknown key: {_nearest(str(name), known, dot)}"
     elif error.validator == "required":
+        renamed = {RENAMED.get(name) for name in error.instance}
         for name in schema["required"]:
-            if name not in error.instance:
+            if name not in error.instance and name not in renamed:
                 part = schema["properties"][name]
                 yield f"{dot}{name} is missing: set it to {describe(part)}"
     elif "propertyNames" in error.schema_path:
@@ -122,7 +129,7 @@ def _messages(error: Any, prefix: str) -> Iterator[str]:
     else:
         yield (
             f"{key} is {error.instance!r}: it must be {describe(schema)}"
-            f"{_yaml_hint(error.instance, schema)}"
+            f"{_renamed_hint(error.instance)}{_yaml_hint(error.instance, schema)}"
         )
 
 
@@ -134,6 +141,12 @@ def plain(name: Any) -> str:
         ('a\\nb', '3')
     """
     return repr(str(name))[1:-1]
+
+
+def _renamed_hint(value: Any) -> str:
+    if isinstance(value, str) and value in RENAMED:
+        return f" ({value} is called {RENAMED[value]} now)"
+    return ""
 
 
 def _nearest(name: str, known: list[str], dot: str) -> str:

@@ -20,7 +20,7 @@ PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
 
 SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
-"""What a planned comparison claims."""
+"""What the test of a planned comparison is of."""
 
 RESERVED = (
     "benchmarks",
@@ -207,11 +207,11 @@ class Method:
                 f"methods.{self.name}.augment_scale is [{smallest}, {largest}]: the "
                 "smaller factor comes first. Swap the two."
             )
-        released = {self.normaliser, self.crop} & {"stn", "oracle", "moments", "coarse"}
-        if "stn_released" in (self.normaliser, self.crop) and released:
+        others = {self.normaliser, self.crop} & {"stn", "oracle", "moments", "coarse"}
+        if "stn_labarbera" in (self.normaliser, self.crop) and others:
             raise ConfigError(
-                f"methods.{self.name} mixes stn_released with {', '.join(released)}: "
-                "the released network is kept apart. Use none or stn_released for "
+                f"methods.{self.name} mixes stn_labarbera with {', '.join(others)}: "
+                "the authors' network is kept apart. Use none or stn_labarbera for "
                 "normaliser and crop alike."
             )
         if self.network_input < 1 and self.crop == "none":
@@ -226,9 +226,9 @@ class Method:
         return (self.normaliser, self.crop) != ("none", "none")
 
     @property
-    def is_released(self) -> bool:
-        """Whether the front end is the authors' released one."""
-        return "stn_released" in (self.normaliser, self.crop)
+    def is_labarbera(self) -> bool:
+        """Whether the front end is that of La Barbera et al.."""
+        return "stn_labarbera" in (self.normaliser, self.crop)
 
     @property
     def is_plain(self) -> bool:
@@ -295,8 +295,8 @@ class LocaliserConfig:
 
 
 @dataclass(frozen=True)
-class ReleasedConfig:
-    """Schedule of the authors' released Spatial Transformers."""
+class LaBarberaConfig:
+    """Schedule of La Barbera's Spatial Transformers."""
 
     epochs: int
     learning_rate: float
@@ -342,7 +342,7 @@ class Comparison:
 
     method: str
     reference: str
-    claim: str
+    test: str
 
     def __post_init__(self) -> None:
         if self.method == self.reference:
@@ -369,7 +369,7 @@ class StatisticsConfig:
         for row in self.comparisons:
             if pairs.count((row.method, row.reference)) > 1:
                 raise ConfigError(
-                    f"statistics.comparisons has {row} twice. Keep one claim of it."
+                    f"statistics.comparisons has {row} twice. Keep one test of it."
                 )
 
 

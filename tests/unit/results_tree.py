@@ -17,9 +17,9 @@ from deeprac.cohort.build import dataset_json
 from deeprac.config import PLANNED, Config, load_config
 from deeprac.evaluation.square import (
     CANONICAL_COLUMNS,
+    CASE_POSE_COLUMNS,
     INPUT_COLUMNS,
     SINGLE_COLUMNS,
-    TARGET_COLUMNS,
     TRUTH_COLUMNS,
     invert,
     square_from_pixel,
@@ -34,7 +34,7 @@ CROP = np.array([[0.55, 0, 0.05], [0, 0.55, -0.05]])
 """canonical_from_input of every crop: slightly right of and above the centre."""
 PLANNED_PATCH = [384, 320]
 """Patch (height, width) that stands for nnU-Net's plan of a planned matrix."""
-TARGET_FROM_TRUE = np.array([[0.0, -0.5, 0.1], [0.5, 0.0, -0.2]])
+CASE_POSE_FROM_TRUE = np.array([[0.0, -0.5, 0.1], [0.5, 0.0, -0.2]])
 """The phantom's frame lies a quarter turn from the targets', at half the size."""
 
 
@@ -68,7 +68,7 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
     write_json(
         layout.dataset_json, dataset_json(config.cohort.kept_labels, options.patients)
     )
-    _write_targets(layout, poses, truth=options.truth)
+    _write_case_poses(layout, poses, truth=options.truth)
     cases = list(poses)
     folds = [cases[i :: options.folds] for i in range(options.folds)]
     write_json(
@@ -187,20 +187,20 @@ def _write_cohort_table(layout: Layout, poses: dict, options: TreeOptions) -> No
     pd.DataFrame(rows).to_csv(layout.cases_csv, index=False)
 
 
-def _write_targets(
+def _write_case_poses(
     layout: Layout, poses: dict[str, np.ndarray], *, truth: bool
 ) -> None:
     rows = []
     for case, pose in poses.items():
-        true = _compose(pose, TARGET_FROM_TRUE) if truth else np.full((2, 3), np.nan)
+        true = _compose(pose, CASE_POSE_FROM_TRUE) if truth else np.full((2, 3), np.nan)
         row = {"case": case}
-        row |= dict(zip(TARGET_COLUMNS, pose.ravel(), strict=True))
+        row |= dict(zip(CASE_POSE_COLUMNS, pose.ravel(), strict=True))
         row |= dict(zip(TRUTH_COLUMNS, true.ravel(), strict=True))
         for i, angle in enumerate(np.linspace(0, 2 * np.pi, 16, endpoint=False)):
             point = 0.5 * np.array([np.cos(angle), np.sin(angle)])
             row[f"x{i}"], row[f"y{i}"] = transform_points(pose, point)
         rows.append(row)
-    pd.DataFrame(rows).to_csv(layout.targets, index=False)
+    pd.DataFrame(rows).to_csv(layout.case_poses, index=False)
 
 
 def _write_predictions(folder: Path, labels: dict, *, shift_px: int) -> None:

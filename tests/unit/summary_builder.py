@@ -26,7 +26,7 @@ def make_config(experiments, *, comparisons=(), **settings):
         rows.append(row | {"training_patients": patients})
     statistics = {
         "comparisons": [
-            dict(zip(("method", "reference", "claim"), row, strict=True))
+            dict(zip(("method", "reference", "test"), row, strict=True))
             for row in comparisons
         ]
     }

@@ -43,7 +43,7 @@ def test_names_in_the_order_of_reading(tables):
     assert list(tables) == NAMES
     assert [table.name for table in tables.values()] == NAMES
     captions = {path.stem for path in (REPO / "workflow/report/tables").glob("*.rst")}
-    assert captions == {*NAMES, "findings"}
+    assert captions == {*NAMES, "claims"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -35,7 +35,7 @@ def imported(path):
 
 
 def test_light_modules_do_not_load_torch_or_nnunet():
-    names = ["deeprac.cli", "deeprac.config", "deeprac.layout", "deeprac.targets"]
+    names = ["deeprac.cli", "deeprac.config", "deeprac.layout", "deeprac.case_poses"]
     for package in (
         "evaluation",
         "reporting",

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_each_verb_has_help_example_and_arguments(verb, capsys):
     words = verb.split()
-    module = importlib.import_module(f"deeprac.commands.{'_'.join(words)}")
+    name = "_".join(words).replace("-", "_")
+    module = importlib.import_module(f"deeprac.commands.{name}")
     assert module.HELP.endswith(".")
     assert shlex.split(module.EXAMPLE)[: len(words) + 1] == ["deeprac", *words]
     with pytest.raises(SystemExit, match="0"):

@@ -18,7 +18,7 @@ from deeprac.errors import ConfigError
 ROOT = Path(__file__).parents[2]
 
 
-COMPARISON = {"method": "stn", "reference": "nnunet", "claim": "superiority"}
+COMPARISON = {"method": "stn", "reference": "nnunet", "test": "superiority"}
 
 
 @pytest.fixture(autouse=True)
@@ -173,8 +173,22 @@ def test_an_added_matrix_can_be_used():
             "statistics.comparisons has stn against nnunet twice",
         ),
         (
-            {"statistics": {"comparisons": [COMPARISON | {"claim": "equality"}]}},
-            "claim is 'equality': it must be one of superiority, non_inferiority",
+            {"released": {"epochs": 3}},
+            "released is called labarbera now: rename it",
+        ),
+        (
+            {
+                "statistics": {
+                    "comparisons": [
+                        {"method": "stn", "reference": "nnunet", "claim": "superiority"}
+                    ]
+                }
+            },
+            "comparisons.0.claim is called test now: rename it",
+        ),
+        (
+            {"statistics": {"comparisons": [COMPARISON | {"test": "equality"}]}},
+            "test is 'equality': it must be one of superiority, non_inferiority",
         ),
         ({"matrices": {"a b": {"size": 64, "batch_size": 1}}}, "matrices.a b is not"),
         ({"cohort": {"name": "a/b"}}, "cohort.name is 'a/b'"),
@@ -202,8 +216,8 @@ def test_an_added_matrix_can_be_used():
         ),
         (method(normaliser="stm"), "methods.mine.normaliser is 'stm': it must be one"),
         (
-            method(normaliser="stn_released", crop="stn"),
-            "methods.mine mixes stn_released with stn",
+            method(normaliser="stn_labarbera", crop="stn"),
+            "methods.mine mixes stn_labarbera with stn",
         ),
         (method(augment_scale=[1.4, 0.7]), "the smaller factor comes first"),
         (

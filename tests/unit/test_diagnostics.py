@@ -101,12 +101,12 @@ def test_one_row_per_run_and_case(diagnosed):
     table, truth = diagnosed
     assert tuple(table.columns) == DIAGNOSTIC_COLUMNS
     assert len(table) == len(EXPERIMENTS) * 4
-    assert set(table.reference) == {"truth" if truth else "target"}
+    assert set(table.reference) == {"truth" if truth else "case_pose"}
     assert not table.duplicated(["experiment", "seed", "case"]).any()
 
 
 def test_known_transforms_are_recovered_exactly(diagnosed):
-    # The tree's phantoms have their own frame (TARGET_FROM_TRUE); it is no error.
+    # The tree's phantoms have their own frame (CASE_POSE_FROM_TRUE); it is no error.
     table, _ = diagnosed
     stn = table[table.experiment != "coarse_nnunet"]
     errors = stn[["scale_error", "angle_error_deg", "centre_error"]]
@@ -227,10 +227,10 @@ def test_files_that_do_not_fit_are_refused(tree, capsys, name, change, message):
     assert re.search(message, error), error
 
 
-def test_missing_targets_say_what_to_run(tree, capsys):
-    config_and_layout(tree)[1].targets.unlink()
+def test_missing_case_poses_say_what_to_run(tree, capsys):
+    config_and_layout(tree)[1].case_poses.unlink()
     assert again(tree) == 1
-    assert "Run `deeprac targets`" in capsys.readouterr().err
+    assert "Run `deeprac case-poses`" in capsys.readouterr().err
 
 
 def test_all_runs_are_collected(tree, capsys):

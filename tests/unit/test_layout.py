@@ -28,7 +28,7 @@ def test_root_is_results_and_cohort(monkeypatch):
         ("labels", "cohort/labelsTr"),
         ("dataset_json", "cohort/dataset.json"),
         ("splits", "splits_final.json"),
-        ("targets", "targets.csv"),
+        ("case_poses", "case_poses.csv"),
         ("fingerprint", "preprocessed/dataset_fingerprint.json"),
         ("summary_cases", "summary/cases.csv"),
         ("summary_runs", "summary/runs.csv"),

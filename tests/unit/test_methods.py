@@ -16,18 +16,18 @@ from toy_cohort import (
     verb,
 )
 
+from deeprac.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv
 from deeprac.geometry.warp import warp
 from deeprac.layout import Layout
-from deeprac.targets import OUTLINE_COLUMNS, TARGET_COLUMNS
 from deeprac.training.augmentation import split_target
 from deeprac.training.run import build_trainer
 from deeprac.volumes import read_volume
 
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
-METHODS = [name for name in DESCRIBED if not name.startswith("stn_released")]
+METHODS = [name for name in DESCRIBED if not name.startswith("stn_labarbera")]
 ORACLES = [name for name in METHODS if "oracle" in name]
 AUGMENTED = ["stn_augment", "stn_augment_wide", "stn_oracle_crop_augment"]
 
@@ -104,14 +104,14 @@ def test_every_method_trains_and_predicts(layout, method):
 
 @pytest.fixture
 def poisoned(layout):
-    """targets.csv that says another size, place and outline of every case."""
-    original = pd.read_csv(layout.targets)
+    """case_poses.csv that says another size, place and outline of every case."""
+    original = pd.read_csv(layout.case_poses)
     table = original.copy()
-    table[list(TARGET_COLUMNS)] = [0.3, -0.1, 0.5, 0.1, 0.3, -0.5]
+    table[list(CASE_POSE_COLUMNS)] = [0.3, -0.1, 0.5, 0.1, 0.3, -0.5]
     table[list(OUTLINE_COLUMNS)] = table[list(OUTLINE_COLUMNS)] * 0.5 - 0.4
-    write_csv(layout.targets, table)
+    write_csv(layout.case_poses, table)
     yield
-    write_csv(layout.targets, original)
+    write_csv(layout.case_poses, original)
 
 
 def test_only_oracles_know_the_targets_at_inference(cohort, layout, method, poisoned):
@@ -127,8 +127,8 @@ def test_only_oracles_know_the_targets_at_inference(cohort, layout, method, pois
 
 def test_an_oracle_looks_where_it_is_told(cohort, layout):
     """The pose of the case's target, and a window that holds all labels."""
-    targets = pd.read_csv(layout.targets).set_index("case").loc[HELD_OUT[0]]
-    told = targets[list(TARGET_COLUMNS)].to_numpy(float).reshape(2, 3)
+    targets = pd.read_csv(layout.case_poses).set_index("case").loc[HELD_OUT[0]]
+    told = targets[list(CASE_POSE_COLUMNS)].to_numpy(float).reshape(2, 3)
     for name in ("oracle", "stn_oracle_crop"):
         verb(cohort, "plan", "--experiment", name)
         verb(cohort, "train", *run_arguments(name))

@@ -107,7 +107,7 @@ def sections(raw):
 def path(raw, tmp_path_factory):
     """Configuration of the cohort, whose runs are all trained and predicted."""
     path = write_config(tmp_path_factory.mktemp("four"), sections(raw))
-    for name in ("cohort", "splits", "fingerprint", "targets"):
+    for name in ("cohort", "splits", "fingerprint", "case-poses"):
         verb(path, name)
     verb(path, "preprocess", "--matrix", "coarse")
     for name in EXPERIMENTS:

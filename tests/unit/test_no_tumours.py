@@ -24,7 +24,7 @@ OPTIONS = TreeOptions(
     settings={
         "statistics": {
             "comparisons": [
-                {"method": "stn", "reference": "nnunet", "claim": "superiority"}
+                {"method": "stn", "reference": "nnunet", "test": "superiority"}
             ]
         }
     },
@@ -57,7 +57,7 @@ def path(tmp_path_factory):
             run = ("--experiment", name, "--seed", "0", "--fold", fold)
             verb(path, "evaluate", *run)
             verb(path, "diagnose", *run)
-    for name in ("summarise", "diagnostics", "tables", "figures", "findings", "report"):
+    for name in ("summarise", "diagnostics", "tables", "figures", "claims", "report"):
         verb(path, name)
     return path
 

@@ -110,7 +110,7 @@ def test_plans_hold_everything_that_a_run_needs(config):
     assert ours["normalised_air"] == -3.0
     front_end = ours["front_end"]
     assert (front_end["normaliser"], front_end["crop"]) == ("stn", "stn")
-    assert front_end["released"] is False
+    assert front_end["labarbera"] is False
     assert front_end["settings"]["crop_margin"] == 0.1
     assert front_end["settings"]["segmentation_gradient"] == 0.1
     two_d = plans["configurations"][CONFIGURATION]

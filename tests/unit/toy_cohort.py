@@ -146,7 +146,7 @@ def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Pat
     split = {"train": list(TRAIN), "val": list(HELD_OUT)}
     write_json(layout.splits, [split, {"train": split["val"], "val": split["train"]}])
     verb(path, "fingerprint")
-    verb(path, "targets")
+    verb(path, "case-poses")
     for matrix in config.matrices:
         verb(path, "preprocess", "--matrix", matrix)
     return config, path

@@ -48,7 +48,7 @@ def write(folder: Path, results: str, **sections: object) -> None:
 def test_every_planned_command_has_the_folder_as_one_word(tmp_path):
     folder = working_folder(tmp_path)
     write(folder, ODD, stress={"experiments": ["coarse_stn"]})
-    arguments = ("-n", "-p", "--configfile", "odd.yaml", "--", "all", "findings")
+    arguments = ("-n", "-p", "--configfile", "odd.yaml", "--", "all", "claims")
     result = snakemake(folder, *arguments)
     assert result.returncode == 0, result.stdout
     lines = re.findall(r"python -m deeprac .*", result.stdout, flags=re.MULTILINE)
@@ -61,9 +61,9 @@ def test_every_planned_command_has_the_folder_as_one_word(tmp_path):
         if words[3] != "cost":
             assert words[words.index("--config") + 1] == f"{ODD}/demo/config.json"
     assert rules >= {
-        *("cohort", "splits", "fingerprint", "targets", "preprocess", "plan", "train"),
+        *("cohort", "splits", "fingerprint", "case-poses", "preprocess", "plan", "train"),
         *("predict", "evaluate", "diagnose", "stress", "summarise", "diagnostics"),
-        *("tables", "figures", "findings", "report", "cost"),
+        *("tables", "figures", "claims", "report", "cost"),
     }
 
 

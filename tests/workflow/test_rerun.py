@@ -34,7 +34,7 @@ tables, figures = layout.tables, layout.figures
 outputs = {
     "cohort": [layout.cases_csv],
     "splits": [layout.splits],
-    "targets": [layout.targets],
+    "case-poses": [layout.case_poses],
     "fingerprint": [layout.fingerprint],
     "preprocess": [layout.matrix(str(args.matrix)) / "cases.json"],
     "plan": [model / "plans.json", model / "dataset.json"],

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write the configuration and its costs as JSON, for `deeprac findings`",
+        help="write the configuration and its costs as JSON, for `deeprac claims`",
     )
 
 

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     files = DiagnosedFiles(
         cases_csv=layout.cases_csv,
         cohort=layout.cohort,
-        targets=layout.targets,
+        case_poses=layout.case_poses,
         metrics=folder / "metrics.csv",
         transforms=folder / "transforms.csv",
     )

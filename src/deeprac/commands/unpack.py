@@ -5,7 +5,7 @@ from pathlib import Path
 
 HELP = (
     "Check a release and lay it out as results/released/NAME, where tables, figures, "
-    "findings and the report page can be made of it."
+    "claims and the report page can be made of it."
 )
 EXAMPLE = "deeprac unpack resources/released/ablation --to results"
 

@@ -40,7 +40,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
         y, x = np.nonzero(mask[z])
         total += len(x)
         matrix = image_from_input[int(z)]
-        if is_singular(matrix):  # a window without area, as a released crop can be
+        if is_singular(matrix):  # a window without area, as the authors' crop can be
             continue
         points = square_from_pixel(np.column_stack([x, y]), mask.shape[1:])
         seen = transform_points(invert(matrix), points)

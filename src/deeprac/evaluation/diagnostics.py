@@ -68,7 +68,7 @@ class DiagnosedFiles:
 
     cases_csv: Path
     cohort: Path
-    targets: Path
+    case_poses: Path
     metrics: Path
     transforms: Path
 
@@ -81,7 +81,7 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
     any label; over all slices where none does.
 
     Args:
-        files: Where the cohort, the targets and the run's tables are.
+        files: Where the cohort, the case poses and the run's tables are.
 
     Returns:
         One row per case, columns ``DIAGNOSTIC_COLUMNS``.
@@ -94,16 +94,16 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
     )
     metrics = foreground_rows(metrics)
     transforms = read_transforms(files.transforms, more=(*SINGLE_COLUMNS, *FLAGS))
-    references = read_references(files.targets)
+    references = read_references(files.case_poses)
     cohort = _cohort(files.cases_csv)
     rows = []
     for case, labels in tqdm(metrics.groupby("case", sort=False), desc="diagnose"):
-        for path, known in ((files.targets, references), (files.cases_csv, cohort)):
+        for path, known in ((files.case_poses, references), (files.cases_csv, cohort)):
             if case not in known:
                 raise MetricsError(
                     f"{files.metrics} holds case {case}, {path} does not. The cohort "
                     "changed in between: run Snakemake, or all verbs from `deeprac "
-                    "targets` on, again."
+                    "case_poses` on, again."
                 )
         shown = _labelled(files.cohort, cohort[case]["label"])
         slices = _slices_of(transforms, case, len(shown), files.transforms)

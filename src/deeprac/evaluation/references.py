@@ -1,11 +1,11 @@
 """Where the size, pose and position of every case truly are.
 
-Of a phantom the true transform is known, of other cases the target that the networks
-were taught (both are in targets.csv). The phantom's canonical
+Of a phantom the true transform is known, of other cases the pose that the networks
+were taught (both are in case_poses.csv). The phantom's canonical
 frame and the networks' may differ by one similarity for the whole cohort: what is
 upright, of size 1 and in the middle is a choice of frame, not a fact about a patient.
-That constant is the component-wise median over all cases of ``true_from_target``; it is
-taken from truth and targets alone, never from a prediction.
+That constant is the component-wise median over all cases of ``true_from_case_pose``; it
+is taken from truth and case poses alone, never from a prediction.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.poses import Poses, compose, inverse
-from deeprac.evaluation.square import TARGET_COLUMNS, TRUTH_COLUMNS
+from deeprac.evaluation.square import CASE_POSE_COLUMNS, TRUTH_COLUMNS
 from deeprac.evaluation.tidy import read_tidy, shortened
 
-AGAIN = "Run `deeprac targets` again."
-TRUTH, TARGET = "truth", "target"
+AGAIN = "Run `deeprac case-poses` again."
+TRUTH, CASE_POSE = "truth", "case_pose"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Reference:
     """Reference of one case.
 
     Attributes:
-        kind: ``truth`` or ``target``.
+        kind: ``truth`` or ``case_pose``.
         pose: One pose, ``image_from_canonical`` in the networks' canonical frame.
     """
 
@@ -37,7 +37,7 @@ class Reference:
 
 
 def read_references(path: Path) -> dict[str, Reference]:
-    """Read targets.csv and give the reference of each case.
+    """Read case_poses.csv and give the reference of each case.
 
     Returns:
         Reference by case.
@@ -46,15 +46,15 @@ def read_references(path: Path) -> dict[str, Reference]:
         MetricsError: The file is missing, lacks a column, lists a case twice, or holds
             a transform that is incomplete, not finite or without a scale.
     """
-    columns = ("case", *TARGET_COLUMNS, *TRUTH_COLUMNS)
-    table = read_tidy(path, columns, remedy="Run `deeprac targets`.")
+    columns = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS)
+    table = read_tidy(path, columns, remedy="Run `deeprac case-poses`.")
     twice = table[table.duplicated("case")]
     if len(twice):
         raise MetricsError(f"{path} lists case {twice.case.iloc[0]} twice. {AGAIN}")
     try:
         return references(
             list(table.case),
-            table[list(TARGET_COLUMNS)].to_numpy(float).reshape(-1, 2, 3),
+            table[list(CASE_POSE_COLUMNS)].to_numpy(float).reshape(-1, 2, 3),
             table[list(TRUTH_COLUMNS)].to_numpy(float).reshape(-1, 2, 3),
         )
     except ValueError as error:
@@ -62,46 +62,46 @@ def read_references(path: Path) -> dict[str, Reference]:
 
 
 def references(
-    cases: list[str], targets: NDArray, truths: NDArray
+    cases: list[str], poses: NDArray, truths: NDArray
 ) -> dict[str, Reference]:
-    """Reference of each case: the truth in the targets' frame, else the target.
+    """Reference of each case: the truth in the case poses' frame, else the pose.
 
     Args:
         cases: Names of n cases, all of the cohort.
-        targets: ``(n, 2, 3)`` target ``image_from_canonical``.
+        poses: ``(n, 2, 3)`` case poses ``image_from_canonical``.
         truths: ``(n, 2, 3)`` true ones, all NaN where there is no truth.
 
     Raises:
         ValueError: A transform is incomplete, not finite or without a scale.
     """
     known = ~np.isnan(truths).all(axis=(1, 2))
-    _check_finite(cases, targets, "target (t11 to t23)")
+    _check_finite(cases, poses, "case pose (t11 to t23)")
     _check_finite(
         [case for case, k in zip(cases, known, strict=True) if k],
         truths[known],
         "true transform (p11 to p23)",
     )
-    matrices = targets.copy()
+    matrices = poses.copy()
     if known.any():
-        constant = true_from_target(truths[known], targets[known])
+        constant = true_from_case_pose(truths[known], poses[known])
         matrices[known] = compose(truths[known], constant.matrices())
     return {
-        case: Reference(TRUTH if true else TARGET, Poses.of(matrix[None]))
+        case: Reference(TRUTH if true else CASE_POSE, Poses.of(matrix[None]))
         for case, true, matrix in zip(cases, known, matrices, strict=True)
     }
 
 
-def true_from_target(truths: NDArray, targets: NDArray) -> Poses:
+def true_from_case_pose(truths: NDArray, poses: NDArray) -> Poses:
     """The one similarity between the two canonical frames of a cohort.
 
     Args:
         truths: ``(n, 2, 3)`` true ``image_from_canonical``.
-        targets: ``(n, 2, 3)`` targets of the same cases.
+        poses: ``(n, 2, 3)`` case poses of the same cases.
 
     Returns:
         One pose: the median of each component over the cases.
     """
-    return Poses.of(compose(inverse(truths), targets)).median()
+    return Poses.of(compose(inverse(truths), poses)).median()
 
 
 def _check_finite(cases: list[str], matrices: NDArray, name: str) -> None:

@@ -19,11 +19,11 @@ CANONICAL_COLUMNS = ("c11", "c12", "c13", "c21", "c22", "c23")
 SINGLE_COLUMNS = ("s11", "s12", "s13", "s21", "s22", "s23")
 """Columns of transforms.csv: image_from_canonical that each slice alone would say."""
 
-TARGET_COLUMNS = ("t11", "t12", "t13", "t21", "t22", "t23")
-"""Columns of targets.csv: target image_from_canonical of a case."""
+CASE_POSE_COLUMNS = ("t11", "t12", "t13", "t21", "t22", "t23")
+"""Columns of case_poses.csv: image_from_canonical of a case."""
 
 TRUTH_COLUMNS = ("p11", "p12", "p13", "p21", "p22", "p23")
-"""Columns of targets.csv: image_from_canonical of a phantom, else empty."""
+"""Columns of case_poses.csv: image_from_canonical of a phantom, else empty."""
 
 
 def square_from_pixel(points_px: NDArray, size: tuple[int, int]) -> NDArray:

@@ -40,7 +40,7 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     device = resolve_device(config.training.device)
     predictor = load_predictor(model, fold, device)
     predictor.settings["inference"] = asdict(config.inference)
-    told = told_of(predictor.settings, layout.targets)
+    told = told_of(predictor.settings, layout.case_poses)
     tables = []
     held_out = held_out_cases(layout, fold)
     for row in tqdm(

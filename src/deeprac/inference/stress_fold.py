@@ -44,7 +44,7 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     device = resolve_device(config.training.device)
     predictor = load_predictor(layout.model(experiment, seed), fold, device)
     predictor.settings["inference"] = asdict(config.inference)
-    told = told_of(predictor.settings, layout.targets)
+    told = told_of(predictor.settings, layout.case_poses)
     held_out = held_out_cases(layout, fold)
     shown = conditions(config.stress)
     rows = []

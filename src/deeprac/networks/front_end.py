@@ -13,7 +13,7 @@ class Given:
     """What only a training, or an oracle, knows of slices; in the frame of the image.
 
     Attributes:
-        image_from_canonical: (batch, 2, 3) target of size, pose and position: the
+        image_from_canonical: (batch, 2, 3) the case's size, pose and position: the
             patient's, the same for all of its slices.
         outline: (batch, n, 2) points (x, y) of the convex hull of all labelled voxels
             of the patient, seen along its axis.

@@ -167,7 +167,7 @@ def _files(source: Source) -> dict[str, bytes]:
         if not path.is_file() or path.read_bytes() != content:
             raise ReleaseError(
                 f"{path} is missing or older than the summary. Run `deeprac tables` "
-                "and `deeprac findings` again."
+                "and `deeprac claims` again."
             )
     return files | tables
 

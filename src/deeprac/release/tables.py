@@ -9,9 +9,9 @@ from deeprac.errors import ReleaseError
 from deeprac.evaluation.summarise import collect_runs
 from deeprac.files import csv_text
 from deeprac.layout import Layout
-from deeprac.reporting.findings import render
-from deeprac.reporting.findings.collect import all_findings, read_protocol
-from deeprac.reporting.findings.evidence import read_evidence
+from deeprac.reporting.claims import render
+from deeprac.reporting.claims.collect import all_claims, read_protocol
+from deeprac.reporting.claims.evidence import read_evidence
 from deeprac.reporting.render import markdown
 from deeprac.reporting.summary import read_summary
 from deeprac.reporting.tables import all_tables
@@ -21,7 +21,7 @@ def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
     """Make all tables of a release; nothing is written.
 
     Returns:
-        Content by name: ``tables/{table}.csv`` and ``.md``; the findings where the cost
+        Content by name: ``tables/{table}.csv`` and ``.md``; the claims where the cost
         of the protocol's steps has been counted.
     """
     texts = {}
@@ -30,10 +30,10 @@ def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
         texts[f"tables/{name}.md"] = markdown(table)
     if layout.summary_protocol.is_file():
         evidence = read_evidence(config, layout, None)
-        findings = all_findings(evidence, *read_protocol(layout.summary_protocol))
+        results = all_claims(evidence, *read_protocol(layout.summary_protocol))
         title = render.title(config.cohort.name, evidence.cast.matrix)
-        texts["tables/findings.csv"] = csv_text(render.to_frame(findings))
-        texts["tables/findings.md"] = render.markdown(findings, title=title)
+        texts["tables/claims.csv"] = csv_text(render.to_frame(results))
+        texts["tables/claims.md"] = render.markdown(results, title=title)
     return {name: text.encode() for name, text in texts.items()}
 
 

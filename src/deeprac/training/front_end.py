@@ -9,6 +9,7 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from torch import nn
 
+from deeprac.case_poses import CasePose, read_case_poses
 from deeprac.geometry.similarity import (
     compose,
     identity,
@@ -17,7 +18,6 @@ from deeprac.geometry.similarity import (
     upright,
 )
 from deeprac.networks.front_end import Given
-from deeprac.targets import CaseTarget, read_targets
 from deeprac.training.augmentation import Tracked, split_target
 from deeprac.training.losses import STNLoss
 from deeprac.training.trainer import DeepracTrainer
@@ -44,9 +44,9 @@ class STNTrainer(DeepracTrainer):
         self.gradient_norms: list[float] = []
 
     @cached_property
-    def targets(self) -> Mapping[str, CaseTarget]:
+    def case_poses(self) -> Mapping[str, CasePose]:
         """Size, pose and labels' outline of all cases."""
-        return read_targets(self.targets_csv)
+        return read_case_poses(self.case_poses_csv)
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
         """Augment as the other methods do, and tell where the slice went."""
@@ -101,7 +101,7 @@ class STNTrainer(DeepracTrainer):
             image_from_sample: (batch, 2, 3) by augmentation.
         """
         told = given_for(
-            [self.targets[case] for case in cases],
+            [self.case_poses[case] for case in cases],
             oracle=self.settings["front_end"]["normaliser"] == "oracle",
         )
         sample_from_image = invert(image_from_sample)
@@ -138,18 +138,17 @@ class STNTrainer(DeepracTrainer):
             self.network.calibrate(self.given(cases, identity(len(cases))))
 
 
-def given_for(targets: Sequence[CaseTarget], *, oracle: bool) -> Given:
+def given_for(poses: Sequence[CasePose], *, oracle: bool) -> Given:
     """Return what is known of cases as tensors, in the frame of the image.
 
     Args:
-        targets: one per slice.
+        poses: one per slice.
         oracle: whether the true transform is told where it is known.
     """
     transforms = [
-        target.best_known if oracle else target.image_from_canonical
-        for target in targets
+        pose.best_known if oracle else pose.image_from_canonical for pose in poses
     ]
-    outlines = [target.outline for target in targets]
+    outlines = [pose.outline for pose in poses]
     return Given(
         *(
             torch.from_numpy(np.stack(arrays)).float()

@@ -12,7 +12,7 @@ from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
 
 CONFIGURATION = "2d"
 STN_CLASS = "deeprac.networks.stn_unet.STNUNet"
-RELEASED_CLASS = "deeprac.networks.released.ReleasedUNet"
+LABARBERA_CLASS = "deeprac.networks.labarbera.LaBarberaUNet"
 
 
 def dataset_json(config: Config, cases: int) -> dict[str, Any]:
@@ -108,11 +108,11 @@ def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
     """Kinds and settings of what stands before the U-Net; None without."""
     if not method.has_front_end:
         return None
-    settings = config.released if method.is_released else config.localiser
+    settings = config.labarbera if method.is_labarbera else config.localiser
     return {
         "normaliser": method.normaliser,
         "crop": method.crop,
-        "released": method.is_released,
+        "labarbera": method.is_labarbera,
         "settings": asdict(settings),
     }
 
@@ -143,8 +143,8 @@ def _architecture(
     kwargs = kind.unet(method.network_input, config.network)
     if not method.has_front_end:
         name = NETWORK_CLASS
-    elif method.is_released:
-        name = RELEASED_CLASS
+    elif method.is_labarbera:
+        name = LABARBERA_CLASS
         kwargs |= {
             "matrix_size": config.matrices[experiment.matrix].size,
             "network_input_size": kind.input_size(method.network_input),

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from deeprac import provenance
+from deeprac.case_poses import OUTLINE_POINTS
 from deeprac.cohort.splits import check_splits, read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
@@ -21,12 +22,11 @@ from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.networks.stn_unet import STNUNet
-from deeprac.targets import OUTLINE_POINTS
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.front_end import STNTrainer
+from deeprac.training.labarbera import LaBarberaTrainer
 from deeprac.training.plans import CONFIGURATION, MACHINE_KEYS, read_plans
-from deeprac.training.released import ReleasedTrainer
 from deeprac.training.trainer import DeepracTrainer
 
 SCHEMA_VERSION = 1
@@ -56,7 +56,7 @@ def build_trainer(
 def _trainer_class(front_end: dict[str, Any] | None) -> type[DeepracTrainer]:
     if front_end is None:
         return DeepracTrainer
-    return ReleasedTrainer if front_end["released"] else STNTrainer
+    return LaBarberaTrainer if front_end["labarbera"] else STNTrainer
 
 
 def measure_step(trainer: DeepracTrainer) -> StepCost:

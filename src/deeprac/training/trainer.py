@@ -84,7 +84,7 @@ class DeepracTrainer(nnUNetTrainer):
         self.splits_file = base / "splits_final.json"
         self.preprocessed_dataset_folder_base = str(base / "preprocessed")
         self.preprocessed_dataset_folder = str(base / "preprocessed" / identifier)
-        self.targets_csv = base / "targets.csv"
+        self.case_poses_csv = base / "case_poses.csv"
         self.settings: dict[str, Any] = plans["deeprac"]
         self.labels = CohortLabels.listed(dataset_json)
         training = self.settings["training"]

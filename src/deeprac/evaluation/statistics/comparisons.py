@@ -47,7 +47,7 @@ COUNTS = ("training_patients", "n", "n_undefined", "n_equal")
 PLANNED_COLUMNS = (
     "method",
     "reference_method",
-    "claim",
+    "test",
     "matrix",
     "training_patients",
     "experiment",
@@ -111,14 +111,14 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
     ]
     met = {meeting.comparison for meeting in meetings}
     rows += [
-        {**_claim(comparison), "reason": _absence(config, comparison)}
+        {**_planned(comparison), "reason": _absence(config, comparison)}
         for comparison in config.statistics.comparisons
         if comparison not in met
     ]
     table = pd.DataFrame(rows, columns=list(PLANNED_COLUMNS))
     table["n_undefined"] = cases.patient.nunique() - table.n
     table = table.astype(dict.fromkeys(COUNTS, "Int64"))
-    one_sided = table.claim == NON_INFERIORITY
+    one_sided = table.test == NON_INFERIORITY
     table["p_holm"] = holm(np.minimum(1, table.p.astype(float) * (1 + one_sided)))
     verdicts = [_verdict(row) for row in table.itertuples()]
     table["verdict"] = [verdict for verdict, _ in verdicts]
@@ -230,11 +230,11 @@ def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
     return spreads
 
 
-def _claim(comparison: Comparison) -> dict[str, str]:
+def _planned(comparison: Comparison) -> dict[str, str]:
     return {
         "method": comparison.method,
         "reference_method": comparison.reference,
-        "claim": comparison.claim,
+        "test": comparison.test,
         "metric": METRIC,
     }
 
@@ -250,7 +250,7 @@ def _row(
     config: Config, meeting: Meeting, values: NDArray, mean: Estimate
 ) -> dict[str, object]:
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
-    if meeting.comparison.claim == NON_INFERIORITY:
+    if meeting.comparison.test == NON_INFERIORITY:
         margin = config.statistics.margin
         above = (values + margin).round(ROUNDING)
         p = signed_rank_p(above, alternative="greater")
@@ -259,7 +259,7 @@ def _row(
     else:
         margin, p, to_show = NAN, signed_rank_p(values), mean.value
     return {
-        **_claim(meeting.comparison),
+        **_planned(meeting.comparison),
         "matrix": meeting.experiment.matrix,
         "training_patients": meeting.experiment.training_patients,
         "experiment": meeting.experiment.name,
@@ -282,7 +282,7 @@ def _verdict(row: Any) -> tuple[str, str]:
         return NOT_RUN, row.reason
     if row.n == 0:
         return NOT_RUN, "no patient has a value in both"
-    if row.claim == NON_INFERIORITY:
+    if row.test == NON_INFERIORITY:
         return _non_inferiority(row)
     p = f"p after Holm {row.p_holm:.3g}"
     if not row.p_holm < ALPHA:

@@ -47,7 +47,7 @@ PATIENT = {
 PATIENTS_BELOW = 0.22
 """Distance of the patients from their mean as a share of a row."""
 COLUMNS = (
-    *("matrix", "experiment", "reference", "label", "claim", "kind", "patient"),
+    *("matrix", "experiment", "reference", "label", "test", "kind", "patient"),
     *("difference_points", "low_points", "high_points", "margin_points"),
     *("n", "p_holm", "verdict"),
 )
@@ -110,7 +110,7 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     used = dict.fromkeys(config.experiments[n].method for n in config.run.experiments)
     plain = [name for name in used if config.methods[name].is_plain]
     unplanned = tuple(
-        Comparison(method=name, reference=reference, claim=SUPERIORITY)
+        Comparison(method=name, reference=reference, test=SUPERIORITY)
         for reference in plain
         for name in used
         if name != reference
@@ -134,7 +134,7 @@ def with_patients(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ``COLUMNS``; kind is mean or patient. A patient has no interval.
     """
-    keys = ["matrix", "experiment", "reference", "label", "claim"]
+    keys = ["matrix", "experiment", "reference", "label", "test"]
     means = table[[*keys, "n", "p_holm", "verdict"]].assign(
         kind="mean",
         patient="",

@@ -118,12 +118,15 @@ def _notes(table: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, 
 
 
 def _caption(table: pd.DataFrame) -> str:
-    kinds = {"truth": "the phantom's true transform", "target": "the target"}
+    kinds = {
+        "truth": "the phantom's true transform",
+        "case_pose": "the pose computed from the labels",
+    }
     reference = " or ".join(kinds[kind] for kind in table.reference.unique())
     return (
         f"n = {table.case.nunique()} held-out cases of {table.patient.nunique()} "
         f"patients per method and seed; one point each. Reference: {reference}. "
-        "A constant between the frames of truth and targets is taken out. "
+        "A constant between the frames of truth and case poses is taken out. "
         "Median errors: of scale, of angle, and distance of centres in % of the "
         "slice's width. The line marks agreement."
     )

@@ -99,7 +99,7 @@ def _where(row: pd.Series) -> str:
 def _tests() -> tuple[Column, ...]:
     return (
         *_named(),
-        Column("", "Claim", _claim),
+        Column("", "Test", _test),
         Column("Patients", "n", lambda r: f"{r.n}"),
         Column("Patients", "without", lambda r: f"{r.n_undefined}"),
         Column(
@@ -142,12 +142,12 @@ def _not_run() -> tuple[Column, ...]:
     return (
         Column("", "Method", lambda r: r.method_label),
         Column("", "Reference", lambda r: r.reference_label),
-        Column("", "Claim", _claim),
+        Column("", "Test", _test),
         Column("", "Label", lambda r: formats.MISSING if pd.isna(r.label) else r.label),
         Column("", "n", lambda r: "0"),
         Column("", "Why", lambda r: r.reason),
     )
 
 
-def _claim(row: pd.Series) -> str:
-    return "non-inferior" if row.claim == NON_INFERIORITY else "superior"
+def _test(row: pd.Series) -> str:
+    return "non-inferior" if row.test == NON_INFERIORITY else "superior"

@@ -1,0 +1,35 @@
+# The claims of the ablation against their thresholds. It reads the tables of diagnostics
+# and, where experiments are put under stress, of stress; what is not there is reported
+# as not measured.
+rule claims:
+    input:
+        cases="<results>/summary/cases.csv",
+        runs="<results>/summary/runs.csv",
+        diagnostics="<results>/summary/diagnostics.csv",
+        stress=stress_summary,
+        costs="<results>/summary/protocol.json",
+    output:
+        report(
+            "<results>/tables/claims.csv",
+            caption="../workflow/report/tables/claims.rst",
+            category="Tables",
+            labels={"table": "claims"},
+        ),
+        "<results>/tables/claims.md",
+    log:
+        "<logs>/claims.log",
+    benchmark:
+        "<benchmarks>/claims.tsv"
+    localrule: True
+    conda:
+        "../envs/deeprac.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        config=CONFIG_FILE,
+        settings=TABLE_SETTINGS,
+    shell:
+        "python -m deeprac claims --config {params.config:q}"
+        " --costs {input.costs:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,1 @@
+"""The ablation's claims: their thresholds against what was measured."""

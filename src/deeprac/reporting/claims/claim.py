@@ -1,0 +1,178 @@
+"""One claim: its threshold, what was measured, and whether it holds."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deeprac.evaluation.statistics.estimates import Estimate
+
+NAN = float("nan")
+
+
+class Status(StrEnum):
+    """What a result says."""
+
+    PASS = "pass"
+    """The threshold is reached."""
+    SHORT = "falls short"
+    """The threshold is not reached; ``short_by`` says by how much."""
+    NOT_MEASURED = "not measured"
+    """An experiment, a file or a second patient is missing; the note says which."""
+    REPORTED = "reported"
+    """A number without a threshold of its own."""
+
+
+class Bound(StrEnum):
+    """Which side of its limit a measured number has to be on."""
+
+    AT_MOST = "at most"
+    """The value does not exceed the limit."""
+    AT_LEAST = "at least"
+    """The value is not below the limit."""
+    CLEARLY_ABOVE = "clearly above"
+    """The lower end of the interval lies above the limit."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A number to reach.
+
+    Attributes:
+        bound: Side of the limit.
+        limit: In the unit of the result; NaN if it would have to be measured too.
+        remark: Where the limit comes from, for the text.
+    """
+
+    bound: Bound
+    limit: float
+    remark: str = ""
+
+    def short_by(self, measured: Estimate) -> float:
+        """How far the measured number is on the wrong side; NaN if unknown."""
+        if self.bound is Bound.AT_MOST:
+            return measured.value - self.limit
+        if self.bound is Bound.AT_LEAST:
+            return self.limit - measured.value
+        return self.limit - measured.low
+
+    def reached(self, measured: Estimate) -> bool:
+        """Whether it is on the right side; only the interval must not touch."""
+        short = self.short_by(measured)
+        return short < 0 if self.bound is Bound.CLEARLY_ABOVE else short <= 0
+
+    def text(self, unit: str) -> str:
+        """The threshold in words."""
+        if math.isnan(self.limit):
+            return f"{self.bound} {self.remark}"
+        limit = f"{self.limit:.3g} {unit}"
+        if self.bound is Bound.CLEARLY_ABOVE:
+            return f"interval above {limit}"
+        return f"{self.bound} {limit}" + (self.remark and f" ({self.remark})")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured.
+
+    Attributes:
+        claim: The claim that it belongs to.
+        name: What is measured, in words.
+        unit: Of value, interval, threshold and shortfall.
+        experiment: Name of the experiment; empty where there is none.
+    """
+
+    claim: str
+    name: str
+    unit: str
+    experiment: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A row of the table of results; numbers in ``unit``.
+
+    Attributes:
+        claim: The claim that it belongs to.
+        quantity: What is measured.
+        experiment: Name of the experiment; empty where there is none.
+        threshold: In words; empty without.
+        value: The measured number; NaN if not measured.
+        low: Lower end of its 95 % interval; NaN without.
+        high: Upper end.
+        n: Number of patients; 0 where patients play no part.
+        unit: Of all numbers.
+        status: Whether the threshold is reached.
+        short_by: How far it is missed; NaN unless it falls short.
+        note: What stands beside it, or what is missing.
+    """
+
+    claim: str
+    quantity: str
+    experiment: str
+    threshold: str
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    status: Status
+    short_by: float
+    note: str
+
+
+def judged(
+    what: Quantity, measured: Estimate, threshold: Threshold, note: str = ""
+) -> ClaimResult:
+    """A measured number against its threshold.
+
+    Where the number, or the interval that the threshold speaks of, does not exist, it
+    is not measured.
+    """
+    short_by = threshold.short_by(measured)
+    if math.isnan(short_by):
+        status = Status.NOT_MEASURED
+        note = _joined(f"too few patients, n = {measured.n}", note)
+    else:
+        status = Status.PASS if threshold.reached(measured) else Status.SHORT
+    missed = short_by if status is Status.SHORT else NAN
+    return _result(what, measured, threshold, (status, missed, note))
+
+
+def reported(what: Quantity, measured: Estimate, note: str = "") -> ClaimResult:
+    """A measured number without a threshold."""
+    return _result(what, measured, None, (Status.REPORTED, NAN, note))
+
+
+def not_measured(
+    what: Quantity, threshold: Threshold | None, missing: str
+) -> ClaimResult:
+    """A number that is missing, and why."""
+    nothing = Estimate(NAN, NAN, NAN, 0)
+    return _result(what, nothing, threshold, (Status.NOT_MEASURED, NAN, missing))
+
+
+def _result(
+    what: Quantity,
+    measured: Estimate,
+    threshold: Threshold | None,
+    outcome: tuple[Status, float, str],
+) -> ClaimResult:
+    status, short_by, note = outcome
+    return ClaimResult(
+        claim=what.claim,
+        quantity=what.name,
+        experiment=what.experiment,
+        threshold="" if threshold is None else threshold.text(what.unit),
+        value=measured.value,
+        low=measured.low,
+        high=measured.high,
+        n=measured.n,
+        unit=what.unit,
+        status=status,
+        short_by=short_by,
+        note=note,
+    )
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

@@ -1,0 +1,74 @@
+"""The declared tables from which results are drawn."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.errors import ConfigError
+from deeprac.evaluation.tidy import TEXT, read_tidy
+from deeprac.layout import Layout
+from deeprac.reporting.roles import Cast, largest_cast
+from deeprac.reporting.summary import read_summary
+
+IDENTITY = ("experiment", "fold", "seed", "case", "patient")
+ERRORS = ("scale_error", "angle_error_deg", "centre_error")
+DIAGNOSTICS = (*IDENTITY, *ERRORS, "coverage", "missed")
+STRESS = (*IDENTITY, "label", "kind", "value", "dice", "visible")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the claims are judged by.
+
+    Attributes:
+        cast: The experiments at the judged matrix, by role.
+        cases: Columns of summary/cases.csv.
+        runs: Columns of summary/runs.csv.
+        diagnostics: Columns of summary/diagnostics.csv; None if there is no such file.
+        stress: Columns of summary/stress.csv; None if there is no such file.
+    """
+
+    cast: Cast
+    cases: pd.DataFrame
+    runs: pd.DataFrame
+    diagnostics: pd.DataFrame | None
+    stress: pd.DataFrame | None
+
+
+def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidence:
+    """Read the summary tables of a cohort.
+
+    Args:
+        config: The configuration of the cohort.
+        layout: Where its files are.
+        matrix: Name of the matrix; None for the one with most experiments.
+
+    Raises:
+        ConfigError: No selected experiment is at that matrix.
+        MetricsError: cases.csv or runs.csv is missing, or a table is foreign.
+    """
+    cast = largest_cast(config) if matrix is None else Cast(config, matrix)
+    if not cast.experiments:
+        used = {config.experiments[name].matrix for name in config.run.experiments}
+        raise ConfigError(
+            f"--matrix {matrix} has no selected experiment. Name one of "
+            f"{', '.join(sorted(used))}."
+        )
+    summary = read_summary(config, layout)
+    return Evidence(
+        cast=cast,
+        cases=summary.cases,
+        runs=summary.runs,
+        diagnostics=_optional(layout.summary_diagnostics, DIAGNOSTICS, "diagnostics"),
+        stress=_optional(layout.summary_stress, STRESS, "stress"),
+    )
+
+
+def _optional(path: Path, columns: tuple[str, ...], target: str) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    return read_tidy(
+        path, columns, remedy=f"Run `snakemake {target}`.", text=TEXT | {"kind"}
+    )

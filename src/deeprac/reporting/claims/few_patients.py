@@ -1,0 +1,110 @@
+"""Few training patients: the learned normaliser against augmentation."""
+
+import pandas as pd
+
+from deeprac.config import Experiment
+from deeprac.evaluation.statistics.patients import paired_difference, patient_dice
+from deeprac.labels import FOREGROUND
+from deeprac.reporting.claims.claim import (
+    Bound,
+    ClaimResult,
+    Quantity,
+    Threshold,
+    judged,
+    not_measured,
+    reported,
+)
+from deeprac.reporting.claims.evidence import Evidence
+from deeprac.reporting.roles import AUGMENTED, AUGMENTED_WIDE, PLAIN, STN, Role
+
+CLAIM = "Few patients"
+FEWEST, MOST = 8, 20
+THRESHOLD = Threshold(Bound.CLEARLY_ABOVE, 0)
+REFERENCES = {
+    PLAIN: "plain nnU-Net",
+    AUGMENTED: "nnU-Net + augmentation",
+    AUGMENTED_WIDE: "nnU-Net + wide augmentation",
+}
+"""What it has to beat; both augmentations, so that the better one is among them."""
+
+BUDGET = ("epochs", "iterations_per_epoch", "batch_size")
+
+
+def few_patients(evidence: Evidence) -> list[ClaimResult]:
+    """Paired differences at every number of training patients, fewest first.
+
+    Between 8 and 20 patients they have a threshold; the other numbers are reported, to
+    show where the advantage ends.
+    """
+    trained = evidence.runs.groupby("experiment").training_patients.mean()
+    rows = sorted(evidence.cast.all_of(STN), key=lambda row: trained[row.name])
+    results = []
+    if not any(FEWEST <= trained[row.name] <= MOST for row in rows):
+        what = Quantity(CLAIM, f"Dice, {FEWEST} to {MOST} training patients", "points")
+        lost = evidence.cast.missing(STN) + f" and {FEWEST} to {MOST} training patients"
+        results.append(not_measured(what, THRESHOLD, lost))
+    scores = patient_dice(evidence.cases)
+    for row in rows:
+        count = trained[row.name]
+        for role in REFERENCES:
+            results += _differences(evidence, scores, row, role, count=count)
+    return results
+
+
+def _differences(
+    evidence: Evidence,
+    scores: pd.DataFrame,
+    experiment: Experiment,
+    role: Role,
+    *,
+    count: float,
+) -> list[ClaimResult]:
+    """One result per label; none where a number without threshold has no reference."""
+    cast = evidence.cast
+    threshold = THRESHOLD if FEWEST <= count <= MOST else None
+    reference = cast.same_patients(role, experiment.training_patients)
+    lost, note = "", ""
+    if reference is None and threshold is None:
+        return []
+    if reference is None:
+        lost = cast.missing(role, experiment.training_patients)
+    else:
+        lost = _unequal(evidence.runs, experiment.name, reference)
+        note = _time(evidence.runs, experiment.name, reference)
+    results = []
+    for label in FOREGROUND:
+        name = f"{label.title} Dice, {count:.3g} patients: minus {REFERENCES[role]}"
+        what = Quantity(CLAIM, name, "points", experiment.name)
+        if lost:
+            results.append(not_measured(what, threshold, lost))
+            continue
+        mine = scores[scores.label == label.title]
+        gain = paired_difference(mine, experiment.name, reference).scaled(100)
+        results.append(
+            judged(what, gain, threshold, note)
+            if threshold
+            else reported(what, gain, note)
+        )
+    return results
+
+
+def _unequal(runs: pd.DataFrame, experiment: str, reference: str) -> str:
+    """Say in what the two budgets differ; empty where they are equal."""
+    mine, other = (_of(runs, name).iloc[0] for name in (experiment, reference))
+    return "; ".join(
+        f"unequal {name}: {mine[name]:g}, {reference} {other[name]:g}"
+        for name in BUDGET
+        if mine[name] != other[name]
+    )
+
+
+def _time(runs: pd.DataFrame, experiment: str, reference: str) -> str:
+    mine, other = (_of(runs, name) for name in (experiment, reference))
+    if set(mine.device_name) != set(other.device_name):
+        return "training times on different devices"
+    ratio = mine.training_seconds.mean() / other.training_seconds.mean()
+    return f"training time x {ratio:.2f}"
+
+
+def _of(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    return runs[runs.experiment == experiment]

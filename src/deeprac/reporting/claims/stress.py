@@ -1,0 +1,104 @@
+"""Stress: how much Dice falls when test images are turned or zoomed."""
+
+import pandas as pd
+
+from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
+from deeprac.evaluation.statistics.patients import patient_means
+from deeprac.labels import FOREGROUND, Label
+from deeprac.reporting.claims.claim import (
+    Bound,
+    ClaimResult,
+    Quantity,
+    Threshold,
+    judged,
+    not_measured,
+    reported,
+)
+from deeprac.reporting.claims.evidence import Evidence
+from deeprac.reporting.roles import STN
+
+CLAIM = "Stress"
+THRESHOLD = Threshold(Bound.AT_LEAST, -3)
+RANGES = {"rotation": (-30.0, 30.0, "degrees"), "scale": (0.6, 1.6, "times")}
+"""Conditions that count, by kind: smallest and largest value, and its unit."""
+
+
+def stress(evidence: Evidence) -> list[ClaimResult]:
+    """Change of Dice in the worst condition, per label.
+
+    The learned normaliser has a threshold; all other experiments under stress at the
+    matrix, the plain nnU-Net among them, are reported beside it.
+    """
+    stn = evidence.cast.main(STN)
+    found = set() if evidence.stress is None else set(evidence.stress.experiment)
+    lost = ""
+    if stn is None:
+        lost = evidence.cast.missing(STN)
+    elif evidence.stress is None:
+        lost = "summary/stress.csv is missing"
+    elif stn not in found:
+        lost = f"summary/stress.csv has no row of {stn}: add it to stress.experiments"
+    results = []
+    if lost:
+        results = [
+            not_measured(_quantity(label, stn or ""), THRESHOLD, lost)
+            for label in FOREGROUND
+        ]
+    names = [row.name for row in evidence.cast.experiments if row.name in found]
+    for name in sorted(names, key=lambda name: name != stn):
+        threshold = THRESHOLD if name == stn else None
+        for label in FOREGROUND:
+            results.append(_worst(evidence.stress, name, label, threshold))
+    return results
+
+
+def _quantity(label: Label, experiment: str) -> Quantity:
+    name = f"{label.title} Dice in the worst condition minus upright"
+    return Quantity(CLAIM, name, "points", experiment)
+
+
+def _worst(
+    table: pd.DataFrame, experiment: str, label: Label, threshold: Threshold | None
+) -> ClaimResult:
+    what = _quantity(label, experiment)
+    mine = table[(table.experiment == experiment) & (table.label == label.title)]
+    untested = [kind for kind in RANGES if not _within(mine, kind).any()]
+    if untested or not (mine.kind == "none").any():
+        lost = f"summary/stress.csv lacks {', '.join(untested) or 'upright images'}"
+        return not_measured(what, threshold, f"{lost} of {experiment} within the range")
+    changes = _changes(mine)
+    kind, value = min(changes, key=lambda condition: changes[condition].value)
+    visible = mine[(mine.kind == kind) & (mine.value == value)].visible.mean()
+    note = f"{kind} {value:g}, {visible:.1%} visible; tested: {_tested(changes)}"
+    worst = changes[kind, value]
+    return (
+        judged(what, worst, threshold, note)
+        if threshold
+        else reported(what, worst, note)
+    )
+
+
+def _within(table: pd.DataFrame, kind: str) -> pd.Series:
+    low, high, _ = RANGES[kind]
+    return (table.kind == kind) & table.value.between(low - 1e-9, high + 1e-9)
+
+
+def _changes(mine: pd.DataFrame) -> dict[tuple[str, float], Estimate]:
+    """Mean change over patients in points of every condition that counts."""
+    scores = patient_means(mine, "dice", "kind", "value")
+    upright = scores[scores.kind == "none"].set_index("patient").dice
+    counted = scores[_within(scores, "rotation") | _within(scores, "scale")]
+    return {
+        condition: mean_interval(
+            100 * (rows.set_index("patient").dice - upright).dropna()
+        )
+        for condition, rows in counted.groupby(["kind", "value"])
+    }
+
+
+def _tested(conditions: dict[tuple[str, float], Estimate]) -> str:
+    texts = []
+    for kind, (_, _, unit) in RANGES.items():
+        values = [value for name, value in conditions if name == kind]
+        texts.append(f"{kind} {min(values):g} to {max(values):g} {unit}")
+    return ", ".join(texts)

@@ -1,1 +1,0 @@
-"""The ablation's claims: their targets against what was measured."""
