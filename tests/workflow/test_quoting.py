@@ -61,8 +61,16 @@ def test_every_planned_command_has_the_folder_as_one_word(tmp_path):
         if words[3] != "cost":
             assert words[words.index("--config") + 1] == f"{ODD}/demo/config.json"
     assert rules >= {
-        *("cohort", "splits", "fingerprint", "case-poses", "preprocess", "plan", "train"),
-        *("predict", "evaluate", "diagnose", "stress", "summarise", "diagnostics"),
+        *("cohort", "splits", "fingerprint", "case-poses", "preprocess", "plan"),
+        *(
+            "train",
+            "predict",
+            "evaluate",
+            "diagnose",
+            "stress",
+            "summarise",
+            "diagnostics",
+        ),
         *("tables", "figures", "claims", "report", "cost"),
     }
 
