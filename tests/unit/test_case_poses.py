@@ -8,8 +8,6 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
-from cohort_builders import cohort_config, phantom_config
-from toy_cohort import CASES, make_cohort, small_networks
 
 from deeprac.case_poses import (
     CASE_POSE_COLUMNS,
@@ -29,6 +27,8 @@ from deeprac.layout import Layout
 from deeprac.networks.normalisers import MomentNormaliser
 from deeprac.preprocessing.case_poses import case_pose, label_outline
 from deeprac.preprocessing.intensity import normalised, normalised_air
+from support.cohort_builders import cohort_config, phantom_config
+from support.toy_cohort import CASES, make_cohort, small_networks
 
 FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {
