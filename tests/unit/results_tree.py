@@ -15,18 +15,12 @@ import SimpleITK as sitk
 
 from deeprac.cohort.build import dataset_json
 from deeprac.config import PLANNED, Config, load_config
-from deeprac.evaluation.square import (
-    CANONICAL_COLUMNS,
-    CASE_POSE_COLUMNS,
-    INPUT_COLUMNS,
-    SINGLE_COLUMNS,
-    TRUTH_COLUMNS,
-    invert,
-    square_from_pixel,
-    transform_points,
-)
 from deeprac.files import write_json
+from deeprac.geometry.planar import invert, transform_points
+from deeprac.geometry.square import square_from_pixel
 from deeprac.layout import Layout
+from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
+from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
 
 REPO = Path(__file__).parents[2]
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from deeprac.evaluation.coverage import coverage
-from deeprac.evaluation.square import (
-    invert,
-    pixel_from_square,
-    square_from_pixel,
-    transform_points,
-)
+from deeprac.geometry.planar import invert, transform_points
+from deeprac.geometry.square import pixel_from_square, square_from_pixel
 from deeprac.labels import Label
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])

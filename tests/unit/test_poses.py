@@ -3,14 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from deeprac.evaluation.poses import (
-    Poses,
-    compose,
-    inverse,
-    mean_angle,
-    spread,
-    wrapped,
-)
+from deeprac.evaluation.poses import Poses, mean_angle, spread, wrapped
+from deeprac.geometry.planar import compose, inverse
 
 SHEARED = np.array([[[0.5, -0.2, 0.1], [0.3, 0.8, -0.4]]])
 

@@ -1,7 +1,7 @@
 """Size, orientation and position of transforms, and how they are compared.
 
 Convention: a transform is a ``(2, 3)`` matrix ``image_from_canonical`` in normalised
-coordinates (see :mod:`deeprac.evaluation.square`): ``p_image = s R(angle) p + centre``
+coordinates (see :mod:`deeprac.geometry.square`): ``p_image = s R(angle) p + centre``
 with ``R = [[cos, -sin], [sin, cos]]``. Of a general affine the scale is the root of the
 determinant and the angle that of the nearest rotation, ``atan2(m21 - m12, m11 + m22)``.
 The centre is the image of the canonical frame's origin.
@@ -122,16 +122,3 @@ def wrapped(angle_rad: NDArray) -> NDArray:
 def mean_angle(angle_rad: NDArray) -> float:
     """Mean direction in radians; 0 where opposite angles cancel each other."""
     return float(np.arctan2(np.sin(angle_rad).mean(), np.cos(angle_rad).mean()))
-
-
-def compose(a_from_b: NDArray, b_from_c: NDArray) -> NDArray:
-    """Matrices ``a_from_c`` of ``(n, 2, 3)`` and ``(n or 1, 2, 3)`` matrices."""
-    linear = a_from_b[:, :, :2] @ b_from_c[:, :, :2]
-    shift = a_from_b[:, :, :2] @ b_from_c[:, :, 2:] + a_from_b[:, :, 2:]
-    return np.concatenate([linear, shift], axis=2)
-
-
-def inverse(a_from_b: NDArray) -> NDArray:
-    """Matrices ``b_from_a`` of ``(n, 2, 3)`` matrices with non-zero determinant."""
-    linear = np.linalg.inv(a_from_b[:, :, :2])
-    return np.concatenate([linear, -linear @ a_from_b[:, :, 2:]], axis=2)

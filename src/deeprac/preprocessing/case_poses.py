@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from deeprac.case_poses import COLUMNS, OUTLINE_POINTS, TRUTH_COLUMNS
 from deeprac.cohort.phantom.torso import reference_radius_mm
 from deeprac.geometry.similarity import agree, similarity
 from deeprac.geometry.units import normalised_from_mm
 from deeprac.networks.normalisers import MomentNormaliser
 from deeprac.preprocessing.matrix import Square, image_to_matrix
+from deeprac.records.case_poses import OUTLINE_POINTS, POSES_COLUMNS, TRUTH_COLUMNS
 
 SIZE = 128
 """Side of the thumbnails on which silhouettes are measured."""
@@ -47,7 +47,7 @@ def case_pose(
     agreed = agree(pose.image_from_canonical, votes)[0].numpy().ravel()
     truth = _truth(row, moments.radius)
     outline = label_outline(labels).ravel()
-    return dict(zip(COLUMNS, (row.case, *agreed, *truth, *outline), strict=True))
+    return dict(zip(POSES_COLUMNS, (row.case, *agreed, *truth, *outline), strict=True))
 
 
 def _truth(row: pd.Series, radius: float) -> list[float]:

@@ -1,13 +1,14 @@
 """Looking at a slice through a transform: the numpy twin of the network's warp.
 
-Frames and conventions are those of :mod:`deeprac.evaluation.square`.
+Frames and conventions are those of :mod:`deeprac.geometry.square`.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from deeprac.evaluation.square import pixel_from_square, transform_points
+from deeprac.geometry.planar import transform_points
+from deeprac.geometry.square import pixel_from_square
 
 
 def warp(

@@ -8,9 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deeprac.config import Config
-from deeprac.evaluation.square import CANONICAL_COLUMNS, INPUT_COLUMNS
-from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.labels import Label
+from deeprac.records.transforms import (
+    CANONICAL_COLUMNS,
+    INPUT_COLUMNS,
+    case_matrices,
+    read_transforms,
+)
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.roles import normalises
 from deeprac.reporting.slices import AxialSlice, read_slice
