@@ -17,7 +17,7 @@ from deeprac.errors import MetricsError
 from deeprac.files import write_csv
 from deeprac.geometry.planar import transform_points
 from deeprac.geometry.similarity import compose, invert, parameters
-from deeprac.geometry.square import square_from_pixel
+from deeprac.geometry.square import Square
 from deeprac.layout import Layout
 from deeprac.networks.normalisers import MomentNormaliser
 from deeprac.preprocessing.case_poses import case_pose, label_outline
@@ -193,7 +193,7 @@ def test_convention_the_truth_is_in_the_units_of_the_padded_square():
     pixels = image_mm / [0.8, 1.6] + [29.5, 19.5]
     np.testing.assert_allclose(
         transform_points(truth, canonical),
-        square_from_pixel(pixels, (40, 60)),
+        Square(40, 60).from_px(pixels),
         atol=1e-6,
     )
 

@@ -20,6 +20,7 @@ from deeprac.cohort.findings import Finding
 from deeprac.cohort.frame import FRAME, SourceFrame
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
+from deeprac.geometry.planar import similarity
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
 from deeprac.records.cases import CaseRow
 from deeprac.volumes import write_volume
@@ -56,9 +57,8 @@ class Similarity:
     @property
     def image_from_canonical_mm(self) -> np.ndarray:
         """The 2 x 3 matrix of the similarity."""
-        cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
-        turn = self.scale * np.array([[cos, -sin], [sin, cos]])
-        return np.column_stack([turn, [self.shift_x_mm, self.shift_y_mm]])
+        shift_mm = (self.shift_x_mm, self.shift_y_mm)
+        return similarity(np.log(self.scale), self.angle_rad, shift_mm)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.geometry.planar import invert, is_singular, transform_points
-from deeprac.geometry.square import square_from_pixel
+from deeprac.geometry.square import Square
 
 EDGE_TOLERANCE = 1e-6
 """Slack at the edge of the square, for transforms stored with rounding."""
@@ -31,6 +31,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
     Raises:
         KeyError: A slice of the mask has no transform.
     """
+    square = Square(*mask.shape[1:])
     total = covered = 0
     for z in np.flatnonzero(mask.any(axis=(1, 2))):
         y, x = np.nonzero(mask[z])
@@ -38,7 +39,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
         matrix = image_from_input[int(z)]
         if is_singular(matrix):  # a window without area, as the authors' crop can be
             continue
-        points = square_from_pixel(np.column_stack([x, y]), mask.shape[1:])
+        points = square.from_px(np.column_stack([x, y]))
         seen = transform_points(invert(matrix), points)
         covered += np.count_nonzero(np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE)
     return covered / total if total else float("nan")

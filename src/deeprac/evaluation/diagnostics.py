@@ -12,6 +12,7 @@ from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.poses import Poses, spread, wrapped
 from deeprac.evaluation.references import Reference, read_references
+from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
@@ -202,7 +203,7 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
         Median over the slices; 1 without crop.
     """
     inner, outer = (
-        np.abs(np.linalg.det(matrices[:, :, :2]))
+        np.abs(determinant(matrices))
         for matrices in (image_from_input, image_from_canonical)
     )
     return float(np.median(np.sqrt(inner / outer)))

@@ -1,16 +1,16 @@
 """Size, orientation and position of transforms, and how they are compared.
 
 Convention: a transform is a ``(2, 3)`` matrix ``image_from_canonical`` in normalised
-coordinates (see :mod:`deeprac.geometry.square`): ``p_image = s R(angle) p + centre``
-with ``R = [[cos, -sin], [sin, cos]]``. Of a general affine the scale is the root of the
-determinant and the angle that of the nearest rotation, ``atan2(m21 - m12, m11 + m22)``.
-The centre is the image of the canonical frame's origin.
+coordinates, with the parameters of :mod:`deeprac.geometry.planar`. The centre is the
+image of the canonical frame's origin.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from deeprac.geometry import planar
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,17 @@ class Poses:
             (2.0, 90.0)
         """
         matrices = np.asarray(matrices, dtype=float).reshape(-1, 2, 3)
-        determinant = np.linalg.det(matrices[:, :, :2])
-        wrong = determinant[~(determinant > 0)]
+        determinants = planar.determinant(matrices)
+        wrong = determinants[~(determinants > 0)]
         if len(wrong):
             raise ValueError(
                 f"a transform has the determinant {wrong[0]:g}: it mirrors or collapses"
             )
-        sine = matrices[:, 1, 0] - matrices[:, 0, 1]
-        cosine = matrices[:, 0, 0] + matrices[:, 1, 1]
-        return cls(np.log(determinant) / 2, np.arctan2(sine, cosine), matrices[:, :, 2])
+        return cls(*planar.parameters(matrices))
 
     def matrices(self) -> NDArray:
         """The similarities ``(n, 2, 3)`` of these poses."""
-        cosine = np.exp(self.log_scale) * np.cos(self.angle_rad)
-        sine = np.exp(self.log_scale) * np.sin(self.angle_rad)
-        rows = [
-            np.stack([cosine, -sine, self.centre[:, 0]], axis=-1),
-            np.stack([sine, cosine, self.centre[:, 1]], axis=-1),
-        ]
-        return np.stack(rows, axis=1)
+        return planar.similarity(self.log_scale, self.angle_rad, self.centre)
 
     def median(self) -> "Poses":
         """The median of each component, as one pose.

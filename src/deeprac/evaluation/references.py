@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.poses import Poses
-from deeprac.geometry.planar import compose, inverse
+from deeprac.geometry.planar import compose, invert
 from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
 from deeprac.records.tidy import read_tidy, shortened
 
@@ -102,7 +102,7 @@ def true_from_case_pose(truths: NDArray, poses: NDArray) -> Poses:
     Returns:
         One pose: the median of each component over the cases.
     """
-    return Poses.of(compose(inverse(truths), poses)).median()
+    return Poses.of(compose(invert(truths), poses)).median()
 
 
 def _check_finite(cases: list[str], matrices: NDArray, name: str) -> None:

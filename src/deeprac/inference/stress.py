@@ -22,10 +22,10 @@ from deeprac.geometry.similarity import (
     similarity,
     transform_points,
 )
+from deeprac.geometry.square import Square
 from deeprac.geometry.warp import inside, warp
 from deeprac.labels import FOREGROUND, Label
 from deeprac.networks.front_end import Given
-from deeprac.preprocessing.matrix import Square
 from deeprac.records.stress import Condition, Perturbation
 
 SLICES_AT_ONCE = 8
