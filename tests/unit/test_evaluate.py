@@ -9,7 +9,7 @@ from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
-from deeprac.errors import MetricsError
+from deeprac.errors import MetricsError, SplitError
 from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
@@ -269,7 +269,7 @@ def test_unreadable_label(files):
 def test_case_unknown_to_the_cohort(files):
     table = pd.read_csv(files.cases_csv, dtype=str)
     table[table.case != "case002"].to_csv(files.cases_csv, index=False)
-    with pytest.raises(MetricsError, match=r"does not list: case002.*deeprac splits"):
+    with pytest.raises(SplitError, match=r"does not list: case002.*deeprac splits"):
         evaluate_fold(files, fold=0)
 
 
@@ -298,7 +298,7 @@ def test_diverged_transform(files):
 
 
 def test_unknown_fold(files):
-    with pytest.raises(MetricsError, match=r"Fold 5 does not exist: .* has 2 folds"):
+    with pytest.raises(SplitError, match=r"Fold 5 does not exist: .* has 2 folds"):
         evaluate_fold(files, fold=5)
 
 

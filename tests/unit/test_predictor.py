@@ -19,13 +19,13 @@ from toy_cohort import (
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv, write_json
-from deeprac.inference.fold import transform_table
 from deeprac.inference.load import load_predictor
 from deeprac.inference.predictor import mirrored
 from deeprac.inference.told import told_of
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.records.case_poses import POSES_COLUMNS
+from deeprac.records.transforms import transform_table
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
 

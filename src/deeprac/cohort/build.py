@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from deeprac import files
 from deeprac.cohort.case import Source, write_case
 from deeprac.cohort.check import CHECK, PAGE, Check, write_tables
@@ -29,7 +27,7 @@ from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
-from deeprac.records.cases import CASES_COLUMNS, CaseRow
+from deeprac.records.cases import CASES_COLUMNS, CaseRow, write_cases
 
 
 def build_cohort(
@@ -74,8 +72,7 @@ def build_cohort(
     files.write_json(folder / "dataset.json", dataset)
     frames = {name: converted.frame for name, converted in outcome.made.items()}
     files.write_csv(folder / "frames.csv", frames_table(frames))
-    table = pd.DataFrame([asdict(row) for row in rows], columns=list(CASES_COLUMNS))
-    files.write_csv(folder / "cases.csv", table)
+    write_cases(folder / "cases.csv", rows)
     return rows
 
 

@@ -15,18 +15,19 @@ from deeprac.evaluation.references import Reference, read_references
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.tidy import foreground_rows, read_tidy
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
+    FLAGS,
     INPUT_COLUMNS,
     SINGLE_COLUMNS,
     read_transforms,
 )
 
-FLAGS = ("fallback", "at_bound")
 MISSED = 0.5
 """A crop that covers less than this share of a case's labelled voxels missed it."""
 
@@ -64,7 +65,7 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
     metrics = foreground_rows(metrics)
     transforms = read_transforms(files.transforms, more=(*SINGLE_COLUMNS, *FLAGS))
     references = read_references(files.case_poses)
-    cohort = _cohort(files.cases_csv)
+    cohort = read_cases(files.cases_csv, ("case", "label")).to_dict("index")
     rows = []
     for case, labels in tqdm(metrics.groupby("case", sort=False), desc="diagnose"):
         for path, known in ((files.case_poses, references), (files.cases_csv, cohort)):
@@ -207,11 +208,6 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
         for matrices in (image_from_input, image_from_canonical)
     )
     return float(np.median(np.sqrt(inner / outer)))
-
-
-def _cohort(cases_csv: Path) -> dict[str, dict[str, object]]:
-    table = read_tidy(cases_csv, ("case", "label"), remedy="Run `deeprac cohort`.")
-    return table.set_index("case").to_dict("index")
 
 
 def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:

@@ -18,7 +18,8 @@ from deeprac.evaluation.metrics.regions import Region, regions_of
 from deeprac.files import read_json
 from deeprac.labels import CohortLabels, Label
 from deeprac.records.metrics import METRICS_SCHEMA
-from deeprac.records.tidy import read_tidy, shortened
+from deeprac.records.splits import held_out_cases
+from deeprac.records.tidy import shortened
 from deeprac.records.transforms import case_matrices, read_transforms
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class FoldFiles:
 
 
 @dataclass(frozen=True)
-class LabelMap:
+class LabelVolume:
     """A label map ``(z, y, x)`` on its native grid; its spacing is ``(x, y, z)``."""
 
     voxels: NDArray[np.integer]
@@ -62,8 +63,9 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
     Raises:
         MetricsError: Predictions, labels, folds and transforms do not fit together.
     """
-    held_out = _held_out_cases(files.splits, fold)
-    cohort = _cohort_rows(files.cases_csv, held_out)
+    columns = ("case", "patient", "label")
+    cohort = held_out_cases(files.cases_csv, files.splits, fold, columns)
+    held_out = list(cohort.case)
     labels = cohort_labels(files.cohort / "dataset.json")
     regions, numbers = regions_of(labels), labels.numbers.values()
     _check_predictions(files.predictions, held_out)
@@ -108,8 +110,8 @@ def cohort_labels(dataset_json: Path) -> CohortLabels:
 
 def case_rows(
     case: str,
-    prediction: LabelMap,
-    reference: LabelMap,
+    prediction: LabelVolume,
+    reference: LabelVolume,
     regions: tuple[Region, ...],
     matrices: dict[int, NDArray],
 ) -> list[dict[str, float | str]]:
@@ -138,40 +140,6 @@ def case_rows(
     return rows
 
 
-def _held_out_cases(splits: Path, fold: int) -> list[str]:
-    if not splits.is_file():
-        raise MetricsError(f"The folds are missing: {splits}. Run `deeprac splits`.")
-    folds = read_json(splits)
-    if not 0 <= fold < len(folds):
-        raise MetricsError(
-            f"Fold {fold} does not exist: {splits} has {len(folds)} folds, numbered "
-            "from 0. Name one of them with --fold."
-        )
-    return list(folds[fold]["val"])
-
-
-def _cohort_rows(cases_csv: Path, held_out: list[str]) -> pd.DataFrame:
-    cohort = read_tidy(
-        cases_csv,
-        ("case", "patient", "label"),
-        remedy="Run `deeprac cohort`.",
-    )
-    twice = cohort.case[cohort.case.duplicated()]
-    if len(twice):
-        raise MetricsError(
-            f"{cases_csv} lists case {twice.iloc[0]} twice. Run `deeprac cohort` again."
-        )
-    cohort = cohort.set_index("case")
-    unknown = [case for case in held_out if case not in cohort.index]
-    if unknown:
-        raise MetricsError(
-            f"The folds name cases that {cases_csv} does not list: "
-            f"{shortened(unknown)}. The cohort changed after the split: run "
-            "`deeprac splits` again."
-        )
-    return cohort
-
-
 def _check_predictions(folder: Path, held_out: list[str]) -> None:
     # Files of a killed prediction start with a dot (deeprac.files).
     found = {path.name.removesuffix(".nii.gz") for path in folder.glob("[!.]*.nii.gz")}
@@ -190,7 +158,7 @@ def _check_predictions(folder: Path, held_out: list[str]) -> None:
         )
 
 
-def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> LabelMap:
+def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> LabelVolume:
     """Read a label map of the cohort or of a prediction.
 
     Args:
@@ -218,10 +186,12 @@ def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> Label
             "dataset.json of the model. Labels: check cohort.labels in the config."
         )
     grid = (*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection())
-    return LabelMap(voxels, image.GetSpacing(), grid, path)
+    return LabelVolume(voxels, image.GetSpacing(), grid, path)
 
 
-def _check_same_grid(case: str, prediction: LabelMap, reference: LabelMap) -> None:
+def _check_same_grid(
+    case: str, prediction: LabelVolume, reference: LabelVolume
+) -> None:
     if prediction.voxels.shape != reference.voxels.shape or not np.allclose(
         prediction.grid, reference.grid, rtol=0, atol=GRID_TOLERANCE
     ):
@@ -232,7 +202,7 @@ def _check_same_grid(case: str, prediction: LabelMap, reference: LabelMap) -> No
         )
 
 
-def _grid(label_map: LabelMap) -> str:
+def _grid(label_map: LabelVolume) -> str:
     size = " x ".join(str(n) for n in reversed(label_map.voxels.shape))
     spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_mm)
     origin = ", ".join(f"{mm:g}" for mm in label_map.grid[3:6])

@@ -10,7 +10,6 @@ from deeprac.config import Config
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import united
 from deeprac.files import write_csv
-from deeprac.inference.held_out import held_out_cases
 from deeprac.inference.load import AnyPredictor, load_predictor
 from deeprac.inference.stress import (
     LabelledCase,
@@ -22,6 +21,7 @@ from deeprac.inference.told import told_of
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
+from deeprac.records.splits import held_out_cases
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume
@@ -37,7 +37,8 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing, or a held-out case is not in the cohort.
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
@@ -45,7 +46,7 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     predictor = load_predictor(layout.model(experiment, seed), fold, device)
     predictor.settings["inference"] = asdict(config.inference)
     told = told_of(predictor.settings, layout.case_poses)
-    held_out = held_out_cases(layout, fold)
+    held_out = held_out_cases(layout.cases_csv, layout.splits, fold)
     shown = conditions(config.stress)
     rows = []
     total = len(held_out) * len(shown)

@@ -8,7 +8,9 @@ from deeprac.files import read_json
 from deeprac.fitting import size_text
 from deeprac.records.run_key import IDENTITY, RunKey
 
-SCHEMA = 1
+RUN_SCHEMA = 1
+"""Version of the entries of run.json."""
+
 SIZES = ("matrix_size", "network_input_size")
 SETTINGS = (
     "matrix_size",
@@ -66,10 +68,10 @@ def read_run(path: Path, key: RunKey) -> dict[str, Any]:
             f"The run's own record is missing: {path}. {key.again('train')}"
         )
     run = read_json(path)
-    if run.get("schema") != SCHEMA:
+    if run.get("schema") != RUN_SCHEMA:
         raise MetricsError(
-            f"{path} has schema {run.get('schema')!r}; this version reads {SCHEMA}. "
-            f"{key.again('train')}"
+            f"{path} has schema {run.get('schema')!r}; this version reads "
+            f"{RUN_SCHEMA}. {key.again('train')}"
         )
     for column in IDENTITY:
         if run.get(column) != getattr(key, column):

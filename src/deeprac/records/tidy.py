@@ -21,6 +21,7 @@ TEXT = frozenset(
         "experiment",
         "git_commit",
         "image",
+        "kind",
         "label",
         "matrix",
         "matrix_size",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ CANONICAL_COLUMNS = ("c11", "c12", "c13", "c21", "c22", "c23")
 
 SINGLE_COLUMNS = ("s11", "s12", "s13", "s21", "s22", "s23")
 """Columns of transforms.csv: image_from_canonical that each slice alone would say."""
+
+FLAGS = ("fallback", "at_bound")
+"""Columns of transforms.csv: whether a slice had no estimate, or one at its bound."""
 
 AGAIN = "Run `deeprac predict` again for this fold."
 
@@ -57,3 +61,35 @@ def case_matrices(
     rows = transforms[transforms.case == case]
     matrices = rows[list(columns)].to_numpy(float).reshape(-1, 2, 3)
     return dict(zip(rows.slice.astype(int), matrices, strict=True))
+
+
+class Transformed(Protocol):
+    """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``."""
+
+    image_from_input: NDArray
+    image_from_canonical: NDArray
+    image_from_single: NDArray
+    fallback: NDArray[np.bool_]
+    at_bound: NDArray[np.bool_]
+
+
+def transform_table(case: str, found: Transformed) -> pd.DataFrame:
+    """Rows of transforms.csv of a case, one per slice.
+
+    Args:
+        case: Name of the case.
+        found: What the network did to its slices.
+    """
+    count = len(found.image_from_input)
+    parts = {
+        INPUT_COLUMNS: found.image_from_input,
+        CANONICAL_COLUMNS: found.image_from_canonical,
+        SINGLE_COLUMNS: found.image_from_single,
+        FLAGS: np.stack([found.fallback, found.at_bound], axis=1).astype(int),
+    }
+    tables = [
+        pd.DataFrame(values.reshape(count, -1), columns=list(columns))
+        for columns, values in parts.items()
+    ]
+    names = pd.DataFrame({"case": case, "slice": np.arange(count)})
+    return pd.concat([names, *tables], axis=1)

@@ -18,14 +18,11 @@ from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.records.runs import RUN_COLUMNS
 from deeprac.records.stress import STRESS_COLUMNS
+from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
 from deeprac.release.privacy import personal_column, suspicion, suspicious_ids
 
-TRAINING_COLUMNS = (
-    *("epoch", "learning_rate", "train_loss", "val_loss"),
-    *(f"val_dice_{title}" for title in TITLES if title != "background"),
-    *("seconds", "data_wait_seconds", "segment", "localiser_gradient"),
-)
+TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "background")
 
 COLUMNS = {
     "summary/cases.csv": METRIC_COLUMNS,

@@ -19,11 +19,12 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
-from deeprac.files import atomic_path, read_json
+from deeprac.files import atomic_path
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
+from deeprac.records.splits import read_split
 from deeprac.training.augmentation import adapted
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.schedule import PolyLR
@@ -115,16 +116,10 @@ class DeepracTrainer(nnUNetTrainer):
         """Return training and held-out cases of the fold.
 
         Raises:
-            RunError: the fold is not in ``splits_final.json``.
-            SplitError: the fold has too few training patients for the experiment.
+            SplitError: the fold is not in ``splits_final.json``, or has too few
+                training patients for the experiment.
         """
-        splits = read_json(self.splits_file)
-        if self.fold >= len(splits):
-            raise RunError(
-                f"fold {self.fold} is not in {self.splits_file}, which has "
-                f"{len(splits)} folds. Choose a fold below that number."
-            )
-        split = splits[self.fold]
+        split = read_split(Path(self.splits_file), self.fold)
         return self._training_subset(split["train"]), split["val"]
 
     def _training_subset(self, train: list[str]) -> list[str]:
