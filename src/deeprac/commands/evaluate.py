@@ -22,10 +22,12 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.files import write_csv
     from deeprac.layout import Layout
     from deeprac.records.metrics import METRIC_COLUMNS
+    from deeprac.records.run_key import RunKey
 
     config = load_config(args.config)
     layout = Layout.of(config)
-    folder = layout.run(args.experiment, args.seed, args.fold)
+    key = RunKey(config.cohort.name, args.experiment, args.seed, args.fold)
+    folder = key.folder(layout)
     files = FoldFiles(
         cases_csv=layout.cases_csv,
         cohort=layout.cohort,
@@ -33,10 +35,5 @@ def run(args: argparse.Namespace) -> None:
         predictions=folder / "predictions",
         transforms=folder / "transforms.csv",
     )
-    metrics = evaluate_fold(files, fold=args.fold).assign(
-        cohort=config.cohort.name,
-        experiment=args.experiment,
-        fold=args.fold,
-        seed=args.seed,
-    )
-    write_csv(folder / "metrics.csv", metrics[list(METRIC_COLUMNS)])
+    metrics = evaluate_fold(files, fold=args.fold)
+    write_csv(folder / "metrics.csv", key.sign(metrics, METRIC_COLUMNS))

@@ -11,15 +11,8 @@ COHORT_COLUMNS = ("quantity", "statistic", "value")
 """Columns of summary/cohort.csv: one row per number."""
 
 QUANTITIES = (
-    "age_years",
-    "size_x",
-    "size_y",
-    "size_z",
-    "spacing_x_mm",
-    "spacing_y_mm",
-    "spacing_z_mm",
-    "kidney_ml",
-    "tumour_ml",
+    *("age_years", "size_x", "size_y", "size_z"),
+    *("spacing_x_mm", "spacing_y_mm", "spacing_z_mm", "kidney_ml", "tumour_ml"),
 )
 """Columns of cohort/cases.csv that are described, where they are there."""
 

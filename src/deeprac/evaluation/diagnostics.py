@@ -16,15 +16,17 @@ from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, NAMES, read_diagnostics
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import selected_runs
-from deeprac.records.tidy import foreground_rows, read_tidy
+from deeprac.records.tidy import foreground_rows
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
     FLAGS,
     INPUT_COLUMNS,
     SINGLE_COLUMNS,
+    case_slices,
+    matrices,
     read_transforms,
 )
 
@@ -76,7 +78,7 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
                     "case_poses` on, again."
                 )
         shown = _labelled(files.cohort, cohort[case]["label"])
-        slices = _slices_of(transforms, case, len(shown), files.transforms)
+        slices = case_slices(transforms, case, len(shown), files.transforms)
         try:
             found = _case_row(slices, shown, references[case], labels)
         except ValueError as error:
@@ -84,7 +86,7 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
                 f"{files.transforms}, case {case}: {error}. The training diverged: "
                 "see training.csv of the run."
             ) from error
-        identity = labels.iloc[0][[*DIAGNOSTIC_COLUMNS[:6]]]
+        identity = labels.iloc[0][[*NAMES]]
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
         rows.append({**identity, **found, **size})
     return pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
@@ -103,9 +105,9 @@ def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
     for key in selected_runs(config):
         path = key.folder(layout) / "diagnostics.csv"
         remedy = key.again("diagnose")
-        table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
+        table = read_diagnostics(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
-        tables.append(table[list(DIAGNOSTIC_COLUMNS)])
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -125,14 +127,14 @@ def _case_row(
     """
     used = slices[shown] if shown.any() else slices
     own = used[used.fallback == 0]
-    scatter = spread(Poses.of(_matrices(own, SINGLE_COLUMNS)))
+    scatter = spread(Poses.of(matrices(own, SINGLE_COLUMNS)))
     seen = labelled_coverage(labels)
     return {
         "slices": len(slices),
         "labelled_slices": int(shown.sum()),
         "reference": reference.kind,
         **compared(
-            Poses.of(_matrices(used, CANONICAL_COLUMNS)).median(), reference.pose
+            Poses.of(matrices(used, CANONICAL_COLUMNS)).median(), reference.pose
         ),
         "spread_scale": scatter.log_scale,
         "spread_angle_deg": scatter.angle_deg,
@@ -142,7 +144,7 @@ def _case_row(
         "coverage": seen,
         "missed": pd.NA if np.isnan(seen) else int(seen < MISSED),
         "crop_side": crop_side(
-            _matrices(used, INPUT_COLUMNS), _matrices(used, CANONICAL_COLUMNS)
+            matrices(used, INPUT_COLUMNS), matrices(used, CANONICAL_COLUMNS)
         ),
     }
 
@@ -204,8 +206,8 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
         Median over the slices; 1 without crop.
     """
     inner, outer = (
-        np.abs(determinant(matrices))
-        for matrices in (image_from_input, image_from_canonical)
+        np.abs(determinant(transform))
+        for transform in (image_from_input, image_from_canonical)
     )
     return float(np.median(np.sqrt(inner / outer)))
 
@@ -221,19 +223,3 @@ def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:
     numbers = cohort_labels(cohort / "dataset.json").numbers.values()
     shown = read_label_map(cohort / label, numbers).voxels != Label.BACKGROUND
     return shown.any(axis=(1, 2))
-
-
-def _slices_of(
-    transforms: pd.DataFrame, case: str, count: int, path: Path
-) -> pd.DataFrame:
-    slices = transforms[transforms.case == case].sort_values("slice")
-    if list(slices.slice) != list(range(count)):
-        raise MetricsError(
-            f"Case {case} has {count} slices, {path} has transforms for {len(slices)}. "
-            "Run `deeprac predict` again for this fold."
-        )
-    return slices
-
-
-def _matrices(slices: pd.DataFrame, columns: tuple[str, ...]) -> NDArray:
-    return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)

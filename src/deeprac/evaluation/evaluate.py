@@ -20,7 +20,12 @@ from deeprac.labels import CohortLabels, Label
 from deeprac.records.metrics import METRICS_SCHEMA
 from deeprac.records.splits import held_out_cases
 from deeprac.records.tidy import shortened
-from deeprac.records.transforms import case_matrices, read_transforms
+from deeprac.records.transforms import (
+    INPUT_COLUMNS,
+    case_slices,
+    matrices,
+    read_transforms,
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,17 +80,12 @@ def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
         prediction = read_label_map(files.predictions / f"{case}.nii.gz", numbers)
         reference = read_label_map(files.cohort / cohort.label[case], numbers)
         _check_same_grid(case, prediction, reference)
-        matrices = _checked_matrices(
-            transforms, case, len(reference.voxels), files.transforms
-        )
+        slices = case_slices(transforms, case, len(reference.voxels), files.transforms)
+        image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))
+        names = {"case": case, "patient": cohort.patient[case]}
         rows += [
-            {
-                "schema": METRICS_SCHEMA,
-                "case": case,
-                "patient": cohort.patient[case],
-                **row,
-            }
-            for row in case_rows(case, prediction, reference, regions, matrices)
+            {"schema": METRICS_SCHEMA, **names, **row}
+            for row in case_rows(case, prediction, reference, regions, image_from_input)
         ]
     return pd.DataFrame(rows)
 
@@ -113,7 +113,7 @@ def case_rows(
     prediction: LabelVolume,
     reference: LabelVolume,
     regions: tuple[Region, ...],
-    matrices: dict[int, NDArray],
+    image_from_input: dict[int, NDArray],
 ) -> list[dict[str, float | str]]:
     """Label and metrics of one case, one row per region.
 
@@ -122,7 +122,7 @@ def case_rows(
         prediction: On the grid of the reference.
         reference: The cohort's label map.
         regions: What is scored.
-        matrices: ``image_from_input`` of every slice.
+        image_from_input: ``(2, 3)`` matrix of every slice, by its index.
     """
     z, y, x = reversed(reference.spacing_mm)
     boxed = cropped(prediction.voxels, reference.voxels)
@@ -130,7 +130,7 @@ def case_rows(
     missed = []
     for region in regions:
         # On the whole slices, in whose frame the network's input is known.
-        seen = coverage(region.mask(reference.voxels), matrices)
+        seen = coverage(region.mask(reference.voxels), image_from_input)
         if seen < 1:
             missed.append(f"{100 * seen:.2f} % of {region.title}")
         scores = measure(*boxed, region, (z, y, x))
@@ -207,15 +207,3 @@ def _grid(label_map: LabelVolume) -> str:
     spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_mm)
     origin = ", ".join(f"{mm:g}" for mm in label_map.grid[3:6])
     return f"{label_map.path} ({size}, {spacing} mm, origin {origin})"
-
-
-def _checked_matrices(
-    transforms: pd.DataFrame, case: str, slices: int, path: Path
-) -> dict[int, NDArray]:
-    matrices = case_matrices(transforms, case)
-    if sorted(matrices) != list(range(slices)):
-        raise MetricsError(
-            f"Case {case} has {slices} slices, {path} has transforms for "
-            f"{len(matrices)}. Run `deeprac predict` again for this fold."
-        )
-    return matrices

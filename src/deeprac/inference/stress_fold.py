@@ -21,6 +21,7 @@ from deeprac.inference.told import told_of
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
+from deeprac.records.run_key import RunKey
 from deeprac.records.splits import held_out_cases
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.training.device import resolve_device
@@ -59,11 +60,9 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
                 scores = score(predictor, case, condition, given=given)
                 rows += [names | entry for entry in scores]
                 progress.update()
-    table = pd.DataFrame(rows).assign(
-        cohort=config.cohort.name, experiment=experiment, fold=fold, seed=seed
-    )
-    target = layout.run(experiment, seed, fold) / "stress.csv"
-    write_csv(target, table[list(STRESS_COLUMNS)])
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
+    write_csv(key.folder(layout) / "stress.csv", table)
 
 
 def score(

@@ -13,46 +13,23 @@ RUN_SCHEMA = 1
 
 SIZES = ("matrix_size", "network_input_size")
 SETTINGS = (
-    "matrix_size",
-    "network_input_size",
-    "batch_size",
-    "epochs",
-    "iterations_per_epoch",
-    "optimiser",
-    "learning_rate",
+    *SIZES,
+    *("batch_size", "epochs", "iterations_per_epoch", "optimiser", "learning_rate"),
 )
+"""Settings that all runs of an experiment share."""
+
 COST = (
-    "training_seconds",
-    "epoch_seconds_median",
-    "data_wait_share",
-    "gpu_peak_allocated_gib",
-    "gpu_peak_reserved_gib",
-    "host_peak_gib",
-    "step_flops",
-    "step_saved_bytes",
-    "parameters",
+    *("training_seconds", "epoch_seconds_median", "data_wait_share"),
+    *("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib"),
+    *("step_flops", "step_saved_bytes", "parameters"),
 )
+"""What a run cost."""
+
 RUN_COLUMNS = (
-    "cohort",
-    "experiment",
-    "method",
-    "matrix",
-    "matrix_size",
-    "network_input_size",
-    "batch_size",
-    "fold",
-    "seed",
-    "training_patients",
-    "device",
-    "device_name",
-    "epochs",
-    "iterations_per_epoch",
-    "optimiser",
-    "learning_rate",
-    *COST,
-    "segments",
-    "git_commit",
-    "git_dirty",
+    *("cohort", "experiment", "method", "matrix", *SIZES, "batch_size", "fold", "seed"),
+    *("training_patients", "device", "device_name"),
+    *("epochs", "iterations_per_epoch", "optimiser", "learning_rate"),
+    *(*COST, "segments", "git_commit", "git_dirty"),
 )
 """Columns of summary/runs.csv: one row per run."""
 

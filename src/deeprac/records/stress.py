@@ -19,15 +19,8 @@ from deeprac.records.tidy import read_tidy
 from deeprac.settings import StressConfig
 
 STRESS_COLUMNS = (
-    *IDENTITY,
-    "case",
-    "patient",
-    "label",
-    "kind",
-    "value",
-    "dice",
-    "visible",
-    "n_slices",
+    *(*IDENTITY, "case", "patient", "label"),
+    *("kind", "value", "dice", "visible", "n_slices"),
 )
 """Columns of stress.csv: one row per run, case, condition and label."""
 

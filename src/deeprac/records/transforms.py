@@ -54,13 +54,40 @@ def read_transforms(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
     return table
 
 
+def case_slices(
+    transforms: pd.DataFrame, case: str, count: int, path: Path
+) -> pd.DataFrame:
+    """The rows of a case, slice by slice.
+
+    Args:
+        transforms: Content of transforms.csv.
+        case: Name of the case.
+        count: Number of its slices.
+        path: Where the table is from.
+
+    Raises:
+        MetricsError: A slice has no row, or there are rows of more.
+    """
+    slices = transforms[transforms.case == case].sort_values("slice")
+    if list(slices.slice) != list(range(count)):
+        raise MetricsError(
+            f"Case {case} has {count} slices, {path} has transforms for {len(slices)}. "
+            f"{AGAIN}"
+        )
+    return slices
+
+
+def matrices(slices: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
+    """The ``(n, 2, 3)`` matrices in six columns of n rows."""
+    return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)
+
+
 def case_matrices(
-    transforms: pd.DataFrame, case: str, columns: Sequence[str] = INPUT_COLUMNS
+    transforms: pd.DataFrame, case: str, columns: Sequence[str]
 ) -> dict[int, NDArray]:
     """The ``(2, 3)`` matrix of each slice of a case, by slice index."""
     rows = transforms[transforms.case == case]
-    matrices = rows[list(columns)].to_numpy(float).reshape(-1, 2, 3)
-    return dict(zip(rows.slice.astype(int), matrices, strict=True))
+    return dict(zip(rows.slice.astype(int), matrices(rows, columns), strict=True))
 
 
 class Transformed(Protocol):

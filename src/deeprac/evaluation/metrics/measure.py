@@ -92,24 +92,18 @@ def _surface_metrics(
         "nsd_kits": region.kits_tolerance_mm,
     }
     there = prediction.any(), reference.any()
-    if not all(there):
-        without = 0.0 if any(there) else NAN
-        return {
-            **{
-                name: NAN if tolerance is None else without
-                for name, tolerance in tolerances.items()
-            },
-            "hd95_mm": NAN,
-            "assd_mm": NAN,
-        }
-    between = surfaces(prediction, reference, spacing_mm)
+    between = surfaces(prediction, reference, spacing_mm) if all(there) else None
+    without = 0.0 if any(there) else NAN
+
+    def nsd(tolerance_mm: float | None) -> float:
+        if tolerance_mm is None:
+            return NAN
+        return between.nsd(tolerance_mm) if between else without
+
     return {
-        **{
-            name: NAN if tolerance is None else between.nsd(tolerance)
-            for name, tolerance in tolerances.items()
-        },
-        "hd95_mm": between.hd95_mm,
-        "assd_mm": between.assd_mm,
+        **{name: nsd(tolerance) for name, tolerance in tolerances.items()},
+        "hd95_mm": between.hd95_mm if between else NAN,
+        "assd_mm": between.assd_mm if between else NAN,
     }
 
 
