@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from deeprac.case_poses import OUTLINE_POINTS
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.geometry.similarity import identity
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.networks.stn_unet import STNUNet
+from deeprac.records.case_poses import OUTLINE_POINTS
 from deeprac.training.cost import step_cost
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.run import build_trainer, measure_step

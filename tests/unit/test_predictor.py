@@ -8,7 +8,6 @@ import pytest
 import torch
 from test_checkpoint import Payload
 
-from deeprac.case_poses import COLUMNS
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv, write_json
@@ -18,6 +17,7 @@ from deeprac.inference.predictor import mirrored
 from deeprac.inference.told import told_of
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
+from deeprac.records.case_poses import POSES_COLUMNS
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
 from support.toy_cohort import (
@@ -277,7 +277,9 @@ def test_oracles_are_told_the_truth_where_it_is_known(
         ["known", *np.eye(2, 3).ravel(), *TURNED.ravel(), *outline.ravel()],
         ["unknown", *2 * np.eye(2, 3).ravel(), *nothing.ravel(), *outline.ravel()],
     ]
-    write_csv(tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
+    write_csv(
+        tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(POSES_COLUMNS))
+    )
     told = told_of(settings, tmp_path / "case_poses.csv")
     given = told("known", 3)
     assert (given is not None) == listens

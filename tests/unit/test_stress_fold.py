@@ -12,7 +12,6 @@ import torch
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import RunError
-from deeprac.evaluation.stress import STRESS_COLUMNS, conditions
 from deeprac.files import read_json
 from deeprac.inference import stress_fold as module
 from deeprac.inference.load import load_predictor
@@ -20,6 +19,7 @@ from deeprac.inference.stress import LabelledCase, stress_case
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
+from deeprac.records.stress import STRESS_COLUMNS, conditions
 from support.results_tree import TreeOptions, write_tree
 from support.toy_cohort import (
     HELD_OUT,

@@ -7,17 +7,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
-from deeprac.evaluation.square import (
-    CANONICAL_COLUMNS,
-    INPUT_COLUMNS,
-    SINGLE_COLUMNS,
-)
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
 from deeprac.inference.load import load_predictor
 from deeprac.inference.predictor import Prediction
 from deeprac.inference.told import told_of
 from deeprac.layout import Layout
+from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume, write_label_map
 

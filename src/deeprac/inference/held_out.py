@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from deeprac.cohort.splits import read_cases
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
 
 
 def held_out_cases(layout: Layout, fold: int) -> pd.DataFrame:

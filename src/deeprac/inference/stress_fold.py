@@ -9,7 +9,6 @@ from tqdm import tqdm
 from deeprac.config import Config
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import united
-from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
 from deeprac.inference.held_out import held_out_cases
 from deeprac.inference.load import AnyPredictor, load_predictor
@@ -23,6 +22,7 @@ from deeprac.inference.told import told_of
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
+from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deeprac.case_poses import read_case_poses
 from deeprac.networks.front_end import Given
+from deeprac.records.case_poses import read_case_poses
 from deeprac.training.front_end import given_for
 
 Told = Callable[[str, int], Given | None]

@@ -9,7 +9,6 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from torch import nn
 
-from deeprac.case_poses import CasePose, read_case_poses
 from deeprac.geometry.similarity import (
     compose,
     identity,
@@ -18,6 +17,7 @@ from deeprac.geometry.similarity import (
     upright,
 )
 from deeprac.networks.front_end import Given
+from deeprac.records.case_poses import CasePose, read_case_poses
 from deeprac.training.augmentation import Tracked, split_target
 from deeprac.training.losses import STNLoss
 from deeprac.training.trainer import DeepracTrainer

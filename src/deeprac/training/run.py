@@ -14,14 +14,15 @@ import pandas as pd
 import torch
 
 from deeprac import provenance
-from deeprac.case_poses import OUTLINE_POINTS
-from deeprac.cohort.splits import check_splits, read_cases
+from deeprac.cohort.splits import check_splits
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.networks.stn_unet import STNUNet
+from deeprac.records.case_poses import OUTLINE_POINTS
+from deeprac.records.cases import read_cases
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.front_end import STNTrainer

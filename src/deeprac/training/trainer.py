@@ -17,12 +17,13 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from deeprac.cohort.splits import read_cases, subset
+from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
+from deeprac.records.cases import read_cases
 from deeprac.training.augmentation import adapted
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.schedule import PolyLR
