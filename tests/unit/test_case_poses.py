@@ -8,8 +8,6 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
-from cohort_builders import cohort_config, phantom_config
-from toy_cohort import CASES, make_cohort, small_networks
 
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.phantom.torso import reference_radius_mm
@@ -30,6 +28,8 @@ from deeprac.records.case_poses import (
     CasePose,
     read_case_poses,
 )
+from support.cohort_builders import cohort_config, phantom_config
+from support.toy_cohort import CASES, make_cohort, small_networks
 
 FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {

@@ -5,13 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from cohort_builders import (
-    cohort_config,
-    ct_arrays,
-    phantom_config,
-    volume,
-    write_raw,
-)
 
 from deeprac import files
 from deeprac.cohort.build import build_cohort
@@ -20,6 +13,13 @@ from deeprac.cohort.frame import read_frames
 from deeprac.cohort.passes import run_pass
 from deeprac.errors import CohortError, ConfigError
 from deeprac.records.cases import CASES_COLUMNS
+from support.cohort_builders import (
+    cohort_config,
+    ct_arrays,
+    phantom_config,
+    volume,
+    write_raw,
+)
 
 
 def stamps(folder):

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_arrays, volume
 
 from deeprac.cohort.case import Case, Side, tumour_side, write_case
 from deeprac.errors import CohortError
 from deeprac.records.cases import CASES_COLUMNS
+from support.cohort_builders import ct_arrays, volume
 
 
 def case(image, label, **changes) -> Case:

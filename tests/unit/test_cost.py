@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from toy_cohort import small_networks, write_config
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
@@ -20,6 +19,7 @@ from deeprac.training.step import (
     experiment_costs,
     format_costs,
 )
+from support.toy_cohort import small_networks, write_config
 
 REPO = Path(__file__).parents[2]
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import CROP, REPO, TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -22,6 +21,7 @@ from deeprac.evaluation.poses import Poses
 from deeprac.layout import Layout
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.transforms import CANONICAL_COLUMNS, SINGLE_COLUMNS
+from support.results_tree import CROP, REPO, TreeOptions, write_tree
 
 NAN = float("nan")
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -15,6 +14,7 @@ from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.records.tidy import read_tidy
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENT = "fine_stn_crop"
 

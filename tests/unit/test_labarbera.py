@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from toy_cohort import small_networks
 
 from deeprac.config import NetworkConfig
 from deeprac.geometry.similarity import identity, invert, transform_points
@@ -21,6 +20,7 @@ from deeprac.networks.labarbera import (
 )
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
 from deeprac.training.plans import LABARBERA_CLASS
+from support.toy_cohort import small_networks
 
 SIZE = 32
 

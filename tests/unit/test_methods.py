@@ -7,14 +7,6 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from toy_cohort import (
-    HELD_OUT,
-    REPO,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-)
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
@@ -25,6 +17,14 @@ from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
 from deeprac.training.augmentation import split_target
 from deeprac.training.run import build_trainer
 from deeprac.volumes import read_volume
+from support.toy_cohort import (
+    HELD_OUT,
+    REPO,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
 METHODS = [name for name in DESCRIBED if not name.startswith("stn_labarbera")]

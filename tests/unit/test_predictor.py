@@ -7,14 +7,6 @@ import pandas as pd
 import pytest
 import torch
 from test_checkpoint import Payload
-from toy_cohort import (
-    HELD_OUT,
-    arrays,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-)
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -28,6 +20,14 @@ from deeprac.records.case_poses import POSES_COLUMNS
 from deeprac.records.transforms import transform_table
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
+from support.toy_cohort import (
+    HELD_OUT,
+    arrays,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 METHODS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half")
 SPACING_MM = (4.0, 0.9, 0.9)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -17,6 +16,7 @@ from deeprac.reporting.figures import stress_curves
 from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.summary import Summary
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn")
 STRESS = {

@@ -8,15 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from results_tree import TreeOptions, write_tree
-from toy_cohort import (
-    HELD_OUT,
-    arrays,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-)
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -29,6 +20,15 @@ from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Given
 from deeprac.records.stress import STRESS_COLUMNS, conditions
+from support.results_tree import TreeOptions, write_tree
+from support.toy_cohort import (
+    HELD_OUT,
+    arrays,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 SPACING_MM = (4.0, 0.9, 0.9)
 EXPERIMENT = "coarse_nnunet"

@@ -3,7 +3,6 @@ import shutil
 
 import pandas as pd
 import pytest
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -18,6 +17,7 @@ from deeprac.records.runs import RUN_COLUMNS
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.aggregate import experiment_rows
 from deeprac.reporting.summary import read_summary
+from support.results_tree import TreeOptions, write_tree
 
 NAN = float("nan")
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn")
