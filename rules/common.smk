@@ -10,7 +10,8 @@ SRC = str(Path(workflow.current_basedir).parent / "src")
 sys.path.insert(0, SRC)
 
 from deeprac.cohort.source_files import conversion_mb, source_digest
-from deeprac.config import Config, read_raw, refuse_twice, resolve
+from deeprac.config import Config
+from deeprac.config_files import read_raw, refuse_twice, resolve
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
 from deeprac.layout import Layout
@@ -46,7 +47,8 @@ def retyped(value):
 
 
 def checked(config):
-    """The configuration with all defaults; a wrong key stops Snakemake at once."""
+    """The configuration with all defaults, as the jobs read it and as settings; a wrong
+    key stops Snakemake at once."""
     raw = {key: config[key] for key in config if key != "pathvars"}
     try:
         if not workflow.modifier.skip_configfile:  # an importing module's is not ours
@@ -56,19 +58,20 @@ def checked(config):
             read_raw([*workflow.overwrite_configfiles, *workflow.configfiles[-1:]])
             refuse_twice(workflow.config_settings.config_args)
         resolved = resolve(raw)
-        released = resolved["metrics"] == "released"
-        return released_config(resolved) if released else resolved
+        if resolved["metrics"] == "released":
+            resolved = released_config(resolved)
+        return resolved, Config.from_resolved(resolved)
     except DeepracError as error:
         raise WorkflowError(f"Configuration: {error}") from None
 
 
-CONFIG = checked(config)
+CONFIG, SETTINGS = checked(config)
 # workflow/report/workflow.rst reads it, and a release has a cohort of its own.
 config["cohort"] = CONFIG["cohort"]
 
-RELEASED = CONFIG["metrics"] == "released"
+RELEASED = SETTINGS.has_released_metrics
 RELEASE = f"{RELEASES}/{CONFIG['release']}"
-RESULTS = Layout.of(Config.from_resolved(CONFIG)).root.as_posix()
+RESULTS = Layout.of(SETTINGS).root.as_posix()
 CONFIG_FILE = f"{RESULTS}/config.json"
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
@@ -96,19 +99,18 @@ def section(name, *without):
     return {key: CONFIG[name][key] for key in CONFIG[name] if key not in without}
 
 
-COHORT = Config.from_resolved(CONFIG).cohort
 # Folders of ours, which are no part of the source even where they lie in it.
-OWN = (Path(CONFIG["results"]), COHORT.private)
+OWN = (SETTINGS.results, SETTINGS.cohort.private)
 
 
 def source_state(_):
     """Changes with every file of the cohort's source: name, size or time of change."""
-    return source_digest(COHORT, OWN)
+    return source_digest(SETTINGS.cohort, OWN)
 
 
 def conversion_memory(_, threads):
     """By workers and the largest case."""
-    return conversion_mb(COHORT, threads, OWN)
+    return conversion_mb(SETTINGS.cohort, threads, OWN)
 
 
 def current_cohort(_):

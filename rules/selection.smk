@@ -35,7 +35,7 @@ def browsed_volumes(_):
 
 
 # The figures of this configuration by file name.
-FIGURES = selected_figures(Config.from_resolved(CONFIG))
+FIGURES = selected_figures(SETTINGS)
 
 
 def figure_inputs(_):

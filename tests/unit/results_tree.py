@@ -14,7 +14,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.cohort.build import dataset_json
-from deeprac.config import PLANNED, Config, load_config
+from deeprac.config import Config, load_config
 from deeprac.evaluation.square import (
     CANONICAL_COLUMNS,
     CASE_POSE_COLUMNS,
@@ -27,6 +27,7 @@ from deeprac.evaluation.square import (
 )
 from deeprac.files import write_json
 from deeprac.layout import Layout
+from deeprac.settings.methods import PLANNED
 
 REPO = Path(__file__).parents[2]
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -254,7 +255,7 @@ def _write_run(
     cost = 1 + 0.5 * method.augment + 0.15 * (method.normaliser != "none")
     planned = matrix.size == PLANNED
     size = PLANNED_PATCH if planned else matrix.size
-    seen = PLANNED_PATCH if planned else config.network_input_size(experiment)
+    seen = PLANNED_PATCH if planned else round(size * method.network_input)
     cost *= method.network_input**2 * (np.max(size) / 128) ** 2
     write_json(
         folder / "run.json",

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from results_tree import REPO
 
-from deeprac.config import Config, resolve
+from deeprac.config import Config
+from deeprac.config_files import resolve
 from deeprac.layout import Layout
 from deeprac.reporting.figures import (
     bland_altman,
@@ -21,7 +22,7 @@ from deeprac.reporting.figures import (
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.style import MethodStyle, save, theme
 from deeprac.reporting.summary import Summary
-from deeprac.settings import Comparison
+from deeprac.settings.reports import Comparison
 
 NAN = float("nan")
 COMPARED = (paired_differences, significance, ranking)

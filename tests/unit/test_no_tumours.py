@@ -13,7 +13,8 @@ from results_tree import TreeOptions, write_tree
 from toy_cohort import run_arguments, small_networks, write_config
 
 from deeprac.cli import main
-from deeprac.config import load_config, read_raw, resolve
+from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
 
