@@ -86,13 +86,6 @@ TABLE_SETTINGS = {
     "notes": CONFIG["report"]["notes"],
 }
 
-# 1 where the configuration asks for a GPU: rules that train or predict wait for one.
-GPU = int(CONFIG["training"]["device"] == "cuda")
-
-# Timed rules take the whole machine, so that they do not share it with each other.
-# Under a cluster profile there is no such number: set-threads says it there.
-ALL_CORES = workflow.resource_settings.cores or 8
-
 
 def section(name, *without):
     """A section of the configuration, less the keys that change no result."""
@@ -124,75 +117,3 @@ def current_cohort(_):
             unread.targetfile = ancient(unread.targetfile)
             raise
     return [version, ancient(f"{RESULTS}/cohort/cases.csv")]
-
-
-def matrix_settings(wildcards):
-    """What preprocessing depends on."""
-    cohort = CONFIG["cohort"]
-    size = CONFIG["matrices"][wildcards.matrix]["size"]
-    return {"size": size, "air": cohort["air"], "intensity": cohort["intensity"]}
-
-
-def slices(wildcards):
-    """The preprocessed slices that an experiment trains on."""
-    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
-    return f"{RESULTS}/preprocessed/{matrix}/cases.json"
-
-
-def run_settings(wildcards):
-    """What the result of a run depends on: a change here trains it anew."""
-    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
-    idea = {key: METHODS[wildcards.experiment][key] for key in METHOD_KEYS}
-    return {
-        "matrix": CONFIG["matrices"][matrix],
-        "method": idea,
-        "air": CONFIG["cohort"]["air"],
-        "network": CONFIG["network"],
-        "front_end": front_end_settings(idea),
-        "training_patients": EXPERIMENTS[wildcards.experiment]["training_patients"],
-        "training": section("training", *MACHINE_KEYS),
-    }
-
-
-def front_end_settings(idea):
-    """The section of the configuration that the front end of a method reads."""
-    kinds = {idea["normaliser"], idea["crop"]}
-    if kinds == {"none"}:
-        return None
-    return CONFIG["labarbera" if "stn_labarbera" in kinds else "localiser"]
-
-
-METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
-MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
-
-
-def training_minutes(wildcards):
-    """Two days for the paper's budget of 250,000 steps, in proportion for others."""
-    training, method = CONFIG["training"], METHODS[wildcards.experiment]
-    labarbera = sum(method[key] == "stn_labarbera" for key in ("normaliser", "crop"))
-    epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
-    steps = epochs * training["iterations_per_epoch"]
-    return max(60, round(2880 * steps / 250_000))
-
-
-def every_run(name):
-    """One file of every selected run."""
-    return expand(
-        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/{name}",
-        experiment=CONFIG["run"]["experiments"],
-        seed=CONFIG["run"]["seeds"],
-        fold=CONFIG["run"]["folds"],
-    )
-
-
-def case_poses_for_training(wildcards):
-    """Where patients and their labels lie, for front ends that are trained with it."""
-    kinds = {METHODS[wildcards.experiment][key] for key in ("normaliser", "crop")}
-    return [] if kinds <= {"none", "stn_labarbera"} else f"{RESULTS}/case_poses.csv"
-
-
-def known_case_poses(wildcards):
-    """The same at inference, where only oracles may know."""
-    method = METHODS[wildcards.experiment]
-    told = "oracle" in (method["normaliser"], method["crop"])
-    return f"{RESULTS}/case_poses.csv" if told else []
