@@ -15,7 +15,6 @@ rule summarise:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
@@ -38,7 +37,6 @@ rule diagnostics:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
@@ -61,7 +59,6 @@ rule protocol_cost:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

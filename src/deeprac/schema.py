@@ -177,15 +177,14 @@ _TYPES = {
     "boolean": "true or false",
     "array": "a list",
     "object": "a mapping of keys",
-    "null": "null",
 }
 
 _LIMITS = {
     "minimum": ">= {}",
     "exclusiveMinimum": "> {}",
     "maximum": "<= {}",
-    "minLength": "of at least {} characters",
-    "minProperties": "with at least {} entries",
+    "minLength": "of {} or more characters",
+    "minProperties": "with {} or more entries",
 }
 
 
@@ -193,30 +192,35 @@ def describe(schema: dict[str, Any]) -> str:
     """Say in words which values a schema allows.
 
     Example:
-        >>> describe({"type": "integer", "minimum": 1})
-        'an integer >= 1'
+        >>> describe({"type": ["integer", "null"], "minimum": 1})
+        'an integer >= 1, or null'
     """
     if "$ref" in schema:
-        schema = load_schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+        name = schema["$ref"].rpartition("/")[2]
+        schema = load_schema()["$defs"][name] | schema
+    options = schema.get("anyOf", [])
+    types = schema.get("type", [option.get("type") for option in options])
+    nullable = ", or null" if "null" in types else ""
+    if options:
+        others = [option for option in options if option.get("type") != "null"]
+        return " or ".join(map(describe, others)) + nullable
     if "pattern" in schema:
-        return schema["title"]
+        return schema["title"] + nullable
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    if "anyOf" in schema:
-        return " or ".join(map(describe, schema["anyOf"]))
-    types = schema.get("type", "object")
-    types = [types] if isinstance(types, str) else types
-    words = " or ".join(_TYPES[name] for name in types)
+    types = [types] if isinstance(types, str) else types or ["object"]
+    words = " or ".join(_TYPES[name] for name in types if name != "null")
     limits = [
         text.format(schema[key]) for key, text in _LIMITS.items() if key in schema
     ]
     words = " ".join([words, " and ".join(limits)]).strip()
-    if "array" not in types:
-        return words
+    return f"{words}{_items(schema) if 'array' in types else ''}{nullable}"
+
+
+def _items(schema: dict[str, Any]) -> str:
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     count = f" of {least}" if least == most else f" of at least {least}" * bool(least)
     items = f", each {describe(schema['items'])}" if "items" in schema else ""
-    unique = ", without repeats" * bool(schema.get("uniqueItems"))
-    return f"{words}{count}{items}{unique}"
+    return f"{count}{items}{', without repeats' * bool(schema.get('uniqueItems'))}"

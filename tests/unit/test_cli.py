@@ -94,6 +94,14 @@ def test_config_writes_a_file(monkeypatch, tmp_path):
     assert json.loads(target.read_text())["splits"]["folds"] == 5
 
 
+def test_keys_that_contradict_each_other_are_not_printed(capsys):
+    overlay = '{"figures": {"window_hu": [240, -160]}}'
+    assert cli.main(["config", "--json", overlay]) == 1
+    answer = capsys.readouterr()
+    assert not answer.out
+    assert "the lower limit comes first" in answer.err
+
+
 def test_config_refuses_broken_json(capsys):
     assert cli.main(["config", "--json", "{epochs: 3}"]) == 1
     assert "--json is not valid JSON" in capsys.readouterr().err

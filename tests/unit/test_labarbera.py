@@ -6,7 +6,6 @@ import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
-from deeprac.config import NetworkConfig
 from deeprac.geometry.similarity import identity, invert, transform_points
 from deeprac.networks.labarbera import (
     CORNER_EPSILON,
@@ -19,6 +18,7 @@ from deeprac.networks.labarbera import (
     warp_nearest,
 )
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 from deeprac.training.plans import LABARBERA_CLASS
 from support.toy_cohort import small_networks
 

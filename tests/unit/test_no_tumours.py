@@ -10,7 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from deeprac.cli import main
-from deeprac.config import load_config, read_raw, resolve
+from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
 from support.cohort_builders import ct_arrays, volume, write_raw

@@ -11,7 +11,8 @@ import pytest
 from deeprac import provenance
 from deeprac.cli import main
 from deeprac.cohort.pseudonyms import Pseudonyms
-from deeprac.config import load_config, resolve
+from deeprac.config import load_config
+from deeprac.config_files import resolve
 from deeprac.errors import ConfigError, DeepracError, ReleaseError
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout

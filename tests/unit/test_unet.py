@@ -4,8 +4,8 @@ from pydoc import locate
 import pytest
 import torch
 
-from deeprac.config import NetworkConfig
 from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 
 PAPER = NetworkConfig(32, 512, 2, 4)
 

@@ -24,10 +24,10 @@ from deeprac.cohort.passes import (
     write_sidecar,
 )
 from deeprac.cohort.pseudonyms import is_pseudonym
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
 from deeprac.records.cases import CASES_COLUMNS, CaseRow, write_cases
+from deeprac.settings.cohort import CohortConfig
 
 
 def build_cohort(

@@ -14,7 +14,7 @@ import numpy as np
 from deeprac.cohort import label_values
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.errors import CohortError
-from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
+from deeprac.labels import CohortLabels, Label, plain_name
 
 KIDNEYS = ("kidney", "kidney_left", "kidney_right")
 
@@ -87,7 +87,7 @@ def merge(
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
         return empty, [Finding(Severity.ERROR, "label values", p) for p in problems]
-    painted, findings = _painted(layers, cohort_numbers(wanted))
+    painted, findings = _painted(layers, CohortLabels.named(wanted).numbers)
     rounded = dict.fromkeys(found for layer in layers for found in layer.rounded)
     return painted, [*rounded, *findings]
 
@@ -158,7 +158,7 @@ def _mapping(
     names: Mapping[int, str], wanted: Mapping[str, tuple[str, ...]]
 ) -> dict[int, int]:
     """The cohort's number by the source's value; 0 is background whatever its name."""
-    numbers = cohort_numbers(wanted)
+    numbers = CohortLabels.named(wanted).numbers
     ours_by_name = {
         plain_name(name): numbers[title]
         for title, sources in wanted.items()

@@ -19,9 +19,9 @@ from deeprac.cohort.case_files import LabelMap
 from deeprac.cohort.dataset_json import label_items
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.reader import Segmentation
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
+from deeprac.settings.cohort import CohortConfig
 
 IGNORE = "ignore"
 """nnU-Net's reserved name, in this spelling alone."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from deeprac.commands.arguments import add_config
 
 if TYPE_CHECKING:
-    from deeprac.config import Config, Experiment
+    from deeprac.config import Config
+    from deeprac.settings.methods import Experiment
 
 HELP = "Count FLOPs, saved bytes and parameters of one training step at its real sizes."
 EXAMPLE = "deeprac cost --config config/config.yaml"
@@ -32,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import json
 
-    from deeprac.config import Config, read_raw, resolve
+    from deeprac.config import Config
+    from deeprac.config_files import read_raw, resolve
     from deeprac.files import write_json
 
     resolved = resolve(read_raw(args.config))

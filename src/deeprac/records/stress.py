@@ -16,7 +16,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.records.run_key import IDENTITY, RunKey, selected_runs
 from deeprac.records.tidy import read_tidy
-from deeprac.settings import StressConfig
+from deeprac.settings.reports import StressConfig
 
 STRESS_COLUMNS = (
     *(*IDENTITY, "case", "patient", "label"),

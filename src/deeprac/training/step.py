@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from deeprac.config import Config, Experiment
+from deeprac.config import Config
 from deeprac.fitting import size_text
+from deeprac.settings.methods import Experiment
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.run import build_trainer, measure_step
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from deeprac.config import Config, resolve
+from deeprac.config import Config
+from deeprac.config_files import resolve
 from deeprac.errors import ConfigError
 from deeprac.files import read_json
 from deeprac.reporting.claims.claim import ClaimResult
