@@ -1,21 +1,20 @@
 """The grid of a stack of slices, and whether its slices make a volume.
 
-Convention: a grid's index is (i, j, k): i along rows of pixels (columns of the image),
-j down the columns, k along the normal of the slices, upwards in the order of the stack.
-Millimetres are LPS. ``spacing_mm`` is (i, j, k); DICOM's pixel spacing is between rows
-first, so it is (j, i). Array order is [k, j, i].
+Convention: the grid's (x, y, z) are (i, j, k) here: i along rows of pixels (columns of
+the image), j down the columns, k along the normal of the slices, upwards in the order
+of the stack. Millimetres are LPS. DICOM's pixel spacing is between rows first, (j, i);
+a grid's is (i, j, k). Array order is [k, j, i].
 """
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 
 from deeprac.cohort.dicom.headers import Header
 from deeprac.cohort.dicom.series import MIN_SLICES, SAME_POSITION_MM, Stack
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
+from deeprac.cohort.grid import Grid
 
 TILT_DEG = 0.2
 """Steps between slices may lean this much against their normal."""
@@ -30,53 +29,18 @@ NOT_UNIT = 1e-3
 """Lengths and products of direction cosines may be off by this much."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Size, spacing and place of a volume; axes orthonormal and right-handed."""
-
-    size: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    origin_mm: tuple[float, float, float]
-    axes: np.ndarray
-    """Unit vectors of i, j and k as columns."""
-
-    @classmethod
-    def of(cls, image: sitk.Image) -> "Grid":
-        """The grid of a volume."""
-        axes = np.reshape(image.GetDirection(), (3, 3))
-        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), axes)
-
-    def index_from_mm(self, points_mm: np.ndarray) -> np.ndarray:
-        """Continuous indices [n, 3] of points [n, 3]."""
-        return (points_mm - np.array(self.origin_mm)) @ self.axes / self.spacing_mm
-
-    def place(self, image: sitk.Image) -> sitk.Image:
-        """Give a volume of this size the grid's spacing and place."""
-        image.SetSpacing([float(value) for value in self.spacing_mm])
-        image.SetOrigin([float(value) for value in self.origin_mm])
-        image.SetDirection(self.axes.ravel().tolist())
-        return image
-
-    def volume(self, array: np.ndarray) -> sitk.Image:
-        """A volume of an array [k, j, i]."""
-        return self.place(sitk.GetImageFromArray(array))
-
-
 def grid_of(headers: tuple[Header, ...]) -> Grid:
     """The grid of slices that ``slice_findings`` has no error about, unchecked."""
     first, last = headers[0], headers[-1]
     axes = _axes(first.orientation)
     length_mm = (np.array(last.position_mm) - first.position_mm) @ axes[:, 2]
     between_rows_mm, between_columns_mm = first.spacing_mm
-    return Grid(
+    between_slices_mm = length_mm / (len(headers) - 1)
+    return Grid.along(
+        axes,
         size=(first.columns, first.rows, len(headers)),
-        spacing_mm=(
-            between_columns_mm,
-            between_rows_mm,
-            length_mm / (len(headers) - 1),
-        ),
+        spacing_mm=(between_columns_mm, between_rows_mm, between_slices_mm),
         origin_mm=first.position_mm,
-        axes=axes,
     )
 
 
@@ -188,8 +152,7 @@ def _tilt_findings(
     normal = _axes(headers[0].orientation)[:, 2]
     normal_deg = float(np.degrees(np.arccos(min(abs(normal[2]), 1))))
     if told_deg > TILT_DEG and normal_deg < TILT_DEG:
-        yield Finding(
-            Severity.WARNING,
+        yield Finding.warning(
             "gantry tilt",
             f"the header tells a gantry tilt of {told_deg:.1f} degrees, the positions "
             "of the slices none. Look at sagittal slices: if they are sheared, leave "
@@ -216,4 +179,4 @@ def doubled(headers: tuple[Header, ...]) -> list[tuple[int, int]]:
 
 
 def _error(check: str, message: str) -> Finding:
-    return Finding(Severity.ERROR, check, message)
+    return Finding.error(check, message)

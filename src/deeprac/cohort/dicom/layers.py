@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from deeprac.cohort.dicom.geometry import Grid
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import Segmentation
 
 MAX_NUMBER = 255

@@ -13,10 +13,11 @@ import highdicom
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.dicom.geometry import Grid, doubled, grid_of, slice_findings
+from deeprac.cohort.dicom.geometry import doubled, grid_of, slice_findings
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
-from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+from deeprac.cohort.findings import CaseError, Finding, refuse_errors
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.voxels import three_dimensions
 
 _HU: dict[str, Any] = {
@@ -71,7 +72,7 @@ def _inverted(headers: Sequence[Header]) -> list[Finding]:
         f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
         "bright: their values were read as they are stored"
     )
-    return [Finding(Severity.NOTE, "photometric interpretation", message)]
+    return [Finding.note("photometric interpretation", message)]
 
 
 def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
@@ -103,7 +104,7 @@ def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
     message = f"{len(dropped)} slices were there twice, pixel for pixel, and dropped"
     return (
         Stack(tuple(kept), lacking=stack.lacking, left_out=stack.left_out),
-        [Finding(Severity.REPAIRED, "slices", message)],
+        [Finding.repaired("slices", message)],
     )
 
 
@@ -195,9 +196,9 @@ def _read_multi_frame(header: Header) -> sitk.Image:
 def _right_handed(volume: highdicom.Volume) -> tuple[Grid, np.ndarray]:
     """Grid and array [k, j, i] of a volume; highdicom's axes are k, j, i too."""
     axes, array = volume.direction[:, ::-1].copy(), np.asarray(volume.array)
-    spacing_mm, origin_mm = tuple(volume.spacing[::-1]), np.array(volume.position)
+    spacing_mm, origin_mm = volume.spacing[::-1], np.array(volume.position)
     if np.linalg.det(axes) < 0:
         origin_mm = origin_mm + axes[:, 2] * spacing_mm[2] * (len(array) - 1)
         axes[:, 2] *= -1
         array = array[::-1]
-    return Grid(array.shape[::-1], spacing_mm, tuple(origin_mm), axes), array
+    return Grid.along(axes, array.shape[::-1], spacing_mm, origin_mm), array

@@ -7,7 +7,6 @@ from typing import Any
 
 from deeprac.cohort.case_files import LabelMap
 from deeprac.cohort.dicom.ages import age_years
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import Header, quiet
 from deeprac.cohort.dicom.pixels import read_stack
 from deeprac.cohort.dicom.scan import scan
@@ -21,6 +20,7 @@ from deeprac.cohort.dicom.series import choose, stacks_of
 from deeprac.cohort.dicom.studies import DicomCase, cases_of
 from deeprac.cohort.dicom.unread import named, with_unread
 from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import Segmentation, SourceCase
 from deeprac.cohort.source_files import stamp
 from deeprac.config import CohortConfig
@@ -109,7 +109,7 @@ class DicomReader:
         findings += found
         # An unread file may be the segmentation; that is told already.
         if not (case.is_segmented or case.unread):
-            findings.append(Finding(Severity.ERROR, "segmentation", NONE))
+            findings.append(Finding.error("segmentation", NONE))
         image, stack, found = read_stack(stack)
         findings += found
         headers, found = choose_segmentations(
@@ -153,4 +153,4 @@ def _unmatched(case: DicomCase) -> list[Finding]:
         f"{case.unmatched} DICOM segmentations of the study refer to no series in the "
         "folder. Put the series there"
     )
-    return [Finding(Severity.WARNING, "segmentation", message)]
+    return [Finding.warning("segmentation", message)]

@@ -21,9 +21,9 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from deeprac.cohort.dicom.contours import centred, filled
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.grid import Grid
 
 OFF_SLICE = 0.25
 """Contours may lie this share of the slice distance beside the centre of a slice."""

@@ -7,9 +7,9 @@ import numpy as np
 from highdicom.seg import Segmentation as DicomSegmentation
 from highdicom.seg import SegmentationTypeValues, segread
 
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.findings import CaseError
+from deeprac.cohort.grid import Grid
 
 
 class SegReader:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import Header
 from deeprac.cohort.dicom.layers import MAX_NUMBER, Layers
 from deeprac.cohort.dicom.rtstruct import RtstructReader
 from deeprac.cohort.dicom.seg import SegReader
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import Segmentation
 from deeprac.labels import plain_name
 
@@ -42,7 +42,7 @@ def choose_segmentations(
         )
     if rule == "all":
         message = f"{count} DICOM segmentations refer to the series; all were taken"
-        return tuple(different), [Finding(Severity.NOTE, "segmentation", message)]
+        return tuple(different), [Finding.note("segmentation", message)]
     newest = max(header.created for header in different)
     chosen = [header for header in different if header.created == newest]
     if len(chosen) > 1 or not newest:
@@ -52,7 +52,7 @@ def choose_segmentations(
             "Keep one, or set cohort.series.segmentations to all",
         )
     message = f"{count} DICOM segmentations refer to the series; the newest was taken"
-    return tuple(chosen), [Finding(Severity.NOTE, "segmentation", message)]
+    return tuple(chosen), [Finding.note("segmentation", message)]
 
 
 def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
 from deeprac.config import SeriesConfig
 
 MIN_SLICES = 4
@@ -303,11 +303,10 @@ def _told(
             f"; of {len(stacks)} series or parts of series {fit} could be used, "
             f"{config.prefer.replace('_', ' ')} is preferred"
         )
-    findings = [Finding(Severity.NOTE, "series", choice)]
+    findings = [Finding.note("series", choice)]
     if best.left_out:
         findings.append(
-            Finding(
-                Severity.WARNING,
+            Finding.warning(
                 "series",
                 f"{best.left_out} further images of the same series have another "
                 "orientation, size, pixel spacing, acquisition or point in time and "

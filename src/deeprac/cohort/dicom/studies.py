@@ -17,7 +17,7 @@ from pathlib import Path
 from deeprac.cohort.dicom.headers import Header
 from deeprac.cohort.dicom.patients import Patient, patients_of, plain
 from deeprac.cohort.dicom.scan import LABEL_ENDINGS, Scan
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 
 SEGMENTATIONS = ("SEG", "RTSTRUCT")
 """Modalities that segment a series."""
@@ -116,8 +116,7 @@ def _of_another(
 ) -> Iterable[Finding]:
     ids = {plain(header.patient_id) for header in images}
     if count := sum(plain(header.patient_id) not in ids for header in segmentations):
-        yield Finding(
-            Severity.ERROR,
+        yield Finding.error(
             "patient id",
             f"{count} DICOM segmentations have no patient id, or another one than the "
             "series to which they refer. Correct the id that is wrong, or remove the "
@@ -200,7 +199,7 @@ def _unclear(count: int) -> list[Finding]:
         f"{count} label files near it could be of several cases and were ignored. Put "
         "each into the folder of its series, or call it after the patient's id"
     )
-    return [Finding(Severity.WARNING, "segmentation", message)]
+    return [Finding.warning("segmentation", message)]
 
 
 def _stem(path: Path) -> str:

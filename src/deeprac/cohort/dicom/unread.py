@@ -140,4 +140,4 @@ def _ignored(count: int) -> list[Finding]:
     if not count:
         return []
     message = f"{count} files beside those of the case are no DICOM and were ignored"
-    return [Finding(Severity.NOTE, "files", message)]
+    return [Finding.note("files", message)]
