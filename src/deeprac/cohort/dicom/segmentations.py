@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.layers import MAX_NUMBER, Layers
 from deeprac.cohort.dicom.rtstruct import RtstructReader
 from deeprac.cohort.dicom.seg import SegReader
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
+from deeprac.cohort.layers import MAX_NUMBER, Layers
 from deeprac.cohort.reader import Segmentation
 from deeprac.labels import plain_name
 
@@ -96,13 +98,16 @@ def read_segmentations(
             f"there are {len(names)} names of segments, more than {MAX_NUMBER}. Export "
             "the ones that are needed",
         )
-    layers = Layers(grid, names)
+    layers = Layers(names)
     findings: list[Finding] = []
     for reader in readers:
         for name, mask in reader.masks(grid, wanted):
-            layers.add(mask, name)
+            layers.add(mask, name, grid)
         findings += getattr(reader, "findings", ())
-    return layers.segmentations(), findings
+    nothing = Segmentation(
+        grid.volume(np.zeros(grid.size[::-1], np.uint8)), layers.names
+    )
+    return layers.segmentations() or (nothing,), findings
 
 
 _READERS = {"SEG": SegReader, "RTSTRUCT": RtstructReader}
