@@ -8,7 +8,7 @@ age_years may be there.
 from pathlib import Path
 
 from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile
-from deeprac.cohort.dataset_json import without_ending
+from deeprac.cohort.endings import without_ending
 from deeprac.cohort.patients import Patient, age_in, patients_in
 from deeprac.cohort.tables import Row, lines, read_rows
 from deeprac.config import CohortConfig

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
 from deeprac.cohort.case_files import CaseFiles, FileReader, Labels
-from deeprac.cohort.dataset_json import without_ending
+from deeprac.cohort.endings import without_ending
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.label_map import KIDNEYS

@@ -5,8 +5,7 @@ slices of MONOCHROME1. That says how a screen shows them, low values bright; HU 
 depend on it, but ITK inverts such values.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import highdicom
@@ -39,7 +38,7 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
     """
     first = stack.headers[0]
     if first.is_multi_frame_ct:
-        return _read_multi_frame(first), stack, _inverted([first])
+        return _read_multi_frame(first), stack, list(_inverted([first]))
     stack, findings = _without_doubles(stack)
     findings += slice_findings(stack)
     refuse_errors(findings)
@@ -50,29 +49,19 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
 
 
 def _refuse_too_large(size: tuple[int, int, int]) -> None:
-    """Refuse what no format may have.
-
-    Raises:
-        CaseError: too many voxels.
-    """
     try:
         three_dimensions(size)
     except CaseError as error:
-        raise CaseError(
-            replace(finding, message=f"the image: {finding.message}")
-            for finding in error.findings
-        ) from None
+        raise error.about("the image") from None
 
 
-def _inverted(headers: Sequence[Header]) -> list[Finding]:
-    count = sum(header.is_inverted for header in headers)
-    if not count:
-        return []
-    message = (
-        f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
-        "bright: their values were read as they are stored"
-    )
-    return [Finding.note("photometric interpretation", message)]
+def _inverted(headers: Sequence[Header]) -> Iterator[Finding]:
+    if count := sum(header.is_inverted for header in headers):
+        yield Finding.note(
+            "photometric interpretation",
+            f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
+            "bright: their values were read as they are stored",
+        )
 
 
 def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:

@@ -83,7 +83,7 @@ _TOLERANCE = 1e-2
 
 
 def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
-    """The grid for highdicom, whose arrays are [k, j, i] like ours."""
+    """The grid for highdicom, whose arrays are [k, j, i] too."""
     i, j, k = (
         axis * spacing
         for axis, spacing in zip(grid.axes.T, grid.spacing_mm, strict=True)

@@ -85,7 +85,7 @@ def read_segmentations(
         headers: the files, one or several together.
         grid: the grid of the series.
         wanted: whether the voxels of a segment of this name are needed; the others are
-            told by name only.
+            known by name only.
 
     Raises:
         CaseError: they cannot be read, or do not fit the series.
