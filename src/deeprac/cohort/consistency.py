@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.cohort.inspection import Inspection
 
 WHOLE = ""
@@ -43,11 +43,11 @@ def cohort_findings(cases: Sequence[Inspection], *, folds: int) -> list[Found]:
 
 
 def _error(name: str, check: str, message: str) -> Found:
-    return name, Finding(Severity.ERROR, check, message)
+    return name, Finding.error(check, message)
 
 
 def _warning(name: str, check: str, message: str) -> Found:
-    return name, Finding(Severity.WARNING, check, message)
+    return name, Finding.warning(check, message)
 
 
 def _same_images(cases: Sequence[Inspection]) -> Iterable[Found]:

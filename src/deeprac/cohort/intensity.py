@@ -9,7 +9,7 @@ child has little fat, metal reaches far above bone and throws streaks far below 
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.cohort.histogram import FIRST, LAST, Histogram
 
 OFFSET = 1024
@@ -46,7 +46,7 @@ def plausible(values: np.ndarray, intensity: str) -> tuple[np.ndarray, list[Find
         histogram = Histogram.of(repaired)
     if problem := _not_hounsfield(histogram):
         return values, findings + _errors(problem)
-    doubts = [Finding(Severity.WARNING, "intensity", t) for t in _doubts(histogram)]
+    doubts = [Finding.warning("intensity", t) for t in _doubts(histogram)]
     return repaired, findings + doubts
 
 
@@ -62,7 +62,7 @@ def compact(values: np.ndarray) -> np.ndarray:
 
 
 def _errors(problem: str) -> list[Finding]:
-    return [Finding(Severity.ERROR, "intensity", problem)]
+    return [Finding.error("intensity", problem)]
 
 
 def _unusable(histogram: Histogram) -> str:
@@ -89,8 +89,7 @@ def _repaired(
     if offset:
         air, fat, soft = _peaks(histogram, offset)
         findings.append(
-            Finding(
-                Severity.REPAIRED,
+            Finding.repaired(
                 "intensity offset",
                 f"values are stored without sign: air peaks at {air + offset}, fat at "
                 f"{fat + offset}, soft tissue at {soft + offset}, each {OFFSET} above "
@@ -129,9 +128,7 @@ def _padding_finding(histogram: Histogram, padding: int, floor: int) -> Finding:
     )
     if below > same:
         text += f", {below - same} more lie between it and {floor}"
-    return Finding(
-        Severity.REPAIRED, "intensity padding", f"{text}; set to {PADDING} HU"
-    )
+    return Finding.repaired("intensity padding", f"{text}; set to {PADDING} HU")
 
 
 def _has_offset(histogram: Histogram) -> bool:

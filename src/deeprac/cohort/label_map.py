@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeprac.cohort import label_values
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels, Label, plain_name
 
@@ -86,7 +86,7 @@ def merge(
     problems = problems or _no_kidney(layers, wanted)
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
-        return empty, [Finding(Severity.ERROR, "label values", p) for p in problems]
+        return empty, [Finding.error("label values", p) for p in problems]
     painted, findings = _painted(layers, CohortLabels.named(wanted).numbers)
     rounded = dict.fromkeys(found for layer in layers for found in layer.rounded)
     return painted, [*rounded, *findings]
@@ -121,7 +121,7 @@ def contradictions(
         f"dataset.json says {beside}. Correct the wrong one; if the header is right, "
         "end the file's name in .seg.nrrd, and the header alone counts"
     )
-    return [Finding(Severity.ERROR, "label names", problem)]
+    return [Finding.error("label names", problem)]
 
 
 def map_labels(
@@ -209,8 +209,8 @@ def _overlap(titles: Sequence[str], voxels: int) -> Finding:
     text = f"{voxels} voxels are both {under} and {over}; taken as {over}"
     if under in KIDNEYS and over in KIDNEYS:
         text += ". Correct the label"
-        return Finding(Severity.WARNING, "label overlap", text)
-    return Finding(Severity.NOTE, "label overlap", text)
+        return Finding.warning("label overlap", text)
+    return Finding.note("label overlap", text)
 
 
 def _unknown_values(layers: Sequence[_Layer]) -> list[str]:
