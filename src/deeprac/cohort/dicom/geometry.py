@@ -155,8 +155,8 @@ def _tilt_findings(
         yield Finding.warning(
             "gantry tilt",
             f"the header tells a gantry tilt of {header_deg:.1f} degrees, the "
-            "positions of the slices none. Look at sagittal slices: if they are sheared, leave "
-            "the case out",
+            "positions of the slices none. Look at sagittal slices: if they are "
+            "sheared, leave the case out",
         )
 
 
