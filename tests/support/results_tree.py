@@ -47,6 +47,8 @@ class TreeOptions:
     epochs: int = 3
     truth: bool = False
     settings: dict = field(default_factory=dict)
+    case: str = "case{0:03d}"
+    patient: str = "patient{0:03d}"
 
 
 def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
@@ -56,7 +58,7 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
     write_json(config_path, _config_content(folder, options))
     config = load_config([config_path])
     layout = Layout.of(config)
-    poses = {f"case{i:03d}": _pose(i) for i in range(options.patients)}
+    poses = {options.case.format(i): _pose(i) for i in range(options.patients)}
     labels = {case: _write_case(layout, case, p, options) for case, p in poses.items()}
     _write_cohort_table(layout, poses, options)
     write_json(
@@ -166,7 +168,7 @@ def _write_cohort_table(layout: Layout, poses: dict, options: TreeOptions) -> No
     rows = [
         {
             "case": case,
-            "patient": f"patient{i:03d}",
+            "patient": options.patient.format(i),
             "image": f"imagesTr/{case}_0000.nii.gz",
             "label": f"labelsTr/{case}.nii.gz",
             "size_x": width,
