@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ import SimpleITK as sitk
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError, SplitError
-from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
+from deeprac.evaluation import evaluate
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.records.metrics import METRIC_COLUMNS
+from deeprac.records.run_key import RunKey
 from deeprac.records.tidy import read_tidy
 from support.results_tree import TreeOptions, write_tree
 
@@ -31,13 +33,19 @@ def files(tree, tmp_path):
     shutil.copytree(tree, tmp_path, dirs_exist_ok=True)
     layout = Layout(tmp_path / "tree")
     run = layout.run(EXPERIMENT, 0, 0)
-    return FoldFiles(
+    return SimpleNamespace(
+        layout=layout,
         cases_csv=layout.cases_csv,
         cohort=layout.cohort,
         splits=layout.splits,
         predictions=run / "predictions",
         transforms=run / "transforms.csv",
     )
+
+
+def evaluate_fold(files, *, fold):
+    key = RunKey("tree", EXPERIMENT, seed=0, fold=fold)
+    return evaluate.evaluate_fold(files.layout, key)
 
 
 def _replace(path, change):

@@ -21,17 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
-    from deeprac.evaluation.diagnostics import DiagnosedFiles, diagnose_fold
+    from deeprac.evaluation.diagnostics import diagnose_fold
     from deeprac.files import write_csv
     from deeprac.layout import Layout
+    from deeprac.records.run_key import RunKey
 
-    layout = Layout.of(load_config(args.config))
-    folder = layout.run(args.experiment, args.seed, args.fold)
-    files = DiagnosedFiles(
-        cases_csv=layout.cases_csv,
-        cohort=layout.cohort,
-        case_poses=layout.case_poses,
-        metrics=folder / "metrics.csv",
-        transforms=folder / "transforms.csv",
-    )
-    write_csv(folder / "diagnostics.csv", diagnose_fold(files))
+    config = load_config(args.config)
+    layout = Layout.of(config)
+    key = RunKey(config.cohort.name, args.experiment, args.seed, args.fold)
+    write_csv(key.folder(layout) / "diagnostics.csv", diagnose_fold(layout, key))

@@ -18,22 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
-    from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
+    from deeprac.evaluation.evaluate import evaluate_fold
     from deeprac.files import write_csv
     from deeprac.layout import Layout
-    from deeprac.records.metrics import METRIC_COLUMNS
     from deeprac.records.run_key import RunKey
 
     config = load_config(args.config)
     layout = Layout.of(config)
     key = RunKey(config.cohort.name, args.experiment, args.seed, args.fold)
-    folder = key.folder(layout)
-    files = FoldFiles(
-        cases_csv=layout.cases_csv,
-        cohort=layout.cohort,
-        splits=layout.splits,
-        predictions=folder / "predictions",
-        transforms=folder / "transforms.csv",
-    )
-    metrics = evaluate_fold(files, fold=args.fold)
-    write_csv(folder / "metrics.csv", key.sign(metrics, METRIC_COLUMNS))
+    write_csv(key.folder(layout) / "metrics.csv", evaluate_fold(layout, key))

@@ -1,8 +1,5 @@
 """What the front end of one run did to every held-out case."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -18,7 +15,7 @@ from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, NAMES, read_diagnostics
 from deeprac.records.metrics import read_metrics
-from deeprac.records.run_key import selected_runs
+from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.records.tidy import foreground_rows
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
@@ -34,26 +31,16 @@ MISSED = 0.5
 """A crop that covers less than this share of a case's labelled voxels missed it."""
 
 
-@dataclass(frozen=True)
-class DiagnosedFiles:
-    """The declared files that the diagnostics of one fold read."""
-
-    cases_csv: Path
-    cohort: Path
-    case_poses: Path
-    metrics: Path
-    transforms: Path
-
-
-def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
-    """Diagnostics of all held-out cases of one fold.
+def diagnose_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
+    """Diagnostics of all held-out cases of one run.
 
     A case's transform is the median of its slices' (the same one where the front end
     treats the patient as a whole), taken, like the spread, over the slices that show
     any label; over all slices where none does.
 
     Args:
-        files: Where the cohort, the case poses and the run's tables are.
+        layout: Where the cohort, the case poses and the run's tables are.
+        key: The run.
 
     Returns:
         One row per case, columns ``DIAGNOSTIC_COLUMNS``.
@@ -61,34 +48,33 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
     Raises:
         MetricsError: A file is missing or foreign, or they do not fit together.
     """
-    metrics = read_metrics(
-        files.metrics, remedy="Run `deeprac evaluate` for this fold."
-    )
+    metrics_csv = key.folder(layout) / "metrics.csv"
+    transforms_csv = key.folder(layout) / "transforms.csv"
+    metrics = read_metrics(metrics_csv, remedy="Run `deeprac evaluate` for this fold.")
     metrics = foreground_rows(metrics)
-    transforms = read_transforms(files.transforms, more=(*SINGLE_COLUMNS, *FLAGS))
-    references = read_references(files.case_poses)
-    cohort = read_cases(files.cases_csv, ("case", "label")).to_dict("index")
+    transforms = read_transforms(transforms_csv, more=(*SINGLE_COLUMNS, *FLAGS))
+    references = read_references(layout.case_poses)
+    cohort = read_cases(layout.cases_csv, ("case", "label")).to_dict("index")
+    known = {layout.case_poses: references, layout.cases_csv: cohort}
     rows = []
     for case, labels in tqdm(metrics.groupby("case", sort=False), desc="diagnose"):
-        for path, known in ((files.case_poses, references), (files.cases_csv, cohort)):
-            if case not in known:
-                raise MetricsError(
-                    f"{files.metrics} holds case {case}, {path} does not. The cohort "
-                    "changed in between: run Snakemake, or all verbs from `deeprac "
-                    "case_poses` on, again."
-                )
-        shown = _labelled(files.cohort, cohort[case]["label"])
-        slices = case_slices(transforms, case, len(shown), files.transforms)
+        for path in [path for path, cases in known.items() if case not in cases]:
+            raise MetricsError(
+                f"{metrics_csv} holds case {case}, {path} does not. The cohort changed "
+                "in between: run Snakemake, or all verbs from `deeprac case_poses` on, "
+                "again."
+            )
+        shown = _labelled(layout, cohort[case]["label"])
+        slices = case_slices(transforms, case, len(shown), transforms_csv)
         try:
             found = _case_row(slices, shown, references[case], labels)
         except ValueError as error:
             raise MetricsError(
-                f"{files.transforms}, case {case}: {error}. The training diverged: "
-                "see training.csv of the run."
+                f"{transforms_csv}, case {case}: {error}. The training diverged: see "
+                "training.csv of the run."
             ) from error
-        identity = labels.iloc[0][[*NAMES]]
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
-        rows.append({**identity, **found, **size})
+        rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
     return pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
 
 
@@ -212,7 +198,7 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
     return float(np.median(np.sqrt(inner / outer)))
 
 
-def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:
+def _labelled(layout: Layout, label: str) -> NDArray[np.bool_]:
     """Which axial slices ``(z,)`` of a case show any label."""
     # Readers of the diagnostics' table need no image library.
     from deeprac.evaluation.evaluate import (  # noqa: PLC0415
@@ -220,6 +206,6 @@ def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:
         read_label_map,
     )
 
-    numbers = cohort_labels(cohort / "dataset.json").numbers.values()
-    shown = read_label_map(cohort / label, numbers).voxels != Label.BACKGROUND
+    numbers = cohort_labels(layout.dataset_json).numbers.values()
+    shown = read_label_map(layout.cohort / label, numbers).voxels != Label.BACKGROUND
     return shown.any(axis=(1, 2))

@@ -17,7 +17,9 @@ from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
 from deeprac.files import read_json
 from deeprac.labels import CohortLabels, Label
-from deeprac.records.metrics import METRICS_SCHEMA
+from deeprac.layout import Layout
+from deeprac.records.metrics import METRIC_COLUMNS, METRICS_SCHEMA
+from deeprac.records.run_key import RunKey
 from deeprac.records.splits import held_out_cases
 from deeprac.records.tidy import shortened
 from deeprac.records.transforms import (
@@ -34,17 +36,6 @@ GRID_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class FoldFiles:
-    """The declared files that the evaluation of one fold reads."""
-
-    cases_csv: Path
-    cohort: Path
-    splits: Path
-    predictions: Path
-    transforms: Path
-
-
-@dataclass(frozen=True)
 class LabelVolume:
     """A label map ``(z, y, x)`` on its native grid; its spacing is ``(x, y, z)``."""
 
@@ -54,40 +45,42 @@ class LabelVolume:
     path: Path
 
 
-def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
-    """Metrics of all held-out cases of one fold.
+def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
+    """Metrics of all held-out cases of one run.
 
     Args:
-        files: Where the cohort, the folds and the predictions are.
-        fold: Number of the fold.
+        layout: Where the cohort, the folds and the predictions are.
+        key: The run.
 
     Returns:
-        One row per case and label: case, patient and the metric columns of
-        ``METRIC_COLUMNS``, in the order of the fold.
+        One row per case and label, columns ``METRIC_COLUMNS``, in the order of the
+        fold.
 
     Raises:
-        MetricsError: Predictions, labels, folds and transforms do not fit together.
+        SplitError: There is no such fold, or the cohort lacks one of its cases.
+        MetricsError: Predictions, labels and transforms do not fit together.
     """
+    predictions = key.folder(layout) / "predictions"
     columns = ("case", "patient", "label")
-    cohort = held_out_cases(files.cases_csv, files.splits, fold, columns)
-    held_out = list(cohort.case)
-    labels = cohort_labels(files.cohort / "dataset.json")
+    cohort = held_out_cases(layout.cases_csv, layout.splits, key.fold, columns)
+    labels = cohort_labels(layout.dataset_json)
     regions, numbers = regions_of(labels), labels.numbers.values()
-    _check_predictions(files.predictions, held_out)
-    transforms = read_transforms(files.transforms)
+    _check_predictions(predictions, list(cohort.case))
+    path = key.folder(layout) / "transforms.csv"
+    transforms = read_transforms(path)
     rows = []
-    for case in tqdm(held_out, desc=f"evaluate fold {fold}", unit="case"):
-        prediction = read_label_map(files.predictions / f"{case}.nii.gz", numbers)
-        reference = read_label_map(files.cohort / cohort.label[case], numbers)
+    for case in tqdm(cohort.case, desc=f"evaluate fold {key.fold}", unit="case"):
+        prediction = read_label_map(predictions / f"{case}.nii.gz", numbers)
+        reference = read_label_map(layout.cohort / cohort.label[case], numbers)
         _check_same_grid(case, prediction, reference)
-        slices = case_slices(transforms, case, len(reference.voxels), files.transforms)
+        slices = case_slices(transforms, case, len(reference.voxels), path)
         image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))
         names = {"case": case, "patient": cohort.patient[case]}
         rows += [
             {"schema": METRICS_SCHEMA, **names, **row}
             for row in case_rows(case, prediction, reference, regions, image_from_input)
         ]
-    return pd.DataFrame(rows)
+    return key.sign(pd.DataFrame(rows), METRIC_COLUMNS)
 
 
 def cohort_labels(dataset_json: Path) -> CohortLabels:

@@ -1,5 +1,6 @@
 """All metrics of one region of a case, but for the coverage of the network's input."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,6 @@ from deeprac.evaluation.metrics.lesions import lesions
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import Region
 from deeprac.evaluation.metrics.surface import surfaces
-from deeprac.evaluation.metrics.volume import Volumes, volume_ml
 
 NAN = float("nan")
 TOLERANCES_MM = {"nsd_1mm": 1.0, "nsd_2mm": 2.0}
@@ -39,21 +39,24 @@ def measure(
     """
     found, true = cropped(region.mask(prediction), region.mask(reference))
     counts = overlap(found, true)
-    voxel_ml = volume_ml(1, spacing_mm)
-    volumes = Volumes(
-        volume_ml(counts.predicted, spacing_mm), volume_ml(counts.expected, spacing_mm)
+    # 1 ml = 1000 mm^3.
+    voxel_ml, volume_ml, reference_ml = (
+        math.prod(spacing_mm, start=voxels) / 1000
+        for voxels in (1, counts.predicted, counts.expected)
     )
+    error_ml = volume_ml - reference_ml
+    error_percent = 100 * error_ml / reference_ml if reference_ml else NAN
     return {
         "dice": counts.dice,
         "precision": counts.precision,
         "recall": counts.recall,
         **_surface_metrics(found, true, region, spacing_mm),
-        "volume_ml": volumes.predicted_ml,
-        "reference_volume_ml": volumes.reference_ml,
-        "volume_error_ml": volumes.error_ml,
-        "volume_error_percent": volumes.error_percent,
-        "absolute_volume_error_ml": abs(volumes.error_ml),
-        "absolute_volume_error_percent": abs(volumes.error_percent),
+        "volume_ml": volume_ml,
+        "reference_volume_ml": reference_ml,
+        "volume_error_ml": error_ml,
+        "volume_error_percent": error_percent,
+        "absolute_volume_error_ml": abs(error_ml),
+        "absolute_volume_error_percent": abs(error_percent),
         **_lesion_metrics(found, true, region, voxel_ml),
     }
 
