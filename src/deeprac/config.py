@@ -39,6 +39,7 @@ from deeprac.settings import (
     StressConfig,
     TrainingConfig,
 )
+from deeprac.shipped import own_or_shipped
 from deeprac.strict import TwiceError, parse_json, parse_yaml
 
 __all__ = [
@@ -327,7 +328,9 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
     methods = (
-        value if isinstance(value, dict) else _read_mapping(Path(value), "methods")
+        value
+        if isinstance(value, dict)
+        else _read_mapping(own_or_shipped(Path(value)), "methods")
     )
     default = schema.defaults(schema.load_schema()["$defs"]["method"])
     return {
@@ -339,7 +342,7 @@ def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
 def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = value
     if isinstance(value, str):
-        lines = _read(Path(value), "experiments").splitlines()
+        lines = _read(own_or_shipped(Path(value)), "experiments").splitlines()
         reader = csv.DictReader(lines, delimiter="\t", restkey="(too many columns)")
         rows = list(reader)
         if not rows:
