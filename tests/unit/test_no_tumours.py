@@ -58,7 +58,9 @@ def path(tmp_path_factory):
             run = ("--experiment", name, "--seed", "0", "--fold", fold)
             verb(path, "evaluate", *run)
             verb(path, "diagnose", *run)
-    for name in ("summarise", "diagnostics", "tables", "figures", "claims", "report"):
+    verb(path, "summarise")
+    verb(path, "summarise", "--what", "diagnostics")
+    for name in ("tables", "figures", "claims", "report"):
         verb(path, name)
     return path
 

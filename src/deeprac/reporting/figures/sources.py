@@ -45,7 +45,8 @@ class Sources:
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
-        path, remedy = self.layout.summary_diagnostics, "Run `deeprac diagnostics`."
+        path = self.layout.summary_diagnostics
+        remedy = "Run `deeprac summarise --what diagnostics`."
         table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
         missing = set(self.config.run.experiments) - set(table.experiment)
         if missing:
