@@ -72,9 +72,8 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
         )
         return
     if min(headers[0].spacing_mm) <= 0:
-        yield Finding.error(
-            "spacing", "the pixel spacing is not positive. Correct the header"
-        )
+        text = "the pixel spacing is not positive. Correct the header"
+        yield Finding.error("spacing", text)
         return
     yield from _step_findings(headers)
     yield from _rescale_findings(headers)
@@ -154,9 +153,9 @@ def _tilt_findings(
     if header_deg > TILT_DEG and normal_deg < TILT_DEG:
         yield Finding.warning(
             "gantry tilt",
-            f"the header tells a gantry tilt of {header_deg:.1f} degrees, the positions "
-            "of the slices none. Look at sagittal slices: if they are sheared, leave "
-            "the case out",
+            f"the header tells a gantry tilt of {header_deg:.1f} degrees, the "
+            "positions of the slices none. Look at sagittal slices: if they are "
+            "sheared, leave the case out",
         )
 
 
