@@ -26,7 +26,7 @@ from deeprac.cohort.grid import Grid
 from deeprac.cohort.label_map import KIDNEYS
 from deeprac.cohort.layers import Layers
 from deeprac.cohort.patients import Patient, age_in
-from deeprac.cohort.tables import Row, lines, read_rows
+from deeprac.cohort.tables import by_case, read_rows
 from deeprac.errors import CohortError
 from deeprac.labels import TITLES, plain_name
 from deeprac.settings.cohort import CohortConfig
@@ -238,13 +238,7 @@ def _ages(path: Path) -> dict[str, float | None]:
     """Age by case, where the data set has it."""
     if not path.is_file():
         return {}
-    rows: dict[str, list[Row]] = {}
-    for row in read_rows(path, ("image_id",)):
-        rows.setdefault(row.cells["image_id"], []).append(row)
-    for same in rows.values():
-        if len(same) > 1:
-            raise CohortError(
-                f"{path} lists a case twice, in {lines([row.line for row in same])}. "
-                "Keep one row."
-            )
-    return {case: age_in(same[0], path, "age") for case, same in rows.items()}
+    rows = by_case(
+        read_rows(path, ("image_id",)), path, lambda row: row.cells["image_id"]
+    )
+    return {case: age_in(row, path, "age") for case, row in rows.items()}

@@ -72,9 +72,8 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
         )
         return
     if min(headers[0].spacing_mm) <= 0:
-        yield Finding.error(
-            "spacing", "the pixel spacing is not positive. Correct the header"
-        )
+        text = "the pixel spacing is not positive. Correct the header"
+        yield Finding.error("spacing", text)
         return
     yield from _step_findings(headers)
     yield from _rescale_findings(headers)
