@@ -13,6 +13,7 @@ from deeprac.cohort.source_files import conversion_mb, source_digest
 from deeprac.config import Config, read_raw, refuse_twice, resolve
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
+from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
@@ -152,12 +153,15 @@ def run_settings(wildcards):
     }
 
 
+def parts(method):
+    """What the front end of a method is made of."""
+    return method["normaliser"], method["crop"]
+
+
 def front_end_settings(idea):
     """The section of the configuration that the front end of a method reads."""
-    kinds = {idea["normaliser"], idea["crop"]}
-    if kinds == {"none"}:
-        return None
-    return CONFIG["labarbera" if "stn_labarbera" in kinds else "localiser"]
+    section = front_end_of(*parts(idea)).section
+    return None if section is None else CONFIG[section]
 
 
 METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
@@ -167,7 +171,7 @@ MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
 def training_minutes(wildcards):
     """Two days for the paper's budget of 250,000 steps, in proportion for others."""
     training, method = CONFIG["training"], METHODS[wildcards.experiment]
-    labarbera = sum(method[key] == "stn_labarbera" for key in ("normaliser", "crop"))
+    labarbera = parts(method).count(LABARBERA)
     epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
     steps = epochs * training["iterations_per_epoch"]
     return max(60, round(2880 * steps / 250_000))
@@ -185,12 +189,11 @@ def every_run(name):
 
 def case_poses_for_training(wildcards):
     """Where patients and their labels lie, for front ends that are trained with it."""
-    kinds = {METHODS[wildcards.experiment][key] for key in ("normaliser", "crop")}
-    return [] if kinds <= {"none", "stn_labarbera"} else f"{RESULTS}/case_poses.csv"
+    supervised = front_end_of(*parts(METHODS[wildcards.experiment])).is_supervised
+    return f"{RESULTS}/case_poses.csv" if supervised else []
 
 
 def known_case_poses(wildcards):
     """The same at inference, where only oracles may know."""
-    method = METHODS[wildcards.experiment]
-    told = "oracle" in (method["normaliser"], method["crop"])
-    return f"{RESULTS}/case_poses.csv" if told else []
+    oracle = has_oracle(*parts(METHODS[wildcards.experiment]))
+    return f"{RESULTS}/case_poses.csv" if oracle else []

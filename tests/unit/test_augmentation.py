@@ -16,7 +16,8 @@ from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity, parameters, transform_points
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.training.augmentation import Tracked, adapted, split_target
+from deeprac.training.augmentation import Tracked, split_target
+from deeprac.training.nnunet import adapted
 
 AIR = -2.0
 SHAPE = (72, 72)

@@ -23,7 +23,7 @@ from deeprac.files import read_json, write_csv
 from deeprac.geometry.warp import warp
 from deeprac.layout import Layout
 from deeprac.training.augmentation import split_target
-from deeprac.training.run import build_trainer
+from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
 
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())

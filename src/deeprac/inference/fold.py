@@ -1,7 +1,5 @@
 """Out-of-fold predictions of one run."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -13,12 +11,9 @@ from deeprac.evaluation.square import (
     SINGLE_COLUMNS,
 )
 from deeprac.files import write_csv
-from deeprac.inference.held_out import held_out_cases
-from deeprac.inference.load import load_predictor
+from deeprac.inference.load import open_run
 from deeprac.inference.predictor import Prediction
-from deeprac.inference.told import told_of
 from deeprac.layout import Layout
-from deeprac.training.device import resolve_device
 from deeprac.volumes import read_volume, write_label_map
 
 
@@ -36,27 +31,24 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
-    model, target = layout.model(experiment, seed), layout.run(experiment, seed, fold)
-    device = resolve_device(config.training.device)
-    predictor = load_predictor(model, fold, device)
-    predictor.settings["inference"] = asdict(config.inference)
-    told = told_of(predictor.settings, layout.case_poses)
+    target = layout.run(experiment, seed, fold)
+    run = open_run(config, experiment, seed, fold)
     tables = []
-    held_out = held_out_cases(layout, fold)
     for row in tqdm(
-        held_out.itertuples(),
-        total=len(held_out),
+        run.cases.itertuples(),
+        total=len(run.cases),
         desc=f"{experiment} fold {fold}",
         unit="case",
     ):
-        case = row.case
         image, geometry = read_volume(layout.cohort / row.image)
-        prediction = predictor.predict(
-            image, geometry.GetSpacing()[::-1], told(case, len(image))
+        prediction = run.predictor.predict(
+            image,
+            geometry.GetSpacing()[::-1],
+            run.oracle_input(row.case, len(image)),
         )
-        path = target / "predictions" / f"{case}.nii.gz"
+        path = target / "predictions" / f"{row.case}.nii.gz"
         write_label_map(path, prediction.labels, geometry)
-        tables.append(transform_table(case, prediction))
+        tables.append(transform_table(row.case, prediction))
     write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
 
 

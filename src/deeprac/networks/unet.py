@@ -4,7 +4,6 @@ from typing import Any
 
 from deeprac.config import NetworkConfig, unet_stages
 
-NETWORK_CLASS = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 KWARGS_TO_IMPORT = ("conv_op", "norm_op", "dropout_op", "nonlin")
 
 
