@@ -6,7 +6,8 @@ import yaml
 
 from deeprac import files
 from deeprac.cli import main
-from deeprac.cohort.splits import check_splits, read_cases
+from deeprac.cohort.splits import check_splits
+from deeprac.records.cases import read_cases
 
 SHIPPED = Path(__file__).parents[2] / "config" / "config.yaml"
 

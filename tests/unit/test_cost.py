@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from toy_cohort import small_networks, write_config
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
@@ -17,6 +16,7 @@ from deeprac.training.step import (
     measure_step,
 )
 from deeprac.training.trainer import build_trainer
+from support.toy_cohort import small_networks, write_config
 
 REPO = Path(__file__).parents[2]
 

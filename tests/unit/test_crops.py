@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity, transform_points, window
 from deeprac.networks.crops import (
@@ -17,6 +16,7 @@ from deeprac.networks.crops import (
     jittered,
     pooled,
 )
+from support.toy_cohort import small_networks
 
 SIZE = 32
 SETTINGS = {"crop_margin": 0.1, "base_features": 4}

@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import CROP, REPO, TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.diagnostics import (
-    DIAGNOSTIC_COLUMNS,
     collect_diagnostics,
     compared,
     crop_side,
     labelled_coverage,
 )
 from deeprac.evaluation.poses import Poses
-from deeprac.evaluation.square import CANONICAL_COLUMNS, SINGLE_COLUMNS
 from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.transforms import CANONICAL_COLUMNS, SINGLE_COLUMNS
+from support.results_tree import CROP, REPO, TreeOptions, write_tree
 
 NAN = float("nan")
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")

@@ -5,16 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
-from deeprac.evaluation.tidy import read_tidy
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
+from deeprac.records.metrics import METRIC_COLUMNS
+from deeprac.records.tidy import read_tidy
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENT = "fine_stn_crop"
 

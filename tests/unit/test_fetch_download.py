@@ -5,12 +5,12 @@ import threading
 import time
 
 import pytest
-from http_server import Page, serve
 
 from deeprac.errors import FetchError
 from deeprac.fetch.download import StoppedError, download, part_of
 from deeprac.fetch.remote import Checksum, RemoteFile
 from deeprac.fetch.web import Patience, Web
+from support.http_server import Page, serve
 
 BODY = bytes(range(256)) * 2000
 """512000 bytes."""

@@ -6,7 +6,6 @@ import pytest
 from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -33,6 +32,7 @@ from deeprac.reporting.style import (
     theme,
 )
 from deeprac.reporting.summary import read_summary
+from support.results_tree import TreeOptions, write_tree
 
 NAN = float("nan")
 

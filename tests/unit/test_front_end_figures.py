@@ -4,7 +4,6 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -23,6 +22,7 @@ from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.roles import crops, estimates, normalises
 from deeprac.reporting.style import MethodStyle
 from deeprac.reporting.summary import read_summary
+from support.results_tree import TreeOptions, write_tree
 
 NAN = float("nan")
 BLACK = MethodStyle("one", (0, 0, 0), "o")

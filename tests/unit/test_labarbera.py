@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from toy_cohort import small_networks
 
 from deeprac.config import NetworkConfig
 from deeprac.front_ends import FRONT_ENDS
@@ -21,6 +20,7 @@ from deeprac.networks.labarbera import (
     warp_nearest,
 )
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from support.toy_cohort import small_networks
 
 SIZE = 32
 

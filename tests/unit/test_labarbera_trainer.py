@@ -10,7 +10,6 @@ import pytest
 import torch
 import yaml
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from toy_cohort import TRAIN, make_cohort, run_arguments, small_networks, verb
 
 from deeprac.cli import main
 from deeprac.commands.nnunet import configure_nnunet
@@ -30,6 +29,7 @@ from deeprac.training.labarbera import (
 )
 from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
+from support.toy_cohort import TRAIN, make_cohort, run_arguments, small_networks, verb
 
 EXPERIMENTS = {"pose": "stn_labarbera", "both": "stn_labarbera_crop", "half": "half"}
 METHODS = {

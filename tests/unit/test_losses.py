@@ -4,7 +4,6 @@ from pydoc import locate
 import pytest
 import torch
 from torch import nn
-from toy_cohort import small_networks
 
 from deeprac.config import NetworkConfig
 from deeprac.geometry.similarity import identity, invert, similarity, window
@@ -18,6 +17,7 @@ from deeprac.training.losses import (
     coverage_loss,
     pose_loss,
 )
+from support.toy_cohort import small_networks
 
 
 @pytest.fixture(autouse=True, scope="module")

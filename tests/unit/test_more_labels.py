@@ -13,11 +13,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
-from cohort_builders import volume, write_raw
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-from toy_cohort import run_arguments, small_networks, verb, write_config
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
@@ -30,6 +28,8 @@ from deeprac.reporting.page.browser import browse
 from deeprac.reporting.slices import read_slice
 from deeprac.reporting.style import CONTOURS
 from deeprac.training.run import build_trainer
+from support.cohort_builders import volume, write_raw
+from support.toy_cohort import run_arguments, small_networks, verb, write_config
 
 PLAIN, AUGMENTED, STN = "coarse_nnunet", "coarse_nnunet_augment", "coarse_stn"
 EXPERIMENTS = (PLAIN, AUGMENTED, STN)

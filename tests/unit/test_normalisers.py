@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
     compose,
@@ -14,6 +13,7 @@ from deeprac.geometry.similarity import (
 from deeprac.geometry.warp import pixel_centres, warp
 from deeprac.networks.front_end import Supervision
 from deeprac.networks.normalisers import BOUND, MOMENT_SIZE, NORMALISERS
+from support.toy_cohort import small_networks
 
 AIR = -2.0
 SIZE = 64

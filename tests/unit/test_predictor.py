@@ -7,16 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from test_checkpoint import Payload
-from toy_cohort import (
-    HELD_OUT,
-    arrays,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-)
 
-from deeprac.case_poses import COLUMNS
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv, write_json
@@ -26,8 +17,17 @@ from deeprac.inference.predictor import mirrored
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.networks.locating_unet import WholeSlices
+from deeprac.records.case_poses import POSES_COLUMNS
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
+from support.toy_cohort import (
+    HELD_OUT,
+    arrays,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 METHODS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half")
 SPACING_MM = (4.0, 0.9, 0.9)
@@ -282,7 +282,9 @@ def test_oracles_know_the_truth_where_it_is_known(
         ["known", *np.eye(2, 3).ravel(), *TURNED.ravel(), *outline.ravel()],
         ["unknown", *2 * np.eye(2, 3).ravel(), *nothing.ravel(), *outline.ravel()],
     ]
-    write_csv(tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
+    write_csv(
+        tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(POSES_COLUMNS))
+    )
     oracle_input = oracle_input_of(settings, tmp_path / "case_poses.csv")
     known = oracle_input("known", 3)
     assert (known is not None) == is_oracle

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from released_tree import COMMIT, Released, clean_checkout, released_tree
 
 from deeprac import provenance
 from deeprac.cli import main
@@ -22,6 +21,7 @@ from deeprac.release.make import make_release
 from deeprac.release.manifest import MANIFEST, entry
 from deeprac.release.unpack import lay_out
 from deeprac.release.verify import Outcome, compare_cases, verify_release
+from support.released_tree import COMMIT, Released, clean_checkout, released_tree
 
 RUN = "coarse_stn/seed0/fold_0/run.json"
 

@@ -10,16 +10,6 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from test_planned import fingerprint
-from toy_cohort import (
-    HELD_OUT,
-    PLANNED_TOY,
-    arrays,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-    write_config,
-)
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -32,6 +22,16 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.preprocessor import preprocessor_of
 from deeprac.training.plans import CONFIGURATION, build_plans
 from deeprac.volumes import read_volume
+from support.toy_cohort import (
+    HELD_OUT,
+    PLANNED_TOY,
+    arrays,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+    write_config,
+)
 
 CPU = torch.device("cpu")
 TARGET_MM = (4.0, 0.9, 0.9)

@@ -6,14 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprac.cohort.splits import (
-    check_splits,
-    make_splits,
-    read_cases,
-    subset,
-    warn_without_tumour,
-)
+from deeprac.cohort.splits import check_splits, make_splits, subset, warn_without_tumour
 from deeprac.errors import SplitError
+from deeprac.records.cases import read_cases
 
 
 def table(volumes_ml, *, sides=None, patients=None) -> pd.DataFrame:

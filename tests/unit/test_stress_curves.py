@@ -4,23 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import ConfigError, MetricsError
-from deeprac.evaluation.stress import (
-    STRESS_COLUMNS,
-    collect_stress,
-    conditions,
-    stressed_runs,
-)
+from deeprac.evaluation.stress import collect_stress
 from deeprac.files import read_json, write_csv
 from deeprac.layout import Layout
+from deeprac.records.stress import STRESS_COLUMNS, conditions, stressed_runs
 from deeprac.reporting.figures import stress_curves
 from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.summary import Summary
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn")
 STRESS = {

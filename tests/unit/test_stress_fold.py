@@ -8,20 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from results_tree import TreeOptions, write_tree
-from toy_cohort import (
-    HELD_OUT,
-    arrays,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-)
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import RunError
-from deeprac.evaluation.stress import STRESS_COLUMNS, conditions
 from deeprac.files import read_json
 from deeprac.inference import load
 from deeprac.inference.load import load_predictor
@@ -30,6 +20,16 @@ from deeprac.inference.stress_fold import stress_fold
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
+from deeprac.records.stress import STRESS_COLUMNS, conditions
+from support.results_tree import TreeOptions, write_tree
+from support.toy_cohort import (
+    HELD_OUT,
+    arrays,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 SPACING_MM = (4.0, 0.9, 0.9)
 EXPERIMENT = "coarse_nnunet"

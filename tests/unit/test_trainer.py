@@ -13,15 +13,6 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from test_checkpoint import Payload
-from toy_cohort import (
-    HELD_OUT,
-    TRAIN,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-    write_config,
-)
 
 from deeprac.cli import main
 from deeprac.commands.nnunet import configure_nnunet
@@ -41,6 +32,15 @@ from deeprac.training.augmentation import split_target
 from deeprac.training.checkpoint import read_checkpoint
 from deeprac.training.stn import STNTrainer
 from deeprac.training.trainer import DeepracTrainer, build_trainer
+from support.toy_cohort import (
+    HELD_OUT,
+    TRAIN,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+    write_config,
+)
 
 METHODS = ("coarse_nnunet", "coarse_nnunet_augment", "fine_stn_crop_half")
 PLAIN, STN = METHODS[0], METHODS[2]

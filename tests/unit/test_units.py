@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
     compose,
@@ -15,6 +14,7 @@ from deeprac.geometry.similarity import (
 )
 from deeprac.geometry.units import mm_from_normalised, normalised_from_mm
 from deeprac.geometry.warp import pixel_centres, warp
+from support.toy_cohort import small_networks
 
 SHAPE = (96, 160)
 """Rows and columns."""

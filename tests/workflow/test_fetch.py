@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .checkout import ROOT, planned_jobs, snakemake, working_folder
+from support.checkout import ROOT, planned_jobs, snakemake, working_folder
 
 COHORTS = sorted(p.stem for p in (ROOT / "config" / "cohorts").glob("*.yaml"))
 

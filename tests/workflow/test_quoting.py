@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .checkout import ROOT, snakemake, working_folder
+from support.checkout import ROOT, snakemake, working_folder
 
 RULES = sorted((ROOT / "rules").glob("*.smk"))
 ODD = "my results ü 'x' \"y\" $(touch PWNED) `touch PWNED` $HOME; touch PWNED #"

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from .checkout import ROOT, planned_jobs, snakemake, working_folder
+from support.checkout import ROOT, planned_jobs, snakemake, working_folder
 
 STAND_IN = """
 import argparse

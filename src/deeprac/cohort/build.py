@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from deeprac import files
-from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
+from deeprac.cohort.case import Source, write_case
 from deeprac.cohort.check import CHECK, PAGE, Check, write_tables
 from deeprac.cohort.formats import open_source
 from deeprac.cohort.frame import FRAME_COLUMNS, SourceFrame, frames_table
@@ -29,6 +29,7 @@ from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
+from deeprac.records.cases import CASES_COLUMNS, CaseRow
 
 
 def build_cohort(
@@ -73,7 +74,7 @@ def build_cohort(
     files.write_json(folder / "dataset.json", dataset)
     frames = {name: converted.frame for name, converted in outcome.made.items()}
     files.write_csv(folder / "frames.csv", frames_table(frames))
-    table = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    table = pd.DataFrame([asdict(row) for row in rows], columns=list(CASES_COLUMNS))
     files.write_csv(folder / "cases.csv", table)
     return rows
 
@@ -162,4 +163,4 @@ def _sidecar(folder: Path, name: str) -> Path:
 
 def _with_columns(settings: str) -> str:
     """Hash of everything that a written case and its rows depend on."""
-    return json_sha256([settings, COLUMNS, FRAME_COLUMNS])
+    return json_sha256([settings, CASES_COLUMNS, FRAME_COLUMNS])

@@ -3,14 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from deeprac.cohort.case import Side
 from deeprac.errors import SplitError
-from deeprac.files import NAME_RULE, foreign_names
 
 logger = logging.getLogger(__name__)
 
@@ -30,21 +28,6 @@ class _Patient:
     def stratum(self) -> tuple[int, str]:
         """Patients of one stratum are spread over the folds."""
         return self.volume, self.side
-
-
-def read_cases(path: Path) -> pd.DataFrame:
-    """Read ``cases.csv``; names stay text even where they look like numbers."""
-    if not path.is_file():
-        raise SplitError(f"{path} is missing. Run `deeprac cohort` first.")
-    cases = pd.read_csv(
-        path, dtype={"case": str, "patient": str}, keep_default_na=False
-    )
-    if foreign := foreign_names([*cases.case, *cases.patient]):
-        raise SplitError(
-            f"{NAME_RULE}; {path} has {foreign[0]!r}. Rename it in the source and run "
-            "`deeprac cohort` again."
-        )
-    return cases
 
 
 def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:

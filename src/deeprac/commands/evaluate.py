@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
     from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
-    from deeprac.evaluation.metrics.table import METRIC_COLUMNS
     from deeprac.files import write_csv
     from deeprac.layout import Layout
+    from deeprac.records.metrics import METRIC_COLUMNS
 
     config = load_config(args.config)
     layout = Layout.of(config)

@@ -16,11 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.cohort.splits import read_cases
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
     from deeprac.files import read_json, write_json
     from deeprac.layout import Layout
+    from deeprac.records.cases import read_cases
     from deeprac.training.plans import build_plans, dataset_json
 
     config = load_config(args.config)

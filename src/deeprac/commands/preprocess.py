@@ -19,11 +19,11 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from deeprac.cohort.splits import read_cases
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
     from deeprac.files import read_json, write_json
     from deeprac.layout import Layout
+    from deeprac.records.cases import read_cases
     from deeprac.training.plans import (
         CONFIGURATION,
         dataset_json,

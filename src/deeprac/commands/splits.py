@@ -18,10 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.cohort.splits import make_splits, read_cases, warn_without_tumour
+    from deeprac.cohort.splits import make_splits, warn_without_tumour
     from deeprac.config import load_config
     from deeprac.files import write_json
     from deeprac.layout import Layout
+    from deeprac.records.cases import read_cases
 
     config = load_config(args.config)
     layout = Layout.of(config)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.consistency import rules
 from deeprac.evaluation.metrics.regions import regions_titled
-from deeprac.evaluation.tidy import shortened
+from deeprac.records.catalogue import METRICS
+from deeprac.records.tidy import shortened
 
 RUN_OF_CASE = ["experiment", "seed", "case"]
 """What a case is predicted once for."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.records.tidy import read_tidy
 
 COHORT_COLUMNS = ("quantity", "statistic", "value")
 """Columns of summary/cohort.csv: one row per number."""

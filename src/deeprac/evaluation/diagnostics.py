@@ -10,52 +10,21 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.evaluation.poses import Poses, spread, wrapped
 from deeprac.evaluation.references import Reference, read_references
-from deeprac.evaluation.square import (
+from deeprac.geometry.planar import determinant
+from deeprac.labels import Label
+from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.metrics import read_metrics
+from deeprac.records.run_key import selected_runs
+from deeprac.records.tidy import foreground_rows, read_tidy
+from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
     INPUT_COLUMNS,
     SINGLE_COLUMNS,
+    read_transforms,
 )
-from deeprac.evaluation.summarise import again, check_identity, selected_runs
-from deeprac.evaluation.tidy import foreground_rows, read_tidy
-from deeprac.evaluation.transforms import read_transforms
-from deeprac.labels import Label
-from deeprac.layout import Layout
-
-DIAGNOSTIC_COLUMNS = (
-    "cohort",
-    "experiment",
-    "fold",
-    "seed",
-    "case",
-    "patient",
-    "slices",
-    "labelled_slices",
-    "reference",
-    "scale_error",
-    "angle_error_deg",
-    "centre_error",
-    "scale_ratio",
-    "angle_difference_deg",
-    "shift_x",
-    "shift_y",
-    "body_scale",
-    "reference_angle_deg",
-    "reference_x",
-    "reference_y",
-    "size_scale",
-    "spread_scale",
-    "spread_angle_deg",
-    "spread_centre",
-    "fallback_slices",
-    "at_bound_slices",
-    "coverage",
-    "missed",
-    "crop_side",
-)
-"""Columns of diagnostics.csv and summary/diagnostics.csv: one row per run and case."""
 
 FLAGS = ("fallback", "at_bound")
 MISSED = 0.5
@@ -131,10 +100,10 @@ def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
     """
     tables = []
     for key in selected_runs(config):
-        path = layout.run(key.experiment, key.seed, key.fold) / "diagnostics.csv"
-        remedy = again("diagnose", key)
+        path = key.folder(layout) / "diagnostics.csv"
+        remedy = key.again("diagnose")
         table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
-        check_identity(table, key, path, remedy=remedy)
+        key.check_table(table, path, remedy=remedy)
         tables.append(table[list(DIAGNOSTIC_COLUMNS)])
     return pd.concat(tables, ignore_index=True)
 
@@ -234,7 +203,7 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
         Median over the slices; 1 without crop.
     """
     inner, outer = (
-        np.abs(np.linalg.det(matrices[:, :, :2]))
+        np.abs(determinant(matrices))
         for matrices in (image_from_input, image_from_canonical)
     )
     return float(np.median(np.sqrt(inner / outer)))

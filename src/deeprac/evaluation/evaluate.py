@@ -15,11 +15,11 @@ from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
 from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
-from deeprac.evaluation.metrics.table import METRICS_SCHEMA
-from deeprac.evaluation.tidy import read_tidy, shortened
-from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.files import read_json
 from deeprac.labels import CohortLabels, Label
+from deeprac.records.metrics import METRICS_SCHEMA
+from deeprac.records.tidy import read_tidy, shortened
+from deeprac.records.transforms import case_matrices, read_transforms
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.poses import Poses, compose, inverse
-from deeprac.evaluation.square import CASE_POSE_COLUMNS, TRUTH_COLUMNS
-from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.evaluation.poses import Poses
+from deeprac.geometry.planar import compose, invert
+from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
+from deeprac.records.tidy import read_tidy, shortened
 
 AGAIN = "Run `deeprac case-poses` again."
 TRUTH, CASE_POSE = "truth", "case_pose"
@@ -101,7 +102,7 @@ def true_from_case_pose(truths: NDArray, poses: NDArray) -> Poses:
     Returns:
         One pose: the median of each component over the cases.
     """
-    return Poses.of(compose(inverse(truths), poses)).median()
+    return Poses.of(compose(invert(truths), poses)).median()
 
 
 def _check_finite(cases: list[str], matrices: NDArray, name: str) -> None:

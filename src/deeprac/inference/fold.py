@@ -5,15 +5,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
-from deeprac.evaluation.square import (
-    CANONICAL_COLUMNS,
-    INPUT_COLUMNS,
-    SINGLE_COLUMNS,
-)
 from deeprac.files import write_csv
 from deeprac.inference.load import open_run
 from deeprac.inference.predictor import Prediction
 from deeprac.layout import Layout
+from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
 from deeprac.volumes import read_volume, write_label_map
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from deeprac.case_poses import read_case_poses
-from deeprac.cohort.splits import read_cases
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json
@@ -19,6 +17,8 @@ from deeprac.inference.sliding import SlidingPredictor
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
+from deeprac.records.case_poses import read_case_poses
+from deeprac.records.cases import read_cases
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deeprac.evaluation.stress import Condition, Kind
 from deeprac.geometry.similarity import identity, invert, similarity
+from deeprac.geometry.square import Square
 from deeprac.geometry.warp import inside, warp
 from deeprac.labels import FOREGROUND, Label
-from deeprac.preprocessing.matrix import Square
+from deeprac.records.stress import Condition, Perturbation
 
 SLICES_AT_ONCE = 8
 """Slices that are resampled together: bounds the memory of supersampling."""
@@ -71,9 +71,9 @@ def stressed_from_image(condition: Condition) -> Tensor:
         (1, 2, 3) float32, normalised coordinates.
     """
     value = condition.value
-    log_scale = math.log(value) if condition.kind == Kind.SCALE else 0.0
-    angle_rad = math.radians(value) if condition.kind == Kind.ROTATION else 0.0
-    shift_x = 2 * value if condition.kind == Kind.SHIFT else 0.0
+    log_scale = math.log(value) if condition.kind == Perturbation.SCALE else 0.0
+    angle_rad = math.radians(value) if condition.kind == Perturbation.ROTATION else 0.0
+    shift_x = 2 * value if condition.kind == Perturbation.SHIFT else 0.0
     return similarity(
         torch.tensor([log_scale]),
         torch.tensor([angle_rad]),
@@ -98,7 +98,7 @@ def stress_case(
     square = Square(*case.image.shape[1:])
     padded = square.pad(case.image.astype(np.float32), air)
     reference = square.pad(case.labels.astype(np.uint8), Label.BACKGROUND)
-    if condition.kind == Kind.NONE:
+    if condition.kind == Perturbation.NONE:
         matrix = identity(1)
         return StressedCase(padded, reference, visible_shares(reference, matrix))
     matrix = stressed_from_image(condition)

@@ -8,7 +8,6 @@ from tqdm import tqdm
 from deeprac.config import Config
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import united
-from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
 from deeprac.inference.load import open_run
 from deeprac.inference.predictor import Predictor
@@ -16,6 +15,7 @@ from deeprac.inference.stress import LabelledCase, stress_case, stressed_from_im
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
+from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.volumes import read_volume
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deeprac.case_poses import CasePose
 from deeprac.geometry.similarity import compose, identity, transform_points
+from deeprac.records.case_poses import CasePose
 
 Batch = TypeVar("Batch")
 

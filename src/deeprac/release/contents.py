@@ -13,11 +13,11 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from deeprac.evaluation.cohort import COHORT_COLUMNS
-from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
-from deeprac.evaluation.stress import STRESS_COLUMNS
-from deeprac.evaluation.summarise import RUN_COLUMNS
 from deeprac.labels import TITLES
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.metrics import METRIC_COLUMNS
+from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.release.configuration import LEFT_OUT
 from deeprac.release.privacy import personal_column, suspicion, suspicious_ids
 

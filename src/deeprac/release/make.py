@@ -12,11 +12,12 @@ from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
 from deeprac.config import Config, read_raw, resolve
 from deeprac.errors import ReleaseError
 from deeprac.evaluation.diagnostics import collect_diagnostics
-from deeprac.evaluation.metrics.table import METRICS_SCHEMA, read_metrics
 from deeprac.evaluation.stress import collect_stress
-from deeprac.evaluation.summarise import collect_cases, selected_runs
+from deeprac.evaluation.summarise import collect_cases
 from deeprac.files import atomic_folder, json_text, read_json, write_json
 from deeprac.layout import Layout
+from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
+from deeprac.records.run_key import selected_runs
 from deeprac.release.contents import objections, stripped_config, stripped_run
 from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, entry
 from deeprac.release.tables import check_summary, made_tables, same_text

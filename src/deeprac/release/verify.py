@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deeprac.evaluation.metrics.catalogue import METRICS
-from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.layout import Layout
+from deeprac.records.catalogue import METRICS
+from deeprac.records.metrics import read_metrics
 from deeprac.release.manifest import checked_files, read_manifest
 from deeprac.release.tables import check_summary, made_tables
 from deeprac.release.unpack import lay_out

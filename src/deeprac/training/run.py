@@ -13,11 +13,12 @@ import pandas as pd
 import torch
 
 from deeprac import provenance
-from deeprac.cohort.splits import check_splits, read_cases
+from deeprac.cohort.splits import check_splits
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.plans import MACHINE_KEYS, read_plans
 from deeprac.training.step import measure_step

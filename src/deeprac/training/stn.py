@@ -9,10 +9,10 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from torch import Tensor, nn
 
-from deeprac.case_poses import OUTLINE_POINTS, CasePose, read_case_poses
 from deeprac.front_ends import ORACLE
 from deeprac.geometry.similarity import identity, invert, upright
 from deeprac.networks.front_end import Supervision
+from deeprac.records.case_poses import OUTLINE_POINTS, CasePose, read_case_poses
 from deeprac.training.augmentation import Tracked, split_target
 from deeprac.training.losses import STNLoss
 from deeprac.training.nnunet import MAX_GRADIENT

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 
-from deeprac.cohort.splits import read_cases, subset
+from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json
 from deeprac.front_ends import front_end_of, planned_parts
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
+from deeprac.records.cases import read_cases
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import NnunetTrainer, adapted

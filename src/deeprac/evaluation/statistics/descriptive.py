@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import NAN, mean_intervals
 from deeprac.evaluation.statistics.patients import in_order
+from deeprac.records.catalogue import METRICS, Metric
 
 DESCRIBED_COLUMNS = (
     "experiment",

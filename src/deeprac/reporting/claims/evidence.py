@@ -7,8 +7,8 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
-from deeprac.evaluation.tidy import TEXT, read_tidy
 from deeprac.layout import Layout
+from deeprac.records.tidy import TEXT, read_tidy
 from deeprac.reporting.roles import Cast, largest_cast
 from deeprac.reporting.summary import read_summary
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
-from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.tidy import read_tidy, shortened
 from deeprac.reporting import formats
 from deeprac.reporting.style import WIDTH
 from deeprac.reporting.summary import Summary

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from deeprac.evaluation.tidy import read_tidy
 from deeprac.labels import CYST, CohortLabels, Label
+from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import CONTOURS, FAINT, INK, add_caption, legend_above

@@ -6,9 +6,8 @@ import io
 import json
 import zipfile
 
-from http_server import Page, Server
-
 from deeprac.fetch.manifest import read_manifest
+from support.http_server import Page, Server
 
 NBIA = "/services.cancerimagingarchive.net/nbia-api/services/v4"
 

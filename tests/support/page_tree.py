@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import Config, load_config, read_raw, resolve
@@ -21,6 +20,7 @@ from deeprac.reporting.page.document import (
     PageFigure,
 )
 from deeprac.reporting.page.tables import from_frame, number, text
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
 SPACING_MM = (2.7, 2.4, 5.0)

@@ -15,18 +15,12 @@ import SimpleITK as sitk
 
 from deeprac.cohort.build import dataset_json
 from deeprac.config import PLANNED, Config, load_config
-from deeprac.evaluation.square import (
-    CANONICAL_COLUMNS,
-    CASE_POSE_COLUMNS,
-    INPUT_COLUMNS,
-    SINGLE_COLUMNS,
-    TRUTH_COLUMNS,
-    invert,
-    square_from_pixel,
-    transform_points,
-)
 from deeprac.files import write_json
+from deeprac.geometry.planar import invert, transform_points
+from deeprac.geometry.square import Square
 from deeprac.layout import Layout
+from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
+from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
 
 REPO = Path(__file__).parents[2]
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -121,7 +115,7 @@ def _write_case(
 ) -> sitk.Image:
     (height, width), rng = options.size, np.random.default_rng(len(case))
     y, x = np.mgrid[:height, :width]
-    points = square_from_pixel(np.stack([x, y], axis=-1), options.size)
+    points = Square(*options.size).from_px(np.stack([x, y], axis=-1))
     points = transform_points(invert(pose), points)
     image = np.empty((options.slices, height, width), np.int16)
     label = np.zeros((options.slices, height, width), np.uint8)

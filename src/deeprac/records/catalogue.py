@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["share", "mm", "ml", "percent", "count"]
+MetricKind = Literal["share", "mm", "ml", "percent", "count"]
 Better = Literal["high", "low"]
 
 
@@ -23,7 +23,7 @@ class Metric:
     name: str
     title: str
     unit: str
-    kind: Kind
+    kind: MetricKind
     better: Better | None
     description: str
 

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from results_tree import TreeOptions, write_tree
 
 from deeprac import provenance
 from deeprac.cli import main
 from deeprac.config import load_config
-from deeprac.evaluation.summarise import selected_runs
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
+from deeprac.records.run_key import selected_runs
+from support.results_tree import TreeOptions, write_tree
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from cohort_builders import cohort_config, series_config
-from dicom_builders import Series, hu_of
 
 from deeprac.cohort.case import Case
 from deeprac.cohort.formats import open_source
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, series_config
+from support.dicom_builders import Series, hu_of
 
 SHAPE = (6, 11, 14)
 """Slices, rows, columns of most series here."""

@@ -8,8 +8,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.square import CANONICAL_COLUMNS, INPUT_COLUMNS
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.records.tidy import read_tidy
+
+INPUT_COLUMNS = ("a11", "a12", "a13", "a21", "a22", "a23")
+"""Columns of transforms.csv: image_from_input."""
+
+CANONICAL_COLUMNS = ("c11", "c12", "c13", "c21", "c22", "c23")
+"""Columns of transforms.csv: image_from_canonical."""
+
+SINGLE_COLUMNS = ("s11", "s12", "s13", "s21", "s22", "s23")
+"""Columns of transforms.csv: image_from_canonical that each slice alone would say."""
 
 AGAIN = "Run `deeprac predict` again for this fold."
 

@@ -1,6 +1,6 @@
 """case_poses.csv: where size, pose and labels of every case lie. No torch.
 
-All in normalised coordinates of the padded square (``deeprac.evaluation.square``), so
+All in normalised coordinates of the padded square (``deeprac.geometry.square``), so
 the same at every matrix. Written by ``deeprac.preprocessing.case_poses``.
 """
 
@@ -11,15 +11,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.evaluation.square import CASE_POSE_COLUMNS, TRUTH_COLUMNS
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.records.tidy import read_tidy
+
+CASE_POSE_COLUMNS = ("t11", "t12", "t13", "t21", "t22", "t23")
+"""Columns of case_poses.csv: image_from_canonical of a case."""
+
+TRUTH_COLUMNS = ("p11", "p12", "p13", "p21", "p22", "p23")
+"""Columns of case_poses.csv: image_from_canonical of a phantom, else empty."""
 
 OUTLINE_POINTS = 16
 OUTLINE_COLUMNS = tuple(
     f"{axis}{index}" for index in range(OUTLINE_POINTS) for axis in "xy"
 )
 """Points of the convex hull of all labelled voxels, seen along the patient's axis."""
-COLUMNS = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS, *OUTLINE_COLUMNS)
+POSES_COLUMNS = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS, *OUTLINE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def read_case_poses(path: Path) -> Mapping[str, CasePose]:
     Raises:
         MetricsError: the file is missing or lacks a column.
     """
-    table = read_tidy(path, COLUMNS, remedy="Run `deeprac case-poses`.")
+    table = read_tidy(path, POSES_COLUMNS, remedy="Run `deeprac case-poses`.")
     poses = {}
     for _, row in table.iterrows():
         truth = row[list(TRUTH_COLUMNS)].to_numpy(float).reshape(2, 3)

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_like, series_config
-from dicom_builders import Series
 from pydicom import dcmread
 
 from deeprac.cohort.dicom.headers import Header, quiet, read_header
@@ -14,6 +12,8 @@ from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.config import CohortConfig
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, ct_like, series_config
+from support.dicom_builders import Series
 
 
 def dicom_config(folder: Path, **series: Any) -> CohortConfig:
