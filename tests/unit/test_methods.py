@@ -15,7 +15,7 @@ from deeprac.geometry.warp import warp
 from deeprac.layout import Layout
 from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
 from deeprac.training.augmentation import split_target
-from deeprac.training.run import build_trainer
+from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
 from support.toy_cohort import (
     HELD_OUT,

@@ -255,7 +255,7 @@ def test_contours_unite_kidneys_and_tell_cysts_apart(layout):
 def test_a_network_that_calls_everything_a_right_kidney(layout):
     """All voxels are kidney, all of the right one, none of the left one."""
     predictor = load_predictor(layout.model(PLAIN, 0), 0, torch.device("cpu"))
-    for layer in predictor.network.decoder.seg_layers:
+    for layer in predictor.network.network.decoder.seg_layers:
         layer.bias.data[OURS.numbers["kidney_right"]] = 1e6
     image, _ = patient(0)
     labels = predictor.predict(image, SPACING_MM[::-1]).labels
