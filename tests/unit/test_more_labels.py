@@ -116,8 +116,8 @@ def path(raw, tmp_path_factory):
             verb(path, step, *run_arguments(name))
     verb(path, "stress", *run_arguments(PLAIN))
     verb(path, "summarise")
-    verb(path, "summarise", "--stress")
-    verb(path, "diagnostics")
+    verb(path, "summarise", "--what", "stress")
+    verb(path, "summarise", "--what", "diagnostics")
     verb(path, "tables")
     return path
 
@@ -255,7 +255,7 @@ def test_contours_unite_kidneys_and_tell_cysts_apart(layout):
 def test_a_network_that_calls_everything_a_right_kidney(layout):
     """All voxels are kidney, all of the right one, none of the left one."""
     predictor = load_predictor(layout.model(PLAIN, 0), 0, torch.device("cpu"))
-    for layer in predictor.network.decoder.seg_layers:
+    for layer in predictor.network.network.decoder.seg_layers:
         layer.bias.data[OURS.numbers["kidney_right"]] = 1e6
     image, _ = patient(0)
     labels = predictor.predict(image, SPACING_MM[::-1]).labels

@@ -1,4 +1,4 @@
-"""The columns of metrics.csv and summary/cases.csv, and reading them.
+"""metrics.csv and summary/cases.csv: one row per case and region.
 
 Apart from what measures, so that readers of tables need no image library.
 """
@@ -8,23 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.catalogue import METRICS
-from deeprac.evaluation.tidy import check_columns, read_tidy, shortened
+from deeprac.records.catalogue import METRICS
+from deeprac.records.run_key import IDENTITY
+from deeprac.records.tidy import check_columns, read_tidy, shortened
 
 METRICS_SCHEMA = 2
 """Version of the columns below; tables of another one are refused."""
 
-METRIC_COLUMNS = (
-    "schema",
-    "cohort",
-    "experiment",
-    "fold",
-    "seed",
-    "case",
-    "patient",
-    "label",
-    *METRICS,
-)
+METRIC_COLUMNS = ("schema", *IDENTITY, "case", "patient", "label", *METRICS)
 """Columns of metrics.csv and summary/cases.csv: one row per case and label."""
 
 
