@@ -33,8 +33,10 @@ def volume_findings(
     if numbers.shape[0] == 1:
         return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000
-    counts = sum(np.bincount(one.ravel(), minlength=256) for one in numbers)
-    kidney_ml = voxel_ml * sum(int(counts[number]) for number in kidney_numbers(wanted))
+    counts = np.zeros(256, np.int64)
+    for one in numbers:
+        counts += np.bincount(one.ravel(), minlength=256)
+    kidney_ml = voxel_ml * float(counts[list(kidney_numbers(wanted))].sum())
     tumour_ml = voxel_ml * int(counts[Label.TUMOUR])
     doubts = []
     if not SMALLEST_KIDNEYS_ML <= kidney_ml <= LARGEST_KIDNEYS_ML:

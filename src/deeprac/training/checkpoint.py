@@ -21,7 +21,7 @@ WEIGHTS = "network_weights"
 """The entry of a checkpoint with the state of the network."""
 
 _scalar = np.float64(0).__reduce__()[0]
-LOGGED_NUMBERS = [
+LOGGED_NUMBERS: list[Any] = [
     # numpy 1 and numpy 2 write one function under two names.
     (_scalar, "numpy.core.multiarray.scalar"),
     (_scalar, "numpy._core.multiarray.scalar"),

@@ -242,8 +242,8 @@ def _planned(comparison: Comparison) -> dict[str, str]:
 
 def _estimates(values: NDArray, mean: Estimate) -> dict[str, float]:
     typical = hodges_lehmann(values)
-    numbers = (mean.value, mean.low, mean.high)
-    numbers += (typical.value, typical.low, typical.high)
+    numbers = [mean.value, mean.low, mean.high]
+    numbers += [typical.value, typical.low, typical.high]
     return {"n": mean.n, **dict(zip(ESTIMATES, numbers, strict=True))}
 
 
