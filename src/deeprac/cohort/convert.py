@@ -29,7 +29,7 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class Identity:
-    """What the source calls a case and its patient, and what we call the patient."""
+    """The source's names of a case and its patient, and the patient's name here."""
 
     key: str
     source_patient: str
@@ -39,12 +39,12 @@ class Identity:
 class ConvertedSource:
     """The cases of a reader in the canonical frame, one at a time.
 
-    Their names are pseudonyms, and what their files are called stays inside; with
+    Their names are pseudonyms, and the names of their files stay inside; with
     ``cohort.pseudonyms`` off they have the source's names, and nothing is hidden.
     """
 
     def __init__(self, reader: Reader, config: CohortConfig) -> None:
-        """Take a reader and what the cohort's settings say about its cases.
+        """Take a reader and the cohort's settings.
 
         Raises:
             CohortError: names that cannot be used, or pseudonyms that do not fit.
@@ -65,11 +65,11 @@ class ConvertedSource:
         }
 
     def names(self) -> list[str]:
-        """Names of all cases, sorted: the order of pseudonyms tells nothing."""
+        """Names of all cases, sorted: the order of pseudonyms identifies nobody."""
         return sorted(self._cases)
 
     def settings(self, name: str) -> Mapping[str, Any]:
-        """What the reader says, patient, label map and intensity; salted."""
+        """The reader's settings, patient, label map and intensity; salted."""
         case = self._cases[name]
         return {
             "version": VERSION,

@@ -61,7 +61,7 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
         voxels.refuse_other_size(_bytes_of(reader))
         volume = reader.Execute()
     except RuntimeError as error:
-        # Its words are not passed on: they have the path.
+        # Its message is not passed on: it has the path.
         if "bad_alloc" in str(error) or "Failed to allocate" in str(error):
             raise MemoryError from error
         raise CaseError.of("file", DAMAGED) from error
@@ -73,7 +73,7 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
 
 
 def _checked(path: Path) -> tuple[StoredVoxels, tuple[int, int, int]]:
-    """Where the voxels lie, and the signs that bring the axes that ITK gives to LPS."""
+    """Where the voxels lie, and the signs that bring ITK's axes to LPS."""
     if path.suffix.lower() in META_IMAGE:
         voxels, found = read_meta_image_header(path)
         refuse_errors(found)

@@ -1,8 +1,8 @@
 """Cohorts of the Kidney Tumor Segmentation challenges: KiTS19, KiTS21 and KiTS23.
 
 ``cohort.path`` is the repository of a challenge, or the folder in it that holds the
-``case_*`` folders. Slices lie along the first axis of these NIfTI files; their affines
-say so.
+``case_*`` folders. Slices lie along the first axis of these NIfTI files, by their
+affines.
 """
 
 import logging
@@ -126,7 +126,7 @@ def open_kits(config: CohortConfig) -> FileReader:
 
 @dataclass(frozen=True)
 class KitsLabel:
-    """The label of one case, as ``cohort.annotation`` wants it.
+    """The label of one case, by ``cohort.annotation``.
 
     ``annotation`` is majority, union or intersection, or the number of one annotator,
     whose instances are painted onto one label map. Annotators have numbers per

@@ -14,7 +14,7 @@ import numpy as np
 from deeprac.cohort import label_values
 from deeprac.cohort.findings import Finding
 from deeprac.errors import CohortError
-from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
+from deeprac.labels import CohortLabels, Label, plain_name
 
 KIDNEYS = ("kidney", "kidney_left", "kidney_right")
 
@@ -87,7 +87,7 @@ def merge(
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
         return empty, [Finding.error("label values", p) for p in problems]
-    painted, findings = _painted(layers, cohort_numbers(wanted))
+    painted, findings = _painted(layers, CohortLabels.named(wanted).numbers)
     rounded = dict.fromkeys(found for layer in layers for found in layer.rounded)
     return painted, [*rounded, *findings]
 
@@ -145,7 +145,7 @@ def map_labels(
     if problems := _bad_names([names], wanted):
         raise CohortError(f"{problems[0]}.")
     mapping = _mapping(names, wanted)
-    if not set(mapping.values()) & kidney_numbers(wanted):
+    if not {*mapping.values()} & {*CohortLabels.named(wanted).kidney}:
         raise CohortError(
             f"{_kidney_names(wanted)}, but the source has "
             f"{_listed((value, names) for value in names)}. "
@@ -158,7 +158,7 @@ def _mapping(
     names: Mapping[int, str], wanted: Mapping[str, tuple[str, ...]]
 ) -> dict[int, int]:
     """The cohort's number by the source's value; 0 is background whatever its name."""
-    numbers = cohort_numbers(wanted)
+    numbers = CohortLabels.named(wanted).numbers
     known_by_name = {
         plain_name(name): numbers[title]
         for title, sources in wanted.items()
@@ -235,8 +235,10 @@ def _no_kidney(
 ) -> list[str]:
     """A volume shows kidney; a single slice may cut through the tumour beside it."""
     found = {layer.mapping[value] for layer in layers for value in layer.values}
-    single_slice = layers[0].numbers.shape[0] == 1
-    if found & kidney_numbers(wanted) or (single_slice and Label.TUMOUR in found):
+    enough = {*CohortLabels.named(wanted).kidney}
+    if layers[0].numbers.shape[0] == 1:
+        enough.add(Label.TUMOUR)
+    if found & enough:
         return []
     return [
         f"the label has no kidney: {_kidney_names(wanted)}, found {_found(layers)}. "
@@ -271,11 +273,6 @@ def _bad_names(
             "it another number"
         )
     return problems
-
-
-def kidney_numbers(wanted: Mapping[str, tuple[str, ...]]) -> set[int]:
-    """The cohort's numbers that mean kidney; ``wanted`` is ``cohort.labels``."""
-    return set(CohortLabels.named(wanted).kidney)
 
 
 def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:

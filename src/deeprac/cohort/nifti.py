@@ -52,7 +52,7 @@ def read_nifti(path: Path) -> tuple[sitk.Image, list[Finding]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where they are packed, whatever its name says."""
+    """The file's bytes, unpacked where they are packed, whatever its name."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -107,7 +107,7 @@ def _fill(stream: io.BufferedIOBase, array: np.ndarray) -> None:
 
 
 def _target_type(stored: np.dtype, slope: float | None, intercept: float) -> type:
-    """The smallest of our types that holds the numbers without loss for CT."""
+    """The smallest type that holds the numbers without loss for CT."""
     if stored.kind == "f":
         return np.float32
     if slope is None:

@@ -1,8 +1,8 @@
-"""Names of cases and patients that tell nothing, and the local table behind them.
+"""Pseudonyms of cases and patients, and the local table behind them.
 
-A pseudonym is a keyed hash (HMAC-SHA256) of the cohort's name and of what the source
-calls the case. So the same key gives the same names on every run, further cases change
-no name, and without the key nobody can try names out. Key and table stay in
+A pseudonym is a keyed hash (HMAC-SHA256) of the cohort's name and of the source's name
+of the case. So the same key makes the same names on every run, further cases change no
+name, and without the key names cannot be tried out. Key and table stay in
 ``cohort.private``, readable by their owner alone.
 """
 
@@ -62,7 +62,7 @@ class Pseudonyms:
         self._key = _open_key(private)
 
     def case(self, key: str) -> str:
-        """Pseudonym of a case, from what the source calls it.
+        """Pseudonym of a case, from its name in the source.
 
         Example: ``case_k3f9x2q7``: letters and digits in turn are no word, no date and
         no number of a record.
@@ -75,7 +75,7 @@ class Pseudonyms:
 
     @property
     def salt(self) -> str:
-        """What makes hashes of the source's names useless to who tries names out."""
+        """What keeps hashes of the source's names from being found by trial."""
         return self._digest("salt").hex()
 
     def record(
@@ -158,7 +158,7 @@ class Pseudonyms:
 
 
 def is_pseudonym(name: str) -> bool:
-    """Whether a name looks like one of ours.
+    """Whether a name looks like a pseudonym.
 
     Example:
         >>> is_pseudonym("case_k3f9x2q7"), is_pseudonym("patient_schubert")
