@@ -15,7 +15,7 @@ import secrets
 import string
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from deeprac.errors import CohortError
@@ -107,7 +107,8 @@ class Pseudonyms:
         self._refuse_collisions(after.values())
         if after != before:
             rows = sorted(after.values(), key=lambda row: row.case)
-            _write_private(self.table, _csv(rows))
+            with atomic_path(self.table) as temporary:
+                _create_private(temporary, _csv(rows))
 
     def _read(self) -> list[Entry]:
         if not self.table.is_file():
@@ -210,17 +211,10 @@ def _make_key(path: Path) -> None:
 
 def _csv(rows: Iterable[Entry]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, [field.name for field in fields(Entry)], lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in fields(Entry))
+    writer.writerows(map(astuple, rows))
     return text.getvalue()
-
-
-def _write_private(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        _create_private(temporary, text)
 
 
 def _create_private(path: Path, text: str) -> None:
