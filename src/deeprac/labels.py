@@ -162,16 +162,3 @@ class CohortLabels:
 
 KIDNEY_AND_TUMOUR = CohortLabels()
 """The labels of most cohorts, the phantoms' among them."""
-
-
-def cohort_numbers(names: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Numbers of a cohort's labels by title, as its ``dataset.json`` lists them.
-
-    Args:
-        names: ``cohort.labels``: the source's names by title.
-
-    Example:
-        >>> cohort_numbers({"kidney": ("kidney",), "tumour": ("mass",)})
-        {'background': 0, 'kidney': 1, 'tumour': 2}
-    """
-    return CohortLabels.named(names).numbers

@@ -8,7 +8,8 @@ import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.cli import main
-from deeprac.config import Config, load_config, read_raw, resolve
+from deeprac.config import Config, load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
 from deeprac.reporting.figures.catalogue import selected

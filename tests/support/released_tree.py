@@ -13,6 +13,11 @@ from deeprac.layout import Layout
 from deeprac.records.run_key import selected_runs
 from support.results_tree import TreeOptions, write_tree
 
+PSEUDONYMS = TreeOptions(
+    case="case_a{0}b{0}c{0}d{0}", patient="patient_a{0}b{0}c{0}d{0}"
+)
+"""The tree with names of cases and patients as the workflow makes them."""
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -37,8 +42,8 @@ def complete_results(folder: Path, options: TreeOptions | None = None) -> Path:
         record = layout.run(key.experiment, key.seed, key.fold) / "run.json"
         write_json(record, read_json(record) | _provenance(folder))
     write_json(layout.config, read_json(config_path))
-    for verb in ("summarise", "diagnostics", "tables"):
-        assert main([verb, *arguments]) == 0
+    for verb in ("summarise", "summarise --what diagnostics", "tables"):
+        assert main([*verb.split(), *arguments]) == 0
     return layout.root
 
 
@@ -81,7 +86,7 @@ def clean_checkout(patch: pytest.MonkeyPatch) -> None:
 
 def released_tree(folder: Path) -> Released:
     """Write results and release them as ``folder/releases/tree``."""
-    results = complete_results(folder / "source")
+    results = complete_results(folder / "source", PSEUDONYMS)
     with pytest.MonkeyPatch.context() as patch:
         clean_checkout(patch)
         assert main(["release", str(results), "--to", str(folder / "releases")]) == 0

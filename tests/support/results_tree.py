@@ -14,13 +14,14 @@ import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.cohort.build import dataset_json
-from deeprac.config import PLANNED, Config, load_config
+from deeprac.config import Config, load_config
 from deeprac.files import write_json
 from deeprac.geometry.planar import invert, transform_points
 from deeprac.geometry.square import Square
 from deeprac.layout import Layout
 from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
 from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
+from deeprac.settings.methods import PLANNED
 
 REPO = Path(__file__).parents[2]
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -47,6 +48,8 @@ class TreeOptions:
     epochs: int = 3
     truth: bool = False
     settings: dict = field(default_factory=dict)
+    case: str = "case{0:03d}"
+    patient: str = "patient{0:03d}"
 
 
 def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
@@ -56,7 +59,7 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
     write_json(config_path, _config_content(folder, options))
     config = load_config([config_path])
     layout = Layout.of(config)
-    poses = {f"case{i:03d}": _pose(i) for i in range(options.patients)}
+    poses = {options.case.format(i): _pose(i) for i in range(options.patients)}
     labels = {case: _write_case(layout, case, p, options) for case, p in poses.items()}
     _write_cohort_table(layout, poses, options)
     write_json(
@@ -166,7 +169,7 @@ def _write_cohort_table(layout: Layout, poses: dict, options: TreeOptions) -> No
     rows = [
         {
             "case": case,
-            "patient": f"patient{i:03d}",
+            "patient": options.patient.format(i),
             "image": f"imagesTr/{case}_0000.nii.gz",
             "label": f"labelsTr/{case}.nii.gz",
             "size_x": width,
@@ -248,7 +251,7 @@ def _write_run(
     cost = 1 + 0.5 * method.augment + 0.15 * (method.normaliser != "none")
     planned = matrix.size == PLANNED
     size = PLANNED_PATCH if planned else matrix.size
-    seen = PLANNED_PATCH if planned else config.network_input_size(experiment)
+    seen = PLANNED_PATCH if planned else round(size * method.network_input)
     cost *= method.network_input**2 * (np.max(size) / 128) ** 2
     write_json(
         folder / "run.json",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from deeprac.config import Config, resolve
+from deeprac.config import Config
+from deeprac.config_files import resolve
 from deeprac.records.catalogue import METRICS
 from deeprac.records.runs import COST, RUN_COLUMNS
 from deeprac.reporting.summary import Summary

@@ -198,15 +198,15 @@ def test_convention_the_truth_is_in_the_units_of_the_padded_square():
     )
 
 
-@pytest.mark.parametrize("empty", ["", float("nan")])
-def test_without_a_true_transform_its_cells_are_empty(empty):
+TRUE = ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
+
+
+@pytest.mark.parametrize("cells", [dict.fromkeys(TRUE, float("nan")), {}])
+def test_without_a_true_transform_its_cells_are_empty(cells):
     """As cases.csv is read where a cohort is no phantom's."""
-    names = ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
     image = np.full((1, 20, 20), AIR_HU)
     size = {"size_x": 20, "size_y": 20, "spacing_x_mm": 1.0, "spacing_y_mm": 1.0}
-    _, truth = measure(
-        image, np.zeros(image.shape, np.uint8), **dict.fromkeys(names, empty), **size
-    )
+    _, truth = measure(image, np.zeros(image.shape, np.uint8), **cells, **size)
     assert np.isnan(truth).all()
 
 

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from deeprac.config import Config, resolve
+from deeprac.config import Config
+from deeprac.config_files import resolve
 from deeprac.layout import Layout
 from deeprac.reporting.figures import (
     bland_altman,
@@ -20,7 +21,7 @@ from deeprac.reporting.figures import (
 from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.style import MethodStyle, save, theme
 from deeprac.reporting.summary import Summary
-from deeprac.settings import Comparison
+from deeprac.settings.reports import Comparison
 from support.results_tree import REPO
 
 NAN = float("nan")

@@ -45,8 +45,8 @@ def _sources(folder, **options):
             run = ["--experiment", experiment, "--fold", str(fold)]
             for verb in ("evaluate", "diagnose"):
                 assert main([verb, "--config", str(path), *run]) == 0
-    for verb in ("summarise", "diagnostics"):
-        assert main([verb, "--config", str(path)]) == 0
+    for verb in ("summarise", "summarise --what diagnostics"):
+        assert main([*verb.split(), "--config", str(path)]) == 0
     layout = Layout.of(config)
     summary = read_summary(config, layout)
     rows = experiment_rows(config, summary.cases, summary.runs)

@@ -59,8 +59,8 @@ def sources_of(folder, experiments):
             for verb in ("evaluate", "diagnose"):
                 run = ["--experiment", name, "--fold", fold]
                 assert main([verb, "--config", str(path), *run]) == 0
-    for verb in ("summarise", "diagnostics"):
-        assert main([verb, "--config", str(path)]) == 0
+    for verb in ("summarise", "summarise --what diagnostics"):
+        assert main([*verb.split(), "--config", str(path)]) == 0
     layout = Layout.of(config)
     summary = read_summary(config, layout)
     rows = experiment_rows(config, summary.cases, summary.runs)
@@ -313,7 +313,9 @@ def test_old_diagnostics_are_refused(sources, tmp_path):
         with pytest.raises(MetricsError, match=r"lacks experiments.*coarse_stn\."):
             sources.diagnostics()
         path.unlink()
-        with pytest.raises(MetricsError, match="Run `deeprac diagnostics`"):
+        with pytest.raises(
+            MetricsError, match="Run `deeprac summarise --what diagnostics`"
+        ):
             sources.diagnostics()
     finally:
         path.write_text(content)

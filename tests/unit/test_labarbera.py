@@ -6,7 +6,6 @@ import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
-from deeprac.config import NetworkConfig
 from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.similarity import identity, invert, transform_points
 from deeprac.networks.labarbera import (
@@ -20,6 +19,7 @@ from deeprac.networks.labarbera import (
     warp_nearest,
 )
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 from support.toy_cohort import small_networks
 
 SIZE = 32

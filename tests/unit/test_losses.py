@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from deeprac.config import NetworkConfig
 from deeprac.geometry.similarity import identity, invert, similarity, window
 from deeprac.networks.crops import CoarseCrop, STNCrop
 from deeprac.networks.front_end import Output, Supervision
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 from deeprac.training.losses import (
     STNLoss,
     coarse_loss,

@@ -116,8 +116,8 @@ def path(raw, tmp_path_factory):
             verb(path, step, *run_arguments(name))
     verb(path, "stress", *run_arguments(PLAIN))
     verb(path, "summarise")
-    verb(path, "summarise", "--stress")
-    verb(path, "diagnostics")
+    verb(path, "summarise", "--what", "stress")
+    verb(path, "summarise", "--what", "diagnostics")
     verb(path, "tables")
     return path
 

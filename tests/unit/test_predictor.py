@@ -11,13 +11,13 @@ from test_checkpoint import Payload
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv, write_json
-from deeprac.inference.fold import transform_table
 from deeprac.inference.load import load_predictor, oracle_input_of
 from deeprac.inference.predictor import mirrored
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.networks.locating_unet import WholeSlices
 from deeprac.records.case_poses import POSES_COLUMNS
+from deeprac.records.transforms import transform_table
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
 from support.toy_cohort import (

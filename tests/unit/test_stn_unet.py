@@ -8,7 +8,7 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch.nn import functional
 
-from deeprac.config import NetworkConfig, load_config
+from deeprac.config import load_config
 from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.similarity import (
     agree,
@@ -26,6 +26,7 @@ from deeprac.networks.front_end import Located, Output, Supervision
 from deeprac.networks.normalisers import NORMALISERS
 from deeprac.networks.stn_unet import BACKGROUND_LOGIT, STNUNet, damped
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 from support.toy_cohort import small_networks
 
 AIR = -2.0

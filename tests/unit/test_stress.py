@@ -17,7 +17,7 @@ from deeprac.inference.stress_fold import score
 from deeprac.labels import KIDNEY_AND_TUMOUR, Label
 from deeprac.networks.front_end import Supervision
 from deeprac.records.stress import Condition, Perturbation, conditions
-from deeprac.settings import StressConfig
+from deeprac.settings.reports import StressConfig
 
 AIR = -1000.0
 SPACING_MM = (4.0, 0.9, 0.9)

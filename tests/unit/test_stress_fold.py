@@ -11,7 +11,7 @@ import torch
 
 from deeprac.cli import main
 from deeprac.config import load_config
-from deeprac.errors import RunError
+from deeprac.errors import SplitError
 from deeprac.files import read_json
 from deeprac.inference import load
 from deeprac.inference.load import load_predictor
@@ -117,7 +117,7 @@ def test_what_an_oracle_knows_has_one_row_per_slice(tree, monkeypatch):
 
 
 def test_a_fold_that_does_not_exist(tree, monkeypatch):
-    with pytest.raises(RunError, match=r"Fold 7 does not exist: .* has 2 folds"):
+    with pytest.raises(SplitError, match=r"Fold 7 does not exist: .* has 2 folds"):
         run(tree, monkeypatch, Threshold(), fold=7)
 
 

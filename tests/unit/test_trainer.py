@@ -367,7 +367,7 @@ def test_a_missing_gpu_is_known_before_anything_is_written(fresh, monkeypatch, c
 def test_an_unknown_fold_is_an_error(fresh, capsys):
     assert train(fresh, PLAIN, fold=5) == 1
     message = capsys.readouterr().err
-    assert "fold 5 is not in" in message
+    assert "Fold 5 does not exist" in message
     assert "has 2 folds" in message
 
 

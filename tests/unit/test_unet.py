@@ -4,9 +4,9 @@ from pydoc import locate
 import pytest
 import torch
 
-from deeprac.config import NetworkConfig
 from deeprac.front_ends import FRONT_ENDS
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 
 PAPER = NetworkConfig(32, 512, 2, 4)
 

@@ -69,7 +69,6 @@ def test_every_planned_command_has_the_folder_as_one_word(tmp_path):
             "diagnose",
             "stress",
             "summarise",
-            "diagnostics",
         ),
         *("tables", "figures", "claims", "report", "cost"),
     }

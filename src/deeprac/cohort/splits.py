@@ -9,15 +9,13 @@ import pandas as pd
 
 from deeprac.cohort.case import Side
 from deeprac.errors import SplitError
+from deeprac.records.splits import Split
 
 logger = logging.getLogger(__name__)
 
-Split = dict[str, list[str]]
-"""One fold in nnU-Net's format: the cases under "train" and "val"."""
-
 
 @dataclass(frozen=True)
-class _Patient:
+class _Traits:
     """What patients are balanced by: tumour volume in thirds, side, number of cases."""
 
     volume: int
@@ -72,7 +70,7 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     return splits
 
 
-def _patients(cases: pd.DataFrame) -> dict[str, _Patient]:
+def _patients(cases: pd.DataFrame) -> dict[str, _Traits]:
     """Stratum of every patient, sorted by name; volumes add up over the cases."""
     volume = cases.groupby("patient")["tumour_ml"].sum().sort_index()
     sides = cases.groupby("patient")["side"].agg(lambda s: _join_sides(set(s)))
@@ -80,7 +78,7 @@ def _patients(cases: pd.DataFrame) -> dict[str, _Patient]:
     positive = volume[volume > 0]
     edges = np.quantile(positive, [1 / 3, 2 / 3]) if len(positive) else np.zeros(2)
     return {
-        patient: _Patient(
+        patient: _Traits(
             volume=1 + int(np.searchsorted(edges, ml)) if ml > 0 else 0,
             side=sides[patient],
             cases=int(count[patient]),
@@ -98,7 +96,7 @@ def _join_sides(sides: set[str]) -> str:
 
 
 def _deal(
-    patients: Mapping[str, _Patient], folds: int, rng: np.random.Generator
+    patients: Mapping[str, _Traits], folds: int, rng: np.random.Generator
 ) -> dict[str, int]:
     """Deal the patients round the folds, stratum after stratum, in random order."""
     order: list[str] = []
@@ -158,7 +156,7 @@ def subset(
 
 
 def _nested_order(
-    patients: Mapping[str, _Patient], rng: np.random.Generator
+    patients: Mapping[str, _Traits], rng: np.random.Generator
 ) -> list[str]:
     """Every patient's place in the order is a share of its stratum, evenly spaced."""
     place: dict[str, float] = {}

@@ -7,9 +7,9 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import ConfigError, MetricsError
 from deeprac.evaluation.checks import check_shares
-from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
+from deeprac.records.splits import read_splits
 from deeprac.records.stress import conditions, read_stress, stressed_runs
 from deeprac.records.tidy import shortened
 
@@ -29,7 +29,7 @@ def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
             "stress.experiments is empty: there is nothing to collect. Name the "
             "experiments that are to be put under stress."
         )
-    folds = read_json(layout.splits)
+    splits = read_splits(layout.splits)
     tables = []
     for key in stressed_runs(config):
         path = key.folder(layout) / "stress.csv"
@@ -37,7 +37,7 @@ def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
         table = read_stress(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
         check_shares(table, ("dice", "visible"), path, remedy=remedy)
-        _check_complete(table, config, folds[key.fold]["val"], f"{path}. {remedy}")
+        _check_complete(table, config, splits[key.fold]["val"], f"{path}. {remedy}")
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

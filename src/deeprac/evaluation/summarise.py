@@ -5,8 +5,6 @@ here: a missing run or row, a case that one experiment saw and another did not, 
 one experiment with different settings.
 """
 
-from pathlib import Path
-
 import pandas as pd
 
 from deeprac.config import Config
@@ -16,11 +14,11 @@ from deeprac.evaluation.checks import (
     check_held_out,
     check_rows,
 )
-from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import RUN_COLUMNS, SETTINGS, read_run, run_row
+from deeprac.records.splits import read_splits
 from deeprac.records.tidy import shortened
 
 
@@ -33,7 +31,7 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
     Raises:
         MetricsError: A run, row or case is missing, double or inconsistent.
     """
-    folds = _read_folds(layout.splits)
+    splits = read_splits(layout.splits)
     tables = []
     for key in selected_runs(config):
         path = key.folder(layout) / "metrics.csv"
@@ -41,7 +39,7 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
         table = read_metrics(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
         check_rows(table, path, remedy=remedy)
-        check_held_out(table, folds[key.fold], path)
+        check_held_out(table, splits[key.fold]["val"], path)
         tables.append(table[list(METRIC_COLUMNS)])
     cases = pd.concat(tables, ignore_index=True)
     check_comparable(cases)
@@ -72,9 +70,3 @@ def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
                     "Remove the run folders of the older settings and train them again."
                 )
     return runs
-
-
-def _read_folds(splits: Path) -> list[dict[str, list[str]]]:
-    if not splits.is_file():
-        raise MetricsError(f"The folds are missing: {splits}. Run `deeprac splits`.")
-    return read_json(splits)

@@ -1,15 +1,13 @@
 """Out-of-fold predictions of one run."""
 
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.files import write_csv
 from deeprac.inference.load import open_run
-from deeprac.inference.predictor import Prediction
 from deeprac.layout import Layout
-from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
+from deeprac.records.transforms import transform_table
 from deeprac.volumes import read_volume, write_label_map
 
 
@@ -23,7 +21,8 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing, or a held-out case is not in the cohort.
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
@@ -46,23 +45,3 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         write_label_map(path, prediction.labels, geometry)
         tables.append(transform_table(row.case, prediction))
     write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
-
-
-def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
-    """Return one row per slice: three transforms, entries row by row, and two flags."""
-    count = len(prediction.labels)
-    transforms = {
-        INPUT_COLUMNS: prediction.image_from_input,
-        CANONICAL_COLUMNS: prediction.image_from_canonical,
-        SINGLE_COLUMNS: prediction.image_from_single,
-    }
-    table = pd.DataFrame(
-        np.concatenate([t.reshape(count, 6) for t in transforms.values()], axis=1),
-        columns=[name for names in transforms for name in names],
-    )
-    table.insert(0, "slice", np.arange(count))
-    table.insert(0, "case", case)
-    return table.assign(
-        fallback=prediction.fallback.astype(int),
-        at_bound=prediction.at_bound.astype(int),
-    )

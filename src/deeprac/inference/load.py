@@ -18,7 +18,7 @@ from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
 from deeprac.records.case_poses import read_case_poses
-from deeprac.records.cases import read_cases
+from deeprac.records.splits import held_out_cases
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION
@@ -58,7 +58,8 @@ def open_run(config: Config, experiment: str, seed: int, fold: int) -> TrainedRu
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing, or a held-out case is not in the cohort.
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
         MetricsError: an oracle's ``case_poses.csv`` is missing or lacks a column.
     """
@@ -67,7 +68,8 @@ def open_run(config: Config, experiment: str, seed: int, fold: int) -> TrainedRu
     predictor = load_predictor(layout.model(experiment, seed), fold, device)
     predictor.settings["inference"] = asdict(config.inference)
     oracle_input = oracle_input_of(predictor.settings, layout.case_poses)
-    return TrainedRun(predictor, held_out_cases(layout, fold), oracle_input)
+    held_out = held_out_cases(layout.cases_csv, layout.splits, fold)
+    return TrainedRun(predictor, held_out, oracle_input)
 
 
 def load_predictor(model: Path, fold: int, device: torch.device) -> Predictor:
@@ -96,36 +98,6 @@ def load_predictor(model: Path, fold: int, device: torch.device) -> Predictor:
             f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
             "fold again with these plans."
         ) from error
-
-
-def held_out_cases(layout: Layout, fold: int) -> pd.DataFrame:
-    """Return the rows of the cohort's table of a fold's held-out cases.
-
-    Args:
-        layout: where the files are.
-        fold: number of the fold.
-
-    Returns:
-        Rows of ``cases.csv`` in the order of the fold.
-
-    Raises:
-        RunError: there is no such fold, or the cohort lacks one of its cases.
-    """
-    folds = read_json(layout.splits)
-    if not 0 <= fold < len(folds):
-        raise RunError(
-            f"Fold {fold} does not exist: {layout.splits} has {len(folds)} folds, "
-            "numbered from 0. Name one of them with --fold."
-        )
-    cases = read_cases(layout.cases_csv).set_index("case", drop=False)
-    held_out = folds[fold]["val"]
-    missing = sorted(set(held_out) - set(cases.index))
-    if missing:
-        raise RunError(
-            f"Fold {fold} of {layout.splits} names cases that {layout.cases_csv} does "
-            f"not have: {', '.join(missing)}. Run `deeprac splits` again."
-        )
-    return cases.loc[held_out]
 
 
 def oracle_input_of(settings: dict[str, Any], case_poses_csv: Path) -> OracleInput:

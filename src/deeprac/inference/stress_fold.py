@@ -15,6 +15,7 @@ from deeprac.inference.stress import LabelledCase, stress_case, stressed_from_im
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
+from deeprac.records.run_key import RunKey
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.volumes import read_volume
 
@@ -29,7 +30,8 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing, or a held-out case is not in the cohort.
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
@@ -48,11 +50,9 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
                 )
                 rows += [names | entry for entry in scores]
                 progress.update()
-    table = pd.DataFrame(rows).assign(
-        cohort=config.cohort.name, experiment=experiment, fold=fold, seed=seed
-    )
-    target = layout.run(experiment, seed, fold) / "stress.csv"
-    write_csv(target, table[list(STRESS_COLUMNS)])
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
+    write_csv(key.folder(layout) / "stress.csv", table)
 
 
 def score(

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from deeprac.config import NetworkConfig, unet_stages
+from deeprac.fitting import unet_stages
+from deeprac.settings.training import NetworkConfig
 
 KWARGS_TO_IMPORT = ("conv_op", "norm_op", "dropout_op", "nonlin")
 

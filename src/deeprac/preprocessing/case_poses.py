@@ -53,12 +53,11 @@ def case_pose(
 
 def _truth(row: pd.Series, radius: float) -> list[float]:
     """The true ``image_from_canonical`` of a phantom; NaN for other cases."""
-    try:
-        scale, angle, *shift = (
-            float(row[name])
-            for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
-        )
-    except (KeyError, ValueError):  # empty cells, or a table without the columns
+    scale, angle, *shift = (
+        row.get(name, float("nan"))
+        for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
+    )
+    if np.isnan([scale, angle, *shift]).any():
         return [float("nan")] * len(TRUTH_COLUMNS)
     true_mm = similarity(
         torch.tensor([scale]).log(), torch.tensor([angle]), torch.tensor([shift])

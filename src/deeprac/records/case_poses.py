@@ -4,14 +4,14 @@ All in normalised coordinates of the padded square (``deeprac.geometry.square``)
 the same at every matrix. Written by ``deeprac.preprocessing.case_poses``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.records.tidy import read_tidy
+from deeprac.errors import MetricsError
+from deeprac.records.tidy import read_tidy, shortened
 
 CASE_POSE_COLUMNS = ("t11", "t12", "t13", "t21", "t22", "t23")
 """Columns of case_poses.csv: image_from_canonical of a case."""
@@ -24,7 +24,11 @@ OUTLINE_COLUMNS = tuple(
     f"{axis}{index}" for index in range(OUTLINE_POINTS) for axis in "xy"
 )
 """Points of the convex hull of all labelled voxels, seen along the patient's axis."""
+
 POSES_COLUMNS = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS, *OUTLINE_COLUMNS)
+"""Columns of case_poses.csv, one row per case."""
+
+AGAIN = "Run `deeprac case-poses` again."
 
 
 @dataclass(frozen=True)
@@ -47,21 +51,37 @@ class CasePose:
         return self.image_from_canonical if self.truth is None else self.truth
 
 
-def read_case_poses(path: Path) -> Mapping[str, CasePose]:
+def read_case_poses(path: Path) -> dict[str, CasePose]:
     """Read the poses of all cases.
 
     Raises:
-        MetricsError: the file is missing or lacks a column.
+        MetricsError: The file is missing, lacks a column, lists a case twice, or holds
+            a transform that is incomplete or not finite.
     """
     table = read_tidy(path, POSES_COLUMNS, remedy="Run `deeprac case-poses`.")
-    poses = {}
-    for _, row in table.iterrows():
-        truth = row[list(TRUTH_COLUMNS)].to_numpy(float).reshape(2, 3)
-        poses[row.case] = CasePose(
-            image_from_canonical=row[list(CASE_POSE_COLUMNS)]
-            .to_numpy(float)
-            .reshape(2, 3),
-            truth=None if np.isnan(truth).any() else truth,
-            outline=row[list(OUTLINE_COLUMNS)].to_numpy(float).reshape(-1, 2),
+    twice = table.case[table.case.duplicated()]
+    if len(twice):
+        raise MetricsError(f"{path} lists case {twice.iloc[0]} twice. {AGAIN}")
+    poses, truths, outlines = (
+        table[list(columns)].to_numpy(float)
+        for columns in (CASE_POSE_COLUMNS, TRUTH_COLUMNS, OUTLINE_COLUMNS)
+    )
+    known = ~np.isnan(truths).all(axis=1)
+    for name, right in (
+        ("case pose (t11 to t23)", np.isfinite(poses).all(axis=1)),
+        ("true transform (p11 to p23)", np.isfinite(truths).all(axis=1) | ~known),
+    ):
+        wrong = list(table.case[~right])
+        if wrong:
+            raise MetricsError(
+                f"{path}: the {name} of {shortened(wrong)} is incomplete or not "
+                f"finite. {AGAIN}"
+            )
+    return {
+        case: CasePose(
+            image_from_canonical=poses[index].reshape(2, 3),
+            truth=truths[index].reshape(2, 3) if known[index] else None,
+            outline=outlines[index].reshape(-1, 2),
         )
-    return poses
+        for index, case in enumerate(table.case)
+    }

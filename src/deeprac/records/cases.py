@@ -1,12 +1,14 @@
 """cases.csv: one row per case of a cohort."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
-from deeprac.errors import SplitError
-from deeprac.files import NAME_RULE, foreign_names
+from deeprac.errors import MetricsError
+from deeprac.files import write_csv
+from deeprac.records.tidy import read_tidy
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,32 @@ CASES_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))
 """Columns of ``cases.csv``."""
 
 
-def read_cases(path: Path) -> pd.DataFrame:
-    """Read ``cases.csv``; names stay text even where they look like numbers."""
-    if not path.is_file():
-        raise SplitError(f"{path} is missing. Run `deeprac cohort` first.")
-    cases = pd.read_csv(
-        path, dtype={"case": str, "patient": str}, keep_default_na=False
-    )
-    if foreign := foreign_names([*cases.case, *cases.patient]):
-        raise SplitError(
-            f"{NAME_RULE}; {path} has {foreign[0]!r}. Rename it in the source and run "
-            "`deeprac cohort` again."
+def read_cases(
+    path: Path, columns: tuple[str, ...] = ("case", "patient")
+) -> pd.DataFrame:
+    """Read cases.csv.
+
+    Args:
+        path: The table.
+        columns: Columns that must be there.
+
+    Returns:
+        One row per case, by case, which is a column too. Names are text even where
+        they look like numbers; an empty number is NaN.
+
+    Raises:
+        MetricsError: The table is missing, foreign or lists a case twice.
+    """
+    cases = read_tidy(path, columns, remedy="Run `deeprac cohort`.")
+    twice = cases.case[cases.case.duplicated()]
+    if len(twice):
+        raise MetricsError(
+            f"{path} lists case {twice.iloc[0]} twice. Run `deeprac cohort` again."
         )
-    return cases
+    return cases.set_index("case", drop=False).rename_axis(None)
+
+
+def write_cases(path: Path, rows: Iterable[CaseRow]) -> None:
+    """Write cases.csv."""
+    table = pd.DataFrame([asdict(row) for row in rows], columns=list(CASES_COLUMNS))
+    write_csv(path, table)

@@ -9,22 +9,13 @@ import pandas as pd
 
 from deeprac.errors import MetricsError
 from deeprac.records.catalogue import METRICS
+from deeprac.records.run_key import IDENTITY
 from deeprac.records.tidy import check_columns, read_tidy, shortened
 
 METRICS_SCHEMA = 2
 """Version of the columns below; tables of another one are refused."""
 
-METRIC_COLUMNS = (
-    "schema",
-    "cohort",
-    "experiment",
-    "fold",
-    "seed",
-    "case",
-    "patient",
-    "label",
-    *METRICS,
-)
+METRIC_COLUMNS = ("schema", *IDENTITY, "case", "patient", "label", *METRICS)
 """Columns of metrics.csv and summary/cases.csv: one row per case and label."""
 
 

@@ -1,7 +1,7 @@
 """The name of one run, and the tables that each run leaves."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +33,10 @@ class RunKey:
             f"Run `deeprac {verb} --experiment {self.experiment} --seed {self.seed} "
             f"--fold {self.fold}` with the config of the cohort."
         )
+
+    def sign(self, table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+        """The columns of a table of the run, ``IDENTITY`` filled in."""
+        return table.assign(**asdict(self))[list(columns)]
 
     def check_table(self, table: pd.DataFrame, path: Path, *, remedy: str) -> None:
         """All rows of a table belong to the run.

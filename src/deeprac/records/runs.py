@@ -8,49 +8,28 @@ from deeprac.files import read_json
 from deeprac.fitting import size_text
 from deeprac.records.run_key import IDENTITY, RunKey
 
-SCHEMA = 1
+RUN_SCHEMA = 1
+"""Version of the entries of run.json."""
+
 SIZES = ("matrix_size", "network_input_size")
 SETTINGS = (
-    "matrix_size",
-    "network_input_size",
-    "batch_size",
-    "epochs",
-    "iterations_per_epoch",
-    "optimiser",
-    "learning_rate",
+    *SIZES,
+    *("batch_size", "epochs", "iterations_per_epoch", "optimiser", "learning_rate"),
 )
+"""Settings that all runs of an experiment share."""
+
 COST = (
-    "training_seconds",
-    "epoch_seconds_median",
-    "data_wait_share",
-    "gpu_peak_allocated_gib",
-    "gpu_peak_reserved_gib",
-    "host_peak_gib",
-    "step_flops",
-    "step_saved_bytes",
-    "parameters",
+    *("training_seconds", "epoch_seconds_median", "data_wait_share"),
+    *("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib"),
+    *("step_flops", "step_saved_bytes", "parameters"),
 )
+"""What a run cost."""
+
 RUN_COLUMNS = (
-    "cohort",
-    "experiment",
-    "method",
-    "matrix",
-    "matrix_size",
-    "network_input_size",
-    "batch_size",
-    "fold",
-    "seed",
-    "training_patients",
-    "device",
-    "device_name",
-    "epochs",
-    "iterations_per_epoch",
-    "optimiser",
-    "learning_rate",
-    *COST,
-    "segments",
-    "git_commit",
-    "git_dirty",
+    *("cohort", "experiment", "method", "matrix", *SIZES, "batch_size", "fold", "seed"),
+    *("training_patients", "device", "device_name"),
+    *("epochs", "iterations_per_epoch", "optimiser", "learning_rate"),
+    *(*COST, "segments", "git_commit", "git_dirty"),
 )
 """Columns of summary/runs.csv: one row per run."""
 
@@ -66,10 +45,10 @@ def read_run(path: Path, key: RunKey) -> dict[str, Any]:
             f"The run's own record is missing: {path}. {key.again('train')}"
         )
     run = read_json(path)
-    if run.get("schema") != SCHEMA:
+    if run.get("schema") != RUN_SCHEMA:
         raise MetricsError(
-            f"{path} has schema {run.get('schema')!r}; this version reads {SCHEMA}. "
-            f"{key.again('train')}"
+            f"{path} has schema {run.get('schema')!r}; this version reads "
+            f"{RUN_SCHEMA}. {key.again('train')}"
         )
     for column in IDENTITY:
         if run.get(column) != getattr(key, column):

@@ -15,19 +15,12 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.records.run_key import IDENTITY, RunKey, selected_runs
-from deeprac.records.tidy import TEXT, read_tidy
-from deeprac.settings import StressConfig
+from deeprac.records.tidy import read_tidy
+from deeprac.settings.reports import StressConfig
 
 STRESS_COLUMNS = (
-    *IDENTITY,
-    "case",
-    "patient",
-    "label",
-    "kind",
-    "value",
-    "dice",
-    "visible",
-    "n_slices",
+    *(*IDENTITY, "case", "patient", "label"),
+    *("kind", "value", "dice", "visible", "n_slices"),
 )
 """Columns of stress.csv: one row per run, case, condition and label."""
 
@@ -99,5 +92,5 @@ def read_stress(path: Path, *, remedy: str) -> pd.DataFrame:
     Raises:
         MetricsError: The file is missing or is no such table.
     """
-    table = read_tidy(path, STRESS_COLUMNS, remedy=remedy, text=TEXT | {"kind"})
+    table = read_tidy(path, STRESS_COLUMNS, remedy=remedy)
     return table[list(STRESS_COLUMNS)]

@@ -13,24 +13,11 @@ from deeprac.files import NAME_RULE, foreign_names
 from deeprac.labels import FOREGROUND
 
 TEXT = frozenset(
-    {
-        "case",
-        "cohort",
-        "device",
-        "device_name",
-        "experiment",
-        "git_commit",
-        "image",
-        "label",
-        "matrix",
-        "matrix_size",
-        "method",
-        "network_input_size",
-        "optimiser",
-        "patient",
-        "reference",
-        "side",
-    }
+    (
+        *("cohort", "experiment", "method", "matrix", "matrix_size"),
+        *("network_input_size", "optimiser", "device", "device_name", "git_commit"),
+        *("case", "patient", "label", "image", "side", "reference", "kind"),
+    )
 )
 """Columns that are names, never numbers; sizes may be a height and width, 384x320."""
 

@@ -4,12 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from deeprac.config import Config, Experiment, Method
+from deeprac.config import Config
 from deeprac.files import read_json
 from deeprac.front_ends import FRONT_ENDS
 from deeprac.networks.unet import KWARGS_TO_IMPORT
 from deeprac.preprocessing.intensity import normalised_air
 from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
+from deeprac.settings.methods import Experiment, Method
 
 CONFIGURATION = "2d"
 

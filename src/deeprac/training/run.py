@@ -19,12 +19,14 @@ from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
+from deeprac.records.runs import RUN_SCHEMA
+from deeprac.records.splits import read_split, read_splits
+from deeprac.records.training import DICE, training_columns
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.plans import MACHINE_KEYS, read_plans
 from deeprac.training.step import measure_step
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 
-SCHEMA_VERSION = 1
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +52,7 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     model = layout.model(experiment, seed)
     plans = read_plans(model, config)
-    check_splits(read_json(layout.splits), read_cases(layout.cases_csv))
+    check_splits(read_splits(layout.splits), read_cases(layout.cases_csv))
     device = resolve_device(plans["deeprac"]["training"]["device"])
     workspace = layout.checkpoints(experiment, seed, fold)
     identity = _identity(layout, plans, fold)
@@ -85,7 +87,7 @@ def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
     return provenance.digest(
         {
             "plans": plans | {"deeprac": settings},
-            "split": read_json(layout.splits)[fold : fold + 1],
+            "split": [read_split(layout.splits, fold)],
             "cases": read_json(layout.matrix(settings["matrix"]) / "cases.json"),
         }
     )
@@ -122,7 +124,8 @@ def _publish(
     settings = plans["deeprac"]
     target = layout.run(settings["experiment"], settings["seed"], trainer.fold)
     epochs = _epochs(trainer)
-    write_csv(target / "training.csv", _training_curve(epochs))
+    curve = epochs[list(training_columns(trainer.labels.foreground))]
+    write_csv(target / "training.csv", curve)
     for path in sorted(Path(trainer.output_folder).glob("training_log_*.txt")):
         with atomic_path(target / path.name) as temporary:
             shutil.copyfile(path, temporary)
@@ -153,7 +156,7 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
             "train_loss": logged["train_losses"],
             "val_loss": logged["val_losses"],
             **{
-                f"val_dice_{title}": dice[:, index]
+                f"{DICE}{title}": dice[:, index]
                 for index, title in enumerate(trainer.labels.foreground)
             },
             "seconds": stop - start,
@@ -169,10 +172,6 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
     )
 
 
-def _training_curve(epochs: pd.DataFrame) -> pd.DataFrame:
-    return epochs.loc[:, "epoch":"localiser_gradient"]
-
-
 def _run_record(
     trainer: DeepracTrainer,
     plans: dict[str, Any],
@@ -183,7 +182,7 @@ def _run_record(
     training = settings["training"]
     names = ("cohort", "experiment", "method", "matrix", "seed")
     return {
-        "schema": SCHEMA_VERSION,
+        "schema": RUN_SCHEMA,
         **{name: settings[name] for name in names},
         "fold": trainer.fold,
         "device": describe_device(trainer.device),

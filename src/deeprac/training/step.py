@@ -6,8 +6,11 @@ from typing import Any
 
 import torch
 
-from deeprac.config import Config, Experiment
+from deeprac.config import Config
+from deeprac.files import read_json
 from deeprac.fitting import size_text
+from deeprac.layout import Layout
+from deeprac.settings.methods import Experiment
 from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.trainer import DeepracTrainer, build_trainer
@@ -24,6 +27,22 @@ NOMINAL_FINGERPRINT = {
 }
 """Intensities do not change the cost of a step; any will do. It has no sizes, from
 which a planned matrix would be planned."""
+
+
+def counted_steps(config: Config, experiments: list[str]) -> list[dict[str, Any]]:
+    """Count one step of each experiment, with the cohort's sizes where they are known.
+
+    Args:
+        config: the whole configuration.
+        experiments: their names.
+
+    Returns:
+        Records of :func:`experiment_costs`.
+    """
+    measured = Layout.of(config).fingerprint
+    fingerprint = read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
+    rows = [config.experiment(name) for name in experiments]
+    return experiment_costs(config, rows, fingerprint)
 
 
 def measure_step(trainer: DeepracTrainer) -> StepCost:

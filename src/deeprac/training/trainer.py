@@ -16,12 +16,13 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 
 from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
-from deeprac.files import atomic_path, read_json
+from deeprac.files import atomic_path
 from deeprac.front_ends import front_end_of, planned_parts
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
+from deeprac.records.splits import read_split
 from deeprac.training.checkpoint import restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import NnunetTrainer, adapted
@@ -91,16 +92,10 @@ class DeepracTrainer(NnunetTrainer):
         """Return training and held-out cases of the fold.
 
         Raises:
-            RunError: the fold is not in ``splits_final.json``.
-            SplitError: the fold has too few training patients for the experiment.
+            SplitError: the fold is not in ``splits_final.json``, or has too few
+                training patients for the experiment.
         """
-        splits = read_json(self.splits_file)
-        if self.fold >= len(splits):
-            raise RunError(
-                f"fold {self.fold} is not in {self.splits_file}, which has "
-                f"{len(splits)} folds. Choose a fold below that number."
-            )
-        split = splits[self.fold]
+        split = read_split(Path(self.splits_file), self.fold)
         return self._training_subset(split["train"]), split["val"]
 
     def _training_subset(self, train: list[str]) -> list[str]:

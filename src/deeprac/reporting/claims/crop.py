@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from deeprac.config import Experiment
 from deeprac.evaluation.statistics.estimates import Estimate
 from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
 from deeprac.labels import FOREGROUND, Label
@@ -19,6 +18,7 @@ from deeprac.reporting.claims.claim import (
     reported,
 )
 from deeprac.reporting.claims.evidence import Evidence
+from deeprac.settings.methods import Experiment
 
 CLAIM = "Crop"
 COVERAGE = Threshold(Bound.AT_LEAST, 99.5)

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from deeprac.config import Experiment
 from deeprac.evaluation.statistics.patients import paired_difference, patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.claims.claim import (
@@ -16,6 +15,7 @@ from deeprac.reporting.claims.claim import (
 )
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import AUGMENTED, AUGMENTED_WIDE, PLAIN, STN, Role
+from deeprac.settings.methods import Experiment
 
 CLAIM = "Few patients"
 FEWEST, MOST = 8, 20

@@ -8,8 +8,9 @@ in ``deeprac.reporting.figures.registry``; their captions are
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from deeprac.config import Config, Method
+from deeprac.config import Config
 from deeprac.reporting.roles import crops, curve_experiments, estimates, normalises
+from deeprac.settings.methods import Method
 
 Condition = Callable[[Config], bool]
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deeprac.config import Comparison, Config
+from deeprac.config import Config
 from deeprac.evaluation.statistics.comparisons import (
     INFERIOR,
     NOT_INFERIOR,
@@ -29,7 +29,7 @@ from deeprac.reporting.style import (
     matrix_title,
     method_styles,
 )
-from deeprac.settings import SUPERIORITY
+from deeprac.settings.reports import SUPERIORITY, Comparison
 
 NAME = "paired_differences"
 ROW_INCHES = 0.38

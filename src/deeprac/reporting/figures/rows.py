@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
 
-from deeprac.config import Config, Method
+from deeprac.config import Config
 from deeprac.reporting.style import MethodStyle, experiment_style, used_matrices
+from deeprac.settings.methods import Method
 
 CHARACTERS_PER_LINE = 34
 BOUND, UNBROKEN = r"(?<=input) (?=x )|(?<= x) (?=\d)|(?<=\d) (?=patient)", "\u00a0"

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from deeprac.config import Config, Method
+from deeprac.config import Config
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,
@@ -22,6 +22,7 @@ from deeprac.reporting.figures.rows import (
 )
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import WIDTH, MethodStyle, add_caption, matrix_title
+from deeprac.settings.methods import Method
 
 NAME = "stn_bounds"
 KEYS = ("experiment", "fold", "seed")

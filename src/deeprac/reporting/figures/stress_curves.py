@@ -25,7 +25,7 @@ from deeprac.reporting.style import (
 )
 
 NAME = "stress_curves"
-REMEDY = "Run `deeprac summarise --stress`."
+REMEDY = "Run `deeprac summarise --what stress`."
 RESAMPLES = 2000
 SEED = 0
 DASHES = ("-", "--", ":", "-.")

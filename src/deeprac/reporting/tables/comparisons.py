@@ -14,7 +14,7 @@ from deeprac.reporting.tables.table import (
     convention_note,
     small_note,
 )
-from deeprac.settings import NON_INFERIORITY
+from deeprac.settings.reports import NON_INFERIORITY
 
 NOTES = (
     "Differences of Dice in points, method minus reference, over the patients with a "
