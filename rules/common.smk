@@ -14,6 +14,7 @@ from deeprac.config import Config
 from deeprac.config_files import read_raw, refuse_twice, resolve
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
+from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest

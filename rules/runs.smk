@@ -46,18 +46,21 @@ def run_settings(wildcards):
     }
 
 
+def parts(method):
+    """What the front end of a method is made of."""
+    return method["normaliser"], method["crop"]
+
+
 def front_end_settings(idea):
     """The section of the configuration that the front end of a method reads."""
-    kinds = {idea["normaliser"], idea["crop"]}
-    if kinds == {"none"}:
-        return None
-    return CONFIG["labarbera" if "stn_labarbera" in kinds else "localiser"]
+    section = front_end_of(*parts(idea)).section
+    return None if section is None else CONFIG[section]
 
 
 def training_minutes(wildcards):
     """Two days for the paper's budget of 250,000 steps, in proportion for others."""
     training, method = CONFIG["training"], METHODS[wildcards.experiment]
-    labarbera = sum(method[key] == "stn_labarbera" for key in ("normaliser", "crop"))
+    labarbera = parts(method).count(LABARBERA)
     epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
     steps = epochs * training["iterations_per_epoch"]
     return max(60, round(2880 * steps / 250_000))
@@ -75,14 +78,13 @@ def every_run(name, experiments=CONFIG["run"]["experiments"]):
 
 def case_poses_for_training(wildcards):
     """Where patients and their labels lie, for front ends that are trained with it."""
-    kinds = {METHODS[wildcards.experiment][key] for key in ("normaliser", "crop")}
-    return [] if kinds <= {"none", "stn_labarbera"} else f"{RESULTS}/case_poses.csv"
+    supervised = front_end_of(*parts(METHODS[wildcards.experiment])).is_supervised
+    return f"{RESULTS}/case_poses.csv" if supervised else []
 
 
 def known_case_poses(wildcards):
     """The same at inference, which is an input of oracles alone."""
-    method = METHODS[wildcards.experiment]
-    oracle = "oracle" in (method["normaliser"], method["crop"])
+    oracle = has_oracle(*parts(METHODS[wildcards.experiment]))
     return f"{RESULTS}/case_poses.csv" if oracle else []
 
 

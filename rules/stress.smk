@@ -45,7 +45,7 @@ rule summarise_stress:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --stress --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what stress --config {params.config:q} > {log:q} 2>&1"
 
 
 # Dice under rotation, zoom and shift, for the experiments in stress.experiments.

@@ -43,7 +43,7 @@ rule diagnostics:
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac diagnostics --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what diagnostics --config {params.config:q} > {log:q} 2>&1"
 
 
 # What a step of the paper's protocol costs: counted here, so that claims need no torch.

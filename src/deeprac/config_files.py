@@ -12,6 +12,7 @@ from typing import Any
 from deeprac import schema
 from deeprac.errors import ConfigError
 from deeprac.labels import source_names
+from deeprac.shipped import own_or_shipped
 from deeprac.strict import TwiceError, parse_json, parse_yaml
 
 
@@ -77,7 +78,9 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
-    methods = _read_mapping(value, "methods") if isinstance(value, str) else value
+    methods = value
+    if isinstance(value, str):
+        methods = _read_mapping(own_or_shipped(Path(value)), "methods")
     default = schema.defaults(schema.load_schema()["$defs"]["method"])
     return {
         str(name): default | method if isinstance(method, dict) else method
@@ -88,7 +91,7 @@ def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
 def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = value
     if isinstance(value, str):
-        lines = _read(value, "experiments").splitlines()
+        lines = _read(own_or_shipped(Path(value)), "experiments").splitlines()
         reader = csv.DictReader(lines, delimiter="\t", restkey="(too many columns)")
         rows = list(reader)
         if not rows:

@@ -9,16 +9,16 @@ import math
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from deeprac.errors import ConfigError
+from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
 
 RENAMED = {"released": "labarbera", "claim": "test", "stn_released": "stn_labarbera"}
 """Keys and values by the names that they had once."""
 
-SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = shipped("workflow/schemas/config.schema.yaml")
 
 
 @cache
@@ -26,13 +26,12 @@ def load_schema() -> dict[str, Any]:
     """Read the JSON schema of the configuration.
 
     Raises:
-        ConfigError: the file is not there (package installed without its checkout).
+        ConfigError: the file is not there.
     """
     if not SCHEMA.is_file():
         raise ConfigError(
-            f"the configuration's schema {SCHEMA} is missing: DeePRAC runs from a "
-            "checkout. Clone the repository and install it with `pip install -e .` "
-            "(or `make venv`)."
+            f"the configuration's schema {SCHEMA} is missing. Install DeePRAC again: "
+            "with `pip install .` in a checkout, or `make venv`."
         )
     return parse_yaml(SCHEMA.read_text(encoding="utf-8"))
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from results_tree import REPO
 
 from deeprac.config import Config
 from deeprac.config_files import resolve
@@ -23,6 +22,7 @@ from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.style import MethodStyle, save, theme
 from deeprac.reporting.summary import Summary
 from deeprac.settings.reports import Comparison
+from support.results_tree import REPO
 
 NAN = float("nan")
 COMPARED = (paired_differences, significance, ranking)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from summary_builder import make_cases, make_config
 
 from deeprac.evaluation.statistics.comparisons import (
     PLANNED_COLUMNS,
@@ -15,6 +14,7 @@ from deeprac.evaluation.statistics.comparisons import (
 from deeprac.evaluation.statistics.estimates import mean_interval
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.evaluation.statistics.power import patients_needed
+from support.summary_builder import make_cases, make_config
 
 NAN = float("nan")
 PLAIN = np.linspace(0.5, 0.8, 12)

@@ -510,11 +510,13 @@ def test_an_unknown_experiment_is_answered_with_the_known():
         load_config([]).experiment("x")
 
 
-def test_a_package_without_its_checkout_says_so(monkeypatch, tmp_path):
+def test_a_package_without_its_schema_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(schema, "SCHEMA", tmp_path / "no.yaml")
     schema.load_schema.cache_clear()
     try:
-        with pytest.raises(ConfigError, match="runs from a checkout"):
+        with pytest.raises(
+            ConfigError, match=r"no.yaml is missing. Install DeePRAC again"
+        ):
             checked({})
     finally:
         schema.load_schema.cache_clear()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from deeprac.cohort.inspection import COLUMNS
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
+from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.schema import load_schema
 
 ROOT = Path(__file__).parents[2]

@@ -5,12 +5,12 @@ import threading
 import time
 
 import pytest
-from http_server import Page, serve
 
 from deeprac.errors import FetchError
 from deeprac.fetch.download import StoppedError, download, part_of
 from deeprac.fetch.remote import Checksum, RemoteFile
 from deeprac.fetch.web import Patience, Web
+from support.http_server import Page, serve
 
 BODY = bytes(range(256)) * 2000
 """512000 bytes."""
@@ -41,8 +41,8 @@ def get(server, target, *, checksum=RIGHT, size=SIZE, **kw):
     moved = []
     web = Web(patience=kw.pop("patience", QUICK))
     stop = kw.pop("stop", threading.Event())
-    sums = download(file, target, web, stop=stop, progress=moved.append)
-    return sums, sum(moved)
+    row = download(file, target, web, stop=stop, progress=moved.append)
+    return row, sum(moved)
 
 
 def leftovers(target):
@@ -56,9 +56,9 @@ def leftovers(target):
 )
 def test_a_file_arrives_whole_under_its_name_alone(server, target, checksum):
     server.pages["/file"] = Page(BODY)
-    sums, moved = get(server, target, checksum=checksum)
+    row, moved = get(server, target, checksum=checksum)
     assert target.read_bytes() == BODY
-    assert sums["sha256"] == SHA256
+    assert row.sha256 == SHA256
     assert moved == len(BODY)
     assert leftovers(target) == []
 
@@ -94,9 +94,10 @@ def test_a_host_without_ranges_starts_anew(server, target):
     assert moved == len(BODY)
 
 
-def test_a_host_without_validator_is_not_asked_to_continue(server, target):
-    server.pages["/file"] = Page(BODY, etag=None, drops=[100_000])
-    get(server, target)
+def test_a_file_without_a_known_checksum_is_not_continued(server, target):
+    """Nothing could tell whether the bytes of two answers belong together."""
+    server.pages["/file"] = Page(BODY, drops=[100_000])
+    get(server, target, checksum=None)
     assert server.ranges("/file") == [None, None]
     assert target.read_bytes() == BODY
 

@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from toy_cohort import (
+
+from deeprac.commands.nnunet import configure_nnunet
+from deeprac.config import load_config
+from deeprac.files import read_json, write_csv
+from deeprac.geometry.warp import warp
+from deeprac.layout import Layout
+from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
+from deeprac.training.augmentation import split_target
+from deeprac.training.trainer import build_trainer
+from deeprac.volumes import read_volume
+from support.toy_cohort import (
     HELD_OUT,
     REPO,
     make_cohort,
@@ -15,16 +25,6 @@ from toy_cohort import (
     small_networks,
     verb,
 )
-
-from deeprac.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
-from deeprac.commands.nnunet import configure_nnunet
-from deeprac.config import load_config
-from deeprac.files import read_json, write_csv
-from deeprac.geometry.warp import warp
-from deeprac.layout import Layout
-from deeprac.training.augmentation import split_target
-from deeprac.training.run import build_trainer
-from deeprac.volumes import read_volume
 
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
 METHODS = [name for name in DESCRIBED if not name.startswith("stn_labarbera")]

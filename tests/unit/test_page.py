@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page_tree import EVIL, SIZE, SPACING_MM, browser_of, document, write_results
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -43,6 +42,14 @@ from deeprac.reporting.page.volumes import (
 )
 from deeprac.reporting.summary import read_summary
 from deeprac.reporting.tables import table as readable
+from support.page_tree import (
+    EVIL,
+    SIZE,
+    SPACING_MM,
+    browser_of,
+    document,
+    write_results,
+)
 
 VENDOR = Path(build.__file__).parent / "vendor"
 

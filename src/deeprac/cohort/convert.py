@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import affine, frame, grid, intensity, label_map, label_volumes
+from deeprac.cohort import affine, frame, intensity, label_map, label_volumes
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.confidential import (
     confidential,
@@ -16,6 +16,7 @@ from deeprac.cohort.confidential import (
     without_names,
 )
 from deeprac.cohort.findings import Finding, refuse_errors
+from deeprac.cohort.grid import Grid, aligned
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader, SourceCase
 from deeprac.errors import CohortError
@@ -137,7 +138,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     findings = list(refuse_errors([*source.findings, *_origins(source)]))
     turned = []
     for segmentation in source.segmentations:
-        volume, found = grid.aligned(segmentation.volume, source.image)
+        volume, found = aligned(segmentation.volume, source.image)
         findings += found
         turned.append(frame.canonical(volume))
     findings += frame.frame_findings(source.image)
@@ -145,6 +146,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         # Segmentations of several grids cannot be merged to be checked further.
         refuse_errors(findings)
     image = frame.canonical(source.image)
+    grid = Grid.of(image)
     # Views: a large volume is not copied once more.
     grey = sitk.GetArrayViewFromImage(image)
     values, found = intensity.plausible(grey, config.intensity)
@@ -165,11 +167,11 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     return Case(
         name=name,
         patient=patient,
-        image=image if np.may_share_memory(values, grey) else _like(values, image),
-        label=_like(numbers, image),
+        image=image if np.may_share_memory(values, grey) else grid.volume(values),
+        label=grid.volume(numbers),
         side=tumour_side(values, numbers),
         age_years=source.age_years,
-        frame=frame.SourceFrame.of(source.image),
+        frame=Grid.of(source.image),
         findings=tuple(findings),
         labels=config.kept_labels,
     )
@@ -180,15 +182,9 @@ def _origins(source: SourceCase) -> list[Finding]:
     volumes = [("image", source.image)]
     volumes += [("label", segmentation.volume) for segmentation in source.segmentations]
     found = [
-        replace(finding, message=f"the {which}: {finding.message}")
+        finding.about(f"the {which}")
         for which, volume in volumes
         for finding in affine.origin_findings(volume.GetOrigin())
     ]
     # Layers of one file have one origin.
     return list(dict.fromkeys(found))
-
-
-def _like(array: np.ndarray, image: sitk.Image) -> sitk.Image:
-    volume = sitk.GetImageFromArray(array)
-    volume.CopyInformation(image)
-    return volume

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,30 @@ class Finding:
         """A finding from the JSON object that ``asdict`` made of one."""
         return cls(Severity(stored["severity"]), stored["check"], stored["message"])
 
+    @classmethod
+    def error(cls, check: str, message: str) -> "Finding":
+        """What keeps the case from being used."""
+        return cls(Severity.ERROR, check, message)
+
+    @classmethod
+    def warning(cls, check: str, message: str) -> "Finding":
+        """A doubt."""
+        return cls(Severity.WARNING, check, message)
+
+    @classmethod
+    def repaired(cls, check: str, message: str) -> "Finding":
+        """What was set right."""
+        return cls(Severity.REPAIRED, check, message)
+
+    @classmethod
+    def note(cls, check: str, message: str) -> "Finding":
+        """A choice."""
+        return cls(Severity.NOTE, check, message)
+
+    def about(self, part: str) -> "Finding":
+        """The same, its message beginning with the file or part that it is about."""
+        return replace(self, message=f"{part}: {self.message}")
+
 
 class CaseError(CohortError):
     """A case that cannot be used, with everything that was found in it."""
@@ -56,7 +80,11 @@ class CaseError(CohortError):
     @classmethod
     def of(cls, check: str, *messages: str) -> "CaseError":
         """Errors of one check."""
-        return cls(Finding(Severity.ERROR, check, message) for message in messages)
+        return cls(Finding.error(check, message) for message in messages)
+
+    def about(self, part: str) -> "CaseError":
+        """The same, each message beginning with the file or part that it is about."""
+        return CaseError(finding.about(part) for finding in self.findings)
 
 
 class ForeignError(Exception):

@@ -17,7 +17,7 @@ class Histogram:
     """How often every value occurs, rounded to whole numbers.
 
     ``counts[i]`` belongs to the value ``FIRST + i``; ``lowest`` and ``highest`` are
-    exact. Of a volume with NaN or infinite values only ``finite`` can be trusted.
+    exact. Of a volume with NaN or infinite values only ``finite`` is valid.
     """
 
     counts: np.ndarray

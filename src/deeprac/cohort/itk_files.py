@@ -6,14 +6,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import affine
+from deeprac.cohort.endings import META_IMAGE
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.meta_image import read_meta_image_header
 from deeprac.cohort.nrrd_header import read_nrrd_header
 from deeprac.cohort.packed import DAMAGED, StoredVoxels
 from deeprac.cohort.voxels import INT32, MAX_VOXELS, TOO_LARGE, three_dimensions
-
-NRRD = (".nrrd", ".nhdr")
-META_IMAGE = (".mha", ".mhd")
 
 _MOST_BYTES = 8 * MAX_VOXELS
 """Of all layers together."""

@@ -17,9 +17,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import label_map, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelMap
+from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile, Labels
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.patients import Patient, patients_of
+from deeprac.cohort.grid import Grid
+from deeprac.cohort.patients import Patient
 from deeprac.cohort.reader import Segmentation
 from deeprac.errors import CohortError
 from deeprac.settings.cohort import CohortConfig
@@ -104,27 +105,22 @@ def open_kits(config: CohortConfig) -> FileReader:
     labels = {case: KitsLabel(case, edition, config.annotation) for case in cases}
     labelled = [case for case in cases if labels[case].there()]
     if left_out := len(cases) - len(labelled):
-        logger.info(
-            "%s: %d of %d cases have no label and are left out",
-            edition.title,
-            left_out,
-            len(cases),
-        )
+        message = "%s: %d of %d cases have no label and are left out"
+        logger.info(message, edition.title, left_out, len(cases))
     _refuse_missing(folder, edition, config, [labels[case] for case in labelled])
     ages = _ages(folder / edition.clinical)
-    own = {case.name: Patient(case.name, ages.get(case.name)) for case in labelled}
-    patients = patients_of(config, own)
     return FileReader(
+        config,
         {
             case.name: CaseFiles(
                 image=case / IMAGE,
                 label=labels[case],
-                patient=patients[case.name],
+                patient=Patient(case.name, ages.get(case.name)),
                 get_image=f"Run `{edition.download}` in the repository of "
                 f"{edition.title}",
             )
             for case in labelled
-        }
+        },
     )
 
 
@@ -168,7 +164,7 @@ class KitsLabel:
             str(number) for number in sorted(annotators)
         ]
 
-    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+    def read(self) -> tuple[Labels, list[Finding]]:
         """Read the label map, or paint the annotator's instances onto one.
 
         Raises:
@@ -177,7 +173,7 @@ class KitsLabel:
         """
         self._refuse_gaps()
         if not isinstance(self.annotation, int):
-            return LabelMap(self.paths[0], self.names).read()
+            return LabelFile(self.paths[0], self.names).read()
         numbers = {name: number for number, name in self.names.items()}
         painted, grid, findings = None, None, []
         for path in self.paths:
@@ -185,17 +181,16 @@ class KitsLabel:
             findings += found
             mask = sitk.GetArrayViewFromImage(volume) != 0
             if painted is None:
-                painted, grid = np.zeros(mask.shape, np.uint8), volume
-            elif not grid.IsSameImageGeometryAs(volume):
+                painted, grid = np.zeros(mask.shape, np.uint8), Grid.of(volume)
+            if not grid.is_same_as(Grid.of(volume)):
                 raise CaseError.of(
                     "annotation",
                     "the annotator's instances do not lie on one grid. Download the "
                     "case again",
                 )
             painted[mask] = numbers[_INSTANCE.fullmatch(path.name)["name"]]
-        label = sitk.GetImageFromArray(painted)
-        label.CopyInformation(grid)
-        return (Segmentation(label, self.names),), list(dict.fromkeys(findings))
+        label = Segmentation(grid.volume(painted), self.names)
+        return (label,), list(dict.fromkeys(findings))
 
     def _refuse_gaps(self) -> None:
         if str(self.annotation) not in self.there():
@@ -244,16 +239,17 @@ def _case_folders(root: Path) -> tuple[Path, list[Path]]:
 
 
 def _edition(folder: Path, cases: list[Path]) -> Edition:
-    """Tell the challenge by what lies there."""
-    of_21 = (*KITS21.files.values(), KITS21.instances)
+    """The challenge, by what lies there."""
+
+    def any_case_has(*names: str) -> bool:
+        return any((case / name).exists() for case in cases for name in names)
+
     found = []
-    if any((case / name).exists() for case in cases for name in of_21):
+    if any_case_has(*KITS21.files.values(), KITS21.instances):
         found.append(KITS21)
     elif (folder / KITS19.clinical).is_file():
         found.append(KITS19)
-    if (folder / KITS23.clinical).is_file() or any(
-        (case / KITS23.instances).is_dir() for case in cases
-    ):
+    if (folder / KITS23.clinical).is_file() or any_case_has(KITS23.instances):
         found.append(KITS23)
     if len(found) == 1:
         return found[0]
@@ -271,7 +267,11 @@ def _edition(folder: Path, cases: list[Path]) -> Edition:
 def _refuse_missing(
     folder: Path, edition: Edition, config: CohortConfig, labels: list[KitsLabel]
 ) -> None:
-    """Tell at once what is wrong with all cases alike."""
+    """Refuse what is wrong with all cases alike.
+
+    Raises:
+        CohortError: no labels, not the wanted annotation, or no images.
+    """
     if not labels:
         raise CohortError(
             f"{folder} holds no labels of {edition.title}. Check cohort.path."
@@ -291,7 +291,7 @@ def _refuse_missing(
 
 
 def _ages(path: Path) -> dict[str, float]:
-    """Age at nephrectomy by case, where the table tells it."""
+    """Age at nephrectomy by case, where the table has it."""
     if not path.is_file():
         logger.info("%s is missing: ages are unknown", path)
         return {}

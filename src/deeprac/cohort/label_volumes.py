@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.cohort.label_map import kidney_numbers
 from deeprac.labels import Label
 
@@ -47,4 +47,4 @@ def volume_findings(
             f"the tumour has {tumour_ml:.4g} ml; up to {LARGEST_TUMOUR_ML} ml are "
             "plausible. Check spacing and label"
         )
-    return [Finding(Severity.WARNING, "label volume", text) for text in doubts]
+    return [Finding.warning("label volume", text) for text in doubts]

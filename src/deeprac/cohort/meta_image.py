@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.packed import (
     DAMAGED,
     Packing,
@@ -86,7 +86,7 @@ def _findings(header: Mapping[str, str]) -> list[Finding]:
     if not 1 <= axes <= _MOST_AXES:
         raise CaseError.of("file", DAMAGED)
     problems = [*_axes_problems(header, axes), *_value_problems(header)]
-    found = [Finding(Severity.ERROR, check, text) for check, text in problems]
+    found = [Finding.error(check, text) for check, text in problems]
     for key in sorted({*_ORIGIN} & {*header}):
         # ITK reads what is no number as zero.
         origin = [*_numbers(header[key]), *[float("nan")] * axes][:axes]

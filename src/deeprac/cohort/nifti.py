@@ -47,12 +47,7 @@ def read_nifti(path: Path) -> tuple[sitk.Image, list[Finding]]:
             "file",
             "the file is cut short or damaged. Copy or download it again",
         ) from error
-    volume = sitk.GetImageFromArray(values)
-    spacing, direction, origin = grid
-    volume.SetSpacing(spacing.tolist())
-    volume.SetDirection(direction.ravel().tolist())
-    volume.SetOrigin(origin.tolist())
-    return volume, findings
+    return grid.volume(values), findings
 
 
 @contextmanager

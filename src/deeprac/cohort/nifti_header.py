@@ -11,7 +11,8 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.grid import Grid
 
 DISAGREEMENT_MM = 0.1
 """What qform and sform may differ by anywhere in the volume."""
@@ -92,10 +93,6 @@ def shape(header: nib.Nifti1Header) -> list[int]:
     return sizes
 
 
-Grid = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Spacing in mm, direction cosines and origin in mm; LPS."""
-
-
 def grid(
     header: nib.Nifti1Header, size: tuple[int, int, int]
 ) -> tuple[Grid | None, list[Finding]]:
@@ -106,7 +103,7 @@ def grid(
             f"the header gives the spacing {affine.short(pixdim)}; it must be above "
             "zero. Correct pixdim"
         )
-        return None, [Finding(Severity.ERROR, "spacing", problem)]
+        return None, [Finding.error("spacing", problem)]
     matrix, findings = _matrix(header, size)
     if matrix is None:
         return None, findings
@@ -115,14 +112,14 @@ def grid(
         problem = (
             f"the header's unit of length has the number {code}; NIfTI knows 0 to 3"
         )
-        return None, [*findings, Finding(Severity.ERROR, "unit", problem)]
+        return None, [*findings, Finding.error("unit", problem)]
     unit, in_mm = _UNITS[code]
     if in_mm != 1:
         repair = f"the header's unit of length is {unit}; converted to mm"
-        findings.append(Finding(Severity.REPAIRED, "unit", repair))
+        findings.append(Finding.repaired("unit", repair))
     matrix = matrix * in_mm
     spacing, direction, found = affine.orthonormal(matrix[:, :3])
-    return (spacing, direction, matrix[:, 3]), findings + found
+    return Grid.along(direction, size, spacing, matrix[:, 3]), findings + found
 
 
 def _matrix(
@@ -148,7 +145,7 @@ def _matrix(
             "neither qform nor sform is set: nothing tells left from right. Set one "
             "from the original images"
         )
-        return None, [Finding(Severity.ERROR, "affine", problem)]
+        return None, [Finding.error("affine", problem)]
     if "qform" not in found:
         return _agreeing_spacing(found["sform"], header, size)
     if "sform" in found:
@@ -163,7 +160,7 @@ def _broken_qform(header: nib.Nifti1Header) -> Finding:
         f"in one that turns, and pixdim[0] is {float(header['pixdim'][0]):g}, which "
         "must be -1, 0 or 1. Correct it, or set qform_code to 0 where sform is right"
     )
-    return Finding(Severity.ERROR, "affine", problem)
+    return Finding.error("affine", problem)
 
 
 def _agreeing_forms(
@@ -176,7 +173,7 @@ def _agreeing_forms(
             f"sform and qform disagree: sform {_rows(sform)}, qform {_rows(qform)} "
             "(rows of voxel to LPS). Set the code of the wrong one to 0"
         )
-        return None, [Finding(Severity.ERROR, "affine", problem)]
+        return None, [Finding.error("affine", problem)]
     return sform, []
 
 
@@ -191,7 +188,7 @@ def _agreeing_spacing(
             f"the steps of sform are {affine.short(steps)}, pixdim gives "
             f"{affine.short(pixdim)}. Correct the wrong one"
         )
-        return None, [Finding(Severity.ERROR, "affine", problem)]
+        return None, [Finding.error("affine", problem)]
     return sform, []
 
 
@@ -247,7 +244,7 @@ def scaling(
             f"scl_slope is {slope:g}, so that scl_inter {intercept:g} is ignored, as "
             "the standard says"
         )
-        return None, 0.0, [Finding(Severity.WARNING, "scaling", doubt)]
+        return None, 0.0, [Finding.warning("scaling", doubt)]
     largest = np.abs([slope, intercept]).max()
     reach = abs(slope) * np.iinfo(stored).max if stored.kind in "iu" else np.inf
     if not (largest <= _LARGEST_SCALING and reach >= _SMALLEST_VALUE):

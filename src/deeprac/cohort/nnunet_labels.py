@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.case_files import LabelMap
+from deeprac.cohort.case_files import LabelFile, Labels
 from deeprac.cohort.dataset_json import label_items
-from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.reader import Segmentation
+from deeprac.cohort.findings import CaseError
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
 from deeprac.settings.cohort import CohortConfig
@@ -41,47 +40,27 @@ class NnunetLabels:
     """The name of each number, and the number that means ignore, if there is one."""
 
     names: Mapping[int, str]
-    ignore: int | None
+    ignore: int | None = None
 
-    def file(self, path: Path) -> "NnunetLabel | LabelMap":
+    def file(self, path: Path) -> LabelFile:
         """The label map of a case, read by these names."""
-        label = LabelMap(path, self.names)
-        return label if self.ignore is None else NnunetLabel(label, self.ignore)
+        return LabelFile(path, self.names, self.refuse_ignored)
 
-
-@dataclass(frozen=True)
-class NnunetLabel:
-    """A label map in which a number is reserved for voxels that nobody labelled."""
-
-    label: LabelMap
-    ignore: int
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The one file."""
-        return self.label.paths
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number."""
-        return self.label.names
-
-    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
-        """Read it.
+    def refuse_ignored(self, labels: Labels) -> None:
+        """Make sure that no voxel is left without a label.
 
         Raises:
-            CaseError: it cannot be read, or has voxels to ignore.
+            CaseError: voxels hold the number that means ignore.
         """
-        segmentations, findings = self.label.read()
-        voxels = sum(_count(one.volume, self.ignore) for one in segmentations)
-        if voxels:
+        if self.ignore is None:
+            return
+        if voxels := sum(_count(one.volume, self.ignore) for one in labels):
             raise CaseError.of(
                 "label values",
                 f"{voxels} voxels hold {self.ignore}, nnU-Net's label {IGNORE!r}: "
                 f"{_WHY_NOT}. Complete the label, leave the case out, or give their "
                 "number a class in cohort.label_numbers",
             )
-        return segmentations, findings
 
 
 def read_labels(
@@ -115,7 +94,7 @@ def read_labels(
         if ignore in names or (not regions and len(names) < len(numbers)):
             raise CohortError(f"{path}: two labels have the same number. Correct it.")
     if ignore is None:
-        return NnunetLabels(names, None)
+        return NnunetLabels(names)
     _refuse_meaning(config)
     return NnunetLabels({**names, ignore: IGNORE}, ignore)
 

@@ -14,7 +14,7 @@ import nrrd
 import numpy as np
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.packed import (
     DAMAGED,
     Packing,
@@ -78,7 +78,7 @@ class NrrdHeader:
                 f"the header {given}, and nothing tells left from right. Save it again "
                 f"in one of {', '.join(_LPS_FROM_SPACE)}"
             )
-            return [Finding(Severity.ERROR, "affine", problem)]
+            return [Finding.error("affine", problem)]
         origin = self.fields.get("space origin", (0,))[:3]
         return [*self._directions(), *self._units(), *affine.origin_findings(origin)]
 
@@ -97,7 +97,7 @@ class NrrdHeader:
             f"{count} finite vectors are needed, or nothing tells left from right. "
             "Export it again from the original images"
         )
-        yield Finding(Severity.ERROR, "affine", problem)
+        yield Finding.error("affine", problem)
 
     def _units(self) -> Iterator[Finding]:
         units = {unit.lower()[:20] for unit in self.fields.get("space units", ())[:3]}
@@ -107,7 +107,7 @@ class NrrdHeader:
                 f"the header's space units are {told}, which are not converted. Save "
                 "it again in mm"
             )
-            yield Finding(Severity.ERROR, "unit", problem)
+            yield Finding.error("unit", problem)
 
 
 def read_nrrd_header(path: Path) -> NrrdHeader:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
 
 MAX_VOXELS = 2**29
 """The largest volume that is read: 512 x 512 x 2048 voxels."""
@@ -48,7 +48,7 @@ def three_dimensions(
     if len(shape) == 3:
         return size, []
     note = f"{len(shape)} dimensions with one frame ({given}): read as one volume"
-    return size, [Finding(Severity.NOTE, "shape", note)]
+    return size, [Finding.note("shape", note)]
 
 
 def refuse_too_large(size: Sequence[int]) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 from deeprac.fitting import unet_stages
 from deeprac.settings.training import NetworkConfig
 
-NETWORK_CLASS = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 KWARGS_TO_IMPORT = ("conv_op", "norm_op", "dropout_op", "nonlin")
 
 

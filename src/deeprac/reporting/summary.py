@@ -7,10 +7,11 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
-from deeprac.evaluation.metrics.table import read_metrics
-from deeprac.evaluation.summarise import RUN_COLUMNS, selected_runs
-from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
+from deeprac.records.metrics import read_metrics
+from deeprac.records.run_key import selected_runs
+from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.tidy import read_tidy, shortened
 
 REMEDY = "Run `deeprac summarise`."
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from deeprac.errors import ConfigError
+from deeprac.front_ends import FRONT_ENDS, LABARBERA, NONE, FrontEnd, front_end_of
 from deeprac.settings import require_order
 
 PLANNED = "planned"
@@ -39,8 +40,8 @@ class Method:
     def __post_init__(self) -> None:
         key = f"methods.{self.name}.augment_scale"
         require_order(key, self.augment_scale, "smaller factor")
-        others = {self.normaliser, self.crop} & {"stn", "oracle", "moments", "coarse"}
-        if "stn_labarbera" in (self.normaliser, self.crop) and others:
+        others = {self.normaliser, self.crop} - {NONE, LABARBERA}
+        if LABARBERA in (self.normaliser, self.crop) and others:
             raise ConfigError(
                 f"methods.{self.name} mixes stn_labarbera with {', '.join(others)}: "
                 "the authors' network is kept apart. Use none or stn_labarbera for "
@@ -53,20 +54,19 @@ class Method:
             )
 
     @property
-    def has_front_end(self) -> bool:
-        """Whether anything but the slice itself reaches the U-Net."""
-        return (self.normaliser, self.crop) != ("none", "none")
+    def front_end(self) -> FrontEnd:
+        """What stands before the U-Net."""
+        return front_end_of(self.normaliser, self.crop)
 
     @property
-    def is_labarbera(self) -> bool:
-        """Whether the front end is that of La Barbera et al."""
-        return "stn_labarbera" in (self.normaliser, self.crop)
+    def has_front_end(self) -> bool:
+        """Whether anything but the slice itself reaches the U-Net."""
+        return self.front_end is not FRONT_ENDS["none"]
 
     @property
     def is_plain(self) -> bool:
         """Whether this is nnU-Net alone, the reference of all ratios."""
-        parts = (self.normaliser, self.crop)
-        return parts == ("none", "none") and not self.augment
+        return not self.has_front_end and not self.augment
 
 
 @dataclass(frozen=True)

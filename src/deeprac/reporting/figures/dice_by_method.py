@@ -5,8 +5,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
+from deeprac.records.tidy import foreground_rows
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,
     all_experiments,

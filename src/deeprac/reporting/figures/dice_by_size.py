@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 
-from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
+from deeprac.records.tidy import foreground_rows
 from deeprac.reporting.aggregate import patient_dice
 from deeprac.reporting.figures.front_end import draw_legend, panel_rows
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments

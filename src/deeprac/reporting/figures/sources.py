@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
-from deeprac.evaluation.tidy import read_tidy, shortened
 from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.tidy import read_tidy, shortened
 from deeprac.reporting import formats
 from deeprac.reporting.style import WIDTH
 from deeprac.reporting.summary import Summary
@@ -35,12 +36,8 @@ class Sources:
 
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""
-        table = read_tidy(
-            self.layout.cases_csv,
-            ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm"),
-            remedy="Run `deeprac cohort`.",
-        )
-        return table.set_index("case", drop=False)
+        columns = ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm")
+        return read_cases(self.layout.cases_csv, columns)
 
     def diagnostics(self) -> pd.DataFrame:
         """Rows of summary/diagnostics.csv, checked to hold the selected experiments.
@@ -48,7 +45,8 @@ class Sources:
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
-        path, remedy = self.layout.summary_diagnostics, "Run `deeprac diagnostics`."
+        path = self.layout.summary_diagnostics
+        remedy = "Run `deeprac summarise --what diagnostics`."
         table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
         missing = set(self.config.run.experiments) - set(table.experiment)
         if missing:

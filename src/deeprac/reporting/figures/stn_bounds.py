@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.config import Config
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,
     by_matrix,

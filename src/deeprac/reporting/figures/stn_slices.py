@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.square import invert, transform_points
+from deeprac.geometry.planar import invert, transform_points
 from deeprac.labels import Label
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.sources import Drawing, Sources

@@ -12,8 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from numpy.typing import NDArray
 
 from deeprac.config import Config
-from deeprac.evaluation.stress import NEUTRAL, Kind, read_stress
 from deeprac.labels import FOREGROUND
+from deeprac.records.stress import NEUTRAL, Perturbation, read_stress
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import (
     FAINT,
@@ -25,7 +25,7 @@ from deeprac.reporting.style import (
 )
 
 NAME = "stress_curves"
-REMEDY = "Run `deeprac summarise --stress`."
+REMEDY = "Run `deeprac summarise --what stress`."
 RESAMPLES = 2000
 SEED = 0
 DASHES = ("-", "--", ":", "-.")
@@ -44,7 +44,7 @@ class Panel:
         held: range in which normalised size and pose should hold Dice, on the axis.
     """
 
-    kind: Kind
+    kind: Perturbation
     title: str
     axis: str
     factor: float = 1.0
@@ -53,10 +53,15 @@ class Panel:
 
 PANELS = (
     Panel(
-        Kind.ROTATION, "Rotation", "Degrees, clockwise on the screen", held=(-30, 30)
+        Perturbation.ROTATION,
+        "Rotation",
+        "Degrees, clockwise on the screen",
+        held=(-30, 30),
     ),
-    Panel(Kind.SCALE, "Zoom", "Factor (log)", held=(0.6, 1.6)),
-    Panel(Kind.SHIFT, "Shift", "% of the width, to the patient's left", factor=100),
+    Panel(Perturbation.SCALE, "Zoom", "Factor (log)", held=(0.6, 1.6)),
+    Panel(
+        Perturbation.SHIFT, "Shift", "% of the width, to the patient's left", factor=100
+    ),
 )
 
 
@@ -100,7 +105,7 @@ def curves(table: pd.DataFrame) -> pd.DataFrame:
         picture). Upright images stand at the neutral value of every kind.
     """
     keys = ["experiment", "label", "kind", "value"]
-    table = pd.concat([table[table.kind != Kind.NONE.value], *_upright(table)])
+    table = pd.concat([table[table.kind != Perturbation.NONE.value], *_upright(table)])
     by_seed = table.groupby([*keys, "patient", "seed"])[["dice", "visible"]].mean()
     by_patient = by_seed.groupby(level=[*keys, "patient"]).mean()
     rows = []
@@ -155,7 +160,7 @@ def draw(
 
 def _upright(table: pd.DataFrame) -> list[pd.DataFrame]:
     """The unchanged images as a point of every panel."""
-    upright = table[table.kind == Kind.NONE.value]
+    upright = table[table.kind == Perturbation.NONE.value]
     return [
         upright.assign(kind=panel.kind.value, value=NEUTRAL[panel.kind])
         for panel in PANELS
@@ -164,7 +169,7 @@ def _upright(table: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
     """Ticks at the values that were tried, and the range that should hold."""
-    if panel.kind == Kind.SCALE:
+    if panel.kind == Perturbation.SCALE:
         ax.set_xscale("log")
     ticks = [value * panel.factor for value in values]
     ax.xaxis.set_major_locator(FixedLocator(ticks))

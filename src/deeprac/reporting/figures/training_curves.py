@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from deeprac.evaluation.tidy import read_tidy
 from deeprac.labels import CYST, CohortLabels, Label
+from deeprac.records.tidy import read_tidy
+from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.style import CONTOURS, FAINT, INK, add_caption, legend_above
@@ -38,8 +39,6 @@ LABELS = {
     "cyst": Curve("cyst", CONTOURS[CYST].reference, "-."),
     "kidney_right": Curve("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
 }
-DICE = "val_dice_"
-"""Start of the columns of Dice; the label's title follows."""
 
 
 def panels_of(labels: CohortLabels) -> Panels:

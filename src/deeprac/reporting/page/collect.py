@@ -7,12 +7,12 @@ from typing import Any
 from deeprac.config import Config
 from deeprac.errors import ConfigError
 from deeprac.evaluation.cohort import COHORT_COLUMNS
-from deeprac.evaluation.summarise import selected_runs
-from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.machine import without_places
 from deeprac.provenance import digest
+from deeprac.records.run_key import selected_runs
+from deeprac.records.tidy import read_tidy
 from deeprac.reporting import formats
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.page.build import render

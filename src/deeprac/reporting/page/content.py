@@ -7,8 +7,8 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
-from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.files import csv_text
+from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import Column, PageTable

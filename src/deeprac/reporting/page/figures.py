@@ -7,8 +7,9 @@ from docutils.core import publish_parts
 
 from deeprac.errors import MetricsError
 from deeprac.reporting.page.document import PageFigure
+from deeprac.shipped import shipped
 
-CAPTIONS = Path(__file__).parents[4] / "workflow" / "report"
+CAPTIONS = shipped("workflow/report")
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 SAFE_RST = {
     "file_insertion_enabled": False,

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.summarise import COST
+from deeprac.records.runs import COST
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.tables.table import (

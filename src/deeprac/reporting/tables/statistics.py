@@ -3,9 +3,9 @@
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.evaluation.statistics.descriptive import describe
 from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.tables.table import (
     Cell,
