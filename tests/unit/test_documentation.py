@@ -83,6 +83,13 @@ def test_each_page_is_on_the_map():
         assert page.name == "README.md" or f"({page.name})" in text, page
 
 
+def test_what_the_architecture_names_is_there():
+    text = (ROOT / "docs/architecture.md").read_text()
+    roots = (ROOT, ROOT / "src/deeprac")
+    for name in re.findall(r"`([\w./]+(?:\.py|\.smk|\.yaml|/))`", text):
+        assert any((root / name).exists() for root in roots), name
+
+
 def locked():
     lines = (ROOT / "envs/requirements.lock").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
