@@ -6,6 +6,7 @@ import pytest
 
 from deeprac.errors import ConfigError
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, source_names
+from support.summary_builder import make_config
 
 ALL = [CohortLabels(cysts, sides) for cysts, sides in product((False, True), repeat=2)]
 NUMBERS = [
