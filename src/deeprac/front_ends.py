@@ -1,8 +1,7 @@
-"""What may stand before a U-Net, kind by kind: the one table of it. No torch.
+"""What may stand before a U-Net, kind by kind: one table, without torch.
 
-A method names a normaliser and a crop, two *parts*; together they make a front end.
-Adding a kind is one row here, a network and, where nnU-Net's training does not do, a
-trainer.
+A method names two *parts*, a normaliser and a crop, which make a front end. A new kind
+is one row here, a network and, where nnU-Net's training does not do, a trainer.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +11,6 @@ from typing import Any
 NONE = "none"
 ORACLE = "oracle"
 LABARBERA = "stn_labarbera"
-
-Arguments = Callable[[str, str, Mapping[str, Any], float], dict[str, Any]]
-"""From normaliser, crop, settings and the normalised value of air."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +23,8 @@ class FrontEnd:
         trainer: dotted path of the nnUNetTrainer.
         section: section of the configuration with its settings; None without any.
         is_supervised: whether its training reads ``case_poses.csv``.
-        arguments: what its network is made with beside sizes and the U-Net's shape.
+        arguments: what its network is made with beside sizes and the U-Net's shape:
+            of normaliser, crop, settings and the normalised value of air.
     """
 
     parts: frozenset[str]
@@ -35,14 +32,7 @@ class FrontEnd:
     trainer: str
     section: str | None
     is_supervised: bool
-    arguments: Arguments
-
-
-def _stn_arguments(
-    normaliser: str, crop: str, settings: Mapping[str, Any], air: float
-) -> dict[str, Any]:
-    parts = {"normaliser": normaliser, "crop": crop}
-    return {"air": air, **parts, "localiser": dict(settings)}
+    arguments: Callable[[str, str, dict[str, Any], float], dict[str, Any]]
 
 
 FRONT_ENDS = {
@@ -60,7 +50,12 @@ FRONT_ENDS = {
         trainer="deeprac.training.stn.STNTrainer",
         section="localiser",
         is_supervised=True,
-        arguments=_stn_arguments,
+        arguments=lambda normaliser, crop, settings, air: {
+            "air": air,
+            "normaliser": normaliser,
+            "crop": crop,
+            "localiser": settings,
+        },
     ),
     "labarbera": FrontEnd(
         parts=frozenset({NONE, LABARBERA}),

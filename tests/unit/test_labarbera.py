@@ -143,6 +143,19 @@ def test_parameters_at_the_papers_size():
     assert [round(n / 1e6, 1) for n in count] == [157.5, 8.1]
 
 
+def test_convention_names_of_parameters_which_checkpoints_hold():
+    net = network()
+    expected = {f"unet.{name}" for name in net.unet.state_dict()} | {"reference"}
+    expected |= {f"pose.{name}" for name in net.pose.state_dict()}
+    expected |= {f"window.{name}" for name in net.window.state_dict()}
+    assert set(net.state_dict()) == expected
+    layers = {".".join(n.split(".")[:2]) for n in net.pose.state_dict()}
+    assert layers == {
+        *("features.0", "features.3", "hidden.0", "hidden.2"),
+        *("output.weight", "output.bias"),
+    }
+
+
 def test_untrained_it_looks_at_the_upright_centre(slices):
     located = network().locate(slices)
     torch.testing.assert_close(located.image_from_canonical, identity(3).clone())

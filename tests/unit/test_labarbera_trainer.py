@@ -29,7 +29,14 @@ from deeprac.training.labarbera import (
 )
 from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
-from support.toy_cohort import TRAIN, make_cohort, run_arguments, small_networks, verb
+from support.toy_cohort import (
+    TRAIN,
+    assert_known_losses,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 EXPERIMENTS = {"pose": "stn_labarbera", "both": "stn_labarbera_crop", "half": "half"}
 METHODS = {
@@ -198,6 +205,12 @@ def test_learning_curve(trained):
     dice = curve[["val_dice_kidney", "val_dice_tumour"]]
     assert dice[:4].isna().all(axis=None)
     assert dice[4:]["val_dice_kidney"].notna().all()
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_training_goes_as_it_always_did(trained, experiment):
+    curve = pd.read_csv(run_folder(trained, experiment) / "training.csv")
+    assert_known_losses(curve, experiment)
 
 
 def losses_of_one_batch(trainer: LaBarberaTrainer, steps: int = 20) -> list[float]:

@@ -652,6 +652,22 @@ def test_calibration_measures_outlines_in_the_canonical_frame():
         network(crop=crop).calibrate(cases)  # nothing to set
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_convention_names_of_parameters_which_checkpoints_hold(arm):
+    model = network(**arm)
+    parts = {"unet": model.unet}
+    if arm["normaliser"] == "stn":
+        parts["normaliser.localiser"] = model.normaliser.localiser
+    if arm["crop"] in ("stn", "coarse"):
+        parts["crop.coarse"] = model.crop.coarse
+    expected = {
+        f"{k}.{name}" for k, part in parts.items() for name in part.state_dict()
+    }
+    if arm["crop"] == "stn":
+        expected.add("crop.half_side")
+    assert set(model.state_dict()) == expected
+
+
 def test_state_dict_keeps_the_size_of_the_crop(slices):
     model = network(crop="stn", side=32).eval()
     model.crop.half_side.fill_(0.45)

@@ -89,29 +89,7 @@ class Predictor(ABC):
         network.load_state_dict(weights)
         self.network = network.eval().to(device)
 
-    def preprocess(
-        self, image: NDArray, spacing: tuple[float, ...]
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Normalise a case and bring it to the network's pixels.
-
-        Args:
-            image: (slices, height, width) in the cohort's unit.
-            spacing: (z, y, x) in millimetres.
-
-        Returns:
-            (1, slices, height, width) float32, and nnU-Net's properties.
-        """
-        data, _, properties = self.preprocessor.run_case_npy(
-            image[None],
-            None,
-            {"spacing": list(spacing)},
-            self.plans,
-            self.configuration,
-            self.dataset,
-        )
-        return torch.from_numpy(data), properties
-
-    @abstractmethod
+    @torch.inference_mode()
     def predict(
         self,
         image: NDArray,
@@ -128,6 +106,42 @@ class Predictor(ABC):
         Returns:
             Labels on the native grid and transforms, slice by slice.
         """
+        data, properties = self.preprocess(image, spacing)
+        return Prediction.of(*self.answer(data, properties, oracle_input))
+
+    def preprocess(
+        self, image: NDArray, spacing: tuple[float, ...]
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Return a case as the network sees it and nnU-Net's properties of it.
+
+        Args:
+            image: (slices, height, width) in the cohort's unit.
+            spacing: (z, y, x) in millimetres.
+
+        Returns:
+            (1, slices, height, width) float32, normalised, and the properties.
+        """
+        data, _, properties = self.preprocessor.run_case_npy(
+            image[None],
+            None,
+            {"spacing": list(spacing)},
+            self.plans,
+            self.configuration,
+            self.dataset,
+        )
+        return torch.from_numpy(data), properties
+
+    @abstractmethod
+    def answer(
+        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
+    ) -> tuple[NDArray[np.uint8], Located]:
+        """Return native labels (slices, height, width) and where the U-Net looked.
+
+        Args:
+            data: (1, slices, height, width) from ``preprocess``.
+            properties: nnU-Net's, from there.
+            oracle: what an oracle knows of every slice.
+        """
 
 
 class SlicePredictor(Predictor):
@@ -141,25 +155,21 @@ class SlicePredictor(Predictor):
         super().__init__(*args)
         self.network = slice_segmenter(self.network)
 
-    @torch.inference_mode()
-    def predict(
-        self,
-        image: NDArray,
-        spacing: tuple[float, ...],
-        oracle_input: Supervision | None = None,
-    ) -> Prediction:
-        """Segment one canonical case; see ``Predictor``."""
-        slices = self.preprocess(image, spacing)[0][0][:, None]
+    def answer(
+        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
+    ) -> tuple[NDArray[np.uint8], Located]:
+        """Locate all slices, then segment them batch by batch."""
+        slices, native_shape = data[0][:, None], properties["native_shape"]
         with self._autocast():
-            located = self.network.locate(slices, oracle_input)
-        labels = np.empty(image.shape, np.uint8)
+            located = self.network.locate(slices, oracle)
+        labels = np.empty(native_shape, np.uint8)
         count = self.settings["inference"]["batch_size"]
         for start in range(0, len(slices), count):
             part = slice(start, start + count)
             logits = self.segment(slices[part].to(self.device), located[part])
-            native = logits_to_native(logits, *image.shape[1:]).argmax(1)
+            native = logits_to_native(logits, *native_shape[1:]).argmax(1)
             labels[part] = native.cpu().numpy()
-        return Prediction.of(labels, located)
+        return labels, located
 
     def segment(self, batch: Tensor, located: Located) -> Tensor:
         """Return logits, with mirroring the mean over all four flips.

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from nnunetv2.inference.export_prediction import (
     convert_predicted_logits_to_segmentation_with_correct_shape,
 )
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from numpy.typing import NDArray
+from torch import Tensor
 
-from deeprac.inference.predictor import Prediction, Predictor
+from deeprac.inference.predictor import Predictor
 from deeprac.networks.front_end import Located, Supervision
 
 TILE_STEP = 0.5
@@ -46,15 +48,10 @@ class SlidingPredictor(Predictor):
             MIRROR_AXES,
         )
 
-    @torch.inference_mode()
-    def predict(
-        self,
-        image: NDArray,
-        spacing: tuple[float, ...],
-        oracle_input: Supervision | None = None,
-    ) -> Prediction:
-        """Segment one canonical case; see ``Predictor``."""
-        data, properties = self.preprocess(image, spacing)
+    def answer(
+        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
+    ) -> tuple[NDArray[np.uint8], Located]:
+        """Segment all slices by nnU-Net's sliding window and export."""
         self.window.use_mirroring = self.settings["inference"]["mirroring"]
         # Not predict_logits_from_preprocessed_data, which would take one thread only.
         logits = self.window.predict_sliding_window_return_logits(data)
@@ -66,4 +63,4 @@ class SlidingPredictor(Predictor):
             properties,
             num_threads_torch=torch.get_num_threads(),
         )
-        return Prediction.of(labels, Located.whole_slices(len(labels)))
+        return labels, Located.whole_slices(len(labels))

@@ -12,8 +12,7 @@ from deeprac.networks.front_end import Located, Supervision
 class LocatingUNet(nn.Module):
     """A U-Net behind a front end: a ``SliceSegmenter`` that a trainer can train.
 
-    Subclasses locate, cut out what the U-Net sees (``view``) and bring its logits, at
-    every level of deep supervision, back to the frame of the slice (``way_back``).
+    Subclasses also locate; see there.
 
     Args:
         input_channels: 1, the CT.
@@ -52,33 +51,18 @@ class LocatingUNet(nn.Module):
         """The U-Net's decoder, where nnU-Net switches deep supervision."""
         return self.unet.decoder
 
-    def locate(
-        self, slices: Tensor, oracle_input: Supervision | None = None
-    ) -> Located:
-        """Find where to look; see ``SliceSegmenter``."""
-        raise NotImplementedError
-
     def view(self, slices: Tensor, located: Located) -> Tensor:
-        """Return what the U-Net sees of located slices.
+        """Return what the U-Net sees of (batch, 1, matrix_size, matrix_size) slices.
 
-        Args:
-            slices: (batch, 1, matrix_size, matrix_size), normalised CT.
-            located: of these slices.
-
-        Returns:
-            (batch, 1, network_input_size, network_input_size) float32.
+        (batch, 1, network_input_size, network_input_size) float32.
         """
         raise NotImplementedError
 
     def way_back(self, located: Located) -> Callable[[Tensor], Tensor]:
-        """Return what brings logits of one level back to the frame of the slice.
+        """Return what brings the logits of a level back to the frame of the slice.
 
-        Args:
-            located: of the slices.
-
-        Returns:
-            Function of (batch, classes, n, n), n pixels of the input's frame, to
-            (batch, classes, m, m), as many of the slice's; see ``returned_side``.
+        It maps (batch, classes, n, n), where the U-Net looked, to (batch, classes, m,
+        m), where m is ``returned_side``.
         """
         raise NotImplementedError
 
@@ -93,6 +77,7 @@ class LocatingUNet(nn.Module):
             (batch, classes, matrix_size, matrix_size) in the frame of the slice; with
             deep supervision a list, halving the size from level to level.
         """
+        # In this order: autograd adds gradients up in the order of making, to the bit.
         view = self.view(slices, located)
         bring_back = self.way_back(located)
         logits = self.unet(view)
@@ -119,11 +104,11 @@ class WholeSlices(nn.Module):
     def locate(
         self, slices: Tensor, oracle_input: Supervision | None = None
     ) -> Located:
-        """Return that every slice is seen as it is; nothing else is looked at."""
+        """Return that (n, 1, size, size) slices are seen as they are."""
         return Located.whole_slices(len(slices))
 
     def segment(self, slices: Tensor, located: Located) -> Tensor:
-        """Return logits; where to look is known."""
+        """Return the network's answer to (batch, 1, size, size)."""
         return self.network(slices)
 
 

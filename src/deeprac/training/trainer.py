@@ -23,7 +23,7 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
-from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
+from deeprac.training.checkpoint import restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import NnunetTrainer, adapted
 from deeprac.training.plans import CONFIGURATION
@@ -38,11 +38,6 @@ EXTRA_LOG = (
     "host_peak_gib",
 )
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
-RESUMED = (
-    *(WEIGHTS, "optimizer_state", "grad_scaler_state", "logging", "_best_ema"),
-    *("current_epoch", "inference_allowed_mirroring_axes"),
-)
-"""Entries of nnU-Net's checkpoints from which a training goes on."""
 
 
 class DeepracTrainer(NnunetTrainer):
@@ -247,25 +242,9 @@ class DeepracTrainer(NnunetTrainer):
         Raises:
             RunError: the file is no checkpoint, or one of another network.
         """
-        path = Path(filename_or_checkpoint)
-        content = read_checkpoint(path, RESUMED)
         if not self.was_initialized:
             self.initialize()
-        try:
-            self.network.load_state_dict(content[WEIGHTS])
-            self.optimizer.load_state_dict(content["optimizer_state"])
-            if self.grad_scaler is not None and content["grad_scaler_state"]:
-                self.grad_scaler.load_state_dict(content["grad_scaler_state"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{path} does not fit the plans of {self.settings['experiment']}: "
-                f"{error}. Delete {path.parent} to train the fold afresh."
-            ) from error
-        self.logger.load_checkpoint(content["logging"])
-        self.current_epoch = content["current_epoch"]
-        self._best_ema = content["_best_ema"]
-        axes = content["inference_allowed_mirroring_axes"]
-        self.inference_allowed_mirroring_axes = axes
+        restore(self, Path(filename_or_checkpoint))
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Stop a training that diverged instead of finishing it."""
