@@ -36,6 +36,7 @@ def arrays(case) -> tuple[np.ndarray, np.ndarray]:
     return sitk.GetArrayFromImage(case.image), sitk.GetArrayFromImage(case.label)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_in_another_process(cases, tmp_path):
     row = write_case(cases[1], tmp_path / "here")
     here = str(Path(__file__).parents[1])
