@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     layout = Layout.of(config)
-    tables = all_tables(config, read_summary(config, layout))
+    tables = all_tables(read_summary(config, layout))
     for name, table in tables.items():
         write_csv(layout.tables / f"{name}.csv", table.rows)
         write_text(layout.tables / f"{name}.md", markdown(table))

@@ -1,7 +1,7 @@
 """How numbers look in tables and figures; each format is defined once."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ def duration(seconds: float) -> str:
 def percent(share: float, *, digits: int = 2) -> str:
     """Share in 0..1 as percent, without the sign."""
     return _fixed(100 * share, digits)
+
+
+def percent_1(share: float) -> str:
+    """Share in 0..1 as percent with one decimal, without the sign."""
+    return percent(share, digits=1)
 
 
 def mean_sd(mean: float, sd: float, *, digits: int = 2) -> str:
@@ -157,6 +162,16 @@ def amount(value: float) -> str:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}"
+
+
+def in_units(unit: float) -> Callable[[float], str]:
+    """:func:`amount` of a number that is divided by a unit.
+
+    Example:
+        >>> in_units(1e12)(2.5e12)
+        '2.50'
+    """
+    return lambda value: amount(value / unit)
 
 
 def _fixed(value: float, digits: int) -> str:

@@ -40,9 +40,14 @@ def crops(method: Method) -> bool:
     return method.crop != "none"
 
 
+def selected_experiments(config: Config) -> list[Experiment]:
+    """The experiments that the configuration selects, in its order."""
+    return [config.experiments[name] for name in config.run.experiments]
+
+
 def curve_experiments(config: Config) -> list[str]:
     """Experiments of methods with different ``training_patients`` at one matrix."""
-    rows = [config.experiments[name] for name in config.run.experiments]
+    rows = selected_experiments(config)
     counts: dict[tuple[str, str], set[int | None]] = {}
     for row in rows:
         counts.setdefault((row.matrix, row.method), set()).add(row.training_patients)
@@ -97,7 +102,7 @@ class Cast:
     @property
     def experiments(self) -> list[Experiment]:
         """All of them, in the order of the configuration."""
-        rows = (self.config.experiments[name] for name in self.config.run.experiments)
+        rows = selected_experiments(self.config)
         return [row for row in rows if row.matrix == self.matrix]
 
     def role(self, experiment: Experiment) -> Role:
@@ -135,7 +140,7 @@ def largest_cast(config: Config) -> Cast:
 
     One that nnU-Net plans is a control and is chosen only where there is no other.
     """
-    rows = [config.experiments[name] for name in config.run.experiments]
+    rows = selected_experiments(config)
     sized = [row for row in rows if config.matrices[row.matrix].size != PLANNED]
     counts = Counter(row.matrix for row in sized or rows)
     return Cast(config, max(config.matrices, key=lambda matrix: counts[matrix]))

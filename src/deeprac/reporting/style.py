@@ -23,6 +23,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK_ENOUGH = (0, 1, 2, 3, 4, 5, 7, 9)
 """Colours of seaborn's colour-blind palette that stand out on white paper: without pale
 pink and yellow."""
+DASHES = ("-", "--", ":", "-.")
+"""Lines of the matrices, from the first on."""
 INK = "0.2"
 FAINT = "0.75"
 DPI = 300

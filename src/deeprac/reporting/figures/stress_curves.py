@@ -2,34 +2,29 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-from numpy.typing import NDArray
 
 from deeprac.config import Config
-from deeprac.evaluation.stress import NEUTRAL, Kind, read_stress
+from deeprac.evaluation.statistics.curves import stress_curves
+from deeprac.evaluation.stress import Kind, read_stress
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
+    DASHES,
     FAINT,
     WIDTH,
     MethodStyle,
-    add_caption,
     experiment_style,
     legend_above,
 )
+from deeprac.reporting.summary import Summary
 
-NAME = "stress_curves"
 REMEDY = "Run `deeprac summarise --stress`."
-RESAMPLES = 2000
-SEED = 0
-DASHES = ("-", "--", ":", "-.")
-"""Lines of the matrices, from the first on."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +55,12 @@ PANELS = (
 )
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Columns: rotation, zoom, shift; rows: labels; one curve per experiment."""
-    config = sources.config
-    table = read_stress(sources.layout.summary_stress, remedy=REMEDY)
+    config = summary.config
+    table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
-    data = curves(table)
+    data = stress_curves(table)
     figure = Figure(figsize=(WIDTH, 4.9))
     axes = figure.subplots(len(FOREGROUND), len(PANELS), sharex="col", sharey="row")
     for row, label in zip(axes, FOREGROUND, strict=True):
@@ -75,64 +70,30 @@ def make(sources: Sources) -> list[Drawing]:
                 look = experiment_style(config, experiment), _dash(config, experiment)
                 draw(mine[mine.experiment == experiment], panel, look=look, ax=ax)
             _finish(ax, panel, sorted(mine.value.unique()))
-        row[0].set_ylabel(f"{label.title.capitalize()} Dice, %")
+        row[0].set_ylabel(f"{dice_of(label)}, %")
     for ax, panel in zip(axes[0], PANELS, strict=True):
         ax.set_title(panel.title)
     for ax, panel in zip(axes[-1], PANELS, strict=True):
         ax.set_xlabel(panel.axis)
     legend_above(figure, _handles(config))
-    add_caption(figure, _caption(table, data))
-    return [Drawing(NAME, figure, data)]
+    seeds = table.seed.nunique()
+    words = {
+        "patients": table.patient.nunique(),
+        "cases": table.case.nunique(),
+        "seeds": f"{seeds} seed{'s' * (seeds > 1)}",
+        "visible": _visible(data),
+    }
+    return [captioned("stress_curves", figure, data, **words)]
 
 
-def curves(table: pd.DataFrame) -> pd.DataFrame:
-    """Points of all curves.
-
-    Cases of a patient are averaged first, then seeds, then patients.
-
-    Args:
-        table: Columns of summary/stress.csv.
-
-    Returns:
-        One row per experiment, label, kind and value: dice_percent (mean over
-        patients), low_percent and high_percent (bootstrap 95 % interval of the mean),
-        n_patients (with a Dice), visible (mean share of the label that stays in the
-        picture). Upright images stand at the neutral value of every kind.
-    """
-    keys = ["experiment", "label", "kind", "value"]
-    table = pd.concat([table[table.kind != Kind.NONE.value], *_upright(table)])
-    by_seed = table.groupby([*keys, "patient", "seed"])[["dice", "visible"]].mean()
-    by_patient = by_seed.groupby(level=[*keys, "patient"]).mean()
-    rows = []
-    for key, group in by_patient.groupby(level=keys):
-        values = group.dice.dropna().to_numpy()
-        low, high = bootstrap_interval(values)
-        rows.append(
-            {
-                **dict(zip(keys, key, strict=True)),
-                "dice_percent": 100 * values.mean() if len(values) else np.nan,
-                "low_percent": 100 * low,
-                "high_percent": 100 * high,
-                "n_patients": len(values),
-                "visible": group.visible.mean(),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def bootstrap_interval(values: NDArray) -> tuple[float, float]:
-    """Percentile 95 % interval of the mean; NaN without values.
-
-    Args:
-        values: (n,) one per patient; patients are drawn with replacement.
-    """
-    if not len(values):
-        return float("nan"), float("nan")
-    picks = np.random.default_rng(SEED).integers(
-        len(values), size=(RESAMPLES, len(values))
+def _visible(data: pd.DataFrame) -> str:
+    """Share of each label that stays in the picture under the worst change."""
+    visible = 100 * data.groupby("label").visible.min()
+    return ", ".join(
+        f"{label.title} {visible[label.title]:.0f} %"
+        for label in FOREGROUND
+        if label.title in visible
     )
-    low, high = np.percentile(values[picks].mean(1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def draw(
@@ -151,15 +112,6 @@ def draw(
         markersize=3.5, linewidth=1.1,
     )  # fmt: skip
     return ax
-
-
-def _upright(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """The unchanged images as a point of every panel."""
-    upright = table[table.kind == Kind.NONE.value]
-    return [
-        upright.assign(kind=panel.kind.value, value=NEUTRAL[panel.kind])
-        for panel in PANELS
-    ]
 
 
 def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
@@ -199,21 +151,3 @@ def _handles(config: Config) -> list[Line2D | Patch]:
     title = "should hold: 30° either way, zoom 0.6 to 1.6"
     handles.append(Patch(color=FAINT, alpha=0.25, label=title))
     return handles
-
-
-def _caption(table: pd.DataFrame, data: pd.DataFrame) -> str:
-    visible = 100 * data.groupby("label").visible.min()
-    shares = ", ".join(
-        f"{label.title} {visible[label.title]:.0f} %"
-        for label in FOREGROUND
-        if label.title in visible
-    )
-    seeds = table.seed.nunique()
-    return (
-        f"n = {table.patient.nunique()} patients, {table.case.nunique()} cases, "
-        f"{seeds} seed{'s' * (seeds > 1)}, out of fold. One change at a time, about "
-        "the centre of the slice; 0 degrees, factor 1 and 0 %: unchanged. Points: mean "
-        "over patients; band: bootstrap 95 % interval of that mean. Dice is of what "
-        f"stays in the picture (under the worst change, on average: {shares}). Cases "
-        "with reference and prediction both empty have no Dice."
-    )

@@ -9,12 +9,11 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from deeprac.config import Config
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
     INK,
     WIDTH,
     MethodStyle,
-    add_caption,
     legend_above,
     matrix_title,
     method_handles,
@@ -22,19 +21,20 @@ from deeprac.reporting.style import (
     say_why_not,
     used_matrices,
 )
+from deeprac.reporting.summary import Summary
 
 UNITS = ((3600, "h"), (60, "min"), (1, "s"))
 AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Rows: labels; left: measured; right: change against the plain nnU-Net."""
-    config = sources.config
-    data = points(sources.rows, config)
+    config = summary.config
+    data = points(summary.rows, config)
     styles = method_styles(config)
     area = dict(zip(used_matrices(config), AREAS, strict=False))
-    seconds, unit = _unit(sources.rows.training_seconds.max())
+    seconds, unit = _unit(summary.rows.training_seconds.max())
     figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
     for row, label in enumerate(FOREGROUND):
@@ -50,23 +50,18 @@ def make(sources: Sources) -> list[Drawing]:
             _plain_log_ticks(left)
         else:
             say_why_not(f"No patient has a {label.title} Dice.", ax=left)
-        left.set_ylabel(f"{label.title.capitalize()} Dice, %")
+        left.set_ylabel(f"{dice_of(label)}, %")
         draw(relative.dropna(subset=["x", "y"]), styles, area=area, ax=right)
         right.axhline(0, color=INK, linewidth=0.8)
         right.axvline(1, color=INK, linewidth=0.8)
         right.set_xlabel("Training time / plain nnU-Net of the same matrix")
-        right.set_ylabel(f"{label.title.capitalize()} Dice gain, points")
+        right.set_ylabel(f"{dice_of(label)} gain, points")
     axes[0, 0].set_title("Measured")
     axes[0, 1].set_title("Relative to the plain nnU-Net")
     _legend(figure, config, styles, area)
-    devices = ", ".join(sources.rows.device_name.unique())
-    add_caption(
-        figure,
-        f"{sources.extent}. Dice: mean over patients; time: mean over runs, on "
-        f"{devices}. Hollow: the paper (La Barbera et al., ISBI 2021), another cohort "
-        "and machine.",
-    )
-    return [Drawing("time_vs_dice", figure, data)]
+    devices = ", ".join(summary.rows.device_name.unique())
+    words = {"extent": summary.extent, "devices": devices}
+    return [captioned("time_vs_dice", figure, data, **words)]
 
 
 def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
