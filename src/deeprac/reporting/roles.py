@@ -111,18 +111,18 @@ class Cast:
 
     def all_of(self, role: Role) -> list[Experiment]:
         """Experiments with a role, the one with most training patients first."""
-        mine = [row for row in self.experiments if self.role(row) == role]
-        return sorted(mine, key=_patients_descending)
+        playing = [row for row in self.experiments if self.role(row) == role]
+        return sorted(playing, key=_patients_descending)
 
     def main(self, role: Role) -> str | None:
         """Name of the experiment with a role and most training patients."""
-        mine = self.all_of(role)
-        return mine[0].name if mine else None
+        playing = self.all_of(role)
+        return playing[0].name if playing else None
 
     def same_patients(self, role: Role, count: int | None) -> str | None:
         """Name of the experiment with a role and a number of training patients."""
-        mine = [row for row in self.all_of(role) if row.training_patients == count]
-        return mine[0].name if mine else None
+        playing = [row for row in self.all_of(role) if row.training_patients == count]
+        return playing[0].name if playing else None
 
     def missing(self, role: Role, count: int | None = None) -> str:
         """Say which experiment would be needed."""

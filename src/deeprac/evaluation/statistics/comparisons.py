@@ -164,9 +164,9 @@ def _absence(config: Config, comparison: Comparison) -> str:
 
 
 def _differences(scores: pd.DataFrame, meeting: Meeting) -> NDArray:
-    mine = scores[scores.label == meeting.label]
+    of_label = scores[scores.label == meeting.label]
     names = (meeting.experiment.name, meeting.reference.name)
-    return differences(mine, *names, column=METRIC)
+    return differences(of_label, *names, column=METRIC)
 
 
 def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
@@ -175,8 +175,8 @@ def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
     by_seed = cases.groupby(keys)[METRIC].mean().unstack("experiment")
     spreads = []
     for meeting in meetings:
-        mine = by_seed.loc[meeting.label]
-        difference = mine[meeting.experiment.name] - mine[meeting.reference.name]
+        dice = by_seed.loc[meeting.label]
+        difference = dice[meeting.experiment.name] - dice[meeting.reference.name]
         spreads.append(float(difference.groupby("seed").mean().std(ddof=1)))
     return spreads
 

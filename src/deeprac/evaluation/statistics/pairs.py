@@ -88,8 +88,8 @@ def with_patients(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     )
     parts = [means]
     for row in table.itertuples():
-        mine = scores[scores.label == row.label]
-        both = paired(mine, row.experiment, row.reference).reset_index()
+        of_label = scores[scores.label == row.label]
+        both = paired(of_label, row.experiment, row.reference).reset_index()
         own = {key: getattr(row, key) for key in keys} | {"kind": "patient"}
         points = 100 * (both.experiment - both.reference)
         patients = both[["patient"]].assign(difference_points=points, **own)

@@ -1,12 +1,10 @@
 """One claim: its threshold, what was measured, and whether it holds."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from deeprac.evaluation.statistics.estimates import Estimate
-
-NAN = float("nan")
+from deeprac.evaluation.statistics.estimates import NAN, Estimate
 
 
 class Status(StrEnum):
@@ -121,26 +119,24 @@ class ClaimResult:
 
 
 def judged(
-    what: Quantity, measured: Estimate, threshold: Threshold, note: str = ""
+    what: Quantity, measured: Estimate, threshold: Threshold | None, note: str = ""
 ) -> ClaimResult:
-    """A measured number against its threshold.
+    """A measured number against its threshold; without one it is reported.
 
     Where the number, or the interval that the threshold speaks of, does not exist, it
     is not measured.
     """
+    if threshold is None:
+        return _result(what, measured, threshold, Status.REPORTED, note)
     short_by = threshold.short_by(measured)
     if math.isnan(short_by):
-        status = Status.NOT_MEASURED
-        note = _joined(f"too few patients, n = {measured.n}", note)
-    else:
-        status = Status.PASS if threshold.reached(measured) else Status.SHORT
-    missed = short_by if status is Status.SHORT else NAN
-    return _result(what, measured, threshold, (status, missed, note))
-
-
-def reported(what: Quantity, measured: Estimate, note: str = "") -> ClaimResult:
-    """A measured number without a threshold."""
-    return _result(what, measured, None, (Status.REPORTED, NAN, note))
+        few = f"too few patients, n = {measured.n}"
+        note = f"{few}; {note}" if note else few
+        return _result(what, measured, threshold, Status.NOT_MEASURED, note)
+    if threshold.reached(measured):
+        return _result(what, measured, threshold, Status.PASS, note)
+    result = _result(what, measured, threshold, Status.SHORT, note)
+    return replace(result, short_by=short_by)
 
 
 def not_measured(
@@ -148,16 +144,16 @@ def not_measured(
 ) -> ClaimResult:
     """A number that is missing, and why."""
     nothing = Estimate(NAN, NAN, NAN, 0)
-    return _result(what, nothing, threshold, (Status.NOT_MEASURED, NAN, missing))
+    return _result(what, nothing, threshold, Status.NOT_MEASURED, missing)
 
 
 def _result(
     what: Quantity,
     measured: Estimate,
     threshold: Threshold | None,
-    outcome: tuple[Status, float, str],
+    status: Status,
+    note: str,
 ) -> ClaimResult:
-    status, short_by, note = outcome
     return ClaimResult(
         claim=what.claim,
         quantity=what.name,
@@ -169,10 +165,6 @@ def _result(
         n=measured.n,
         unit=what.unit,
         status=status,
-        short_by=short_by,
+        short_by=NAN,
         note=note,
     )
-
-
-def _joined(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)

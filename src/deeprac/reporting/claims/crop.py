@@ -5,18 +5,16 @@ from dataclasses import replace
 import pandas as pd
 
 from deeprac.config import Experiment
-from deeprac.evaluation.statistics.estimates import Estimate
+from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting.claims.claim import (
-    NAN,
     Bound,
     ClaimResult,
     Quantity,
     Threshold,
     judged,
     not_measured,
-    reported,
 )
 from deeprac.reporting.claims.evidence import Evidence
 
@@ -46,24 +44,26 @@ def crop(evidence: Evidence) -> list[ClaimResult]:
 def _coverage(diagnostics: pd.DataFrame | None, name: str) -> list[ClaimResult]:
     covered = Quantity(CLAIM, "smallest coverage of a case", "%", name)
     missed = Quantity(CLAIM, "missed cases, all seeds", "cases", name)
-    lost = "summary/diagnostics.csv is missing"
-    if diagnostics is not None:
-        mine = diagnostics[diagnostics.experiment == name].dropna(subset=["coverage"])
-        lost = f"summary/diagnostics.csv has no coverage of {name}"
-    if diagnostics is None or mine.empty:
-        return [
-            not_measured(covered, COVERAGE, lost),
-            not_measured(missed, MISSED, lost),
-        ]
-    n = mine.patient.nunique()
-    worst = mine.loc[mine.coverage.idxmin()]
-    below = int((100 * mine.coverage < COVERAGE.limit).sum())
-    note = f"{worst.case}, seed {worst.seed}; {below} of {len(mine)} below"
+    lost = ""
+    if diagnostics is None:
+        lost = "summary/diagnostics.csv is missing"
+    else:
+        its_cases = diagnostics[diagnostics.experiment == name]
+        covered_cases = its_cases.dropna(subset=["coverage"])
+        if covered_cases.empty:
+            lost = f"summary/diagnostics.csv has no coverage of {name}"
+    if lost:
+        wanted = ((covered, COVERAGE), (missed, MISSED))
+        return [not_measured(what, threshold, lost) for what, threshold in wanted]
+    n = covered_cases.patient.nunique()
+    worst = covered_cases.loc[covered_cases.coverage.idxmin()]
+    below = int((100 * covered_cases.coverage < COVERAGE.limit).sum())
+    note = f"{worst.case}, seed {worst.seed}; {below} of {len(covered_cases)} below"
     smallest = Estimate(100 * worst.coverage, NAN, NAN, n)
-    count = Estimate(float(mine.missed.astype(float).sum()), NAN, NAN, n)
+    count = Estimate(float(covered_cases.missed.astype(float).sum()), NAN, NAN, n)
     return [
         judged(covered, smallest, COVERAGE, note),
-        judged(missed, count, MISSED, f"of {len(mine)}"),
+        judged(missed, count, MISSED, f"of {len(covered_cases)}"),
     ]
 
 
@@ -71,22 +71,14 @@ def _spread(
     evidence: Evidence, experiment: Experiment, label: Label, scores: pd.DataFrame
 ) -> ClaimResult:
     """Change of the SD over patients; the tumour's has a threshold."""
-    cast = evidence.cast
+    cast, name = evidence.cast, f"SD of {label.title} Dice minus without crop"
     uncropped = replace(cast.role(experiment), crop="none", network_input=1.0)
     reference = cast.same_patients(uncropped, experiment.training_patients)
     threshold = SPREAD if label is Label.TUMOUR else None
-    what = Quantity(
-        CLAIM,
-        f"SD of {label.title} Dice minus without crop",
-        "points",
-        experiment.name,
-    )
+    what = Quantity(CLAIM, name, "points", experiment.name)
     if reference is None:
         lost = cast.missing(uncropped, experiment.training_patients)
         return not_measured(what, threshold, lost)
-    mine = scores[scores.label == label.title]
-    change = paired_sd_difference(mine, experiment.name, reference).scaled(100)
-    note = f"without crop: {reference}"
-    if threshold is None:
-        return reported(what, change, note)
-    return judged(what, change, threshold, note)
+    of_label = scores[scores.label == label.title]
+    change = paired_sd_difference(of_label, experiment.name, reference).scaled(100)
+    return judged(what, change, threshold, f"without crop: {reference}")

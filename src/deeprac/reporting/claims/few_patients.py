@@ -12,7 +12,6 @@ from deeprac.reporting.claims.claim import (
     Threshold,
     judged,
     not_measured,
-    reported,
 )
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import AUGMENTED, AUGMENTED_WIDE, PLAIN, STN, Role
@@ -78,31 +77,27 @@ def _differences(
         if lost:
             results.append(not_measured(what, threshold, lost))
             continue
-        mine = scores[scores.label == label.title]
-        gain = paired_difference(mine, experiment.name, reference).scaled(100)
-        results.append(
-            judged(what, gain, threshold, note)
-            if threshold
-            else reported(what, gain, note)
-        )
+        of_label = scores[scores.label == label.title]
+        gain = paired_difference(of_label, experiment.name, reference).scaled(100)
+        results.append(judged(what, gain, threshold, note))
     return results
 
 
 def _unequal(runs: pd.DataFrame, experiment: str, reference: str) -> str:
     """Say in what the two budgets differ; empty where they are equal."""
-    mine, other = (_of(runs, name).iloc[0] for name in (experiment, reference))
+    own, other = (_of(runs, name).iloc[0] for name in (experiment, reference))
     return "; ".join(
-        f"unequal {name}: {mine[name]:g}, {reference} {other[name]:g}"
+        f"unequal {name}: {own[name]:g}, {reference} {other[name]:g}"
         for name in BUDGET
-        if mine[name] != other[name]
+        if own[name] != other[name]
     )
 
 
 def _time(runs: pd.DataFrame, experiment: str, reference: str) -> str:
-    mine, other = (_of(runs, name) for name in (experiment, reference))
-    if set(mine.device_name) != set(other.device_name):
+    own, other = (_of(runs, name) for name in (experiment, reference))
+    if set(own.device_name) != set(other.device_name):
         return "training times on different devices"
-    ratio = mine.training_seconds.mean() / other.training_seconds.mean()
+    ratio = own.training_seconds.mean() / other.training_seconds.mean()
     return f"training time x {ratio:.2f}"
 
 

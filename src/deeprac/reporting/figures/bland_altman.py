@@ -44,11 +44,11 @@ def make(summary: Summary) -> list[Drawing]:
     found = agreements(data)
     figure, axes = blocks(config, list(styles), panels=len(units), notes=notes)
     for (experiment, panels), style in zip(axes.items(), styles.values(), strict=True):
-        mine = data[data.experiment == experiment]
+        of_experiment = data[data.experiment == experiment]
         for ax, unit in zip(panels, units, strict=True):
             if wide:
                 _log_axis(data.reference_ml, ax=ax)
-            shown = mine.assign(difference=mine[UNITS[unit]])
+            shown = of_experiment.assign(difference=of_experiment[UNITS[unit]])
             draw(shown, found[experiment, UNITS[unit]], style, ax=ax)
     xlabel = "Reference, ml (log)" if wide else "Reference, ml"
     align(axes, xlabel=xlabel, heights=False)
@@ -63,8 +63,8 @@ def make(summary: Summary) -> list[Drawing]:
 def agreements(data: pd.DataFrame) -> dict[tuple[str, str], Agreement]:
     """Bias and limits by experiment and column of the difference."""
     return {
-        (experiment, column): agreement(mine.assign(difference=mine[column]))
-        for experiment, mine in data.groupby("experiment", sort=False)
+        (experiment, column): agreement(rows.assign(difference=rows[column]))
+        for experiment, rows in data.groupby("experiment", sort=False)
         for column in UNITS.values()
     }
 

@@ -52,12 +52,12 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
     ax.set_xscale("function", functions=(stretched, unstretched))
     look = {"s": 14, "alpha": 0.6, "linewidth": 0.3, "zorder": 2, "clip_on": False}
     for y, (experiment, style) in enumerate(styles.items()):
-        mine = data[data.experiment == experiment].dropna(subset="coverage")
-        percent = 100 * mine.coverage
-        scatter(percent, [y] * len(mine), style, ax=ax, **look)
+        rows = data[data.experiment == experiment].dropna(subset="coverage")
+        percent = 100 * rows.coverage
+        scatter(percent, [y] * len(rows), style, ax=ax, **look)
         ax.annotate(
-            f"{int(mine.missed.sum())} missed, {(percent < REQUIRED).sum()} below "
-            f"{REQUIRED:g} %, n = {len(mine)}; side {mine.crop_side.median():.2f}",
+            f"{int(rows.missed.sum())} missed, {(percent < REQUIRED).sum()} below "
+            f"{REQUIRED:g} %, n = {len(rows)}; side {rows.crop_side.median():.2f}",
             (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=6,
         )  # fmt: skip
     ax.axvline(REQUIRED, color=INK, linewidth=1, linestyle="--", zorder=1)

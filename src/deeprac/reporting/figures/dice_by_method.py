@@ -34,9 +34,9 @@ def make(summary: Summary) -> list[Drawing]:
     data = case_dice(foreground_rows(summary.cases))
     for line, (matrix, styles) in zip(axes, groups.items(), strict=True):
         for ax, label in zip(line, FOREGROUND, strict=True):
-            mine = data[data.label == label.title]
-            draw(mine, styles, ax=ax)
-            ax.set_xlim(*_limits(mine.dice_percent))
+            of_label = data[data.label == label.title]
+            draw(of_label, styles, ax=ax)
+            ax.set_xlim(*_limits(of_label.dice_percent))
         draw_rows(row_names(config, styles), ax=line[0])
         line[0].set_title(matrix_title(config, matrix), loc="left")
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):

@@ -55,11 +55,11 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
     alpha = max(0.2, 0.8 / len(styles) ** 0.5)
     look = {"s": 9, "alpha": alpha, "linewidth": 0.2, "zorder": 1}
     for experiment, style in styles.items():
-        mine = data[data.experiment == experiment]
-        scatter(mine["size"], mine.dice_percent, style, ax=ax, **look)
-        if mine.slope_per_doubling.notna().any():
-            ends = np.array([mine["size"].min(), mine["size"].max()])
-            line = mine.iloc[0]
+        patients = data[data.experiment == experiment]
+        scatter(patients["size"], patients.dice_percent, style, ax=ax, **look)
+        if patients.slope_per_doubling.notna().any():
+            ends = np.array([patients["size"].min(), patients["size"].max()])
+            line = patients.iloc[0]
             heights = line.intercept_percent + line.slope_per_doubling * np.log2(ends)
             ax.plot(
                 ends, heights, color=style.colour, marker=style.marker, markersize=3.5,

@@ -36,8 +36,8 @@ def make(summary: Summary) -> list[Drawing]:
     )
     for column, matrix in zip(axes.T, matrices, strict=True):
         for ax, label in zip(column, FOREGROUND, strict=True):
-            mine = data[(data.matrix == matrix) & (data.label == label.title)]
-            draw(mine, styles, ax=ax)
+            panel = data[(data.matrix == matrix) & (data.label == label.title)]
+            draw(panel, styles, ax=ax)
         column[0].set_title(matrix_title(config, matrix))
         column[-1].set_xlabel("Training patients")
     for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):

@@ -71,8 +71,8 @@ def make(summary: Summary) -> list[Drawing]:
     )  # fmt: skip
     for line, (matrix, rows) in zip(axes, pairs.items(), strict=True):
         for column, (ax, label) in enumerate(zip(line, FOREGROUND, strict=True)):
-            mine = data[(data.matrix == matrix) & (data.label == label.title)]
-            draw(mine, rows, ax=ax)
+            shown = data[(data.matrix == matrix) & (data.label == label.title)]
+            draw(shown, rows, ax=ax)
             names = [_name(config, *pair) if column == 0 else "" for pair in rows]
             draw_rows(names, ax=ax)
         line[0].set_title(matrix_title(config, matrix), loc="left")
@@ -96,10 +96,10 @@ def draw(data: pd.DataFrame, pairs: list[tuple[str, str]], *, ax: Axes) -> Axes:
     """
     ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
     for y, (experiment, reference) in enumerate(pairs):
-        mine = data[(data.experiment == experiment) & (data.reference == reference)]
-        points = mine[mine.kind == "patient"].difference_points
+        pair = data[(data.experiment == experiment) & (data.reference == reference)]
+        points = pair[pair.kind == "patient"].difference_points
         ax.plot(points, np.full(len(points), y + PATIENTS_BELOW), **PATIENT, zorder=2)
-        for mean in mine[mine.kind == "mean"].itertuples():
+        for mean in pair[pair.kind == "mean"].itertuples():
             _draw_mean(mean, y, ax=ax)
     ax.grid(visible=False, axis="y")
     return ax

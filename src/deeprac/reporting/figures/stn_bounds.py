@@ -121,11 +121,11 @@ def draw_gradients(
 ) -> Axes:
     """Mean and range over runs of the gradient's norm, one curve per experiment."""
     for experiment, style in styles.items():
-        mine = data[data.experiment == experiment]
-        if len(mine):
+        norms = data[data.experiment == experiment]
+        if len(norms):
             sns.lineplot(
-                data=mine, x="epoch", y="value", color=style.colour, linestyle=dash,
-                marker=style.marker, markevery=max(1, mine.epoch.nunique() // MARKS),
+                data=norms, x="epoch", y="value", color=style.colour, linestyle=dash,
+                marker=style.marker, markevery=max(1, norms.epoch.nunique() // MARKS),
                 errorbar=("pi", 100), err_kws={"alpha": 0.15}, linewidth=1, ax=ax,
             )  # fmt: skip
     return ax

@@ -88,15 +88,15 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         styles: Style of each experiment; others are left out.
         ax: Where to draw.
     """
-    mine = data[data.experiment.isin(styles)]
-    values = mine[["reference_value", "predicted_value"]].to_numpy()
+    shown = data[data.experiment.isin(styles)]
+    values = shown[["reference_value", "predicted_value"]].to_numpy()
     margin = 0.06 * max(np.ptp(values), 1e-3)
     limits = values.min() - margin, values.max() + margin
     ax.plot(limits, limits, color=INK, linewidth=0.8, zorder=1)
     for experiment, style in styles.items():
-        mine = data[data.experiment == experiment]
+        points = data[data.experiment == experiment]
         look = {"s": 9, "alpha": 0.6, "linewidth": 0.2, "zorder": 2}
-        scatter(mine.reference_value, mine.predicted_value, style, ax=ax, **look)
+        scatter(points.reference_value, points.predicted_value, style, ax=ax, **look)
     ax.set(xlim=limits, ylim=limits, box_aspect=1, ylabel="")
     return ax
 

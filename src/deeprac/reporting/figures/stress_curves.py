@@ -1,6 +1,7 @@
 """Dice of test images that are turned, zoomed or shifted, one change at a time."""
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,16 +61,17 @@ def make(summary: Summary) -> list[Drawing]:
     config = summary.config
     table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
-    data = stress_curves(table)
+    data, dashes = stress_curves(table), _dashes(config)
     figure = Figure(figsize=(WIDTH, 4.9))
     axes = figure.subplots(len(FOREGROUND), len(PANELS), sharex="col", sharey="row")
     for row, label in zip(axes, FOREGROUND, strict=True):
         for ax, panel in zip(row, PANELS, strict=True):
-            mine = data[(data.label == label.title) & (data.kind == panel.kind.value)]
+            shown = data[(data.label == label.title) & (data.kind == panel.kind.value)]
             for experiment in config.stress.experiments:
-                look = experiment_style(config, experiment), _dash(config, experiment)
-                draw(mine[mine.experiment == experiment], panel, look=look, ax=ax)
-            _finish(ax, panel, sorted(mine.value.unique()))
+                style, matrix = _look(config, experiment)
+                curve = shown[shown.experiment == experiment]
+                draw(curve, panel, look=(style, dashes[matrix]), ax=ax)
+            _finish(ax, panel, sorted(shown.value.unique()))
         row[0].set_ylabel(f"{dice_of(label)}, %")
     for ax, panel in zip(axes[0], PANELS, strict=True):
         ax.set_title(panel.title)
@@ -127,27 +129,26 @@ def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
         ax.axvspan(*panel.held, color=FAINT, alpha=0.25, linewidth=0, zorder=0)
 
 
-def _dash(config: Config, experiment: str) -> str:
-    return DASHES[_matrices(config).index(config.experiments[experiment].matrix) % 4]
-
-
-def _matrices(config: Config) -> list[str]:
-    """Matrices of the experiments under stress, in the configuration's order."""
+def _dashes(config: Config) -> dict[str, str]:
+    """Lines of the matrices of the experiments under stress."""
     used = {config.experiments[name].matrix for name in config.stress.experiments}
-    return [matrix for matrix in config.matrices if matrix in used]
+    matrices = [matrix for matrix in config.matrices if matrix in used]
+    return dict(zip(matrices, cycle(DASHES), strict=False))
 
 
 def _handles(config: Config) -> list[Line2D | Patch]:
-    several = len(_matrices(config)) > 1
+    dashes = _dashes(config)
     handles: list[Line2D | Patch] = []
     for experiment in config.stress.experiments:
-        style = experiment_style(config, experiment)
-        name = style.label
-        if several:
-            name += f", {config.experiments[experiment].matrix}"
+        style, matrix = _look(config, experiment)
+        name = style.label + f", {matrix}" * (len(dashes) > 1)
         line = Line2D([], [], color=style.colour, marker=style.marker, label=name)
-        line.set(linestyle=_dash(config, experiment), markersize=3.5)
+        line.set(linestyle=dashes[matrix], markersize=3.5)
         handles.append(line)
     title = "should hold: 30° either way, zoom 0.6 to 1.6"
     handles.append(Patch(color=FAINT, alpha=0.25, label=title))
     return handles
+
+
+def _look(config: Config, experiment: str) -> tuple[MethodStyle, str]:
+    return experiment_style(config, experiment), config.experiments[experiment].matrix

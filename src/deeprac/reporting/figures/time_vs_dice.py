@@ -9,6 +9,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from deeprac.config import Config
 from deeprac.labels import FOREGROUND
+from deeprac.reporting.aggregate import plain_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
     INK,
@@ -38,10 +39,10 @@ def make(summary: Summary) -> list[Drawing]:
     figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
     for row, label in enumerate(FOREGROUND):
-        mine = data[data.label == label.title]
-        ours = mine[mine.source == "ours"]
+        of_label = data[data.label == label.title]
+        ours = of_label[of_label.source == "ours"]
         absolute = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
-        relative = mine.assign(x=mine.time_ratio, y=mine.dice_gain_points)
+        relative = of_label.assign(x=of_label.time_ratio, y=of_label.dice_gain_points)
         left, right = axes[row]
         left.set_xlabel(f"Training time per fold, {unit} (log)")
         if absolute.y.notna().any():
@@ -72,39 +73,22 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
         nnU-Net of the same matrix and source).
     """
-    plain = {
-        _base(config, row.experiment): row
-        for row in rows.itertuples()
-        if config.methods[row.method].is_plain
-    }
-    records = []
-    for row in rows.itertuples():
-        for source, prefix in (("ours", ""), ("paper", "paper_")):
-            for label in FOREGROUND:
-                column = f"{prefix}{label.title}_dice_mean"
-                base = getattr(
-                    plain.get(_base(config, row.experiment)), column, float("nan")
-                )
-                records.append(
-                    {
-                        "experiment": row.experiment,
-                        "method": row.method,
-                        "matrix": row.matrix,
-                        "source": source,
-                        "label": label.title,
-                        "training_seconds": getattr(row, f"{prefix}training_seconds"),
-                        "time_ratio": getattr(row, f"{prefix}time_ratio"),
-                        "dice_percent": 100 * getattr(row, column),
-                        "dice_gain_points": 100 * (getattr(row, column) - base),
-                    }
-                )
-    return pd.DataFrame(records)
-
-
-def _base(config: Config, experiment: str) -> tuple[str, int | None]:
-    """What an experiment shares with the plain nnU-Net that it is compared with."""
-    row = config.experiments[experiment]
-    return row.matrix, row.training_patients
+    plain = plain_rows(rows, config)
+    parts = [
+        rows[["experiment", "method", "matrix"]].assign(
+            source=source,
+            label=label.title,
+            training_seconds=rows[f"{prefix}training_seconds"],
+            time_ratio=rows[f"{prefix}time_ratio"],
+            dice_percent=100 * rows[dice],
+            dice_gain_points=100 * (rows[dice] - plain[dice]),
+        )
+        for source, prefix in (("ours", ""), ("paper", "paper_"))
+        for label in FOREGROUND
+        for dice in [f"{prefix}{label.title}_dice_mean"]
+    ]
+    # Row by row, so that the points of an experiment stand together.
+    return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
 def draw(

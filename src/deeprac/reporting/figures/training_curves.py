@@ -55,10 +55,10 @@ def make(summary: Summary) -> list[Drawing]:
     data = read_curves(summary)
     figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
     for experiment, panels in axes.items():
-        mine = data[data.experiment == experiment]
+        of_experiment = data[data.experiment == experiment]
         for ax, curves in zip(panels, drawn.values(), strict=True):
-            draw(mine, curves, ax=ax)
-            _mark(front_end_epochs(mine), ax=ax)
+            draw(of_experiment, curves, ax=ax)
+            _mark(front_end_epochs(of_experiment), ax=ax)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)

@@ -23,7 +23,7 @@ from deeprac.reporting.summary import Summary
 
 
 def browse(summary: Summary, cohort: pd.DataFrame, *, budget: int) -> Browser:
-    """Embed as many cases as the budget holds, the most telling first.
+    """Embed as many cases as the budget holds, the most informative first.
 
     Args:
         summary: Results, with the places of volumes and predictions.
@@ -71,9 +71,9 @@ def by_interest(scored: pd.DataFrame) -> list[str]:
         scored: Rows of one seed, columns of summary/cases.csv.
     """
     ranks = [rank_cases(rows) for _, rows in scored.groupby("experiment", sort=False)]
-    telling = pd.concat(ranks, ignore_index=True)
+    ranked = pd.concat(ranks, ignore_index=True)
     order = [
-        *(case for role in ("worst", "median", "best") for case in _of(telling, role)),
+        *(case for role in ("worst", "median", "best") for case in _of(ranked, role)),
         *sorted(scored.case.unique()),
     ]
     return list(dict.fromkeys(order))
@@ -86,8 +86,8 @@ def volume_bytes(volume: CaseVolume) -> int:
     return sum(map(len, texts)) + sum(10 + 6 * len(name) for name in names) + 200
 
 
-def _of(telling: pd.DataFrame, role: str) -> list[str]:
-    return telling[telling.role == role].case.tolist()
+def _of(ranked: pd.DataFrame, role: str) -> list[str]:
+    return ranked[ranked.role == role].case.tolist()
 
 
 def _dice(scored: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:

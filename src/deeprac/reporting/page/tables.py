@@ -63,7 +63,7 @@ def _headings(part: Part) -> list[tuple[str, str]]:
 
 
 def _joined(parts: tuple[Part, ...]) -> Grid:
-    """One grid of several parts, told apart by their headings in the first column."""
+    """One grid of several parts, whose headings are its first column."""
     grids = [_grid(part) for part in parts]
     if len(grids) == 1:
         return grids[0]

@@ -55,25 +55,25 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
     """
     experiments = summary.rows.experiment.map(summary.config.experiments)
     everyone = [row.training_patients is None for row in experiments]
-    mine = summary.rows[everyone].reset_index(drop=True)
+    ladder = summary.rows[everyone].reset_index(drop=True)
     added = [
         {
             f"{label.title}_{key}": value
             for label in FOREGROUND
             for key, value in _added(summary, name, label.title).items()
         }
-        for name in mine.experiment
+        for name in ladder.experiment
     ]
-    return pd.concat([mine, pd.DataFrame(added, index=mine.index)], axis=1)
+    return pd.concat([ladder, pd.DataFrame(added, index=ladder.index)], axis=1)
 
 
 def _added(summary: Summary, name: str, label: str) -> dict[str, float]:
     config, cases = summary.config, summary.cases
-    mine = summary.scores[summary.scores.label == label]
-    dice = mean_interval(mine[mine.experiment == name].dice)
+    of_label = summary.scores[summary.scores.label == label]
+    dice = mean_interval(of_label[of_label.experiment == name].dice)
     plain = Cast(config, config.experiments[name].matrix).same_patients(PLAIN, None)
     compared = plain is not None and plain != name
-    gain = paired_difference(mine, name, plain) if compared else NOT_COMPARED
+    gain = paired_difference(of_label, name, plain) if compared else NOT_COMPARED
     own = cases[(cases.experiment == name) & (cases.label == label)]
     return {
         "dice_low": dice.low,

@@ -59,19 +59,19 @@ def build_tables(summary: Summary) -> tuple[Table, ...]:
     published, rows = read_published(), summary.rows
     tables = []
     for name, title in TITLES.items():
-        mine, not_run = rows, []
+        shown, not_run = rows, []
         if name != "all":
             number_ = int(name.removeprefix("table"))
             wanted = published.index[[number_ in row for row in published.tables]]
-            mine = rows[rows.published.isin(wanted)].reset_index(drop=True)
-            not_run = [row for row in wanted if row not in set(mine.published)]
+            shown = rows[rows.published.isin(wanted)].reset_index(drop=True)
+            not_run = [row for row in wanted if row not in set(shown.published)]
         tables.append(
             Table(
                 name=name,
                 title=f"{title}. Cohort {summary.config.cohort.name}.",
-                rows=mine,
-                parts=(Part(_results(mine), mine), Part(DETAILS, mine)),
-                notes=_notes(summary.config, mine, not_run=not_run),
+                rows=shown,
+                parts=(Part(_results(shown), shown), Part(DETAILS, shown)),
+                notes=_notes(summary.config, shown, not_run=not_run),
             )
         )
     return tuple(tables)

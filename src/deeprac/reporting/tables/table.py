@@ -77,7 +77,7 @@ class Part:
     Attributes:
         columns: Columns, from left to right.
         rows: What they show, one line each.
-        heading: What tells the part from the others; empty where nothing does.
+        heading: What distinguishes the part from the others; empty where nothing does.
     """
 
     columns: tuple[Column, ...]
@@ -126,7 +126,7 @@ def words(key: str, title: str, **rest: Any) -> Column:
 
 
 def row_columns() -> tuple[Column, ...]:
-    """What says which experiment a row is."""
+    """Columns that identify the experiment of a row."""
 
     def method(label: str) -> str:
         fits = len(label) <= METHOD_WIDTH
@@ -151,7 +151,7 @@ IDENTITY = ("matrix_size", "batch_size", "network_input_size", "method_label")
 
 
 def identified(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add what says which experiment a row is.
+    """Add the columns that identify the experiment of a row.
 
     Args:
         table: Has the column experiment.
