@@ -69,23 +69,6 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """What is measured.
-
-    Attributes:
-        claim: The claim that it belongs to.
-        name: What is measured, in words.
-        unit: Of value, interval, threshold and shortfall.
-        experiment: Name of the experiment; empty where there is none.
-    """
-
-    claim: str
-    name: str
-    unit: str
-    experiment: str = ""
-
-
-@dataclass(frozen=True)
 class ClaimResult:
     """A row of the table of results; numbers in ``unit``.
 
@@ -118,53 +101,58 @@ class ClaimResult:
     note: str
 
 
-def judged(
-    what: Quantity, measured: Estimate, threshold: Threshold | None, note: str = ""
-) -> ClaimResult:
-    """A measured number against its threshold; without one it is reported.
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured.
 
-    Where the number, or the interval that the threshold speaks of, does not exist, it
-    is not measured.
+    Attributes:
+        claim: The claim that it belongs to.
+        name: What is measured, in words.
+        unit: Of value, interval, threshold and shortfall.
+        experiment: Name of the experiment; empty where there is none.
+        threshold: The number to reach; None where it is only reported.
     """
-    if threshold is None:
-        return _result(what, measured, threshold, Status.REPORTED, note)
-    short_by = threshold.short_by(measured)
-    if math.isnan(short_by):
-        few = f"too few patients, n = {measured.n}"
-        note = f"{few}; {note}" if note else few
-        return _result(what, measured, threshold, Status.NOT_MEASURED, note)
-    if threshold.reached(measured):
-        return _result(what, measured, threshold, Status.PASS, note)
-    result = _result(what, measured, threshold, Status.SHORT, note)
-    return replace(result, short_by=short_by)
 
+    claim: str
+    name: str
+    unit: str
+    experiment: str = ""
+    threshold: Threshold | None = None
 
-def not_measured(
-    what: Quantity, threshold: Threshold | None, missing: str
-) -> ClaimResult:
-    """A number that is missing, and why."""
-    nothing = Estimate(NAN, NAN, NAN, 0)
-    return _result(what, nothing, threshold, Status.NOT_MEASURED, missing)
+    def judged(self, measured: Estimate, note: str = "") -> ClaimResult:
+        """A measured number against the threshold; without one it is reported.
 
+        Where the number, or the interval that the threshold speaks of, does not exist,
+        it is not measured.
+        """
+        if self.threshold is None:
+            return self._result(measured, Status.REPORTED, note)
+        short_by = self.threshold.short_by(measured)
+        if math.isnan(short_by):
+            few = f"too few patients, n = {measured.n}"
+            note = f"{few}; {note}" if note else few
+            return self._result(measured, Status.NOT_MEASURED, note)
+        if self.threshold.reached(measured):
+            return self._result(measured, Status.PASS, note)
+        return replace(self._result(measured, Status.SHORT, note), short_by=short_by)
 
-def _result(
-    what: Quantity,
-    measured: Estimate,
-    threshold: Threshold | None,
-    status: Status,
-    note: str,
-) -> ClaimResult:
-    return ClaimResult(
-        claim=what.claim,
-        quantity=what.name,
-        experiment=what.experiment,
-        threshold="" if threshold is None else threshold.text(what.unit),
-        value=measured.value,
-        low=measured.low,
-        high=measured.high,
-        n=measured.n,
-        unit=what.unit,
-        status=status,
-        short_by=NAN,
-        note=note,
-    )
+    def not_measured(self, missing: str) -> ClaimResult:
+        """A number that is missing, and why."""
+        nothing = Estimate(NAN, NAN, NAN, 0)
+        return self._result(nothing, Status.NOT_MEASURED, missing)
+
+    def _result(self, measured: Estimate, status: Status, note: str) -> ClaimResult:
+        return ClaimResult(
+            claim=self.claim,
+            quantity=self.name,
+            experiment=self.experiment,
+            threshold=self.threshold.text(self.unit) if self.threshold else "",
+            value=measured.value,
+            low=measured.low,
+            high=measured.high,
+            n=measured.n,
+            unit=self.unit,
+            status=status,
+            short_by=NAN,
+            note=note,
+        )

@@ -8,19 +8,11 @@ from deeprac.config import Experiment
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
 from deeprac.labels import FOREGROUND, Label
-from deeprac.reporting.claims.claim import (
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 
 CLAIM = "Crop"
-COVERAGE = Threshold(Bound.AT_LEAST, 99.5)
-MISSED = Threshold(Bound.AT_MOST, 0)
+COVERAGE, MISSED = Threshold(Bound.AT_LEAST, 99.5), Threshold(Bound.AT_MOST, 0)
 SPREAD = Threshold(Bound.AT_MOST, 1)
 
 
@@ -29,9 +21,8 @@ def crop(evidence: Evidence) -> list[ClaimResult]:
     cast = evidence.cast
     crops = [row for row in cast.experiments if cast.role(row).crop == "stn"]
     if not crops:
-        what = Quantity(CLAIM, "smallest coverage of a case", "%")
         lost = f"no selected experiment at matrix {cast.matrix} with crop stn"
-        return [not_measured(what, COVERAGE, lost)]
+        return [_covered("").not_measured(lost)]
     scores = patient_dice(evidence.cases)
     results = []
     for experiment in crops:
@@ -41,9 +32,13 @@ def crop(evidence: Evidence) -> list[ClaimResult]:
     return results
 
 
+def _covered(experiment: str) -> Quantity:
+    return Quantity(CLAIM, "smallest coverage of a case", "%", experiment, COVERAGE)
+
+
 def _coverage(diagnostics: pd.DataFrame | None, name: str) -> list[ClaimResult]:
-    covered = Quantity(CLAIM, "smallest coverage of a case", "%", name)
-    missed = Quantity(CLAIM, "missed cases, all seeds", "cases", name)
+    covered = _covered(name)
+    missed = Quantity(CLAIM, "missed cases, all seeds", "cases", name, MISSED)
     lost = ""
     if diagnostics is None:
         lost = "summary/diagnostics.csv is missing"
@@ -53,8 +48,7 @@ def _coverage(diagnostics: pd.DataFrame | None, name: str) -> list[ClaimResult]:
         if covered_cases.empty:
             lost = f"summary/diagnostics.csv has no coverage of {name}"
     if lost:
-        wanted = ((covered, COVERAGE), (missed, MISSED))
-        return [not_measured(what, threshold, lost) for what, threshold in wanted]
+        return [covered.not_measured(lost), missed.not_measured(lost)]
     n = covered_cases.patient.nunique()
     worst = covered_cases.loc[covered_cases.coverage.idxmin()]
     below = int((100 * covered_cases.coverage < COVERAGE.limit).sum())
@@ -62,8 +56,8 @@ def _coverage(diagnostics: pd.DataFrame | None, name: str) -> list[ClaimResult]:
     smallest = Estimate(100 * worst.coverage, NAN, NAN, n)
     count = Estimate(float(covered_cases.missed.astype(float).sum()), NAN, NAN, n)
     return [
-        judged(covered, smallest, COVERAGE, note),
-        judged(missed, count, MISSED, f"of {len(covered_cases)}"),
+        covered.judged(smallest, note),
+        missed.judged(count, f"of {len(covered_cases)}"),
     ]
 
 
@@ -75,10 +69,10 @@ def _spread(
     uncropped = replace(cast.role(experiment), crop="none", network_input=1.0)
     reference = cast.same_patients(uncropped, experiment.training_patients)
     threshold = SPREAD if label is Label.TUMOUR else None
-    what = Quantity(CLAIM, name, "points", experiment.name)
+    what = Quantity(CLAIM, name, "points", experiment.name, threshold)
     if reference is None:
         lost = cast.missing(uncropped, experiment.training_patients)
-        return not_measured(what, threshold, lost)
+        return what.not_measured(lost)
     of_label = scores[scores.label == label.title]
     change = paired_sd_difference(of_label, experiment.name, reference).scaled(100)
-    return judged(what, change, threshold, f"without crop: {reference}")
+    return what.judged(change, f"without crop: {reference}")

@@ -5,14 +5,7 @@ import pandas as pd
 from deeprac.config import Experiment
 from deeprac.evaluation.statistics.patients import paired_difference, patient_dice
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.claims.claim import (
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import AUGMENTED, AUGMENTED_WIDE, PLAIN, STN, Role
 
@@ -39,9 +32,10 @@ def few_patients(evidence: Evidence) -> list[ClaimResult]:
     rows = sorted(evidence.cast.all_of(STN), key=lambda row: trained[row.name])
     results = []
     if not any(FEWEST <= trained[row.name] <= MOST for row in rows):
-        what = Quantity(CLAIM, f"Dice, {FEWEST} to {MOST} training patients", "points")
+        name = f"Dice, {FEWEST} to {MOST} training patients"
+        what = Quantity(CLAIM, name, "points", threshold=THRESHOLD)
         lost = evidence.cast.missing(STN) + f" and {FEWEST} to {MOST} training patients"
-        results.append(not_measured(what, THRESHOLD, lost))
+        results.append(what.not_measured(lost))
     scores = patient_dice(evidence.cases)
     for row in rows:
         count = trained[row.name]
@@ -73,13 +67,13 @@ def _differences(
     results = []
     for label in FOREGROUND:
         name = f"{label.title} Dice, {count:.3g} patients: minus {REFERENCES[role]}"
-        what = Quantity(CLAIM, name, "points", experiment.name)
+        what = Quantity(CLAIM, name, "points", experiment.name, threshold)
         if lost:
-            results.append(not_measured(what, threshold, lost))
+            results.append(what.not_measured(lost))
             continue
         of_label = scores[scores.label == label.title]
         gain = paired_difference(of_label, experiment.name, reference).scaled(100)
-        results.append(judged(what, gain, threshold, note))
+        results.append(what.judged(gain, note))
     return results
 
 

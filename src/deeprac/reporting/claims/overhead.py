@@ -4,14 +4,7 @@ from typing import Any
 
 from deeprac.config import Config, Experiment
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
-from deeprac.reporting.claims.claim import (
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.roles import PLAIN, STN, STN_CROP_HALF, Cast, Role
 
 CLAIM = "Overhead of a step"
@@ -67,22 +60,15 @@ def _matrix(cast: Cast, role: Role, costs: list[dict[str, Any]]) -> list[ClaimRe
     size = f"{record['matrix_size']}, batch {record['batch_size']}"
     note = f"matrix {cast.matrix}: {size}"
     return [
-        judged(
-            _quantity(role, part, name),
-            Estimate(record[part], NAN, NAN, 0),
-            limit,
-            note,
-        )
-        for part, limit in LIMITS[role].items()
+        _quantity(role, part, name).judged(Estimate(record[part], NAN, NAN, 0), note)
+        for part in PARTS
     ]
 
 
 def _quantity(role: Role, part: str, experiment: str) -> Quantity:
-    return Quantity(CLAIM, f"{PARTS[part]}, {NAMES[role]}", "x plain", experiment)
+    name = f"{PARTS[part]}, {NAMES[role]}"
+    return Quantity(CLAIM, name, "x plain", experiment, LIMITS[role][part])
 
 
 def _lost(role: Role, missing: str) -> list[ClaimResult]:
-    return [
-        not_measured(_quantity(role, part, ""), limit, missing)
-        for part, limit in LIMITS[role].items()
-    ]
+    return [_quantity(role, part, "").not_measured(missing) for part in PARTS]

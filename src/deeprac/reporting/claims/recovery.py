@@ -1,17 +1,12 @@
 """Transform recovery: size, pose and position of held-out patients."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from deeprac.evaluation.statistics.estimates import NAN, median_interval
 from deeprac.evaluation.statistics.patients import paired, patient_means
-from deeprac.reporting.claims.claim import (
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import MOMENTS, STN
 
@@ -42,28 +37,30 @@ def recovery(evidence: Evidence) -> list[ClaimResult]:
 def _alone(evidence: Evidence, column: str) -> ClaimResult:
     stn = evidence.cast.main(STN)
     name, unit, factor, limit = UNITS[column]
-    what = Quantity(CLAIM, f"median {name} error", unit, stn or "")
     threshold = Threshold(Bound.AT_MOST, limit)
+    what = Quantity(CLAIM, f"median {name} error", unit, stn or "", threshold)
     if lost := evidence.missing(STN, "diagnostics"):
-        return not_measured(what, threshold, lost)
+        return what.not_measured(lost)
     errors = _errors(evidence.diagnostics, column)
     of_stn = errors[errors.experiment == stn][column] * factor
-    return judged(what, median_interval(of_stn), threshold)
+    return what.judged(median_interval(of_stn))
 
 
 def _against_moments(evidence: Evidence, column: str) -> ClaimResult:
     stn, moments = (evidence.cast.main(role) for role in (STN, MOMENTS))
     name, unit, factor, _ = UNITS[column]
-    what = Quantity(CLAIM, f"median {name} error, against moments", unit, stn or "")
+    threshold = Threshold(Bound.AT_MOST, NAN, "the median of moments")
+    title = f"median {name} error, against moments"
+    what = Quantity(CLAIM, title, unit, stn or "", threshold)
     lost = [evidence.missing(role, "diagnostics") for role in (STN, MOMENTS)]
     if any(lost):
-        unknown = Threshold(Bound.AT_MOST, NAN, "the median of moments")
-        return not_measured(what, unknown, lost[0] or lost[1])
+        return what.not_measured(lost[0] or lost[1])
     errors = _errors(evidence.diagnostics, column)
     pairs = paired(errors, stn, moments, column=column) * factor
     median = float(pairs.reference.median())
     threshold = Threshold(Bound.AT_MOST, median, f"median of {moments}")
-    return judged(what, median_interval(pairs.experiment), threshold)
+    what = replace(what, threshold=threshold)
+    return what.judged(median_interval(pairs.experiment))
 
 
 def _errors(diagnostics: pd.DataFrame, column: str) -> pd.DataFrame:
