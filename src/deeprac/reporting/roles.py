@@ -1,5 +1,6 @@
 """Which experiment plays which role: found by its properties, never by its name."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -23,6 +24,12 @@ def patients_suffix(experiment: Experiment) -> str:
     if count is None:
         return ""
     return f", {count} patient{'s' if count > 1 else ''}"
+
+
+def training_patients(experiment: Experiment) -> float:
+    """How many patients train an experiment; infinite where all of a fold do."""
+    count = experiment.training_patients
+    return math.inf if count is None else count
 
 
 def normalises(method: Method) -> bool:
@@ -112,7 +119,7 @@ class Cast:
     def all_of(self, role: Role) -> list[Experiment]:
         """Experiments with a role, the one with most training patients first."""
         playing = [row for row in self.experiments if self.role(row) == role]
-        return sorted(playing, key=_patients_descending)
+        return sorted(playing, key=training_patients, reverse=True)
 
     def main(self, role: Role) -> str | None:
         """Name of the experiment with a role and most training patients."""
@@ -128,11 +135,6 @@ class Cast:
         """Say which experiment would be needed."""
         patients = "" if count is None else f", training_patients {count}"
         return f"no selected experiment at matrix {self.matrix} with {role}{patients}"
-
-
-def _patients_descending(experiment: Experiment) -> float:
-    count = experiment.training_patients
-    return float("-inf") if count is None else -count
 
 
 def largest_cast(config: Config) -> Cast:

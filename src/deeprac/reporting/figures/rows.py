@@ -1,6 +1,5 @@
 """Experiments as rows of a figure: which, in what order, under what name."""
 
-import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -8,8 +7,8 @@ from collections.abc import Callable, Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.config import Config, Experiment, Method
-from deeprac.reporting.roles import selected_experiments
+from deeprac.config import Config, Method
+from deeprac.reporting.roles import selected_experiments, training_patients
 from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
@@ -40,18 +39,13 @@ def shown_experiments(
     most: dict[tuple[str, str], float] = {}
     for row in selected_experiments(config):
         key = row.method, row.matrix
-        most[key] = max(_patients(row), most.get(key, 0))
+        most[key] = max(training_patients(row), most.get(key, 0))
     return {
         row.name: experiment_style(config, row.name)
         for row in selected_experiments(config)
         if wanted(config.methods[row.method])
-        and _patients(row) == most[row.method, row.matrix]
+        and training_patients(row) == most[row.method, row.matrix]
     }
-
-
-def _patients(experiment: Experiment) -> float:
-    count = experiment.training_patients
-    return math.inf if count is None else count
 
 
 def by_matrix(

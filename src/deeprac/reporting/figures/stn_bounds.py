@@ -25,7 +25,6 @@ from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
     matrix_title,
-    say_why_not,
 )
 from deeprac.reporting.summary import Summary
 
@@ -134,7 +133,8 @@ def draw_gradients(
 def _label_gradients(config: Config, matrices: list[str], *, ax: Axes) -> None:
     ax.set(xlabel="Epoch", ylabel="Norm of the gradient (log)")
     if not ax.lines:
-        say_why_not("No selected experiment learns its pose.", ax=ax)
+        text = "No selected experiment learns its pose."
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
         return
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

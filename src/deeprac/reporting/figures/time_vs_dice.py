@@ -38,25 +38,25 @@ def make(summary: Summary) -> list[Drawing]:
     seconds, unit = _unit(summary.rows.training_seconds.max())
     figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
-    for row, label in enumerate(FOREGROUND):
+    for row, label in zip(axes, FOREGROUND, strict=True):
         of_label = data[data.label == label.title]
         ours = of_label[of_label.source == "ours"]
-        absolute = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
-        relative = of_label.assign(x=of_label.time_ratio, y=of_label.dice_gain_points)
-        left, right = axes[row]
-        left.set_xlabel(f"Training time per fold, {unit} (log)")
-        if absolute.y.notna().any():
-            draw(absolute, styles, area=area, ax=left)
+        measured = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
+        change = of_label.assign(x=of_label.time_ratio, y=of_label.dice_gain_points)
+        left, right = row
+        if measured.y.notna().any():
+            draw(measured, styles, area=area, ax=left)
             left.set_xscale("log")
             _plain_log_ticks(left)
         else:
             say_why_not(f"No patient has a {label.title} Dice.", ax=left)
-        left.set_ylabel(f"{dice_of(label)}, %")
-        draw(relative.dropna(subset=["x", "y"]), styles, area=area, ax=right)
+        draw(change.dropna(subset=["x", "y"]), styles, area=area, ax=right)
         right.axhline(0, color=INK, linewidth=0.8)
         right.axvline(1, color=INK, linewidth=0.8)
-        right.set_xlabel("Training time / plain nnU-Net of the same matrix")
-        right.set_ylabel(f"{dice_of(label)} gain, points")
+        time = f"Training time per fold, {unit} (log)"
+        left.set(xlabel=time, ylabel=f"{dice_of(label)}, %")
+        ratio = "Training time / plain nnU-Net of the same matrix"
+        right.set(xlabel=ratio, ylabel=f"{dice_of(label)} gain, points")
     axes[0, 0].set_title("Measured")
     axes[0, 1].set_title("Relative to the plain nnU-Net")
     _legend(figure, config, styles, area)

@@ -26,19 +26,9 @@ RANKED = ("dice", "nsd_2mm")
 there, and would rank a method better for finding nothing."""
 
 COLUMNS = (
-    "label",
-    "metric",
-    "experiment",
-    "n",
-    "n_left_out",
-    "mean",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "p_rank_1",
-    "kendall_tau",
-    "kendall_tau_low",
-    "kendall_tau_high",
+    *("label", "metric", "experiment", "n", "n_left_out", "mean"),
+    *("rank", "rank_low", "rank_high", "p_rank_1"),
+    *("kendall_tau", "kendall_tau_low", "kendall_tau_high"),
 )
 
 RESAMPLED = "Ranks of resamples"
