@@ -9,11 +9,11 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
-from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import in_order, patient_dice
 from deeprac.evaluation.summarise import RUN_COLUMNS, selected_runs
 from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.metrics import read_metrics
 from deeprac.records.tidy import read_tidy, shortened
 from deeprac.reporting import formats
@@ -89,7 +89,10 @@ class Summary:
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
-        path, remedy = self.layout.summary_diagnostics, "Run `deeprac diagnostics`."
+        path, remedy = (
+            self.layout.summary_diagnostics,
+            "Run `deeprac summarise --what diagnostics`.",
+        )
         table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
         missing = set(self.config.run.experiments) - set(table.experiment)
         if missing:
