@@ -102,6 +102,7 @@ def test_patients_span_the_ages_and_keep_the_bilateral_share():
     assert sum(bilateral for _, bilateral in patients) == pytest.approx(10, abs=1)
 
 
+@pytest.mark.slow
 def test_volumes_spread_from_tens_to_a_thousand_ml():
     source = PhantomSource(cohort_config(phantom=phantom_config(cases=40)))
     volumes = []
