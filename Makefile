@@ -32,7 +32,7 @@ REVIEW_BIN := .venv-review/bin
 # A worker has torch in memory, up to 1 GB: more than eight hardly help.
 WORKERS ?= logical --maxprocesses 8
 TESTS ?=
-PYTHON_CODE := src tests benchmarks
+PYTHON_CODE := src tests benchmarks docs
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
