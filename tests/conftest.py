@@ -1,17 +1,58 @@
-"""Fixtures that several test modules share."""
+"""What the test session is like: marks, order, processes, skips, real data."""
 
 import gc
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # No test is timed: the machine may be busy.
-settings.register_profile("untimed")
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 # See deeprac.commands.nnunet: the suite must stand other work on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+SLOW_FIXTURES = {"shared_data", "smoke_run", "trained_toy"}
+"""What takes its test more than a moment: real CT, the whole workflow, a training."""
+SMOKE_RUN = ("end_to_end", "kill", "released", "same_seed")
+"""Files in ``tests/workflow`` that share ``smoke_run``, which takes minutes."""
+ALONE = ("dry_run", "quoting")
+"""Files there whose tests share nothing: each goes where there is room."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what is slow by its fixtures, and begin with the files that take longest."""
+    rank = {}
+    for item in items:
+        workflow = item.path.parent.name == "workflow"
+        if workflow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        smoke = workflow and item.path.stem.removeprefix("test_") in SMOKE_RUN
+        slow = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        place = 0 if smoke else 1 if workflow else 2 if slow else 3
+        rank[item.path] = min(place, rank.get(item.path, 3))
+    items.sort(key=lambda item: rank[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give the tests of a file to one process, for they share fixtures."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 (may be missing)
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = Path(nodeid.partition("::")[0])
+            name = path.stem.removeprefix("test_")
+            if path.parent.name == "workflow" and name in SMOKE_RUN:
+                return "smoke run"
+            return nodeid if name in ALONE else str(path)
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 def pytest_collection_finish():

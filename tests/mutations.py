@@ -84,10 +84,17 @@ MUTATIONS = (
     ),
     Mutation(
         "geometry: the square of a native slice lies half a pixel off",
-        "",
-        "return (2 * (np.asarray(points_px) + pad) + 1) / n - 1",
-        "return (2 * (np.asarray(points_px) + pad)) / n - 1",
-        ("case_poses", "coverage", "poses", "diagnostics"),
+        "geometry",
+        "return (2 * (np.asarray(points_px) + self.before[::-1]) + 1) / self.size - 1",
+        "return 2 * (np.asarray(points_px) + self.before[::-1]) / self.size - 1",
+        ("planar", "case_poses", "coverage", "poses", "diagnostics"),
+    ),
+    Mutation(
+        "geometry: numpy's rotation is transposed",
+        "geometry",
+        "np.stack([cosine, -sine, sine, cosine], -1)",
+        "np.stack([cosine, sine, -sine, cosine], -1)",
+        ("planar", "poses"),
     ),
     Mutation(
         "metrics: Dice divides by the union",
@@ -141,15 +148,15 @@ MUTATIONS = (
     Mutation(
         "readers: DICOM's slices are sorted downwards",
         "cohort",
-        "(float(np.dot(h.position_mm, normal)), h.sop_uid)",
-        "(-float(np.dot(h.position_mm, normal)), h.sop_uid)",
+        "(float(np.dot(h.position_mm, along)), h.sop_uid)",
+        "(-float(np.dot(h.position_mm, along)), h.sop_uid)",
         ("dicom_geometry", "dicom_series"),
     ),
     Mutation(
         "readers: a kidney is painted over the tumour in it",
         "cohort",
-        "where=rank[new] > rank[target]",
-        "where=rank[new] < rank[target]",
+        "where=rank[new] > rank[painted]",
+        "where=rank[new] < rank[painted]",
         ("label_map", "totalsegmentator"),
     ),
     Mutation(

@@ -5,15 +5,16 @@ the schema; here are the checks of what one section says about another.
 """
 
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from deeprac.config_files import raise_if, read_raw, resolve
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, why_not
 from deeprac.settings.cohort import CohortConfig
-from deeprac.settings.methods import PLANNED, Experiment, MatrixConfig, Method
+from deeprac.settings.methods import Experiment, MatrixConfig, Method
 from deeprac.settings.reports import (
     FiguresConfig,
     ReportConfig,
@@ -147,12 +148,12 @@ class Config:
 
     def _misfits(self) -> list[str]:
         """Say which experiments' network inputs the U-Net cannot halve."""
-        errors = {}
+        errors: dict[Hashable, str] = {}
         for row in self.experiments.values():
             matrix, method = self.matrices.get(row.matrix), self.methods.get(row.method)
             if matrix is None or method is None:
                 continue
-            if matrix.size == PLANNED:
+            if isinstance(matrix.size, str):
                 if method.has_front_end:
                     errors[row.name] = (
                         f"experiments.{row.name}: matrix {row.matrix} is planned by "
@@ -233,7 +234,7 @@ def _built(kind: Any, value: Any, errors: list[str]) -> Any:
         hints = get_type_hints(kind)
         fields = {key: _built(hints[key], value[key], errors) for key in hints}
         try:
-            return kind(**fields)
+            return cast(Any, kind)(**fields)
         except ConfigError as error:
             errors.append(str(error))
             return None

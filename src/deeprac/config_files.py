@@ -78,9 +78,11 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
-    methods = value
-    if isinstance(value, str):
-        methods = _read_mapping(own_or_shipped(Path(value)), "methods")
+    methods = (
+        _read_mapping(own_or_shipped(Path(value)), "methods")
+        if isinstance(value, str)
+        else value
+    )
     default = schema.defaults(schema.load_schema()["$defs"]["method"])
     return {
         str(name): default | method if isinstance(method, dict) else method
@@ -89,7 +91,6 @@ def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
 
 
 def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = value
     if isinstance(value, str):
         lines = _read(own_or_shipped(Path(value)), "experiments").splitlines()
         reader = csv.DictReader(lines, delimiter="\t", restkey="(too many columns)")
@@ -103,6 +104,8 @@ def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
                     f"experiments: {value} has the column {name!r} twice, in line 1. "
                     "Keep one."
                 )
+    else:
+        rows = value
     default = schema.defaults(schema.load_schema()["$defs"]["experiment"])
     return [default | _typed(row) for row in rows]
 

@@ -58,9 +58,10 @@ def on_disk(path: Path) -> Path:
     for part in path.parts:
         spellings = (part, composed(part), unicodedata.normalize("NFD", part))
         there = (found / name for name in spellings if (found / name).exists())
-        found = next(there, None)
-        if found is None:
+        spelled = next(there, None)
+        if spelled is None:
             return path
+        found = spelled
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def unet_stages(input_size: int, min_feature_map: int) -> int:
+def unet_stages(input_size: float, min_feature_map: int) -> int:
     """Return the number of resolutions of a U-Net on a square input.
 
     The input is halved while the half still has ``min_feature_map`` pixels.

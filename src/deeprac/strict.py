@@ -61,7 +61,7 @@ def parse_json(text: str) -> Any:
         elif token["key"]:
             key, start = json.loads(token["text"]), token.start()
             if (first := around[-1].setdefault(key, start)) != start:
-                lines = tuple(text.count("\n", 0, at) + 1 for at in (first, start))
+                lines = text.count("\n", 0, first) + 1, text.count("\n", 0, start) + 1
                 within = tuple(next(reversed(keys)) for keys in around[:-1] if keys)
                 raise TwiceError(key, lines, within)
     return content

@@ -6,6 +6,7 @@ fat, without which normalisation would clip the body to the value of air.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,11 @@ REPO = Path(__file__).parents[2]
 SHAPE = (4, 28, 34)
 CASES = ("a1", "a2", "a3", "a4")
 TRAIN, HELD_OUT = CASES[:3], CASES[3:]
+TRAINED = (
+    *("coarse_nnunet", "coarse_nnunet_augment"),
+    *("fine_stn", "fine_stn_crop_half"),
+)
+"""Experiments of the toy that tests share, trained."""
 
 TOY = {
     "cohort": {"name": "toy"},
@@ -150,6 +156,12 @@ def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Pat
     for matrix in config.matrices:
         verb(path, "preprocess", "--matrix", matrix)
     return config, path
+
+
+def copy_toy(toy: Path, folder: Path) -> Path:
+    """Copy a prepared or trained toy; return the path of its configuration."""
+    shutil.copytree(toy, folder, dirs_exist_ok=True)
+    return write_config(folder)
 
 
 def verb(path: Path, name: str, *arguments: str) -> None:

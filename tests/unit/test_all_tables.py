@@ -189,6 +189,7 @@ BODY
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cohort", ["tables", "awkward", "nothing"])
 def test_latex_compiles_and_fits(cohort, tmp_path, request):
     if shutil.which("pdflatex") is None:

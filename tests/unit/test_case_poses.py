@@ -11,6 +11,7 @@ import torch
 
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.phantom.torso import reference_radius_mm
+from deeprac.config import load_config
 from deeprac.errors import MetricsError
 from deeprac.files import write_csv
 from deeprac.geometry.planar import transform_points
@@ -29,7 +30,7 @@ from deeprac.records.case_poses import (
     read_case_poses,
 )
 from support.cohort_builders import cohort_config, phantom_config
-from support.toy_cohort import CASES, make_cohort, small_networks
+from support.toy_cohort import CASES, small_networks
 
 FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {
@@ -253,9 +254,8 @@ def test_targets_of_phantoms_are_close_to_their_true_transforms(phantoms):
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    config, _ = make_cohort(tmp_path_factory.mktemp("case_poses"))
-    return Layout.of(config)
+def toy(prepared_toy):
+    return Layout.of(load_config([prepared_toy / "toy.yaml"]))
 
 
 def test_the_verb_measures_every_case(toy):

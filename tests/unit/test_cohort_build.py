@@ -40,6 +40,7 @@ def test_a_phantom_cohort_is_an_nnunet_raw_dataset(tmp_path):
     assert names == ["phantom_000_0000.nii.gz", "phantom_001_0000.nii.gz"]
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_table(tmp_path):
     config = cohort_config(phantom=phantom_config(cases=2))
     build_cohort(config, tmp_path / "one")
@@ -163,6 +164,7 @@ class Killed:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told():
     source = open_source(cohort_config())
     with pytest.raises(CohortError, match=r"was killed.*with fewer workers"):

@@ -56,6 +56,7 @@ def test_a_check_writes_tables_and_what_it_keeps_but_no_volumes(tmp_path):
     assert table.size_x.tolist() == [12, 12, 12]
 
 
+@pytest.mark.slow
 def test_workers_find_the_same(tmp_path):
     config = raw(tmp_path / "raw", without_kidney="b")
     checks = [
@@ -184,6 +185,7 @@ def spoil(path, name):
     sitk.WriteImage(sitk.ReadImage(str(label)) * 0, str(label))
 
 
+@pytest.mark.slow
 def test_the_verb_writes_page_pictures_and_tables(configured):
     path, cohort = configured
     assert main(["cohort", "check", str(path), "--workers", "2"]) == 0
@@ -193,6 +195,7 @@ def test_the_verb_writes_page_pictures_and_tables(configured):
     assert len(list((cohort / "check" / "slices").glob("*.png"))) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [["cohort", "check"], ["cohort", "--config"]])
 def test_page_and_tables_are_written_when_there_are_errors(configured, verb, capsys):
     path, cohort = configured

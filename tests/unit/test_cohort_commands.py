@@ -28,6 +28,7 @@ def config(tmp_path) -> list[str]:
     return ["--config", str(SHIPPED), "--config", str(path)]
 
 
+@pytest.mark.slow
 def test_cohort_then_splits(config, tmp_path, monkeypatch):
     monkeypatch.chdir(SHIPPED.parents[1])
     root = tmp_path / "results" / "six"

@@ -20,6 +20,8 @@ from deeprac.reporting.cohort_page.thumbnails import SMALLEST, draw, png
 from deeprac.reporting.style import CONTOURS
 from support.cohort_builders import inspection
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ERROR, WARNING, REPAIRED, NOTE = Severity
 EVIL = "<script>alert(1)</script>"

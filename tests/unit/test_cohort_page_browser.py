@@ -7,6 +7,8 @@ import yaml
 
 from deeprac.cli import main
 
+pytestmark = pytest.mark.browser
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,

@@ -24,6 +24,8 @@ from deeprac.reporting.summary import Summary
 from deeprac.settings.reports import Comparison
 from support.results_tree import REPO
 
+pytestmark = pytest.mark.slow
+
 NAN = float("nan")
 COMPARED = (paired_differences, significance, ranking)
 ALL = (*COMPARED, bland_altman, dice_by_method)

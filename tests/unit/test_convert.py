@@ -123,7 +123,7 @@ def three_cases(folder, **changes):
     return cohort_config(**{**vars(config), "private": folder / "private"} | changes)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("pseudonyms", [False, True])
 @pytest.mark.parametrize(
     ("error", "told"),
@@ -152,6 +152,7 @@ def test_the_others_are_read(tmp_path, error, told, pseudonyms, workers):
         assert "Jane" in (tmp_path / "private" / "test" / "messages.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_others_are_read_in_processes_too(tmp_path):
     told = r"reading ended with KeyError in test_convert\.py, line \d+ \(read\)"
     test_the_others_are_read(tmp_path, KeyError("Jane"), told, True, workers=2)

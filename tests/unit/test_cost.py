@@ -74,6 +74,7 @@ def test_counting_leaves_no_gradient_behind():
     assert convolution.weight.grad is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "experiment", ["fine_nnunet", "fine_stn", "fine_stn_crop", "fine_stn_crop_half"]
 )
@@ -98,6 +99,7 @@ def test_meta_tensors_cost_what_real_ones_do(tmp_path, experiment):
     assert trainer.network is network
 
 
+@pytest.mark.slow
 def test_half_the_input_costs_a_quarter_at_the_papers_sizes(monkeypatch):
     monkeypatch.chdir(REPO)
     config = load_config([Path("config/config.yaml")])

@@ -160,6 +160,7 @@ def test_the_configuration_of_the_archives_children(tmp_path, monkeypatch):
     assert any("the newest was taken" in text for text in messages(case))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real series is not on this machine")
 def test_one_mask_of_a_real_series_in_three_formats(tmp_path):
     paths = sorted(REAL.glob("*.dcm"), key=lambda p: dcmread(

@@ -114,6 +114,7 @@ def test_folder_without_dicom_and_no_folder(tmp_path):
         scan(tmp_path / "absent")
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR AS")
 def test_quiet_hides_what_pydicom_says_of_values(paths, caplog):
     edit(paths[0], PatientAge="9999999 Hidden")
     caplog.clear()

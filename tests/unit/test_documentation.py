@@ -41,17 +41,17 @@ def test_each_key_is_in_a_table():
     assert [key for key in schema_keys() if f"\n| `{key}` | " not in rows] == []
 
 
-@pytest.mark.parametrize("column", METRIC_COLUMNS)
-def test_each_metric_column_is_documented(column):
-    assert f"`{column}`" in (ROOT / "config/README.md").read_text()
+def test_each_metric_column_is_documented():
+    text = (ROOT / "config/README.md").read_text()
+    assert [column for column in METRIC_COLUMNS if f"`{column}`" not in text] == []
 
 
-@pytest.mark.parametrize("column", [*COLUMNS, "worst"])
-def test_each_column_of_the_check_is_documented(column):
+def test_each_column_of_the_check_is_documented():
     text = (ROOT / "config/README.md").read_text()
     text = text.partition("`cohort/check/cases.csv`")[2].partition("`summary/")[0]
-    between = ("size_y", "size_z", "spacing_x_mm", "spacing_y_mm")
-    assert column in between or f"`{column}`" in text
+    between = {"size_y", "size_z", "spacing_x_mm", "spacing_y_mm"}
+    columns = {*COLUMNS, "worst"} - between
+    assert [column for column in columns if f"`{column}`" not in text] == []
 
 
 PAGES = sorted(

@@ -32,6 +32,8 @@ from deeprac.reporting.style import (
 from deeprac.reporting.summary import read_summary
 from support.results_tree import TreeOptions, write_tree
 
+pytestmark = pytest.mark.slow
+
 NAN = float("nan")
 
 

@@ -23,6 +23,8 @@ from deeprac.reporting.style import MethodStyle
 from deeprac.reporting.summary import read_summary
 from support.results_tree import TreeOptions, write_tree
 
+pytestmark = pytest.mark.slow
+
 NAN = float("nan")
 BLACK = MethodStyle("one", (0, 0, 0), "o")
 GREY = MethodStyle("two", (0.5, 0.5, 0.5), "s")

@@ -32,11 +32,13 @@ from deeprac.volumes import read_volume
 from support.toy_cohort import (
     TRAIN,
     assert_known_losses,
-    make_cohort,
+    copy_toy,
     run_arguments,
     small_networks,
     verb,
 )
+
+pytestmark = pytest.mark.slow
 
 EXPERIMENTS = {"pose": "stn_labarbera", "both": "stn_labarbera_crop", "half": "half"}
 METHODS = {
@@ -82,10 +84,10 @@ def write_released(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
+def cohort(prepared_toy, tmp_path_factory):
     """Folder of a prepared toy cohort with plans of the released methods."""
     folder = tmp_path_factory.mktemp("prepared")
-    make_cohort(folder)
+    copy_toy(prepared_toy, folder)
     path = write_released(folder)
     for name in EXPERIMENTS:
         verb(path, "plan", "--experiment", name)

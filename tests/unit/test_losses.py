@@ -420,6 +420,7 @@ def test_coverage_draws_the_crop_to_the_labels_through_the_coarse_head(model):
     assert vertical[:16].sum() == pytest.approx(vertical[16:].sum().item(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_learned_by_heart(model, batch):
     """Network, front end and all losses together."""
     image, target = batch

@@ -27,6 +27,8 @@ from support.toy_cohort import (
     verb,
 )
 
+pytestmark = pytest.mark.slow
+
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
 METHODS = [name for name in DESCRIBED if not name.startswith("stn_labarbera")]
 ORACLES = [name for name in METHODS if "oracle" in name]

@@ -224,6 +224,7 @@ def turned(angle, log_scale, x, y):
     return similarity(*scalars, torch.tensor([[x, y]]))
 
 
+@pytest.mark.slow
 def test_the_estimate_follows_random_similarities():
     """Of the slice, to be undone by the same similarity of the estimate."""
     generator = torch.Generator().manual_seed(4)

@@ -32,6 +32,8 @@ from deeprac.training.run import build_trainer
 from support.cohort_builders import volume, write_raw
 from support.toy_cohort import run_arguments, small_networks, verb, write_config
 
+pytestmark = pytest.mark.slow
+
 PLAIN, AUGMENTED, STN = "coarse_nnunet", "coarse_nnunet_augment", "coarse_stn"
 EXPERIMENTS = (PLAIN, AUGMENTED, STN)
 SOURCE = {"background": 0, "r": 1, "l": 2, "c": 3, "t": 4}

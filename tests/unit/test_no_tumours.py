@@ -1,4 +1,4 @@
-"""A cohort whose patients have no tumours: scored, summarised and drawn.
+"""A cohort whose patients have no tumours: read, trained, scored, summarised and drawn.
 
 As of Pediatric-CT-SEG, whose labels show kidneys of children alone. Nothing of the
 tumour has a value: its n is 0, and no 0 stands for what was never measured.
@@ -9,14 +9,18 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from deeprac.cli import main
+from deeprac.cohort.build import build_cohort
+from deeprac.cohort.splits import make_splits
 from deeprac.config import load_config
 from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
+from deeprac.labels import source_names
 from deeprac.layout import Layout
-from support.cohort_builders import ct_arrays, volume, write_raw
+from support.cohort_builders import SPACING_MM, ct_arrays, volume, write_raw
 from support.results_tree import TreeOptions, write_tree
-from support.toy_cohort import run_arguments, small_networks, write_config
+from support.toy_cohort import run_arguments, small_networks, verb, write_config
+
+pytestmark = pytest.mark.slow
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
 OPTIONS = TreeOptions(
@@ -41,8 +45,29 @@ def without_tumours(path):
     sitk.WriteImage(changed, str(path))
 
 
-def verb(path, name, *arguments):
-    assert main([name, "--config", str(path), *arguments]) == 0
+def test_their_cases_are_accepted_and_split(tmp_path):
+    """Named sides count as kidney, other organs are ignored, no tumour is missed."""
+    image, label = ct_arrays((5, 24, 30))
+    label[label == 2] = 1
+    label[1:4, 2:5, 2:6] = 3  # liver
+    names = {"background": 0, "Kidney Left": 1, "Kidney Right": 2, "Liver": 3}
+    pairs = {f"child{n}": (volume(image + n), volume(label)) for n in range(2)}
+    config = write_raw(tmp_path / "raw", pairs, labels=names)
+    wanted = {
+        "background": ["*"],
+        "kidney": ["Kidney Left", "Kidney Right", "Horseshoe Kidney"],
+        "tumour": [],
+    }
+    config = type(config)(
+        **vars(config) | {"labels": source_names("nnunet_raw", wanted)}
+    )
+    rows = build_cohort(config, tmp_path / "cohort", folds=2)
+    voxel_ml = SPACING_MM[0] * SPACING_MM[1] * SPACING_MM[2] / 1000
+    # ct_arrays draws 3 x 2 x 3 voxels of kidney, its tumour among them
+    assert [round(row.kidney_ml / voxel_ml, 3) for row in rows] == [18, 18]
+    assert {row.tumour_ml for row in rows} == {0}
+    splits = make_splits(pd.DataFrame(map(vars, rows)), folds=2, seed=0)
+    assert [len(split["val"]) for split in splits] == [1, 1]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +78,8 @@ def path(tmp_path_factory):
     for label_map in layout.root.rglob("*.nii.gz"):
         if "imagesTr" not in label_map.parts:
             without_tumours(label_map)
+    cases = pd.read_csv(layout.cases_csv)
+    cases.assign(tumour_ml=0.0, side="none").to_csv(layout.cases_csv, index=False)
     for name in EXPERIMENTS:
         for fold in ("0", "1"):
             run = ("--experiment", name, "--seed", "0", "--fold", fold)
@@ -77,6 +104,7 @@ def test_the_tumour_has_no_value_anywhere(layout):
     assert (tumour.volume_ml == 0).all()
     assert tumour[["dice", "nsd_2mm", "hd95_mm", "coverage"]].isna().all(axis=None)
     kidney = cases[cases.label == "kidney"]
+    assert len(kidney) == 3 * 6
     assert (kidney.dice > 0).all()
 
 
@@ -102,6 +130,14 @@ def test_the_papers_table_has_dashes_and_no_false_zero(layout):
     assert table[["tumour_dice_mean", "tumour_dice_sd"]].isna().all(axis=None)
     text = (layout.tables / "all.md").read_text()
     assert "nan" not in text.lower()
+
+
+def test_the_ladder_has_dashes(layout):
+    shown = (layout.tables / "ladder.md").read_text().splitlines()
+    head = next(line for line in shown if "Tumour Dice" in line).split("|")
+    column = [cell.strip() for cell in head].index("Tumour Dice, %: mean (SD)")
+    rows = [line.split("|") for line in shown if line.startswith(("| 128", "| 512"))]
+    assert [row[column].strip() for row in rows[:3]] == ["-"] * 3
 
 
 def test_comparisons_say_that_there_is_nothing_to_compare(layout):

@@ -48,6 +48,8 @@ from support.page_tree import (
     write_results,
 )
 
+pytestmark = pytest.mark.slow
+
 VENDOR = Path(build.__file__).parent / "vendor"
 
 

@@ -27,6 +27,8 @@ from support.page_tree import (
     write_results,
 )
 
+pytestmark = pytest.mark.browser
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,

@@ -36,6 +36,7 @@ def arrays(case) -> tuple[np.ndarray, np.ndarray]:
     return sitk.GetArrayFromImage(case.image), sitk.GetArrayFromImage(case.label)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_in_another_process(cases, tmp_path):
     row = write_case(cases[1], tmp_path / "here")
     here = str(Path(__file__).parents[1])
@@ -101,6 +102,7 @@ def test_patients_span_the_ages_and_keep_the_bilateral_share():
     assert sum(bilateral for _, bilateral in patients) == pytest.approx(10, abs=1)
 
 
+@pytest.mark.slow
 def test_volumes_spread_from_tens_to_a_thousand_ml():
     source = PhantomSource(cohort_config(phantom=phantom_config(cases=40)))
     volumes = []

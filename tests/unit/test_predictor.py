@@ -23,7 +23,7 @@ from deeprac.volumes import read_volume
 from support.toy_cohort import (
     HELD_OUT,
     arrays,
-    make_cohort,
+    copy_toy,
     run_arguments,
     small_networks,
     verb,
@@ -41,12 +41,10 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
+def cohort(trained_toy, tmp_path_factory):
     """Configuration file of a toy cohort with one trained run per method."""
-    _, path = make_cohort(tmp_path_factory.mktemp("predicted"))
+    path = copy_toy(trained_toy, tmp_path_factory.mktemp("predicted"))
     for name in METHODS:
-        verb(path, "plan", "--experiment", name)
-        verb(path, "train", *run_arguments(name))
         verb(path, "predict", *run_arguments(name))
     return path
 

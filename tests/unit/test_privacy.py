@@ -20,6 +20,8 @@ from deeprac.config import load_config
 from deeprac.errors import CohortError
 from support.cohort_builders import ct_arrays, volume, write_raw
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 ERIKA, UID, ANGELA = "MUSTERMANN^Erika_19800102", "1.2.840.113619.2.55.3", "Ängela Öz"

@@ -24,6 +24,8 @@ from deeprac.release.unpack import lay_out
 from deeprac.release.verify import Outcome, compare_cases, verify_release
 from support.released_tree import COMMIT, Released, clean_checkout, released_tree
 
+pytestmark = pytest.mark.slow
+
 RUN = "coarse_stn/seed0/fold_0/run.json"
 
 

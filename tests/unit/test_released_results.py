@@ -9,6 +9,8 @@ from deeprac.release.contents import objections
 from deeprac.release.manifest import MANIFEST, checked_files, read_manifest
 from deeprac.release.verify import Outcome, verify_release
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RELEASED = ROOT / "resources" / "released"
 RELEASES = sorted(path.name for path in RELEASED.iterdir() if path.is_dir())

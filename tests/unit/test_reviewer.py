@@ -10,6 +10,8 @@ import pytest
 
 from support.released_tree import released_tree
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MISSING = (
     *("torch", "torchvision", "nnunetv2", "batchgenerators", "batchgeneratorsv2"),

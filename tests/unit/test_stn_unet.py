@@ -502,6 +502,7 @@ def test_without_supervision_the_logits_alone_are_returned(slices, training):
         assert torch.equal(level, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("arm", [ARMS[2], ARMS[6]])
 def test_convention_a_network_is_one_graph_for_dynamo(slices, arm, training):

@@ -25,7 +25,7 @@ from support.results_tree import TreeOptions, write_tree
 from support.toy_cohort import (
     HELD_OUT,
     arrays,
-    make_cohort,
+    copy_toy,
     run_arguments,
     small_networks,
     verb,
@@ -122,13 +122,10 @@ def test_a_fold_that_does_not_exist(tree, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(trained_toy, tmp_path_factory):
     """Configuration file of a toy cohort with one trained run."""
     with small_networks():
-        _, path = make_cohort(tmp_path_factory.mktemp("stressed"))
-        verb(path, "plan", "--experiment", EXPERIMENT)
-        verb(path, "train", *run_arguments(EXPERIMENT))
-        yield path
+        yield copy_toy(trained_toy, tmp_path_factory.mktemp("stressed"))
 
 
 def test_the_upright_case_is_segmented_as_by_predict(trained):

@@ -35,12 +35,14 @@ from deeprac.training.trainer import DeepracTrainer, build_trainer
 from support.toy_cohort import (
     HELD_OUT,
     TRAIN,
-    make_cohort,
+    copy_toy,
     run_arguments,
     small_networks,
     verb,
     write_config,
 )
+
+pytestmark = pytest.mark.slow
 
 METHODS = ("coarse_nnunet", "coarse_nnunet_augment", "fine_stn_crop_half")
 PLAIN, STN = METHODS[0], METHODS[2]
@@ -52,32 +54,22 @@ def one_thread():
         yield
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    """Folder of a prepared toy cohort with plans of three methods."""
-    folder = tmp_path_factory.mktemp("prepared")
-    _, path = make_cohort(folder)
-    for name in METHODS:
-        verb(path, "plan", "--experiment", name)
-    return folder
+@pytest.fixture
+def cohort(prepared_toy):
+    """Folder of a prepared toy cohort with plans of the methods."""
+    return prepared_toy
 
 
 @pytest.fixture
 def fresh(cohort, tmp_path):
     """A copy of the cohort for tests that leave something behind."""
-    shutil.copytree(cohort, tmp_path, dirs_exist_ok=True)
-    return write_config(tmp_path)
+    return copy_toy(cohort, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def trained(cohort, tmp_path_factory):
+def trained(trained_toy):
     """Run folders of the uninterrupted trainings, by experiment."""
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(cohort, folder, dirs_exist_ok=True)
-    path = write_config(folder)
-    for name in METHODS:
-        verb(path, "train", *run_arguments(name))
-    layout = Layout.of(load_config([path]))
+    layout = Layout.of(load_config([trained_toy / "toy.yaml"]))
     return {name: layout.run(name, 0, 0) for name in METHODS}
 
 

@@ -1,6 +1,5 @@
 import re
 import subprocess
-import time
 
 import pytest
 
@@ -13,15 +12,12 @@ def folder(tmp_path):
 
 
 def test_the_protocol_as_shipped_is_eight_experiments_by_five_folds(folder):
-    start = time.monotonic()
     jobs = planned_jobs(folder)
-    seconds = time.monotonic() - start
     assert jobs["train_fold"] == jobs["predict"] == jobs["evaluate"] == 8 * 5
     assert jobs["diagnose"] == 8 * 5
     assert jobs["plan"] == 8
     assert jobs["preprocess"] == 2
     assert jobs["all"] == 1
-    assert seconds < 15
 
 
 def test_an_own_cohort_needs_only_its_path(folder):

@@ -6,7 +6,7 @@ while there are errors.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from deeprac.cohort.formats import open_source
 from deeprac.cohort.frame import FRAME_COLUMNS, frames_table
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.inspection import Inspect, Inspected
-from deeprac.cohort.passes import Sidecars, remove_leftovers, run_pass
+from deeprac.cohort.passes import Outcome, Sidecars, remove_leftovers, run_pass
 from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
@@ -58,7 +58,8 @@ def build_cohort(
     task = Convert(folder, Inspect(folder / CHECK))
     outcome = run_pass(source, task, workers=workers, title="cohort")
     kept = {name: converted.inspected for name, converted in outcome.made.items()}
-    check = Check.of(replace(outcome, made=kept), source, folds=folds)
+    inspected = Outcome(outcome.names, kept, outcome.failed)
+    check = Check.of(inspected, source, folds=folds)
     write_tables(check.without_paths(config), folder / CHECK)
     report(check)
     check.refuse_errors(folder / CHECK / PAGE)

@@ -128,7 +128,7 @@ def write_case(case: Case, folder: Path) -> CaseRow:
     label = Path("labelsTr") / f"{case.name}.nii.gz"
     for path, volume in ((image, case.image), (label, case.label)):
         write_volume(volume, folder / path)
-    return CaseRow(
+    return CaseRow(  # type: ignore[misc]  # two calls give three numbers each
         case.name,
         case.patient,
         image.as_posix(),

@@ -171,7 +171,7 @@ def read_part(
     try:
         value, findings = read()
     except CaseError as error:
-        value, findings = None, error.findings
+        value, findings = None, list(error.findings)
     except Exception as error:
         raise ForeignError(which) from error
     return value, [finding.about(f"the {which}") for finding in findings]

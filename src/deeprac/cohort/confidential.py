@@ -115,10 +115,8 @@ def without(text: str, names: Mapping[str, str]) -> str:
     """
     for name in sorted(names, key=len, reverse=True):
         if len(name) >= 4 and name not in ORDINARY:
-            stands_for = names[name]
-            text = re.sub(
-                rf"(?<!\w){re.escape(name)}(?!\w)", lambda _, to=stands_for: to, text
-            )
+            stands_for = names[name].replace("\\", r"\\")
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", stands_for, text)
     return text
 
 
@@ -129,7 +127,7 @@ def names_of_files(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
         files: paths of the case by role.
         folder: ``cohort.path``, which the user chose and which is not secret.
     """
-    names = {}
+    names: dict[str, str] = {}
     for role, path in files.items():
         inside = path.relative_to(folder) if path.is_relative_to(folder) else path
         names |= dict.fromkeys(inside.parts[:-1], HIDDEN)
@@ -147,13 +145,16 @@ def names_of_source(config: CohortConfig) -> dict[str, str]:
             for separator in SEPARATORS:
                 rows = csv.reader(text.splitlines(), delimiter=separator)
                 names |= {cell.strip() for row in rows for cell in row}
-    found = (name for _, *lists in os.walk(config.path) for n in lists for name in n)
+    found = (
+        name for _, *lists in os.walk(config.path or "") for n in lists for name in n
+    )
     for name in itertools.islice(found, _MOST_NAMES):
         stem = name.split(".")[0]
         names |= {name, stem, re.sub(r"_\d{4}$", "", stem)}
     # Messages may spell accents as the disk does, the table as the keyboard does.
-    forms = itertools.product(("NFC", "NFD"), names)
-    return dict.fromkeys((unicodedata.normalize(*one) for one in forms), HIDDEN)
+    composed = {unicodedata.normalize("NFC", name) for name in names}
+    decomposed = {unicodedata.normalize("NFD", name) for name in names}
+    return dict.fromkeys(composed | decomposed, HIDDEN)
 
 
 @contextmanager

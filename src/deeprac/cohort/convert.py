@@ -117,7 +117,7 @@ class ConvertedSource:
     def _hidden(self, name: str) -> dict[str, str]:
         """What stands for the names of a case in messages."""
         case = self._cases[name]
-        files = names_of_files(self._reader.files(case.key), self._config.path)
+        files = names_of_files(self._reader.files(case.key), self._config.source_path)
         return files | {case.source_patient: case.patient, case.key: name}
 
 

@@ -117,7 +117,7 @@ def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]
     entry_of: dict[Path, int] = {}
     for number, entry in enumerate(dataset["training"], start=1):
         pair = entry if isinstance(entry, dict) else {}
-        listed = [pair.get(key) for key in ("image", "label")]
+        listed: list[Any] = [pair.get(key) for key in ("image", "label")]
         if not all(isinstance(file, str) for file in listed):
             raise CohortError(
                 f"{path}: entry {number} of 'training' must have an image and a label, "

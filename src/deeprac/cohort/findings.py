@@ -116,6 +116,7 @@ def unforeseen(error: Exception, report: str = "") -> CaseError:
         reason = cause.strerror or type(cause).__name__
         text = f"a file cannot be read ({reason}). {report}Correct it"
         return CaseError.of("file", f"{which}{text}")
+    cause = cause or error
     line = traceback.extract_tb(cause.__traceback__)[-1]
     place = f"{Path(line.filename).name}, line {line.lineno} ({line.name})"
     return CaseError.of(

@@ -92,6 +92,8 @@ def read_frames(path: Path) -> dict[str, Grid]:
     table = pd.read_csv(path, dtype=str)[list(FRAME_COLUMNS)]
     frames = {}
     for name, *cells in table.itertuples(index=False):
-        size, numbers = tuple(map(int, cells[:3])), tuple(map(float, cells[3:]))
-        frames[name] = Grid(size, numbers[:3], numbers[3:6], numbers[6:])
+        numbers = [float(cell) for cell in cells[3:]]
+        axes = np.reshape(numbers[6:], (3, 3))
+        size = [int(cell) for cell in cells[:3]]
+        frames[name] = Grid.along(axes, size, numbers[:3], numbers[3:6])
     return frames

@@ -4,7 +4,7 @@ Convention: sizes, indices, spacings and matrices here are in SimpleITK's order
 (x, y, z); millimetres are LPS; arrays are [z, y, x].
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +51,19 @@ class Grid:
         cls,
         axes: np.ndarray,
         size: Sequence[int],
-        spacing_mm: Sequence[float],
-        origin_mm: Sequence[float],
+        spacing_mm: Iterable[float],
+        origin_mm: Iterable[float],
     ) -> "Grid":
         """The grid along axes, 3 x 3 with their unit vectors as columns."""
-        spacing_mm, origin_mm = (
-            tuple(map(float, numbers)) for numbers in (spacing_mm, origin_mm)
+        x, y, z = (float(mm) for mm in origin_mm)
+        along_x, along_y, along_z = (float(mm) for mm in spacing_mm)
+        width, height, slices = size
+        return cls(
+            (width, height, slices),
+            (along_x, along_y, along_z),
+            (x, y, z),
+            tuple(axes.ravel().tolist()),
         )
-        return cls(tuple(size), spacing_mm, origin_mm, tuple(axes.ravel().tolist()))
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Grid":
@@ -209,7 +214,7 @@ def _fit(label: Grid, image: Grid) -> _Fit | None:
 def _pasted(segmentation: sitk.Image, fit: _Fit, image: Grid) -> tuple[sitk.Image, int]:
     """The segmentation's voxels among the image's, and how many were lost."""
     numbers = sitk.GetArrayViewFromImage(segmentation).T.transpose(fit.order)
-    numbers = np.flip(numbers, axis=np.flatnonzero(fit.backwards))
+    numbers = np.flip(numbers, axis=tuple(np.flatnonzero(fit.backwards).tolist()))
     whole = np.zeros(image.size[::-1], numbers.dtype)
     inside, there = [], []
     for start, length, limit in zip(fit.start, numbers.shape, image.size, strict=True):
@@ -220,7 +225,7 @@ def _pasted(segmentation: sitk.Image, fit: _Fit, image: Grid) -> tuple[sitk.Imag
     whole.T[tuple(inside)] = kept
     lost = 0
     if kept.shape != numbers.shape:
-        lost = np.count_nonzero(numbers) - np.count_nonzero(kept)
+        lost = int(np.count_nonzero(numbers) - np.count_nonzero(kept))
     return image.volume(whole), lost
 
 

@@ -132,7 +132,7 @@ def inspect(case: Case) -> tuple[Inspection, KidneySlice]:
         kidney |= label == number
     kidney_values = image[kidney]
     p1, p50, p99 = _percentiles(image, (1, 50, 99))
-    inspection = Inspection(
+    inspection = Inspection(  # type: ignore[misc]  # as in write_case
         case.name,
         case.patient,
         *case.image.GetSize(),
@@ -162,7 +162,7 @@ def _percentiles(image: NDArray, shares: tuple[int, ...]) -> list[float]:
 def _voxels_sha256(image: NDArray) -> str:
     """Hash of size and voxels, whatever the file, its name and its header."""
     digest = sha256(str((image.shape, image.dtype.str)).encode())
-    digest.update(np.ascontiguousarray(image))
+    digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
 
 

@@ -145,7 +145,7 @@ def _has_offset(histogram: Histogram) -> bool:
     return peaks_fit and min(in_air, in_fat) >= 0.01 and in_trunk >= 0.6 * in_body
 
 
-def _peaks(histogram: Histogram, offset: int) -> tuple[int, int, int]:
+def _peaks(histogram: Histogram, offset: int) -> tuple[int, ...]:
     """Where air, fat and soft tissue peak, in HU, if ``offset`` is subtracted."""
     ranges = ((-1024, -850), (-200, -20), (0, 200))
     return tuple(

@@ -97,7 +97,7 @@ def open_kits(config: CohortConfig) -> FileReader:
         CohortError: the folder is not one of a challenge, holds no images or not the
             wanted annotation, or the table of patients cannot be used.
     """
-    folder, cases = _case_folders(Path(config.path))
+    folder, cases = _case_folders(config.source_path)
     edition = _edition(folder, cases)
     label_map.map_labels(edition.names, config.labels)
     labels = [KitsLabel(case, edition, config.annotation) for case in cases]
@@ -170,7 +170,8 @@ class KitsLabel:
         if not isinstance(self.annotation, int):
             return LabelFile(self.paths[0], self.names).read()
         numbers = {name: number for number, name in self.names.items()}
-        painted, grid, findings = None, None, []
+        painted = grid = None
+        findings: list[Finding] = []
         for path in self.paths:
             volume, found = volume_files.read_volume(path)
             findings += found

@@ -43,7 +43,8 @@ class _Layer:
         wanted: Mapping[str, tuple[str, ...]],
     ) -> "_Layer":
         values = label_values.values_of(numbers)
-        whole, rounded = values, ()
+        whole = values
+        rounded: tuple[Finding, ...] = ()
         if label_values.are_whole(values):
             whole = np.unique(np.rint(values)) + 0.0
             rounded = label_values.rounded(values)
@@ -290,5 +291,6 @@ def _listed(named: Iterable[tuple[float, Mapping[int, str]]], most: int = 50) ->
     shown: dict[str, None] = {}
     for value, names in named:
         default = "background" if value == 0 else "no name"
-        shown[f"{value:g} ({names.get(value, default)})"] = None
+        name = names.get(value, default)  # type: ignore[call-overload]
+        shown[f"{value:g} ({name})"] = None
     return ", ".join([*shown][:most]) + (", ..." if len(shown) > most else "")

@@ -32,7 +32,9 @@ def volume_findings(
     if numbers.shape[0] == 1:
         return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000
-    counts = sum(np.bincount(one.ravel(), minlength=256) for one in numbers)
+    counts = np.zeros(256, np.int64)
+    for one in numbers:
+        counts += np.bincount(one.ravel(), minlength=256)
     kidney_ml = voxel_ml * int(counts[[*CohortLabels.named(wanted).kidney]].sum())
     tumour_ml = voxel_ml * int(counts[Label.TUMOUR])
     doubts = []

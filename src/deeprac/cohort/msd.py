@@ -5,8 +5,6 @@ of image and label) and the files that it lists, ``imagesTr/{case}.nii.gz`` and
 ``labelsTr/{case}.nii.gz``.
 """
 
-from pathlib import Path
-
 from deeprac.cohort import dataset_json
 from deeprac.cohort.case_files import FileReader
 from deeprac.cohort.nnunet_raw import file_reader, numbered_labels
@@ -21,7 +19,7 @@ def open_msd(config: CohortConfig) -> FileReader:
         CohortError: the folder does not hold such a dataset, or the configuration
             does not fit it.
     """
-    folder = Path(config.path)
+    folder = config.source_path
     path = folder / "dataset.json"
     dataset = dataset_json.read_dataset(
         folder,

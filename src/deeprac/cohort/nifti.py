@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
@@ -46,11 +45,12 @@ def read_nifti(path: Path) -> tuple[sitk.Image, list[Finding]]:
             "file",
             "the file is cut short or damaged. Copy or download it again",
         ) from error
+    assert grid is not None  # or an error would have been refused
     return grid.volume(values), findings
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
     """The file's bytes, unpacked where they are packed, whatever its name."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -62,7 +62,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield stream
 
 
-def _read_to_the_end(stream: BinaryIO) -> None:
+def _read_to_the_end(stream: io.BufferedIOBase) -> None:
     """Have gzip compare its checksum; more members and padding by zeros may follow."""
     try:
         while stream.read(_CHUNK):
@@ -97,7 +97,7 @@ def _beyond_int32(slab: np.ndarray) -> bool:
 
 
 def _fill(stream: io.BufferedIOBase, array: np.ndarray) -> None:
-    view, done = memoryview(array).cast("B"), 0
+    view, done = array.data.cast("B"), 0
     while done < len(view):
         count = stream.readinto(view[done : done + _CHUNK])
         if not count:

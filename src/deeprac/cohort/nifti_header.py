@@ -4,7 +4,8 @@ Convention: NIfTI's axes are RAS, the grid's LPS; all matrices here are
 ``lps_from_voxel_mm``, 3 x 4; sizes and spacings are in the order (x, y, z).
 """
 
-from typing import BinaryIO
+import struct
+from io import BufferedIOBase
 
 import nibabel as nib
 import numpy as np
@@ -32,7 +33,7 @@ _SMALLEST_VALUE = 1e-3
 """An integer times its slope must be able to reach this much."""
 
 
-def read_header(stream: BinaryIO) -> nib.Nifti1Header:
+def read_header(stream: BufferedIOBase) -> nib.Nifti1Header:
     """Read the header; the stream is left at the first voxel.
 
     Raises:
@@ -68,8 +69,8 @@ def _parsed(kind: type[nib.Nifti1Header], start: bytes) -> nib.Nifti1Header | No
     if not kind.may_contain_header(start):
         return None
     block, size = start[: kind.template_dtype.itemsize], kind.sizeof_hdr
-    for order, name in (("<", "little"), (">", "big")):
-        if int.from_bytes(start[:4], name) == size:
+    for order in "<>":
+        if struct.unpack(f"{order}i", start[:4])[0] == size:
             return kind(block, endianness=order, check=False)
     return None
 

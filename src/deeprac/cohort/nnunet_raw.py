@@ -30,7 +30,7 @@ def open_nnunet_raw(config: CohortConfig) -> FileReader:
         CohortError: the folder does not hold such a dataset, or the configuration
             does not fit it.
     """
-    folder = Path(config.path)
+    folder = config.source_path
     path = folder / "dataset.json"
     dataset = dataset_json.read_dataset(
         folder, "a folder in nnU-Net's raw layout: dataset.json, imagesTr, labelsTr"
@@ -70,7 +70,7 @@ def _version_1(
     dataset: Mapping[str, Any], config: CohortConfig
 ) -> tuple[NnunetLabels, Files]:
     """Labels and files; the list has no ``_0000``, the images' files do."""
-    folder = Path(config.path)
+    folder = config.source_path
     path = folder / "dataset.json"
     dataset_json.require(dataset, ("labels", "training"), path)
     dataset_json.refuse_channels(dataset["modality"], path)
@@ -114,9 +114,10 @@ def _mapped_files(cases: Any, folder: Path) -> Files:
                 f"{path}: entry {number} of 'dataset' must have a list of one image "
                 "and a label. Correct it."
             )
-        files[case] = tuple(
+        image, label = (
             on_disk(folder / os.path.expandvars(file)) for file in (images[0], label)
         )
+        files[case] = image, label
     if not files:
         raise CohortError(f"{path} lists no cases under 'dataset'. Correct it.")
     return files

@@ -26,7 +26,7 @@ def open_pairs(config: CohortConfig) -> FileReader:
         CohortError: one of them cannot be used: columns that are missing or unknown,
             empty cells, a case or a file that is listed twice.
     """
-    path = Path(config.path)
+    path = config.source_path
     rows = read_rows(path, ("image", "label"), OPTIONAL)
     if not rows:
         raise CohortError(f"{path} lists no pairs. Add a row for each case.")
@@ -91,7 +91,7 @@ def _refuse_files_listed_twice(rows: list[Row], path: Path) -> None:
 
 def _patients(by_case: dict[str, Row], config: CohortConfig) -> dict[str, Patient]:
     """The patients by the CSV; without the column, each case is one."""
-    path, rows = Path(config.path), list(by_case.values())
+    path, rows = config.source_path, list(by_case.values())
     if "patient" not in rows[0].cells:
         return {case: Patient(case, age_in(row, path)) for case, row in by_case.items()}
     if config.patients is not None:

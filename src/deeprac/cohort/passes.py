@@ -23,15 +23,16 @@ from deeprac.cohort.findings import CaseError, Finding, unforeseen
 from deeprac.errors import CohortError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Task(Protocol[T]):
+class Task(Protocol[T_co]):
     """What is done with every case; workers receive a copy of it."""
 
-    def finished(self, name: str, settings: str) -> T | None:
+    def finished(self, name: str, settings: str) -> T_co | None:
         """What an earlier pass with the same settings left of a case."""
 
-    def make(self, source: Source, name: str, settings: str) -> T:
+    def make(self, source: Source, name: str, settings: str) -> T_co:
         """Load a case, do the work and leave a sidecar.
 
         Args:
@@ -147,8 +148,9 @@ def _share(*source_and_task: Any) -> None:
     _SHARED.extend(source_and_task)
 
 
-def _do_in_worker(name: str, settings: str) -> Done[T]:
-    return _do(*_SHARED, name, settings)
+def _do_in_worker(name: str, settings: str) -> Done[Any]:
+    source, task = _SHARED
+    return _do(source, task, name, settings)
 
 
 def _do(source: Source, task: Task[T], name: str, settings: str) -> Done[T]:

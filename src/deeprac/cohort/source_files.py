@@ -79,7 +79,7 @@ def source_files(config: CohortConfig, own: Iterable[Path] = ()) -> set[Path]:
     Raises:
         CohortError: the source is not there, or cannot be listed.
     """
-    path = Path(config.path)
+    path = config.source_path
     if not path.exists():
         raise CohortError(
             f"cohort.path is {path}, which does not exist. Correct it: it is relative "

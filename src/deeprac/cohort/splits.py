@@ -196,7 +196,8 @@ def check_splits(
 def _leaks(
     splits: Sequence[Mapping[str, list[str]]], patient_of: Mapping[str, str]
 ) -> list[str]:
-    problems, val_fold = [], {}
+    problems: list[str] = []
+    val_fold: dict[str, int] = {}
     for fold, split in enumerate(splits):
         val = {patient_of[case] for case in split["val"]}
         leaking = sorted(val & {patient_of[case] for case in split["train"]})

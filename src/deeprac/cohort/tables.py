@@ -16,7 +16,7 @@ class Row:
     """
 
     line: int
-    cells: Mapping[str, str]
+    cells: Mapping[str | None, str]
 
 
 def read_rows(

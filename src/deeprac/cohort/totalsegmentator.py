@@ -53,7 +53,7 @@ def open_totalsegmentator(config: CohortConfig) -> FileReader:
     Raises:
         CohortError: the folder is not laid out so, or a table cannot be used.
     """
-    root = Path(config.path)
+    root = config.source_path
     images = _images(root)
     labels = {case: OrganMasks(root / case, config.labels) for case in images}
     if not any(label.kidneys for label in labels.values()):

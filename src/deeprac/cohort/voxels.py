@@ -43,7 +43,7 @@ def three_dimensions(
             f"it has {sizes} voxels: several frames or channels. Store one volume per "
             "file",
         )
-    size = tuple(int(n) for n in shape[:3])
+    size = (int(shape[0]), int(shape[1]), int(shape[2]))
     refuse_too_large(size)
     if len(shape) == 3:
         return size, []

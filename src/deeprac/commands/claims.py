@@ -48,10 +48,11 @@ def run(args: argparse.Namespace) -> None:
     config, layout = opened(args)
     evidence = read_evidence(config, layout, args.matrix)
     counted = args.costs or layout.summary_protocol
-    if args.protocol is None and (args.costs or counted.is_file()):
-        protocol, costs = collect.read_protocol(counted)
-    else:
-        protocol, costs = collect.counted_protocol(args.protocol, count_steps)
+    protocol, costs = (
+        collect.read_protocol(counted)
+        if args.protocol is None and (args.costs or counted.is_file())
+        else collect.counted_protocol(args.protocol, count_steps)
+    )
     results = collect.all_claims(evidence, protocol, costs)
     title = render.title(config.cohort.name, evidence.cast.matrix)
     write_csv(layout.tables / "claims.csv", render.to_frame(results))

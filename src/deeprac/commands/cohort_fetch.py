@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> None:
             "no checksum is known of %d files, such as %s: theirs is recorded in %s",
             len(fetched.unchecked),
             fetched.unchecked[0],
-            cohort.path / NAME,
+            cohort.source_path / NAME,
         )

@@ -41,5 +41,5 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
             continue
         points = square.from_px(np.column_stack([x, y]))
         seen = transform_points(invert(matrix), points)
-        covered += np.count_nonzero(np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE)
+        covered += int((np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE).sum())
     return covered / total if total else float("nan")

@@ -80,10 +80,10 @@ def _members(archive: Path) -> Iterator[tuple[str, int, bool]]:
                     kind = stat.S_IFMT(entry.external_attr >> 16)
                     yield entry.filename, entry.file_size, kind in (0, stat.S_IFREG)
         return
-    with tarfile.open(archive) as opened:
-        for entry in opened:
-            if not entry.isdir():
-                yield entry.name, entry.size, entry.isfile()
+    with tarfile.open(archive) as members:
+        for member in members:
+            if not member.isdir():
+                yield member.name, member.size, member.isfile()
 
 
 def _check_md5_table(folder: Path, names: list[str]) -> None:

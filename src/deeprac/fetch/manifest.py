@@ -6,6 +6,7 @@ kind of file which host lists it, where it lies there and where it goes.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deeprac.errors import FetchError
 from deeprac.shipped import shipped
@@ -79,10 +80,11 @@ def read_manifest(source: str, folder: Path = MANIFESTS) -> Manifest:
         for first, last in fields["cases"]["ranges"]
         for number in range(first, last + 1)
     ] if "cases" in fields else []  # fmt: skip
-    files = [
-        Files(**{k: tuple(v) if isinstance(v, list) else v for k, v in part.items()})
+    parts: list[dict[str, Any]] = [
+        {k: tuple(v) if isinstance(v, list) else v for k, v in part.items()}
         for part in fields["files"]
     ]
+    files = [Files(**part) for part in parts]
     return Manifest(
         **fields | {"source": source, "cases": tuple(cases), "files": tuple(files)}
     )

@@ -51,8 +51,9 @@ def fetch_cohort(config: CohortConfig, *, patience: Patience | None = None) -> F
     todo = [file for file in listed if not _is_there(file, folder, record)]
     _check_space(todo, folder, parallel=config.fetch.parallel)
     _fetch_all(todo, folder, record, config=config, patience=web.patience)
-    unchecked = [f.path for f in listed if record.get(f.path).checked == "none"]
-    return Fetched(len(todo), len(listed) - len(todo), tuple(unchecked))
+    rows = [record.get(file.path) for file in listed]
+    unchecked = tuple(row.path for row in rows if row and row.checked == "none")
+    return Fetched(len(todo), len(listed) - len(todo), unchecked)
 
 
 def _accepted(config: CohortConfig) -> tuple[Manifest, Path]:

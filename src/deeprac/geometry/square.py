@@ -7,7 +7,7 @@ the square spans -1..1 from edge to edge.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +49,8 @@ class Square:
     def crop(self, slices: Slices) -> Slices:
         """Cut (..., size, size) back to (..., height, width)."""
         top, left = self.before
-        return slices[..., top : top + self.height, left : left + self.width]
+        rows = slice(top, top + self.height)
+        return cast(Any, slices)[..., rows, left : left + self.width]
 
     def from_px(self, points_px: ArrayLike) -> NDArray[np.floating]:
         """Native pixel indices (..., 2), as (x, y), to normalised points."""

@@ -1,5 +1,7 @@
 """Resampling of images and logits through a planar transform."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -7,7 +9,7 @@ from torch.nn import functional
 from deeprac.geometry.similarity import transform_points
 
 
-def pixel_centres(size: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:
+def pixel_centres(size: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Return the normalised points (x, y) of all pixel centres, row by row.
 
     Args:
@@ -27,7 +29,7 @@ def pixel_centres(size: tuple[int, int], device: torch.device | str = "cpu") -> 
 def warp(
     image: Tensor,
     image_from_out: Tensor,
-    size: tuple[int, int],
+    size: Sequence[int],
     *,
     fill: float | None = None,
     supersampling: int = 1,

@@ -43,5 +43,6 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         )
         path = target / "predictions" / f"{row.case}.nii.gz"
         write_label_map(path, prediction.labels, geometry)
-        tables.append(transform_table(row.case, prediction))
+        table = transform_table(row.case, prediction)  # type: ignore[arg-type]  # frozen
+        tables.append(table)
     write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))

@@ -218,7 +218,7 @@ def extremes(probability: Tensor) -> tuple[Tensor, Tensor]:
 
     Without any such pixel the centre and the half side are 0.
     """
-    points = pixel_centres(tuple(probability.shape[-2:]), probability.device)
+    points = pixel_centres(probability.shape[-2:], probability.device)
     inside = (probability.flatten(1) > 0.5)[:, :, None]
     far = 2.0
     low = torch.where(inside, points, far).amin(1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from deeprac.geometry.similarity import compose, identity, transform_points
 from deeprac.records.case_poses import CasePose
 
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", bound=Any)
 
 
 @dataclass(frozen=True)

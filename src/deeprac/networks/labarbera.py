@@ -181,6 +181,7 @@ class LaBarberaUNet(LocatingUNet):
         if crop:
             near, far = size / 4, 3 * size / 4
             self.window = LocalisationNet(1, size, (near, far, near, far))
+        self.reference: Tensor
         self.register_buffer("reference", torch.zeros(1, 1, size, size))
 
     def forward(self, slices: Tensor) -> Tensor | list[Tensor]:

@@ -104,7 +104,7 @@ class LearnedNormaliser(nn.Module):
     ) -> Pose:
         """Estimate size, pose and position of each slice."""
         estimate, body = self.moments.measure(thumbnails)
-        size = tuple(thumbnails.shape[-2:])
+        size = thumbnails.shape[-2:]
         transform = estimate.image_from_canonical
         upright = warp(thumbnails, transform, size, fill=self.air)
         residual, raw = self.localiser(upright, warp(body, transform, size, fill=0.0))

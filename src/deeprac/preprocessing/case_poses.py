@@ -83,7 +83,8 @@ def label_outline(labels: NDArray) -> NDArray[np.float64]:
         of the voxels; the corners of the square where nothing is labelled.
     """
     square = Square(*labels.shape[1:])
-    pixels = np.argwhere(square.pad((labels > 0).any(axis=0), 0))[:, ::-1]
+    labelled = np.any(labels > 0, axis=0)
+    pixels = np.argwhere(square.pad(labelled, 0))[:, ::-1]
     if not len(pixels):
         pixels = (square.size - 1) * np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
     corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])

@@ -139,4 +139,4 @@ def matrix_kind(
     """
     if matrix.size == PLANNED:
         return PlannedPatches(fingerprint, labels)
-    return WholeSlices(matrix.size)
+    return WholeSlices(int(matrix.size))

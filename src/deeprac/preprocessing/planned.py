@@ -105,11 +105,12 @@ class FingerprintPlanner(nnunet.ExperimentPlanner):
         ]
         median = np.median(shapes, 0)[forward]
         voxels = float(np.prod(median, dtype=np.float64))
+        cases: Any = self.dataset_json["numTraining"]
         plan = self.get_plans_for_configuration(
             target[forward][1:],
             median[1:],
             self.generate_data_identifier("2d"),
-            voxels * self.dataset_json["numTraining"],
+            voxels * cases,
             {},
         )
         recursive_fix_for_json_export(plan)

@@ -37,7 +37,7 @@ COLUMNS = {
 
 IDS = ("case", "patient")
 
-RUN_ENTRIES = {
+RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
     **dict.fromkeys(("segments", "cost")),
@@ -221,8 +221,9 @@ def _json_objections(
 def _entry_objections(name: str, run: dict[str, Any]) -> Iterator[str]:
     for entry, value in run.items():
         inner = RUN_ENTRIES.get(entry, ())
-        foreign = [] if inner is None or not isinstance(value, dict) else value
-        wrong = [key for key in foreign if key not in inner]
+        wrong = []
+        if inner is not None and isinstance(value, dict):
+            wrong = [key for key in value if key not in inner]
         if entry not in RUN_ENTRIES or wrong:
             yield (
                 f"{name} has the entry {'.'.join([entry, *wrong[:1]])}, which no "

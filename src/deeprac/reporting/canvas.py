@@ -1,6 +1,7 @@
 """Drawing CT slices: window, contours, sides, scale bar."""
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -86,7 +87,7 @@ def contour_handles(*, prediction: bool, cysts: bool) -> list[Line2D]:
     return handles
 
 
-def legend(ax_or_figure, *, prediction: bool, cysts: bool) -> None:
+def legend(ax_or_figure: Axes | Figure, *, prediction: bool, cysts: bool) -> None:
     """Legend of the contours on a dark ground, where the tints can be seen."""
     handles = contour_handles(prediction=prediction, cysts=cysts)
     columns = 3 if cysts else len(handles)  # six names are wider than the page

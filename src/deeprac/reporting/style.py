@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
@@ -189,7 +190,8 @@ def save(figure: Figure, stem: Path) -> None:
         for group in ax.collections
         if isinstance(group, PathCollection)
     ]
-    if sum(len(group.get_offsets()) for group in points) > MOST_POINTS:
+    offsets: list[Any] = [group.get_offsets() for group in points]
+    if sum(len(every) for every in offsets) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):

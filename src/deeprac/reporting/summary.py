@@ -11,10 +11,11 @@ from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import in_order, patient_dice
-from deeprac.evaluation.summarise import RUN_COLUMNS, selected_runs
 from deeprac.layout import Layout
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.metrics import read_metrics
+from deeprac.records.run_key import selected_runs
+from deeprac.records.runs import RUN_COLUMNS
 from deeprac.records.tidy import read_tidy, shortened
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import experiment_rows

@@ -101,6 +101,11 @@ class CohortConfig:
         self._check_numbers()
         self._check_names()
 
+    @property
+    def source_path(self) -> Path:
+        """``path``, which every format but the phantom has."""
+        return Path(self.path or "")
+
     def _check_numbers(self) -> None:
         if len(self.number_names) < len(self.label_numbers or DEFAULT_NUMBERS):
             raise ConfigError(

@@ -1,6 +1,7 @@
 """Settings of what is measured and shown: stress, statistics, figures, page."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from deeprac.errors import ConfigError
 from deeprac.settings import require_order
@@ -42,7 +43,7 @@ class Comparison:
 class StatisticsConfig:
     """Conventions, thresholds and comparisons that are fixed before the runs."""
 
-    empty_labels: str
+    empty_labels: Literal["nnunet", "kits23"]
     failure_dice: float
     margin: float
     comparisons: tuple[Comparison, ...]

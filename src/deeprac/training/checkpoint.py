@@ -30,7 +30,7 @@ RESUMED = (
 """Entries of nnU-Net's checkpoints from which a training goes on."""
 
 _scalar = np.float64(0).__reduce__()[0]
-LOGGED_NUMBERS = [
+LOGGED_NUMBERS: list[Any] = [
     # numpy 1 and numpy 2 write one function under two names.
     (_scalar, "numpy.core.multiarray.scalar"),
     (_scalar, "numpy._core.multiarray.scalar"),

@@ -121,27 +121,28 @@ class STNLoss(nn.Module):
         if not isinstance(output, Output):
             return self.segmentation(output, target)
         loss, trace = self.segmentation(output.logits, target), output.trace
-        if trace is not None and trace.raw is not None:
-            loss = loss + self._pose(trace)
-        if trace is not None and trace.located.coarse_logits is not None:
-            loss = loss + self._crop(trace, target[0])
+        if trace is None:
+            return loss
+        if trace.raw is not None:
+            loss = loss + self._pose(trace, trace.raw)
+        if trace.located.coarse_logits is not None:
+            loss = loss + self._crop(trace, trace.located.coarse_logits, target[0])
         return loss
 
-    def _pose(self, trace: Trace) -> Tensor:
+    def _pose(self, trace: Trace, raw: Tensor) -> Tensor:
         located, weights = trace.located, self.weights
         goal = trace.supervision.image_from_canonical
         pose = pose_loss(located.image_from_canonical, goal, ~located.fallback)
         if trace.warped is not None:
             pose = pose + pose_loss(trace.warped, goal, trace.warped_valid)
-        size = trace.raw.float().square().mean()
+        size = raw.float().square().mean()
         return weights["pose_weight"] * pose + weights["residual_weight"] * size
 
-    def _crop(self, trace: Trace, labels: Tensor) -> Tensor:
+    def _crop(self, trace: Trace, logits: Tensor, labels: Tensor) -> Tensor:
         located, weights = trace.located, self.weights
         # Labels follow the transform without steering it: pulling the image about
         # until they are easy to segment or to cover would be a shortcut.
         upright = located.image_from_canonical.detach()
-        logits = located.coarse_logits
         numbers = torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
         side = logits.shape[-1]
         shares = functional.adaptive_avg_pool2d((labels == numbers).float(), side)

@@ -62,8 +62,9 @@ def filled(
     times = np.bincount(np.concatenate(insides), minlength=shape[0] * shape[1])
     mask = times % 2 == 1
     mask[np.concatenate(lines)] = True
-    crossing = _crossing(insides) if times.max() > 1 else []
-    return mask.reshape(shape), int(np.count_nonzero(~mask[crossing]))
+    if times.max() <= 1:
+        return mask.reshape(shape), 0
+    return mask.reshape(shape), int(np.count_nonzero(~mask[_crossing(insides)]))
 
 
 def _in(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

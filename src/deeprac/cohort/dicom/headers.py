@@ -114,7 +114,7 @@ class Header:
     """
 
     path: Path
-    person: tuple[str, str, str]
+    person: tuple[str, ...]
     is_plain: bool
     is_inverted: bool
     created: str

@@ -42,7 +42,7 @@ class DicomReader:
                 "out."
             )
         self._config = config
-        found = scan(Path(config.path))
+        found = scan(config.source_path)
         self._cases = with_unread(cases_of(found), found)
         if not self._cases:
             raise CohortError(
@@ -126,7 +126,7 @@ class DicomReader:
         first = stack.headers[0]
         return SourceCase(
             image=image,
-            segmentations=segmentations,
+            segmentations=segmentations or (),
             age_years=age_years(first.age, first.person[1], first.study_date),
             findings=tuple(findings),
         )

@@ -110,4 +110,7 @@ def read_segmentations(
     return layers.segmentations() or (nothing,), findings
 
 
-_READERS = {"SEG": SegReader, "RTSTRUCT": RtstructReader}
+_READERS: dict[str, type[SegReader] | type[RtstructReader]] = {
+    "SEG": SegReader,
+    "RTSTRUCT": RtstructReader,
+}

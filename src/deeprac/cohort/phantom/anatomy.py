@@ -1,5 +1,6 @@
 """One child: torso, organs, kidneys and tumours, drawn from a seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,7 @@ def remnant_share(torso: Torso, kidney: Kidney, tumour: Tumour) -> float:
     reach = tumour.shape.reach_mm + kidney.capsule.reach_mm
     low = np.minimum(tumour.shape.centre_mm, kidney.capsule.centre_mm) - reach
     high = np.maximum(tumour.shape.centre_mm, kidney.capsule.centre_mm) + reach
-    grid: list[Array] = np.meshgrid(
+    grid: Sequence[Array] = np.meshgrid(
         *(
             np.arange(a, b, step, dtype=np.float32)
             for a, b in zip(low, high, strict=True)

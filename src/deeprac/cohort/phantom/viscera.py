@@ -1,5 +1,7 @@
 """Liver, spleen, stomach, bowel and great vessels around the kidneys."""
 
+from typing import Any
+
 import numpy as np
 
 from deeprac.cohort.phantom.canvas import Organ
@@ -103,7 +105,14 @@ def _solid(place: _Place) -> list[Organ]:
     """Stomach, pancreas, spleen, liver and gallbladder."""
     rng = place.rng
 
-    def organ(centre, axes, hu, texture_hu, grain, about_z=0.0) -> Organ:
+    def organ(
+        centre: Any,
+        axes: Any,
+        hu: Any,
+        texture_hu: Any,
+        grain: float,
+        about_z: float = 0,
+    ) -> Organ:
         """Pairs of HU are ranges to draw from."""
         shape = place.blob(centre, axes, turn=(0, 0, about_z))
         hu, texture_hu = (

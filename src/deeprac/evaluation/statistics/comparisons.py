@@ -194,8 +194,8 @@ def _planned(comparison: Comparison) -> dict[str, str]:
 def estimates_of(values: NDArray, mean: Estimate) -> dict[str, float]:
     """N and ``ESTIMATES`` of the differences of the patients and their mean."""
     typical = hodges_lehmann(values)
-    numbers = (mean.value, mean.low, mean.high)
-    numbers += (typical.value, typical.low, typical.high)
+    numbers = [mean.value, mean.low, mean.high]
+    numbers += [typical.value, typical.low, typical.high]
     return {"n": mean.n, **dict(zip(ESTIMATES, numbers, strict=True))}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,9 @@ def describe(
         for metric in metrics:
             sample = own[metric.name].to_numpy(float)
             samples.append(sample)
-            row = {"experiment": key[0], "label": key[1], "metric": metric.name}
+            row: dict[str, Any] = dict(
+                zip(("experiment", "label", "metric"), (*key, metric.name), strict=True)
+            )
             row |= _described(sample, metric, failure_dice)
             row["n_partial"] = partial.loc[key, metric.name]
             row |= {name: shared[name] for name in EXTENT}
@@ -123,7 +126,7 @@ def _described(
     present = np.sort(values[~np.isnan(values)])
     n = len(present)
     quartiles = np.quantile(present, [0.25, 0.5, 0.75]) if n else [NAN] * 3
-    worst = {"high": WORST, "low": 1 - WORST}.get(metric.better)
+    worst = {"high": WORST, "low": 1 - WORST}.get(metric.better or "")
     judged = metric.name == "dice" and n > 0
     failures = int(np.sum(present < failure_dice)) if judged else NAN
     return {

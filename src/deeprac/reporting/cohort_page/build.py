@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from deeprac import files
 from deeprac.cohort.check import Check
+from deeprac.cohort.findings import Severity
 from deeprac.cohort.inspection import KidneySlice, slice_path
 from deeprac.config import Config
 from deeprac.labels import CYST
@@ -71,7 +72,7 @@ def page_of(check: Check, config: Config, pictures: Mapping[str, bytes]) -> Page
     return Page(
         cohort=config.cohort.name,
         verdict=content.verdict(check),
-        stops=bool(content.count(check, content.Severity.ERROR)),
+        stops=bool(content.count(check, Severity.ERROR)),
         extent=content.extent(check),
         problems=content.problems(check),
         histograms=svg_uri(drawn) if check.readable else "",

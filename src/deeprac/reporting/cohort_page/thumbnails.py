@@ -1,6 +1,7 @@
 """A slice of a case as a small picture with the outlines of its labels."""
 
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -18,7 +19,8 @@ SMALLEST = 192
 def png(middle: KidneySlice, window: tuple[float, float]) -> bytes:
     """Draw a slice in its window, each label outlined in its colour, as PNG."""
     content = io.BytesIO()
-    imsave(content, draw(middle, window), format="png", metadata={"Software": None})
+    metadata: dict[str, Any] = {"Software": None}
+    imsave(content, draw(middle, window), format="png", metadata=metadata)
     return content.getvalue()
 
 

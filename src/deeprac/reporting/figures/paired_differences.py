@@ -1,5 +1,7 @@
 """Paired differences of Dice with their intervals, for the planned comparisons."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -105,7 +107,7 @@ def draw(data: pd.DataFrame, pairs: list[tuple[str, str]], *, ax: Axes) -> Axes:
     return ax
 
 
-def _draw_mean(mean: tuple, y: int, *, ax: Axes) -> None:
+def _draw_mean(mean: Any, y: int, *, ax: Axes) -> None:
     supported = mean.verdict in SHOWN
     if not np.isnan(mean.margin_points):
         ax.vlines(-mean.margin_points, y - 0.4, y + 0.4, color=INK, ls=":", lw=1.2)

@@ -62,7 +62,7 @@ class NormalisedSlice:
 def normalising_experiment(config: Config) -> str:
     """The selected experiment that shows most: learned, at the largest matrix."""
 
-    def key(experiment: Experiment) -> tuple[int, bool, int, float]:
+    def key(experiment: Experiment) -> tuple[int, bool, int | str, float]:
         method = config.methods[experiment.method]
         learned = (method.normaliser == "stn") + (method.crop == "stn")
         size = config.matrices[experiment.matrix].size

@@ -12,9 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from deeprac.config import Config
 from deeprac.evaluation.statistics.curves import stress_curves
-from deeprac.evaluation.stress import read_stress
 from deeprac.labels import FOREGROUND
-from deeprac.records.stress import Perturbation
+from deeprac.records.stress import Perturbation, read_stress
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
     DASHES,

@@ -1,0 +1,41 @@
+"""Toys that several test files share: each is made once, and copied to be changed."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def prepared_toy(tmp_path_factory) -> Path:
+    """Folder of the toy cohort with the plans of ``TRAINED``; not to be changed."""
+    from support.toy_cohort import (  # noqa: PLC0415 (torch, which few tests need)
+        TRAINED,
+        make_cohort,
+        small_networks,
+        verb,
+    )
+
+    folder = tmp_path_factory.mktemp("prepared_toy")
+    with small_networks():
+        _, path = make_cohort(folder)
+        for name in TRAINED:
+            verb(path, "plan", "--experiment", name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_toy(prepared_toy, tmp_path_factory) -> Path:
+    """The same with a trained run of each of ``TRAINED``; not to be changed."""
+    from support.toy_cohort import (  # noqa: PLC0415 (as above)
+        TRAINED,
+        copy_toy,
+        run_arguments,
+        small_networks,
+        verb,
+    )
+
+    path = copy_toy(prepared_toy, tmp_path_factory.mktemp("trained_toy"))
+    with small_networks():
+        for name in TRAINED:
+            verb(path, "train", *run_arguments(name))
+    return path.parent
