@@ -118,7 +118,7 @@ class Source(Protocol):
 
 
 def write_case(case: Case, folder: Path) -> CaseRow:
-    """Write image and label as an nnU-Net raw pair and return the row that tells so."""
+    """Write image and label as an nnU-Net raw pair and return its row."""
     image = Path("imagesTr") / f"{case.name}_0000.nii.gz"
     label = Path("labelsTr") / f"{case.name}.nii.gz"
     for path, volume in ((image, case.image), (label, case.label)):
@@ -156,7 +156,7 @@ def _sha256(path: Path) -> str:
 
 
 def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:
-    """Side of the tumour, told from the label map [z, y, x] of a canonical case.
+    """Side of the tumour, from the label map [z, y, x] of a canonical case.
 
     Connected tumours of at least a tenth of the whole count on the side of the body's
     middle on which their centre lies. The middle is the mean x of what is brighter than
