@@ -9,7 +9,6 @@ from typing import Any
 from deeprac import provenance
 from deeprac.cohort.confidential import without
 from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
-from deeprac.cohort.splits import read_cases
 from deeprac.config import Config, read_raw, resolve
 from deeprac.errors import ReleaseError
 from deeprac.evaluation.diagnostics import collect_diagnostics
@@ -17,6 +16,7 @@ from deeprac.evaluation.stress import collect_stress
 from deeprac.evaluation.summarise import collect_cases
 from deeprac.files import atomic_folder, json_text, read_json, write_json
 from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
 from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.release.contents import objections, stripped_config, stripped_run
