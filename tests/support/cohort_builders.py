@@ -8,8 +8,13 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from deeprac.cohort.inspection import Inspection
-from deeprac.config import CohortConfig, FetchConfig, PhantomConfig, SeriesConfig
 from deeprac.labels import source_names
+from deeprac.settings.cohort import (
+    CohortConfig,
+    FetchConfig,
+    PhantomConfig,
+    SeriesConfig,
+)
 
 SPACING_MM = (0.8, 0.8, 3.0)
 

@@ -21,7 +21,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from deeprac.cohort.dicom.geometry import Grid
+from deeprac.cohort.grid import Grid
 
 AXIAL = np.eye(3)
 """Axes i, j, k as columns: to the left, to the back, to the head."""
@@ -43,7 +43,8 @@ class Series:
 
     @property
     def grid(self) -> Grid:
-        return Grid(self.hu.shape[::-1], self.spacing_mm, self.origin_mm, self.axes)
+        size = self.hu.shape[::-1]
+        return Grid.along(self.axes, size, self.spacing_mm, self.origin_mm)
 
     def position_mm(self, k: int) -> np.ndarray:
         return np.array(self.origin_mm) + self.axes[:, 2] * self.spacing_mm[2] * k

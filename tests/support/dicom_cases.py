@@ -10,8 +10,8 @@ from pydicom import dcmread
 from deeprac.cohort.dicom.headers import Header, quiet, read_header
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
-from deeprac.config import CohortConfig
 from deeprac.labels import source_names
+from deeprac.settings.cohort import CohortConfig
 from support.cohort_builders import cohort_config, ct_like, series_config
 from support.dicom_builders import Series
 

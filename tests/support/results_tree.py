@@ -14,13 +14,14 @@ import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.cohort.build import dataset_json
-from deeprac.config import PLANNED, Config, load_config
+from deeprac.config import Config, load_config
 from deeprac.files import write_json
 from deeprac.geometry.planar import invert, transform_points
 from deeprac.geometry.square import Square
 from deeprac.layout import Layout
 from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
 from deeprac.records.transforms import CANONICAL_COLUMNS, INPUT_COLUMNS, SINGLE_COLUMNS
+from deeprac.settings.methods import PLANNED
 
 REPO = Path(__file__).parents[2]
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -250,7 +251,7 @@ def _write_run(
     cost = 1 + 0.5 * method.augment + 0.15 * (method.normaliser != "none")
     planned = matrix.size == PLANNED
     size = PLANNED_PATCH if planned else matrix.size
-    seen = PLANNED_PATCH if planned else config.network_input_size(experiment)
+    seen = PLANNED_PATCH if planned else round(size * method.network_input)
     cost *= method.network_input**2 * (np.max(size) / 128) ** 2
     write_json(
         folder / "run.json",

@@ -161,3 +161,20 @@ def run_arguments(experiment: str, seed: int = 0, fold: int = 0) -> list[str]:
     """Arguments of `train` and `predict`."""
     names = ("--experiment", experiment, "--seed", str(seed), "--fold", str(fold))
     return list(names)
+
+
+def assert_known_losses(curve: pd.DataFrame, run: str) -> None:
+    """A training on the toy cohort goes as it always did: its losses are on record.
+
+    To a thousandth, for the machine's arithmetic. A change that is meant to change
+    trainings replaces the rows of ``toy_trainings.csv``; no other may.
+
+    Args:
+        curve: content of ``training.csv``.
+        run: name in ``toy_trainings.csv``.
+    """
+    known = pd.read_csv(Path(__file__).with_name("toy_trainings.csv"))
+    known = known[known.run == run]
+    assert curve["epoch"].tolist() == known["epoch"].tolist()
+    for name in ("train_loss", "val_loss"):
+        np.testing.assert_allclose(curve[name], known[name], rtol=1e-3, err_msg=name)

@@ -43,6 +43,7 @@ def test_light_modules_do_not_load_torch_or_nnunet():
         "deeprac.cli",
         "deeprac.config",
         "deeprac.layout",
+        "deeprac.front_ends",
         "deeprac.geometry.planar",
         "deeprac.geometry.square",
     ]

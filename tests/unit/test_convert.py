@@ -194,6 +194,6 @@ def test_a_full_disk_stops_the_pass(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("deeprac.cohort.inspection.write_sidecar", full)
+    monkeypatch.setattr("deeprac.cohort.passes.Sidecars.write", full)
     with pytest.raises(OSError, match="No space left"):
         check_cohort(three_cases(tmp_path), tmp_path / "check", folds=3)

@@ -109,7 +109,7 @@ def test_an_oracle_sees_the_true_box_of_every_slice():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_an_oracle_that_is_told_nothing_is_an_error(training):
+def test_an_oracle_without_an_outline_is_an_error(training):
     with pytest.raises(ValueError, match="given the outline"):
         build("oracle").train(training)(views(1))
 
@@ -150,8 +150,8 @@ def test_coarse_crop_is_the_box_of_what_was_found_slice_by_slice():
 def test_coarse_crop_does_not_listen_at_inference():
     crop = build("coarse", Finds(KIDNEY))
     silent = crop(views(1))
-    told = crop(views(1), outline(-0.9, -0.9, 0.9, 0.9))
-    assert torch.equal(silent.canonical_from_crop, told.canonical_from_crop)
+    shown = crop(views(1), outline(-0.9, -0.9, 0.9, 0.9))
+    assert torch.equal(silent.canonical_from_crop, shown.canonical_from_crop)
 
 
 def test_coarse_crop_is_trained_on_the_true_box_with_jitter():

@@ -235,14 +235,14 @@ def test_missing_case_poses_say_what_to_run(tree, capsys):
 
 def test_all_runs_are_collected(tree, capsys):
     _, layout = config_and_layout(tree)
-    assert main(["diagnostics", "--config", str(tree)]) == 0
+    assert main(["summarise", "--what", "diagnostics", "--config", str(tree)]) == 0
     assert len(pd.read_csv(layout.summary_diagnostics)) == 4
     path = fold(tree) / "diagnostics.csv"
     edit(path, lambda table: table.assign(seed=5))
     with pytest.raises(MetricsError, match="belongs to seed 0 but has a row of 5"):
         collect_diagnostics(*config_and_layout(tree))
     path.unlink()
-    assert main(["diagnostics", "--config", str(tree)]) == 1
+    assert main(["summarise", "--what", "diagnostics", "--config", str(tree)]) == 1
     assert "Run `deeprac diagnose --experiment coarse_stn --seed 0 --fold 0`" in (
         capsys.readouterr().err
     )

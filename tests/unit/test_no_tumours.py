@@ -10,7 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from deeprac.cli import main
-from deeprac.config import load_config, read_raw, resolve
+from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
 from support.cohort_builders import ct_arrays, volume, write_raw
@@ -57,7 +58,9 @@ def path(tmp_path_factory):
             run = ("--experiment", name, "--seed", "0", "--fold", fold)
             verb(path, "evaluate", *run)
             verb(path, "diagnose", *run)
-    for name in ("summarise", "diagnostics", "tables", "figures", "claims", "report"):
+    verb(path, "summarise")
+    verb(path, "summarise", "--what", "diagnostics")
+    for name in ("tables", "figures", "claims", "report"):
         verb(path, name)
     return path
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeprac.config import read_raw, resolve
+from deeprac.config_files import read_raw, resolve
 from deeprac.release.contents import objections, shape, stripped_config
 from deeprac.schema import merge
 

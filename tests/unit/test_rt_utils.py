@@ -18,11 +18,12 @@ from hypothesis.extra.numpy import arrays
 from pydicom.dataset import Dataset
 
 from deeprac.cohort.dicom.contours import filled
-from deeprac.cohort.dicom.geometry import Grid, grid_of
+from deeprac.cohort.dicom.geometry import grid_of
 from deeprac.cohort.dicom.headers import quiet, read_header
 from deeprac.cohort.dicom.segmentations import read_segmentations
 from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import Severity
+from deeprac.cohort.grid import Grid
 from support.dicom_builders import Series, hu_of
 from support.dicom_cases import headers_of
 

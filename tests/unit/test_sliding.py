@@ -15,7 +15,7 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json
 from deeprac.inference.load import load_predictor
-from deeprac.inference.predictor import Predictor
+from deeprac.inference.predictor import SlicePredictor
 from deeprac.inference.sliding import SlidingPredictor
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
@@ -313,7 +313,7 @@ def test_the_plans_choose_the_predictor(runs):
         name: type(load_predictor(layout.model(name, 0), 0, CPU))
         for name in ("fine_nnunet", "planned")
     }
-    assert kinds == {"fine_nnunet": Predictor, "planned": SlidingPredictor}
+    assert kinds == {"fine_nnunet": SlicePredictor, "planned": SlidingPredictor}
 
 
 def test_tables_name_the_patch(runs):

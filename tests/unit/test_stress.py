@@ -10,15 +10,14 @@ from deeprac.geometry.similarity import similarity
 from deeprac.inference.stress import (
     LabelledCase,
     stress_case,
-    stress_given,
     stressed_from_image,
     visible_shares,
 )
 from deeprac.inference.stress_fold import score
 from deeprac.labels import KIDNEY_AND_TUMOUR, Label
-from deeprac.networks.front_end import Given
+from deeprac.networks.front_end import Supervision
 from deeprac.records.stress import Condition, Perturbation, conditions
-from deeprac.settings import StressConfig
+from deeprac.settings.reports import StressConfig
 
 AIR = -1000.0
 SPACING_MM = (4.0, 0.9, 0.9)
@@ -142,15 +141,13 @@ def test_neutral_values_are_not_repeated():
     )
 
 
-def test_what_an_oracle_is_told_moves_with_the_patient():
+def test_what_an_oracle_knows_moves_with_the_patient():
     pose = similarity(
         torch.tensor([0.1]), torch.tensor([0.2]), torch.tensor([[0.1, 0]])
     )
     outline = torch.tensor([[[0.3, -0.1], [0.0, 0.5]]])
-    given = Given(pose.expand(4, 2, 3), outline.expand(4, 2, 2))
-    moved = stress_given(
-        given, stressed_from_image(Condition(Perturbation.ROTATION, 90.0))
-    )
+    known = Supervision(pose.expand(4, 2, 3), outline.expand(4, 2, 2))
+    moved = known.moved(stressed_from_image(Condition(Perturbation.ROTATION, 90.0)))
     assert moved.image_from_canonical.shape == (4, 2, 3)
     turned = similarity(
         torch.tensor([0.1]),
@@ -163,15 +160,15 @@ def test_what_an_oracle_is_told_moves_with_the_patient():
 
 
 class Threshold:
-    """Calls everything above 0 kidney, and remembers what it was told."""
+    """Calls everything above 0 kidney, and remembers what it knew."""
 
     def __init__(self):
         self.settings = {"air": AIR}
         self.labels = KIDNEY_AND_TUMOUR
-        self.given = None
+        self.oracle_input = None
 
-    def predict(self, image, spacing, given=None):
-        self.given = given
+    def predict(self, image, spacing, oracle_input=None):
+        self.oracle_input = oracle_input
         assert spacing == SPACING_MM
         return type("Found", (), {"labels": (image > 0).astype(np.uint8)})()
 
@@ -183,7 +180,7 @@ def test_scores_compare_the_prediction_with_the_changed_labels():
     network = Threshold()
     case = LabelledCase(image, labels, SPACING_MM)
     kidney, tumour = score(
-        network, case, Condition(Perturbation.SHIFT, 0.2), given=None
+        network, case, Condition(Perturbation.SHIFT, 0.2), oracle_input=None
     )
     assert kidney == {
         "label": "kidney",
@@ -194,13 +191,15 @@ def test_scores_compare_the_prediction_with_the_changed_labels():
         "n_slices": 2,
     }
     assert math.isnan(tumour["dice"])
-    assert network.given is None
+    assert network.oracle_input is None
 
 
-def test_scores_tell_the_network_of_the_changed_patient():
+def test_an_oracle_knows_the_changed_patient():
     network, case = Threshold(), a_case()
-    given = Given(torch.eye(2, 3).expand(3, 2, 3), torch.zeros(3, 16, 2))
-    score(network, case, Condition(Perturbation.SHIFT, 0.1), given=given)
+    known = Supervision(torch.eye(2, 3).expand(3, 2, 3), torch.zeros(3, 16, 2))
+    score(network, case, Condition(Perturbation.SHIFT, 0.1), oracle_input=known)
     expected = torch.tensor([[1.0, 0, 0.2], [0, 1, 0]])
-    torch.testing.assert_close(network.given.image_from_canonical[0], expected)
-    torch.testing.assert_close(network.given.outline[0, 0], torch.tensor([0.2, 0.0]))
+    torch.testing.assert_close(network.oracle_input.image_from_canonical[0], expected)
+    torch.testing.assert_close(
+        network.oracle_input.outline[0, 0], torch.tensor([0.2, 0.0])
+    )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from deeprac.config import CohortConfig
 from deeprac.errors import FetchError
 from deeprac.fetch.archives import MD5_TABLE, unpack
 from deeprac.fetch.download import StoppedError, download, part_of, set_aside
@@ -19,6 +18,7 @@ from deeprac.fetch.manifest import NO_SOURCE, Manifest, read_manifest, sources
 from deeprac.fetch.record import Record, Row
 from deeprac.fetch.remote import RemoteFile, misfit
 from deeprac.fetch.web import Patience, Web
+from deeprac.settings.cohort import CohortConfig
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def _is_there(file: RemoteFile, folder: Path, record: Record) -> bool:
         return False
     if row is not None and row.bytes == target.stat().st_size:
         return True
-    if misfit(file, target) or (row is not None and file.checksum is None):
+    if misfit(file, target) or (row is not None and not file.checksum):
         aside = set_aside(target, target)
         logger.warning("%s is not the file of the source: kept as %s", file.path, aside)
         return False

@@ -15,17 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deeprac.geometry.similarity import (
-    compose,
-    identity,
-    invert,
-    similarity,
-    transform_points,
-)
+from deeprac.geometry.similarity import identity, invert, similarity
 from deeprac.geometry.square import Square
 from deeprac.geometry.warp import inside, warp
 from deeprac.labels import FOREGROUND, Label
-from deeprac.networks.front_end import Given
 from deeprac.records.stress import Condition, Perturbation
 
 SLICES_AT_ONCE = 8
@@ -134,25 +127,6 @@ def visible_shares(labels: NDArray, matrix: Tensor) -> dict[Label, float]:
         total = np.count_nonzero(mask)
         shares[label] = np.count_nonzero(mask & kept) / total if total else math.nan
     return shares
-
-
-def stress_given(given: Given, matrix: Tensor) -> Given:
-    """Move what a network is told along with the patient.
-
-    Args:
-        given: of the case as it is, any batch size.
-        matrix: (1, 2, 3) ``stressed_from_image``.
-
-    Returns:
-        The same in the frame of the stressed slices.
-    """
-    matrix = matrix.to(given.image_from_canonical)
-    return Given(
-        compose(
-            matrix.expand_as(given.image_from_canonical), given.image_from_canonical
-        ),
-        transform_points(matrix, given.outline),
-    )
 
 
 def _warp_slices(slices: NDArray, matrix: Tensor, *, fill: float) -> NDArray:

@@ -42,9 +42,9 @@ def case_pose(
     thumbnails = torch.from_numpy(image_to_matrix(image, SIZE, moments.air))[:, None]
     pose = moments(thumbnails)
     labelled = torch.from_numpy((labels > 0).any(axis=(1, 2)))
-    votes = pose.believed & labelled
+    votes = pose.valid & labelled
     if not votes.any():
-        votes = pose.believed
+        votes = pose.valid
     agreed = agree(pose.image_from_canonical, votes)[0].numpy().ravel()
     truth = _truth(row, moments.radius)
     outline = label_outline(labels).ravel()

@@ -16,7 +16,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.records.run_key import IDENTITY, RunKey, selected_runs
 from deeprac.records.tidy import read_tidy
-from deeprac.settings import StressConfig
+from deeprac.settings.reports import StressConfig
 
 STRESS_COLUMNS = (
     *(*IDENTITY, "case", "patient", "label"),
@@ -61,7 +61,7 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
     These stand for the neutral values of all kinds, which are not repeated.
 
     Example:
-        >>> from deeprac.settings import StressConfig
+        >>> from deeprac.settings.reports import StressConfig
         >>> [c.value for c in conditions(StressConfig((), (-15.0, 0.0), (2.0,), ()))]
         [0.0, -15.0, 2.0]
     """

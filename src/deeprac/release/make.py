@@ -9,7 +9,8 @@ from typing import Any
 from deeprac import provenance
 from deeprac.cohort.confidential import without
 from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
-from deeprac.config import Config, read_raw, resolve
+from deeprac.config import Config
+from deeprac.config_files import read_raw, resolve
 from deeprac.errors import ReleaseError
 from deeprac.evaluation.diagnostics import collect_diagnostics
 from deeprac.evaluation.stress import collect_stress
