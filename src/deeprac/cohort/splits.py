@@ -145,14 +145,14 @@ def subset(
     Raises:
         SplitError: the fold has fewer training patients.
     """
-    mine = cases[cases["case"].isin(set(train_cases))]
-    order = _nested_order(_patients(mine), np.random.default_rng(seed))
+    training = cases[cases["case"].isin(set(train_cases))]
+    order = _nested_order(_patients(training), np.random.default_rng(seed))
     if not 1 <= count <= len(order):
         raise SplitError(
             f"{run}: training_patients is {count}, but the fold has {len(order)} "
             f"training patients. Choose 1 to {len(order)}, or leave it empty for all."
         )
-    return sorted(mine["case"][mine["patient"].isin(order[:count])])
+    return sorted(training["case"][training["patient"].isin(order[:count])])
 
 
 def _nested_order(

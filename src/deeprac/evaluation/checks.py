@@ -24,9 +24,9 @@ def check_rows(table: pd.DataFrame, path: Path, *, remedy: str) -> None:
     """Each case has one row per region of the cohort, with values that can be.
 
     Args:
-        table: One run's metrics, or those of all runs.
-        path: Where the table is from.
-        remedy: What the user does otherwise.
+        table: one run's metrics, or those of all runs.
+        path: where the table is from.
+        remedy: what the user does otherwise.
     """
     twice = table[table.duplicated([*RUN_OF_CASE, "label"])]
     if len(twice):
@@ -147,10 +147,10 @@ def check_runs(
     """A table of all runs holds exactly the selected ones.
 
     Args:
-        table: Columns experiment, seed and fold.
-        selected: Experiment, seed and fold of each run.
-        path: Where the table is from.
-        remedy: What the user does otherwise.
+        table: columns experiment, seed and fold.
+        selected: experiment, seed and fold of each run.
+        path: where the table is from.
+        remedy: what the user does otherwise.
     """
     keys = table[["experiment", "seed", "fold"]].drop_duplicates()
     found = set(keys.itertuples(index=False, name=None))

@@ -37,7 +37,7 @@ def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:
     """Counts, distributions and hash of a cohort; no row names a patient.
 
     Args:
-        cases: Columns of cohort/cases.csv; all but case and patient may be missing.
+        cases: columns of cohort/cases.csv; all but case and patient may be missing.
         digest: SHA-256 of that file.
 
     Returns:

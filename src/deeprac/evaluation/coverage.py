@@ -22,7 +22,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
     area covers nothing.
 
     Args:
-        mask: Reference mask ``(z, y, x)`` on the native grid.
+        mask: reference mask ``(z, y, x)`` on the native grid.
         image_from_input: ``(2, 3)`` matrix of each axial slice, by slice index.
 
     Returns:

@@ -39,8 +39,8 @@ def diagnose_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
     any label; over all slices where none does.
 
     Args:
-        layout: Where the cohort, the case poses and the run's tables are.
-        key: The run.
+        layout: where the cohort, the case poses and the run's tables are.
+        key: the run.
 
     Returns:
         One row per case, columns ``DIAGNOSTIC_COLUMNS``.
@@ -106,10 +106,10 @@ def _case_row(
     """One case's diagnostics, less its names and physical size.
 
     Args:
-        slices: Rows of transforms.csv of the case, by slice.
+        slices: rows of transforms.csv of the case, by slice.
         shown: ``(n,)`` which slices show kidney or tumour.
-        reference: The case's reference.
-        labels: Rows of metrics.csv of the case.
+        reference: the case's reference.
+        labels: rows of metrics.csv of the case.
     """
     used = slices[shown] if shown.any() else slices
     own = used[used.fallback == 0]
@@ -139,8 +139,8 @@ def compared(predicted: Poses, reference: Poses) -> dict[str, float]:
     """How far one predicted pose lies from the reference.
 
     Args:
-        predicted: One pose ``image_from_canonical``.
-        reference: One pose of the same frames.
+        predicted: one pose ``image_from_canonical``.
+        reference: one pose of the same frames.
 
     Returns:
         Absolute errors, signed differences and the reference itself; positions as
@@ -168,7 +168,7 @@ def labelled_coverage(labels: pd.DataFrame) -> float:
     """Share of all labelled voxels inside the network's input, of one case.
 
     Args:
-        labels: Rows of metrics.csv, one for kidney and one for tumour.
+        labels: rows of metrics.csv, one for kidney and one for tumour.
 
     Returns:
         Mean coverage weighted by volume; NaN of a case without labelled voxels.

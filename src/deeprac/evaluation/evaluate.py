@@ -49,8 +49,8 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
     """Metrics of all held-out cases of one run.
 
     Args:
-        layout: Where the cohort, the folds and the predictions are.
-        key: The run.
+        layout: where the cohort, the folds and the predictions are.
+        key: the run.
 
     Returns:
         One row per case and label, columns ``METRIC_COLUMNS``, in the order of the
@@ -111,10 +111,10 @@ def case_rows(
     """Label and metrics of one case, one row per region.
 
     Args:
-        case: Name of the case.
-        prediction: On the grid of the reference.
-        reference: The cohort's label map.
-        regions: What is scored.
+        case: name of the case.
+        prediction: on the grid of the reference.
+        reference: the cohort's label map.
+        regions: what is scored.
         image_from_input: ``(2, 3)`` matrix of every slice, by its index.
     """
     z, y, x = reversed(reference.spacing_mm)
@@ -155,8 +155,8 @@ def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> Label
     """Read a label map of the cohort or of a prediction.
 
     Args:
-        path: The NIfTI file.
-        numbers: The label numbers that it may hold.
+        path: the NIfTI file.
+        numbers: the label numbers that it may hold.
 
     Raises:
         MetricsError: The file is missing, no NIfTI, or holds other values than labels.

@@ -78,9 +78,9 @@ class Spread:
     two poses.
 
     Attributes:
-        log_scale: Of the natural logarithm of the scale.
-        angle_deg: Of the rotation in degrees, around the mean direction.
-        centre: Of the distance to the mean centre, as a share of the square's width.
+        log_scale: of the natural logarithm of the scale.
+        angle_deg: of the rotation in degrees, around the mean direction.
+        centre: of the distance to the mean centre, as a share of the square's width.
     """
 
     log_scale: float
@@ -92,7 +92,7 @@ def spread(poses: Poses) -> Spread:
     """Spread of poses around their mean.
 
     Args:
-        poses: The estimates of n slices.
+        poses: the estimates of n slices.
     """
     n = len(poses.log_scale)
     if n < 2:

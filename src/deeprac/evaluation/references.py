@@ -29,7 +29,7 @@ class Reference:
 
     Attributes:
         kind: ``truth`` or ``case_pose``.
-        pose: One pose, ``image_from_canonical`` in the networks' canonical frame.
+        pose: one pose, ``image_from_canonical`` in the networks' canonical frame.
     """
 
     kind: str
@@ -61,7 +61,7 @@ def references(
     """Reference of each case: the truth in the case poses' frame, else the pose.
 
     Args:
-        cases: Names of n cases, all of the cohort.
+        cases: names of n cases, all of the cohort.
         poses: ``(n, 2, 3)`` case poses ``image_from_canonical``.
         truths: ``(n, 2, 3)`` true ones, all NaN where there is no truth.
 

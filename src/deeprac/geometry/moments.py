@@ -12,7 +12,7 @@ from deeprac.geometry.warp import pixel_centres
 MIN_MASS = 0.02
 """Share of the frame that a body fills at least; less is a piece of one, or noise."""
 MIN_ELONGATION = 1.3
-"""Ratio of the principal axes' variances above which the pose is believed in full."""
+"""Ratio of the principal axes' variances from which on the pose counts in full."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def canonicalise(measured: Moments, *, radius: float, max_log_scale: float) -> T
     Returns:
         (batch, 2, 3) ``image_from_canonical``.
     """
-    believed = is_body(measured)
+    valid = is_body(measured)
     log_scale = (measured.radius.clamp_min(1e-6) / radius).log()
     log_scale = log_scale.clamp(-max_log_scale, max_log_scale)
     trust = ((measured.elongation - 1) / (MIN_ELONGATION - 1)).clamp(0, 1)
     return similarity(
-        torch.where(believed, log_scale, 0.0),
-        torch.where(believed, measured.angle_rad * trust, 0.0),
-        torch.where(believed[:, None], measured.centroid, 0.0),
+        torch.where(valid, log_scale, 0.0),
+        torch.where(valid, measured.angle_rad * trust, 0.0),
+        torch.where(valid[:, None], measured.centroid, 0.0),
     )

@@ -54,7 +54,7 @@ def case_pose(
 def _truth(row: pd.Series, radius: float) -> list[float]:
     """The true ``image_from_canonical`` of a phantom; NaN for other cases."""
     scale, angle, *shift = (
-        row.get(name, float("nan"))
+        float(row.get(name, "nan"))
         for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
     )
     if np.isnan([scale, angle, *shift]).any():

@@ -47,8 +47,8 @@ def read_cases(
     """Read cases.csv.
 
     Args:
-        path: The table.
-        columns: Columns that must be there.
+        path: the table.
+        columns: columns that must be there.
 
     Returns:
         One row per case, by case, which is a column too. Names are text even where

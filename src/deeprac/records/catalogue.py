@@ -12,12 +12,12 @@ class Metric:
     """A metric column of cases.csv.
 
     Attributes:
-        name: The column.
-        title: Name for readers.
-        unit: Unit for readers of the number as stored; empty: none.
-        kind: What sort of number it is.
-        better: Which direction is better; None: neither.
-        description: What it is, in one sentence.
+        name: the column.
+        title: name for readers.
+        unit: unit for readers of the number as stored; empty: none.
+        kind: what sort of number it is.
+        better: which direction is better; None: neither.
+        description: what it is, in one sentence.
     """
 
     name: str

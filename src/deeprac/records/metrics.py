@@ -23,8 +23,8 @@ def read_metrics(path: Path, *, remedy: str) -> pd.DataFrame:
     """Read metrics.csv or summary/cases.csv.
 
     Args:
-        path: The table.
-        remedy: What the user does when the file is missing or foreign.
+        path: the table.
+        remedy: what the user does when the file is missing or foreign.
 
     Raises:
         MetricsError: The file is missing, no table, of another schema or too narrow.

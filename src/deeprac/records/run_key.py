@@ -42,9 +42,9 @@ class RunKey:
         """All rows of a table belong to the run.
 
         Args:
-            table: Columns ``IDENTITY``.
-            path: Where the table is from.
-            remedy: What the user does otherwise.
+            table: columns ``IDENTITY``.
+            path: where the table is from.
+            remedy: what the user does otherwise.
 
         Raises:
             MetricsError: A row belongs to another run.

@@ -69,8 +69,8 @@ def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
     """Row of runs.csv, columns ``RUN_COLUMNS``.
 
     Args:
-        run: Content of run.json.
-        path: Where it is from.
+        run: content of run.json.
+        path: where it is from.
 
     Raises:
         MetricsError: An entry is missing.

@@ -45,10 +45,10 @@ def held_out_cases(
     """Rows of cases.csv of the cases that a fold did not train on.
 
     Args:
-        cases_csv: Table of the cohort.
-        splits: The folds.
-        fold: Number of the fold.
-        columns: Columns of cases.csv that must be there.
+        cases_csv: table of the cohort.
+        splits: the folds.
+        fold: number of the fold.
+        columns: columns of cases.csv that must be there.
 
     Returns:
         One row per case, in the order of the fold; see :func:`read_cases`.

@@ -29,9 +29,9 @@ def read_tidy(
 
     Args:
         path: CSV file with a header.
-        columns: Columns that must be there; others are kept too.
-        remedy: What the user does when the file is missing or foreign.
-        text: Columns that are names.
+        columns: columns that must be there; others are kept too.
+        remedy: what the user does when the file is missing or foreign.
+        text: columns that are names.
 
     Raises:
         MetricsError: The file is missing, is no table, or lacks a column.
@@ -86,7 +86,7 @@ def foreground_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of kidney and of tumour, which share no voxel; other regions unite them.
 
     Args:
-        table: Column ``label``.
+        table: column ``label``.
     """
     return table[table.label.isin([label.title for label in FOREGROUND])]
 

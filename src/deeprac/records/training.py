@@ -10,7 +10,7 @@ def training_columns(titles: Iterable[str]) -> tuple[str, ...]:
     """Columns of training.csv.
 
     Args:
-        titles: Of the cohort's labels, without the background.
+        titles: of the cohort's labels, without the background.
     """
     return (
         *("epoch", "learning_rate", "train_loss", "val_loss"),

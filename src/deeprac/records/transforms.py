@@ -31,7 +31,7 @@ def read_transforms(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
 
     Args:
         path: transforms.csv of a run.
-        more: Further number columns that must be there.
+        more: further number columns that must be there.
 
     Returns:
         Columns case, slice and the matrices image_from_input (``INPUT_COLUMNS``) and
@@ -60,10 +60,10 @@ def case_slices(
     """The rows of a case, slice by slice.
 
     Args:
-        transforms: Content of transforms.csv.
-        case: Name of the case.
-        count: Number of its slices.
-        path: Where the table is from.
+        transforms: content of transforms.csv.
+        case: name of the case.
+        count: number of its slices.
+        path: where the table is from.
 
     Raises:
         MetricsError: A slice has no row, or there are rows of more.
@@ -104,8 +104,8 @@ def transform_table(case: str, found: Transformed) -> pd.DataFrame:
     """Rows of transforms.csv of a case, one per slice.
 
     Args:
-        case: Name of the case.
-        found: What the network did to its slices.
+        case: name of the case.
+        found: what the network did to its slices.
     """
     count = len(found.image_from_input)
     parts = {

@@ -24,9 +24,9 @@ class Rule:
     """A rule about one column.
 
     Attributes:
-        column: The column.
-        text: What holds of it, as the rest of a sentence.
-        broken: Which rows break the rule.
+        column: the column.
+        text: what holds of it, as the rest of a sentence.
+        broken: which rows break the rule.
     """
 
     column: str
@@ -38,7 +38,7 @@ def rules(table: pd.DataFrame) -> Iterator[Rule]:
     """Every rule on the rows of a table.
 
     Args:
-        table: Columns label and all of ``METRICS``.
+        table: columns label and all of ``METRICS``.
     """
     no_prediction, no_reference = table.volume_ml == 0, table.reference_volume_ml == 0
     yield from _volumes(table, no_reference)

@@ -35,7 +35,7 @@ def with_convention(cases: pd.DataFrame, convention: Convention) -> pd.DataFrame
     """Write the empty cases of a table by one of the conventions.
 
     Args:
-        cases: Columns ``label``, ``volume_ml``, ``reference_volume_ml`` and any
+        cases: columns ``label``, ``volume_ml``, ``reference_volume_ml`` and any
             metrics of ``cases.csv``, by either convention; all labels of the cohort.
         convention: ``nnunet`` or ``kits23``.
 
@@ -61,7 +61,7 @@ def has_kits_class(cases: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows are of a label that is a KiTS class, and so have ``nsd_kits``.
 
     Args:
-        cases: Column ``label``, with all labels of the cohort.
+        cases: column ``label``, with all labels of the cohort.
     """
     regions = regions_titled(set(cases.label))
     classes = [r.title for r in regions if r.kits_tolerance_mm is not None]

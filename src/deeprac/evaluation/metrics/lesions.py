@@ -22,10 +22,10 @@ class Lesions:
     """Numbers of lesions of one case.
 
     Attributes:
-        reference: Lesions of the reference.
-        predicted: Lesions of the prediction.
-        detected: Lesions of the reference that the prediction touches.
-        false: Lesions of the prediction that touch no reference.
+        reference: lesions of the reference.
+        predicted: lesions of the prediction.
+        detected: lesions of the reference that the prediction touches.
+        false: lesions of the prediction that touch no reference.
     """
 
     reference: int
@@ -43,9 +43,9 @@ def lesions(
     """Count lesions and match them.
 
     Args:
-        prediction: Mask ``(z, y, x)``.
-        reference: Mask of the same shape.
-        voxel_ml: Volume of a voxel.
+        prediction: mask ``(z, y, x)``.
+        reference: mask of the same shape.
+        voxel_ml: volume of a voxel.
     """
     found, true = (
         _components(mask, other, voxel_ml=voxel_ml)

@@ -24,10 +24,10 @@ def measure(
     """Compare two label maps on one region.
 
     Args:
-        prediction: Label map ``(z, y, x)``.
-        reference: Label map of the same shape.
-        region: What is compared.
-        spacing_mm: Spacing ``(z, y, x)``, in the order of the array's axes.
+        prediction: label map ``(z, y, x)``.
+        reference: label map of the same shape.
+        region: what is compared.
+        spacing_mm: spacing ``(z, y, x)``, in the order of the array's axes.
 
     Returns:
         Every column of ``catalogue.METRICS`` but coverage, by nnU-Net's convention for

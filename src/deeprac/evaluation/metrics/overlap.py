@@ -18,9 +18,9 @@ class Overlap:
     """Voxel counts of a prediction and a reference.
 
     Attributes:
-        predicted: Voxels of the prediction.
-        expected: Voxels of the reference.
-        shared: Voxels of both.
+        predicted: voxels of the prediction.
+        expected: voxels of the reference.
+        shared: voxels of both.
     """
 
     predicted: int
@@ -53,8 +53,8 @@ def overlap(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Over
     """Count the voxels of two masks.
 
     Args:
-        prediction: Mask of any shape.
-        reference: Mask of the same shape.
+        prediction: mask of any shape.
+        reference: mask of the same shape.
 
     Raises:
         ValueError: The shapes differ.

@@ -19,10 +19,10 @@ class Region:
     """A set of labels that is scored as one.
 
     Attributes:
-        title: Name in the column ``label`` of the tables.
-        labels: The numbers in a label map that belong to it.
-        kits_tolerance_mm: Tolerance of KiTS23's surface Dice; None: no KiTS class.
-        lesions: Whether its connected components are lesions.
+        title: name in the column ``label`` of the tables.
+        labels: the numbers in a label map that belong to it.
+        kits_tolerance_mm: tolerance of KiTS23's surface Dice; None: no KiTS class.
+        lesions: whether its connected components are lesions.
     """
 
     title: str
@@ -82,7 +82,7 @@ def regions_titled(titles: Collection[str]) -> tuple[Region, ...]:
     """The regions of a cohort, by the labels that its tables hold.
 
     Args:
-        titles: Values of the column ``label``.
+        titles: values of the column ``label``.
     """
     found = set(titles)
     return regions_of(
@@ -97,8 +97,8 @@ def united(label_map: NDArray, labels: CohortLabels) -> NDArray:
     """A label map with the kidneys united: kidney 1, tumour 2, cyst 3 where it is kept.
 
     Args:
-        label_map: Any shape, numbers of the cohort.
-        labels: Of the cohort; without sides the label map stays as it is.
+        label_map: any shape, numbers of the cohort.
+        labels: of the cohort; without sides the label map stays as it is.
     """
     if not labels.sides:
         return label_map

@@ -35,7 +35,7 @@ class Surfaces:
     """Distances in mm from every surface element of either mask to the other surface.
 
     Attributes:
-        distances: As of ``surface_distance.compute_surface_distances``: ascending
+        distances: as of ``surface_distance.compute_surface_distances``: ascending
             distances, and the areas of their elements in the same order.
     """
 
@@ -45,7 +45,7 @@ class Surfaces:
         """Share of both surfaces that lies within a tolerance of the other.
 
         Args:
-            tolerance_mm: Largest distance that counts as agreement.
+            tolerance_mm: largest distance that counts as agreement.
 
         Returns:
             Normalised surface Dice in 0..1, more is better.
@@ -82,9 +82,9 @@ def surfaces(
     """Measure the distances between the surfaces of two masks.
 
     Args:
-        prediction: Mask ``(z, y, x)``, not empty.
-        reference: Mask of the same shape, not empty.
-        spacing_mm: Spacing ``(z, y, x)``, in the order of the array's axes.
+        prediction: mask ``(z, y, x)``, not empty.
+        reference: mask of the same shape, not empty.
+        spacing_mm: spacing ``(z, y, x)``, in the order of the array's axes.
 
     Raises:
         ValueError: A mask is empty or the shapes differ.

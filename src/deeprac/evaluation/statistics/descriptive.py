@@ -39,10 +39,10 @@ def describe(
     """Describe every metric of every experiment over patients.
 
     Args:
-        cases: Columns of summary/cases.csv in the wanted convention of empty labels,
+        cases: columns of summary/cases.csv in the wanted convention of empty labels,
             rows in any order.
-        experiments: Names, in the order of the rows.
-        failure_dice: A patient whose Dice is below it counts as a failure.
+        experiments: names, in the order of the rows.
+        failure_dice: a patient whose Dice is below it counts as a failure.
 
     Returns:
         Columns ``DESCRIBED_COLUMNS`` (explained in ``config/README.md``), ordered by

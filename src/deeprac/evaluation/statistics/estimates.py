@@ -26,10 +26,10 @@ class Estimate:
     """A number over patients with its 95 % interval.
 
     Attributes:
-        value: The statistic of the sample; NaN without patients.
-        low: Lower end; NaN where no interval exists (fewer than two patients).
-        high: Upper end.
-        n: Number of patients.
+        value: the statistic of the sample; NaN without patients.
+        low: lower end; NaN where no interval exists (fewer than two patients).
+        high: upper end.
+        n: number of patients.
     """
 
     value: float
@@ -48,7 +48,7 @@ def mean_interval(values: ArrayLike) -> Estimate:
     """Mean over patients with its bootstrap interval (BCa, Efron 1987).
 
     Args:
-        values: One number per patient, in any order; NaN is left out.
+        values: one number per patient, in any order; NaN is left out.
 
     Returns:
         The estimate. With fewer than two patients it has no interval; if all values are
@@ -63,7 +63,7 @@ def mean_intervals(columns: Sequence[ArrayLike]) -> list[Estimate]:
     Columns of the same number of patients share one set of resamples.
 
     Args:
-        columns: Each one number per patient; NaN is left out column by column.
+        columns: each one number per patient; NaN is left out column by column.
     """
     present = [_present(values) for values in columns]
     by_n: dict[int, list[int]] = defaultdict(list)
@@ -93,8 +93,8 @@ def sd_difference_interval(experiment: ArrayLike, reference: ArrayLike) -> Estim
     """SD over patients (ddof 1) of experiment minus that of reference.
 
     Args:
-        experiment: One number per patient, none NaN.
-        reference: The same patients in the same order.
+        experiment: one number per patient, none NaN.
+        reference: the same patients in the same order.
 
     Returns:
         The estimate; patients are resampled as pairs. The interval is by percentiles:
@@ -126,10 +126,10 @@ def _estimates(
     """Bootstrap a statistic over patients; see ``mean_interval`` for bounds.
 
     Args:
-        samples: Arrays (columns, patients); several are resampled as pairs.
-        statistic: Reduces the axis that it is told.
+        samples: arrays (columns, patients); several are resampled as pairs.
+        statistic: reduces the axis ``axis``.
         method: scipy's name of the kind of interval.
-        fewest: Patients from which on there is an interval.
+        fewest: patients from which on there is an interval.
     """
     columns, n = samples[0].shape
     if n < fewest - 1:

@@ -23,9 +23,9 @@ def patient_means(cases: pd.DataFrame, column: str, *keys: str) -> pd.DataFrame:
     """Mean of a column for each patient: over the patient's cases, then over seeds.
 
     Args:
-        cases: Columns patient, seed, ``column`` and ``keys``; NaN is left out.
-        column: What is averaged.
-        keys: Columns that are kept apart, such as experiment and label.
+        cases: columns patient, seed, ``column`` and ``keys``; NaN is left out.
+        column: what is averaged.
+        keys: columns that are kept apart, such as experiment and label.
 
     Returns:
         Columns ``keys``, patient and ``column``, in the order of ``cases``; NaN where a
@@ -41,7 +41,7 @@ def patient_dice(cases: pd.DataFrame) -> pd.DataFrame:
     """Dice of each patient: mean over the patient's cases, then over seeds.
 
     Args:
-        cases: Columns of summary/cases.csv.
+        cases: columns of summary/cases.csv.
 
     Returns:
         Columns experiment, label, patient, dice; patients whose label is empty in
@@ -56,11 +56,11 @@ def paired(
     """Put the patients' values of two experiments side by side.
 
     Args:
-        scores: Columns experiment, patient and ``column``, one row per experiment and
+        scores: columns experiment, patient and ``column``, one row per experiment and
             patient (of one label).
-        experiment: Name of the experiment.
-        reference: Name of the experiment that it is compared with.
-        column: What is compared.
+        experiment: name of the experiment.
+        reference: name of the experiment that it is compared with.
+        column: what is compared.
 
     Returns:
         Columns experiment and reference, one row per patient who has a value in both,
@@ -104,8 +104,8 @@ def seed_sd(cases: pd.DataFrame, column: str = "dice") -> float:
     """Spread over seeds: SD (ddof 1) of the seeds' means over patients.
 
     Args:
-        cases: Columns seed, patient and ``column`` of one experiment and label.
-        column: What is averaged.
+        cases: columns seed, patient and ``column`` of one experiment and label.
+        column: what is averaged.
 
     Returns:
         The SD; NaN with one seed.

@@ -28,7 +28,7 @@ def detectable_difference(sd: float, n: int) -> float:
 
     Args:
         sd: SD of the paired differences.
-        n: Number of patients.
+        n: number of patients.
 
     Returns:
         The difference in the unit of ``sd``; NaN where there is none (fewer than two
@@ -45,7 +45,7 @@ def patients_needed(difference: float, sd: float) -> float:
     """Patients with whom a true difference would be shown with 80 % power.
 
     Args:
-        difference: The true mean difference; its sign plays no part.
+        difference: the true mean difference; its sign plays no part.
         sd: SD of the paired differences.
 
     Returns:

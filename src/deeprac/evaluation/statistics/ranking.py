@@ -28,9 +28,9 @@ def bootstrap_ranks(
     """Rank experiments by their mean and say how far the ranks move.
 
     Args:
-        scores: Columns experiment, patient and ``column``, one row per experiment and
+        scores: columns experiment, patient and ``column``, one row per experiment and
             patient (of one label).
-        column: What ranks.
+        column: what ranks.
         better: ``high`` or ``low``: which values are better.
 
     Returns:
@@ -66,8 +66,8 @@ def kendall_tau(
     """Kendall's tau-b of the ranking with those of resampled patients.
 
     Args:
-        scores: As of :func:`bootstrap_ranks`.
-        column: What ranks.
+        scores: as of :func:`bootstrap_ranks`.
+        column: what ranks.
         better: ``high`` or ``low``.
 
     Returns:

@@ -20,7 +20,7 @@ def signed_rank_p(differences: ArrayLike, *, alternative: str = "two-sided") -> 
     above, scipy's normal approximation (a full permutation up to 13).
 
     Args:
-        differences: One number per patient, none NaN.
+        differences: one number per patient, none NaN.
         alternative: ``two-sided``, ``greater`` or ``less``.
 
     Returns:
@@ -45,7 +45,7 @@ def hodges_lehmann(differences: ArrayLike) -> Estimate:
     ``wilcox.test(conf.int = TRUE, exact = TRUE)``).
 
     Args:
-        differences: One number per patient, none NaN; zeros are kept.
+        differences: one number per patient, none NaN; zeros are kept.
 
     Returns:
         The estimate. Fewer than six patients have no 95 % interval: from the smallest
