@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, ct_like, volume, write_raw
-from dicom_builders import Series
 
 from deeprac.cohort.build import build_cohort
 from deeprac.cohort.check import check_cohort
@@ -20,6 +18,8 @@ from deeprac.cohort.nnunet_raw import open_nnunet_raw
 from deeprac.cohort.passes import run_pass
 from deeprac.errors import CohortError
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, ct_arrays, ct_like, volume, write_raw
+from support.dicom_builders import Series
 
 
 def pair(origin_mm, label_origin_mm=None):

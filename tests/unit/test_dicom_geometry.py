@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builders import Series, hu_of
-from dicom_cases import edit, headers_of
 from pydicom import dcmread
 
 from deeprac.cohort.dicom.pixels import read_stack
 from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.grid import Grid
+from support.dicom_builders import Series, hu_of
+from support.dicom_cases import edit, headers_of
 
 SHAPE = (6, 5, 9)
 FEET_FIRST = np.diag([-1.0, 1.0, -1.0])

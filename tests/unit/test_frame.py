@@ -6,7 +6,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import Segmentation, SourceCase
 from deeprac.cohort.volume_files import read_volume
 from deeprac.errors import CohortError
+from support.cohort_builders import cohort_config, ct_arrays, volume
 
 NAMES = {0: "background", 1: "kidney", 2: "tumour"}
 SPACING_MM = (0.75, 0.75, 2.5)

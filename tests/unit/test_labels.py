@@ -3,10 +3,10 @@
 from itertools import product
 
 import pytest
-from summary_builder import make_config
 
 from deeprac.errors import ConfigError
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, source_names
+from support.summary_builder import make_config
 
 ALL = [CohortLabels(cysts, sides) for cysts, sides in product((False, True), repeat=2)]
 NUMBERS = [

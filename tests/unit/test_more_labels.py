@@ -13,11 +13,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
-from cohort_builders import volume, write_raw
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-from toy_cohort import run_arguments, small_networks, verb, write_config
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
@@ -29,7 +27,10 @@ from deeprac.reporting.figures.overlays import Overlay, draw
 from deeprac.reporting.page.browser import browse
 from deeprac.reporting.slices import read_slice
 from deeprac.reporting.style import CONTOURS
+from deeprac.reporting.summary import read_summary
 from deeprac.training.run import build_trainer
+from support.cohort_builders import volume, write_raw
+from support.toy_cohort import run_arguments, small_networks, verb, write_config
 
 PLAIN, AUGMENTED, STN = "coarse_nnunet", "coarse_nnunet_augment", "coarse_stn"
 EXPERIMENTS = (PLAIN, AUGMENTED, STN)
@@ -116,8 +117,8 @@ def path(raw, tmp_path_factory):
             verb(path, step, *run_arguments(name))
     verb(path, "stress", *run_arguments(PLAIN))
     verb(path, "summarise")
-    verb(path, "summarise", "--stress")
-    verb(path, "diagnostics")
+    verb(path, "summarise", "--what", "stress")
+    verb(path, "summarise", "--what", "diagnostics")
     verb(path, "tables")
     return path
 
@@ -226,12 +227,8 @@ def test_figures_and_page(path, layout):
 
 
 def test_the_page_offers_contours_of_cysts(path, layout):
-    config = load_config([path])
-    cases = pd.read_csv(layout.summary_cases)
-    cohort = pd.read_csv(layout.cases_csv, dtype={"case": str}).set_index(
-        "case", drop=False
-    )
-    browser = browse(config, layout, cases, cohort, budget=10**7)
+    summary = read_summary(load_config([path]), layout)
+    browser = browse(summary, summary.cohort(), budget=10**7)
     assert browser.labels == {"kidney": 1, "tumour": 2, "cyst": 3}
     embedded = gzip.decompress(base64.b64decode(browser.cases[0].reference))
     voxels = np.frombuffer(embedded, np.uint8, offset=352)
@@ -255,7 +252,7 @@ def test_contours_unite_kidneys_and_tell_cysts_apart(layout):
 def test_a_network_that_calls_everything_a_right_kidney(layout):
     """All voxels are kidney, all of the right one, none of the left one."""
     predictor = load_predictor(layout.model(PLAIN, 0), 0, torch.device("cpu"))
-    for layer in predictor.network.decoder.seg_layers:
+    for layer in predictor.network.network.decoder.seg_layers:
         layer.bias.data[OURS.numbers["kidney_right"]] = 1e6
     image, _ = patient(0)
     labels = predictor.predict(image, SPACING_MM[::-1]).labels

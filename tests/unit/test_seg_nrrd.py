@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicerio
-from cohort_builders import cohort_config, volume
 
 from deeprac.cohort.case_files import LabelFile
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.cohort.seg_nrrd import names_by_layer, read_segmentations
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, volume
 
 SHAPE = (7, 5, 4)
 KIDNEY, TUMOUR = np.zeros((2, *SHAPE), bool)

@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from deeprac import files
-from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
+from deeprac.cohort.case import Source, write_case
 from deeprac.cohort.check import CHECK, PAGE, Check, write_tables
 from deeprac.cohort.formats import open_source
 from deeprac.cohort.frame import FRAME_COLUMNS, frames_table
@@ -21,9 +19,10 @@ from deeprac.cohort.grid import Grid
 from deeprac.cohort.inspection import Inspect, Inspected
 from deeprac.cohort.passes import Sidecars, remove_leftovers, run_pass
 from deeprac.cohort.pseudonyms import is_pseudonym
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
+from deeprac.records.cases import CASES_COLUMNS, CaseRow, write_cases
+from deeprac.settings.cohort import CohortConfig
 
 
 def build_cohort(
@@ -68,8 +67,7 @@ def build_cohort(
     files.write_json(folder / "dataset.json", dataset)
     frames = {name: converted.frame for name, converted in outcome.made.items()}
     files.write_csv(folder / "frames.csv", frames_table(frames))
-    table = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
-    files.write_csv(folder / "cases.csv", table)
+    write_cases(folder / "cases.csv", rows)
     return rows
 
 
@@ -149,4 +147,4 @@ def _remove_strangers(folder: Path, names: Sequence[str]) -> None:
 
 
 def _sidecars(folder: Path) -> Sidecars:
-    return Sidecars(folder, (COLUMNS, FRAME_COLUMNS))
+    return Sidecars(folder, (CASES_COLUMNS, FRAME_COLUMNS))

@@ -7,7 +7,7 @@ directions are in SimpleITK's order (x, y, z), in mm.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,9 @@ from deeprac.cohort.frame import FRAME
 from deeprac.cohort.grid import Grid
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
+from deeprac.geometry.planar import similarity
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
+from deeprac.records.cases import CaseRow
 from deeprac.volumes import write_volume
 
 
@@ -56,9 +58,8 @@ class Similarity:
     @property
     def image_from_canonical_mm(self) -> np.ndarray:
         """The 2 x 3 matrix of the similarity."""
-        cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
-        turn = self.scale * np.array([[cos, -sin], [sin, cos]])
-        return np.column_stack([turn, [self.shift_x_mm, self.shift_y_mm]])
+        shift_mm = (self.shift_x_mm, self.shift_y_mm)
+        return similarity(np.log(self.scale), self.angle_rad, shift_mm)
 
 
 @dataclass(frozen=True)
@@ -119,36 +120,6 @@ class Source(Protocol):
 
     def where(self, names: Sequence[str]) -> str:
         """Where the files of cases are, in words; empty where there are none."""
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """One row of ``cases.csv``; the fields are its columns, in order."""
-
-    case: str
-    patient: str
-    image: str
-    label: str
-    size_x: int
-    size_y: int
-    size_z: int
-    spacing_x_mm: float
-    spacing_y_mm: float
-    spacing_z_mm: float
-    age_years: float | None
-    side: str
-    kidney_ml: float
-    tumour_ml: float
-    label_sha256: str
-    image_sha256: str
-    scale: float | None = None
-    angle_rad: float | None = None
-    shift_x_mm: float | None = None
-    shift_y_mm: float | None = None
-
-
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))
-"""Columns of ``cases.csv``."""
 
 
 def write_case(case: Case, folder: Path) -> CaseRow:

@@ -15,7 +15,7 @@ from deeprac.cohort.findings import CaseError, Finding, ForeignError
 from deeprac.cohort.patients import Patient, patients_of
 from deeprac.cohort.reader import Segmentation, SourceCase
 from deeprac.cohort.source_files import stamp
-from deeprac.config import CohortConfig
+from deeprac.settings.cohort import CohortConfig
 
 Labels = tuple[Segmentation, ...]
 """The segmentations of one case, one for each layer."""

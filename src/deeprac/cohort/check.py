@@ -20,9 +20,9 @@ from deeprac.cohort.inspection import (
     remove_strangers,
 )
 from deeprac.cohort.passes import Outcome, remove_leftovers, run_pass
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.machine import without_paths
+from deeprac.settings.cohort import CohortConfig
 
 CHECK = "check"
 """Folder of the check in the cohort folder."""

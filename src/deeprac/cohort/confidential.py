@@ -23,8 +23,8 @@ from typing import TextIO
 
 from deeprac.cohort.findings import CaseError, Finding, unforeseen
 from deeprac.cohort.tables import SEPARATORS
-from deeprac.config import CohortConfig
 from deeprac.errors import DeepracError
+from deeprac.settings.cohort import CohortConfig
 
 logger = logging.getLogger(__name__)
 

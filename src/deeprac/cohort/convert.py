@@ -19,9 +19,9 @@ from deeprac.cohort.findings import Finding, refuse_errors
 from deeprac.cohort.grid import Grid, aligned
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader, Segmentation, SourceCase
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
+from deeprac.settings.cohort import CohortConfig
 
 VERSION = 3
 """Raised whenever the same files would give another case."""

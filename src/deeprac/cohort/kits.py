@@ -23,8 +23,8 @@ from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.patients import Patient
 from deeprac.cohort.reader import Segmentation
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 from deeprac.strict import TwiceError, parse_json
 
 logger = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ import SimpleITK as sitk
 from deeprac.cohort.case_files import LabelFile, Labels
 from deeprac.cohort.dataset_json import label_items
 from deeprac.cohort.findings import CaseError
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
+from deeprac.settings.cohort import CohortConfig
 
 IGNORE = "ignore"
 """nnU-Net's reserved name, in this spelling alone."""

@@ -15,9 +15,9 @@ from deeprac.cohort import dataset_json, label_map
 from deeprac.cohort.case_files import CaseFiles, FileReader
 from deeprac.cohort.nnunet_labels import NnunetLabels, read_labels
 from deeprac.cohort.patients import Patient
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import composed, on_disk
+from deeprac.settings.cohort import CohortConfig
 
 Files = dict[str, tuple[Path, Path]]
 """Image and label by case."""

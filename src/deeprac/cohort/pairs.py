@@ -11,9 +11,9 @@ from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile
 from deeprac.cohort.endings import without_ending
 from deeprac.cohort.patients import Patient, age_in, patients_in
 from deeprac.cohort.tables import Row, lines, read_rows
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import on_disk
+from deeprac.settings.cohort import CohortConfig
 
 OPTIONAL = ("case", "patient", "age_years")
 """Columns that the CSV may have beside image and label."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprac.cohort.tables import Row, by_case, lines, read_rows
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import composed
+from deeprac.settings.cohort import CohortConfig
 
 OLDEST_YEARS = 120
 """Ages beyond are slips of the pen."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from deeprac.cohort.dataset_json import read_dataset
 from deeprac.cohort.endings import NIFTI
 from deeprac.cohort.tables import read_rows
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 
 MAX_DEPTH = 16
 """Folders inside folders that are looked into; TCIA's layout has three."""

@@ -27,9 +27,9 @@ from deeprac.cohort.label_map import KIDNEYS
 from deeprac.cohort.layers import Layers
 from deeprac.cohort.patients import Patient, age_in
 from deeprac.cohort.tables import by_case, read_rows
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import TITLES, plain_name
+from deeprac.settings.cohort import CohortConfig
 
 IMAGE, MASKS, CLINICAL = "ct", "segmentations", "meta.csv"
 """Image, folder of masks and table of patients, as the training data set has them."""

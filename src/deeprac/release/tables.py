@@ -25,7 +25,7 @@ def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
         of the protocol's steps has been counted.
     """
     texts = {}
-    for name, table in all_tables(config, read_summary(config, layout)).items():
+    for name, table in all_tables(read_summary(config, layout)).items():
         texts[f"tables/{name}.csv"] = csv_text(table.rows)
         texts[f"tables/{name}.md"] = markdown(table)
     if layout.summary_protocol.is_file():
@@ -57,5 +57,5 @@ def same_text(path: Path, table: pd.DataFrame, source: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != csv_text(table):
         raise ReleaseError(
             f"{path} is missing or is not what {source} give. Run the workflow, or the "
-            "verbs summarise, diagnostics and tables, again."
+            "verbs summarise (all of --what) and tables, again."
         )

@@ -23,8 +23,8 @@ from deeprac.cohort.findings import CaseError, Finding, Severity
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import SourceCase
 from deeprac.cohort.source_files import stamp
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 
 
 class DicomReader:

@@ -14,7 +14,7 @@ import numpy as np
 
 from deeprac.cohort.dicom.headers import Header
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.config import SeriesConfig
+from deeprac.settings.cohort import SeriesConfig
 
 MIN_SLICES = 4
 """Fewer slices do not show whether they are evenly spaced."""

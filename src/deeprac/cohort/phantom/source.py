@@ -12,7 +12,7 @@ from deeprac.cohort.case import Case, Side
 from deeprac.cohort.phantom.acquisition import Acquisition, draw_acquisition
 from deeprac.cohort.phantom.anatomy import Anatomy, draw_anatomy
 from deeprac.cohort.phantom.render import render
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.settings.cohort import CohortConfig, PhantomConfig
 
 VERSION = 1
 """Raised whenever the same seed would give another picture."""
