@@ -163,8 +163,9 @@ def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:
     # Slice by slice and within the tumour's box: a large volume is not copied.
     mean = image.mean()
     bright = sum(np.count_nonzero(one > mean, axis=0) for one in image)
-    tumour, first_column = _boxed(tumour)
-    middle = float(np.average(np.arange(image.shape[2]), weights=bright)) - first_column
+    (box,) = ndimage.find_objects(tumour.view(np.uint8))
+    tumour = tumour[box]
+    middle = float(np.average(np.arange(image.shape[2]), weights=bright)) - box[2].start
     parts, count = ndimage.label(tumour)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
     numbers = [i + 1 for i in range(count) if sizes[i] >= 0.1 * sizes.sum()]
@@ -173,13 +174,3 @@ def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:
     centres = ndimage.center_of_mass(tumour, parts, numbers)
     sides = {Side.LEFT if centre[2] > middle else Side.RIGHT for centre in centres}
     return Side.BILATERAL if len(sides) == 2 else sides.pop()
-
-
-def _boxed(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """The part of a mask [z, y, x] within its bounding box, and the box's first x."""
-    box = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        there = np.flatnonzero(mask.any(axis=others))
-        box.append(slice(there[0], there[-1] + 1))
-    return mask[tuple(box)], int(box[2].start)

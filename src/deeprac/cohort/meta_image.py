@@ -85,8 +85,7 @@ def _findings(header: Mapping[str, str]) -> list[Finding]:
     axes = _whole(header, "NDims")
     if not 1 <= axes <= _MOST_AXES:
         raise CaseError.of("file", DAMAGED)
-    problems = [*_axes_problems(header, axes), *_value_problems(header)]
-    found = [Finding.error(check, text) for check, text in problems]
+    found = [*_axes_findings(header, axes), *_value_findings(header)]
     for key in sorted({*_ORIGIN} & {*header}):
         # ITK reads words that are not numbers as zero.
         origin = [*_numbers(header[key]), *[math.nan] * axes][:axes]
@@ -94,29 +93,30 @@ def _findings(header: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def _axes_problems(header: Mapping[str, str], axes: int) -> Iterator[tuple[str, str]]:
-    """Check and message of what is wrong with axes and spacing."""
+def _axes_findings(header: Mapping[str, str], axes: int) -> Iterator[Finding]:
+    """What is wrong with axes and spacing."""
     if not any(key in header for key in _AXES):
-        yield "affine", _NO_AXES
+        yield Finding.error("affine", _NO_AXES)
     if not any(key in header for key in _SPACING):
-        yield "spacing", "the header does not give the spacing. Export it again"
+        text = "the header does not give the spacing. Export it again"
+        yield Finding.error("spacing", text)
     for count, keys in ((axes**2, _AXES), (axes, _SPACING)):
         for key in sorted({*keys} & {*header}):
             if not _are_numbers(header[key], count):
                 text = f"the header's {key} is {header[key]!r:.80}, not {count} numbers"
-                yield "affine", f"{text}. Export it again"
+                yield Finding.error("affine", f"{text}. Export it again")
 
 
-def _value_problems(header: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Check and message of unit and scale, which ITK does not apply."""
+def _value_findings(header: Mapping[str, str]) -> Iterator[Finding]:
+    """What is wrong with unit and scale, which ITK does not apply."""
     unit = header.get("DistanceUnits", "mm")
     if unit not in ("mm", "?", ""):
         text = f"the header's DistanceUnits is {unit!r:.40}, which is not converted"
-        yield "unit", f"{text}. Save it again in mm"
+        yield Finding.error("unit", f"{text}. Save it again in mm")
     slope = header.get("ElementToIntensityFunctionSlope", "1")
     intercept = header.get("ElementToIntensityFunctionOffset", "0")
     if (_numbers(slope), _numbers(intercept)) != ([1], [0]):
-        yield (
+        yield Finding.error(
             "scaling",
             f"the header scales values by {slope!r:.20} and {intercept!r:.20} "
             "(ElementToIntensityFunction), which is not applied. Store the scaled "

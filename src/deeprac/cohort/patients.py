@@ -53,7 +53,7 @@ def patients_of(config: CohortConfig, own: Mapping[str, Patient]) -> dict[str, P
         raise CohortError(
             f"{path} names no patient for {len(missing)} of {len(own)} cases: "
             f"{_which(missing, sorted(own), hidden=config.pseudonyms)}. "
-            + (_lost_zeros(others, missing, hidden=config.pseudonyms) or _ADD_ROWS)
+            f"{_next_step(others, missing, hidden=config.pseudonyms)}"
         )
     return {
         case: replace(patient, age_years=own[case].age_years)
@@ -63,15 +63,12 @@ def patients_of(config: CohortConfig, own: Mapping[str, Patient]) -> dict[str, P
     }
 
 
-_ADD_ROWS = "Add a row for each."
-
-
-def _lost_zeros(rows: list[Row], missing: list[str], *, hidden: bool) -> str | None:
-    """What to do where a spreadsheet read 0012 as the number 12; None elsewhere."""
+def _next_step(rows: list[Row], missing: list[str], *, hidden: bool) -> str:
+    """What to do about missing rows, also where a spreadsheet read 0012 as 12."""
     case_of = {case.lstrip("0"): case for case in missing if case.isdecimal()}
     lost = [row for row in rows if row.cells["case"].lstrip("0") in case_of]
     if not lost:
-        return None
+        return "Add a row for each."
     example = ""
     if not hidden:
         case = lost[0].cells["case"]

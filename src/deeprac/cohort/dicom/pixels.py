@@ -74,7 +74,9 @@ def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
     if not pairs:
         return stack, []
     different = sum(
-        not np.array_equal(*(_pixels(stack.headers[index]) for index in pair))
+        not np.array_equal(
+            *(_read_slice(stack.headers[index], "a slice") for index in pair)
+        )
         for pair in pairs
     )
     if different:
@@ -97,12 +99,8 @@ def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
     )
 
 
-def _pixels(header: Header) -> np.ndarray:
-    return sitk.GetArrayFromImage(_read_slice(header, "a slice"))
-
-
-def _read_slice(header: Header, which: str) -> sitk.Image:
-    """One slice as float32.
+def _read_slice(header: Header, which: str) -> np.ndarray:
+    """One slice [j, i] as float32, behind an axis of one slice where ITK reads it.
 
     Raises:
         CaseError: it cannot be read.
@@ -115,9 +113,8 @@ def _read_slice(header: Header, which: str) -> sitk.Image:
         if _is_cut_short(header):
             raise OSError
         if not header.is_inverted:
-            return reader.Execute()
-        frame = highdicom.imread(header.path).get_frame(1, dtype=np.float32, **_HU)
-        return sitk.GetImageFromArray(frame)
+            return sitk.GetArrayFromImage(reader.Execute())
+        return highdicom.imread(header.path).get_frame(1, dtype=np.float32, **_HU)
     except UNREADABLE as error:
         compression = (
             "a compression that is read in MONOCHROME2 only" if header.is_inverted
@@ -147,8 +144,7 @@ def _read_slices(headers: Sequence[Header]) -> sitk.Image:
     values = np.empty(shape, np.int32 if whole else np.float32)
     for index, header in enumerate(headers):
         which = f"slice {index + 1} of {len(headers)}"
-        # A copy: a view would not keep the slice alive.
-        values[index] = sitk.GetArrayFromImage(_read_slice(header, which))
+        values[index] = _read_slice(header, which)
     return sitk.GetImageFromArray(values)
 
 
