@@ -3,18 +3,12 @@
 # as not measured.
 rule claims:
     input:
-        cases="<results>/summary/cases.csv",
-        runs="<results>/summary/runs.csv",
+        **SUMMARY,
         diagnostics="<results>/summary/diagnostics.csv",
         stress=stress_summary,
         costs="<results>/summary/protocol.json",
     output:
-        report(
-            "<results>/tables/claims.csv",
-            caption="../workflow/report/tables/claims.rst",
-            category="Tables",
-            labels={"table": "claims"},
-        ),
+        shown("<results>/tables/claims.csv", "tables/claims", table="claims"),
         "<results>/tables/claims.md",
     log:
         "<logs>/claims.log",
@@ -23,7 +17,6 @@ rule claims:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

@@ -39,7 +39,6 @@ checkpoint cohort_version:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=500,
         runtime=10,

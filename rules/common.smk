@@ -10,9 +10,11 @@ SRC = str(Path(workflow.current_basedir).parent / "src")
 sys.path.insert(0, SRC)
 
 from deeprac.cohort.source_files import conversion_mb, source_digest
-from deeprac.config import Config, read_raw, refuse_twice, resolve
+from deeprac.config import Config
+from deeprac.config_files import read_raw, refuse_twice, resolve
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
+from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
@@ -46,7 +48,8 @@ def retyped(value):
 
 
 def checked(config):
-    """The configuration with all defaults; a wrong key stops Snakemake at once."""
+    """The configuration with all defaults, as the jobs read it and as settings; a wrong
+    key stops Snakemake at once."""
     raw = {key: config[key] for key in config if key != "pathvars"}
     try:
         if not workflow.modifier.skip_configfile:  # an importing module's is not ours
@@ -56,19 +59,20 @@ def checked(config):
             read_raw([*workflow.overwrite_configfiles, *workflow.configfiles[-1:]])
             refuse_twice(workflow.config_settings.config_args)
         resolved = resolve(raw)
-        released = resolved["metrics"] == "released"
-        return released_config(resolved) if released else resolved
+        if resolved["metrics"] == "released":
+            resolved = released_config(resolved)
+        return resolved, Config.from_resolved(resolved)
     except DeepracError as error:
         raise WorkflowError(f"Configuration: {error}") from None
 
 
-CONFIG = checked(config)
+CONFIG, SETTINGS = checked(config)
 # workflow/report/workflow.rst reads it, and a release has a cohort of its own.
 config["cohort"] = CONFIG["cohort"]
 
-RELEASED = CONFIG["metrics"] == "released"
+RELEASED = SETTINGS.has_released_metrics
 RELEASE = f"{RELEASES}/{CONFIG['release']}"
-RESULTS = Layout.of(Config.from_resolved(CONFIG)).root.as_posix()
+RESULTS = Layout.of(SETTINGS).root.as_posix()
 CONFIG_FILE = f"{RESULTS}/config.json"
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
@@ -83,32 +87,24 @@ TABLE_SETTINGS = {
     "notes": CONFIG["report"]["notes"],
 }
 
-# 1 where the configuration asks for a GPU: rules that train or predict wait for one.
-GPU = int(CONFIG["training"]["device"] == "cuda")
-
-# Timed rules take the whole machine, so that they do not share it with each other.
-# Under a cluster profile there is no such number: set-threads says it there.
-ALL_CORES = workflow.resource_settings.cores or 8
-
 
 def section(name, *without):
     """A section of the configuration, less the keys that change no result."""
     return {key: CONFIG[name][key] for key in CONFIG[name] if key not in without}
 
 
-COHORT = Config.from_resolved(CONFIG).cohort
 # Folders of ours, which are no part of the source even where they lie in it.
-OWN = (Path(CONFIG["results"]), COHORT.private)
+OWN = (SETTINGS.results, SETTINGS.cohort.private)
 
 
 def source_state(_):
     """Changes with every file of the cohort's source: name, size or time of change."""
-    return source_digest(COHORT, OWN)
+    return source_digest(SETTINGS.cohort, OWN)
 
 
 def conversion_memory(_, threads):
     """By workers and the largest case."""
-    return conversion_mb(COHORT, threads, OWN)
+    return conversion_mb(SETTINGS.cohort, threads, OWN)
 
 
 def current_cohort(_):
@@ -122,75 +118,3 @@ def current_cohort(_):
             unread.targetfile = ancient(unread.targetfile)
             raise
     return [version, ancient(f"{RESULTS}/cohort/cases.csv")]
-
-
-def matrix_settings(wildcards):
-    """What preprocessing depends on."""
-    cohort = CONFIG["cohort"]
-    size = CONFIG["matrices"][wildcards.matrix]["size"]
-    return {"size": size, "air": cohort["air"], "intensity": cohort["intensity"]}
-
-
-def slices(wildcards):
-    """The preprocessed slices that an experiment trains on."""
-    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
-    return f"{RESULTS}/preprocessed/{matrix}/cases.json"
-
-
-def run_settings(wildcards):
-    """What the result of a run depends on: a change here trains it anew."""
-    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
-    idea = {key: METHODS[wildcards.experiment][key] for key in METHOD_KEYS}
-    return {
-        "matrix": CONFIG["matrices"][matrix],
-        "method": idea,
-        "air": CONFIG["cohort"]["air"],
-        "network": CONFIG["network"],
-        "front_end": front_end_settings(idea),
-        "training_patients": EXPERIMENTS[wildcards.experiment]["training_patients"],
-        "training": section("training", *MACHINE_KEYS),
-    }
-
-
-def front_end_settings(idea):
-    """The section of the configuration that the front end of a method reads."""
-    kinds = {idea["normaliser"], idea["crop"]}
-    if kinds == {"none"}:
-        return None
-    return CONFIG["labarbera" if "stn_labarbera" in kinds else "localiser"]
-
-
-METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
-MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
-
-
-def training_minutes(wildcards):
-    """Two days for the paper's budget of 250,000 steps, in proportion for others."""
-    training, method = CONFIG["training"], METHODS[wildcards.experiment]
-    labarbera = sum(method[key] == "stn_labarbera" for key in ("normaliser", "crop"))
-    epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
-    steps = epochs * training["iterations_per_epoch"]
-    return max(60, round(2880 * steps / 250_000))
-
-
-def every_run(name):
-    """One file of every selected run."""
-    return expand(
-        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/{name}",
-        experiment=CONFIG["run"]["experiments"],
-        seed=CONFIG["run"]["seeds"],
-        fold=CONFIG["run"]["folds"],
-    )
-
-
-def case_poses_for_training(wildcards):
-    """Where patients and their labels lie, for front ends that are trained with it."""
-    kinds = {METHODS[wildcards.experiment][key] for key in ("normaliser", "crop")}
-    return [] if kinds <= {"none", "stn_labarbera"} else f"{RESULTS}/case_poses.csv"
-
-
-def known_case_poses(wildcards):
-    """The same at inference, where only oracles may know."""
-    method = METHODS[wildcards.experiment]
-    told = "oracle" in (method["normaliser"], method["crop"])
-    return f"{RESULTS}/case_poses.csv" if told else []

@@ -3,17 +3,16 @@ rule evaluate:
     input:
         cohort=current_cohort,
         splits="<results>/splits_final.json",
-        predictions="<results>/{experiment}/seed{seed}/fold_{fold}/predictions",
-        transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
+        predictions="<results>/<run>/predictions",
+        transforms="<results>/<run>/transforms.csv",
     output:
-        "<results>/{experiment}/seed{seed}/fold_{fold}/metrics.csv",
+        "<results>/<run>/metrics.csv",
     log:
-        "<logs>/evaluate/{experiment}/seed{seed}/fold_{fold}.log",
+        "<logs>/evaluate/<run>.log",
     benchmark:
-        "<benchmarks>/evaluate/{experiment}/seed{seed}/fold_{fold}.tsv"
+        "<benchmarks>/evaluate/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
@@ -30,17 +29,16 @@ rule diagnose:
     input:
         cohort=current_cohort,
         case_poses="<results>/case_poses.csv",
-        metrics="<results>/{experiment}/seed{seed}/fold_{fold}/metrics.csv",
-        transforms="<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
+        metrics="<results>/<run>/metrics.csv",
+        transforms="<results>/<run>/transforms.csv",
     output:
-        "<results>/{experiment}/seed{seed}/fold_{fold}/diagnostics.csv",
+        "<results>/<run>/diagnostics.csv",
     log:
-        "<logs>/diagnose/{experiment}/seed{seed}/fold_{fold}.log",
+        "<logs>/diagnose/<run>.log",
     benchmark:
-        "<benchmarks>/diagnose/{experiment}/seed{seed}/fold_{fold}.tsv"
+        "<benchmarks>/diagnose/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=60,

@@ -6,7 +6,6 @@ rule fetch:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=2880,

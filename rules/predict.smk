@@ -2,24 +2,19 @@
 # machine, so that it never runs beside a timed training.
 rule predict:
     input:
-        plans="<results>/{experiment}/seed{seed}/plans.json",
-        splits="<results>/splits_final.json",
-        case_poses=known_case_poses,
-        weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
+        **TRAINED,
     output:
-        directory("<results>/{experiment}/seed{seed}/fold_{fold}/predictions"),
-        "<results>/{experiment}/seed{seed}/fold_{fold}/transforms.csv",
+        directory("<results>/<run>/predictions"),
+        "<results>/<run>/transforms.csv",
     log:
-        "<logs>/predict/{experiment}/seed{seed}/fold_{fold}.log",
+        "<logs>/predict/<run>.log",
     benchmark:
-        "<benchmarks>/predict/{experiment}/seed{seed}/fold_{fold}.tsv"
+        "<benchmarks>/predict/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
     threads: ALL_CORES
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=240,
+        **timed(16000, 240),
     params:
         config=CONFIG_FILE,
         mirroring=CONFIG["inference"]["mirroring"],

@@ -11,7 +11,6 @@ rule fingerprint:
         "<benchmarks>/fingerprint.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
@@ -35,7 +34,6 @@ rule case_poses:
         "<benchmarks>/case_poses.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
@@ -62,7 +60,6 @@ rule preprocess:
         "<benchmarks>/preprocess/{matrix}.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=6000,
         runtime=480,

@@ -15,7 +15,6 @@ rule unpack_release:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,

@@ -8,12 +8,7 @@ rule report_page:
         runs=every_run("run.json"),
         volumes=browsed_volumes,
     output:
-        report(
-            "<results>/report.html",
-            caption="../workflow/report/report.rst",
-            category="Report page",
-            labels={"page": "everything, with a case browser"},
-        ),
+        shown("<results>/report.html", "report", page="everything, with a case browser"),
     log:
         "<logs>/report.log",
     benchmark:
@@ -21,15 +16,11 @@ rule report_page:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
     params:
-        config=CONFIG_FILE,
-        settings=TABLE_SETTINGS,
-        statistics=CONFIG["statistics"],
-        figures=CONFIG["figures"],
-        report=CONFIG["report"],
+        **TABLE_PARAMS,
+        **{key: CONFIG[key] for key in ("figures", "report")},
     shell:
         "python -m deeprac report --config {params.config:q} > {log:q} 2>&1"

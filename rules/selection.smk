@@ -8,12 +8,7 @@ def stressed_runs(_):
             "stress.experiments is empty: name the experiments that are to be put "
             "under stress."
         )
-    return expand(
-        f"{RESULTS}/{{experiment}}/seed{{seed}}/fold_{{fold}}/stress.csv",
-        experiment=experiments,
-        seed=CONFIG["run"]["seeds"],
-        fold=CONFIG["run"]["folds"],
-    )
+    return every_run("stress.csv", experiments)
 
 
 def stress_summary(_):
@@ -34,17 +29,36 @@ def browsed_volumes(_):
     return [*current_cohort(_), *every_run("predictions")]
 
 
+# The tidy tables of all runs, from which tables are written and claims judged.
+SUMMARY = {name: f"{RESULTS}/summary/{name}.csv" for name in ("cases", "runs")}
+
+# What tables are written from beside them.
+TABLE_PARAMS = {
+    "config": CONFIG_FILE,
+    "settings": TABLE_SETTINGS,
+    "statistics": CONFIG["statistics"],
+}
+
+
+def shown(path, caption, **label):
+    """An output that Snakemake's own report shows, under its kind and title."""
+    (kind,) = label
+    return report(
+        path,
+        caption=f"../workflow/report/{caption}.rst",
+        category={"table": "Tables", "figure": "Figures", "page": "Report page"}[kind],
+        labels=label,
+    )
+
+
 # The figures of this configuration by file name.
-FIGURES = selected_figures(Config.from_resolved(CONFIG))
+FIGURES = selected_figures(SETTINGS)
 
 
 def figure_inputs(_):
     """What the selected figures read, by what they need."""
     files = {
-        "summary": {
-            "cases": f"{RESULTS}/summary/cases.csv",
-            "runs": f"{RESULTS}/summary/runs.csv",
-        },
+        "summary": SUMMARY,
         "diagnostics": {"diagnostics": f"{RESULTS}/summary/diagnostics.csv"},
         "stress": {"stress": f"{RESULTS}/summary/stress.csv"},
         "curves": {"curves": every_run("training.csv")},

@@ -11,7 +11,6 @@ rule splits:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=10,

@@ -2,24 +2,19 @@
 # predict, it takes the whole machine; it segments every case once for each change.
 rule stress_fold:
     input:
+        **TRAINED,
         cohort=current_cohort,
-        splits="<results>/splits_final.json",
-        plans="<results>/{experiment}/seed{seed}/plans.json",
-        weights="<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
-        case_poses=known_case_poses,
     output:
-        "<results>/{experiment}/seed{seed}/fold_{fold}/stress.csv",
+        "<results>/<run>/stress.csv",
     log:
-        "<logs>/stress/{experiment}/seed{seed}/fold_{fold}.log",
+        "<logs>/stress/<run>.log",
     benchmark:
-        "<benchmarks>/stress/{experiment}/seed{seed}/fold_{fold}.tsv"
+        "<benchmarks>/stress/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
     threads: ALL_CORES
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=1440,
+        **timed(16000, 1440),
     params:
         config=CONFIG_FILE,
         stress=section("stress", "experiments"),
@@ -44,14 +39,13 @@ rule summarise_stress:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --stress --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what stress --config {params.config:q} > {log:q} 2>&1"
 
 
 # Dice under rotation, zoom and shift, for the experiments in stress.experiments.

@@ -15,7 +15,6 @@ rule summarise:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
@@ -38,14 +37,13 @@ rule diagnostics:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         config=CONFIG_FILE,
     shell:
-        "python -m deeprac diagnostics --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what diagnostics --config {params.config:q} > {log:q} 2>&1"
 
 
 # What a step of the paper's protocol costs: counted here, so that claims need no torch.
@@ -61,7 +59,6 @@ rule protocol_cost:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

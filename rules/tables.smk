@@ -1,23 +1,13 @@
 # The paper's two tables beside ours, and what else there is to read from the summary.
 rule tables:
     input:
-        cases="<results>/summary/cases.csv",
-        runs="<results>/summary/runs.csv",
+        **SUMMARY,
     output:
         [
-            report(
-                f"<results>/tables/{table}.csv",
-                caption=f"../workflow/report/tables/{table}.rst",
-                category="Tables",
-                labels={"table": title},
-            )
-            for table, title in TABLE_TITLES.items()
+            shown(f"<results>/tables/{name}.csv", f"tables/{name}", table=title)
+            for name, title in TABLE_TITLES.items()
         ],
-        expand(
-            "<results>/tables/{table}.{ending}",
-            table=TABLE_TITLES,
-            ending=["md", "tex"],
-        ),
+        expand("<results>/tables/{name}.{end}", name=TABLE_TITLES, end=["md", "tex"]),
     log:
         "<logs>/tables.log",
     benchmark:
@@ -25,14 +15,11 @@ rule tables:
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        config=CONFIG_FILE,
-        settings=TABLE_SETTINGS,
-        statistics=CONFIG["statistics"],
+        **TABLE_PARAMS,
     shell:
         "python -m deeprac tables --config {params.config:q} > {log:q} 2>&1"
 
@@ -43,12 +30,7 @@ rule figures:
         unpack(figure_inputs),
     output:
         [
-            report(
-                f"<results>/figures/{name}.svg",
-                caption=f"../workflow/report/{figure.name}.rst",
-                category="Figures",
-                labels={"figure": figure.title},
-            )
+            shown(f"<results>/figures/{name}.svg", figure.name, figure=figure.title)
             for name, figure in FIGURES.items()
         ],
         expand("<results>/figures/{name}.{ending}", name=FIGURES, ending=["png", "csv"]),
@@ -58,7 +40,6 @@ rule figures:
         "<benchmarks>/figures.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=6000,
         runtime=60,

@@ -4,16 +4,15 @@ rule plan:
         cohort=current_cohort,
         fingerprint="<results>/preprocessed/dataset_fingerprint.json",
     output:
-        "<results>/{experiment}/seed{seed}/plans.json",
-        "<results>/{experiment}/seed{seed}/dataset.json",
+        "<results>/<model>/plans.json",
+        "<results>/<model>/dataset.json",
     log:
-        "<logs>/plan/{experiment}/seed{seed}.log",
+        "<logs>/plan/<model>.log",
     benchmark:
-        "<benchmarks>/plan/{experiment}/seed{seed}.tsv"
+        "<benchmarks>/plan/<model>.tsv"
     localrule: True
     conda:
         "../envs/deeprac.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -29,25 +28,21 @@ rule plan:
 # after a failed job.
 rule train_fold:
     input:
-        plans="<results>/{experiment}/seed{seed}/plans.json",
+        plans="<results>/<model>/plans.json",
         splits="<results>/splits_final.json",
         slices=slices,
         case_poses=case_poses_for_training,
     output:
-        "<results>/{experiment}/seed{seed}/fold_{fold}/checkpoint_final.pth",
-        "<results>/{experiment}/seed{seed}/fold_{fold}/run.json",
-        "<results>/{experiment}/seed{seed}/fold_{fold}/training.csv",
+        multiext("<results>/<run>/", "checkpoint_final.pth", "run.json", "training.csv"),
     log:
-        "<logs>/train/{experiment}/seed{seed}/fold_{fold}.log",
+        "<logs>/train/<run>.log",
     benchmark:
-        "<benchmarks>/train/{experiment}/seed{seed}/fold_{fold}.tsv"
+        "<benchmarks>/train/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
     threads: ALL_CORES
     resources:
-        gpu=GPU,
-        mem_mb=32000,
-        runtime=training_minutes,
+        **timed(32000, training_minutes),
     params:
         config=CONFIG_FILE,
         settings=run_settings,

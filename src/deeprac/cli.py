@@ -1,9 +1,9 @@
 """The command line: one verb per stage of the workflow.
 
 A verb is one word or two. It lives in ``deeprac.commands``, in the module of that name
-with ``_`` for spaces and ``-``, and offers ``HELP`` (one sentence), ``EXAMPLE`` (one
-command line), ``add_arguments(parser)`` and ``run(args)``. Verbs are imported only when
-they run, so that ``--help`` answers at once.
+with ``_`` for spaces and ``-``, those of a single fold in ``fold``. It offers ``HELP``
+(one sentence), ``EXAMPLE`` (one command line), ``add_arguments(parser)`` and
+``run(args)``. Verbs are imported only when they run: ``--help`` answers at once.
 
 Exit codes: 0 done, 1 a known error (one message, no traceback), 2 usage, 3 a bug,
 130 interrupted.
@@ -15,7 +15,7 @@ import logging
 import platform
 import sys
 import traceback
-from types import ModuleType
+from typing import Any
 
 from deeprac import __version__
 from deeprac.errors import DeepracError
@@ -36,8 +36,7 @@ VERBS: dict[str, str] = {
     "evaluate": "compare the predictions of one fold with the labels",
     "stress": "segment the held-out cases of one fold turned, zoomed and shifted",
     "diagnose": "measure what the front end did in one fold",
-    "summarise": "collect all runs into two tidy tables",
-    "diagnostics": "collect the diagnostics of all runs into one tidy table",
+    "summarise": "collect what all folds have left into tidy tables",
     "tables": "write the paper's tables beside ours",
     "claims": "judge the ablation's claims by their thresholds",
     "figures": "draw the figures",
@@ -47,8 +46,19 @@ VERBS: dict[str, str] = {
     "report": "write the report page",
 }
 
+FOLD_VERBS = frozenset({"train", "predict", "evaluate", "stress", "diagnose"})
 
-def _load(verb: str) -> ModuleType:
+RENAMED = {
+    "diagnostics": "summarise --what diagnostics",
+    "findings": "claims",
+    "targets": "case-poses",
+}
+"""Verbs by the names that they had once."""
+
+
+def _load(verb: str) -> Any:
+    if verb in FOLD_VERBS:
+        return importlib.import_module("deeprac.commands.fold").VERBS[verb]
     module = verb.replace(" ", "_").replace("-", "_")
     return importlib.import_module(f"deeprac.commands.{module}")
 
@@ -58,6 +68,8 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
     for words in (2, 1):
         if len(argv) >= words and (verb := " ".join(argv[:words])) in VERBS:
             return verb, argv[words:]
+    if argv and argv[0] in RENAMED:
+        _overview().error(f"{argv[0]} is called {RENAMED[argv[0]]} now")
     return _overview().parse_args(argv[:1]).verb, argv[1:]
 
 

@@ -1,75 +1,34 @@
-"""The configuration: YAML outside, frozen dataclasses inside.
+"""The configuration: frozen dataclasses, built once from what was read.
 
-Defaults are written once, in ``workflow/schemas/config.schema.yaml``; the schema checks
-names, types and ranges, and the constructors here check what one key says about
-another.
+``deeprac.config_files`` reads, merges and completes the files and checks every key by
+the schema; here are the checks of what one section says about another.
 """
 
-import csv
 import os
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from deeprac import schema
+from deeprac.config_files import raise_if, read_raw, resolve
 from deeprac.errors import ConfigError
-from deeprac.fitting import fits, nearest_fit, unet_stages, why_not
-from deeprac.labels import source_names
-from deeprac.settings import (
-    PLANNED,
-    CohortConfig,
-    Comparison,
-    Experiment,
-    FetchConfig,
+from deeprac.fitting import fits, nearest_fit, why_not
+from deeprac.settings.cohort import CohortConfig
+from deeprac.settings.methods import PLANNED, Experiment, MatrixConfig, Method
+from deeprac.settings.reports import (
     FiguresConfig,
+    ReportConfig,
+    StatisticsConfig,
+    StressConfig,
+)
+from deeprac.settings.training import (
     InferenceConfig,
     LaBarberaConfig,
     LocaliserConfig,
-    MatrixConfig,
-    Method,
     NetworkConfig,
-    PhantomConfig,
-    ReportConfig,
     RunConfig,
-    SeriesConfig,
     SplitsConfig,
-    StatisticsConfig,
-    StressConfig,
     TrainingConfig,
 )
-from deeprac.strict import TwiceError, parse_json, parse_yaml
-
-__all__ = [
-    "PLANNED",
-    "CohortConfig",
-    "Comparison",
-    "Config",
-    "Experiment",
-    "FetchConfig",
-    "FiguresConfig",
-    "InferenceConfig",
-    "LaBarberaConfig",
-    "LocaliserConfig",
-    "MatrixConfig",
-    "Method",
-    "NetworkConfig",
-    "PhantomConfig",
-    "ReportConfig",
-    "RunConfig",
-    "SeriesConfig",
-    "SplitsConfig",
-    "StatisticsConfig",
-    "StressConfig",
-    "TrainingConfig",
-    "fits",
-    "load_config",
-    "read_raw",
-    "refuse_twice",
-    "resolve",
-    "unet_stages",
-]
 
 
 @dataclass(frozen=True)
@@ -96,38 +55,44 @@ class Config:
     report: ReportConfig
 
     def __post_init__(self) -> None:
-        errors = [
-            *self._unknown_names(),
-            *self._impossible_folds(),
-            *self._misfits(),
-            *self._exposed(),
-            *self._mirrored_sides(),
-        ]
-        if errors:
-            raise ConfigError(_listed(errors))
+        raise_if(
+            [
+                *self._unknown_names(),
+                *self._impossible_folds(),
+                *self._misfits(),
+                *self._exposed(),
+                *self._mirrored_sides(),
+            ]
+        )
 
     @classmethod
     def from_resolved(cls, resolved: dict[str, Any]) -> "Config":
-        """Build the configuration from what ``resolve`` returned.
+        """Build the configuration from what ``config_files.resolve`` returned.
 
         Raises:
             ConfigError: keys that contradict each other; all are listed.
         """
-        return _build(resolved)
+        methods = {
+            name: {"name": name, **method}
+            for name, method in resolved["methods"].items()
+        }
+        experiments = {
+            row["experiment"]: {"name": row["experiment"], **row}
+            for row in resolved["experiments"]
+        }
+        parts = resolved | {"methods": methods, "experiments": experiments}
+        errors: list[str] = []
+        fields = {
+            key: _built(kind, parts[key], errors)
+            for key, kind in get_type_hints(cls).items()
+        }
+        raise_if(errors)
+        return cls(**fields)
 
     @property
     def has_released_metrics(self) -> bool:
         """Whether metrics come from a release, without images and predictions."""
         return self.metrics == "released"
-
-    def network_input_size(self, experiment: str) -> int:
-        """Side of the U-Net's input of an experiment in pixels.
-
-        Not for a matrix that nnU-Net plans: its patch is in the plans.
-        """
-        row = self.experiments[experiment]
-        size = self.matrices[row.matrix].size * self.methods[row.method].network_input
-        return round(size)
 
     def _unknown_names(self) -> list[str]:
         errors = []
@@ -256,222 +221,27 @@ def load_config(paths: list[Path]) -> Config:
     return Config.from_resolved(resolve(read_raw(paths)))
 
 
-def read_raw(paths: list[Path]) -> dict[str, Any]:
-    """Read and merge configuration files, unchecked and without defaults."""
-    raw: dict[str, Any] = {}
-    for path in paths:
-        raw = schema.merge(raw, _read_mapping(path, "configuration"))
-    return raw
-
-
-def refuse_twice(arguments: Iterable[str]) -> None:
-    """Refuse what Snakemake's ``--config`` gives where it has a key twice.
+def _built(kind: Any, value: Any, errors: list[str]) -> Any:
+    """A plain value as the type of its field.
 
     Args:
-        arguments: each NAME=VALUE; a value that is no YAML is text, and not looked at.
-
-    Raises:
-        ConfigError: naming the first such key.
+        kind: the type; of what is inside a list or mapping only sections matter.
+        value: what YAML or JSON can hold, checked by the schema.
+        errors: gets what constructors object to; None takes the place of such sections.
     """
-    for argument in arguments:
-        name, _, value = argument.partition("=")
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        fields = {key: _built(hints[key], value[key], errors) for key in hints}
         try:
-            parse_yaml(value)
-        except TwiceError as error:
-            raise ConfigError(f"--config {name}: {error}.") from error
-        except ValueError:
-            continue
-
-
-def resolve(raw: dict[str, Any]) -> dict[str, Any]:
-    """Fill in defaults, read methods and experiments, and check every key.
-
-    Args:
-        raw: what the user wrote; it may be resolved already.
-
-    Returns:
-        A plain, JSON-able dictionary with every key; ``Config.from_resolved`` reads it.
-
-    Raises:
-        ConfigError: with every offending key, its value and what is allowed.
-    """
-    resolved = schema.merge(schema.defaults(schema.load_schema()), raw)
-    _raise_if(schema.problems(resolved))
-    methods = _methods(resolved["methods"])
-    rows = _experiments(resolved["experiments"])
-    errors = schema.problems(methods, "methods", "methods")
-    for index, row in enumerate(rows):
-        name = schema.plain(row.get("experiment", index))
-        errors += schema.problems(row, "experiment", f"experiments.{name}")
-    _raise_if(errors)
-    experiments = [row["experiment"] for row in rows]
-    _raise_if(
-        [
-            f"experiments: {name} is there twice"
-            for name in set(experiments)
-            if experiments.count(name) > 1
-        ]
-    )
-    cohort = resolved["cohort"]
-    names = source_names(cohort["format"], cohort["labels"])
-    cohort["labels"] = {title: list(names[title]) for title in names}
-    run = resolved["run"]
-    if run["experiments"] == "all":
-        run["experiments"] = experiments
-    everything = list(range(resolved["splits"]["folds"]))
-    run["folds"] = everything if run["folds"] == "all" else sorted(run["folds"])
-    resolved |= {"methods": methods, "experiments": rows}
-    Config.from_resolved(resolved)
-    return resolved
-
-
-def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
-    methods = (
-        value if isinstance(value, dict) else _read_mapping(Path(value), "methods")
-    )
-    default = schema.defaults(schema.load_schema()["$defs"]["method"])
-    return {
-        str(name): default | method if isinstance(method, dict) else method
-        for name, method in methods.items()
-    }
-
-
-def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = value
-    if isinstance(value, str):
-        lines = _read(Path(value), "experiments").splitlines()
-        reader = csv.DictReader(lines, delimiter="\t", restkey="(too many columns)")
-        rows = list(reader)
-        if not rows:
-            raise ConfigError(f"experiments: {value} has no rows. Add at least one.")
-        columns = list(reader.fieldnames or ())
-        if twice := [name for name in set(columns) if columns.count(name) > 1]:
-            raise ConfigError(
-                f"experiments: {value} has the column {twice[0]!r} twice, in line 1. "
-                "Keep one."
-            )
-    default = schema.defaults(schema.load_schema()["$defs"]["experiment"])
-    return [default | _typed(row) for row in rows]
-
-
-def _typed(row: dict[str, Any]) -> dict[str, Any]:
-    """Read an empty cell of a text table as null and its counts as numbers."""
-    row = {key: None if value == "" else value for key, value in row.items()}
-    count = row.get("training_patients")
-    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
-        row["training_patients"] = int(count)
-    return row
-
-
-def _read(path: Path, key: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{key}: cannot read {path} ({error}). Paths are relative to the working "
-            f"directory {Path.cwd()}."
-        ) from error
-
-
-def _read_mapping(path: Path, key: str) -> dict[str, Any]:
-    text = _read(path, key)
-    kind = "JSON" if Path(path).suffix == ".json" else "YAML"
-    try:
-        # YAML 1.1 would read JSON's 3e-05 as text.
-        content = parse_json(text) if kind == "JSON" else parse_yaml(text)
-    except TwiceError as error:
-        raise ConfigError(f"{key}: {path}: {error}.") from error
-    except ValueError as error:
-        raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"{key}: {path} must hold a mapping of keys, not {type(content).__name__}."
-        )
-    return content
-
-
-def _build(resolved: dict[str, Any]) -> Config:
-    """Construct all parts; collect what the constructors object to."""
-    errors: list[str] = []
-
-    def make(kind: Callable[..., Any], fields: dict[str, Any]) -> Any:
-        try:
-            return kind(**_frozen(fields))
+            return kind(**fields)
         except ConfigError as error:
             errors.append(str(error))
             return None
-
-    cohort = dict(resolved["cohort"])
-    cohort["phantom"] = make(PhantomConfig, cohort["phantom"])
-    cohort["fetch"] = make(FetchConfig, cohort["fetch"])
-    cohort["series"] = make(SeriesConfig, cohort["series"])
-    cohort |= {key: _path(cohort[key]) for key in ("path", "patients", "private")}
-    cohort["labels"] = _frozen(cohort["labels"])
-    statistics = dict(resolved["statistics"])
-    comparisons = [make(Comparison, row) for row in statistics["comparisons"]]
-    statistics["comparisons"] = list(filter(None, comparisons))
-    parts = {
-        "results": Path(resolved["results"]),
-        "metrics": resolved["metrics"],
-        "release": resolved["release"],
-        "cohort": make(CohortConfig, cohort),
-        "matrices": {
-            name: make(MatrixConfig, matrix)
-            for name, matrix in resolved["matrices"].items()
-        },
-        "methods": {
-            name: make(Method, {"name": name, **method})
-            for name, method in resolved["methods"].items()
-        },
-        "experiments": {
-            row["experiment"]: make(
-                Experiment,
-                {"name": row["experiment"]}
-                | {key: value for key, value in row.items() if key != "experiment"},
-            )
-            for row in resolved["experiments"]
-        },
-        "statistics": make(StatisticsConfig, statistics),
-    }
-    for key, kind in _SECTIONS.items():
-        parts[key] = make(kind, resolved[key])
-    _raise_if(errors)
-    return Config(**parts)
-
-
-_SECTIONS: dict[str, type] = {
-    "splits": SplitsConfig,
-    "run": RunConfig,
-    "network": NetworkConfig,
-    "localiser": LocaliserConfig,
-    "labarbera": LaBarberaConfig,
-    "training": TrainingConfig,
-    "inference": InferenceConfig,
-    "stress": StressConfig,
-    "figures": FiguresConfig,
-    "report": ReportConfig,
-}
-
-
-def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in fields.items()
-    }
-
-
-def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value)
-
-
-def _raise_if(errors: list[str]) -> None:
-    if errors:
-        raise ConfigError(_listed(errors))
-
-
-def _listed(errors: list[str]) -> str:
-    if len(errors) == 1:
-        return errors[0]
-    return f"{len(errors)} keys are wrong:\n" + "\n".join(f"  {e}" for e in errors)
+    section = next(filter(is_dataclass, get_args(kind)), None)
+    if isinstance(value, list):
+        items = (_built(section, item, errors) for item in value)
+        return tuple(item for item in items if item is not None)
+    if isinstance(value, dict):
+        return {key: _built(section, part, errors) for key, part in value.items()}
+    is_path = Path in (kind, *get_args(kind))
+    return Path(value) if is_path and value is not None else value

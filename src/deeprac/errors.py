@@ -4,11 +4,11 @@ DeepracError
 ├── ConfigError      a key, a value or a combination in the configuration
 ├── CohortError      a file of the cohort: missing, unreadable, implausible
 ├── FetchError       a file that a host does not give, or gives wrongly
-├── SplitError       folds that leak, or that cannot be made
+├── SplitError       folds that leak, are missing or cannot be made
 ├── PreprocessError  a case that cannot be brought onto the matrix, or planned for it
 ├── DeviceError      the device that the configuration asks for is not there
 ├── RunError         a run folder that does not fit its plans, or a training that failed
-├── MetricsError     predictions, labels or metric tables that do not fit together
+├── MetricsError     predictions, labels or tables that are missing or do not fit
 └── ReleaseError     results that must not be released, or a release that was changed
 
 A message has three parts: the rule, what was given (file or key), the next step.
@@ -33,7 +33,7 @@ class FetchError(DeepracError):
 
 
 class SplitError(DeepracError):
-    """The folds leak a patient, or cannot be made from the cohort."""
+    """The folds leak a patient, are missing or cannot be made from the cohort."""
 
 
 class PreprocessError(DeepracError):
@@ -49,7 +49,7 @@ class RunError(DeepracError):
 
 
 class MetricsError(DeepracError):
-    """Predictions, labels or metric tables do not fit together."""
+    """Predictions, labels or tables are missing or do not fit together."""
 
 
 class ReleaseError(DeepracError):

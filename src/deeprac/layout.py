@@ -76,7 +76,7 @@ class Layout:
 
     @property
     def case_poses(self) -> Path:
-        """Where size, pose and labels of every case lie; see ``deeprac.case_poses``."""
+        """Where size, pose and labels of every case lie: ``records.case_poses``."""
         return self.root / "case_poses.csv"
 
     @property

@@ -9,16 +9,16 @@ import math
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from deeprac.errors import ConfigError
+from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
 
 RENAMED = {"released": "labarbera", "claim": "test", "stn_released": "stn_labarbera"}
 """Keys and values by the names that they had once."""
 
-SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = shipped("workflow/schemas/config.schema.yaml")
 
 
 @cache
@@ -26,13 +26,12 @@ def load_schema() -> dict[str, Any]:
     """Read the JSON schema of the configuration.
 
     Raises:
-        ConfigError: the file is not there (package installed without its checkout).
+        ConfigError: the file is not there.
     """
     if not SCHEMA.is_file():
         raise ConfigError(
-            f"the configuration's schema {SCHEMA} is missing: DeePRAC runs from a "
-            "checkout. Clone the repository and install it with `pip install -e .` "
-            "(or `make venv`)."
+            f"the configuration's schema {SCHEMA} is missing. Install DeePRAC again: "
+            "with `pip install .` in a checkout, or `make venv`."
         )
     return parse_yaml(SCHEMA.read_text(encoding="utf-8"))
 
@@ -177,15 +176,14 @@ _TYPES = {
     "boolean": "true or false",
     "array": "a list",
     "object": "a mapping of keys",
-    "null": "null",
 }
 
 _LIMITS = {
     "minimum": ">= {}",
     "exclusiveMinimum": "> {}",
     "maximum": "<= {}",
-    "minLength": "of at least {} characters",
-    "minProperties": "with at least {} entries",
+    "minLength": "of {} or more characters",
+    "minProperties": "with {} or more entries",
 }
 
 
@@ -193,30 +191,35 @@ def describe(schema: dict[str, Any]) -> str:
     """Say in words which values a schema allows.
 
     Example:
-        >>> describe({"type": "integer", "minimum": 1})
-        'an integer >= 1'
+        >>> describe({"type": ["integer", "null"], "minimum": 1})
+        'an integer >= 1, or null'
     """
     if "$ref" in schema:
-        schema = load_schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+        name = schema["$ref"].rpartition("/")[2]
+        schema = load_schema()["$defs"][name] | schema
+    options = schema.get("anyOf", [])
+    types = schema.get("type", [option.get("type") for option in options])
+    nullable = ", or null" if "null" in types else ""
+    if options:
+        others = [option for option in options if option.get("type") != "null"]
+        return " or ".join(map(describe, others)) + nullable
     if "pattern" in schema:
-        return schema["title"]
+        return schema["title"] + nullable
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    if "anyOf" in schema:
-        return " or ".join(map(describe, schema["anyOf"]))
-    types = schema.get("type", "object")
-    types = [types] if isinstance(types, str) else types
-    words = " or ".join(_TYPES[name] for name in types)
+    types = [types] if isinstance(types, str) else types or ["object"]
+    words = " or ".join(_TYPES[name] for name in types if name != "null")
     limits = [
         text.format(schema[key]) for key, text in _LIMITS.items() if key in schema
     ]
     words = " ".join([words, " and ".join(limits)]).strip()
-    if "array" not in types:
-        return words
+    return f"{words}{_items(schema) if 'array' in types else ''}{nullable}"
+
+
+def _items(schema: dict[str, Any]) -> str:
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     count = f" of {least}" if least == most else f" of at least {least}" * bool(least)
     items = f", each {describe(schema['items'])}" if "items" in schema else ""
-    unique = ", without repeats" * bool(schema.get("uniqueItems"))
-    return f"{words}{count}{items}{unique}"
+    return f"{count}{items}{', without repeats' * bool(schema.get('uniqueItems'))}"

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from results_tree import REPO
 
 from deeprac.config import load_config
 from deeprac.errors import ConfigError
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.reporting.aggregate import experiment_rows
+from support.results_tree import REPO
 
 NAN = float("nan")
 

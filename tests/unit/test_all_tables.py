@@ -7,13 +7,13 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from summary_builder import REPO, make_config, make_summary
 
 from deeprac.evaluation.statistics import estimates, ranking
 from deeprac.reporting.render import latex, markdown
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.reporting.tables import all_tables
+from support.summary_builder import REPO, make_config, make_summary
 
 NAN = float("nan")
 NAMES = list(TABLE_TITLES)

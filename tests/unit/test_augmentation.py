@@ -12,11 +12,12 @@ from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
     DownsampleSegForDSTransform,
 )
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity, parameters, transform_points
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.training.augmentation import Tracked, adapted, split_target
+from deeprac.training.augmentation import Tracked, split_target
+from deeprac.training.nnunet import adapted
+from support.toy_cohort import small_networks
 
 AIR = -2.0
 SHAPE = (72, 72)

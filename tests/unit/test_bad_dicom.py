@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_builders import ct_like
-from dicom_builders import Series, rtstruct, write, write_seg
-from dicom_cases import add_label, dicom_config, edit, kidney, told, trunk
 
 from deeprac.cohort.formats import open_source
 from deeprac.errors import CohortError
+from support.cohort_builders import ct_like
+from support.dicom_builders import Series, rtstruct, write, write_seg
+from support.dicom_cases import add_label, dicom_config, edit, kidney, told, trunk
 
 PAGE = Path(__file__).parents[2] / "docs" / "cohorts" / "bad_input.md"
 

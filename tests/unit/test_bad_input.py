@@ -11,12 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_like, volume, write_raw
 
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.errors import CohortError
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, ct_like, volume, write_raw
 
 PAGE = Path(__file__).parents[2] / "docs" / "cohorts" / "bad_input.md"
 SPACING_MM = (6.0, 6.0, 10.0)

@@ -9,6 +9,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "deeprac"
 FORBIDDEN = {
+    "records": {
+        *("geometry", "networks", "preprocessing", "training", "inference"),
+        *("evaluation", "reporting", "cohort", "release", "fetch"),
+    },
     "geometry": {"networks", "preprocessing", "training", "inference"},
     "networks": {"preprocessing", "training", "inference"},
     "preprocessing": {"training", "inference"},
@@ -35,8 +39,16 @@ def imported(path):
 
 
 def test_light_modules_do_not_load_torch_or_nnunet():
-    names = ["deeprac.cli", "deeprac.config", "deeprac.layout", "deeprac.case_poses"]
+    names = [
+        "deeprac.cli",
+        "deeprac.config",
+        "deeprac.layout",
+        "deeprac.front_ends",
+        "deeprac.geometry.planar",
+        "deeprac.geometry.square",
+    ]
     for package in (
+        "records",
         "evaluation",
         "reporting",
         "release",

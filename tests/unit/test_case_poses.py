@@ -8,27 +8,28 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
-from cohort_builders import cohort_config, phantom_config
-from toy_cohort import CASES, make_cohort, small_networks
 
-from deeprac.case_poses import (
-    CASE_POSE_COLUMNS,
-    COLUMNS,
-    OUTLINE_POINTS,
-    TRUTH_COLUMNS,
-    CasePose,
-    read_case_poses,
-)
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.phantom.torso import reference_radius_mm
 from deeprac.errors import MetricsError
-from deeprac.evaluation.square import square_from_pixel, transform_points
 from deeprac.files import write_csv
+from deeprac.geometry.planar import transform_points
 from deeprac.geometry.similarity import compose, invert, parameters
+from deeprac.geometry.square import Square
 from deeprac.layout import Layout
 from deeprac.networks.normalisers import MomentNormaliser
 from deeprac.preprocessing.case_poses import case_pose, label_outline
 from deeprac.preprocessing.intensity import normalised, normalised_air
+from deeprac.records.case_poses import (
+    CASE_POSE_COLUMNS,
+    OUTLINE_POINTS,
+    POSES_COLUMNS,
+    TRUTH_COLUMNS,
+    CasePose,
+    read_case_poses,
+)
+from support.cohort_builders import cohort_config, phantom_config
+from support.toy_cohort import CASES, make_cohort, small_networks
 
 FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {
@@ -58,7 +59,7 @@ def measure(image, labels, **row):
     )
     row = pd.Series({"case": "a"} | row)
     found = case_pose(normalised(image, FINGERPRINT), labels, row, moments)
-    assert tuple(found) == COLUMNS
+    assert tuple(found) == POSES_COLUMNS
     assert found["case"] == "a"
     target, truth = (
         np.array([found[name] for name in names]).reshape(2, 3)
@@ -192,20 +193,20 @@ def test_convention_the_truth_is_in_the_units_of_the_padded_square():
     pixels = image_mm / [0.8, 1.6] + [29.5, 19.5]
     np.testing.assert_allclose(
         transform_points(truth, canonical),
-        square_from_pixel(pixels, (40, 60)),
+        Square(40, 60).from_px(pixels),
         atol=1e-6,
     )
 
 
-@pytest.mark.parametrize("empty", ["", float("nan")])
-def test_without_a_true_transform_its_cells_are_empty(empty):
+TRUE = ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
+
+
+@pytest.mark.parametrize("cells", [dict.fromkeys(TRUE, float("nan")), {}])
+def test_without_a_true_transform_its_cells_are_empty(cells):
     """As cases.csv is read where a cohort is no phantom's."""
-    names = ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
     image = np.full((1, 20, 20), AIR_HU)
     size = {"size_x": 20, "size_y": 20, "spacing_x_mm": 1.0, "spacing_y_mm": 1.0}
-    _, truth = measure(
-        image, np.zeros(image.shape, np.uint8), **dict.fromkeys(names, empty), **size
-    )
+    _, truth = measure(image, np.zeros(image.shape, np.uint8), **cells, **size)
     assert np.isnan(truth).all()
 
 
@@ -259,7 +260,7 @@ def toy(tmp_path_factory):
 
 def test_the_verb_measures_every_case(toy):
     table = pd.read_csv(toy.case_poses)
-    assert tuple(table) == COLUMNS
+    assert tuple(table) == POSES_COLUMNS
     assert table["case"].tolist() == list(CASES)
     assert table[list(TRUTH_COLUMNS)].isna().all(axis=None)
     targets = read_case_poses(toy.case_poses)

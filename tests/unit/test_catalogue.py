@@ -1,8 +1,8 @@
 import subprocess
 import sys
 
-from deeprac.evaluation.metrics.catalogue import METRICS
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
+from deeprac.records.catalogue import METRICS
+from deeprac.records.metrics import METRIC_COLUMNS
 
 
 def test_every_metric_column_is_described_once():
@@ -24,7 +24,7 @@ def test_units_and_directions_fit_the_kind():
 
 def test_catalogue_is_light():
     script = (
-        "import sys, deeprac.evaluation.metrics.catalogue\n"
+        "import sys, deeprac.records.catalogue\n"
         "assert not {'numpy', 'pandas', 'scipy'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

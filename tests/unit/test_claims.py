@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from results_tree import REPO, TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.commands import cost
@@ -28,6 +27,7 @@ from deeprac.reporting.claims.recovery import recovery
 from deeprac.reporting.claims.render import markdown, tally, terminal, to_records
 from deeprac.reporting.claims.stress import stress
 from deeprac.reporting.roles import PLAIN, STN, Cast, augmentation, largest_cast
+from support.results_tree import REPO, TreeOptions, write_tree
 
 NAN = float("nan")
 PATIENTS = ("p", "q", "r", "s")

@@ -1,4 +1,3 @@
-import importlib
 import json
 import re
 import shlex
@@ -11,6 +10,7 @@ import pytest
 
 from deeprac import __version__, cli
 from deeprac.commands import config as command
+from deeprac.commands import fold
 from deeprac.errors import CohortError
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_each_verb_has_help_example_and_arguments(verb, capsys):
     words = verb.split()
-    name = "_".join(words).replace("-", "_")
-    module = importlib.import_module(f"deeprac.commands.{name}")
+    module = cli._load(verb)
     assert module.HELP.endswith(".")
     assert shlex.split(module.EXAMPLE)[: len(words) + 1] == ["deeprac", *words]
     with pytest.raises(SystemExit, match="0"):
@@ -49,6 +48,19 @@ def test_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--version"])
     assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize("old", cli.RENAMED)
+def test_a_verb_that_was_renamed_names_the_new_one(old, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([old, "--config", "x.json"])
+    new = cli.RENAMED[old]
+    assert f"{old} is called {new} now" in capsys.readouterr().err
+    assert new.split()[0] in cli.VERBS
+
+
+def test_the_verbs_of_one_fold_are_those_of_their_module():
+    assert set(fold.VERBS) == cli.FOLD_VERBS
 
 
 @pytest.mark.parametrize("argv", [[], ["trian"], ["config", "--no-such-option"]])
@@ -92,6 +104,14 @@ def test_config_writes_a_file(monkeypatch, tmp_path):
     target = tmp_path / "deep" / "config.json"
     assert cli.main(["config", "--output", str(target)]) == 0
     assert json.loads(target.read_text())["splits"]["folds"] == 5
+
+
+def test_keys_that_contradict_each_other_are_not_printed(capsys):
+    overlay = '{"figures": {"window_hu": [240, -160]}}'
+    assert cli.main(["config", "--json", overlay]) == 1
+    answer = capsys.readouterr()
+    assert not answer.out
+    assert "the lower limit comes first" in answer.err
 
 
 def test_config_refuses_broken_json(capsys):

@@ -5,21 +5,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from cohort_builders import (
+
+from deeprac import files
+from deeprac.cohort.build import build_cohort
+from deeprac.cohort.formats import READERS, open_source
+from deeprac.cohort.frame import read_frames
+from deeprac.cohort.passes import run_pass
+from deeprac.errors import CohortError, ConfigError
+from deeprac.records.cases import CASES_COLUMNS
+from support.cohort_builders import (
     cohort_config,
     ct_arrays,
     phantom_config,
     volume,
     write_raw,
 )
-
-from deeprac import files
-from deeprac.cohort.build import build_cohort
-from deeprac.cohort.case import COLUMNS
-from deeprac.cohort.formats import READERS, open_source
-from deeprac.cohort.frame import read_frames
-from deeprac.cohort.passes import run_pass
-from deeprac.errors import CohortError, ConfigError
 
 
 def stamps(folder):
@@ -30,7 +30,7 @@ def test_a_phantom_cohort_is_an_nnunet_raw_dataset(tmp_path):
     config = cohort_config(phantom=phantom_config(cases=2))
     build_cohort(config, tmp_path)
     table = pd.read_csv(tmp_path / "cases.csv")
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == CASES_COLUMNS
     assert list(table["case"]) == ["phantom_000", "phantom_001"]
     assert table.notna().all().all()
     dataset = files.read_json(tmp_path / "dataset.json")

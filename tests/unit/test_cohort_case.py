@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_arrays, volume
 
-from deeprac.cohort.case import COLUMNS, Case, Side, tumour_side, write_case
+from deeprac.cohort.case import Case, Side, tumour_side, write_case
 from deeprac.errors import CohortError
+from deeprac.records.cases import CASES_COLUMNS
+from support.cohort_builders import ct_arrays, volume
 
 
 def case(image, label, **changes) -> Case:
@@ -16,7 +17,7 @@ def case(image, label, **changes) -> Case:
 
 
 def test_columns_are_those_of_cases_csv():
-    assert ",".join(COLUMNS) == (
+    assert ",".join(CASES_COLUMNS) == (
         "case,patient,image,label,size_x,size_y,size_z,spacing_x_mm,spacing_y_mm,"
         "spacing_z_mm,age_years,side,kidney_ml,tumour_ml,label_sha256,image_sha256,"
         "scale,angle_rad,shift_x_mm,shift_y_mm"

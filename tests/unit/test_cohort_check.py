@@ -3,14 +3,6 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import yaml
-from cohort_builders import (
-    cohort_config,
-    ct_arrays,
-    inspection,
-    phantom_config,
-    volume,
-    write_raw,
-)
 
 from deeprac.cli import main
 from deeprac.cohort.build import build_cohort
@@ -19,6 +11,14 @@ from deeprac.cohort.consistency import WHOLE
 from deeprac.cohort.findings import Finding, Severity
 from deeprac.cohort.inspection import COLUMNS
 from deeprac.errors import CohortError
+from support.cohort_builders import (
+    cohort_config,
+    ct_arrays,
+    inspection,
+    phantom_config,
+    volume,
+    write_raw,
+)
 
 ERROR, WARNING, REPAIRED, NOTE = Severity
 

@@ -6,7 +6,8 @@ import yaml
 
 from deeprac import files
 from deeprac.cli import main
-from deeprac.cohort.splits import check_splits, read_cases
+from deeprac.cohort.splits import check_splits
+from deeprac.records.cases import read_cases
 
 SHIPPED = Path(__file__).parents[2] / "config" / "config.yaml"
 
@@ -41,4 +42,4 @@ def test_cohort_then_splits(config, tmp_path, monkeypatch):
 def test_splits_before_cohort(config, monkeypatch, capsys):
     monkeypatch.chdir(SHIPPED.parents[1])
     assert main(["splits", *config]) == 1
-    assert "Run `deeprac cohort` first" in capsys.readouterr().err
+    assert "Run `deeprac cohort`." in capsys.readouterr().err

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_builders import inspection
 from matplotlib.colors import to_rgb
 
 from deeprac.cohort.check import Check, write_tables
@@ -19,6 +18,7 @@ from deeprac.reporting.cohort_page.build import page_of, render, write_page
 from deeprac.reporting.cohort_page.histograms import PANELS, histograms, svg_uri
 from deeprac.reporting.cohort_page.thumbnails import SMALLEST, draw, png
 from deeprac.reporting.style import CONTOURS
+from support.cohort_builders import inspection
 
 ROOT = Path(__file__).parents[2]
 ERROR, WARNING, REPAIRED, NOTE = Severity

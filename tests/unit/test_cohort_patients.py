@@ -1,10 +1,10 @@
 """The table of patients works alike for every format of folders."""
 
 import pytest
-from cohort_builders import cohort_config
 
 from deeprac.cohort.patients import Patient, patients_of
 from deeprac.errors import CohortError
+from support.cohort_builders import cohort_config
 
 OWN = {"a": Patient("a"), "b": Patient("b", 7.0)}
 

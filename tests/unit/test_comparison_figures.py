@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from results_tree import REPO
 
-from deeprac.config import Config, resolve
+from deeprac.config import Config
+from deeprac.config_files import resolve
 from deeprac.evaluation.statistics.agreement import agreement
 from deeprac.layout import Layout
 from deeprac.reporting.figures import (
@@ -21,7 +21,8 @@ from deeprac.reporting.figures import (
 )
 from deeprac.reporting.style import MethodStyle, save, theme
 from deeprac.reporting.summary import Summary
-from deeprac.settings import Comparison
+from deeprac.settings.reports import Comparison
+from support.results_tree import REPO
 
 NAN = float("nan")
 COMPARED = (paired_differences, significance, ranking)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from summary_builder import make_cases, make_config
 
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.comparisons import (
@@ -16,6 +15,7 @@ from deeprac.evaluation.statistics.estimates import mean_interval
 from deeprac.evaluation.statistics.pairs import pairwise
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.evaluation.statistics.power import patients_needed
+from support.summary_builder import make_cases, make_config
 
 NAN = float("nan")
 PLAIN = np.linspace(0.5, 0.8, 12)

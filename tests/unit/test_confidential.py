@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config
 
 from deeprac.cohort.confidential import (
     HIDDEN,
@@ -15,6 +14,7 @@ from deeprac.cohort.confidential import (
 )
 from deeprac.cohort.findings import CaseError, Finding, ForeignError, Severity
 from deeprac.errors import CohortError, ConfigError
+from support.cohort_builders import cohort_config
 
 
 @pytest.fixture

@@ -5,15 +5,10 @@ import pytest
 import yaml
 
 from deeprac import schema
-from deeprac.config import (
-    Config,
-    fits,
-    load_config,
-    refuse_twice,
-    resolve,
-    unet_stages,
-)
+from deeprac.config import Config, load_config
+from deeprac.config_files import refuse_twice, resolve
 from deeprac.errors import ConfigError
+from deeprac.fitting import fits, unet_stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +27,11 @@ def method(**fields):
         "methods": {"mine": {"label": "mine", **fields}},
         "statistics": {"comparisons": []},
     }
+
+
+def checked(raw):
+    """The configuration that these keys change the defaults to."""
+    return Config.from_resolved(resolve(raw))
 
 
 def write(path, content):
@@ -90,12 +90,8 @@ def test_resolved_configuration_survives_json(tmp_path):
 
 
 def test_methods_and_experiments_may_be_written_inline():
-    config = Config.from_resolved(
-        resolve(
-            method(augment=True)
-            | {"experiments": [{"experiment": "e", "matrix": "fine", "method": "mine"}]}
-        )
-    )
+    row = {"experiment": "e", "matrix": "fine", "method": "mine"}
+    config = checked(method(augment=True) | {"experiments": [row]})
     assert config.methods["mine"].augment
     assert config.methods["mine"].normaliser == "none"
     assert config.experiments["e"].published is None
@@ -106,8 +102,8 @@ def test_an_added_matrix_can_be_used():
         "matrices": {"medium": {"size": 256, "batch_size": 8}},
         "experiments": [{"experiment": "e", "matrix": "medium", "method": "nnunet"}],
     }
-    config = Config.from_resolved(resolve(raw))
-    assert config.network_input_size("e") == 256
+    config = checked(raw)
+    assert config.matrices[config.experiments["e"].matrix].size == 256
     assert set(config.matrices) == {"coarse", "medium", "fine"}
 
 
@@ -249,16 +245,16 @@ def test_an_added_matrix_can_be_used():
 )
 def test_a_wrong_key_is_named_with_what_is_allowed(raw, message):
     with pytest.raises(ConfigError, match=message.replace("?", "[?]")):
-        resolve(raw)
+        checked(raw)
 
 
 @pytest.mark.parametrize("private", ["results", "results/own", "./results/../results"])
 def test_the_private_folder_does_not_lie_among_the_results(private):
     cohort = {"format": "nnunet_raw", "path": "x", "private": private}
     with pytest.raises(ConfigError, match=r"cohort\.private is .*Choose a folder outs"):
-        resolve({"cohort": cohort})
-    resolve({"cohort": cohort | {"private": "results_private"}})
-    resolve({"cohort": cohort | {"pseudonyms": False}})
+        checked({"cohort": cohort})
+    checked({"cohort": cohort | {"private": "results_private"}})
+    checked({"cohort": cohort | {"pseudonyms": False}})
 
 
 NO_NAMES = (
@@ -297,7 +293,7 @@ KEYS = ("cohort.name", "release", "matrices", "methods", "experiments")
 @pytest.mark.parametrize("key", KEYS)
 def test_names_are_letters_and_digits_from_end_to_end(key, name):
     with pytest.raises(ConfigError, match=f"^{key}.* a name of letters, digits") as no:
-        resolve(named(key, name))
+        checked(named(key, name))
     assert "\n" not in str(no.value)
     assert "'" not in name or "'" in str(no.value)
 
@@ -305,7 +301,7 @@ def test_names_are_letters_and_digits_from_end_to_end(key, name):
 @pytest.mark.parametrize("name", [1, None, True, 2.5])
 def test_names_of_matrices_are_text(name):
     with pytest.raises(ConfigError, match=f"matrices.{name} is not .* in quotes"):
-        resolve(named("matrices", name))
+        checked(named("matrices", name))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +309,7 @@ def test_names_of_matrices_are_text(name):
 )
 def test_folders_that_snakemake_cannot_take_are_refused(folder):
     with pytest.raises(ConfigError, match=r"^results is .*: it must be a path without"):
-        resolve({"results": folder})
+        checked({"results": folder})
 
 
 @pytest.mark.parametrize(
@@ -326,7 +322,7 @@ def test_folders_may_have_any_other_name(folder):
 @pytest.mark.parametrize("key", ["path", "patients", "private"])
 def test_paths_of_the_source_have_no_control_characters(key):
     with pytest.raises(ConfigError, match=rf"cohort\.{key} is .*control characters"):
-        resolve({"cohort": {key: "a\0b"}})
+        checked({"cohort": {key: "a\0b"}})
 
 
 def numbers(part, key=""):
@@ -370,7 +366,7 @@ def test_every_number_has_a_smallest_and_a_largest_value(key, part):
 )
 def test_absurd_numbers_are_refused_with_the_largest(raw):
     with pytest.raises(ConfigError, match=r"it must be .* <= \d+"):
-        resolve(raw)
+        checked(raw)
 
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
@@ -416,12 +412,12 @@ def test_a_count_of_many_digits_in_a_table_is_refused(tmp_path):
     head = "experiment\tmatrix\tmethod\ttraining_patients"
     path.write_text(f"{head}\ne\tfine\tnnunet\t{'9' * 5000}\n")
     with pytest.raises(ConfigError, match=r"training_patients .* must be an integer"):
-        resolve({"experiments": str(path)})
+        checked({"experiments": str(path)})
 
 
 def test_all_wrong_keys_are_listed_at_once():
     with pytest.raises(ConfigError, match="3 keys are wrong") as caught:
-        resolve({"training": {"epoch": 1, "device": "tpu"}, "runs": {}})
+        checked({"training": {"epoch": 1, "device": "tpu"}, "runs": {}})
     for key in ("training.epoch ", "training.device ", "runs "):
         assert key in str(caught.value)
 
@@ -429,7 +425,7 @@ def test_all_wrong_keys_are_listed_at_once():
 def test_an_experiment_listed_twice_is_refused():
     row = {"experiment": "e", "matrix": "fine", "method": "nnunet"}
     with pytest.raises(ConfigError, match="e is there twice"):
-        resolve({"experiments": [row, row]})
+        checked({"experiments": [row, row]})
 
 
 @pytest.mark.parametrize(
@@ -446,7 +442,7 @@ def test_a_matrix_that_does_not_fit_the_network_is_named(size, message):
         row["method"] = "nnunet"
     raw = {"matrices": {"fine": {"size": size}}, "experiments": [row]}
     with pytest.raises(ConfigError, match=f"matrices.fine.size is {size}: .*{message}"):
-        resolve(raw)
+        checked(raw)
 
 
 @pytest.mark.parametrize(
@@ -489,11 +485,11 @@ def test_a_method_or_a_column_of_experiments_twice_is_refused(tmp_path):
     methods = tmp_path / "methods.yaml"
     methods.write_text("nnunet: {label: a}\nstn: {label: b}\nnnunet: {label: c}\n")
     with pytest.raises(ConfigError, match="'nnunet' is there twice, in lines 1 and 3"):
-        resolve({"methods": str(methods)})
+        checked({"methods": str(methods)})
     table = tmp_path / "experiments.tsv"
     table.write_text("experiment\tmatrix\tmethod\tmatrix\na\tfine\tnnunet\tcoarse\n")
     with pytest.raises(ConfigError, match="has the column 'matrix' twice, in line 1"):
-        resolve({"experiments": str(table)})
+        checked({"experiments": str(table)})
 
 
 def test_what_snakemake_is_given_is_looked_at_for_keys_twice():
@@ -514,11 +510,13 @@ def test_an_unknown_experiment_is_answered_with_the_known():
         load_config([]).experiment("x")
 
 
-def test_a_package_without_its_checkout_says_so(monkeypatch, tmp_path):
+def test_a_package_without_its_schema_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(schema, "SCHEMA", tmp_path / "no.yaml")
     schema.load_schema.cache_clear()
     try:
-        with pytest.raises(ConfigError, match="runs from a checkout"):
-            resolve({})
+        with pytest.raises(
+            ConfigError, match=r"no.yaml is missing. Install DeePRAC again"
+        ):
+            checked({})
     finally:
         schema.load_schema.cache_clear()

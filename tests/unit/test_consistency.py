@@ -1,8 +1,8 @@
 import pytest
-from cohort_builders import inspection
 
 from deeprac.cohort.consistency import WHOLE, cohort_findings
 from deeprac.cohort.findings import Severity
+from support.cohort_builders import inspection
 
 ERROR, WARNING, *_ = Severity
 

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, ct_like, volume, write_raw
-from dicom_builders import Series
 
 from deeprac.cohort.build import build_cohort
 from deeprac.cohort.check import check_cohort
@@ -20,6 +18,8 @@ from deeprac.cohort.nnunet_raw import open_nnunet_raw
 from deeprac.cohort.passes import run_pass
 from deeprac.errors import CohortError
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, ct_arrays, ct_like, volume, write_raw
+from support.dicom_builders import Series
 
 
 def pair(origin_mm, label_origin_mm=None):
@@ -194,6 +194,6 @@ def test_a_full_disk_stops_the_pass(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("deeprac.cohort.inspection.write_sidecar", full)
+    monkeypatch.setattr("deeprac.cohort.passes.Sidecars.write", full)
     with pytest.raises(OSError, match="No space left"):
         check_cohort(three_cases(tmp_path), tmp_path / "check", folds=3)

@@ -3,23 +3,20 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from toy_cohort import small_networks, write_config
 
-from deeprac.case_poses import OUTLINE_POINTS
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
-from deeprac.geometry.similarity import identity
 from deeprac.layout import Layout
-from deeprac.networks.front_end import Given
-from deeprac.networks.stn_unet import STNUNet
 from deeprac.training.cost import step_cost
 from deeprac.training.plans import build_plans, dataset_json
-from deeprac.training.run import build_trainer, measure_step
 from deeprac.training.step import (
     NOMINAL_FINGERPRINT,
     experiment_costs,
     format_costs,
+    measure_step,
 )
+from deeprac.training.trainer import build_trainer
+from support.toy_cohort import small_networks, write_config
 
 REPO = Path(__file__).parents[2]
 
@@ -37,7 +34,7 @@ def mean_square(output, target):
 
 def test_one_convolution_by_hand():
     convolution = nn.Conv2d(3, 5, 3, padding=1, bias=False)
-    cost = step_cost(convolution, mean_square, torch.rand(2, 3, 8, 6), [])
+    cost = step_cost(convolution, mean_square, [torch.rand(2, 3, 8, 6)], [])
     # A multiplication and an addition per weight and output pixel: 2 * 2 images *
     # 8 * 6 pixels * 5 * 3 * 3 * 3 weights forward; the same for the weights'
     # gradient; the image needs none.
@@ -50,7 +47,7 @@ def test_one_convolution_by_hand():
 
 def test_a_second_convolution_also_needs_the_gradient_of_its_input():
     network = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 2, 1))
-    cost = step_cost(network, mean_square, torch.rand(1, 1, 5, 7), [])
+    cost = step_cost(network, mean_square, [torch.rand(1, 1, 5, 7)], [])
     assert cost.step_flops == 2 * (2 * 35 * 4) + 3 * (2 * 35 * 8)
     # Image, first output (input of the second), second output (input of the square).
     assert cost.step_saved_bytes == 4 * 35 * (1 + 4 + 2)
@@ -66,13 +63,14 @@ def test_a_tensor_that_is_kept_twice_counts_once():
             scaled = image * self.weight  # keeps the image
             return scaled * scaled  # keeps its argument twice
 
-    cost = step_cost(Twice(), lambda out, target: out.sum(), torch.rand(1, 1, 4, 4), [])
+    image = torch.rand(1, 1, 4, 4)
+    cost = step_cost(Twice(), lambda out, target: out.sum(), [image], [])
     assert cost.step_saved_bytes == 2 * 4 * 16
 
 
 def test_counting_leaves_no_gradient_behind():
     convolution = nn.Conv2d(1, 1, 3)
-    step_cost(convolution, mean_square, torch.rand(1, 1, 4, 4), [])
+    step_cost(convolution, mean_square, [torch.rand(1, 1, 4, 4)], [])
     assert convolution.weight.grad is None
 
 
@@ -88,12 +86,11 @@ def test_meta_tensors_cost_what_real_ones_do(tmp_path, experiment):
         trainer.plans_manager, trainer.configuration_manager, 1, 3, True
     )
     trainer.network = network.train()
-    if isinstance(network, STNUNet):
-        network.given = Given(identity(2), torch.zeros(2, OUTLINE_POINTS, 2))
-    levels = trainer._get_deep_supervision_scales()
-    target = [torch.zeros(2, 1, *(round(32 * s) for s in level)) for level in levels]
-    loss = trainer._build_loss()
-    real = step_cost(network, loss, torch.rand(2, 1, 32, 32), target)
+    target = [torch.zeros(2, 1, *size) for size in trainer.level_sizes()]
+    image, *others = trainer.step_inputs()
+    inputs = [torch.rand_like(image), *others]
+    assert image.shape == target[0].shape == (2, 1, 32, 32)
+    real = step_cost(network, trainer.build_loss(), inputs, target)
     assert counted == real
     assert counted.step_flops > 1e5
     # Measuring again does not touch the trained network.

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from deeprac.evaluation.coverage import coverage
-from deeprac.evaluation.square import (
-    invert,
-    pixel_from_square,
-    square_from_pixel,
-    transform_points,
-)
+from deeprac.geometry.planar import invert, transform_points
+from deeprac.geometry.square import Square
 from deeprac.labels import Label
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -17,11 +13,11 @@ IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 
 def test_convention_square_pads_centred_and_counts_pixel_centres():
     # 3 rows, 6 columns: n = 6, no padding in x, (6 - 3) // 2 = 1 row above, 2 below.
-    points = square_from_pixel(np.array([[0, 0], [5, 2]]), (3, 6))
+    points = Square(3, 6).from_px(np.array([[0, 0], [5, 2]]))
     np.testing.assert_allclose(
         points, [[1 / 6 - 1, 3 / 6 - 1], [11 / 6 - 1, 7 / 6 - 1]]
     )
-    back = pixel_from_square(points, (3, 6))
+    back = Square(3, 6).to_px(points)
     np.testing.assert_allclose(back, [[0, 0], [5, 2]], atol=1e-12)
 
 

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity, transform_points, window
 from deeprac.networks.crops import (
@@ -17,6 +16,7 @@ from deeprac.networks.crops import (
     jittered,
     pooled,
 )
+from support.toy_cohort import small_networks
 
 SIZE = 32
 SETTINGS = {"crop_margin": 0.1, "base_features": 4}
@@ -109,7 +109,7 @@ def test_an_oracle_sees_the_true_box_of_every_slice():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_an_oracle_that_is_told_nothing_is_an_error(training):
+def test_an_oracle_without_an_outline_is_an_error(training):
     with pytest.raises(ValueError, match="given the outline"):
         build("oracle").train(training)(views(1))
 
@@ -150,8 +150,8 @@ def test_coarse_crop_is_the_box_of_what_was_found_slice_by_slice():
 def test_coarse_crop_does_not_listen_at_inference():
     crop = build("coarse", Finds(KIDNEY))
     silent = crop(views(1))
-    told = crop(views(1), outline(-0.9, -0.9, 0.9, 0.9))
-    assert torch.equal(silent.canonical_from_crop, told.canonical_from_crop)
+    shown = crop(views(1), outline(-0.9, -0.9, 0.9, 0.9))
+    assert torch.equal(silent.canonical_from_crop, shown.canonical_from_crop)
 
 
 def test_coarse_crop_is_trained_on_the_true_box_with_jitter():

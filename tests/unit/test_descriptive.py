@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from summary_builder import make_cases
 
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.descriptive import DESCRIBED_COLUMNS, describe
+from support.summary_builder import make_cases
 
 NAN = float("nan")
 

@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import CROP, REPO, TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.diagnostics import (
-    DIAGNOSTIC_COLUMNS,
     collect_diagnostics,
     compared,
     crop_side,
     labelled_coverage,
 )
 from deeprac.evaluation.poses import Poses
-from deeprac.evaluation.square import CANONICAL_COLUMNS, SINGLE_COLUMNS
 from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.transforms import CANONICAL_COLUMNS, SINGLE_COLUMNS
+from support.results_tree import CROP, REPO, TreeOptions, write_tree
 
 NAN = float("nan")
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
@@ -235,14 +235,14 @@ def test_missing_case_poses_say_what_to_run(tree, capsys):
 
 def test_all_runs_are_collected(tree, capsys):
     _, layout = config_and_layout(tree)
-    assert main(["diagnostics", "--config", str(tree)]) == 0
+    assert main(["summarise", "--what", "diagnostics", "--config", str(tree)]) == 0
     assert len(pd.read_csv(layout.summary_diagnostics)) == 4
     path = fold(tree) / "diagnostics.csv"
     edit(path, lambda table: table.assign(seed=5))
     with pytest.raises(MetricsError, match="belongs to seed 0 but has a row of 5"):
         collect_diagnostics(*config_and_layout(tree))
     path.unlink()
-    assert main(["diagnostics", "--config", str(tree)]) == 1
+    assert main(["summarise", "--what", "diagnostics", "--config", str(tree)]) == 1
     assert "Run `deeprac diagnose --experiment coarse_stn --seed 0 --fold 0`" in (
         capsys.readouterr().err
     )

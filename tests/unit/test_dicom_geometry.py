@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builders import Series, hu_of
-from dicom_cases import edit, headers_of
 from pydicom import dcmread
 
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.pixels import read_stack
 from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import CaseError
+from deeprac.cohort.grid import Grid
+from support.dicom_builders import Series, hu_of
+from support.dicom_cases import edit, headers_of
 
 SHAPE = (6, 5, 9)
 FEET_FIRST = np.diag([-1.0, 1.0, -1.0])
@@ -48,7 +48,7 @@ def test_every_voxel_lies_where_the_header_says(tmp_path, axes):
 
 
 def test_index_from_mm_undoes_the_grid():
-    grid = Grid((9, 5, 6), (0.7, 0.9, 2.5), (-31.0, 17.5, 102.0), TURNED)
+    grid = Grid.along(TURNED, (9, 5, 6), (0.7, 0.9, 2.5), (-31.0, 17.5, 102.0))
     point_mm = np.array([[-31.0 - 3 * 0.9, 17.5 + 4 * 0.7, 102 + 2 * 2.5]])
     assert grid.index_from_mm(point_mm) == pytest.approx(np.array([[4.0, 3.0, 2.0]]))
 

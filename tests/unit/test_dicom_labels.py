@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicerio
-from cohort_builders import cohort_config
-from dicom_builders import rtstruct, write, write_seg
-from dicom_loading import SHAPE, a_series, label_of, load, messages
 from pydicom import dcmread
 from skimage.measure import find_contours
 
@@ -16,6 +13,9 @@ from deeprac.cohort.dicom.reader import DicomReader
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.config import load_config
+from support.cohort_builders import cohort_config
+from support.dicom_builders import rtstruct, write, write_seg
+from support.dicom_loading import SHAPE, a_series, label_of, load, messages
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data" / "dicom" / "crlm_ct_1004"

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from dicom_builders import Series, hu_of
-from dicom_cases import add_label, dicom_config, edit, headers_of, trunk
 from highdicom.legacy import LegacyConvertedEnhancedCTImage
 from pydicom import dcmread
 from pydicom.uid import generate_uid
@@ -13,6 +11,8 @@ from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.errors import CohortError
+from support.dicom_builders import Series, hu_of
+from support.dicom_cases import add_label, dicom_config, edit, headers_of, trunk
 
 SHAPE = (6, 20, 24)  # k, j, i
 FEET_FIRST = np.diag([-1.0, 1.0, -1.0])

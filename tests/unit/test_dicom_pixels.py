@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builders import Series, hu_of
-from dicom_cases import edit, headers_of
 from highdicom.legacy import LegacyConvertedEnhancedCTImage
 from pydicom import dcmread
 from pydicom.uid import RLELossless, generate_uid
@@ -13,6 +11,8 @@ from deeprac.cohort.dicom.pixels import read_stack
 from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.voxels import MAX_VOXELS
+from support.dicom_builders import Series, hu_of
+from support.dicom_cases import edit, headers_of
 
 SHAPE = (5, 6, 9)
 

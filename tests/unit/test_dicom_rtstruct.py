@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builders import ring_mm, rtstruct, write
-from dicom_loading import a_series, label_of, load, messages
 
 from deeprac.cohort.dicom.headers import read_header
 from deeprac.cohort.dicom.segmentations import read_segmentations
 from deeprac.cohort.findings import CaseError
 from deeprac.labels import CohortLabels
+from support.dicom_builders import ring_mm, rtstruct, write
+from support.dicom_loading import a_series, label_of, load, messages
 
 SHAPE = (6, 11, 14)
 

@@ -5,8 +5,6 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from dicom_builders import Series, hu_of
-from dicom_cases import edit
 from pydicom import dcmread
 
 from deeprac.cohort import source_files
@@ -15,6 +13,8 @@ from deeprac.cohort.dicom.headers import Unusable, quiet, read_header
 from deeprac.cohort.dicom.patients import patients_of
 from deeprac.cohort.dicom.scan import scan
 from deeprac.errors import CohortError
+from support.dicom_builders import Series, hu_of
+from support.dicom_cases import edit
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builders import rtstruct, write, write_seg
-from dicom_loading import SHAPE, a_series, label_of, load, messages
 from pydicom import dcmread
 
 from deeprac.cohort.findings import CaseError
+from support.dicom_builders import rtstruct, write, write_seg
+from support.dicom_loading import SHAPE, a_series, label_of, load, messages
 
 
 def voxels(k, j, i):

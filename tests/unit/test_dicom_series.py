@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_like
-from dicom_builders import Series, hu_of, write_seg
-from dicom_cases import add_label, dicom_config, edit, kidney, told, trunk
 from pydicom import dcmread
 
 from deeprac.cohort.dicom.pixels import read_stack
@@ -13,6 +10,9 @@ from deeprac.cohort.dicom.scan import scan
 from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
+from support.cohort_builders import ct_like
+from support.dicom_builders import Series, hu_of, write_seg
+from support.dicom_cases import add_label, dicom_config, edit, kidney, told, trunk
 
 BARE = "no segmentation was found"
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from dicom_builders import write_seg
-from dicom_cases import add_label, dicom_config, kidney, told, trunk
 
 from deeprac.cohort.dicom.reader import DicomReader
 from deeprac.cohort.dicom.unread import called
 from deeprac.cohort.formats import open_source
+from support.dicom_builders import write_seg
+from support.dicom_cases import add_label, dicom_config, kidney, told, trunk
 
 
 def case(folder, ending="", name=None):

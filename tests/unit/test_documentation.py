@@ -1,13 +1,14 @@
 """config/README.md knows every key; envs/ agree with each other."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 import yaml
 
 from deeprac.cohort.inspection import COLUMNS
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
+from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.schema import load_schema
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 def dotted(part, prefix=""):
     for key, child in part.get("properties", {}).items():
-        yield f"{prefix}{key}"
+        if prefix or "properties" not in child:
+            yield f"{prefix}{key}"
         yield from dotted(child, f"{prefix}{key}.")
 
 
@@ -26,9 +28,17 @@ def schema_keys():
         yield from dotted(schema["$defs"][name])
 
 
-@pytest.mark.parametrize("key", list(schema_keys()))
-def test_each_key_is_documented(key):
-    assert f"`{key}`" in (ROOT / "config/README.md").read_text()
+def test_the_key_tables_are_made_from_the_schema():
+    page = ROOT / "config/README.md"
+    with_tables = runpy.run_path(str(ROOT / "docs/keys.py"))["with_tables"]
+    assert page.read_text() == with_tables(page.read_text()), (
+        "call PYTHONPATH=src python docs/keys.py"
+    )
+
+
+def test_each_key_is_in_a_table():
+    rows = (ROOT / "config/README.md").read_text()
+    assert [key for key in schema_keys() if f"\n| `{key}` | " not in rows] == []
 
 
 @pytest.mark.parametrize("column", METRIC_COLUMNS)
@@ -42,6 +52,42 @@ def test_each_column_of_the_check_is_documented(column):
     text = text.partition("`cohort/check/cases.csv`")[2].partition("`summary/")[0]
     between = ("size_y", "size_z", "spacing_x_mm", "spacing_y_mm")
     assert column in between or f"`{column}`" in text
+
+
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "config/*.md", "*/README.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+def anchors(page):
+    """Names of a page's headings, as links call them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE):
+        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_each_page_is_on_the_map():
+    text = (ROOT / "docs/README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in text, page
+
+
+def test_what_the_architecture_names_is_there():
+    text = (ROOT / "docs/architecture.md").read_text()
+    roots = (ROOT, ROOT / "src/deeprac")
+    for name in re.findall(r"`([\w./]+(?:\.py|\.smk|\.yaml|/))`", text):
+        assert any((root / name).exists() for root in roots), name
 
 
 def locked():

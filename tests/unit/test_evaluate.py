@@ -1,20 +1,22 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
-from deeprac.errors import MetricsError
-from deeprac.evaluation.evaluate import FoldFiles, evaluate_fold
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.errors import MetricsError, SplitError
+from deeprac.evaluation import evaluate
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
+from deeprac.records.metrics import METRIC_COLUMNS
+from deeprac.records.run_key import RunKey
+from deeprac.records.tidy import read_tidy
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENT = "fine_stn_crop"
 
@@ -31,13 +33,19 @@ def files(tree, tmp_path):
     shutil.copytree(tree, tmp_path, dirs_exist_ok=True)
     layout = Layout(tmp_path / "tree")
     run = layout.run(EXPERIMENT, 0, 0)
-    return FoldFiles(
+    return SimpleNamespace(
+        layout=layout,
         cases_csv=layout.cases_csv,
         cohort=layout.cohort,
         splits=layout.splits,
         predictions=run / "predictions",
         transforms=run / "transforms.csv",
     )
+
+
+def evaluate_fold(files, *, fold):
+    key = RunKey("tree", EXPERIMENT, seed=0, fold=fold)
+    return evaluate.evaluate_fold(files.layout, key)
 
 
 def _replace(path, change):
@@ -269,7 +277,7 @@ def test_unreadable_label(files):
 def test_case_unknown_to_the_cohort(files):
     table = pd.read_csv(files.cases_csv, dtype=str)
     table[table.case != "case002"].to_csv(files.cases_csv, index=False)
-    with pytest.raises(MetricsError, match=r"does not list: case002.*deeprac splits"):
+    with pytest.raises(SplitError, match=r"does not list: case002.*deeprac splits"):
         evaluate_fold(files, fold=0)
 
 
@@ -298,7 +306,7 @@ def test_diverged_transform(files):
 
 
 def test_unknown_fold(files):
-    with pytest.raises(MetricsError, match=r"Fold 5 does not exist: .* has 2 folds"):
+    with pytest.raises(SplitError, match=r"Fold 5 does not exist: .* has 2 folds"):
         evaluate_fold(files, fold=5)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config
-from dicom_builders import Series
 
 from deeprac.cohort.formats import READERS, open_source
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config
+from support.dicom_builders import Series
 
 CASE = "totalseg_example"
 LOWEST = -1024

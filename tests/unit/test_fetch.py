@@ -13,16 +13,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from cohort_builders import cohort_config, fetch_config
-from http_server import Page, serve
-from public_hosts import (
-    NBIA,
-    host_huggingface,
-    host_kits,
-    host_nbia,
-    image_address,
-    series_zip,
-)
 
 from deeprac import cli
 from deeprac.errors import FetchError
@@ -30,6 +20,16 @@ from deeprac.fetch import manifest
 from deeprac.fetch.run import fetch_cohort
 from deeprac.fetch.web import Patience
 from deeprac.schema import load_schema
+from support.cohort_builders import cohort_config, fetch_config
+from support.http_server import Page, serve
+from support.public_hosts import (
+    NBIA,
+    host_huggingface,
+    host_kits,
+    host_nbia,
+    image_address,
+    series_zip,
+)
 
 ROOT = Path(__file__).parents[2]
 QUICK = Patience(tries=2, backoff_s=0.01, timeout_s=5)

@@ -7,13 +7,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from cohort_builders import cohort_config, fetch_config
-from http_server import serve
-from public_hosts import host_kits
 
 from deeprac.cohort.build import build_cohort
 from deeprac.fetch.run import fetch_cohort
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, fetch_config
+from support.http_server import serve
+from support.public_hosts import host_kits
 
 # The challenge's own axes: slices along the first axis, 3 mm apart; x and y of 0.8 mm.
 AFFINE = np.array([[0, 0, -0.8, 7.0], [0, -0.8, 0, 11], [-3, 0, 0, 30], [0, 0, 0, 1]])

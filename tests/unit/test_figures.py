@@ -6,7 +6,6 @@ import pytest
 from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -31,6 +30,7 @@ from deeprac.reporting.style import (
     theme,
 )
 from deeprac.reporting.summary import read_summary
+from support.results_tree import TreeOptions, write_tree
 
 NAN = float("nan")
 
@@ -43,8 +43,8 @@ def _sources(folder, **options):
             run = ["--experiment", experiment, "--fold", str(fold)]
             for verb in ("evaluate", "diagnose"):
                 assert main([verb, "--config", str(path), *run]) == 0
-    for verb in ("summarise", "diagnostics"):
-        assert main([verb, "--config", str(path)]) == 0
+    for verb in ("summarise", "summarise --what diagnostics"):
+        assert main([*verb.split(), "--config", str(path)]) == 0
     return path, read_summary(config, Layout.of(config))
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deeprac.config import Config, resolve
+from deeprac.config import Config
+from deeprac.config_files import resolve
 from deeprac.reporting.figures.catalogue import CATALOGUE, NEEDS, selected
 from deeprac.reporting.figures.registry import FIGURES
 

@@ -1,10 +1,11 @@
 import itertools
+import json
+from dataclasses import asdict
 
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,15 +13,16 @@ from deeprac.cohort.convert import convert
 from deeprac.cohort.findings import Severity
 from deeprac.cohort.frame import (
     FRAME_COLUMNS,
-    SourceFrame,
     canonical,
     frame_findings,
     frames_table,
     read_frames,
 )
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import Segmentation, SourceCase
 from deeprac.cohort.volume_files import read_volume
 from deeprac.errors import CohortError
+from support.cohort_builders import cohort_config, ct_arrays, volume
 
 NAMES = {0: "background", 1: "kidney", 2: "tumour"}
 SPACING_MM = (0.75, 0.75, 2.5)
@@ -87,7 +89,7 @@ def test_48_orientations_give_one_case_and_the_way_back(tmp_path, order, signs):
     assert {f.check for f in case.findings} <= {"intensity", "label volume"}
     back = case.frame.restore(case.label)
     np.testing.assert_array_equal(array(back), array(volumes["label"]))
-    assert SourceFrame.of(back) == SourceFrame.of(volumes["label"])
+    assert Grid.of(back) == Grid.of(volumes["label"])
     np.testing.assert_array_equal(
         array(back).T, np.asanyarray(nib.load(paths["label"]).dataobj)
     )
@@ -136,15 +138,15 @@ def test_restoring_undoes_turning(size, which, tilt_deg, seed):
     source.SetOrigin((5.5, -8.25, 101.3))
     turned_volume = canonical(source)
     assert turned_volume.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
-    back = SourceFrame.of(source).restore(turned_volume)
+    back = Grid.of(source).restore(turned_volume)
     np.testing.assert_array_equal(array(back), array(source))
-    assert SourceFrame.of(back) == SourceFrame.of(source)
+    assert Grid.of(back) == Grid.of(source)
 
 
 def test_a_label_map_of_another_case_is_not_restored():
     image, label = (volume(a) for a in ct_arrays())
     with pytest.raises(CohortError, match="does not belong to a source"):
-        SourceFrame.of(image).restore(label[:, :, :4])
+        Grid.of(image).restore(label[:, :, :4])
 
 
 def tilted(degrees, spacing_mm=(0.8, 0.8, 3.0)):
@@ -189,7 +191,7 @@ def test_pixels_that_are_not_square_in_the_patients_axial_plane(orientation):
 
 
 def test_frames_survive_their_table(tmp_path):
-    frame = SourceFrame.of(sitk.DICOMOrient(tilted(1 / 3), "SAR"))
+    frame = Grid.of(sitk.DICOMOrient(tilted(1 / 3), "SAR"))
     table = frames_table({"007": frame})
     assert tuple(table.columns) == FRAME_COLUMNS
     assert table["size_x"].item() == 5
@@ -198,4 +200,4 @@ def test_frames_survive_their_table(tmp_path):
     assert table["direction_zx"].item() == pytest.approx(1, abs=1e-4)
     table.to_csv(tmp_path / "frames.csv", index=False)
     assert read_frames(tmp_path / "frames.csv") == {"007": frame}
-    assert SourceFrame.from_json(frame.as_json()) == frame
+    assert Grid.from_json(json.loads(json.dumps(asdict(frame)))) == frame

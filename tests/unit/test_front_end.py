@@ -1,7 +1,7 @@
 import torch
 
 from deeprac.geometry.similarity import compose, similarity, window
-from deeprac.networks.front_end import Given, Located
+from deeprac.networks.front_end import Located, Supervision
 
 
 def made(coarse):
@@ -30,8 +30,8 @@ def test_convention_image_from_input_is_pose_then_crop():
     assert torch.equal(located.image_from_input, expected)
 
 
-def test_part_of_what_is_given():
-    given = Given(torch.rand(5, 2, 3), torch.rand(5, 16, 2))
-    part = given[2:4]
-    assert torch.equal(part.image_from_canonical, given.image_from_canonical[2:4])
-    assert torch.equal(part.outline, given.outline[2:4])
+def test_part_of_a_supervision():
+    whole = Supervision(torch.rand(5, 2, 3), torch.rand(5, 16, 2))
+    part = whole[2:4]
+    assert torch.equal(part.image_from_canonical, whole.image_from_canonical[2:4])
+    assert torch.equal(part.outline, whole.outline[2:4])

@@ -4,7 +4,6 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -22,6 +21,7 @@ from deeprac.reporting.figures.rows import row_names, shown_experiments
 from deeprac.reporting.roles import crops, estimates, normalises
 from deeprac.reporting.style import MethodStyle
 from deeprac.reporting.summary import read_summary
+from support.results_tree import TreeOptions, write_tree
 
 NAN = float("nan")
 BLACK = MethodStyle("one", (0, 0, 0), "o")
@@ -58,8 +58,8 @@ def sources_of(folder, experiments):
             for verb in ("evaluate", "diagnose"):
                 run = ["--experiment", name, "--fold", fold]
                 assert main([verb, "--config", str(path), *run]) == 0
-    for verb in ("summarise", "diagnostics"):
-        assert main([verb, "--config", str(path)]) == 0
+    for verb in ("summarise", "summarise --what diagnostics"):
+        assert main([*verb.split(), "--config", str(path)]) == 0
     return read_summary(config, Layout.of(config))
 
 
@@ -309,7 +309,9 @@ def test_old_diagnostics_are_refused(sources, tmp_path):
         with pytest.raises(MetricsError, match=r"lacks experiments.*coarse_stn\."):
             sources.diagnostics()
         path.unlink()
-        with pytest.raises(MetricsError, match="Run `deeprac diagnostics`"):
+        with pytest.raises(
+            MetricsError, match="Run `deeprac summarise --what diagnostics`"
+        ):
             sources.diagnostics()
     finally:
         path.write_text(content)

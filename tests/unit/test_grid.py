@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_arrays, volume
 
 from deeprac.cohort.findings import Severity
 from deeprac.cohort.grid import aligned
+from support.cohort_builders import ct_arrays, volume
 
 
 def pair():

@@ -3,12 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import volume
 
 from deeprac.cohort.case import Case, Side
-from deeprac.cohort.frame import SourceFrame
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.inspection import SLICE_PIXELS, KidneySlice, inspect
 from deeprac.labels import CYST, CohortLabels, Label
+from support.cohort_builders import volume
 
 VOXEL_ML = 0.8 * 0.8 * 3 / 1000
 
@@ -52,7 +52,7 @@ def test_numbers_of_a_case():
 def test_orientation_is_that_of_the_source():
     image, label = arrays()
     source = sitk.DICOMOrient(volume(image), "RAI")
-    numbers, _ = inspect(case(image, label, frame=SourceFrame.of(source)))
+    numbers, _ = inspect(case(image, label, frame=Grid.of(source)))
     assert numbers.orientation == "RAI"
 
 

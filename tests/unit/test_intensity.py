@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_arrays, ct_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeprac.cohort.findings import Severity
 from deeprac.cohort.intensity import compact, plausible
+from support.cohort_builders import ct_arrays, ct_like
 
 REAL = ("ircad_01", "ircad_07", "totalseg_example")
 

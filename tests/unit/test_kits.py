@@ -5,12 +5,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume
 
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.kits import open_kits
 from deeprac.errors import CohortError
 from deeprac.labels import Label, source_names
+from support.cohort_builders import cohort_config, ct_arrays, volume
 
 LABELS = source_names("kits", {})
 WITH_CYST = source_names("kits", {"cyst": ["cyst"]})

@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from toy_cohort import small_networks
 
-from deeprac.config import NetworkConfig
+from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.similarity import identity, invert, transform_points
 from deeprac.networks.labarbera import (
     CORNER_EPSILON,
@@ -20,7 +19,8 @@ from deeprac.networks.labarbera import (
     warp_nearest,
 )
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
-from deeprac.training.plans import LABARBERA_CLASS
+from deeprac.settings.training import NetworkConfig
+from support.toy_cohort import small_networks
 
 SIZE = 32
 
@@ -40,7 +40,7 @@ def network(*, normalise=True, crop=True, side=SIZE, deep=False) -> LaBarberaUNe
         "crop": crop,
     }
     return get_network_from_plans(
-        LABARBERA_CLASS,
+        FRONT_ENDS["labarbera"].network,
         kwargs,
         list(KWARGS_TO_IMPORT),
         input_channels=1,
@@ -143,6 +143,19 @@ def test_parameters_at_the_papers_size():
     assert [round(n / 1e6, 1) for n in count] == [157.5, 8.1]
 
 
+def test_convention_names_of_parameters_which_checkpoints_hold():
+    net = network()
+    expected = {f"unet.{name}" for name in net.unet.state_dict()} | {"reference"}
+    expected |= {f"pose.{name}" for name in net.pose.state_dict()}
+    expected |= {f"window.{name}" for name in net.window.state_dict()}
+    assert set(net.state_dict()) == expected
+    layers = {".".join(n.split(".")[:2]) for n in net.pose.state_dict()}
+    assert layers == {
+        *("features.0", "features.3", "hidden.0", "hidden.2"),
+        *("output.weight", "output.bias"),
+    }
+
+
 def test_untrained_it_looks_at_the_upright_centre(slices):
     located = network().locate(slices)
     torch.testing.assert_close(located.image_from_canonical, identity(3).clone())
@@ -187,7 +200,7 @@ def test_returning_by_the_nearest_pixel_is_the_softmax_of_that_pixel(slices):
     returned = logits.softmax(1)
     for transform in (located.canonical_from_crop, located.image_from_canonical):
         returned = warp_nearest(returned, invert(transform), SIZE, padding="border")
-    torch.testing.assert_close(net._to_image(logits, located).exp(), returned)
+    torch.testing.assert_close(net.way_back(located)(logits).exp(), returned)
 
 
 def test_convention_nearest_warp_follows_the_transform():
@@ -209,7 +222,7 @@ def test_a_label_returns_to_where_it_was():
     centre = torch.tensor([[[2 * 11 / SIZE - 1, 2 * 17 / SIZE - 1]]])
     for transform in (located.canonical_from_crop, located.image_from_canonical):
         centre = transform_points(transform, centre)
-    found = (net._to_image(spot, located).argmax(1)[0] == 1).nonzero().float()
+    found = (net.way_back(located)(spot).argmax(1)[0] == 1).nonzero().float()
     x, y = ((2 * found.mean(0).flip(0) + 1) / SIZE - 1).tolist()
     assert [x, y] == pytest.approx(centre.flatten().tolist(), abs=1 / SIZE)
 
@@ -223,7 +236,7 @@ def test_the_nearest_inverse_gives_no_gradient_to_the_transforms(slices):
     ]
     logits = torch.randn(3, 3, SIZE, SIZE, requires_grad=True)
     moved = type(located)(*transforms, *list(vars(located).values())[2:])
-    net._to_image(logits, moved).square().sum().backward()
+    net.way_back(moved)(logits).square().sum().backward()
     assert logits.grad.abs().sum() > 0
     for transform in transforms:
         assert transform.grad is None or not transform.grad.any()
@@ -247,7 +260,7 @@ def test_a_collapsed_crop_resets_the_inverse_of_the_whole_batch(slices):
     located = net.locate(slices)
     assert located.fallback.tolist() == [True, True, True]
     logits = torch.randn(3, 3, SIZE, SIZE)
-    torch.testing.assert_close(net._to_image(logits, located), logits.log_softmax(1))
+    torch.testing.assert_close(net.way_back(located)(logits), logits.log_softmax(1))
     assert net.segment(slices, located).isfinite().all()
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 import yaml
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from toy_cohort import TRAIN, make_cohort, run_arguments, small_networks, verb
 
 from deeprac.cli import main
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.files import read_json
+from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.similarity import identity
 from deeprac.layout import Layout
 from deeprac.networks.labarbera import LaBarberaUNet
@@ -27,9 +27,16 @@ from deeprac.training.labarbera import (
     reference_mask,
     window_loss,
 )
-from deeprac.training.plans import LABARBERA_CLASS
-from deeprac.training.run import build_trainer
+from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
+from support.toy_cohort import (
+    TRAIN,
+    assert_known_losses,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 EXPERIMENTS = {"pose": "stn_labarbera", "both": "stn_labarbera_crop", "half": "half"}
 METHODS = {
@@ -134,7 +141,7 @@ def test_the_plans_choose_network_and_trainer(fresh):
         "settings": {"epochs": EPOCHS, "learning_rate": RATE},
     }
     architecture = plans["configurations"]["2d"]["architecture"]
-    assert architecture["network_class_name"] == LABARBERA_CLASS
+    assert architecture["network_class_name"] == FRONT_ENDS["labarbera"].network
     kwargs = architecture["arch_kwargs"]
     assert (kwargs["matrix_size"], kwargs["network_input_size"]) == (32, 16)
     assert kwargs["normalise"] is kwargs["crop"] is True
@@ -198,6 +205,12 @@ def test_learning_curve(trained):
     dice = curve[["val_dice_kidney", "val_dice_tumour"]]
     assert dice[:4].isna().all(axis=None)
     assert dice[4:]["val_dice_kidney"].notna().all()
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_training_goes_as_it_always_did(trained, experiment):
+    curve = pd.read_csv(run_folder(trained, experiment) / "training.csv")
+    assert_known_losses(curve, experiment)
 
 
 def losses_of_one_batch(trainer: LaBarberaTrainer, steps: int = 20) -> list[float]:

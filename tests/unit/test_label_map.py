@@ -4,7 +4,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from deeprac.cohort.label_volumes import volume_findings
 from deeprac.cohort.volume_files import read_volume
 from deeprac.errors import CohortError, ConfigError
 from deeprac.labels import plain_name, source_names
+from support.cohort_builders import cohort_config
 
 KITS = {0: "background", 1: "kidney", 2: "tumor", 3: "cyst"}
 SIDES = {"kidney_left": ["left kidney"], "kidney_right": ["right kidney"]}

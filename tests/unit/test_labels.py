@@ -3,10 +3,10 @@
 from itertools import product
 
 import pytest
-from summary_builder import make_config
 
 from deeprac.errors import ConfigError
-from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, cohort_numbers, source_names
+from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, source_names
+from support.summary_builder import make_config
 
 ALL = [CohortLabels(cysts, sides) for cysts, sides in product((False, True), repeat=2)]
 NUMBERS = [
@@ -38,7 +38,7 @@ def test_kidney_is_both_sides():
 def test_what_a_configuration_asks_for(labels, given):
     names = source_names("nnunet_raw", given)
     assert CohortLabels.named(names) == labels
-    assert cohort_numbers(names) == labels.numbers
+    assert CohortLabels.named(names).numbers == labels.numbers
 
 
 def test_a_cohort_without_tumours_keeps_the_number_of_the_tumour():

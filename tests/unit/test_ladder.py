@@ -4,12 +4,12 @@ import math
 
 import pandas as pd
 import pytest
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.formats import gain, interval
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = [
     {"experiment": "few", "matrix": "coarse", "method": "nnunet"}

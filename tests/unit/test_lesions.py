@@ -1,7 +1,7 @@
 import numpy as np
-from shapes import box
 
 from deeprac.evaluation.metrics.lesions import SMALLEST_ML, Lesions, lesions
+from support.shapes import box
 
 SHAPE = (6, 20, 24)
 VOXEL_ML = 0.01

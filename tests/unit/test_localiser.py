@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import identity
 from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_centre
+from support.toy_cohort import small_networks
 
 BOUNDS = {"max_log_scale": math.log(2), "max_angle_rad": 0.7, "max_shift": 0.35}
 

@@ -4,20 +4,20 @@ from pydoc import locate
 import pytest
 import torch
 from torch import nn
-from toy_cohort import small_networks
 
-from deeprac.config import NetworkConfig
 from deeprac.geometry.similarity import identity, invert, similarity, window
 from deeprac.networks.crops import CoarseCrop, STNCrop
-from deeprac.networks.front_end import Given
+from deeprac.networks.front_end import Output, Supervision
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 from deeprac.training.losses import (
     STNLoss,
     coarse_loss,
     coverage_loss,
     pose_loss,
 )
+from support.toy_cohort import small_networks
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -238,40 +238,40 @@ def batch():
     return image, [labels, labels[..., ::2, ::2], labels[..., ::4, ::4]]
 
 
-def told(batch=2):
+def known(batch=2) -> Supervision:
     """A target off the moments' estimate, and the box of the labels above."""
     corners = torch.tensor([[18.0, 12.0], [23.0, 12.0], [23.0, 18.0], [18.0, 18.0]])
-    return Given(
+    return Supervision(
         pose(0.1, 0.2, 0.05, -0.05).expand(batch, 2, 3),
         (corners / 16 - 1).expand(batch, 4, 2),
     )
 
 
-def step(model, image):
+def step(model, image) -> Output:
     """Output of a training step."""
-    model.given = told(len(image))
-    return model.train()(image)
+    return model.train()(image, known(len(image)))
 
 
 def test_evaluating_leaves_nnunets_loss_alone(model, batch):
     image, target = batch
-    loss = STNLoss(MeanLogit(), model, WEIGHTS)
-    step(model, image)  # leaves a trace, which must not be used
-    output = model.eval()(image)
-    assert loss(output, target) == output[0].mean()
+    loss = STNLoss(MeanLogit(), WEIGHTS)
+    output = model.eval()(image, known())
+    alone = output.logits[0].mean()
+    assert loss(output, target) == loss(output.logits, target) == alone
 
 
 def test_training_adds_the_front_ends_losses(model, batch):
     image, target = batch
     output = step(model, image)
-    alone = output[0].mean()
-    whole = STNLoss(MeanLogit(), model, WEIGHTS)(output, target)
-    if model.trace.raw is None and model.trace.located.coarse_logits is None:
+    alone = output.logits[0].mean()
+    whole = STNLoss(MeanLogit(), WEIGHTS)(output, target)
+    trace = output.trace
+    if trace.raw is None and trace.located.coarse_logits is None:
         assert whole == alone  # the oracle has nothing to learn
     else:
         assert whole > alone + 0.1
     nothing = dict.fromkeys(WEIGHTS, 0.0)
-    assert STNLoss(MeanLogit(), model, nothing)(output, target) == alone
+    assert STNLoss(MeanLogit(), nothing)(output, target) == alone
 
 
 class Silence(nn.Module):
@@ -309,9 +309,8 @@ def test_every_loss_teaches_one_part_of_the_front_end(model, batch, name, pupil)
         heads["coarse"] = model.crop
     if isinstance(model.crop, STNCrop):
         model.crop.half_side.fill_(0.1)  # small enough to lose labels
-    step(model, image)
     weights = dict.fromkeys(WEIGHTS, 0.0) | {name: 1.0}
-    loss = STNLoss(Silence(), model, weights)([image], target)
+    loss = STNLoss(Silence(), weights)(step(model, image), target)
     boxed = isinstance(model.crop, CoarseCrop) and name == "coverage_weight"
     if pupil not in heads or boxed:  # no gradient reaches the box of a cascade
         assert loss == 0
@@ -331,8 +330,8 @@ def test_slices_without_body_have_no_say_in_the_pose_loss(model, batch):
     air = torch.full_like(broken, -2.0)
     losses = []
     for slices in (image, torch.cat([image, air, broken])):
-        step(model, slices)
-        losses.append(STNLoss(Silence(), model, weights)([slices], target).item())
+        loss = STNLoss(Silence(), weights)(step(model, slices), target)
+        losses.append(loss.item())
     assert losses[0] > 0.1
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
@@ -343,16 +342,16 @@ def test_the_pose_loss_is_that_of_the_slices_and_that_of_their_warped_copies(
 ):
     image, target = batch
     weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 3.0}
-    step(model, torch.cat([image, torch.full_like(image, -2.0)]))
-    trace = model.trace
-    goal = trace.given.image_from_canonical
-    assert trace.trusted.tolist() == [True, True, False, False]
+    output = step(model, torch.cat([image, torch.full_like(image, -2.0)]))
+    trace = output.trace
+    goal = trace.supervision.image_from_canonical
+    assert trace.warped_valid.tolist() == [True, True, False, False]
     slices = pose_loss(
-        trace.located.image_from_canonical[:2], goal[:2], trace.trusted[:2]
+        trace.located.image_from_canonical[:2], goal[:2], trace.warped_valid[:2]
     )
-    copies = pose_loss(trace.warped[:2], goal[:2], trace.trusted[:2])
+    copies = pose_loss(trace.warped[:2], goal[:2], trace.warped_valid[:2])
     assert copies > 0
-    loss = STNLoss(Silence(), model, weights)([image], target)
+    loss = STNLoss(Silence(), weights)(output, target)
     torch.testing.assert_close(loss, 3 * (slices + copies))
 
 
@@ -377,18 +376,18 @@ def test_the_pose_is_drawn_to_the_target_from_the_slice_and_from_a_warped_copy(m
     weights = dict.fromkeys(WEIGHTS, 0.0) | {"pose_weight": 1.0}
     model.warp_share = 0.2  # of a box on 32 pixels, of which the moments are exact
     optimizer = torch.optim.Adam(model.normaliser.parameters(), 0.02)
-    goal = told(4).image_from_canonical
+    goal = known(4).image_from_canonical
     for _ in range(60):
         optimizer.zero_grad()
-        step(model, image)
-        STNLoss(Silence(), model, weights)([image], []).backward()
+        output = step(model, image)
+        STNLoss(Silence(), weights)(output, []).backward()
         optimizer.step()
-    trace = model.trace
+    trace = output.trace
     torch.testing.assert_close(
         trace.located.image_from_canonical, goal, atol=0.04, rtol=0
     )
     torch.testing.assert_close(trace.warped, goal, atol=0.12, rtol=0)
-    assert trace.trusted.all()
+    assert trace.warped_valid.all()
 
 
 class Logits(nn.Module):
@@ -410,9 +409,8 @@ def test_coverage_draws_the_crop_to_the_labels_through_the_coarse_head(model):
     image[..., 4:28, 4:28] = 0.0  # RMS radius 0.75 / sqrt(3): 1.08 of the canonical
     labels = torch.zeros(1, 1, 32, 32)
     labels[..., 14:18, 24:27] = 1  # right of the crop, at its height
-    step(model, image)
     weights = dict.fromkeys(WEIGHTS, 0.0) | {"coverage_weight": 1.0}
-    STNLoss(Silence(), model, weights)([image], [labels]).backward()
+    STNLoss(Silence(), weights)(step(model, image), [labels]).backward()
     gradient = model.crop.coarse.logits.grad[0]
     kidney, background = gradient[1].sum(0), gradient[0].sum(0)
     # Descent raises kidney on the right and lowers it on the left.
@@ -434,7 +432,7 @@ def test_a_batch_can_be_learned_by_heart(model, batch):
         def forward(self, output, target):
             return entropy(output[0], target[0][:, 0].long())
 
-    loss = STNLoss(Entropy(), model, WEIGHTS)
+    loss = STNLoss(Entropy(), WEIGHTS)
     model.warp_share = 0.0
     # As the trainer does: the localiser learns at a tenth of the rate.
     pose = model.pose_parameters()
@@ -451,13 +449,14 @@ def test_a_batch_can_be_learned_by_heart(model, batch):
         optimizer.step()
         values.append(value.item())
     assert values[-1] < 0.1 * values[0]
-    assert entropy(output[0], target[0][:, 0].long()) < 0.1
-    if model.trace.raw is not None:
-        found, goal = model.trace.located, model.trace.given
+    assert entropy(output.logits[0], target[0][:, 0].long()) < 0.1
+    trace = output.trace
+    if trace.raw is not None:
+        found, goal = trace.located, trace.supervision
         torch.testing.assert_close(
             found.image_from_canonical, goal.image_from_canonical, atol=0.02, rtol=0
         )
 
 
-def test_the_loss_has_no_parameters_of_its_own(model):
-    assert list(STNLoss(MeanLogit(), model, WEIGHTS).parameters()) == []
+def test_the_loss_has_no_parameters_of_its_own():
+    assert list(STNLoss(MeanLogit(), WEIGHTS).parameters()) == []

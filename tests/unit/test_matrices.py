@@ -1,10 +1,11 @@
 import pytest
 from test_planned import SMALL
 
-from deeprac.config import MatrixConfig, NetworkConfig
 from deeprac.errors import PreprocessError
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES, matrix_kind
+from deeprac.settings.methods import MatrixConfig
+from deeprac.settings.training import NetworkConfig
 
 NETWORK = NetworkConfig(
     base_features=6, max_features=20, convs_per_stage=3, min_feature_map=8

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from deeprac.geometry.square import Square
 from deeprac.preprocessing.matrix import (
-    Square,
     image_to_matrix,
     labels_to_matrix,
     logits_to_native,

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import regions_of
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels
+from deeprac.records.catalogue import METRICS
 
 WITHOUT_CYSTS = regions_of(KIDNEY_AND_TUMOUR)
 WITH_CYSTS = regions_of(CohortLabels(cysts=True))

@@ -7,24 +7,25 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from toy_cohort import (
-    HELD_OUT,
-    REPO,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-)
 
-from deeprac.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv
 from deeprac.geometry.warp import warp
 from deeprac.layout import Layout
+from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
 from deeprac.training.augmentation import split_target
-from deeprac.training.run import build_trainer
+from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
+from support.toy_cohort import (
+    HELD_OUT,
+    REPO,
+    assert_known_losses,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+)
 
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
 METHODS = [name for name in DESCRIBED if not name.startswith("stn_labarbera")]
@@ -80,6 +81,7 @@ def matrices(table: pd.DataFrame, letter: str) -> np.ndarray:
 def test_every_method_trains_and_predicts(layout, method):
     curve = pd.read_csv(layout.run(method, 0, 0) / "training.csv")
     assert np.isfinite(curve[["train_loss", "val_loss"]]).all(axis=None)
+    assert_known_losses(curve, method)
     kinds = {key: DESCRIBED[method].get(key, "none") for key in ("normaliser", "crop")}
     learns_pose = kinds["normaliser"] == "stn"
     assert curve["localiser_gradient"].notna().all() == learns_pose

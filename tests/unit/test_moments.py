@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 from torch.nn import functional
-from toy_cohort import small_networks
 
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
 from deeprac.geometry.similarity import (
@@ -16,6 +15,7 @@ from deeprac.geometry.similarity import (
     transform_points,
 )
 from deeprac.geometry.warp import pixel_centres, warp
+from support.toy_cohort import small_networks
 
 SIZE = (128, 128)
 AIR = -2.0

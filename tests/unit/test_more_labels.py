@@ -13,11 +13,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
-from cohort_builders import volume, write_raw
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-from toy_cohort import run_arguments, small_networks, verb, write_config
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
@@ -31,6 +29,8 @@ from deeprac.reporting.slices import read_slice
 from deeprac.reporting.style import CONTOURS
 from deeprac.reporting.summary import read_summary
 from deeprac.training.run import build_trainer
+from support.cohort_builders import volume, write_raw
+from support.toy_cohort import run_arguments, small_networks, verb, write_config
 
 PLAIN, AUGMENTED, STN = "coarse_nnunet", "coarse_nnunet_augment", "coarse_stn"
 EXPERIMENTS = (PLAIN, AUGMENTED, STN)
@@ -117,8 +117,8 @@ def path(raw, tmp_path_factory):
             verb(path, step, *run_arguments(name))
     verb(path, "stress", *run_arguments(PLAIN))
     verb(path, "summarise")
-    verb(path, "summarise", "--stress")
-    verb(path, "diagnostics")
+    verb(path, "summarise", "--what", "stress")
+    verb(path, "summarise", "--what", "diagnostics")
     verb(path, "tables")
     return path
 
@@ -252,7 +252,7 @@ def test_contours_unite_kidneys_and_tell_cysts_apart(layout):
 def test_a_network_that_calls_everything_a_right_kidney(layout):
     """All voxels are kidney, all of the right one, none of the left one."""
     predictor = load_predictor(layout.model(PLAIN, 0), 0, torch.device("cpu"))
-    for layer in predictor.network.decoder.seg_layers:
+    for layer in predictor.network.network.decoder.seg_layers:
         layer.bias.data[OURS.numbers["kidney_right"]] = 1e6
     image, _ = patient(0)
     labels = predictor.predict(image, SPACING_MM[::-1]).labels

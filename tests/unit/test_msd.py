@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume
 
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.msd import open_msd
 from deeprac.errors import CohortError
 from deeprac.labels import Label
+from support.cohort_builders import cohort_config, ct_arrays, volume
 
 
 def write_msd(folder, names=("a", "b"), **changes):

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume, write_raw
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from deeprac.cohort.case import Side
@@ -15,6 +14,7 @@ from deeprac.cohort.nnunet_labels import read_labels
 from deeprac.cohort.nnunet_raw import open_nnunet_raw
 from deeprac.errors import CohortError
 from deeprac.labels import Label
+from support.cohort_builders import cohort_config, ct_arrays, volume, write_raw
 
 WANTED = {"kidney": ("kidney",), "tumour": ("tumour", "tumor")}
 

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_arrays, volume, write_raw
-from results_tree import TreeOptions, write_tree
-from toy_cohort import run_arguments, small_networks, write_config
 
 from deeprac.cli import main
-from deeprac.config import load_config, read_raw, resolve
+from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
+from support.cohort_builders import ct_arrays, volume, write_raw
+from support.results_tree import TreeOptions, write_tree
+from support.toy_cohort import run_arguments, small_networks, write_config
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
 OPTIONS = TreeOptions(
@@ -57,7 +58,9 @@ def path(tmp_path_factory):
             run = ("--experiment", name, "--seed", "0", "--fold", fold)
             verb(path, "evaluate", *run)
             verb(path, "diagnose", *run)
-    for name in ("summarise", "diagnostics", "tables", "figures", "claims", "report"):
+    verb(path, "summarise")
+    verb(path, "summarise", "--what", "diagnostics")
+    for name in ("tables", "figures", "claims", "report"):
         verb(path, name)
     return path
 

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
     compose,
@@ -12,8 +11,9 @@ from deeprac.geometry.similarity import (
     similarity,
 )
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.networks.front_end import Given
+from deeprac.networks.front_end import Supervision
 from deeprac.networks.normalisers import BOUND, MOMENT_SIZE, NORMALISERS
+from support.toy_cohort import small_networks
 
 AIR = -2.0
 SIZE = 64
@@ -52,17 +52,17 @@ def seen():
     return torch.cat([body(0.1, -0.1, 0.7, 0.4, 0.3), air, body(-0.2, 0.2, 0.5, 0.3)])
 
 
-def given(batch=3):
+def known(batch=3):
     pose = similarity(
         torch.tensor([0.1]), torch.tensor([-0.2]), torch.tensor([[0.3, 0.1]])
     )
-    return Given(pose.expand(batch, 2, 3), torch.zeros(batch, 16, 2))
+    return Supervision(pose.expand(batch, 2, 3), torch.zeros(batch, 16, 2))
 
 
 def test_without_normaliser_slices_stay_where_they_are(seen):
-    pose = build("none")(seen, given())
+    pose = build("none")(seen, known())
     assert torch.equal(pose.image_from_canonical, identity(3))
-    assert pose.believed.tolist() == [True] * 3
+    assert pose.valid.tolist() == [True] * 3
     assert pose.raw is None
 
 
@@ -79,7 +79,7 @@ def test_moments_bring_ellipses_to_size_pose_and_centre(seen):
         assert radius[0] * 0.99 < scale < radius[1] * 1.01
         assert angle[index].item() == pytest.approx(turn, abs=math.radians(3))
         assert shift[index].tolist() == pytest.approx([x, y], abs=0.01)
-    assert pose.believed.tolist() == [True, False, True]
+    assert pose.valid.tolist() == [True, False, True]
     assert torch.equal(pose.image_from_canonical[1], torch.eye(2, 3))
 
 
@@ -89,14 +89,14 @@ def test_a_table_alone_is_no_body(name):
     table[..., 108:110, 10:118] = 0.5
     table[..., 116:118, 14:114] = 0.5
     pose = build(name)(table)
-    assert not pose.believed.any()
+    assert not pose.valid.any()
     assert torch.equal(pose.image_from_canonical, identity(1))
 
 
 @pytest.mark.parametrize("name", ["moments", "stn"])
 def test_a_body_that_the_field_of_view_cuts_is_centred_where_it_shows(name):
     pose = build(name)(body(0.6, 0.0, 0.7, 0.4))  # x from -0.1 to 1.3
-    assert pose.believed.all()
+    assert pose.valid.all()
     x, y = pose.image_from_canonical[0, :, 2].tolist()
     # Of an ellipse of which 1.1 of 1.4 is left: between its middle and the rest's.
     assert 0.4 < x < 0.6
@@ -107,7 +107,7 @@ def test_moments_do_not_listen_and_do_not_learn(seen):
     normaliser = build("moments")
     assert list(normaliser.parameters()) == []
     silent = normaliser(seen).image_from_canonical
-    assert torch.equal(normaliser(seen, given()).image_from_canonical, silent)
+    assert torch.equal(normaliser(seen, known()).image_from_canonical, silent)
 
 
 def test_moments_reach_twice_the_learned_bound():
@@ -127,7 +127,7 @@ def test_the_learned_normaliser_starts_as_the_moments(seen):
     pose = build("stn")(seen)
     estimate = build("moments")(seen)
     assert torch.equal(pose.image_from_canonical, estimate.image_from_canonical)
-    assert torch.equal(pose.believed, estimate.believed)
+    assert torch.equal(pose.valid, estimate.valid)
     assert torch.equal(pose.raw, torch.zeros(3, 4))
 
 
@@ -154,7 +154,7 @@ def test_without_a_body_there_is_nothing_to_correct(seen):
     torch.nn.init.constant_(normaliser.localiser.output.bias, 1e4)
     pose = normaliser(seen)
     assert torch.equal(pose.image_from_canonical[1], torch.eye(2, 3))
-    assert not pose.believed[1]
+    assert not pose.valid[1]
     pose.image_from_canonical[1].sum().backward()
     grads = [p.grad for p in normaliser.parameters() if p.grad is not None]
     assert all((grad == 0).all() for grad in grads)
@@ -216,14 +216,14 @@ def test_estimates_follow_random_similarities(name):
     assert (p95 < torch.tensor([0.06, math.radians(4), 0.04])).all()
 
 
-def test_an_oracle_returns_what_it_is_told(seen):
-    pose = build("oracle")(seen, given())
-    assert torch.equal(pose.image_from_canonical, given().image_from_canonical)
-    assert pose.believed.tolist() == [True] * 3
+def test_an_oracle_returns_the_transform_that_it_knows(seen):
+    pose = build("oracle")(seen, known())
+    assert torch.equal(pose.image_from_canonical, known().image_from_canonical)
+    assert pose.valid.tolist() == [True] * 3
     assert pose.raw is None
 
 
-def test_an_oracle_that_is_told_nothing_is_an_error(seen):
+def test_an_oracle_without_supervision_is_an_error(seen):
     with pytest.raises(ValueError, match="given the transform"):
         build("oracle")(seen)
 

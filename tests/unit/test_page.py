@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page_tree import EVIL, SIZE, SPACING_MM, browser_of, document, write_results
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -40,6 +39,14 @@ from deeprac.reporting.page.volumes import (
 )
 from deeprac.reporting.summary import read_summary
 from deeprac.reporting.tables.table import Column, Part, Table, number, words
+from support.page_tree import (
+    EVIL,
+    SIZE,
+    SPACING_MM,
+    browser_of,
+    document,
+    write_results,
+)
 
 VENDOR = Path(build.__file__).parent / "vendor"
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from page_tree import EVIL, SIZE, SPACING_MM, browser_of, document, write_results
 from PIL import Image
 
 from deeprac.cli import main
@@ -19,6 +18,14 @@ from deeprac.layout import Layout
 from deeprac.reporting import formats
 from deeprac.reporting.page.build import TABS, render
 from deeprac.reporting.page.volumes import encode
+from support.page_tree import (
+    EVIL,
+    SIZE,
+    SPACING_MM,
+    browser_of,
+    document,
+    write_results,
+)
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicerio
-from cohort_builders import cohort_config, ct_arrays, volume
 
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.pairs import open_pairs
 from deeprac.errors import CohortError
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, ct_arrays, volume
 
 
 def write_volumes(folder, name, ending=".nii.gz"):

@@ -1,22 +1,23 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, phantom_config
 
 from deeprac.cohort.case import Side, tumour_side, write_case
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.phantom.source import draw_patient
 from deeprac.labels import Label
+from support.cohort_builders import cohort_config, phantom_config
 
 _IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from cohort_builders import cohort_config, phantom_config
+from support.cohort_builders import cohort_config, phantom_config
 from deeprac.cohort.case import write_case
 from deeprac.cohort.phantom import PhantomSource
 source = PhantomSource(cohort_config(phantom=phantom_config(cases=9)))
@@ -37,7 +38,7 @@ def arrays(case) -> tuple[np.ndarray, np.ndarray]:
 
 def test_same_seed_gives_the_same_bytes_in_another_process(cases, tmp_path):
     row = write_case(cases[1], tmp_path / "here")
-    here = __file__.rsplit("/", 1)[0]
+    here = str(Path(__file__).parents[1])
     command = [sys.executable, "-c", _IN_ANOTHER_PROCESS, here, str(tmp_path / "there")]
     there = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # The other process makes a cohort of another size: a case knows only its number.

@@ -5,7 +5,6 @@ import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from toy_cohort import write_config
 
 from deeprac.config import load_config
 from deeprac.files import write_json
@@ -17,6 +16,7 @@ from deeprac.training.plans import (
     dataset_json,
     read_plans,
 )
+from support.toy_cohort import write_config
 
 FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {

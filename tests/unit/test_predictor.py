@@ -7,7 +7,20 @@ import pandas as pd
 import pytest
 import torch
 from test_checkpoint import Payload
-from toy_cohort import (
+
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.files import read_json, write_csv, write_json
+from deeprac.inference.load import load_predictor, oracle_input_of
+from deeprac.inference.predictor import mirrored
+from deeprac.layout import Layout
+from deeprac.networks.front_end import Supervision
+from deeprac.networks.locating_unet import WholeSlices
+from deeprac.records.case_poses import POSES_COLUMNS
+from deeprac.records.transforms import transform_table
+from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
+from deeprac.volumes import read_volume
+from support.toy_cohort import (
     HELD_OUT,
     arrays,
     make_cohort,
@@ -15,19 +28,6 @@ from toy_cohort import (
     small_networks,
     verb,
 )
-
-from deeprac.case_poses import COLUMNS
-from deeprac.cli import main
-from deeprac.config import load_config
-from deeprac.files import read_json, write_csv, write_json
-from deeprac.inference.fold import transform_table
-from deeprac.inference.load import load_predictor
-from deeprac.inference.predictor import mirrored
-from deeprac.inference.told import told_of
-from deeprac.layout import Layout
-from deeprac.networks.front_end import Given
-from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
-from deeprac.volumes import read_volume
 
 METHODS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half")
 SPACING_MM = (4.0, 0.9, 0.9)
@@ -177,11 +177,11 @@ def predictor(layout):
 
 
 def segment(predictor, batch):
-    return predictor._segment(batch, predictor._locate(batch, None))
+    return predictor.segment(batch, predictor.network.locate(batch))
 
 
 def test_mirroring_is_the_mean_of_the_four_flips(predictor):
-    predictor.network = Ramp()
+    predictor.network = WholeSlices(Ramp())
     batch = torch.rand(2, 1, 32, 32)
     plain = segment(predictor, batch)
     torch.testing.assert_close(plain, Ramp()(batch))
@@ -194,7 +194,7 @@ def test_mirroring_is_the_mean_of_the_four_flips(predictor):
 
 
 def test_mirroring_changes_nothing_for_a_network_that_is_equivariant(predictor):
-    predictor.network = torch.nn.Conv2d(1, 3, 1)
+    predictor.network = WholeSlices(torch.nn.Conv2d(1, 3, 1))
     batch = torch.rand(2, 1, 32, 32)
     plain = segment(predictor, batch)
     predictor.settings["inference"]["mirroring"] = True
@@ -211,12 +211,17 @@ def cropping(layout):
     return predictor
 
 
+def matrix_slices(predictor):
+    """(4, 1, 32, 32) as the network sees them."""
+    return predictor.preprocess(arrays(1)[0], SPACING_MM)[0][0][:, None]
+
+
 @pytest.mark.parametrize("axes", [[2], [3], [2, 3]])
 def test_convention_mirrored_is_where_to_look_in_mirrored_slices(cropping, axes):
     """A U-Net without left and right answers the same, mirrored."""
     network = cropping.network
     network.unet = torch.nn.Conv2d(1, 3, 1)
-    slices = cropping.preprocess(arrays(1)[0], SPACING_MM)
+    slices = matrix_slices(cropping)
     with torch.inference_mode():
         located = network.locate(slices)
         located = replace(located, canonical_from_crop=CROP.expand(4, 2, 3))
@@ -237,7 +242,7 @@ CROP = torch.tensor([[[0.5, 0.0, 0.2], [0.0, 0.5, -0.1]]])
 
 def test_mirroring_looks_at_the_same_place(cropping):
     """All four views are of what was located once, in the upright slices."""
-    batch = cropping.preprocess(arrays(1)[0], SPACING_MM)
+    batch = matrix_slices(cropping)
     cropping.settings["inference"]["mirroring"] = True
     seen, forward = [], cropping.network.unet.forward
 
@@ -254,21 +259,21 @@ def test_mirroring_looks_at_the_same_place(cropping):
 
 
 @pytest.mark.parametrize("experiment", METHODS)
-def test_nothing_is_told_but_to_an_oracle(layout, experiment, tmp_path):
+def test_only_an_oracle_has_an_input(layout, experiment, tmp_path):
     settings = load_predictor(layout.model(experiment, 0), 0, CPU).settings
-    told = told_of(settings, tmp_path / "must_not_be_read.csv")
-    assert told("a1", 4) is None
+    oracle_input = oracle_input_of(settings, tmp_path / "must_not_be_read.csv")
+    assert oracle_input("a1", 4) is None
 
 
 TURNED = np.array([[0.8, -0.1, 0.2], [0.1, 0.8, 0.3]])
 
 
 @pytest.mark.parametrize(
-    ("normaliser", "crop", "listens"),
+    ("normaliser", "crop", "is_oracle"),
     [("oracle", "none", True), ("stn", "oracle", True), ("stn", "stn", False)],
 )
-def test_oracles_are_told_the_truth_where_it_is_known(
-    tmp_path, normaliser, crop, listens
+def test_oracles_know_the_truth_where_it_is_known(
+    tmp_path, normaliser, crop, is_oracle
 ):
     settings = {"front_end": {"normaliser": normaliser, "crop": crop}}
     outline = np.random.default_rng(0).uniform(-1, 1, (16, 2))
@@ -277,27 +282,30 @@ def test_oracles_are_told_the_truth_where_it_is_known(
         ["known", *np.eye(2, 3).ravel(), *TURNED.ravel(), *outline.ravel()],
         ["unknown", *2 * np.eye(2, 3).ravel(), *nothing.ravel(), *outline.ravel()],
     ]
-    write_csv(tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
-    told = told_of(settings, tmp_path / "case_poses.csv")
-    given = told("known", 3)
-    assert (given is not None) == listens
-    if not listens:
-        return
-    # Only the pose's oracle is told the truth; a crop's oracle has the target.
-    expected = TURNED if normaliser == "oracle" else np.eye(2, 3)
-    assert given.image_from_canonical.dtype == torch.float32
-    np.testing.assert_allclose(
-        given.image_from_canonical, [expected] * 3, rtol=1e-6, atol=1e-7
+    write_csv(
+        tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(POSES_COLUMNS))
     )
-    np.testing.assert_allclose(given.outline, [outline] * 3, rtol=1e-6)
-    unknown = told("unknown", 1).image_from_canonical[0]
+    oracle_input = oracle_input_of(settings, tmp_path / "case_poses.csv")
+    known = oracle_input("known", 3)
+    assert (known is not None) == is_oracle
+    if not is_oracle:
+        return
+    # Only the pose's oracle knows the truth; a crop's oracle has the target.
+    expected = TURNED if normaliser == "oracle" else np.eye(2, 3)
+    assert known.image_from_canonical.dtype == torch.float32
+    np.testing.assert_allclose(
+        known.image_from_canonical, [expected] * 3, rtol=1e-6, atol=1e-7
+    )
+    np.testing.assert_allclose(known.outline, [outline] * 3, rtol=1e-6)
+    unknown = oracle_input("unknown", 1).image_from_canonical[0]
     np.testing.assert_allclose(unknown, 2 * np.eye(2, 3))
 
 
-def test_an_oracle_listens_on_its_own_device(predictor):
-    given = Given(torch.eye(2, 3)[None], torch.zeros(1, 16, 2)).to(torch.device("meta"))
-    assert given.image_from_canonical.device.type == "meta"
-    assert given.outline.device.type == "meta"
+def test_an_oracles_input_goes_to_its_device():
+    known = Supervision(torch.eye(2, 3)[None], torch.zeros(1, 16, 2))
+    there = known.to(torch.device("meta"))
+    assert there.image_from_canonical.device.type == "meta"
+    assert there.outline.device.type == "meta"
 
 
 def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
@@ -365,7 +373,7 @@ def test_convention_labels_come_back_to_the_native_place(predictor):
             kidney = 10 * (image > 0).float()
             return torch.cat([5 + 0 * image, kidney, 0 * image], 1)
 
-    predictor.network = Bright()
+    predictor.network = WholeSlices(Bright())
     image = np.full((2, 28, 34), -1000, np.int16)
     image[1, 4:14, 20:32] = 400
     labels = predictor.predict(image, SPACING_MM).labels

@@ -3,12 +3,12 @@ import pytest
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from test_plans import FINGERPRINT
-from toy_cohort import write_config
 
 from deeprac.config import load_config
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor, save_case
 from deeprac.training.plans import CONFIGURATION, preprocessing_plans
+from support.toy_cohort import write_config
 
 AIR = -1000.0
 

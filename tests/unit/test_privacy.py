@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import yaml
-from cohort_builders import ct_arrays, volume, write_raw
 
 from deeprac.cohort.build import build_cohort
 from deeprac.config import load_config
 from deeprac.errors import CohortError
+from support.cohort_builders import ct_arrays, volume, write_raw
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ PLANTED = re.compile(
 PROGRAM = """
 import sys
 from deeprac.cohort.formats import READERS
-from leaky_reader import LeakyReader
+from support.leaky_reader import LeakyReader
 from deeprac.cli import main
 if __name__ == "__main__":
     READERS["nnunet_raw"] = LeakyReader
@@ -101,7 +101,7 @@ def configure(folder, **cohort):
 
 def run(folder, *arguments, program=("-m", "deeprac"), **environment):
     """Run ``deeprac`` in a process of its own, so that C++ and crashes are seen too."""
-    paths = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
     return subprocess.run(
         [sys.executable, *program, *arguments],
         cwd=folder,

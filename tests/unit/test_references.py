@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.poses import Poses, compose
+from deeprac.evaluation.poses import Poses
 from deeprac.evaluation.references import read_references, references
-from deeprac.evaluation.square import CASE_POSE_COLUMNS, TRUTH_COLUMNS
+from deeprac.geometry.planar import compose
+from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS, TRUTH_COLUMNS
 
 CONSTANT = Poses(
     np.array([math.log(0.5)]), np.radians([170.0]), np.array([[0.1, -0.2]])
@@ -68,6 +69,7 @@ def _table():
     table = pd.DataFrame({"case": ["001", "002", "003"]})
     table[list(CASE_POSE_COLUMNS)] = case_poses().reshape(3, 6)
     table[list(TRUTH_COLUMNS)] = truths().reshape(3, 6)
+    table[list(OUTLINE_COLUMNS)] = np.zeros((3, 32))
     return table
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from released_tree import COMMIT, Released, clean_checkout, released_tree
 
 from deeprac import provenance
 from deeprac.cli import main
 from deeprac.cohort.pseudonyms import Pseudonyms
-from deeprac.config import load_config, resolve
+from deeprac.config import load_config
+from deeprac.config_files import resolve
 from deeprac.errors import ConfigError, DeepracError, ReleaseError
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
@@ -22,6 +22,7 @@ from deeprac.release.make import make_release
 from deeprac.release.manifest import MANIFEST, entry
 from deeprac.release.unpack import lay_out
 from deeprac.release.verify import Outcome, compare_cases, verify_release
+from support.released_tree import COMMIT, Released, clean_checkout, released_tree
 
 RUN = "coarse_stn/seed0/fold_0/run.json"
 
@@ -59,6 +60,15 @@ def rewrite(release: Path, name: str, content: bytes) -> None:
     manifest = read_json(release / MANIFEST)
     manifest["files"][name] = entry(content)
     write_json(release / MANIFEST, manifest)
+
+
+def rename(tree: Released, old: str, new: str) -> None:
+    """Give a case or patient another name, in all tables."""
+    for path in sorted(tree.results.rglob("*.csv")):
+        path.write_text(path.read_text().replace(old, new))
+    config = ("--config", str(tree.results / "config.json"))
+    for verb in ("summarise", "summarise --what diagnostics", "tables"):
+        assert main([*verb.split(), *config]) == 0
 
 
 # What is in it
@@ -213,11 +223,7 @@ def test_laid_out_results_are_not_released_again(tree, tmp_path):
 
 
 def test_a_patients_name_is_refused_and_not_repeated(tree):
-    for path in sorted(tree.results.rglob("*.csv")):
-        path.write_text(path.read_text().replace("patient001", "Mueller"))
-    config = ("--config", str(tree.results / "config.json"))
-    for verb in ("summarise", "diagnostics", "tables"):
-        assert main([verb, *config]) == 0
+    rename(tree, "patient_a1b1c1d1", "Mueller")
     with pytest.raises(ReleaseError) as refusal:
         remade(tree)
     message = str(refusal.value)
@@ -259,9 +265,30 @@ def _with_label(tree, name):
     return cohort | {"labels": labels, "private": "private"}
 
 
-def test_words_said_to_be_neutral_are_stated(tree):
-    release = remade(tree, neutral=["kits"])
-    assert read_json(release / MANIFEST)["neutral_words"] == ["kits"]
+def test_names_of_a_public_cohort_are_its_own(tree):
+    """Its pseudonyms switched off, its names are no secret; others still are."""
+    cohort = read_json(tree.results / "config.json")["cohort"]
+    edit_json(tree.results / "config.json", cohort=cohort | {"pseudonyms": False})
+    rename(tree, "patient_a1b1c1d1", "KiTS-00012_Mueller")
+    remade(tree)
+    table = tree.results / "cohort" / "cases.csv"
+    table.write_text(table.read_text().replace("KiTS-00012_Mueller", "patient_1"))
+    with pytest.raises(ReleaseError, match="column patient, holds no pseudonym"):
+        remade(tree, replace=True)
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["seen on 12 Mar 2021", "see /home/mueller/ct", "from mueller.nii.gz", "Doe^Jane"],
+)
+def test_a_note_is_released_once_somebody_has_read_it(tree, note):
+    edit_json(tree.results / "config.json", report={"notes": [note]})
+    assert main(["tables", "--config", str(tree.results / "config.json")]) == 0
+    with pytest.raises(ReleaseError, match=r"report\.notes, holds more than") as error:
+        remade(tree)
+    assert note not in str(error.value)
+    release = remade(tree, reviewed=["report.notes"])
+    assert read_json(release / MANIFEST)["reviewed"] == ["report.notes"]
 
 
 def test_entries_and_columns_that_no_release_holds_are_refused(tree):

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from released_tree import released_tree
+
+from support.released_tree import released_tree
 
 ROOT = Path(__file__).parents[2]
 MISSING = (

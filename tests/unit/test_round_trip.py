@@ -10,10 +10,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import invert, similarity
 from deeprac.geometry.warp import pixel_centres, warp
+from support.toy_cohort import small_networks
 
 MATRIX = 512
 TRIALS = 24

@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builders import Series, hu_of
-from dicom_cases import headers_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydicom.dataset import Dataset
 
 from deeprac.cohort.dicom.contours import filled
-from deeprac.cohort.dicom.geometry import Grid, grid_of
+from deeprac.cohort.dicom.geometry import grid_of
 from deeprac.cohort.dicom.headers import quiet, read_header
 from deeprac.cohort.dicom.segmentations import read_segmentations
 from deeprac.cohort.dicom.series import stacks_of
 from deeprac.cohort.findings import Severity
+from deeprac.cohort.grid import Grid
+from support.dicom_builders import Series, hu_of
+from support.dicom_cases import headers_of
 
 # Where OpenCV lacks the libraries of the system, as .ci/run installs them.
 rt_utils = pytest.importorskip("rt_utils", exc_type=ImportError)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
     agree,
@@ -18,6 +17,7 @@ from deeprac.geometry.similarity import (
     upright,
     window,
 )
+from support.toy_cohort import small_networks
 
 MAX_LOG_SCALE, MAX_ANGLE, MAX_SHIFT = math.log(2), math.pi / 4, 0.35
 RAW = st.floats(-1e4, 1e4)

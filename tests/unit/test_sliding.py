@@ -10,7 +10,19 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from test_planned import fingerprint
-from toy_cohort import (
+
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.files import read_json
+from deeprac.inference.load import load_predictor
+from deeprac.inference.predictor import SlicePredictor
+from deeprac.inference.sliding import SlidingPredictor
+from deeprac.labels import KIDNEY_AND_TUMOUR
+from deeprac.layout import Layout
+from deeprac.preprocessing.preprocessor import preprocessor_of
+from deeprac.training.plans import CONFIGURATION, build_plans
+from deeprac.volumes import read_volume
+from support.toy_cohort import (
     HELD_OUT,
     PLANNED_TOY,
     arrays,
@@ -20,18 +32,6 @@ from toy_cohort import (
     verb,
     write_config,
 )
-
-from deeprac.cli import main
-from deeprac.config import load_config
-from deeprac.files import read_json
-from deeprac.inference.load import load_predictor
-from deeprac.inference.predictor import Predictor
-from deeprac.inference.sliding import SlidingPredictor
-from deeprac.labels import KIDNEY_AND_TUMOUR
-from deeprac.layout import Layout
-from deeprac.preprocessing.preprocessor import preprocessor_of
-from deeprac.training.plans import CONFIGURATION, build_plans
-from deeprac.volumes import read_volume
 
 CPU = torch.device("cpu")
 TARGET_MM = (4.0, 0.9, 0.9)
@@ -313,7 +313,7 @@ def test_the_plans_choose_the_predictor(runs):
         name: type(load_predictor(layout.model(name, 0), 0, CPU))
         for name in ("fine_nnunet", "planned")
     }
-    assert kinds == {"fine_nnunet": Predictor, "planned": SlidingPredictor}
+    assert kinds == {"fine_nnunet": SlicePredictor, "planned": SlidingPredictor}
 
 
 def test_tables_name_the_patch(runs):

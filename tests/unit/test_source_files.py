@@ -11,7 +11,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume, write_raw
 
 from deeprac.cohort import source_files
 from deeprac.cohort.source_files import (
@@ -21,6 +20,7 @@ from deeprac.cohort.source_files import (
     source_digest,
 )
 from deeprac.errors import CohortError
+from support.cohort_builders import cohort_config, ct_arrays, volume, write_raw
 
 
 @pytest.fixture

@@ -6,14 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprac.cohort.splits import (
-    check_splits,
-    make_splits,
-    read_cases,
-    subset,
-    warn_without_tumour,
-)
-from deeprac.errors import SplitError
+from deeprac.cohort.splits import check_splits, make_splits, subset, warn_without_tumour
+from deeprac.errors import MetricsError, SplitError
+from deeprac.records.cases import read_cases
 
 
 def table(volumes_ml, *, sides=None, patients=None) -> pd.DataFrame:
@@ -210,10 +205,10 @@ def test_names_that_are_no_file_names(tmp_path, column):
     path = tmp_path / "cases.csv"
     table = {"case": ["a"], "patient": ["p"], "tumour_ml": [1.0], "side": ["left"]}
     pd.DataFrame(table | {column: ["<script>"]}).to_csv(path, index=False)
-    with pytest.raises(SplitError, match=r"has '<script>'\. Rename it"):
+    with pytest.raises(MetricsError, match=r"has the \w+ '<script>'\. Rename it"):
         read_cases(path)
 
 
 def test_missing_table(tmp_path):
-    with pytest.raises(SplitError, match="Run `deeprac cohort` first"):
+    with pytest.raises(MetricsError, match=r"missing.*Run `deeprac cohort`"):
         read_cases(tmp_path / "cases.csv")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch.nn import functional
-from toy_cohort import small_networks
 
-from deeprac.config import NetworkConfig, load_config
+from deeprac.config import load_config
+from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.similarity import (
     agree,
     compose,
@@ -22,11 +22,12 @@ from deeprac.geometry.similarity import (
 )
 from deeprac.geometry.warp import inside, pixel_centres, warp
 from deeprac.networks.crops import CROPS
-from deeprac.networks.front_end import Given, Located
+from deeprac.networks.front_end import Located, Output, Supervision
 from deeprac.networks.normalisers import NORMALISERS
 from deeprac.networks.stn_unet import BACKGROUND_LOGIT, STNUNet, damped
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
-from deeprac.training.plans import STN_CLASS
+from deeprac.settings.training import NetworkConfig
+from support.toy_cohort import small_networks
 
 AIR = -2.0
 SIZE = 64
@@ -63,7 +64,12 @@ def network(
         | {"segmentation_gradient": gradient, "warp_share": warps},
     }
     return get_network_from_plans(
-        STN_CLASS, kwargs, KWARGS_TO_IMPORT, 1, 3, deep_supervision=deep
+        FRONT_ENDS["stn"].network,
+        kwargs,
+        KWARGS_TO_IMPORT,
+        1,
+        3,
+        deep_supervision=deep,
     )
 
 
@@ -94,20 +100,19 @@ def slices():
     return (torch.cat(images) + 0.1 * noise).clamp_min(AIR)
 
 
-def told(batch=3):
+def known(batch=3) -> Supervision:
     """A pose off the moments' estimate, and the outline of the kidney."""
     pose = similarity(
         torch.tensor([0.15]), torch.tensor([-0.3]), torch.tensor([[0.1, 0.05]])
     )
     angles = torch.arange(8) * math.pi / 4
     ring = torch.stack([0.3 + 0.12 * angles.cos(), 0.1 + 0.12 * angles.sin()], -1)
-    return Given(pose.expand(batch, 2, 3), ring.expand(batch, 8, 2))
+    return Supervision(pose.expand(batch, 2, 3), ring.expand(batch, 8, 2))
 
 
-def step(model, slices):
+def step(model, slices) -> Output:
     """Output of a training step."""
-    model.train().given = told(len(slices))
-    return model(slices)
+    return model.train()(slices, known(len(slices)))
 
 
 ARMS = [
@@ -126,15 +131,14 @@ ARMS = [
 LEARNED = [arm for arm in ARMS if arm.values[0]["normaliser"] == "stn"]
 
 
-def is_told(arm):
+def has_oracle(arm):
     return "oracle" in (arm["normaliser"], arm["crop"])
 
 
 @pytest.mark.parametrize("arm", LEARNED)
 def test_untrained_transformer_is_the_moments_estimate(slices, arm):
     model = network(**arm)
-    step(model, slices)
-    found = model.trace.located
+    found = step(model, slices).trace.located
     moments = network(normaliser="moments").normaliser
     seen = functional.adaptive_avg_pool2d(slices, 32)
     estimate = moments(seen).image_from_canonical
@@ -154,7 +158,7 @@ def test_gradient_reaches_every_localiser_output_and_the_unet(slices, arm):
     if arm["crop"] == "stn":
         model.crop.half_side.fill_(0.5)
     labels = disc(0.3, 0.1, 0.12).long()[:, 0].expand(3, -1, -1)
-    logits = step(model, slices)[0]
+    logits = step(model, slices).logits[0]
     torch.nn.functional.cross_entropy(logits, labels).backward()
     bias = model.normaliser.localiser.output.bias
     assert (bias.grad.abs() > 0).all()
@@ -188,7 +192,7 @@ def test_gradient_of_the_segmentation_by_finite_differences():
     bias = model.normaliser.localiser.output.bias
 
     def value():
-        return (step(model, image) * weights).sum()
+        return (step(model, image).logits * weights).sum()
 
     value().backward()
     gradient = bias.grad.clone()
@@ -210,13 +214,13 @@ def segmentation_gradients(slices, gradient, arm):
     model.normaliser.localiser.output.weight.data.normal_(std=0.1)
     if arm["crop"] == "stn":
         model.crop.half_side.fill_(0.5)
-    logits = step(model, slices)
+    output = step(model, slices)
     # Where the crop does not look, the coarse logits themselves are the answer, which
     # the loss may always teach; so only what the crop sees counts here.
-    view = model.trace.located.image_from_input.detach()
+    view = output.trace.located.image_from_input.detach()
     seen = inside(invert(view), (SIZE, SIZE), border=2 * 2 / arm["side"])
     labels = disc(0.3, 0.1, 0.12).long()[:, 0].expand(3, -1, -1)
-    entropy = functional.cross_entropy(logits, labels, reduction="none")
+    entropy = functional.cross_entropy(output.logits, labels, reduction="none")
     entropy[seen[:, 0]].mean().backward()
     heads = {"pose": model.normaliser, "unet": model.unet}
     heads |= {"coarse": model.crop.coarse} if arm["crop"] == "stn" else {}
@@ -354,14 +358,14 @@ def test_convention_inside_the_view_the_unet_answers_at_the_right_place(slices):
 def test_extreme_localiser_outputs_stay_finite(slices, arm, extreme):
     model = network(**arm)
     torch.nn.init.constant_(model.normaliser.localiser.output.bias, extreme)
-    logits = step(model, slices)
-    found = model.trace.located
+    output = step(model, slices)
+    found, logits = output.trace.located, output.logits
     for transform in (found.image_from_canonical, found.image_from_input):
         assert transform.isfinite().all()
         assert (torch.linalg.det(transform[:, :, :2]) > 0).all()
     assert found.at_bound.all()
     assert logits.isfinite().all()
-    (logits.square().mean() + model.trace.warped.square().mean()).backward()
+    (logits.square().mean() + output.trace.warped.square().mean()).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
@@ -373,7 +377,7 @@ def test_extreme_coarse_logits_stay_finite(slices, crop, extreme):
     last = model.crop.coarse.decoder.seg_layers[-1]
     with torch.no_grad():
         last.bias.copy_(torch.tensor([0.0, extreme, -extreme]))
-    logits = step(model, slices)
+    logits = step(model, slices).logits
     assert all(level.isfinite().all() for level in logits)
     sum(level.square().mean() for level in logits).backward()
     for name, parameter in model.named_parameters():
@@ -385,15 +389,15 @@ def test_extreme_coarse_logits_stay_finite(slices, crop, extreme):
 @pytest.mark.parametrize("arm", ARMS)
 def test_slice_of_air_is_left_in_place_counted_and_finite(arm):
     model = network(**arm)
-    logits = step(model, torch.full((2, 1, SIZE, SIZE), AIR))
-    found = model.trace.located
-    pose = told(2).image_from_canonical
+    output = step(model, torch.full((2, 1, SIZE, SIZE), AIR))
+    found = output.trace.located
+    pose = known(2).image_from_canonical
     expected = pose if arm["normaliser"] == "oracle" else identity(2)
     assert torch.equal(found.image_from_canonical, expected)
     measures = arm["normaliser"] in ("moments", "stn")
     assert found.fallback.tolist() == [measures] * 2
     assert not found.at_bound.any()
-    logits.square().mean().backward()
+    output.logits.square().mean().backward()
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(grad.isfinite().all() for grad in grads)
 
@@ -412,8 +416,7 @@ def test_convention_the_crop_lies_in_the_canonical_frame(slices):
     model = network(crop="stn")
     model.crop.half_side.fill_(0.4)
     model.crop.coarse = Spot()
-    step(model, slices)
-    found = model.trace.located
+    found = step(model, slices).trace.located
     # 4 columns (rows) of foreground against a prior of 0.01 * 32 = 0.32.
     pull = 4 / 4.32
     corner = torch.tensor([[[0.375 * pull + 0.4, -0.125 * pull - 0.4]]])
@@ -425,12 +428,10 @@ def test_convention_the_crop_lies_in_the_canonical_frame(slices):
 
 def test_convention_an_oracles_outline_is_brought_to_the_canonical_frame(slices):
     model = network(normaliser="oracle", crop="oracle").eval()
-    middle, given = torch.tensor([0.3, 0.1]), told()
-    given = replace(given, outline=middle + 3 * (given.outline - middle))
-    located = model.locate(slices, given)
-    corners = transform_points(
-        invert(located.image_from_input), given.outline
-    )  # in the crop
+    middle, oracle_input = torch.tensor([0.3, 0.1]), known()
+    outline = middle + 3 * (oracle_input.outline - middle)
+    located = model.locate(slices, replace(oracle_input, outline=outline))
+    corners = transform_points(invert(located.image_from_input), outline)  # in the crop
     # The ring's box leaves a margin of a tenth of its half side all around.
     assert corners.amax(1).amax(1).tolist() == pytest.approx([1 / 1.1] * 3, rel=1e-5)
     assert corners.amin(1).amin(1).tolist() == pytest.approx([-1 / 1.1] * 3, rel=1e-5)
@@ -443,11 +444,9 @@ def test_a_slice_does_not_depend_on_its_batch(slices, arm):
         model.normaliser.localiser.output.weight.data.normal_(std=0.1)
     before = slices.clone()
     with torch.inference_mode():
-        model.given = told(3)
-        whole = model(slices)
+        whole = model(slices, known(3)).logits
         for index in range(3):
-            model.given = told(1)
-            single = model(slices[index, None])
+            single = model(slices[index, None], known(1)).logits
             torch.testing.assert_close(whole[index, None], single, atol=1e-4, rtol=1e-4)
     assert torch.equal(slices, before)
 
@@ -457,14 +456,14 @@ def test_a_slice_does_not_depend_on_its_batch(slices, arm):
 def test_a_broken_value_stays_in_its_slice_and_is_counted(slices, arm, value):
     """Never a reset of the batch: the other slices do not change by a bit."""
     model = network(**arm)
-    clean = step(model, slices).detach()
-    located = model.trace.located
+    output = step(model, slices)
+    clean, located = output.logits.detach(), output.trace.located
     broken = slices.clone()
     broken[1, 0, 30:34, 20] = value
     model.zero_grad()
     torch.manual_seed(0)
-    logits = step(model, broken)
-    found = model.trace.located
+    output = step(model, broken)
+    logits, found = output.logits, output.trace.located
     assert torch.equal(logits[[0, 2]].isfinite(), torch.ones_like(clean[:2]).bool())
     if arm["crop"] != "coarse":  # whose training draws a jitter
         assert torch.equal(logits[[0, 2]], clean[[0, 2]])
@@ -475,24 +474,53 @@ def test_a_broken_value_stays_in_its_slice_and_is_counted(slices, arm, value):
         found.image_from_canonical[[0, 2]], located.image_from_canonical[[0, 2]]
     )
     assert found.fallback.tolist() == [False, True, False]
-    assert not model.trace.trusted[1]
+    assert not output.trace.warped_valid[1]
     assert logits.isfinite().all()
     logits.square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
 
-def test_a_trace_is_kept_of_training_steps_that_were_told_something(slices):
-    model = network(crop="stn")
-    step(model, slices)
-    assert model.trace.given is model.given
-    assert model.trace.raw.shape == (3, 4)
-    model.given = None
-    model(slices)
-    assert model.trace is None
-    step(model, slices)
-    model.eval()(slices)
-    assert model.trace is None
+def test_training_steps_with_supervision_return_a_trace(slices):
+    model, supervision = network(crop="stn").train(), known()
+    trace = model(slices, supervision).trace
+    assert trace.supervision is supervision
+    assert trace.raw.shape == (3, 4)
+    assert model.eval()(slices, supervision).trace is None
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_without_supervision_the_logits_alone_are_returned(slices, training):
+    """As nnU-Net's validation and its sliding window call a network."""
+    model = network(crop="stn", deep=True).train(training)
+    torch.manual_seed(0)
+    levels = model(slices)
+    torch.manual_seed(0)
+    supervised = model(slices, known())
+    assert isinstance(levels, list)
+    for level, other in zip(levels, supervised.logits, strict=True):
+        assert torch.equal(level, other)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("arm", [ARMS[2], ARMS[6]])
+def test_convention_a_network_is_one_graph_for_dynamo(slices, arm, training):
+    """With and without supervision: nothing breaks out of the graph."""
+    model = network(**arm, deep=True).train(training)
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    torch._dynamo.reset()
+    oracle = has_oracle(arm)
+    for arguments in [(slices, known())] + [(slices,)] * (not oracle):
+        torch.manual_seed(0)
+        expected = model(*arguments)
+        torch.manual_seed(0)
+        found = compiled(*arguments)
+        assert type(found) is type(expected)
+        if isinstance(found, Output):
+            assert (found.trace is None) == (not training)
+            found, expected = found.logits, expected.logits
+        for level, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(level, other)
 
 
 def test_convention_a_warped_copys_pose_is_brought_back_to_the_slice():
@@ -502,23 +530,23 @@ def test_convention_a_warped_copys_pose_is_brought_back_to_the_slice():
     )
     slices = torch.where(bodies > 0, 0.0, AIR)
     model = network(warps=0.25)
-    step(model, slices)
+    trace = step(model, slices).trace
     log_scale, angle, shift = parameters(
-        compose(invert(model.trace.located.image_from_canonical), model.trace.warped)
+        compose(invert(trace.located.image_from_canonical), trace.warped)
     )
-    assert model.trace.trusted.all()
+    assert trace.warped_valid.all()
     # A warp of a quarter of the range turns by 11 degrees and shifts by 0.1 of 1.
     assert angle.abs().max() < math.radians(3)
     assert log_scale.abs().max() < 0.06
     assert shift.abs().max() < 0.03
-    assert (model.trace.warped - model.trace.located.image_from_canonical).any()
+    assert (trace.warped - trace.located.image_from_canonical).any()
 
 
 def test_no_warped_copy_without_a_share_or_a_localiser(slices):
     for model in (network(warps=0.0), network(normaliser="moments")):
-        step(model, slices)
-        assert model.trace.warped is None
-        assert not model.trace.trusted.any()
+        trace = step(model, slices).trace
+        assert trace.warped is None
+        assert not trace.warped_valid.any()
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -526,8 +554,8 @@ def test_locate_shares_one_pose_and_one_window_over_a_case(slices, arm):
     model = network(**arm).eval()
     if arm["normaliser"] == "stn":
         model.normaliser.localiser.output.weight.data.normal_(std=0.1)
-    given = told() if is_told(arm) else None
-    located = model.locate(slices, given)
+    oracle_input = known() if has_oracle(arm) else None
+    located = model.locate(slices, oracle_input)
     for name in ("image_from_canonical", "canonical_from_crop", "image_from_input"):
         entry = getattr(located, name)
         assert entry.shape == (3, 2, 3)
@@ -551,7 +579,7 @@ def test_locate_of_a_long_case_works_in_parts(slices, arm):
     """More slices than the small networks see at once, of which most are the first."""
     model = network(**arm).eval()
     case = torch.cat([slices[:1].expand(66, -1, -1, -1), slices])
-    located = model.locate(case, told(69) if is_told(arm) else None)
+    located = model.locate(case, known(69) if has_oracle(arm) else None)
     assert located.image_from_input.shape == (69, 2, 3)
     assert located.fallback.shape == located.at_bound.shape == (69,)
     common = located.image_from_canonical[0]
@@ -584,7 +612,7 @@ def test_broken_values_do_not_reach_the_logits_of_a_located_case(slices, arm):
     broken = slices.clone()
     broken[1, 0, 30:34, 20] = math.nan
     with torch.inference_mode():
-        located = model.locate(broken, told() if is_told(arm) else None)
+        located = model.locate(broken, known() if has_oracle(arm) else None)
         logits = model.segment(broken, located)
         aired = broken.nan_to_num(AIR)
         assert torch.equal(logits, model.segment(aired, located))
@@ -610,21 +638,34 @@ def test_more_air_around_the_slice_moves_the_view_by_nothing(slices, normaliser)
 
 
 def test_calibration_measures_outlines_in_the_canonical_frame():
-    given = told(3)
-    pose = given.image_from_canonical
+    cases = known(3)
     for normaliser, scale in (("stn", math.exp(0.15)), ("none", 1.0)):
         model = network(normaliser=normaliser, crop="stn")
-        large = Given(
-            pose,
-            torch.cat([0.6 * given.outline[:1], given.outline[1:] * 4]),
-        )
+        outlines = torch.cat([0.6 * cases.outline[:1], cases.outline[1:] * 4])
+        large = replace(cases, outline=outlines)
         model.calibrate(large)
         # The largest rings have a radius of 0.48: octagons whose extent is their
         # diameter times cos(22.5 degrees) or more, whichever way they are turned.
         half_side = model.crop.half_side.item() * scale / 1.1
         assert 0.48 * math.cos(math.pi / 8) - 1e-3 <= half_side <= 0.48 + 1e-3
     for crop in ("none", "oracle", "coarse"):
-        network(crop=crop).calibrate(given)  # nothing to set
+        network(crop=crop).calibrate(cases)  # nothing to set
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_convention_names_of_parameters_which_checkpoints_hold(arm):
+    model = network(**arm)
+    parts = {"unet": model.unet}
+    if arm["normaliser"] == "stn":
+        parts["normaliser.localiser"] = model.normaliser.localiser
+    if arm["crop"] in ("stn", "coarse"):
+        parts["crop.coarse"] = model.crop.coarse
+    expected = {
+        f"{k}.{name}" for k, part in parts.items() for name in part.state_dict()
+    }
+    if arm["crop"] == "stn":
+        expected.add("crop.half_side")
+    assert set(model.state_dict()) == expected
 
 
 def test_state_dict_keeps_the_size_of_the_crop(slices):
@@ -641,11 +682,11 @@ def test_state_dict_keeps_the_size_of_the_crop(slices):
 @pytest.mark.parametrize("arm", ARMS)
 def test_geometry_is_float32_under_autocast(slices, arm):
     model = network(**arm).eval()
-    given = told() if is_told(arm) else None
+    oracle_input = known() if has_oracle(arm) else None
     with torch.inference_mode():
-        plain = model.locate(slices, given)
+        plain = model.locate(slices, oracle_input)
         with torch.autocast("cpu", torch.bfloat16):
-            cast = model.locate(slices, given)
+            cast = model.locate(slices, oracle_input)
             logits = model.segment(slices, cast)
     assert cast.image_from_input.dtype == torch.float32
     assert logits.dtype == torch.float32

@@ -6,23 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from deeprac.evaluation.stress import Condition, Kind, conditions
 from deeprac.geometry.similarity import similarity
 from deeprac.inference.stress import (
     LabelledCase,
     stress_case,
-    stress_given,
     stressed_from_image,
     visible_shares,
 )
 from deeprac.inference.stress_fold import score
 from deeprac.labels import KIDNEY_AND_TUMOUR, Label
-from deeprac.networks.front_end import Given
-from deeprac.settings import StressConfig
+from deeprac.networks.front_end import Supervision
+from deeprac.records.stress import Condition, Perturbation, conditions
+from deeprac.settings.reports import StressConfig
 
 AIR = -1000.0
 SPACING_MM = (4.0, 0.9, 0.9)
-UPRIGHT = Condition(Kind.NONE, 0.0)
+UPRIGHT = Condition(Perturbation.NONE, 0.0)
 SIDE = 20
 
 
@@ -54,7 +53,7 @@ def test_the_upright_case_is_only_padded():
 @pytest.mark.parametrize("pixels", [3, -5])
 def test_a_whole_shift_is_slicing(pixels):
     case = a_case()
-    shown = stressed(case, Kind.SHIFT, pixels / SIDE)
+    shown = stressed(case, Perturbation.SHIFT, pixels / SIDE)
     image = np.full(case.image.shape, AIR)
     labels = np.zeros_like(case.labels)
     to = slice(max(pixels, 0), SIDE + min(pixels, 0))
@@ -67,7 +66,7 @@ def test_a_whole_shift_is_slicing(pixels):
 @pytest.mark.parametrize(("angle_deg", "turns"), [(90, -1), (-90, 1), (180, 2)])
 def test_convention_positive_rotations_are_clockwise_on_the_screen(angle_deg, turns):
     case = a_case()
-    shown = stressed(case, Kind.ROTATION, angle_deg)
+    shown = stressed(case, Perturbation.ROTATION, angle_deg)
     # numpy counts quarter turns from the first axis, down, to the second, right:
     # anticlockwise on the screen.
     np.testing.assert_allclose(
@@ -77,7 +76,7 @@ def test_convention_positive_rotations_are_clockwise_on_the_screen(angle_deg, tu
 
 
 def test_convention_a_point_above_the_centre_turns_to_the_right():
-    matrix = stressed_from_image(Condition(Kind.ROTATION, 90.0))[0]
+    matrix = stressed_from_image(Condition(Perturbation.ROTATION, 90.0))[0]
     above = torch.tensor([0.0, -1.0])
     torch.testing.assert_close(matrix[:, :2] @ above, torch.tensor([1.0, 0.0]))
 
@@ -88,7 +87,9 @@ def test_zoom_changes_lengths_by_its_factor(factor, area):
     labels = np.zeros(image.shape, np.uint8)
     labels[:, 24:40, 28:36] = Label.KIDNEY
     image[labels > 0] = 100
-    shown = stressed(LabelledCase(image, labels, SPACING_MM), Kind.SCALE, factor)
+    shown = stressed(
+        LabelledCase(image, labels, SPACING_MM), Perturbation.SCALE, factor
+    )
     _, rows, columns = np.nonzero(shown.labels)
     assert np.ptp(rows) + 1 == 16 * factor
     assert np.ptp(columns) + 1 == 8 * factor
@@ -99,7 +100,7 @@ def test_zoom_changes_lengths_by_its_factor(factor, area):
 def test_shrinking_does_not_alias():
     board = np.indices((32, 32)).sum(0) % 2 * 1000.0
     case = LabelledCase(board[None], np.zeros((1, 32, 32), np.uint8), SPACING_MM)
-    inside = stressed(case, Kind.SCALE, 0.5).image[0, 9:23, 9:23]
+    inside = stressed(case, Perturbation.SCALE, 0.5).image[0, 9:23, 9:23]
     np.testing.assert_allclose(inside, 500, atol=1)
 
 
@@ -108,20 +109,22 @@ def test_the_label_with_the_largest_share_wins_and_background_takes_part():
     labels[0, :, 0] = Label.KIDNEY
     case = LabelledCase(np.zeros((1, 8, 8)), labels, SPACING_MM)
     # A pixel holds 0.4 of the first column, and 0.6 from outside, where nothing is.
-    shown = stressed(case, Kind.SHIFT, -0.6 / 8)
+    shown = stressed(case, Perturbation.SHIFT, -0.6 / 8)
     assert not shown.labels.any()
-    shown = stressed(case, Kind.SHIFT, -0.4 / 8)
+    shown = stressed(case, Perturbation.SHIFT, -0.4 / 8)
     assert np.array_equal(shown.labels, labels)
 
 
 def test_visible_share_of_a_label_that_leaves_the_picture():
     labels = np.zeros((2, 10, 10), np.uint8)
     labels[0, 4:6, 5:] = Label.KIDNEY  # five columns, up to the edge
-    matrix = stressed_from_image(Condition(Kind.SHIFT, 0.2))  # two of them leave
+    matrix = stressed_from_image(
+        Condition(Perturbation.SHIFT, 0.2)
+    )  # two of them leave
     shares = visible_shares(labels, matrix)
     assert shares[Label.KIDNEY] == pytest.approx(0.6)
     assert math.isnan(shares[Label.TUMOUR])
-    matrix = stressed_from_image(Condition(Kind.SCALE, 2.0))
+    matrix = stressed_from_image(Condition(Perturbation.SCALE, 2.0))
     # Twice as large, 2.5 pixels to each side of the centre stay: columns 5 to 7 lie
     # 0.5 to 2.5 pixels from it.
     assert visible_shares(labels, matrix)[Label.KIDNEY] == pytest.approx(0.6)
@@ -131,20 +134,20 @@ def test_neutral_values_are_not_repeated():
     found = conditions(StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1)))
     assert found == (
         UPRIGHT,
-        Condition(Kind.ROTATION, -45.0),
-        Condition(Kind.ROTATION, 45.0),
-        Condition(Kind.SCALE, 0.5),
-        Condition(Kind.SHIFT, 0.1),
+        Condition(Perturbation.ROTATION, -45.0),
+        Condition(Perturbation.ROTATION, 45.0),
+        Condition(Perturbation.SCALE, 0.5),
+        Condition(Perturbation.SHIFT, 0.1),
     )
 
 
-def test_what_an_oracle_is_told_moves_with_the_patient():
+def test_what_an_oracle_knows_moves_with_the_patient():
     pose = similarity(
         torch.tensor([0.1]), torch.tensor([0.2]), torch.tensor([[0.1, 0]])
     )
     outline = torch.tensor([[[0.3, -0.1], [0.0, 0.5]]])
-    given = Given(pose.expand(4, 2, 3), outline.expand(4, 2, 2))
-    moved = stress_given(given, stressed_from_image(Condition(Kind.ROTATION, 90.0)))
+    known = Supervision(pose.expand(4, 2, 3), outline.expand(4, 2, 2))
+    moved = known.moved(stressed_from_image(Condition(Perturbation.ROTATION, 90.0)))
     assert moved.image_from_canonical.shape == (4, 2, 3)
     turned = similarity(
         torch.tensor([0.1]),
@@ -157,15 +160,15 @@ def test_what_an_oracle_is_told_moves_with_the_patient():
 
 
 class Threshold:
-    """Calls everything above 0 kidney, and remembers what it was told."""
+    """Calls everything above 0 kidney, and remembers what it knew."""
 
     def __init__(self):
         self.settings = {"air": AIR}
         self.labels = KIDNEY_AND_TUMOUR
-        self.given = None
+        self.oracle_input = None
 
-    def predict(self, image, spacing, given=None):
-        self.given = given
+    def predict(self, image, spacing, oracle_input=None):
+        self.oracle_input = oracle_input
         assert spacing == SPACING_MM
         return type("Found", (), {"labels": (image > 0).astype(np.uint8)})()
 
@@ -176,7 +179,9 @@ def test_scores_compare_the_prediction_with_the_changed_labels():
     image = np.where(labels > 0, 100.0, AIR)
     network = Threshold()
     case = LabelledCase(image, labels, SPACING_MM)
-    kidney, tumour = score(network, case, Condition(Kind.SHIFT, 0.2), given=None)
+    kidney, tumour = score(
+        network, case, Condition(Perturbation.SHIFT, 0.2), oracle_input=None
+    )
     assert kidney == {
         "label": "kidney",
         "kind": "shift",
@@ -186,13 +191,15 @@ def test_scores_compare_the_prediction_with_the_changed_labels():
         "n_slices": 2,
     }
     assert math.isnan(tumour["dice"])
-    assert network.given is None
+    assert network.oracle_input is None
 
 
-def test_scores_tell_the_network_of_the_changed_patient():
+def test_an_oracle_knows_the_changed_patient():
     network, case = Threshold(), a_case()
-    given = Given(torch.eye(2, 3).expand(3, 2, 3), torch.zeros(3, 16, 2))
-    score(network, case, Condition(Kind.SHIFT, 0.1), given=given)
+    known = Supervision(torch.eye(2, 3).expand(3, 2, 3), torch.zeros(3, 16, 2))
+    score(network, case, Condition(Perturbation.SHIFT, 0.1), oracle_input=known)
     expected = torch.tensor([[1.0, 0, 0.2], [0, 1, 0]])
-    torch.testing.assert_close(network.given.image_from_canonical[0], expected)
-    torch.testing.assert_close(network.given.outline[0, 0], torch.tensor([0.2, 0.0]))
+    torch.testing.assert_close(network.oracle_input.image_from_canonical[0], expected)
+    torch.testing.assert_close(
+        network.oracle_input.outline[0, 0], torch.tensor([0.2, 0.0])
+    )

@@ -4,23 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import ConfigError, MetricsError
 from deeprac.evaluation.statistics.curves import stress_curves
 from deeprac.evaluation.statistics.estimates import mean_interval
-from deeprac.evaluation.stress import (
-    STRESS_COLUMNS,
-    collect_stress,
-    conditions,
-    stressed_runs,
-)
+from deeprac.evaluation.stress import collect_stress
 from deeprac.files import read_json, write_csv
 from deeprac.layout import Layout
+from deeprac.records.stress import STRESS_COLUMNS, conditions, stressed_runs
 from deeprac.reporting.figures.registry import FIGURES
 from deeprac.reporting.summary import Summary
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn")
 STRESS = {
@@ -81,7 +77,7 @@ def edit(layout, change):
 
 def test_all_rows_of_the_runs_under_stress(tree):
     path, _, layout = tree
-    assert main(["summarise", "--stress", "--config", str(path)]) == 0
+    assert main(["summarise", "--what", "stress", "--config", str(path)]) == 0
     table = pd.read_csv(layout.summary_stress)
     assert tuple(table.columns) == STRESS_COLUMNS
     # experiments x cases x (upright and five changes) x labels
@@ -123,7 +119,7 @@ def test_a_missing_run_names_its_verb(tree):
 
 def test_nothing_to_collect(tmp_path, capsys):
     path = write_tree(tmp_path, TreeOptions(experiments=("coarse_nnunet",)))
-    assert main(["summarise", "--stress", "--config", str(path)]) == 1
+    assert main(["summarise", "--what", "stress", "--config", str(path)]) == 1
     assert "stress.experiments is empty" in capsys.readouterr().err
     with pytest.raises(ConfigError):
         collect_stress(load_config([path]), Layout.of(load_config([path])))
@@ -137,7 +133,7 @@ def sources_of(config, layout):
 @pytest.fixture
 def drawing(tree):
     path, config, layout = tree
-    assert main(["summarise", "--stress", "--config", str(path)]) == 0
+    assert main(["summarise", "--what", "stress", "--config", str(path)]) == 0
     (drawing,) = FIGURES["stress_curves"](sources_of(config, layout))
     return drawing
 

@@ -8,8 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from results_tree import TreeOptions, write_tree
-from toy_cohort import (
+
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.errors import SplitError
+from deeprac.files import read_json
+from deeprac.inference import load
+from deeprac.inference.load import load_predictor
+from deeprac.inference.stress import LabelledCase, stress_case
+from deeprac.inference.stress_fold import stress_fold
+from deeprac.labels import KIDNEY_AND_TUMOUR
+from deeprac.layout import Layout
+from deeprac.networks.front_end import Supervision
+from deeprac.records.stress import STRESS_COLUMNS, conditions
+from support.results_tree import TreeOptions, write_tree
+from support.toy_cohort import (
     HELD_OUT,
     arrays,
     make_cohort,
@@ -18,35 +31,23 @@ from toy_cohort import (
     verb,
 )
 
-from deeprac.cli import main
-from deeprac.config import load_config
-from deeprac.errors import RunError
-from deeprac.evaluation.stress import STRESS_COLUMNS, conditions
-from deeprac.files import read_json
-from deeprac.inference import stress_fold as module
-from deeprac.inference.load import load_predictor
-from deeprac.inference.stress import LabelledCase, stress_case
-from deeprac.labels import KIDNEY_AND_TUMOUR
-from deeprac.layout import Layout
-from deeprac.networks.front_end import Given
-
 SPACING_MM = (4.0, 0.9, 0.9)
 EXPERIMENT = "coarse_nnunet"
 
 
 @dataclass
 class Threshold:
-    """Calls bright pixels kidney; is told what ``teller`` says."""
+    """Calls bright pixels kidney; an oracle that knows what ``known`` says."""
 
-    teller: Callable = lambda case, slices: None
+    known: Callable = lambda case, slices: None
     received: list = field(default_factory=list)
 
     def __post_init__(self):
         self.settings = {"air": -1000.0}
         self.labels = KIDNEY_AND_TUMOUR
 
-    def predict(self, image, spacing, given=None):
-        self.received.append(given)
+    def predict(self, image, spacing, oracle_input=None):
+        self.received.append(oracle_input)
         labels = ((image > 120) & (image < 250)).astype(np.uint8)
         return type("Found", (), {"labels": labels})()
 
@@ -65,9 +66,9 @@ def tree(tmp_path):
 
 
 def run(config, monkeypatch, network, fold=0):
-    monkeypatch.setattr(module, "load_predictor", lambda *_: network)
-    monkeypatch.setattr(module, "told_of", lambda *_: network.teller)
-    module.stress_fold(config, EXPERIMENT, 0, fold)
+    monkeypatch.setattr(load, "load_predictor", lambda *_: network)
+    monkeypatch.setattr(load, "oracle_input_of", lambda *_: network.known)
+    stress_fold(config, EXPERIMENT, 0, fold)
     folder = Layout.of(config).run(EXPERIMENT, 0, fold)
     return pd.read_csv(folder / "stress.csv", keep_default_na=False)
 
@@ -95,14 +96,15 @@ def test_one_row_per_case_condition_and_label(tree, monkeypatch):
     assert (table.dice[table.label == "tumour"] == 0).all()
 
 
-def test_what_the_network_is_told_has_one_row_per_slice(tree, monkeypatch):
+def test_what_an_oracle_knows_has_one_row_per_slice(tree, monkeypatch):
     asked = []
 
-    def teller(case, n_slices):
+    def known(case, n_slices):
         asked.append((case, n_slices))
-        return Given(torch.eye(2, 3).expand(n_slices, 2, 3), torch.ones(n_slices, 4, 2))
+        poses = torch.eye(2, 3).expand(n_slices, 2, 3)
+        return Supervision(poses, torch.ones(n_slices, 4, 2))
 
-    network = Threshold(teller)
+    network = Threshold(known)
     run(tree, monkeypatch, network)
     held_out = read_json(Layout.of(tree).splits)[0]["val"]
     assert asked == [(case, 3) for case in held_out]
@@ -115,7 +117,7 @@ def test_what_the_network_is_told_has_one_row_per_slice(tree, monkeypatch):
 
 
 def test_a_fold_that_does_not_exist(tree, monkeypatch):
-    with pytest.raises(RunError, match=r"Fold 7 does not exist: .* has 2 folds"):
+    with pytest.raises(SplitError, match=r"Fold 7 does not exist: .* has 2 folds"):
         run(tree, monkeypatch, Threshold(), fold=7)
 
 

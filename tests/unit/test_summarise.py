@@ -3,20 +3,21 @@ import shutil
 
 import pandas as pd
 import pytest
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.conventions import with_convention
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS, read_metrics
-from deeprac.evaluation.summarise import RUN_COLUMNS, collect_cases, collect_runs
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.evaluation.summarise import collect_cases, collect_runs
 from deeprac.files import write_csv
 from deeprac.layout import Layout
+from deeprac.records.catalogue import METRICS
+from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
+from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.tidy import read_tidy
 from deeprac.reporting.aggregate import experiment_rows
 from deeprac.reporting.summary import read_summary
+from support.results_tree import TreeOptions, write_tree
 
 NAN = float("nan")
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn")

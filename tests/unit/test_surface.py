@@ -8,10 +8,10 @@ import SimpleITK as sitk
 import surface_distance as deepmind
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapes import SPACING_MM, blobs, box
 
 from deeprac.evaluation.metrics.measure import cropped
 from deeprac.evaluation.metrics.surface import surfaces
+from support.shapes import SPACING_MM, blobs, box
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -8,9 +8,9 @@ from monai.metrics import (
     compute_hausdorff_distance,
     compute_surface_dice,
 )
-from shapes import SPACING_MM, blobs
 
 from deeprac.evaluation.metrics.surface import surfaces
+from support.shapes import SPACING_MM, blobs
 
 
 @pytest.mark.parametrize("seed", range(4))

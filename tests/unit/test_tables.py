@@ -3,13 +3,13 @@ import re
 
 import pandas as pd
 import pytest
-from results_tree import TreeOptions, write_tree
 
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.render import escape_latex, markdown
 from deeprac.reporting.tables.table import Part, Table, words
+from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet", "fine_stn_crop_half")
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import cohort_config, ct_arrays, volume
 
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.findings import CaseError, Severity
 from deeprac.cohort.totalsegmentator import open_totalsegmentator
 from deeprac.errors import CohortError
 from deeprac.labels import source_names
+from support.cohort_builders import cohort_config, ct_arrays, volume
 
 IMAGE, LABEL = ct_arrays()
 EMPTY = np.zeros_like(LABEL)

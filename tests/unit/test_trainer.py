@@ -13,15 +13,6 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from test_checkpoint import Payload
-from toy_cohort import (
-    HELD_OUT,
-    TRAIN,
-    make_cohort,
-    run_arguments,
-    small_networks,
-    verb,
-    write_config,
-)
 
 from deeprac.cli import main
 from deeprac.commands.nnunet import configure_nnunet
@@ -39,9 +30,17 @@ from deeprac.layout import Layout
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.training.augmentation import split_target
 from deeprac.training.checkpoint import read_checkpoint
-from deeprac.training.front_end import STNTrainer
-from deeprac.training.run import build_trainer
-from deeprac.training.trainer import DeepracTrainer
+from deeprac.training.stn import STNTrainer
+from deeprac.training.trainer import DeepracTrainer, build_trainer
+from support.toy_cohort import (
+    HELD_OUT,
+    TRAIN,
+    make_cohort,
+    run_arguments,
+    small_networks,
+    verb,
+    write_config,
+)
 
 METHODS = ("coarse_nnunet", "coarse_nnunet_augment", "fine_stn_crop_half")
 PLAIN, STN = METHODS[0], METHODS[2]
@@ -286,13 +285,13 @@ def test_nnunet_itself_resumes_our_checkpoints_and_we_its_own(trained, fresh, tm
     trainer = initialised(fresh, PLAIN)
     nnUNetTrainer.load_checkpoint(trainer, str(ours))
     assert trainer.current_epoch == 2
-    logged = trainer.logger.local_logger.my_fantastic_logging
+    logged = trainer.logged
     assert logged["segment"] == [0, 0]
     nnUNetTrainer.save_checkpoint(trainer, str(tmp_path / "checkpoint_final.pth"))
     assert_same_weights(trained[PLAIN], tmp_path)
     again = initialised(fresh, PLAIN)
     again.load_checkpoint(str(tmp_path / "checkpoint_final.pth"))
-    assert again.logger.local_logger.my_fantastic_logging == logged
+    assert again.logged == logged
     assert again._best_ema == trainer._best_ema
     state, kept = again.optimizer.state_dict(), trainer.optimizer.state_dict()
     assert state["param_groups"] == kept["param_groups"]
@@ -368,7 +367,7 @@ def test_a_missing_gpu_is_known_before_anything_is_written(fresh, monkeypatch, c
 def test_an_unknown_fold_is_an_error(fresh, capsys):
     assert train(fresh, PLAIN, fold=5) == 1
     message = capsys.readouterr().err
-    assert "fold 5 is not in" in message
+    assert "Fold 5 does not exist" in message
     assert "has 2 folds" in message
 
 
@@ -376,9 +375,9 @@ def test_the_crop_is_calibrated_on_the_training_patients(fresh):
     half_sides = []
     for case in TRAIN:
         trainer = initialised(fresh, STN)
-        given = trainer.given([case], identity(1))
+        known = trainer.supervision([case], identity(1))
         canonical = transform_points(
-            invert(given.image_from_canonical), given.outline
+            invert(known.image_from_canonical), known.outline
         ).numpy()
         half_sides.append(np.ptp(canonical, axis=1).max() / 2)
     expected = 1.1 * np.quantile(half_sides, 0.975)
@@ -397,10 +396,9 @@ def test_calibration_does_not_see_the_held_out_case(fresh):
     trainer.network.calibrate = seen.append
     trainer.on_train_start()
     trainer.on_epoch_start()
-    (given,) = seen
-    torch.testing.assert_close(
-        given.outline, trainer.given(TRAIN, identity(3)).outline, rtol=0, atol=0
-    )
+    (known,) = seen
+    expected = trainer.supervision(TRAIN, identity(3)).outline
+    torch.testing.assert_close(known.outline, expected, rtol=0, atol=0)
 
 
 def test_calibration_runs_once_and_its_time_counts(fresh, power_cut, monkeypatch):
@@ -533,64 +531,71 @@ MOVED = similarity(
 @pytest.mark.parametrize(
     "signs", [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0)], ids=["turned", "in x", "in y"]
 )
-def test_what_is_given_follows_the_augmentation(fresh, signs):
+def test_supervision_follows_the_augmentation(fresh, signs):
     trainer = initialised(fresh, STN)
     flip = torch.tensor(signs)[:, None] * identity(1)
     image_from_sample = compose(MOVED, flip)
-    still = trainer.given(["a1", "a2"], identity(2))
-    given = trainer.given(["a1", "a2"], image_from_sample.expand(2, 2, 3))
+    still = trainer.supervision(["a1", "a2"], identity(2))
+    known = trainer.supervision(["a1", "a2"], image_from_sample.expand(2, 2, 3))
     torch.testing.assert_close(
-        transform_points(image_from_sample, given.outline), still.outline
+        transform_points(image_from_sample, known.outline), still.outline
     )
     # Centre and size, and where the patient's back is, are those of the patient.
     landmarks = torch.tensor([[[0.0, 0.0], [0.0, 0.7]]])
     torch.testing.assert_close(
         transform_points(
-            image_from_sample, transform_points(given.image_from_canonical, landmarks)
+            image_from_sample, transform_points(known.image_from_canonical, landmarks)
         ),
         transform_points(still.image_from_canonical, landmarks),
         atol=1e-5,
         rtol=0,
     )
-    assert (torch.linalg.det(given.image_from_canonical[:, :, :2]) > 0).all()
+    assert (torch.linalg.det(known.image_from_canonical[:, :, :2]) > 0).all()
     if signs == (1.0, 1.0):
         torch.testing.assert_close(
-            compose(image_from_sample, given.image_from_canonical),
+            compose(image_from_sample, known.image_from_canonical),
             still.image_from_canonical,
             atol=1e-5,
             rtol=0,
         )
 
 
-def test_each_slice_of_a_batch_is_given_its_own_patient(fresh):
+def test_each_slice_of_a_batch_is_supervised_by_its_own_patient(fresh):
     trainer = initialised(fresh, STN)
-    batch = trainer.given(["a3", "a1"], torch.cat([identity(1), MOVED]))
+    batch = trainer.supervision(["a3", "a1"], torch.cat([identity(1), MOVED]))
     for index, (case, moved) in enumerate((("a3", identity(1)), ("a1", MOVED))):
-        alone = trainer.given([case], moved)
+        alone = trainer.supervision([case], moved)
         torch.testing.assert_close(batch.outline[index], alone.outline[0])
         torch.testing.assert_close(
             batch.image_from_canonical[index], alone.image_from_canonical[0]
         )
 
 
-def test_a_step_is_given_what_its_batch_went_through(fresh):
+def test_a_step_is_supervised_by_what_its_batch_went_through(fresh, monkeypatch):
     trainer = initialised(fresh, STN)
+    forward, seen = trainer.network.forward, []
+
+    def spy(image, supervision=None):
+        seen.append(supervision)
+        return forward(image, supervision)
+
+    monkeypatch.setattr(trainer.network, "forward", spy)
     trainer.on_train_start()
     trainer.on_epoch_start()
     batch = next(trainer.dataloader_train)
     batch["target"][-1] = MOVED.expand(2, 2, 3)
     trainer.network.train()
     trainer.train_step(batch)
-    expected = trainer.given(batch["keys"], MOVED.expand(2, 2, 3))
-    used = trainer.network.trace.given
+    expected = trainer.supervision(batch["keys"], MOVED.expand(2, 2, 3))
+    (used,) = seen
     assert torch.equal(used.image_from_canonical, expected.image_from_canonical)
     assert torch.equal(used.outline, expected.outline)
     # Validation slices have not moved.
     batch = next(trainer.dataloader_val)
     trainer.network.eval()
     trainer.validation_step(batch)
-    expected = trainer.given(batch["keys"], identity(2))
-    assert torch.equal(trainer.network.given.outline, expected.outline)
+    expected = trainer.supervision(batch["keys"], identity(2))
+    assert torch.equal(seen[-1].outline, expected.outline)
 
 
 @pytest.mark.parametrize("trainer", [DeepracTrainer, STNTrainer])

@@ -4,8 +4,9 @@ from pydoc import locate
 import pytest
 import torch
 
-from deeprac.config import NetworkConfig
-from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS, unet_kwargs
+from deeprac.front_ends import FRONT_ENDS
+from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.settings.training import NetworkConfig
 
 PAPER = NetworkConfig(32, 512, 2, 4)
 
@@ -31,7 +32,9 @@ def test_kwargs_survive_json_and_build_nnunets_network():
     kwargs = json.loads(json.dumps(unet_kwargs(32, NetworkConfig(4, 8, 1, 4))))
     for name in KWARGS_TO_IMPORT:
         kwargs[name] = kwargs[name] and locate(kwargs[name])
-    network = locate(NETWORK_CLASS)(1, num_classes=3, deep_supervision=True, **kwargs)
+    network = locate(FRONT_ENDS["none"].network)(
+        1, num_classes=3, deep_supervision=True, **kwargs
+    )
     outputs = network(torch.rand(2, 1, 32, 32))
     assert [tuple(level.shape) for level in outputs] == [
         (2, 3, 32, 32),

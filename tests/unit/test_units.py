@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import (
     compose,
@@ -13,8 +12,9 @@ from deeprac.geometry.similarity import (
     similarity,
     transform_points,
 )
-from deeprac.geometry.units import mm_from_normalised, normalised_from_mm
+from deeprac.geometry.units import normalised_from_mm
 from deeprac.geometry.warp import pixel_centres, warp
+from support.toy_cohort import small_networks
 
 SHAPE = (96, 160)
 """Rows and columns."""
@@ -114,7 +114,11 @@ def test_convention_pixel_by_hand():
 def test_the_two_directions_undo_each_other(parameters, extent_a, extent_b):
     a_from_b_mm = make(*parameters)
     normalised = normalised_from_mm(a_from_b_mm, extent_a, extent_b)
-    back = mm_from_normalised(normalised, extent_a, extent_b)
+    # D^-1 of extent e is D of 4 / e: the way back to millimetres.
+    back = normalised_from_mm(
+        normalised,
+        *(tuple(4 / mm for mm in extent) for extent in (extent_a, extent_b)),
+    )
     torch.testing.assert_close(back, a_from_b_mm, rtol=1e-5, atol=1e-4)
 
 

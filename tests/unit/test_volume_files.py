@@ -5,12 +5,12 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cohort_builders import ct_arrays, volume
 
 from deeprac.cohort import voxels
 from deeprac.cohort.findings import CaseError, Severity
 from deeprac.cohort.frame import canonical
 from deeprac.cohort.volume_files import read_volume
+from support.cohort_builders import ct_arrays, volume
 
 AFFINE = np.array([[-0.75, 0, 0, 40.5], [0, -0.75, 0, -17.25], [0, 0, 2.5, -300],
                    [0, 0, 0, 1]])  # fmt: skip
@@ -329,7 +329,7 @@ def test_sheared_nrrd(tmp_path):
     [
         ("ct.nii.gz", None, "the file is missing"),
         ("ct.nii.gz", b"", "the file is empty"),
-        ("ct.nii.gz", gzip.compress(b"not an image" * 100), "is not NIfTI"),
+        ("ct.nii.gz", gzip.compress(b"not an image" * 100, mtime=0), "is not NIfTI"),
         ("ct.mha", b"not an image" * 100, "not what its name says"),
         ("ct.nrrd", b"not an image" * 100, "not what its name says"),
         ("ct.png", b"x", r"of no known kind; volumes end in \.nii"),

@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
-from toy_cohort import small_networks
 
 from deeprac.geometry.similarity import compose, identity, invert, similarity
 from deeprac.geometry.warp import inside, pixel_centres, warp
+from support.toy_cohort import small_networks
 
 
 @pytest.fixture(autouse=True, scope="module")

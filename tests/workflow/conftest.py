@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .checkout import snakemake, working_folder
+from support.checkout import snakemake, working_folder
 
 
 @pytest.fixture(scope="session")

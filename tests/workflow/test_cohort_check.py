@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 import yaml
 
-from .checkout import planned_jobs, snakemake, working_folder
+from support.checkout import planned_jobs, snakemake, working_folder
 
 pytestmark = pytest.mark.slow
 CASES = [f"case_{index}" for index in range(4)]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from .checkout import BIN, ROOT, planned_jobs, snakemake, working_folder
+from support.checkout import BIN, ROOT, planned_jobs, snakemake, working_folder
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from deeprac.reporting.table_titles import TABLE_TITLES
-
-from .checkout import ROOT, planned_jobs, snakemake
+from support.checkout import ROOT, planned_jobs, snakemake
 
 pytestmark = pytest.mark.slow
 SMOKE = ("--configfile", "config/smoke.yaml")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .checkout import ROOT, planned_jobs, snakemake, working_folder
+from support.checkout import ROOT, planned_jobs, snakemake, working_folder
 
 COHORTS = sorted(p.stem for p in (ROOT / "config" / "cohorts").glob("*.yaml"))
 
@@ -52,7 +52,7 @@ def test_a_change_of_how_files_are_fetched_reruns_nothing():
 
 
 def test_only_fetching_talks_to_hosts():
-    clients = {"requests", "urllib3", "httpx", "http"}
+    clients = {"requests", "urllib3", "httpx", "http", "pooch"}
     for path in sorted((ROOT / "src" / "deeprac").rglob("*.py")):
         if path.parent.name == "fetch":
             continue

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import SimpleITK as sitk
 
-from .checkout import snakemake, working_folder
+from support.checkout import snakemake, working_folder
 
 NAMES = ("MUSTERMANN^Erika_19800102", "1.2.840.113619.2.55.3")
 PLANTED = re.compile(r"MUSTERMANN|Erika|19800102|1\.2\.840", re.IGNORECASE)

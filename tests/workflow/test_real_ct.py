@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from .checkout import snakemake, working_folder
+from support.checkout import snakemake, working_folder
 
 pytestmark = pytest.mark.slow
 

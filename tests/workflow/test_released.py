@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .checkout import planned_jobs, snakemake, working_folder
+from support.checkout import planned_jobs, snakemake, working_folder
 
 pytestmark = pytest.mark.slow
 RELEASED = ("--config", "metrics=released", "release=smoke")

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from .checkout import ROOT, planned_jobs, snakemake, working_folder
+from support.checkout import ROOT, planned_jobs, snakemake, working_folder
 
 STAND_IN = """
 import argparse
@@ -23,7 +23,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("verb")
 for name in ("config", "workers", "matrix", "experiment", "seed", "fold"):
     parser.add_argument(f"--{name}")
-parser.add_argument("--stress", action="store_true")
+parser.add_argument("--what", default="metrics")
 args = parser.parse_args()
 config = load_config([Path(args.config)])
 layout = Layout.of(config)
@@ -42,10 +42,12 @@ outputs = {
     "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv"],
     "evaluate": [run / "metrics.csv"],
     "stress": [run / "stress.csv"],
-    "summarise": [layout.summary_stress] if args.stress else
-                 [layout.summary_cases, layout.summary_runs, layout.summary_cohort],
+    "summarise": {
+        "metrics": [layout.summary_cases, layout.summary_runs, layout.summary_cohort],
+        "diagnostics": [layout.summary_diagnostics],
+        "stress": [layout.summary_stress],
+    }[args.what],
     "diagnose": [run / "diagnostics.csv"],
-    "diagnostics": [layout.summary_diagnostics],
     "tables": [tables / f"{t}.{e}" for t in TABLE_TITLES
                for e in ("csv", "md", "tex")],
     "figures": [figures / f"{f}.{e}" for f in selected(config)

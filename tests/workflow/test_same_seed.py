@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from .checkout import snakemake
+from support.checkout import snakemake
 
 pytestmark = pytest.mark.slow
 RUN = "coarse_stn/seed0/fold_0"

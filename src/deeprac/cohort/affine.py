@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 
 ROUNDING = 1e-5
 """Cosines between axes up to this come from rounding and are not worth a word."""
@@ -14,7 +14,6 @@ REPAIRABLE = 1e-3
 
 SPACING_MM = (0.05, 50.0)
 """Spacings outside of this are not those of a CT: a wrong header or unit."""
-
 
 FARTHEST_MM = 1e5
 """No scanner's coordinates reach as far: an origin beyond is a damaged header."""
@@ -28,7 +27,7 @@ def origin_findings(origin_mm: Sequence[float]) -> list[Finding]:
         f"the origin is {short(origin_mm)} mm; it must be finite and within "
         f"{FARTHEST_MM:.0f} mm along every axis. Correct the header"
     )
-    return [Finding(Severity.ERROR, "origin", problem)]
+    return [Finding.error("origin", problem)]
 
 
 def orthonormal(
@@ -40,19 +39,17 @@ def orthonormal(
         axes_mm: 3 x 3, one column per axis of the volume, in mm.
 
     Returns:
-        Spacing in mm (3), direction cosines (3 x 3, of either handedness, orthonormal
-        unless an error was found), and what was found.
+        Spacing (x, y, z) in mm, direction cosines (3 x 3, of either handedness,
+        orthonormal unless an error was found), and what was found.
     """
     spacing = np.linalg.norm(axes_mm, axis=0)
     low, high = SPACING_MM
-    if not (
-        np.isfinite(spacing).all() and low <= spacing.min() <= spacing.max() <= high
-    ):
+    if not (low <= spacing.min() <= spacing.max() <= high):  # nor where one is NaN
         problem = (
             f"the spacing is {short(spacing)} mm, but that of a CT is {low:g} to "
             f"{high:g} mm. Correct the header, its unit too"
         )
-        return spacing, np.eye(3), [Finding(Severity.ERROR, "affine", problem)]
+        return spacing, np.eye(3), [Finding.error("affine", problem)]
     direction = axes_mm / spacing
     cosine = float(np.abs(direction.T @ direction - np.eye(3)).max())
     angle = f"{90 - np.degrees(np.arcsin(min(cosine, 1))):.2f} degrees"
@@ -61,14 +58,14 @@ def orthonormal(
             f"the axes are sheared: they meet at {angle} instead of 90, as after a "
             "tilt of the gantry. Resample image and label to a rectangular grid"
         )
-        return spacing, direction, [Finding(Severity.ERROR, "affine", problem)]
+        return spacing, direction, [Finding.error("affine", problem)]
     if cosine > 1e-12:
         # The nearest orthonormal matrix; one that is exact stays as it is.
         left, _, right = np.linalg.svd(direction)
         direction = left @ right
     if cosine > ROUNDING:
         repair = f"the axes met at {angle}; they were made rectangular"
-        return spacing, direction, [Finding(Severity.REPAIRED, "affine", repair)]
+        return spacing, direction, [Finding.repaired("affine", repair)]
     return spacing, direction, []
 
 

@@ -1,4 +1,4 @@
-"""Writing a cohort folder case by case: resumable, every problem told at once.
+"""Writing a cohort folder case by case: resumable, reporting every problem at once.
 
 Every case is checked and inspected on the way, so that the workflow reads it once.
 ``frames.csv``, the grids of the sources, and ``cases.csv`` come last, and not at all
@@ -10,25 +10,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from deeprac import files
-from deeprac.cohort.case import COLUMNS, CaseRow, Source, write_case
+from deeprac.cohort.case import Source, write_case
 from deeprac.cohort.check import CHECK, PAGE, Check, write_tables
 from deeprac.cohort.formats import open_source
-from deeprac.cohort.frame import FRAME_COLUMNS, SourceFrame, frames_table
+from deeprac.cohort.frame import FRAME_COLUMNS, frames_table
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.inspection import Inspect, Inspected
-from deeprac.cohort.passes import (
-    json_sha256,
-    read_sidecar,
-    remove_leftovers,
-    run_pass,
-    write_sidecar,
-)
+from deeprac.cohort.passes import Sidecars, remove_leftovers, run_pass
 from deeprac.cohort.pseudonyms import is_pseudonym
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
+from deeprac.records.cases import CASES_COLUMNS, CaseRow, write_cases
+from deeprac.settings.cohort import CohortConfig
 
 
 def build_cohort(
@@ -46,7 +40,7 @@ def build_cohort(
         folder: the cohort folder.
         folds: ``splits.folds``.
         workers: processes that make cases at the same time.
-        report: is given what was found before an error stops everything.
+        report: called with what was found, before an error stops everything.
 
     Returns:
         One row per case, in the source's order.
@@ -56,7 +50,7 @@ def build_cohort(
     """
     source = open_source(config)
     _refuse_renaming(config, folder, source.names())
-    # The table says that the cohort is complete: no old one may outlive a problem.
+    # The tables mean that the cohort is complete: no old ones may outlive a problem.
     for table in ("cases.csv", "frames.csv"):
         (folder / table).unlink(missing_ok=True)
     remove_leftovers(folder)
@@ -73,8 +67,7 @@ def build_cohort(
     files.write_json(folder / "dataset.json", dataset)
     frames = {name: converted.frame for name, converted in outcome.made.items()}
     files.write_csv(folder / "frames.csv", frames_table(frames))
-    table = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
-    files.write_csv(folder / "cases.csv", table)
+    write_cases(folder / "cases.csv", rows)
     return rows
 
 
@@ -93,7 +86,7 @@ class Converted:
     """What was made of one case."""
 
     row: CaseRow
-    frame: SourceFrame
+    frame: Grid
     inspected: Inspected
 
 
@@ -111,14 +104,14 @@ class Convert:
 
     def finished(self, name: str, settings: str) -> Converted | None:
         """A case that is already there, made with the same settings."""
-        done = read_sidecar(_sidecar(self.folder, name), _with_columns(settings))
+        done = _sidecars(self.folder).read(name, settings)
         inspected = self.inspect.finished(name, settings)
         if done is None or inspected is None:
             return None
         row = CaseRow(**done["row"])
         if not all((self.folder / path).is_file() for path in (row.image, row.label)):
             return None
-        return Converted(row, SourceFrame.from_json(done["frame"]), inspected)
+        return Converted(row, Grid.from_json(done["frame"]), inspected)
 
     def make(self, source: Source, name: str, settings: str) -> Converted:
         """Load, write and inspect one case."""
@@ -126,16 +119,15 @@ class Convert:
         row = write_case(case, self.folder)
         inspected = self.inspect.keep(case, settings)
         # Cases that are made in the canonical frame are their own source.
-        frame = case.frame or SourceFrame.of(case.image)
-        content = {"row": asdict(row), "frame": frame.as_json()}
-        write_sidecar(_sidecar(self.folder, name), _with_columns(settings), content)
+        frame = case.frame or Grid.of(case.image)
+        content = {"row": asdict(row), "frame": asdict(frame)}
+        _sidecars(self.folder).write(name, settings, content)
         return Converted(row, frame, inspected)
 
 
 def _refuse_renaming(config: CohortConfig, folder: Path, names: Sequence[str]) -> None:
     """A new key would rename all cases and have everything trained anew."""
-    there = {path.stem for path in (folder / ".done").glob("*.json")}
-    there = {name for name in there if is_pseudonym(name)}
+    there = set(filter(is_pseudonym, _sidecars(folder).names()))
     if config.pseudonyms and there and there.isdisjoint(names):
         raise CohortError(
             f"{folder} holds {len(there)} cases, none of which the source has under "
@@ -146,20 +138,13 @@ def _refuse_renaming(config: CohortConfig, folder: Path, names: Sequence[str]) -
 
 def _remove_strangers(folder: Path, names: Sequence[str]) -> None:
     """Delete cases that an earlier configuration left here, and they alone."""
-    known = set(names)
-    for sidecar in sorted((folder / ".done").glob("*.json")):
-        if sidecar.stem in known:
-            continue
-        row = files.read_json(sidecar)["row"]
+    sidecars = _sidecars(folder)
+    for name in set(sidecars.names()) - set(names):
+        row = files.read_json(sidecars.path(name))["row"]
         for path in (row["image"], row["label"]):
             (folder / path).unlink(missing_ok=True)
-        sidecar.unlink()
+        sidecars.path(name).unlink()
 
 
-def _sidecar(folder: Path, name: str) -> Path:
-    return folder / ".done" / f"{name}.json"
-
-
-def _with_columns(settings: str) -> str:
-    """Hash of everything that a written case and its rows depend on."""
-    return json_sha256([settings, COLUMNS, FRAME_COLUMNS])
+def _sidecars(folder: Path) -> Sidecars:
+    return Sidecars(folder, (CASES_COLUMNS, FRAME_COLUMNS))

@@ -7,7 +7,7 @@ directions are in SimpleITK's order (x, y, z), in mm.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,10 +17,13 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from deeprac.cohort.findings import Finding
-from deeprac.cohort.frame import FRAME, SourceFrame
+from deeprac.cohort.frame import FRAME
+from deeprac.cohort.grid import Grid
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
+from deeprac.geometry.planar import similarity
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
+from deeprac.records.cases import CaseRow
 from deeprac.volumes import write_volume
 
 
@@ -55,16 +58,16 @@ class Similarity:
     @property
     def image_from_canonical_mm(self) -> np.ndarray:
         """The 2 x 3 matrix of the similarity."""
-        cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
-        turn = self.scale * np.array([[cos, -sin], [sin, cos]])
-        return np.column_stack([turn, [self.shift_x_mm, self.shift_y_mm]])
+        shift_mm = (self.shift_x_mm, self.shift_y_mm)
+        return similarity(np.log(self.scale), self.angle_rad, shift_mm)
 
 
 @dataclass(frozen=True)
 class Case:
     """CT volume and label map of one patient in the canonical frame.
 
-    ``image`` holds int16 or float32 values, ``label`` uint8 numbers of ``labels``.
+    ``image`` holds int16 or float32 values, ``label`` uint8 numbers of ``labels``,
+    ``frame`` is the grid of the source's image.
     """
 
     name: str
@@ -74,19 +77,16 @@ class Case:
     side: Side
     age_years: float | None = None
     similarity: Similarity | None = None
-    frame: SourceFrame | None = None
+    frame: Grid | None = None
     findings: tuple[Finding, ...] = ()
     labels: CohortLabels = KIDNEY_AND_TUMOUR
 
     def __post_init__(self) -> None:
         if foreign := foreign_names([self.name, self.patient]):
             raise CohortError(f"{NAME_RULE}, not {foreign[0]!r}. Rename it.")
-        frame = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
-            self.image.GetDirection()
-        )
-        if frame != FRAME:
+        if (orientation := Grid.of(self.image).orientation) != FRAME:
             raise CohortError(
-                f"case {self.name} is oriented {frame}, not {FRAME}. "
+                f"case {self.name} is oriented {orientation}, not {FRAME}. "
                 "Reorient image and label before a Case is made."
             )
         if self.image.GetSize() != self.label.GetSize():
@@ -94,6 +94,12 @@ class Case:
                 f"case {self.name}: the image has {self.image.GetSize()} voxels, the "
                 f"label {self.label.GetSize()}. Give both on one grid."
             )
+
+    def volume_ml(self, *numbers: int) -> float:
+        """Volume of all voxels with these numbers of ``labels``."""
+        label = sitk.GetArrayViewFromImage(self.label)
+        voxel_ml = float(np.prod(self.image.GetSpacing())) / 1000
+        return sum(np.count_nonzero(label == number) for number in numbers) * voxel_ml
 
 
 class Source(Protocol):
@@ -113,69 +119,29 @@ class Source(Protocol):
         """Load or generate one case, checked."""
 
     def where(self, names: Sequence[str]) -> str:
-        """Say where the user finds the files of cases; empty where there are none."""
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """One row of ``cases.csv``; the fields are its columns, in order."""
-
-    case: str
-    patient: str
-    image: str
-    label: str
-    size_x: int
-    size_y: int
-    size_z: int
-    spacing_x_mm: float
-    spacing_y_mm: float
-    spacing_z_mm: float
-    age_years: float | None
-    side: str
-    kidney_ml: float
-    tumour_ml: float
-    label_sha256: str
-    image_sha256: str
-    scale: float | None
-    angle_rad: float | None
-    shift_x_mm: float | None
-    shift_y_mm: float | None
-
-
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))
-"""Columns of ``cases.csv``."""
+        """Where the files of cases are, in words; empty where there are none."""
 
 
 def write_case(case: Case, folder: Path) -> CaseRow:
-    """Write image and label as an nnU-Net raw pair and return the row that tells so."""
+    """Write image and label as an nnU-Net raw pair and return their row."""
     image = Path("imagesTr") / f"{case.name}_0000.nii.gz"
     label = Path("labelsTr") / f"{case.name}.nii.gz"
     for path, volume in ((image, case.image), (label, case.label)):
         write_volume(volume, folder / path)
-    size, spacing = case.image.GetSize(), case.image.GetSpacing()
-    numbers = sitk.GetArrayViewFromImage(case.label)
-    voxel_ml = float(np.prod(spacing)) / 1000
-    true = case.similarity
     return CaseRow(
-        case=case.name,
-        patient=case.patient,
-        image=image.as_posix(),
-        label=label.as_posix(),
-        **dict(zip(("size_x", "size_y", "size_z"), size, strict=True)),
-        **dict(
-            zip(("spacing_x_mm", "spacing_y_mm", "spacing_z_mm"), spacing, strict=True)
-        ),
+        case.name,
+        case.patient,
+        image.as_posix(),
+        label.as_posix(),
+        *case.image.GetSize(),
+        *case.image.GetSpacing(),
         age_years=case.age_years,
         side=case.side.value,
-        kidney_ml=sum(np.count_nonzero(numbers == n) for n in case.labels.kidney)
-        * voxel_ml,
-        tumour_ml=np.count_nonzero(numbers == Label.TUMOUR) * voxel_ml,
+        kidney_ml=case.volume_ml(*case.labels.kidney),
+        tumour_ml=case.volume_ml(Label.TUMOUR),
         label_sha256=_sha256(folder / label),
         image_sha256=_sha256(folder / image),
-        scale=true and true.scale,
-        angle_rad=true and true.angle_rad,
-        shift_x_mm=true and true.shift_x_mm,
-        shift_y_mm=true and true.shift_y_mm,
+        **(asdict(case.similarity) if case.similarity else {}),
     )
 
 
@@ -185,7 +151,7 @@ def _sha256(path: Path) -> str:
 
 
 def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:
-    """Side of the tumour, told from the label map [z, y, x] of a canonical case.
+    """Side of the tumour, by image and label map [z, y, x] of a canonical case.
 
     Connected tumours of at least a tenth of the whole count on the side of the body's
     middle on which their centre lies. The middle is the mean x of what is brighter than

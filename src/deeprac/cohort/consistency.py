@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.cohort.inspection import Inspection
 
 WHOLE = ""
@@ -42,14 +42,6 @@ def cohort_findings(cases: Sequence[Inspection], *, folds: int) -> list[Found]:
     ]
 
 
-def _error(name: str, check: str, message: str) -> Found:
-    return name, Finding(Severity.ERROR, check, message)
-
-
-def _warning(name: str, check: str, message: str) -> Found:
-    return name, Finding(Severity.WARNING, check, message)
-
-
 def _same_images(cases: Sequence[Inspection]) -> Iterable[Found]:
     """One image in several cases could be in training and validation at once."""
     alike = defaultdict(list)
@@ -59,7 +51,7 @@ def _same_images(cases: Sequence[Inspection]) -> Iterable[Found]:
         for name in names if len(names) > 1 else []:
             others = ", ".join(other for other in names if other != name)
             text = f"the same image is in two cases: this one and {others}. Keep one"
-            yield _error(name, "same image", text)
+            yield name, Finding.error("same image", text)
 
 
 def _contradictions(cases: Sequence[Inspection]) -> Iterable[Found]:
@@ -67,20 +59,21 @@ def _contradictions(cases: Sequence[Inspection]) -> Iterable[Found]:
     of_patient = defaultdict(list)
     for case in cases:
         of_patient[case.patient].append(case)
-    for mine in of_patient.values():
-        for what in _differences(mine):
+    for same in of_patient.values():
+        for what in _differences(same):
             text = (
                 f"the cases of this patient {what}. Check that they are of one patient"
             )
-            yield _warning(mine[0].case, "one patient", text)
+            yield same[0].case, Finding.warning("one patient", text)
 
 
-def _differences(mine: Sequence[Inspection]) -> Iterable[str]:
-    ages = [case.age_years for case in mine if case.age_years is not None]
+def _differences(same: Sequence[Inspection]) -> Iterable[str]:
+    """Differences that the cases of one patient cannot have."""
+    ages = [case.age_years for case in same if case.age_years is not None]
     if ages and max(ages) - min(ages) > AGE_YEARS:
         yield f"are {min(ages):g} to {max(ages):g} years old"
     # Single slices cut the kidneys anywhere.
-    volumes = [case.kidney_ml + case.tumour_ml for case in mine if case.size_z > 1]
+    volumes = [case.kidney_ml + case.tumour_ml for case in same if case.size_z > 1]
     if volumes and max(volumes) > KIDNEY_FACTOR * min(volumes):
         yield f"have {min(volumes):.0f} to {max(volumes):.0f} ml of kidney and tumour"
 
@@ -108,7 +101,7 @@ def _outliers(
                 f"the {what} is {spacing_mm(case):.3g} mm, the cohort's median "
                 f"{np.exp(median):.3g} mm. Check the header"
             )
-            yield _warning(case.case, "spacing", text)
+            yield case.case, Finding.warning("spacing", text)
 
 
 def _too_few(cases: Sequence[Inspection], folds: int) -> Iterable[Found]:
@@ -120,17 +113,17 @@ def _too_few(cases: Sequence[Inspection], folds: int) -> Iterable[Found]:
             f"splits.folds is {folds}, patients that can be used are {patients}: every "
             "fold needs one. Lower splits.folds or add patients"
         )
-        yield _error(WHOLE, "folds", text)
+        yield WHOLE, Finding.error("folds", text)
     if not with_tumour:
         text = (
             "no case has a tumour: the tables will have kidneys only. Check "
             "cohort.labels.tumour if that is not meant"
         )
-        yield _warning(WHOLE, "tumour", text)
+        yield WHOLE, Finding.warning("tumour", text)
     elif with_tumour < 2 * folds:
         text = (
             f"patients with tumour are {with_tumour}, splits.folds is {folds}: fewer "
             "than two for each fold, whose tumour rows rest on one patient or none. "
             "Lower splits.folds or add patients"
         )
-        yield _warning(WHOLE, "tumour", text)
+        yield WHOLE, Finding.warning("tumour", text)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deeprac.cohort.endings import without_ending
 from deeprac.errors import CohortError
 from deeprac.files import on_disk
 from deeprac.strict import TwiceError, parse_json
@@ -141,27 +142,3 @@ def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]
     if not files:
         raise CohortError(f"{path} lists no training cases. Correct cohort.path.")
     return files
-
-
-ENDINGS = (
-    ".seg.nrrd",
-    ".seg.nhdr",
-    ".nii.gz",
-    ".nii",
-    ".nrrd",
-    ".nhdr",
-    ".mha",
-    ".mhd",
-)
-"""Endings of volumes, the longer first."""
-
-
-def without_ending(path: Path) -> str:
-    """Name of a volume's file without its ending.
-
-    Example:
-        >>> without_ending(Path("labelsTr/case.1.nii.gz"))
-        'case.1'
-    """
-    ending = next((e for e in ENDINGS if path.name.lower().endswith(e)), "")
-    return path.name[: len(path.name) - len(ending)]

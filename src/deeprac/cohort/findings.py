@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,36 @@ class Finding:
         """A finding from the JSON object that ``asdict`` made of one."""
         return cls(Severity(stored["severity"]), stored["check"], stored["message"])
 
+    @classmethod
+    def error(cls, check: str, message: str) -> "Finding":
+        """What keeps the case from being used."""
+        return cls(Severity.ERROR, check, message)
+
+    @classmethod
+    def warning(cls, check: str, message: str) -> "Finding":
+        """A doubt."""
+        return cls(Severity.WARNING, check, message)
+
+    @classmethod
+    def repaired(cls, check: str, message: str) -> "Finding":
+        """What was set right."""
+        return cls(Severity.REPAIRED, check, message)
+
+    @classmethod
+    def note(cls, check: str, message: str) -> "Finding":
+        """A choice."""
+        return cls(Severity.NOTE, check, message)
+
+    def about(self, part: str) -> "Finding":
+        """The same, its message beginning with the file or part that it is about."""
+        return replace(self, message=f"{part}: {self.message}")
+
 
 class CaseError(CohortError):
     """A case that cannot be used, with everything that was found in it."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        """Take all findings; the message tells the errors among them."""
+        """Take all findings; the message lists the errors among them."""
         self.findings = tuple(findings)
         errors = [f.message for f in self.findings if f.severity is Severity.ERROR]
         super().__init__("; ".join(errors) + ".")
@@ -56,11 +80,15 @@ class CaseError(CohortError):
     @classmethod
     def of(cls, check: str, *messages: str) -> "CaseError":
         """Errors of one check."""
-        return cls(Finding(Severity.ERROR, check, message) for message in messages)
+        return cls(Finding.error(check, message) for message in messages)
+
+    def about(self, part: str) -> "CaseError":
+        """The same, each message beginning with the file or part that it is about."""
+        return CaseError(finding.about(part) for finding in self.findings)
 
 
 class ForeignError(Exception):
-    """A library failed over one of a case's files; its cause says how."""
+    """A library failed over one of a case's files; its cause is the library's error."""
 
     def __init__(self, which: str) -> None:
         """Take which file it was: image or label."""
@@ -69,10 +97,10 @@ class ForeignError(Exception):
 
 
 def unforeseen(error: Exception, report: str = "") -> CaseError:
-    """What is told of a case over whose files a library failed.
+    """The error of a case over whose files a library failed.
 
-    Nothing of the error's own words, which may name a file: only its kind and the line
-    that raised it.
+    Its message has the kind of the library's error and the line that raised it, not
+    that error's message, which may name a file.
 
     Args:
         error: whatever was raised.

@@ -14,8 +14,8 @@ from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader
 from deeprac.cohort.totalsegmentator import open_totalsegmentator
-from deeprac.config import CohortConfig
 from deeprac.errors import ConfigError
+from deeprac.settings.cohort import CohortConfig
 
 READERS: dict[str, Callable[[CohortConfig], Reader]] = {
     "nnunet_raw": open_nnunet_raw,

@@ -1,16 +1,19 @@
-"""Bringing a segmentation onto the grid of its image: exactly or not at all.
+"""The grid of a volume, and bringing a segmentation onto that of its image.
 
-Convention: indices and matrices here are in SimpleITK's order (x, y, z).
+Convention: sizes, indices, spacings and matrices here are in SimpleITK's order
+(x, y, z); millimetres are LPS; arrays are [z, y, x].
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort.affine import short
-from deeprac.cohort.findings import Finding, Severity
-from deeprac.cohort.frame import orientation
+from deeprac.cohort.findings import Finding
+from deeprac.errors import CohortError
 
 TOLERANCE_VOXELS, TOLERANCE_MM = 0.1, 0.1
 """How far a voxel of the label may lie from one of the image, both limits along every
@@ -18,6 +21,120 @@ axis: written by different programs, headers of one grid differ by their roundin
 
 NOTED_VOXELS = 0.01
 """A distance above this is recorded."""
+
+_SAME = 1e-6
+"""Grids are one up to this share of a voxel; direction cosines up to this."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Size, spacing (x, y, z) and place of a volume with orthonormal axes.
+
+    ``direction`` are the nine direction cosines row by row: column i of their 3 x 3
+    matrix is the unit vector of axis i.
+    """
+
+    size: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of(cls, image: sitk.Image) -> "Grid":
+        """The grid of a volume."""
+        return cls(
+            image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
+        )
+
+    @classmethod
+    def along(
+        cls,
+        axes: np.ndarray,
+        size: Sequence[int],
+        spacing_mm: Sequence[float],
+        origin_mm: Sequence[float],
+    ) -> "Grid":
+        """The grid along axes, 3 x 3 with their unit vectors as columns."""
+        spacing_mm, origin_mm = (
+            tuple(map(float, numbers)) for numbers in (spacing_mm, origin_mm)
+        )
+        return cls(tuple(size), spacing_mm, origin_mm, tuple(axes.ravel().tolist()))
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Grid":
+        """The grid from the JSON object that ``asdict`` made of one."""
+        return cls(**{key: tuple(value) for key, value in stored.items()})
+
+    @property
+    def axes(self) -> np.ndarray:
+        """Unit vectors of the axes as the columns of a 3 x 3 matrix."""
+        return np.reshape(self.direction, (3, 3))
+
+    @property
+    def orientation(self) -> str:
+        """DICOM's letters of the nearest of the 48 orientations."""
+        return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
+            self.direction
+        )
+
+    @property
+    def lps_from_voxel_mm(self) -> np.ndarray:
+        """The 3 x 4 matrix that maps indices to millimetres."""
+        return np.column_stack([self.axes * np.array(self.spacing_mm), self.origin_mm])
+
+    def index_from_mm(self, points_mm: np.ndarray) -> np.ndarray:
+        """Continuous indices [n, 3] of points [n, 3]."""
+        return (points_mm - np.array(self.origin_mm)) @ self.axes / self.spacing_mm
+
+    def is_same_as(self, other: "Grid") -> bool:
+        """Whether two grids are one but for rounding."""
+        near = _SAME * self.spacing_mm[0]
+        return self.size == other.size and all(
+            np.allclose(a, b, rtol=0, atol=tolerance)
+            for a, b, tolerance in (
+                (self.spacing_mm, other.spacing_mm, near),
+                (self.origin_mm, other.origin_mm, near),
+                (self.direction, other.direction, _SAME),
+            )
+        )
+
+    def place(self, image: sitk.Image) -> sitk.Image:
+        """Give a volume of this size the grid's spacing and place."""
+        image.SetSpacing(self.spacing_mm)
+        image.SetOrigin(self.origin_mm)
+        image.SetDirection(self.direction)
+        return image
+
+    def volume(self, array: np.ndarray) -> sitk.Image:
+        """A volume of an array [z, y, x]."""
+        return self.place(sitk.GetImageFromArray(array))
+
+    def restore(self, label: sitk.Image) -> sitk.Image:
+        """Bring a canonical volume back onto this grid, its source's.
+
+        Voxels are only permuted and flipped, never resampled: what ``canonical`` did
+        is undone exactly.
+
+        Raises:
+            CohortError: the volume has not this grid's size.
+        """
+        back = sitk.DICOMOrient(label, self.orientation)
+        if back.GetSize() != self.size:
+            raise CohortError(
+                f"a label map of {label.GetSize()} voxels does not belong to a source "
+                f"of {self.size}. Give the one of the same case."
+            )
+        return self.place(back)
+
+    def __str__(self) -> str:
+        """The grid in words, for messages."""
+        axes = self.orientation
+        if not np.isin(np.abs(self.direction), (0, 1)).all():
+            axes += f" {short(self.direction)}"
+        return (
+            f"{_by(self.size)} voxels of {short(self.spacing_mm)} mm from "
+            f"{short(self.origin_mm)} mm, axes {axes}"
+        )
 
 
 @dataclass(frozen=True)
@@ -46,36 +163,36 @@ def aligned(
         The segmentation on the image's grid, or as it was where it does not fit; and
         what was found.
     """
-    fit = _fit(segmentation, image)
+    label_grid, image_grid = Grid.of(segmentation), Grid.of(image)
+    fit = _fit(label_grid, image_grid)
     if fit is None:
         problem = (
-            f"image and label are not on one grid: image {_told(image)}; label "
-            f"{_told(segmentation)}. Resample the label onto the image's grid"
+            f"image and label are not on one grid: image {image_grid}; label "
+            f"{label_grid}. Resample the label onto the image's grid"
         )
-        return segmentation, [Finding(Severity.ERROR, "grid", problem)]
-    pasted, lost = _pasted(segmentation, fit, image.GetSize())
+        return segmentation, [Finding.error("grid", problem)]
+    pasted, lost = _pasted(segmentation, fit, image_grid)
     if lost:
         problem = (
-            f"{lost} labelled voxels lie outside of the image: image {_told(image)}; "
-            f"label {_told(segmentation)}. Give image and label that belong together"
+            f"{lost} labelled voxels lie outside of the image: image {image_grid}; "
+            f"label {label_grid}. Give image and label that belong together"
         )
-        return segmentation, [Finding(Severity.ERROR, "grid", problem)]
-    pasted.CopyInformation(image)
-    notes = _notes(segmentation, image, fit)
-    return pasted, [Finding(Severity.NOTE, "grid", note) for note in notes]
+        return segmentation, [Finding.error("grid", problem)]
+    notes = _notes(label_grid, image_grid, fit)
+    return pasted, [Finding.note("grid", note) for note in notes]
 
 
-def _fit(segmentation: sitk.Image, image: sitk.Image) -> _Fit | None:
+def _fit(label: Grid, image: Grid) -> _Fit | None:
     """Where the segmentation lies, None where its voxels are none of the image's."""
-    to_label, to_image = (_lps_from_voxel_mm(v) for v in (segmentation, image))
+    to_label, to_image = label.lps_from_voxel_mm, image.lps_from_voxel_mm
     steps = np.linalg.solve(to_image[:, :3], to_label[:, :3])
     first = np.linalg.solve(to_image[:, :3], to_label[:, 3] - to_image[:, 3])
     whole = np.rint(steps)
     if not np.array_equal(np.abs(whole) @ np.abs(whole).T, np.eye(3)):
         return None
-    size = np.array(segmentation.GetSize())
+    size = np.array(label.size)
     corner = np.abs(steps - whole) @ (size - 1) + np.abs(first - np.rint(first))
-    corner_mm = corner * np.array(image.GetSpacing())
+    corner_mm = corner * np.array(image.spacing_mm)
     if corner.max() > TOLERANCE_VOXELS or corner_mm.max() > TOLERANCE_MM:
         return None
     order = np.abs(whole).argmax(axis=1)
@@ -89,20 +206,13 @@ def _fit(segmentation: sitk.Image, image: sitk.Image) -> _Fit | None:
     )
 
 
-def _lps_from_voxel_mm(volume: sitk.Image) -> np.ndarray:
-    axes = np.reshape(volume.GetDirection(), (3, 3)) * np.array(volume.GetSpacing())
-    return np.column_stack([axes, volume.GetOrigin()])
-
-
-def _pasted(
-    segmentation: sitk.Image, fit: _Fit, size: tuple[int, int, int]
-) -> tuple[sitk.Image, int]:
+def _pasted(segmentation: sitk.Image, fit: _Fit, image: Grid) -> tuple[sitk.Image, int]:
     """The segmentation's voxels among the image's, and how many were lost."""
     numbers = sitk.GetArrayViewFromImage(segmentation).T.transpose(fit.order)
     numbers = np.flip(numbers, axis=np.flatnonzero(fit.backwards))
-    whole = np.zeros(size[::-1], numbers.dtype)
+    whole = np.zeros(image.size[::-1], numbers.dtype)
     inside, there = [], []
-    for start, length, limit in zip(fit.start, numbers.shape, size, strict=True):
+    for start, length, limit in zip(fit.start, numbers.shape, image.size, strict=True):
         low, high = max(start, 0), min(start + length, limit)
         inside.append(slice(low, max(low, high)))
         there.append(slice(low - start, max(low, high) - start))
@@ -111,19 +221,21 @@ def _pasted(
     lost = 0
     if kept.shape != numbers.shape:
         lost = np.count_nonzero(numbers) - np.count_nonzero(kept)
-    return sitk.GetImageFromArray(whole), lost
+    return image.volume(whole), lost
 
 
-def _notes(segmentation: sitk.Image, image: sitk.Image, fit: _Fit) -> list[str]:
+def _notes(label: Grid, image: Grid, fit: _Fit) -> list[str]:
     notes = []
-    mine, its = (orientation(v.GetDirection()) for v in (segmentation, image))
     if fit.order != (0, 1, 2) or any(fit.backwards):
-        notes.append(f"the label's axes are {mine}, the image's {its}; it was turned")
-    size = tuple(segmentation.GetSize()[axis] for axis in fit.order)
-    if any(fit.start) or size != image.GetSize():
+        notes.append(
+            f"the label's axes are {label.orientation}, the image's "
+            f"{image.orientation}; it was turned"
+        )
+    size = tuple(label.size[axis] for axis in fit.order)
+    if any(fit.start) or size != image.size:
         notes.append(
             f"the label covers {_by(size)} voxels from {fit.start} of the image's "
-            f"{_by(image.GetSize())}; the rest was taken as background"
+            f"{_by(image.size)}; the rest was taken as background"
         )
     if fit.distance_voxels > NOTED_VOXELS:
         notes.append(
@@ -131,18 +243,6 @@ def _notes(segmentation: sitk.Image, image: sitk.Image, fit: _Fit) -> list[str]:
             "the image's was taken"
         )
     return notes
-
-
-def _told(volume: sitk.Image) -> str:
-    """A grid in words."""
-    direction = volume.GetDirection()
-    axes = orientation(direction)
-    if not np.isin(np.abs(direction), (0, 1)).all():
-        axes += f" {short(direction)}"
-    return (
-        f"{_by(volume.GetSize())} voxels of {short(volume.GetSpacing())} mm from "
-        f"{short(volume.GetOrigin())} mm, axes {axes}"
-    )
 
 
 def _by(size: tuple[int, ...]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FIRST, LAST = -33000, 66000
-"""Values that the bins tell apart: all of int16 and of uint16; others fall into the
+"""Values with a bin of their own: all of int16 and of uint16; others fall into the
 outermost bins."""
 
 _SMOOTH = 15
@@ -17,7 +17,7 @@ class Histogram:
     """How often every value occurs, rounded to whole numbers.
 
     ``counts[i]`` belongs to the value ``FIRST + i``; ``lowest`` and ``highest`` are
-    exact. Of a volume with NaN or infinite values only ``finite`` can be trusted.
+    exact. Of a volume with NaN or infinite values only ``finite`` is valid.
     """
 
     counts: np.ndarray

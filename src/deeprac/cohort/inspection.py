@@ -8,7 +8,6 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from deeprac import files
 from deeprac.cohort.case import Case, Source
 from deeprac.cohort.findings import Finding
-from deeprac.cohort.frame import FRAME
-from deeprac.cohort.passes import json_sha256, read_sidecar, write_sidecar
+from deeprac.cohort.grid import Grid
+from deeprac.cohort.passes import Sidecars
 from deeprac.labels import CYST, Label
 
 VERSION = 1
@@ -132,23 +131,18 @@ def inspect(case: Case) -> tuple[Inspection, KidneySlice]:
     for number in case.labels.kidney:
         kidney |= label == number
     kidney_values = image[kidney]
-    voxel_ml = float(np.prod(case.image.GetSpacing())) / 1000
-
-    def volume_ml(number: int) -> float:
-        return np.count_nonzero(label == number) * voxel_ml
-
     p1, p50, p99 = _percentiles(image, (1, 50, 99))
     inspection = Inspection(
         case.name,
         case.patient,
         *case.image.GetSize(),
         *case.image.GetSpacing(),
-        orientation=_orientation(case),
+        orientation=(case.frame or Grid.of(case.image)).orientation,
         age_years=case.age_years,
         side=case.side.value,
-        kidney_ml=kidney_values.size * voxel_ml,
-        tumour_ml=volume_ml(Label.TUMOUR),
-        cyst_ml=volume_ml(CYST) if case.labels.cysts else 0.0,
+        kidney_ml=case.volume_ml(*case.labels.kidney),
+        tumour_ml=case.volume_ml(Label.TUMOUR),
+        cyst_ml=case.volume_ml(CYST) if case.labels.cysts else 0.0,
         intensity_p1=p1,
         intensity_p50=p50,
         intensity_p99=p99,
@@ -156,14 +150,6 @@ def inspect(case: Case) -> tuple[Inspection, KidneySlice]:
         voxels_sha256=_voxels_sha256(image),
     )
     return inspection, KidneySlice.of(image, label, kidney)
-
-
-def _orientation(case: Case) -> str:
-    if case.frame is None:
-        return FRAME
-    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
-        case.frame.direction
-    )
 
 
 def _percentiles(image: NDArray, shares: tuple[int, ...]) -> list[float]:
@@ -200,7 +186,7 @@ class Inspect:
 
     def finished(self, name: str, settings: str) -> Inspected | None:
         """The inspection of an earlier pass with the same settings."""
-        done = read_sidecar(self._sidecar(name), _with_version(settings))
+        done = _sidecars(self.folder).read(name, settings)
         if done is None or not slice_path(self.folder, name).is_file():
             return None
         found = tuple(Finding.of(stored) for stored in done["findings"])
@@ -214,20 +200,15 @@ class Inspect:
         """Inspect a case that is loaded already."""
         inspection, middle = inspect(case)
         middle.write(slice_path(self.folder, case.name))
-        content: dict[str, Any] = {
-            "inspection": asdict(inspection),
-            "findings": [asdict(finding) for finding in case.findings],
-        }
-        write_sidecar(self._sidecar(case.name), _with_version(settings), content)
+        found = [asdict(finding) for finding in case.findings]
+        content = {"inspection": asdict(inspection), "findings": found}
+        _sidecars(self.folder).write(case.name, settings, content)
         return Inspected(inspection, case.findings)
-
-    def _sidecar(self, name: str) -> Path:
-        return self.folder / ".done" / f"{name}.json"
 
 
 def slice_path(folder: Path, name: str) -> Path:
     """Where the check keeps the slice of a case."""
-    return folder / ".done" / f"{name}.npz"
+    return _sidecars(folder).path(name, ".npz")
 
 
 def remove_strangers(folder: Path, names: Collection[str]) -> None:
@@ -237,6 +218,5 @@ def remove_strangers(folder: Path, names: Collection[str]) -> None:
             path.unlink()
 
 
-def _with_version(settings: str) -> str:
-    """Hash of everything that the inspection of a case depends on."""
-    return json_sha256([settings, COLUMNS, VERSION])
+def _sidecars(folder: Path) -> Sidecars:
+    return Sidecars(folder, (COLUMNS, VERSION))

@@ -2,14 +2,14 @@
 
 Three things hold for every CT of a trunk, child or adult, with contrast or without:
 air lies near -1000, fat near -100, and what is neither lies mostly below 300. The rules
-ask for no more. They tell CT from MR, from windowed pictures and from wrong offsets and
-scales; they do not tell good CT from bad. A small field of view may lack air, a thin
-child has little fat, metal reaches far above bone and throws streaks far below air.
+ask for no more. They separate CT from MR, from windowed pictures and from wrong offsets
+and scales, not good CT from bad. A small field of view may lack air, a thin child has
+little fat, metal reaches far above bone and throws streaks far below air.
 """
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.cohort.histogram import FIRST, LAST, Histogram
 
 OFFSET = 1024
@@ -35,18 +35,19 @@ def plausible(values: np.ndarray, intensity: str) -> tuple[np.ndarray, list[Find
 
     Returns:
         The values as int16 where that loses nothing, else as float32; and what was
-        found. After an error the values are those given.
+        found. After an error the values are unchanged.
     """
     histogram = Histogram.of(values)
-    problem = _unusable(histogram)
-    if problem or intensity != "hu":
-        return (values, _errors(problem)) if problem else (compact(values), [])
+    if problem := _unusable(histogram):
+        return values, [Finding.error("intensity", problem)]
+    if intensity != "hu":
+        return compact(values), []
     repaired, findings = _repaired(values, histogram)
     if findings:
         histogram = Histogram.of(repaired)
     if problem := _not_hounsfield(histogram):
-        return values, findings + _errors(problem)
-    doubts = [Finding(Severity.WARNING, "intensity", t) for t in _doubts(histogram)]
+        return values, [*findings, Finding.error("intensity", problem)]
+    doubts = [Finding.warning("intensity", text) for text in _doubts(histogram)]
     return repaired, findings + doubts
 
 
@@ -61,10 +62,6 @@ def compact(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32, copy=False)
 
 
-def _errors(problem: str) -> list[Finding]:
-    return [Finding(Severity.ERROR, "intensity", problem)]
-
-
 def _unusable(histogram: Histogram) -> str:
     """Why values cannot be used whatever they mean; empty if they can."""
     if not histogram.finite:
@@ -77,7 +74,7 @@ def _unusable(histogram: Histogram) -> str:
 def _repaired(
     values: np.ndarray, histogram: Histogram
 ) -> tuple[np.ndarray, list[Finding]]:
-    """Take away a certain offset and certain padding, and say so."""
+    """Subtract a certain offset and replace certain padding, with findings."""
     offset = OFFSET if _has_offset(histogram) else 0
     floor = 0 if offset else NO_TISSUE
     padding = _padding(histogram, floor)
@@ -87,16 +84,12 @@ def _repaired(
     if padding is not None:
         findings.append(_padding_finding(histogram, padding, floor))
     if offset:
-        air, fat, soft = _peaks(histogram, offset)
-        findings.append(
-            Finding(
-                Severity.REPAIRED,
-                "intensity offset",
-                f"values are stored without sign: air peaks at {air + offset}, fat at "
-                f"{fat + offset}, soft tissue at {soft + offset}, each {OFFSET} above "
-                f"its HU; {OFFSET} was subtracted",
-            )
+        air, fat, soft = (peak + offset for peak in _peaks(histogram, offset))
+        repair = (
+            f"values are stored without sign: air peaks at {air}, fat at {fat}, soft "
+            f"tissue at {soft}, each {OFFSET} above its HU; {OFFSET} was subtracted"
         )
+        findings.append(Finding.repaired("intensity offset", repair))
     fits = histogram.whole and histogram.highest - offset <= np.iinfo(np.int16).max
     repaired = np.empty(values.shape, np.int16 if fits else np.float32)
     wide = np.float64 if np.issubdtype(values.dtype, np.floating) else np.int64
@@ -129,9 +122,7 @@ def _padding_finding(histogram: Histogram, padding: int, floor: int) -> Finding:
     )
     if below > same:
         text += f", {below - same} more lie between it and {floor}"
-    return Finding(
-        Severity.REPAIRED, "intensity padding", f"{text}; set to {PADDING} HU"
-    )
+    return Finding.repaired("intensity padding", f"{text}; set to {PADDING} HU")
 
 
 def _has_offset(histogram: Histogram) -> bool:
@@ -157,10 +148,9 @@ def _has_offset(histogram: Histogram) -> bool:
 def _peaks(histogram: Histogram, offset: int) -> tuple[int, int, int]:
     """Where air, fat and soft tissue peak, in HU, if ``offset`` is subtracted."""
     ranges = ((-1024, -850), (-200, -20), (0, 200))
-    air, fat, soft = (
+    return tuple(
         histogram.peak(low + offset, high + offset) - offset for low, high in ranges
     )
-    return air, fat, soft
 
 
 def _not_hounsfield(histogram: Histogram) -> str:

@@ -1,8 +1,8 @@
 """Cohorts of the Kidney Tumor Segmentation challenges: KiTS19, KiTS21 and KiTS23.
 
 ``cohort.path`` is the repository of a challenge, or the folder in it that holds the
-``case_*`` folders. Slices lie along the first axis of these NIfTI files; their affines
-say so.
+``case_*`` folders. Slices lie along the first axis of these NIfTI files, by their
+affines.
 """
 
 import logging
@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import label_map, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelMap
+from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile, Labels
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.patients import Patient, patients_of
+from deeprac.cohort.grid import Grid
+from deeprac.cohort.patients import Patient
 from deeprac.cohort.reader import Segmentation
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 from deeprac.strict import TwiceError, parse_json
 
 logger = logging.getLogger(__name__)
@@ -54,17 +56,15 @@ class Edition:
     title: str
     names: Mapping[int, str]
     files: Mapping[str, str]
-    instances: str | None
-    clinical: str
     download: str
+    instances: str | None = None
+    clinical: str = "kits.json"
 
 
 KITS19 = Edition(
     title="KiTS19",
     names={1: "kidney", 2: "tumor"},
     files={"majority": "segmentation.nii.gz"},
-    instances=None,
-    clinical="kits.json",
     download="python3 -m starter_code.get_imaging",
 )
 
@@ -77,7 +77,6 @@ KITS21 = Edition(
         "intersection": "aggregated_AND_seg.nii.gz",
     },
     instances="segmentations",
-    clinical="kits.json",
     download="python3 kits21/starter_code/get_imaging.py",
 )
 
@@ -101,36 +100,28 @@ def open_kits(config: CohortConfig) -> FileReader:
     folder, cases = _case_folders(Path(config.path))
     edition = _edition(folder, cases)
     label_map.map_labels(edition.names, config.labels)
-    labels = {case: KitsLabel(case, edition, config.annotation) for case in cases}
-    labelled = [case for case in cases if labels[case].there()]
-    if left_out := len(cases) - len(labelled):
-        logger.info(
-            "%s: %d of %d cases have no label and are left out",
-            edition.title,
-            left_out,
-            len(cases),
-        )
-    _refuse_missing(folder, edition, config, [labels[case] for case in labelled])
+    labels = [KitsLabel(case, edition, config.annotation) for case in cases]
+    labels = [label for label in labels if label.annotations]
+    if left_out := len(cases) - len(labels):
+        message = "%s: %d of %d cases have no label and are left out"
+        logger.info(message, edition.title, left_out, len(cases))
+    _refuse_missing(folder, edition, config, labels)
     ages = _ages(folder / edition.clinical)
-    own = {case.name: Patient(case.name, ages.get(case.name)) for case in labelled}
-    patients = patients_of(config, own)
+    get_image = f"Run `{edition.download}` in the repository of {edition.title}"
     return FileReader(
+        config,
         {
-            case.name: CaseFiles(
-                image=case / IMAGE,
-                label=labels[case],
-                patient=patients[case.name],
-                get_image=f"Run `{edition.download}` in the repository of "
-                f"{edition.title}",
+            (case := label.folder.name): CaseFiles(
+                label.folder / IMAGE, label, Patient(case, ages.get(case)), get_image
             )
-            for case in labelled
-        }
+            for label in labels
+        },
     )
 
 
 @dataclass(frozen=True)
 class KitsLabel:
-    """The label of one case, as ``cohort.annotation`` wants it.
+    """The label of one case, by ``cohort.annotation``.
 
     ``annotation`` is majority, union or intersection, or the number of one annotator,
     whose instances are painted onto one label map. Annotators have numbers per
@@ -150,25 +141,25 @@ class KitsLabel:
     def paths(self) -> tuple[Path, ...]:
         """The label map, or the annotator's instances in the order of painting."""
         if isinstance(self.annotation, int):
-            by_instance = self._instances()
             return tuple(
                 annotators[self.annotation]
                 for name in _PAINTED
-                for (of, _), annotators in sorted(by_instance.items())
+                for (of, _), annotators in self._instances.items()
                 if of == name and self.annotation in annotators
             )
         file = self.edition.files.get(self.annotation)
         return () if file is None else (self.folder / file,)
 
-    def there(self) -> list[str]:
+    @property
+    def annotations(self) -> list[str]:
         """The annotations that the case has, each as ``cohort.annotation`` names it."""
         files = self.edition.files.items()
-        annotators = {n for found in self._instances().values() for n in found}
+        annotators = {n for found in self._instances.values() for n in found}
         return [name for name, file in files if (self.folder / file).is_file()] + [
             str(number) for number in sorted(annotators)
         ]
 
-    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+    def read(self) -> tuple[Labels, list[Finding]]:
         """Read the label map, or paint the annotator's instances onto one.
 
         Raises:
@@ -177,7 +168,7 @@ class KitsLabel:
         """
         self._refuse_gaps()
         if not isinstance(self.annotation, int):
-            return LabelMap(self.paths[0], self.names).read()
+            return LabelFile(self.paths[0], self.names).read()
         numbers = {name: number for number, name in self.names.items()}
         painted, grid, findings = None, None, []
         for path in self.paths:
@@ -185,40 +176,36 @@ class KitsLabel:
             findings += found
             mask = sitk.GetArrayViewFromImage(volume) != 0
             if painted is None:
-                painted, grid = np.zeros(mask.shape, np.uint8), volume
-            elif not grid.IsSameImageGeometryAs(volume):
+                painted, grid = np.zeros(mask.shape, np.uint8), Grid.of(volume)
+            if not grid.is_same_as(Grid.of(volume)):
                 raise CaseError.of(
                     "annotation",
                     "the annotator's instances do not lie on one grid. Download the "
                     "case again",
                 )
             painted[mask] = numbers[_INSTANCE.fullmatch(path.name)["name"]]
-        label = sitk.GetImageFromArray(painted)
-        label.CopyInformation(grid)
-        return (Segmentation(label, self.names),), list(dict.fromkeys(findings))
+        label = Segmentation(grid.volume(painted), self.names)
+        return (label,), list(dict.fromkeys(findings))
 
     def _refuse_gaps(self) -> None:
-        if str(self.annotation) not in self.there():
-            raise CaseError.of(
-                "annotation",
-                f"cohort.annotation is {self.annotation}, but this case has "
-                f"{', '.join(self.there())}. Choose one that all cases have",
-            )
-        if isinstance(self.annotation, int):
-            gaps = [
-                f"{name} {instance} has {', '.join(map(str, sorted(found)))}"
-                for (name, instance), found in sorted(self._instances().items())
-                if self.annotation not in found
-            ]
-            if gaps:
-                raise CaseError.of(
-                    "annotation",
-                    f"cohort.annotation is {self.annotation}, but {'; '.join(gaps)}. "
-                    "Choose one that all have, or majority",
-                )
+        gaps = [
+            f"{name} {instance} has {', '.join(map(str, sorted(found)))}"
+            for (name, instance), found in self._instances.items()
+            if isinstance(self.annotation, int) and self.annotation not in found
+        ]
+        if str(self.annotation) not in self.annotations:
+            there = ", ".join(self.annotations)
+            problem = f"this case has {there}. Choose one that all cases have"
+        elif gaps:
+            problem = f"{'; '.join(gaps)}. Choose one that all have, or majority"
+        else:
+            return
+        text = f"cohort.annotation is {self.annotation}, but {problem}"
+        raise CaseError.of("annotation", text)
 
+    @cached_property
     def _instances(self) -> dict[tuple[str, int], dict[int, Path]]:
-        """Files by what they show, the number of the instance, and the annotator."""
+        """Files by what they show and number of the instance, sorted; by annotator."""
         found: dict[tuple[str, int], dict[int, Path]] = defaultdict(dict)
         if self.edition.instances is None:
             return found
@@ -226,7 +213,7 @@ class KitsLabel:
             if match := _INSTANCE.fullmatch(path.name):
                 instance = match["name"], int(match["instance"])
                 found[instance][int(match["annotator"])] = path
-        return found
+        return dict(sorted(found.items()))
 
 
 def _case_folders(root: Path) -> tuple[Path, list[Path]]:
@@ -244,16 +231,17 @@ def _case_folders(root: Path) -> tuple[Path, list[Path]]:
 
 
 def _edition(folder: Path, cases: list[Path]) -> Edition:
-    """Tell the challenge by what lies there."""
-    of_21 = (*KITS21.files.values(), KITS21.instances)
+    """The challenge, by what lies there."""
+
+    def any_case_has(*names: str) -> bool:
+        return any((case / name).exists() for case in cases for name in names)
+
     found = []
-    if any((case / name).exists() for case in cases for name in of_21):
+    if any_case_has(*KITS21.files.values(), KITS21.instances):
         found.append(KITS21)
     elif (folder / KITS19.clinical).is_file():
         found.append(KITS19)
-    if (folder / KITS23.clinical).is_file() or any(
-        (case / KITS23.instances).is_dir() for case in cases
-    ):
+    if (folder / KITS23.clinical).is_file() or any_case_has(KITS23.instances):
         found.append(KITS23)
     if len(found) == 1:
         return found[0]
@@ -271,12 +259,12 @@ def _edition(folder: Path, cases: list[Path]) -> Edition:
 def _refuse_missing(
     folder: Path, edition: Edition, config: CohortConfig, labels: list[KitsLabel]
 ) -> None:
-    """Tell at once what is wrong with all cases alike."""
+    """Refuse what is wrong with all cases alike."""
     if not labels:
         raise CohortError(
             f"{folder} holds no labels of {edition.title}. Check cohort.path."
         )
-    there = list(dict.fromkeys(name for label in labels for name in label.there()))
+    there = list(dict.fromkeys(name for label in labels for name in label.annotations))
     if str(config.annotation) not in there:
         raise CohortError(
             f"cohort.annotation is {config.annotation}, but {edition.title} in "
@@ -291,7 +279,7 @@ def _refuse_missing(
 
 
 def _ages(path: Path) -> dict[str, float]:
-    """Age at nephrectomy by case, where the table tells it."""
+    """Age at nephrectomy by case, where the table has it."""
     if not path.is_file():
         logger.info("%s is missing: ages are unknown", path)
         return {}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeprac.cohort import label_values
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 from deeprac.errors import CohortError
-from deeprac.labels import CohortLabels, Label, cohort_numbers, plain_name
+from deeprac.labels import CohortLabels, Label, plain_name
 
 KIDNEYS = ("kidney", "kidney_left", "kidney_right")
 
@@ -86,8 +86,8 @@ def merge(
     problems = problems or _no_kidney(layers, wanted)
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
-        return empty, [Finding(Severity.ERROR, "label values", p) for p in problems]
-    painted, findings = _painted(layers, cohort_numbers(wanted))
+        return empty, [Finding.error("label values", p) for p in problems]
+    painted, findings = _painted(layers, CohortLabels.named(wanted).numbers)
     rounded = dict.fromkeys(found for layer in layers for found in layer.rounded)
     return painted, [*rounded, *findings]
 
@@ -121,7 +121,7 @@ def contradictions(
         f"dataset.json says {beside}. Correct the wrong one; if the header is right, "
         "end the file's name in .seg.nrrd, and the header alone counts"
     )
-    return [Finding(Severity.ERROR, "label names", problem)]
+    return [Finding.error("label names", problem)]
 
 
 def map_labels(
@@ -140,12 +140,12 @@ def map_labels(
         left out.
 
     Raises:
-        CohortError: no kidney among the names, or names that cannot be told apart.
+        CohortError: no kidney among the names, or names that are equal but for case.
     """
     if problems := _bad_names([names], wanted):
         raise CohortError(f"{problems[0]}.")
     mapping = _mapping(names, wanted)
-    if not set(mapping.values()) & kidney_numbers(wanted):
+    if not {*mapping.values()} & {*CohortLabels.named(wanted).kidney}:
         raise CohortError(
             f"{_kidney_names(wanted)}, but the source has "
             f"{_listed((value, names) for value in names)}. "
@@ -158,8 +158,8 @@ def _mapping(
     names: Mapping[int, str], wanted: Mapping[str, tuple[str, ...]]
 ) -> dict[int, int]:
     """The cohort's number by the source's value; 0 is background whatever its name."""
-    numbers = cohort_numbers(wanted)
-    ours_by_name = {
+    numbers = CohortLabels.named(wanted).numbers
+    known_by_name = {
         plain_name(name): numbers[title]
         for title, sources in wanted.items()
         for name in sources
@@ -168,7 +168,7 @@ def _mapping(
     others = {}
     if "*" in wanted.get("background", ()):
         others = dict.fromkeys(map(plain_name, names.values()), int(Label.BACKGROUND))
-    known = others | ours_by_name
+    known = others | known_by_name
     mapping = {
         value: known[plain_name(name)]
         for value, name in names.items()
@@ -184,21 +184,21 @@ def _painted(
     rank = np.zeros(len(numbers), np.uint8)
     for title, number in numbers.items():
         rank[number] = PRECEDENCE.index(title)
-    ours = np.zeros(layers[0].numbers.shape, np.uint8)
+    label = np.zeros(layers[0].numbers.shape, np.uint8)
     overlaps: Counter[tuple[int, int]] = Counter()
     for layer in layers:
         values = layer.values.astype(np.intp)
         table = np.zeros(values[-1] + 1, np.uint8)
         table[values] = [layer.mapping[value] for value in layer.values]
-        for one, target in zip(layer.numbers, ours, strict=True):
+        for one, painted in zip(layer.numbers, label, strict=True):
             new = table[layer.indices(one)]
-            both = (new > 0) & (target > 0) & (new != target)
+            both = (new > 0) & (painted > 0) & (new != painted)
             if both.any():
-                pairs = np.sort(np.stack([new[both], target[both]]), axis=0)
+                pairs = np.sort(np.stack([new[both], painted[both]]), axis=0)
                 overlaps.update(zip(*pairs.tolist(), strict=True))
-            np.copyto(target, new, where=rank[new] > rank[target])
+            np.copyto(painted, new, where=rank[new] > rank[painted])
     titles = {number: title for title, number in numbers.items()}
-    return ours, [
+    return label, [
         _overlap(sorted((titles[a], titles[b]), key=PRECEDENCE.index), count)
         for (a, b), count in sorted(overlaps.items())
     ]
@@ -209,8 +209,8 @@ def _overlap(titles: Sequence[str], voxels: int) -> Finding:
     text = f"{voxels} voxels are both {under} and {over}; taken as {over}"
     if under in KIDNEYS and over in KIDNEYS:
         text += ". Correct the label"
-        return Finding(Severity.WARNING, "label overlap", text)
-    return Finding(Severity.NOTE, "label overlap", text)
+        return Finding.warning("label overlap", text)
+    return Finding.note("label overlap", text)
 
 
 def _unknown_values(layers: Sequence[_Layer]) -> list[str]:
@@ -234,9 +234,11 @@ def _no_kidney(
     layers: Sequence[_Layer], wanted: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
     """A volume shows kidney; a single slice may cut through the tumour beside it."""
-    ours = {layer.mapping[value] for layer in layers for value in layer.values}
-    single_slice = layers[0].numbers.shape[0] == 1
-    if ours & kidney_numbers(wanted) or (single_slice and Label.TUMOUR in ours):
+    found = {layer.mapping[value] for layer in layers for value in layer.values}
+    enough = {*CohortLabels.named(wanted).kidney}
+    if layers[0].numbers.shape[0] == 1:
+        enough.add(Label.TUMOUR)
+    if found & enough:
         return []
     return [
         f"the label has no kidney: {_kidney_names(wanted)}, found {_found(layers)}. "
@@ -247,7 +249,7 @@ def _no_kidney(
 def _bad_names(
     layers: Sequence[Mapping[int, str]], wanted: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
-    """Names that mean something must be told apart, and 0 must mean nothing."""
+    """Names that mean something must be unambiguous, and 0 must mean nothing."""
     meant = {
         plain_name(name)
         for title, sources in wanted.items()
@@ -271,11 +273,6 @@ def _bad_names(
             "it another number"
         )
     return problems
-
-
-def kidney_numbers(wanted: Mapping[str, tuple[str, ...]]) -> set[int]:
-    """The cohort's numbers that mean kidney; ``wanted`` is ``cohort.labels``."""
-    return set(CohortLabels.named(wanted).kidney)
 
 
 def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.findings import Finding
 
 ROUNDING = 1e-3
 """Values this near to whole numbers are those: scaling or resampling left the rest."""
@@ -42,7 +42,7 @@ def rounded(values: np.ndarray) -> tuple[Finding, ...]:
         f"the label's values lie up to {fraction.max():.2g} beside whole numbers "
         f"({_some(values[fraction > 0])}), as scaling (scl_slope) leaves them; rounded"
     )
-    return (Finding(Severity.REPAIRED, "label values", repair),)
+    return (Finding.repaired("label values", repair),)
 
 
 def bad_values(values: np.ndarray) -> list[str]:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding, Severity
-from deeprac.cohort.label_map import kidney_numbers
-from deeprac.labels import Label
+from deeprac.cohort.findings import Finding
+from deeprac.labels import CohortLabels, Label
 
 SMALLEST_KIDNEYS_ML = 5
 """Both kidneys of a newborn have about 20 ml, one shrunken kidney may have fewer."""
@@ -34,7 +33,7 @@ def volume_findings(
         return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     counts = sum(np.bincount(one.ravel(), minlength=256) for one in numbers)
-    kidney_ml = voxel_ml * sum(int(counts[number]) for number in kidney_numbers(wanted))
+    kidney_ml = voxel_ml * int(counts[[*CohortLabels.named(wanted).kidney]].sum())
     tumour_ml = voxel_ml * int(counts[Label.TUMOUR])
     doubts = []
     if not SMALLEST_KIDNEYS_ML <= kidney_ml <= LARGEST_KIDNEYS_ML:
@@ -47,4 +46,4 @@ def volume_findings(
             f"the tumour has {tumour_ml:.4g} ml; up to {LARGEST_TUMOUR_ML} ml are "
             "plausible. Check spacing and label"
         )
-    return [Finding(Severity.WARNING, "label volume", text) for text in doubts]
+    return [Finding.warning("label volume", text) for text in doubts]

@@ -10,8 +10,8 @@ from pathlib import Path
 from deeprac.cohort import dataset_json
 from deeprac.cohort.case_files import FileReader
 from deeprac.cohort.nnunet_raw import file_reader, numbered_labels
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 
 
 def open_msd(config: CohortConfig) -> FileReader:

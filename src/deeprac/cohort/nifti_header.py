@@ -1,7 +1,7 @@
-"""The header of a NIfTI file, as it is: nothing is taken on trust or guessed.
+"""The header of a NIfTI file, as it is: everything is checked and nothing guessed.
 
-Convention: NIfTI's axes are RAS, ours LPS; all matrices here are ``lps_from_voxel_mm``,
-3 x 4.
+Convention: NIfTI's axes are RAS, the grid's LPS; all matrices here are
+``lps_from_voxel_mm``, 3 x 4; sizes and spacings are in the order (x, y, z).
 """
 
 from typing import BinaryIO
@@ -11,7 +11,8 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.grid import Grid
 
 DISAGREEMENT_MM = 0.1
 """What qform and sform may differ by anywhere in the volume."""
@@ -35,7 +36,7 @@ def read_header(stream: BinaryIO) -> nib.Nifti1Header:
     """Read the header; the stream is left at the first voxel.
 
     Raises:
-        CaseError: it is no NIfTI, half of one, or damaged where voxels should begin.
+        CaseError: it is not NIfTI, half of one, or damaged where voxels should begin.
     """
     start = stream.read(_HEADER_BYTES)
     header = next((found for kind in _KINDS if (found := _parsed(kind, start))), None)
@@ -74,12 +75,12 @@ def _parsed(kind: type[nib.Nifti1Header], start: bytes) -> nib.Nifti1Header | No
 
 
 def shape(header: nib.Nifti1Header) -> list[int]:
-    """Size along every axis, as the header gives it.
+    """Size along every axis, by the header.
 
     FreeSurfer's -1 in dim[1], which nibabel knows, stands for surfaces.
 
     Raises:
-        CaseError: it gives none.
+        CaseError: there is none.
     """
     count, *sizes = (int(number) for number in header["dim"])
     sizes = sizes[: max(count, 0)]
@@ -92,37 +93,31 @@ def shape(header: nib.Nifti1Header) -> list[int]:
     return sizes
 
 
-Grid = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Spacing in mm, direction cosines and origin in mm; LPS."""
-
-
 def grid(
     header: nib.Nifti1Header, size: tuple[int, int, int]
 ) -> tuple[Grid | None, list[Finding]]:
-    """The grid that the header tells, None after an error, and what was found."""
+    """The grid by the header, None after an error, and what was found."""
     pixdim = np.array(header["pixdim"][1:4], float)
     if not (np.isfinite(pixdim).all() and pixdim.min() > 0):
         problem = (
             f"the header gives the spacing {affine.short(pixdim)}; it must be above "
             "zero. Correct pixdim"
         )
-        return None, [Finding(Severity.ERROR, "spacing", problem)]
+        return None, [Finding.error("spacing", problem)]
     matrix, findings = _matrix(header, size)
     if matrix is None:
         return None, findings
     code = int(header["xyzt_units"]) & 7
     if code not in _UNITS:
-        problem = (
-            f"the header's unit of length has the number {code}; NIfTI knows 0 to 3"
-        )
-        return None, [*findings, Finding(Severity.ERROR, "unit", problem)]
+        text = f"the header's unit of length has the number {code}; NIfTI knows 0 to 3"
+        return None, [*findings, Finding.error("unit", text)]
     unit, in_mm = _UNITS[code]
     if in_mm != 1:
         repair = f"the header's unit of length is {unit}; converted to mm"
-        findings.append(Finding(Severity.REPAIRED, "unit", repair))
+        findings.append(Finding.repaired("unit", repair))
     matrix = matrix * in_mm
     spacing, direction, found = affine.orthonormal(matrix[:, :3])
-    return (spacing, direction, matrix[:, 3]), findings + found
+    return Grid.along(direction, size, spacing, matrix[:, 3]), findings + found
 
 
 def _matrix(
@@ -148,7 +143,7 @@ def _matrix(
             "neither qform nor sform is set: nothing tells left from right. Set one "
             "from the original images"
         )
-        return None, [Finding(Severity.ERROR, "affine", problem)]
+        return None, [Finding.error("affine", problem)]
     if "qform" not in found:
         return _agreeing_spacing(found["sform"], header, size)
     if "sform" in found:
@@ -163,7 +158,7 @@ def _broken_qform(header: nib.Nifti1Header) -> Finding:
         f"in one that turns, and pixdim[0] is {float(header['pixdim'][0]):g}, which "
         "must be -1, 0 or 1. Correct it, or set qform_code to 0 where sform is right"
     )
-    return Finding(Severity.ERROR, "affine", problem)
+    return Finding.error("affine", problem)
 
 
 def _agreeing_forms(
@@ -176,7 +171,7 @@ def _agreeing_forms(
             f"sform and qform disagree: sform {_rows(sform)}, qform {_rows(qform)} "
             "(rows of voxel to LPS). Set the code of the wrong one to 0"
         )
-        return None, [Finding(Severity.ERROR, "affine", problem)]
+        return None, [Finding.error("affine", problem)]
     return sform, []
 
 
@@ -191,7 +186,7 @@ def _agreeing_spacing(
             f"the steps of sform are {affine.short(steps)}, pixdim gives "
             f"{affine.short(pixdim)}. Correct the wrong one"
         )
-        return None, [Finding(Severity.ERROR, "affine", problem)]
+        return None, [Finding.error("affine", problem)]
     return sform, []
 
 
@@ -247,7 +242,7 @@ def scaling(
             f"scl_slope is {slope:g}, so that scl_inter {intercept:g} is ignored, as "
             "the standard says"
         )
-        return None, 0.0, [Finding(Severity.WARNING, "scaling", doubt)]
+        return None, 0.0, [Finding.warning("scaling", doubt)]
     largest = np.abs([slope, intercept]).max()
     reach = abs(slope) * np.iinfo(stored).max if stored.kind in "iu" else np.inf
     if not (largest <= _LARGEST_SCALING and reach >= _SMALLEST_VALUE):

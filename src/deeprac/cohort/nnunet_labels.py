@@ -3,7 +3,7 @@
 Regions overlap (KiTS: kidney is 1, 2 and 3, masses are 2 and 3, tumor is 2), but the
 label map holds one number per voxel. nnU-Net paints what it predicts region by region
 in the order of ``labels``, each with its number of ``regions_class_order``; so of the
-regions that hold a number, the last one says most about it.
+regions that hold a number, the last one is the most specific.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.case_files import LabelMap
+from deeprac.cohort.case_files import LabelFile, Labels
 from deeprac.cohort.dataset_json import label_items
-from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.reader import Segmentation
-from deeprac.config import CohortConfig
+from deeprac.cohort.findings import CaseError
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
+from deeprac.settings.cohort import CohortConfig
 
 IGNORE = "ignore"
 """nnU-Net's reserved name, in this spelling alone."""
@@ -41,53 +40,33 @@ class NnunetLabels:
     """The name of each number, and the number that means ignore, if there is one."""
 
     names: Mapping[int, str]
-    ignore: int | None
+    ignore: int | None = None
 
-    def file(self, path: Path) -> "NnunetLabel | LabelMap":
+    def file(self, path: Path) -> LabelFile:
         """The label map of a case, read by these names."""
-        label = LabelMap(path, self.names)
-        return label if self.ignore is None else NnunetLabel(label, self.ignore)
+        return LabelFile(path, self.names, self.refuse_ignored)
 
-
-@dataclass(frozen=True)
-class NnunetLabel:
-    """A label map in which a number is reserved for voxels that nobody labelled."""
-
-    label: LabelMap
-    ignore: int
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The one file."""
-        return self.label.paths
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number."""
-        return self.label.names
-
-    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
-        """Read it.
+    def refuse_ignored(self, labels: Labels) -> None:
+        """Make sure that no voxel is left without a label.
 
         Raises:
-            CaseError: it cannot be read, or has voxels to ignore.
+            CaseError: voxels hold the number that means ignore.
         """
-        segmentations, findings = self.label.read()
-        voxels = sum(_count(one.volume, self.ignore) for one in segmentations)
-        if voxels:
+        if self.ignore is None:
+            return
+        if voxels := sum(_count(one.volume, self.ignore) for one in labels):
             raise CaseError.of(
                 "label values",
                 f"{voxels} voxels hold {self.ignore}, nnU-Net's label {IGNORE!r}: "
                 f"{_WHY_NOT}. Complete the label, leave the case out, or give their "
                 "number a class in cohort.label_numbers",
             )
-        return segmentations, findings
 
 
 def read_labels(
     dataset: Mapping[str, Any], config: CohortConfig, path: Path
 ) -> NnunetLabels:
-    """What the numbers mean: as ``cohort.label_numbers`` says, else ``dataset.json``.
+    """What the numbers mean, by ``cohort.label_numbers``, else by ``dataset.json``.
 
     Args:
         dataset: the content of ``dataset.json``, of version 2.
@@ -95,8 +74,8 @@ def read_labels(
         path: of ``dataset.json``, for messages.
 
     Raises:
-        CohortError: labels that are not as nnU-Net wants them, regions that leave open
-            what a number shows, or ``cohort.labels`` gives ignore a meaning.
+        CohortError: labels that nnU-Net does not allow, regions between which a number
+            is ambiguous, or ``ignore`` has a meaning in ``cohort.labels``.
     """
     items = label_items(dataset["labels"], path)
     numbers = {name: _numbers(name, value, path) for name, value in items}
@@ -115,7 +94,7 @@ def read_labels(
         if ignore in names or (not regions and len(names) < len(numbers)):
             raise CohortError(f"{path}: two labels have the same number. Correct it.")
     if ignore is None:
-        return NnunetLabels(names, None)
+        return NnunetLabels(names)
     _refuse_meaning(config)
     return NnunetLabels({**names, ignore: IGNORE}, ignore)
 
@@ -175,7 +154,7 @@ def _ambiguous(
     regions: Mapping[str, tuple[int, ...]],
     painted: Mapping[str, int],
 ) -> str | None:
-    """Why nobody can tell what a number shows; None where it is clear."""
+    """Why it is ambiguous what a number shows; None where it is clear."""
     for outer, inner in pairwise(around):
         if not set(regions[inner]) <= set(regions[outer]):
             return (

@@ -14,10 +14,10 @@ from typing import Any
 from deeprac.cohort import dataset_json, label_map
 from deeprac.cohort.case_files import CaseFiles, FileReader
 from deeprac.cohort.nnunet_labels import NnunetLabels, read_labels
-from deeprac.cohort.patients import Patient, patients_of
-from deeprac.config import CohortConfig
+from deeprac.cohort.patients import Patient
 from deeprac.errors import CohortError
 from deeprac.files import composed, on_disk
+from deeprac.settings.cohort import CohortConfig
 
 Files = dict[str, tuple[Path, Path]]
 """Image and label by case."""
@@ -57,12 +57,12 @@ def file_reader(config: CohortConfig, files: Files, labels: NnunetLabels) -> Fil
         CohortError: the names of the labels or the table of patients do not fit.
     """
     label_map.map_labels(labels.names, config.labels)
-    patients = patients_of(config, {case: Patient(case) for case in files})
     return FileReader(
+        config,
         {
-            case: CaseFiles(image, labels.file(label), patients[case])
+            case: CaseFiles(image, labels.file(label), Patient(case))
             for case, (image, label) in files.items()
-        }
+        },
     )
 
 
@@ -100,7 +100,7 @@ def numbered_labels(
     names = dataset_json.names_by_number(dataset["labels"], path)
     if config.label_numbers is not None:
         names = {0: "background"} | config.number_names
-    return NnunetLabels(names, None)
+    return NnunetLabels(names)
 
 
 def _mapped_files(cases: Any, folder: Path) -> Files:

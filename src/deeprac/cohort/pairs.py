@@ -7,13 +7,13 @@ age_years may be there.
 
 from pathlib import Path
 
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelMap
-from deeprac.cohort.dataset_json import without_ending
-from deeprac.cohort.patients import Patient, age_in, patients_in, patients_of
+from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile
+from deeprac.cohort.endings import without_ending
+from deeprac.cohort.patients import Patient, age_in, patients_in
 from deeprac.cohort.tables import Row, lines, read_rows
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
 from deeprac.files import on_disk
+from deeprac.settings.cohort import CohortConfig
 
 OPTIONAL = ("case", "patient", "age_years")
 """Columns that the CSV may have beside image and label."""
@@ -32,16 +32,17 @@ def open_pairs(config: CohortConfig) -> FileReader:
         raise CohortError(f"{path} lists no pairs. Add a row for each case.")
     _refuse_files_listed_twice(rows, path)
     by_case = _rows_by_case(rows, path)
-    patients = patients_of(config, _patients(by_case, config))
+    patients = _patients(by_case, config)
     return FileReader(
+        config,
         {
             case: CaseFiles(
                 image=_file(row, "image", path),
-                label=LabelMap(_file(row, "label", path), config.number_names),
+                label=LabelFile(_file(row, "label", path), config.number_names),
                 patient=patients[case],
             )
             for case, row in by_case.items()
-        }
+        },
     )
 
 
@@ -89,7 +90,7 @@ def _refuse_files_listed_twice(rows: list[Row], path: Path) -> None:
 
 
 def _patients(by_case: dict[str, Row], config: CohortConfig) -> dict[str, Patient]:
-    """What the CSV says of the patients; without the column, each case is one."""
+    """The patients by the CSV; without the column, each case is one."""
     path, rows = Path(config.path), list(by_case.values())
     if "patient" not in rows[0].cells:
         return {case: Patient(case, age_in(row, path)) for case, row in by_case.items()}

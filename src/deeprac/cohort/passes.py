@@ -1,4 +1,4 @@
-"""A pass over all cases of a cohort: parallel, resumable, every problem told at once.
+"""A pass over all cases of a cohort: parallel, resumable, reporting every problem.
 
 What a case has left is finished when its sidecar ``{case}.json`` carries the hash of
 everything that it depends on; the sidecar is written last.
@@ -42,7 +42,7 @@ class Task(Protocol[T]):
         Raises:
             CohortError: the case cannot be used.
             Anything else that is raised stops the pass: a full disk, a bug. What
-            libraries raise over foreign files ``Source.load`` tells as the case's.
+            libraries raise over foreign files ``Source.load`` makes the case's.
         """
 
 
@@ -99,7 +99,7 @@ Done = tuple[str, T | None, tuple[Finding, ...]]
 def _do_all(
     source: Source, task: Task[T], todo: Mapping[str, str], workers: int
 ) -> Iterator[Done[T]]:
-    """Do cases, named with the hash of their settings, as they become ready.
+    """Do cases, each with the hash of its settings, as they become ready.
 
     Raises:
         CohortError: a process was killed from outside.
@@ -122,14 +122,16 @@ def _do_all(
 
 
 @contextmanager
-def _pool(workers: int, *given: Any) -> Iterator[ProcessPoolExecutor]:
+def _pool(workers: int, source: Source, task: Task) -> Iterator[ProcessPoolExecutor]:
     """A pool of fresh processes whose waiting work is dropped on an error.
 
-    Each is given source and task once: to find the cases of a large folder is slow.
+    Each receives source and task once: to find the cases of a large folder is slow.
     """
-    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_give, initargs=given
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_share,
+        initargs=(source, task),
     )
     try:
         yield pool
@@ -137,20 +139,20 @@ def _pool(workers: int, *given: Any) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-_GIVEN: list[Any] = []
+_SHARED: list[Any] = []
 """Source and task of a worker process."""
 
 
-def _give(*given: Any) -> None:
-    _GIVEN.extend(given)
+def _share(*source_and_task: Any) -> None:
+    _SHARED.extend(source_and_task)
 
 
 def _do_in_worker(name: str, settings: str) -> Done[T]:
-    return _do(*_GIVEN, name, settings)
+    return _do(*_SHARED, name, settings)
 
 
 def _do(source: Source, task: Task[T], name: str, settings: str) -> Done[T]:
-    """Do one case; a case that cannot be used is told, not raised."""
+    """Do one case; why a case cannot be used is returned, not raised."""
     try:
         return name, task.make(source, name, settings), ()
     except CaseError as error:
@@ -173,14 +175,33 @@ def json_sha256(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_sidecar(path: Path, settings: str, content: dict[str, Any]) -> None:
-    """Write what is kept of a case."""
-    files.write_json(path, {"settings_sha256": settings, **content})
+@dataclass(frozen=True)
+class Sidecars:
+    """What is kept of each case in the folder ``.done`` of a folder.
 
+    ``depends_on`` are JSON values on which it depends beside a case's settings.
+    """
 
-def read_sidecar(path: Path, settings: str) -> dict[str, Any] | None:
-    """What was kept of a case with the same settings."""
-    if not path.is_file():
-        return None
-    done = files.read_json(path)
-    return done if done["settings_sha256"] == settings else None
+    folder: Path
+    depends_on: tuple[Any, ...]
+
+    def path(self, name: str, ending: str = ".json") -> Path:
+        """Where the sidecar of a case lies, or what is kept beside it."""
+        return self.folder / ".done" / f"{name}{ending}"
+
+    def names(self) -> list[str]:
+        """The cases that have a sidecar, sorted."""
+        return sorted(path.stem for path in self.path("").parent.glob("*.json"))
+
+    def write(self, name: str, settings: str, content: Mapping[str, Any]) -> None:
+        """Write what is kept of a case."""
+        digest = json_sha256([settings, *self.depends_on])
+        files.write_json(self.path(name), {"settings_sha256": digest, **content})
+
+    def read(self, name: str, settings: str) -> dict[str, Any] | None:
+        """What was kept of a case with the same settings."""
+        if not self.path(name).is_file():
+            return None
+        done = files.read_json(self.path(name))
+        digest = json_sha256([settings, *self.depends_on])
+        return done if done["settings_sha256"] == digest else None

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deeprac.cohort.tables import Row, lines, read_rows
-from deeprac.config import CohortConfig
+from deeprac.cohort.tables import Row, by_case, lines, read_rows
 from deeprac.errors import CohortError
 from deeprac.files import composed
+from deeprac.settings.cohort import CohortConfig
 
 OLDEST_YEARS = 120
 """Ages beyond are slips of the pen."""
@@ -23,15 +23,15 @@ class Patient:
 
 
 def patients_of(config: CohortConfig, own: Mapping[str, Patient]) -> dict[str, Patient]:
-    """Patient of every case: from ``cohort.patients``, else as the source says.
+    """Patient of every case: from ``cohort.patients``, else the source's own.
 
     Args:
         config: the cohort's settings.
-        own: by case, what the source says itself. An age in the table replaces it.
+        own: the source's own patient by case. An age in the table replaces its age.
 
     Raises:
         CohortError: the table cannot be used, or names of patients collide. No
-            message tells a name of the source while ``cohort.pseudonyms`` hides them.
+            message has a name of the source while ``cohort.pseudonyms`` hides them.
     """
     if config.patients is None:
         places = {f"case {i}": own[key].name for i, key in enumerate(sorted(own), 1)}
@@ -46,25 +46,21 @@ def patients_of(config: CohortConfig, own: Mapping[str, Patient]) -> dict[str, P
     case_of = {composed(case): case for case in own}
     rows = read_rows(path, ("case", "patient"))
     known = [row for row in rows if composed(row.cells["case"]) in case_of]
-    by_case: dict[str, Patient] = {}
-    for row, patient in zip(known, patients_in(known, path), strict=True):
-        case = case_of[composed(row.cells["case"])]
-        if case in by_case:
-            same = composed(case)
-            twice = [r.line for r in known if composed(r.cells["case"]) == same]
-            raise CohortError(
-                f"{path} lists a case twice, in {lines(twice)}. Keep one row."
-            )
-        age = own[case].age_years if patient.age_years is None else patient.age_years
-        by_case[case] = replace(patient, age_years=age)
-    if missing := [case for case in sorted(own) if case not in by_case]:
+    in_table = patients_in(known, path)
+    listed = by_case(known, path, lambda row: case_of[composed(row.cells["case"])])
+    if missing := [case for case in sorted(own) if case not in listed]:
         others = [row for row in rows if composed(row.cells["case"]) not in case_of]
         raise CohortError(
             f"{path} names no patient for {len(missing)} of {len(own)} cases: "
             f"{_which(missing, sorted(own), hidden=config.pseudonyms)}. "
             + (_lost_zeros(others, missing, hidden=config.pseudonyms) or _ADD_ROWS)
         )
-    return by_case
+    return {
+        case: replace(patient, age_years=own[case].age_years)
+        if patient.age_years is None
+        else patient
+        for case, patient in zip(listed, in_table, strict=True)
+    }
 
 
 _ADD_ROWS = "Add a row for each."
@@ -76,15 +72,14 @@ def _lost_zeros(rows: list[Row], missing: list[str], *, hidden: bool) -> str | N
     lost = [row for row in rows if row.cells["case"].lstrip("0") in case_of]
     if not lost:
         return None
-    told = lines([row.line for row in lost])
     example = ""
     if not hidden:
         case = lost[0].cells["case"]
         example = f" (the table has {case}, the folder {case_of[case.lstrip('0')]})"
     return (
         f"{len(lost)} of its rows name no case, but without leading zeros they would, "
-        f"in {told}{example}: a spreadsheet took the names for numbers. Format the "
-        "column as text and write the zeros again."
+        f"in {lines([row.line for row in lost])}{example}: a spreadsheet took the "
+        "names for numbers. Format the column as text and write the zeros again."
     )
 
 
@@ -140,6 +135,6 @@ def _colliding(names: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _which(chosen: list[str], cases: list[str], *, hidden: bool, most: int = 8) -> str:
     """Name cases, or where names are hidden, their places in alphabetical order."""
-    told = [str(cases.index(case) + 1) if hidden else case for case in chosen[:most]]
-    listed = ", ".join(told) + ", ..." * (len(chosen) > most)
+    shown = [str(cases.index(case) + 1) if hidden else case for case in chosen[:most]]
+    listed = ", ".join(shown) + ", ..." * (len(chosen) > most)
     return f"number {listed} in alphabetical order" if hidden else listed

@@ -1,8 +1,8 @@
-"""3D Slicer's segmentations, NRRD files that say what their numbers are.
+"""3D Slicer's segmentations, NRRD files that name their numbers.
 
 Segments lie in one or more layers, and their names count whatever the file's name ends
 with. Slicer may store only the part of the grid that holds segments: its first voxel is
-where the file's origin says.
+at the file's origin.
 """
 
 import re
@@ -12,25 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.cohort import volume_files
+from deeprac.cohort.endings import NRRD, SEGMENTS
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.itk_files import NRRD
 from deeprac.cohort.nrrd_header import read_nrrd_header
 from deeprac.cohort.reader import Segmentation
-
-ENDINGS = (".seg.nrrd", ".seg.nhdr")
-"""How 3D Slicer ends the names of segmentations."""
 
 _FIELD = re.compile(r"Segment(?P<index>\d+)_(?P<key>ID|Name|Layer|LabelValue)")
 
 
 def holds_segments(path: Path) -> bool:
-    """Whether a label file says itself what its numbers are.
+    """Whether a label file names its numbers itself.
 
     Raises:
         CaseError: its header cannot be read.
     """
     name = path.name.lower()
-    if name.endswith(ENDINGS):
+    if name.endswith(SEGMENTS):
         return True
     if not name.endswith(NRRD):
         return False
@@ -45,15 +42,15 @@ def read_segmentations(
 
     Args:
         path: of the file.
-        expected: name of each number, as others than the file say it. It is kept with
-            one layer that does not end as Slicer's segmentations; others know the
-            numbers neither of several layers nor of what Slicer stores for itself.
+        expected: name of each number, from elsewhere than the file. It is kept with
+            one layer that does not end as Slicer's segmentations; nothing else knows
+            the numbers of several layers or of what Slicer stores for itself.
 
     Returns:
         One segmentation per layer that has segments, and what was found.
 
     Raises:
-        CaseError: the file cannot be read, or tells no segments.
+        CaseError: the file cannot be read, or has no segments.
     """
     volumes, findings = volume_files.read_layers(path)
     segments = _segments(read_nrrd_header(path).fields)
@@ -64,7 +61,7 @@ def read_segmentations(
             f"it tells of {len(segments)} segments in {len(volumes)} layers. Save it "
             "again in 3D Slicer, as a segmentation",
         )
-    binding = len(volumes) == 1 and not path.name.lower().endswith(ENDINGS)
+    binding = len(volumes) == 1 and not path.name.lower().endswith(SEGMENTS)
     return tuple(
         Segmentation(volumes[layer], names[layer], expected if binding else {})
         for layer in sorted(names)
@@ -76,11 +73,11 @@ def names_by_layer(
 ) -> dict[int, dict[int, str]]:
     """Name of each label value by layer, as 3D Slicer itself reads them.
 
-    Before segments shared layers, each was written as 1 into a layer of its own, and
-    neither value nor layer were told.
+    Before segments shared layers, each was written as 1 into a layer of its own,
+    without value and layer.
 
     Args:
-        segments: what the header says of each, by its index.
+        segments: the header's fields of each, by its index.
 
     Raises:
         CaseError: layers or values are no numbers, or two segments share one.
@@ -107,7 +104,7 @@ def names_by_layer(
 
 
 def _segments(fields: Mapping[str, Any]) -> dict[int, dict[str, str]]:
-    """What a header says of each segment, by its index, sorted."""
+    """A header's fields of each segment, by its index, sorted."""
     segments: dict[int, dict[str, str]] = defaultdict(dict)
     for key, value in fields.items():
         if match := _FIELD.fullmatch(key):

@@ -14,17 +14,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deeprac.cohort.dataset_json import read_dataset
+from deeprac.cohort.endings import NIFTI
 from deeprac.cohort.tables import read_rows
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 
 MAX_DEPTH = 16
 """Folders inside folders that are looked into; TCIA's layout has three."""
 
 MAX_FILES = 5_000_000
 """Files that are looked at."""
-
-NIFTI = (".nii", ".nii.gz")
 
 _WORKER_MB = 300
 """What a process of the conversion needs before it reads anything."""
@@ -75,7 +74,7 @@ _PHANTOM_SLICES = 300
 
 
 def source_files(config: CohortConfig, own: Iterable[Path] = ()) -> set[Path]:
-    """All files that say what the cohort is: lists, images and labels.
+    """All files of which the cohort is made: lists, images and labels.
 
     Raises:
         CohortError: the source is not there, or cannot be listed.
@@ -166,7 +165,7 @@ def stamp(path: Path) -> list[str | int]:
 def largest_case_voxels(files: Iterable[Path]) -> int:
     """Voxels of the largest case, or more.
 
-    NIfTI tells them in its header. Other files may be packed: NRRD and MetaImage to a
+    NIfTI has them in its header. Other files may be packed: NRRD and MetaImage to a
     byte for two voxels, the slices of a DICOM series to a byte for one.
     """
     largest, series_bytes = 0, Counter[Path]()
@@ -182,7 +181,7 @@ def largest_case_voxels(files: Iterable[Path]) -> int:
 
 
 def _nifti_voxels(path: Path) -> int:
-    """What the header says; 0 where it cannot be read, which the reader tells."""
+    """By the header; 0 where it cannot be read, which the reader reports."""
     try:
         with path.open("rb") as stream:
             start = stream.read(2**12)
@@ -191,13 +190,13 @@ def _nifti_voxels(path: Path) -> int:
         for order in "<>":
             (length,) = struct.unpack_from(order + "i", start)
             if length in _NIFTI_SIZE:
-                sizes = struct.unpack_from(order + _NIFTI_SIZE[length][1], start,
-                                           _NIFTI_SIZE[length][0])  # fmt: skip
+                kind, first = _NIFTI_SIZE[length]
+                sizes = struct.unpack_from(order + kind, start, first)
                 return max(0, math.prod(sizes))
     except (OSError, zlib.error, struct.error):
         pass
     return 0
 
 
-_NIFTI_SIZE = {348: (42, "3h"), 540: (24, "3q")}
-"""By length of the header: where the sizes along x, y and z begin, and their type."""
+_NIFTI_SIZE = {348: ("3h", 42), 540: ("3q", 24)}
+"""By length of the header: type of the sizes along x, y and z, and where they begin."""

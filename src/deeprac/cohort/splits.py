@@ -3,23 +3,19 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from deeprac.cohort.case import Side
 from deeprac.errors import SplitError
-from deeprac.files import NAME_RULE, foreign_names
+from deeprac.records.splits import Split
 
 logger = logging.getLogger(__name__)
 
-Split = dict[str, list[str]]
-"""One fold in nnU-Net's format: the cases under "train" and "val"."""
-
 
 @dataclass(frozen=True)
-class _Patient:
+class _Traits:
     """What patients are balanced by: tumour volume in thirds, side, number of cases."""
 
     volume: int
@@ -30,21 +26,6 @@ class _Patient:
     def stratum(self) -> tuple[int, str]:
         """Patients of one stratum are spread over the folds."""
         return self.volume, self.side
-
-
-def read_cases(path: Path) -> pd.DataFrame:
-    """Read ``cases.csv``; names stay text even where they look like numbers."""
-    if not path.is_file():
-        raise SplitError(f"{path} is missing. Run `deeprac cohort` first.")
-    cases = pd.read_csv(
-        path, dtype={"case": str, "patient": str}, keep_default_na=False
-    )
-    if foreign := foreign_names([*cases.case, *cases.patient]):
-        raise SplitError(
-            f"{NAME_RULE}; {path} has {foreign[0]!r}. Rename it in the source and run "
-            "`deeprac cohort` again."
-        )
-    return cases
 
 
 def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
@@ -89,7 +70,7 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     return splits
 
 
-def _patients(cases: pd.DataFrame) -> dict[str, _Patient]:
+def _patients(cases: pd.DataFrame) -> dict[str, _Traits]:
     """Stratum of every patient, sorted by name; volumes add up over the cases."""
     volume = cases.groupby("patient")["tumour_ml"].sum().sort_index()
     sides = cases.groupby("patient")["side"].agg(lambda s: _join_sides(set(s)))
@@ -97,7 +78,7 @@ def _patients(cases: pd.DataFrame) -> dict[str, _Patient]:
     positive = volume[volume > 0]
     edges = np.quantile(positive, [1 / 3, 2 / 3]) if len(positive) else np.zeros(2)
     return {
-        patient: _Patient(
+        patient: _Traits(
             volume=1 + int(np.searchsorted(edges, ml)) if ml > 0 else 0,
             side=sides[patient],
             cases=int(count[patient]),
@@ -115,7 +96,7 @@ def _join_sides(sides: set[str]) -> str:
 
 
 def _deal(
-    patients: Mapping[str, _Patient], folds: int, rng: np.random.Generator
+    patients: Mapping[str, _Traits], folds: int, rng: np.random.Generator
 ) -> dict[str, int]:
     """Deal the patients round the folds, stratum after stratum, in random order."""
     order: list[str] = []
@@ -175,7 +156,7 @@ def subset(
 
 
 def _nested_order(
-    patients: Mapping[str, _Patient], rng: np.random.Generator
+    patients: Mapping[str, _Traits], rng: np.random.Generator
 ) -> list[str]:
     """Every patient's place in the order is a share of its stratum, evenly spaced."""
     place: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """Tables that a user writes by hand or with a spreadsheet: CSV, read strictly."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from deeprac.errors import CohortError
 class Row:
     """One row: where it ends in the file, and its cells, stripped, by column.
 
-    Messages name lines, not cells: cells may tell who a patient is.
+    Messages name lines, not cells: cells may identify a patient.
     """
 
     line: int
@@ -60,8 +60,28 @@ def read_rows(
     return rows
 
 
+def by_case(
+    rows: Iterable[Row], path: Path, case_of: Callable[[Row], str]
+) -> dict[str, Row]:
+    """Rows by the name of their case.
+
+    Raises:
+        CohortError: two rows are of one case.
+    """
+    listed: dict[str, list[Row]] = {}
+    for row in rows:
+        listed.setdefault(case_of(row), []).append(row)
+    for same in listed.values():
+        if len(same) > 1:
+            raise CohortError(
+                f"{path} lists a case twice, in {lines([row.line for row in same])}. "
+                "Keep one row."
+            )
+    return {case: row for case, (row,) in listed.items()}
+
+
 def lines(numbers: Sequence[int], most: int = 8) -> str:
-    """Say which lines of a file are meant.
+    """Lines of a file in words.
 
     Example:
         >>> lines([4]), lines([2, 7])

@@ -19,16 +19,17 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader
-from deeprac.cohort.dataset_json import without_ending
+from deeprac.cohort.case_files import CaseFiles, FileReader, Labels
+from deeprac.cohort.endings import without_ending
 from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.label_map import KIDNEYS
-from deeprac.cohort.patients import Patient, age_in, patients_of
-from deeprac.cohort.reader import Segmentation
-from deeprac.cohort.tables import lines, read_rows
-from deeprac.config import CohortConfig
+from deeprac.cohort.layers import Layers
+from deeprac.cohort.patients import Patient, age_in
+from deeprac.cohort.tables import by_case, read_rows
 from deeprac.errors import CohortError
 from deeprac.labels import TITLES, plain_name
+from deeprac.settings.cohort import CohortConfig
 
 IMAGE, MASKS, CLINICAL = "ct", "segmentations", "meta.csv"
 """Image, folder of masks and table of patients, as the training data set has them."""
@@ -61,19 +62,20 @@ def open_totalsegmentator(config: CohortConfig) -> FileReader:
             f"kidneys ({_listed(config.labels)}). cohort.path must be {_LAYOUT}."
         )
     ages = _ages(root / CLINICAL)
-    own = {case: Patient(case, ages.get(case)) for case in images}
-    patients = patients_of(config, own)
     return FileReader(
+        config,
         {
-            case: CaseFiles(image, labels[case], patients[case], _GET_IMAGE)
+            case: CaseFiles(
+                image, labels[case], Patient(case, ages.get(case)), _GET_IMAGE
+            )
             for case, image in images.items()
-        }
+        },
     )
 
 
 @dataclass(frozen=True)
 class OrganMasks:
-    """The masks of one case, as far as ``cohort.labels`` asks for them.
+    """The masks of one case that ``cohort.labels`` names, and all of kidneys.
 
     ``folder`` is the case's, ``labels`` the names of masks by title.
     """
@@ -85,7 +87,7 @@ class OrganMasks:
     def _masks(self) -> dict[str, Path]:
         """The masks that are read, by name, sorted.
 
-        A kidney's mask that no title names would be background without a word.
+        A kidney's mask that no title names would become background unnoticed.
         """
         below = self.folder / MASKS
         named = _plain_names(self.labels, MEANT)
@@ -111,30 +113,25 @@ class OrganMasks:
 
     @property
     def names(self) -> Mapping[int, str]:
-        """Name of each number that ``read`` gives to a mask."""
-        return dict(enumerate(self._masks, start=1))
+        """Name of each number in what ``read`` returns."""
+        return Layers(self._masks).names
 
-    def read(self) -> tuple[tuple[Segmentation, ...], list[Finding]]:
-        """Paint the masks onto one label map.
+    def read(self) -> tuple[Labels, list[Finding]]:
+        """Pack the masks into one label map.
 
-        Masks that overlap or have a grid of their own are painted onto further ones.
+        Masks that overlap or have a grid of their own go into further ones.
 
         Raises:
             CaseError: a mask is missing, cannot be read, or is none.
         """
         self._refuse_missing()
-        layers: list[tuple[sitk.Image, np.ndarray]] = []
-        findings = []
-        for number, (name, path) in enumerate(self._masks.items(), start=1):
+        layers, findings = Layers(self._masks), []
+        for name, path in self._masks.items():
             volume, found = _read(name, path)
             findings += found
-            _paint(volume, number, layers)
-        segmentations = []
-        for grid, numbers in layers:
-            label = sitk.GetImageFromArray(numbers)
-            label.CopyInformation(grid)
-            segmentations.append(Segmentation(label, self.names))
-        return tuple(segmentations), list(dict.fromkeys(findings))
+            mask = sitk.GetArrayViewFromImage(volume) != 0
+            layers.add(mask, name, Grid.of(volume))
+        return layers.segmentations(), list(dict.fromkeys(findings))
 
     def _refuse_missing(self) -> None:
         if not self.kidneys:
@@ -157,7 +154,7 @@ class OrganMasks:
 def _images(root: Path) -> dict[str, Path]:
     """Image by case: every volume beside the folders, every folder that looks like one.
 
-    Files may be missing; what is missing is told when the case is read.
+    Files may be missing; what is missing is reported when the case is read.
     """
     images = _volumes(root)
     folders = [path for path in sorted(root.glob("*")) if path.is_dir()]
@@ -204,8 +201,7 @@ def _read(name: str, path: Path) -> tuple[sitk.Image, list[Finding]]:
             raise CaseError.of("file", slicers)
         volume, findings = volume_files.read_volume(path)
     except CaseError as error:
-        messages = (finding.message for finding in error.findings)
-        raise CaseError.of("file", *(f"mask {name}: {m}" for m in messages)) from error
+        raise error.about(f"mask {name}") from error
     values = sitk.GetArrayViewFromImage(volume)
     highest = values.max()
     labelled = np.count_nonzero(values)
@@ -220,18 +216,6 @@ def _read(name: str, path: Path) -> tuple[sitk.Image, list[Finding]]:
             "a mask has 0 and one other whole number. Export it as a mask",
         )
     return volume, findings
-
-
-def _paint(
-    volume: sitk.Image, number: int, layers: list[tuple[sitk.Image, np.ndarray]]
-) -> None:
-    """Paint a mask onto the first layer of its grid where nothing lies below it."""
-    mask = sitk.GetArrayViewFromImage(volume) != 0
-    for grid, numbers in layers:
-        if grid.IsSameImageGeometryAs(volume) and not numbers[mask].any():
-            numbers[mask] = number
-            return
-    layers.append((volume, mask * np.uint8(number)))
 
 
 def _plain_names(
@@ -251,16 +235,10 @@ def _other_side(plain: str) -> str | None:
 
 
 def _ages(path: Path) -> dict[str, float | None]:
-    """Age by case, where the data set tells it."""
+    """Age by case, where the data set has it."""
     if not path.is_file():
         return {}
-    rows: dict[str, list] = {}
-    for row in read_rows(path, ("image_id",)):
-        rows.setdefault(row.cells["image_id"], []).append(row)
-    for same in rows.values():
-        if len(same) > 1:
-            raise CohortError(
-                f"{path} lists a case twice, in {lines([row.line for row in same])}. "
-                "Keep one row."
-            )
-    return {case: age_in(same[0], path, "age") for case, same in rows.items()}
+    rows = by_case(
+        read_rows(path, ("image_id",)), path, lambda row: row.cells["image_id"]
+    )
+    return {case: age_in(row, path, "age") for case, row in rows.items()}

@@ -1,20 +1,17 @@
-"""Reading volumes from files, with everything that their headers say checked.
+"""Reading volumes from files, with everything in their headers checked.
 
 NIfTI goes through nibabel, which shows the header as it is; other formats go through
-SimpleITK. No message names the file: the caller knows which one it gave.
+SimpleITK. No message names the file: the caller knows which it is.
 """
 
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from deeprac.cohort.endings import NIFTI, VOLUMES
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.itk_files import META_IMAGE, NRRD, read_itk, read_itk_layers
+from deeprac.cohort.itk_files import read_itk
 from deeprac.cohort.nifti import read_nifti
-
-NIFTI = (".nii", ".nii.gz")
-ENDINGS = NIFTI + NRRD + META_IMAGE
-"""Endings of the formats that are read; all of them keep spacing and axes."""
 
 _LFS_START = b"version https://git-lfs"
 
@@ -23,7 +20,7 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
     """Read a 3-D volume with one number per voxel.
 
     Args:
-        path: a file whose name ends as one of ``ENDINGS``.
+        path: a file whose name ends as one of ``endings.VOLUMES``.
 
     Returns:
         The volume with exact, orthonormal axes of either handedness, integers of up to
@@ -34,21 +31,24 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
             path: say which file it was.
     """
     name = path.name.lower()
-    if not name.endswith(ENDINGS):
+    if not name.endswith(VOLUMES):
         raise CaseError.of(
             "file",
             "the file is of no known kind; volumes end in "
-            f"{', '.join(ENDINGS)}. Convert it",
+            f"{', '.join(VOLUMES)}. Convert it",
         )
     check_bytes(path)
-    return read_nifti(path) if name.endswith(NIFTI) else read_itk(path)
+    if name.endswith(NIFTI):
+        return read_nifti(path)
+    (volume,), findings = read_itk(path, layers=False)
+    return volume, findings
 
 
 def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
     """Read a volume with several numbers per voxel, such as overlapping segments.
 
     Args:
-        path: a file whose name ends as one of ``NRRD`` or ``META_IMAGE``.
+        path: an NRRD or MetaImage file.
 
     Returns:
         One volume per number, as ``read_volume`` returns it, and what was found.
@@ -57,7 +57,7 @@ def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
         CaseError: it cannot be used; everything that was found.
     """
     check_bytes(path)
-    return read_itk_layers(path)
+    return read_itk(path, layers=True)
 
 
 def check_bytes(path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
 
 MAX_VOXELS = 2**29
 """The largest volume that is read: 512 x 512 x 2048 voxels."""
@@ -28,27 +28,27 @@ def three_dimensions(
         Size along the three axes of space, and what was found.
 
     Raises:
-        CaseError: it is no single volume, or too large to be read.
+        CaseError: it is not one volume, or too large to be read.
     """
-    given = " x ".join(map(str, shape))
+    sizes = " x ".join(map(str, shape))
     if len(shape) < 3 or min(shape) < 1:
         raise CaseError.of(
             "shape",
-            f"it has {given} voxels: not a volume. Store a single slice as a volume "
+            f"it has {sizes} voxels: not a volume. Store a single slice as a volume "
             "of one slice with its spacing",
         )
     if max(shape[3:], default=1) > 1:
         raise CaseError.of(
             "shape",
-            f"it has {given} voxels: several frames or channels. Store one volume per "
+            f"it has {sizes} voxels: several frames or channels. Store one volume per "
             "file",
         )
     size = tuple(int(n) for n in shape[:3])
     refuse_too_large(size)
     if len(shape) == 3:
         return size, []
-    note = f"{len(shape)} dimensions with one frame ({given}): read as one volume"
-    return size, [Finding(Severity.NOTE, "shape", note)]
+    note = f"{len(shape)} dimensions with one frame ({sizes}): read as one volume"
+    return size, [Finding.note("shape", note)]
 
 
 def refuse_too_large(size: Sequence[int]) -> None:

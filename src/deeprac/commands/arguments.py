@@ -1,7 +1,12 @@
-"""The arguments that verbs share, so that each is spelled and explained once."""
+"""What verbs share: arguments, each spelled and explained once, and what they open."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deeprac.config import Config
+    from deeprac.layout import Layout
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +33,10 @@ def add_config_files(parser: argparse.ArgumentParser) -> None:
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:
-    """Add ``--experiment`` and ``--seed``."""
+    """Add ``--config``, ``--experiment`` and ``--seed``."""
+    add_config(parser)
     parser.add_argument("--experiment", required=True, help="name of the experiment")
     parser.add_argument("--seed", type=int, default=0, help="seed of the run")
-
-
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """Add ``--experiment``, ``--seed`` and ``--fold``."""
-    add_experiment(parser)
-    parser.add_argument("--fold", type=int, required=True, help="number of the fold")
 
 
 def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
@@ -48,3 +48,12 @@ def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="N",
         help=f"processes that {what} at the same time (default: 1)",
     )
+
+
+def opened(args: argparse.Namespace) -> "tuple[Config, Layout]":
+    """The configuration that the arguments name, and where its results lie."""
+    from deeprac.config import load_config
+    from deeprac.layout import Layout
+
+    config = load_config(args.config)
+    return config, Layout.of(config)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, opened
 
 HELP = "Measure size, pose and outline of the labels of every case: case_poses.csv."
 EXAMPLE = "deeprac case-poses --config results/demo/config.json"
@@ -16,18 +16,15 @@ def run(args: argparse.Namespace) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from deeprac.case_poses import COLUMNS
-    from deeprac.cohort.splits import read_cases
-    from deeprac.config import load_config
     from deeprac.files import read_json, write_csv
-    from deeprac.layout import Layout
     from deeprac.networks.normalisers import MomentNormaliser
     from deeprac.preprocessing.case_poses import case_pose
     from deeprac.preprocessing.intensity import normalised, normalised_air
+    from deeprac.records.case_poses import POSES_COLUMNS
+    from deeprac.records.cases import read_cases
     from deeprac.volumes import read_volume
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     fingerprint = read_json(layout.fingerprint)
     air = normalised_air(fingerprint, config.cohort.air)
     moments = MomentNormaliser(asdict(config.localiser), air=air)
@@ -37,4 +34,4 @@ def run(args: argparse.Namespace) -> None:
         image, _ = read_volume(layout.cohort / row.image)
         labels, _ = read_volume(layout.cohort / row.label)
         rows.append(case_pose(normalised(image, fingerprint), labels, row, moments))
-    write_csv(layout.case_poses, pd.DataFrame(rows, columns=list(COLUMNS)))
+    write_csv(layout.case_poses, pd.DataFrame(rows, columns=list(POSES_COLUMNS)))

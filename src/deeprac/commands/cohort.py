@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from deeprac.commands.arguments import add_config, add_workers
+from deeprac.commands.arguments import add_config, add_workers, opened
 
 HELP = (
     "Generate or convert a cohort into the canonical frame, with the same checks and "
@@ -22,12 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.cohort.build import build_cohort
-    from deeprac.config import load_config
-    from deeprac.layout import Layout
     from deeprac.reporting.cohort_page.build import write_page
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     rows = build_cohort(
         config.cohort,
         layout.cohort,

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from deeprac.commands.arguments import add_config_files, add_workers
+from deeprac.commands.arguments import add_config_files, add_workers, opened
 
 HELP = (
     "Read every case of a cohort as the conversion does, and write a page, tables and "
@@ -21,12 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.cohort.check import check_cohort
-    from deeprac.config import load_config
-    from deeprac.layout import Layout
     from deeprac.reporting.cohort_page.build import write_page
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     check = check_cohort(
         config.cohort, layout.check, folds=config.splits.folds, workers=args.workers
     )

@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> None:
     import json
     import sys
 
-    from deeprac.config import read_raw, resolve
+    from deeprac.config import Config
+    from deeprac.config_files import read_raw, resolve
     from deeprac.errors import ConfigError
     from deeprac.files import write_json
     from deeprac.schema import merge
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> None:
             """--json '{"training": {"device": "cpu"}}'."""
         ) from error
     resolved = resolve(merge(read_raw(args.config), overlay))
+    Config.from_resolved(resolved)  # what one key says about another
     if args.output:
         write_json(args.output, resolved)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from deeprac.commands.arguments import add_config
 
 if TYPE_CHECKING:
-    from deeprac.config import Config, Experiment
+    from deeprac.config import Config
 
 HELP = "Count FLOPs, saved bytes and parameters of one training step at its real sizes."
 EXAMPLE = "deeprac cost --config config/config.yaml"
@@ -32,13 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import json
 
-    from deeprac.config import Config, read_raw, resolve
+    from deeprac.config import Config
+    from deeprac.config_files import read_raw, resolve
     from deeprac.files import write_json
 
     resolved = resolve(read_raw(args.config))
     config = Config.from_resolved(resolved)
-    names = args.experiment or list(config.run.experiments)
-    costs = count_steps(config, [config.experiment(name) for name in names])
+    costs = count_steps(config, args.experiment or list(config.run.experiments))
     if args.output is not None:
         write_json(args.output, {"config": resolved, "costs": costs})
     if args.json:
@@ -49,25 +49,17 @@ def run(args: argparse.Namespace) -> None:
         print(format_costs(costs))
 
 
-def count_steps(
-    config: "Config", experiments: "list[Experiment]"
-) -> list[dict[str, Any]]:
+def count_steps(config: "Config", experiments: list[str]) -> list[dict[str, Any]]:
     """Count a training step of each experiment; see ``experiment_costs``."""
     import tempfile
 
     from deeprac.commands.nnunet import configure_nnunet
-    from deeprac.files import read_json
     from deeprac.layout import Layout
 
     with tempfile.TemporaryDirectory() as folder:
         # nnU-Net's trainer wants folders even when it only builds a network.
-        configure_nnunet(
-            Layout(Path(folder) / config.cohort.name),
-            workspace=Path(folder),
-            data_workers=0,
-        )
-        from deeprac.training.step import NOMINAL_FINGERPRINT, experiment_costs
+        layout = Layout(Path(folder) / config.cohort.name)
+        configure_nnunet(layout, workspace=Path(folder), data_workers=0)
+        from deeprac.training.step import counted_steps
 
-        measured = Layout.of(config).fingerprint
-        fingerprint = read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
-        return experiment_costs(config, experiments, fingerprint)
+        return counted_steps(config, experiments)

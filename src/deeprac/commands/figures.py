@@ -2,7 +2,7 @@
 
 import argparse
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, opened
 
 HELP = (
     "Draw the figures of a cohort as PNG and SVG, with the plotted data as CSV beside "
@@ -25,27 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.config import load_config
-    from deeprac.errors import ConfigError
-    from deeprac.files import write_csv
-    from deeprac.layout import Layout
-    from deeprac.reporting.figures.catalogue import selected
-    from deeprac.reporting.figures.registry import FIGURES
-    from deeprac.reporting.style import save, theme
-    from deeprac.reporting.summary import read_summary
+    from deeprac.reporting.figures.draw import draw_figures
 
-    config = load_config(args.config)
-    known = list(dict.fromkeys(entry.name for entry in selected(config).values()))
-    unknown = [name for name in args.only or () if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"--only names no figure of this configuration: {', '.join(unknown)}. It "
-            f"has {', '.join(known)}."
-        )
-    layout = Layout.of(config)
-    summary = read_summary(config, layout)
-    with theme():
-        for name in args.only or known:
-            for drawing in FIGURES[name](summary):
-                save(drawing.figure, layout.figures / drawing.name)
-                write_csv(layout.figures / f"{drawing.name}.csv", drawing.data)
+    draw_figures(*opened(args), args.only)

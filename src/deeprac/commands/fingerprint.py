@@ -16,11 +16,11 @@ add_arguments = add_config
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from deeprac.cohort.splits import read_cases
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.config import load_config
     from deeprac.files import write_json
     from deeprac.layout import Layout
+    from deeprac.records.cases import read_cases
 
     layout = Layout.of(load_config(args.config))
     configure_nnunet(layout, workspace=layout.root, data_workers=0)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deeprac.commands.arguments import add_config, add_experiment
+from deeprac.commands.arguments import add_experiment, opened
 
 HELP = "Write plans.json and dataset.json of one experiment and seed."
 EXAMPLE = (
@@ -10,21 +10,16 @@ EXAMPLE = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
-    add_experiment(parser)
+add_arguments = add_experiment
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.cohort.splits import read_cases
     from deeprac.commands.nnunet import configure_nnunet
-    from deeprac.config import load_config
     from deeprac.files import read_json, write_json
-    from deeprac.layout import Layout
+    from deeprac.records.cases import read_cases
     from deeprac.training.plans import build_plans, dataset_json
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     configure_nnunet(layout, workspace=layout.root, data_workers=0)
     experiment = config.experiment(args.experiment)
     model = layout.model(experiment.name, args.seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 HELP = (
     "Make a release of a folder of results: metrics, records of the trainings, tables "
-    "and checksums, without anything that looks like a patient or a machine."
+    "and checksums; whatever may name a patient or a machine is refused."
 )
 EXAMPLE = "deeprac release results/ablation --to resources/released"
 
@@ -21,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of all releases; default: %(default)s",
     )
     parser.add_argument(
-        "--neutral",
+        "--reviewed",
         nargs="+",
         default=[],
-        metavar="WORD",
-        help="words in ids of cases and patients that name nobody, such as kits; the "
-        "release states them",
+        metavar="KEY",
+        help="keys whose texts you have read and that name nobody, such as "
+        "report.notes; the release states them",
     )
     parser.add_argument(
         "--allow-dirty",
@@ -48,13 +48,12 @@ def run(args: argparse.Namespace) -> None:
         args.results,
         args.to,
         name=name,
-        neutral=args.neutral,
+        reviewed=args.reviewed,
         allow_dirty=args.allow_dirty,
         replace=args.replace,
     )
     size = sum(file["bytes"] for file in manifest["files"].values())
     sys.stdout.write(
         f"{args.to / name}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. "
-        "The rules know shapes of names and numbers, not names: look at it before it "
-        "leaves.\n"
+        "The rules know plain words, not what they mean: look at it before it leaves.\n"
     )

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, opened
 
 HELP = (
     "Write report.html, one page that opens without a network: identity, tables, "
@@ -11,16 +11,12 @@ HELP = (
 EXAMPLE = "deeprac report --config results/demo/config.json"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
+add_arguments = add_config
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.config import load_config
     from deeprac.files import write_text
-    from deeprac.layout import Layout
     from deeprac.reporting.page.collect import report_page
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     write_text(layout.report, report_page(config, layout))

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, opened
 
 HELP = (
     "Split the patients of a cohort into folds, stratified by tumour volume and side."
@@ -13,18 +13,15 @@ EXAMPLE = "deeprac splits --config config/demo.yaml"
 logger = logging.getLogger(__name__)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
+add_arguments = add_config
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.cohort.splits import make_splits, read_cases, warn_without_tumour
-    from deeprac.config import load_config
+    from deeprac.cohort.splits import make_splits, warn_without_tumour
     from deeprac.files import write_json
-    from deeprac.layout import Layout
+    from deeprac.records.cases import read_cases
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     cases = read_cases(layout.cases_csv)
     splits = make_splits(cases, folds=config.splits.folds, seed=config.splits.seed)
     warn_without_tumour(splits, cases)

@@ -1,40 +1,44 @@
-"""Verb summarise: all runs into summary/, with the cohort's description, or stress."""
+"""Verb summarise: what single folds have left, collected into summary/."""
 
 import argparse
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, opened
 
 HELP = (
-    "Collect the metrics and costs of all selected runs into two tidy tables, and "
-    "describe the cohort in a third."
+    "Collect what the folds of all selected runs have left into tidy tables: metrics "
+    "and costs, with a description of the cohort; diagnostics; or results under stress."
 )
-EXAMPLE = "deeprac summarise --config results/demo/config.json"
+EXAMPLE = "deeprac summarise --config results/demo/config.json --what diagnostics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "--stress",
-        action="store_true",
-        help="collect the runs under stress into summary/stress.csv instead",
+        "--what",
+        choices=("metrics", "diagnostics", "stress"),
+        default="metrics",
+        help="which file of every fold, as evaluate, diagnose and stress write them "
+        "(default: %(default)s)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.config import load_config
     from deeprac.evaluation.cohort import collect_cohort
+    from deeprac.evaluation.diagnostics import collect_diagnostics
+    from deeprac.evaluation.stress import collect_stress
     from deeprac.evaluation.summarise import collect_cases, collect_runs
     from deeprac.files import write_csv
-    from deeprac.layout import Layout
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
-    if args.stress:
-        from deeprac.evaluation.stress import collect_stress
-
-        write_csv(layout.summary_stress, collect_stress(config, layout))
-        return
-    cases, runs = collect_cases(config, layout), collect_runs(config, layout)
-    write_csv(layout.summary_cases, cases)
-    write_csv(layout.summary_runs, runs)
-    write_csv(layout.summary_cohort, collect_cohort(layout.cases_csv))
+    config, layout = opened(args)
+    if args.what == "diagnostics":
+        tables = {layout.summary_diagnostics: collect_diagnostics(config, layout)}
+    elif args.what == "stress":
+        tables = {layout.summary_stress: collect_stress(config, layout)}
+    else:
+        tables = {
+            layout.summary_cases: collect_cases(config, layout),
+            layout.summary_runs: collect_runs(config, layout),
+            layout.summary_cohort: collect_cohort(layout.cases_csv),
+        }
+    for path, table in tables.items():
+        write_csv(path, table)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deeprac.commands.arguments import add_config
+from deeprac.commands.arguments import add_config, opened
 
 HELP = (
     "Write the paper's two tables, all experiments, the ladder of methods, statistics, "
@@ -21,15 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import sys
 
-    from deeprac.config import load_config
     from deeprac.files import write_csv, write_text
-    from deeprac.layout import Layout
     from deeprac.reporting.render import latex, markdown, terminal
     from deeprac.reporting.summary import read_summary
     from deeprac.reporting.tables import all_tables
 
-    config = load_config(args.config)
-    layout = Layout.of(config)
+    config, layout = opened(args)
     tables = all_tables(read_summary(config, layout))
     for name, table in tables.items():
         write_csv(layout.tables / f"{name}.csv", table.rows)

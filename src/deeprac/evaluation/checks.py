@@ -4,16 +4,17 @@ Each check takes a table with the columns of metrics.csv and raises
 :class:`~deeprac.errors.MetricsError`; none changes the table.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.consistency import rules
 from deeprac.evaluation.metrics.regions import regions_titled
-from deeprac.evaluation.tidy import shortened
+from deeprac.records.catalogue import METRICS
+from deeprac.records.tidy import shortened
 
 RUN_OF_CASE = ["experiment", "seed", "case"]
 """What a case is predicted once for."""
@@ -65,9 +66,9 @@ def check_shares(
             )
 
 
-def check_held_out(table: pd.DataFrame, fold: dict[str, list[str]], path: Path) -> None:
+def check_held_out(table: pd.DataFrame, held_out: Iterable[str], path: Path) -> None:
     """The table of a fold lists exactly the cases that the fold holds out."""
-    expected, found = set(fold["val"]), set(table.case)
+    expected, found = set(held_out), set(table.case)
     if expected != found:
         raise MetricsError(
             f"{path} must list the held-out cases of its fold; "

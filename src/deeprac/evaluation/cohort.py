@@ -5,21 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.records.cases import read_cases
 
 COHORT_COLUMNS = ("quantity", "statistic", "value")
 """Columns of summary/cohort.csv: one row per number."""
 
 QUANTITIES = (
-    "age_years",
-    "size_x",
-    "size_y",
-    "size_z",
-    "spacing_x_mm",
-    "spacing_y_mm",
-    "spacing_z_mm",
-    "kidney_ml",
-    "tumour_ml",
+    *("age_years", "size_x", "size_y", "size_z"),
+    *("spacing_x_mm", "spacing_y_mm", "spacing_z_mm", "kidney_ml", "tumour_ml"),
 )
 """Columns of cohort/cases.csv that are described, where they are there."""
 
@@ -37,9 +30,7 @@ def collect_cohort(cases_csv: Path) -> pd.DataFrame:
     Raises:
         MetricsError: The table is missing or foreign.
     """
-    remedy = "Run `deeprac cohort`."
-    cases = read_tidy(cases_csv, ("case", "patient"), remedy=remedy)
-    return describe_cohort(cases, digest=_digest(cases_csv))
+    return describe_cohort(read_cases(cases_csv), digest=_digest(cases_csv))
 
 
 def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:

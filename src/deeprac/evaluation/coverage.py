@@ -7,12 +7,8 @@ is the ceiling of recall and is reported beside every Dice.
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.evaluation.square import (
-    invert,
-    is_singular,
-    square_from_pixel,
-    transform_points,
-)
+from deeprac.geometry.planar import invert, is_singular, transform_points
+from deeprac.geometry.square import Square
 
 EDGE_TOLERANCE = 1e-6
 """Slack at the edge of the square, for transforms stored with rounding."""
@@ -22,7 +18,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
     """Share of a mask's voxels that the network input square covers.
 
     A voxel counts as covered when its centre, mapped back to the network input, lies
-    within -1..1 on both axes (see :mod:`deeprac.evaluation.square`). A window without
+    within -1..1 on both axes (see :mod:`deeprac.geometry.square`). A window without
     area covers nothing.
 
     Args:
@@ -35,6 +31,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
     Raises:
         KeyError: A slice of the mask has no transform.
     """
+    square = Square(*mask.shape[1:])
     total = covered = 0
     for z in np.flatnonzero(mask.any(axis=(1, 2))):
         y, x = np.nonzero(mask[z])
@@ -42,7 +39,7 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
         matrix = image_from_input[int(z)]
         if is_singular(matrix):  # a window without area, as the authors' crop can be
             continue
-        points = square_from_pixel(np.column_stack([x, y]), mask.shape[1:])
+        points = square.from_px(np.column_stack([x, y]))
         seen = transform_points(invert(matrix), points)
         covered += np.count_nonzero(np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE)
     return covered / total if total else float("nan")

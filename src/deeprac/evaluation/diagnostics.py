@@ -1,8 +1,5 @@
 """What the front end of one run did to every held-out case."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -10,78 +7,40 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.evaluation.poses import Poses, spread, wrapped
 from deeprac.evaluation.references import Reference, read_references
-from deeprac.evaluation.square import (
-    CANONICAL_COLUMNS,
-    INPUT_COLUMNS,
-    SINGLE_COLUMNS,
-)
-from deeprac.evaluation.summarise import again, check_identity, selected_runs
-from deeprac.evaluation.tidy import foreground_rows, read_tidy
-from deeprac.evaluation.transforms import read_transforms
+from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
-
-DIAGNOSTIC_COLUMNS = (
-    "cohort",
-    "experiment",
-    "fold",
-    "seed",
-    "case",
-    "patient",
-    "slices",
-    "labelled_slices",
-    "reference",
-    "scale_error",
-    "angle_error_deg",
-    "centre_error",
-    "scale_ratio",
-    "angle_difference_deg",
-    "shift_x",
-    "shift_y",
-    "body_scale",
-    "reference_angle_deg",
-    "reference_x",
-    "reference_y",
-    "size_scale",
-    "spread_scale",
-    "spread_angle_deg",
-    "spread_centre",
-    "fallback_slices",
-    "at_bound_slices",
-    "coverage",
-    "missed",
-    "crop_side",
+from deeprac.records.cases import read_cases
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, NAMES, read_diagnostics
+from deeprac.records.metrics import read_metrics
+from deeprac.records.run_key import RunKey, selected_runs
+from deeprac.records.tidy import foreground_rows
+from deeprac.records.transforms import (
+    CANONICAL_COLUMNS,
+    FLAGS,
+    INPUT_COLUMNS,
+    SINGLE_COLUMNS,
+    case_slices,
+    matrices,
+    read_transforms,
 )
-"""Columns of diagnostics.csv and summary/diagnostics.csv: one row per run and case."""
 
-FLAGS = ("fallback", "at_bound")
 MISSED = 0.5
 """A crop that covers less than this share of a case's labelled voxels missed it."""
 
 
-@dataclass(frozen=True)
-class DiagnosedFiles:
-    """The declared files that the diagnostics of one fold read."""
-
-    cases_csv: Path
-    cohort: Path
-    case_poses: Path
-    metrics: Path
-    transforms: Path
-
-
-def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
-    """Diagnostics of all held-out cases of one fold.
+def diagnose_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
+    """Diagnostics of all held-out cases of one run.
 
     A case's transform is the median of its slices' (the same one where the front end
     treats the patient as a whole), taken, like the spread, over the slices that show
     any label; over all slices where none does.
 
     Args:
-        files: Where the cohort, the case poses and the run's tables are.
+        layout: Where the cohort, the case poses and the run's tables are.
+        key: The run.
 
     Returns:
         One row per case, columns ``DIAGNOSTIC_COLUMNS``.
@@ -89,34 +48,33 @@ def diagnose_fold(files: DiagnosedFiles) -> pd.DataFrame:
     Raises:
         MetricsError: A file is missing or foreign, or they do not fit together.
     """
-    metrics = read_metrics(
-        files.metrics, remedy="Run `deeprac evaluate` for this fold."
-    )
+    metrics_csv = key.folder(layout) / "metrics.csv"
+    transforms_csv = key.folder(layout) / "transforms.csv"
+    metrics = read_metrics(metrics_csv, remedy="Run `deeprac evaluate` for this fold.")
     metrics = foreground_rows(metrics)
-    transforms = read_transforms(files.transforms, more=(*SINGLE_COLUMNS, *FLAGS))
-    references = read_references(files.case_poses)
-    cohort = _cohort(files.cases_csv)
+    transforms = read_transforms(transforms_csv, more=(*SINGLE_COLUMNS, *FLAGS))
+    references = read_references(layout.case_poses)
+    cohort = read_cases(layout.cases_csv, ("case", "label")).to_dict("index")
+    known = {layout.case_poses: references, layout.cases_csv: cohort}
     rows = []
     for case, labels in tqdm(metrics.groupby("case", sort=False), desc="diagnose"):
-        for path, known in ((files.case_poses, references), (files.cases_csv, cohort)):
-            if case not in known:
-                raise MetricsError(
-                    f"{files.metrics} holds case {case}, {path} does not. The cohort "
-                    "changed in between: run Snakemake, or all verbs from `deeprac "
-                    "case_poses` on, again."
-                )
-        shown = _labelled(files.cohort, cohort[case]["label"])
-        slices = _slices_of(transforms, case, len(shown), files.transforms)
+        for path in [path for path, cases in known.items() if case not in cases]:
+            raise MetricsError(
+                f"{metrics_csv} holds case {case}, {path} does not. The cohort changed "
+                "in between: run Snakemake, or all verbs from `deeprac case_poses` on, "
+                "again."
+            )
+        shown = _labelled(layout, cohort[case]["label"])
+        slices = case_slices(transforms, case, len(shown), transforms_csv)
         try:
             found = _case_row(slices, shown, references[case], labels)
         except ValueError as error:
             raise MetricsError(
-                f"{files.transforms}, case {case}: {error}. The training diverged: "
-                "see training.csv of the run."
+                f"{transforms_csv}, case {case}: {error}. The training diverged: see "
+                "training.csv of the run."
             ) from error
-        identity = labels.iloc[0][[*DIAGNOSTIC_COLUMNS[:6]]]
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
-        rows.append({**identity, **found, **size})
+        rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
     return pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
 
 
@@ -131,11 +89,11 @@ def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
     """
     tables = []
     for key in selected_runs(config):
-        path = layout.run(key.experiment, key.seed, key.fold) / "diagnostics.csv"
-        remedy = again("diagnose", key)
-        table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
-        check_identity(table, key, path, remedy=remedy)
-        tables.append(table[list(DIAGNOSTIC_COLUMNS)])
+        path = key.folder(layout) / "diagnostics.csv"
+        remedy = key.again("diagnose")
+        table = read_diagnostics(path, remedy=remedy)
+        key.check_table(table, path, remedy=remedy)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -155,14 +113,14 @@ def _case_row(
     """
     used = slices[shown] if shown.any() else slices
     own = used[used.fallback == 0]
-    scatter = spread(Poses.of(_matrices(own, SINGLE_COLUMNS)))
+    scatter = spread(Poses.of(matrices(own, SINGLE_COLUMNS)))
     seen = labelled_coverage(labels)
     return {
         "slices": len(slices),
         "labelled_slices": int(shown.sum()),
         "reference": reference.kind,
         **compared(
-            Poses.of(_matrices(used, CANONICAL_COLUMNS)).median(), reference.pose
+            Poses.of(matrices(used, CANONICAL_COLUMNS)).median(), reference.pose
         ),
         "spread_scale": scatter.log_scale,
         "spread_angle_deg": scatter.angle_deg,
@@ -172,7 +130,7 @@ def _case_row(
         "coverage": seen,
         "missed": pd.NA if np.isnan(seen) else int(seen < MISSED),
         "crop_side": crop_side(
-            _matrices(used, INPUT_COLUMNS), _matrices(used, CANONICAL_COLUMNS)
+            matrices(used, INPUT_COLUMNS), matrices(used, CANONICAL_COLUMNS)
         ),
     }
 
@@ -234,18 +192,13 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
         Median over the slices; 1 without crop.
     """
     inner, outer = (
-        np.abs(np.linalg.det(matrices[:, :, :2]))
-        for matrices in (image_from_input, image_from_canonical)
+        np.abs(determinant(transform))
+        for transform in (image_from_input, image_from_canonical)
     )
     return float(np.median(np.sqrt(inner / outer)))
 
 
-def _cohort(cases_csv: Path) -> dict[str, dict[str, object]]:
-    table = read_tidy(cases_csv, ("case", "label"), remedy="Run `deeprac cohort`.")
-    return table.set_index("case").to_dict("index")
-
-
-def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:
+def _labelled(layout: Layout, label: str) -> NDArray[np.bool_]:
     """Which axial slices ``(z,)`` of a case show any label."""
     # Readers of the diagnostics' table need no image library.
     from deeprac.evaluation.evaluate import (  # noqa: PLC0415
@@ -253,22 +206,6 @@ def _labelled(cohort: Path, label: str) -> NDArray[np.bool_]:
         read_label_map,
     )
 
-    numbers = cohort_labels(cohort / "dataset.json").numbers.values()
-    shown = read_label_map(cohort / label, numbers).voxels != Label.BACKGROUND
+    numbers = cohort_labels(layout.dataset_json).numbers.values()
+    shown = read_label_map(layout.cohort / label, numbers).voxels != Label.BACKGROUND
     return shown.any(axis=(1, 2))
-
-
-def _slices_of(
-    transforms: pd.DataFrame, case: str, count: int, path: Path
-) -> pd.DataFrame:
-    slices = transforms[transforms.case == case].sort_values("slice")
-    if list(slices.slice) != list(range(count)):
-        raise MetricsError(
-            f"Case {case} has {count} slices, {path} has transforms for {len(slices)}. "
-            "Run `deeprac predict` again for this fold."
-        )
-    return slices
-
-
-def _matrices(slices: pd.DataFrame, columns: tuple[str, ...]) -> NDArray:
-    return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)

@@ -15,11 +15,19 @@ from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
 from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
-from deeprac.evaluation.metrics.table import METRICS_SCHEMA
-from deeprac.evaluation.tidy import read_tidy, shortened
-from deeprac.evaluation.transforms import case_matrices, read_transforms
 from deeprac.files import read_json
 from deeprac.labels import CohortLabels, Label
+from deeprac.layout import Layout
+from deeprac.records.metrics import METRIC_COLUMNS, METRICS_SCHEMA
+from deeprac.records.run_key import RunKey
+from deeprac.records.splits import held_out_cases
+from deeprac.records.tidy import shortened
+from deeprac.records.transforms import (
+    INPUT_COLUMNS,
+    case_slices,
+    matrices,
+    read_transforms,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +36,7 @@ GRID_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class FoldFiles:
-    """The declared files that the evaluation of one fold reads."""
-
-    cases_csv: Path
-    cohort: Path
-    splits: Path
-    predictions: Path
-    transforms: Path
-
-
-@dataclass(frozen=True)
-class LabelMap:
+class LabelVolume:
     """A label map ``(z, y, x)`` on its native grid; its spacing is ``(x, y, z)``."""
 
     voxels: NDArray[np.integer]
@@ -48,44 +45,42 @@ class LabelMap:
     path: Path
 
 
-def evaluate_fold(files: FoldFiles, *, fold: int) -> pd.DataFrame:
-    """Metrics of all held-out cases of one fold.
+def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
+    """Metrics of all held-out cases of one run.
 
     Args:
-        files: Where the cohort, the folds and the predictions are.
-        fold: Number of the fold.
+        layout: Where the cohort, the folds and the predictions are.
+        key: The run.
 
     Returns:
-        One row per case and label: case, patient and the metric columns of
-        ``METRIC_COLUMNS``, in the order of the fold.
+        One row per case and label, columns ``METRIC_COLUMNS``, in the order of the
+        fold.
 
     Raises:
-        MetricsError: Predictions, labels, folds and transforms do not fit together.
+        SplitError: There is no such fold, or the cohort lacks one of its cases.
+        MetricsError: Predictions, labels and transforms do not fit together.
     """
-    held_out = _held_out_cases(files.splits, fold)
-    cohort = _cohort_rows(files.cases_csv, held_out)
-    labels = cohort_labels(files.cohort / "dataset.json")
+    predictions = key.folder(layout) / "predictions"
+    columns = ("case", "patient", "label")
+    cohort = held_out_cases(layout.cases_csv, layout.splits, key.fold, columns)
+    labels = cohort_labels(layout.dataset_json)
     regions, numbers = regions_of(labels), labels.numbers.values()
-    _check_predictions(files.predictions, held_out)
-    transforms = read_transforms(files.transforms)
+    _check_predictions(predictions, list(cohort.case))
+    path = key.folder(layout) / "transforms.csv"
+    transforms = read_transforms(path)
     rows = []
-    for case in tqdm(held_out, desc=f"evaluate fold {fold}", unit="case"):
-        prediction = read_label_map(files.predictions / f"{case}.nii.gz", numbers)
-        reference = read_label_map(files.cohort / cohort.label[case], numbers)
+    for case in tqdm(cohort.case, desc=f"evaluate fold {key.fold}", unit="case"):
+        prediction = read_label_map(predictions / f"{case}.nii.gz", numbers)
+        reference = read_label_map(layout.cohort / cohort.label[case], numbers)
         _check_same_grid(case, prediction, reference)
-        matrices = _checked_matrices(
-            transforms, case, len(reference.voxels), files.transforms
-        )
+        slices = case_slices(transforms, case, len(reference.voxels), path)
+        image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))
+        names = {"case": case, "patient": cohort.patient[case]}
         rows += [
-            {
-                "schema": METRICS_SCHEMA,
-                "case": case,
-                "patient": cohort.patient[case],
-                **row,
-            }
-            for row in case_rows(case, prediction, reference, regions, matrices)
+            {"schema": METRICS_SCHEMA, **names, **row}
+            for row in case_rows(case, prediction, reference, regions, image_from_input)
         ]
-    return pd.DataFrame(rows)
+    return key.sign(pd.DataFrame(rows), METRIC_COLUMNS)
 
 
 def cohort_labels(dataset_json: Path) -> CohortLabels:
@@ -108,10 +103,10 @@ def cohort_labels(dataset_json: Path) -> CohortLabels:
 
 def case_rows(
     case: str,
-    prediction: LabelMap,
-    reference: LabelMap,
+    prediction: LabelVolume,
+    reference: LabelVolume,
     regions: tuple[Region, ...],
-    matrices: dict[int, NDArray],
+    image_from_input: dict[int, NDArray],
 ) -> list[dict[str, float | str]]:
     """Label and metrics of one case, one row per region.
 
@@ -120,7 +115,7 @@ def case_rows(
         prediction: On the grid of the reference.
         reference: The cohort's label map.
         regions: What is scored.
-        matrices: ``image_from_input`` of every slice.
+        image_from_input: ``(2, 3)`` matrix of every slice, by its index.
     """
     z, y, x = reversed(reference.spacing_mm)
     boxed = cropped(prediction.voxels, reference.voxels)
@@ -128,7 +123,7 @@ def case_rows(
     missed = []
     for region in regions:
         # On the whole slices, in whose frame the network's input is known.
-        seen = coverage(region.mask(reference.voxels), matrices)
+        seen = coverage(region.mask(reference.voxels), image_from_input)
         if seen < 1:
             missed.append(f"{100 * seen:.2f} % of {region.title}")
         scores = measure(*boxed, region, (z, y, x))
@@ -136,40 +131,6 @@ def case_rows(
     if missed:
         log.warning("%s: the network input covers %s", case, ", ".join(missed))
     return rows
-
-
-def _held_out_cases(splits: Path, fold: int) -> list[str]:
-    if not splits.is_file():
-        raise MetricsError(f"The folds are missing: {splits}. Run `deeprac splits`.")
-    folds = read_json(splits)
-    if not 0 <= fold < len(folds):
-        raise MetricsError(
-            f"Fold {fold} does not exist: {splits} has {len(folds)} folds, numbered "
-            "from 0. Name one of them with --fold."
-        )
-    return list(folds[fold]["val"])
-
-
-def _cohort_rows(cases_csv: Path, held_out: list[str]) -> pd.DataFrame:
-    cohort = read_tidy(
-        cases_csv,
-        ("case", "patient", "label"),
-        remedy="Run `deeprac cohort`.",
-    )
-    twice = cohort.case[cohort.case.duplicated()]
-    if len(twice):
-        raise MetricsError(
-            f"{cases_csv} lists case {twice.iloc[0]} twice. Run `deeprac cohort` again."
-        )
-    cohort = cohort.set_index("case")
-    unknown = [case for case in held_out if case not in cohort.index]
-    if unknown:
-        raise MetricsError(
-            f"The folds name cases that {cases_csv} does not list: "
-            f"{shortened(unknown)}. The cohort changed after the split: run "
-            "`deeprac splits` again."
-        )
-    return cohort
 
 
 def _check_predictions(folder: Path, held_out: list[str]) -> None:
@@ -190,7 +151,7 @@ def _check_predictions(folder: Path, held_out: list[str]) -> None:
         )
 
 
-def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> LabelMap:
+def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> LabelVolume:
     """Read a label map of the cohort or of a prediction.
 
     Args:
@@ -218,10 +179,12 @@ def read_label_map(path: Path, numbers: Collection[int] = tuple(Label)) -> Label
             "dataset.json of the model. Labels: check cohort.labels in the config."
         )
     grid = (*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection())
-    return LabelMap(voxels, image.GetSpacing(), grid, path)
+    return LabelVolume(voxels, image.GetSpacing(), grid, path)
 
 
-def _check_same_grid(case: str, prediction: LabelMap, reference: LabelMap) -> None:
+def _check_same_grid(
+    case: str, prediction: LabelVolume, reference: LabelVolume
+) -> None:
     if prediction.voxels.shape != reference.voxels.shape or not np.allclose(
         prediction.grid, reference.grid, rtol=0, atol=GRID_TOLERANCE
     ):
@@ -232,20 +195,8 @@ def _check_same_grid(case: str, prediction: LabelMap, reference: LabelMap) -> No
         )
 
 
-def _grid(label_map: LabelMap) -> str:
+def _grid(label_map: LabelVolume) -> str:
     size = " x ".join(str(n) for n in reversed(label_map.voxels.shape))
     spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_mm)
     origin = ", ".join(f"{mm:g}" for mm in label_map.grid[3:6])
     return f"{label_map.path} ({size}, {spacing} mm, origin {origin})"
-
-
-def _checked_matrices(
-    transforms: pd.DataFrame, case: str, slices: int, path: Path
-) -> dict[int, NDArray]:
-    matrices = case_matrices(transforms, case)
-    if sorted(matrices) != list(range(slices)):
-        raise MetricsError(
-            f"Case {case} has {slices} slices, {path} has transforms for "
-            f"{len(matrices)}. Run `deeprac predict` again for this fold."
-        )
-    return matrices

@@ -1,16 +1,16 @@
 """Size, orientation and position of transforms, and how they are compared.
 
 Convention: a transform is a ``(2, 3)`` matrix ``image_from_canonical`` in normalised
-coordinates (see :mod:`deeprac.evaluation.square`): ``p_image = s R(angle) p + centre``
-with ``R = [[cos, -sin], [sin, cos]]``. Of a general affine the scale is the root of the
-determinant and the angle that of the nearest rotation, ``atan2(m21 - m12, m11 + m22)``.
-The centre is the image of the canonical frame's origin.
+coordinates, with the parameters of :mod:`deeprac.geometry.planar`. The centre is the
+image of the canonical frame's origin.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from deeprac.geometry import planar
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,17 @@ class Poses:
             (2.0, 90.0)
         """
         matrices = np.asarray(matrices, dtype=float).reshape(-1, 2, 3)
-        determinant = np.linalg.det(matrices[:, :, :2])
-        wrong = determinant[~(determinant > 0)]
+        determinants = planar.determinant(matrices)
+        wrong = determinants[~(determinants > 0)]
         if len(wrong):
             raise ValueError(
                 f"a transform has the determinant {wrong[0]:g}: it mirrors or collapses"
             )
-        sine = matrices[:, 1, 0] - matrices[:, 0, 1]
-        cosine = matrices[:, 0, 0] + matrices[:, 1, 1]
-        return cls(np.log(determinant) / 2, np.arctan2(sine, cosine), matrices[:, :, 2])
+        return cls(*planar.parameters(matrices))
 
     def matrices(self) -> NDArray:
         """The similarities ``(n, 2, 3)`` of these poses."""
-        cosine = np.exp(self.log_scale) * np.cos(self.angle_rad)
-        sine = np.exp(self.log_scale) * np.sin(self.angle_rad)
-        rows = [
-            np.stack([cosine, -sine, self.centre[:, 0]], axis=-1),
-            np.stack([sine, cosine, self.centre[:, 1]], axis=-1),
-        ]
-        return np.stack(rows, axis=1)
+        return planar.similarity(self.log_scale, self.angle_rad, self.centre)
 
     def median(self) -> "Poses":
         """The median of each component, as one pose.
@@ -122,16 +114,3 @@ def wrapped(angle_rad: NDArray) -> NDArray:
 def mean_angle(angle_rad: NDArray) -> float:
     """Mean direction in radians; 0 where opposite angles cancel each other."""
     return float(np.arctan2(np.sin(angle_rad).mean(), np.cos(angle_rad).mean()))
-
-
-def compose(a_from_b: NDArray, b_from_c: NDArray) -> NDArray:
-    """Matrices ``a_from_c`` of ``(n, 2, 3)`` and ``(n or 1, 2, 3)`` matrices."""
-    linear = a_from_b[:, :, :2] @ b_from_c[:, :, :2]
-    shift = a_from_b[:, :, :2] @ b_from_c[:, :, 2:] + a_from_b[:, :, 2:]
-    return np.concatenate([linear, shift], axis=2)
-
-
-def inverse(a_from_b: NDArray) -> NDArray:
-    """Matrices ``b_from_a`` of ``(n, 2, 3)`` matrices with non-zero determinant."""
-    linear = np.linalg.inv(a_from_b[:, :, :2])
-    return np.concatenate([linear, -linear @ a_from_b[:, :, 2:]], axis=2)

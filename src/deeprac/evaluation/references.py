@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.poses import Poses, compose, inverse
-from deeprac.evaluation.square import CASE_POSE_COLUMNS, TRUTH_COLUMNS
-from deeprac.evaluation.tidy import read_tidy, shortened
+from deeprac.evaluation.poses import Poses
+from deeprac.geometry.planar import compose, invert
+from deeprac.records.case_poses import AGAIN, read_case_poses
 
-AGAIN = "Run `deeprac case-poses` again."
 TRUTH, CASE_POSE = "truth", "case_pose"
+UNKNOWN = np.full((2, 3), np.nan)
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,11 @@ def read_references(path: Path) -> dict[str, Reference]:
         MetricsError: The file is missing, lacks a column, lists a case twice, or holds
             a transform that is incomplete, not finite or without a scale.
     """
-    columns = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS)
-    table = read_tidy(path, columns, remedy="Run `deeprac case-poses`.")
-    twice = table[table.duplicated("case")]
-    if len(twice):
-        raise MetricsError(f"{path} lists case {twice.case.iloc[0]} twice. {AGAIN}")
+    table = read_case_poses(path)
+    poses = [pose.image_from_canonical for pose in table.values()]
+    truths = [UNKNOWN if pose.truth is None else pose.truth for pose in table.values()]
     try:
-        return references(
-            list(table.case),
-            table[list(CASE_POSE_COLUMNS)].to_numpy(float).reshape(-1, 2, 3),
-            table[list(TRUTH_COLUMNS)].to_numpy(float).reshape(-1, 2, 3),
-        )
+        return references(list(table), np.array(poses), np.array(truths))
     except ValueError as error:
         raise MetricsError(f"{path}: {error}. {AGAIN}") from error
 
@@ -72,15 +66,9 @@ def references(
         truths: ``(n, 2, 3)`` true ones, all NaN where there is no truth.
 
     Raises:
-        ValueError: A transform is incomplete, not finite or without a scale.
+        ValueError: A transform is without a scale.
     """
     known = ~np.isnan(truths).all(axis=(1, 2))
-    _check_finite(cases, poses, "case pose (t11 to t23)")
-    _check_finite(
-        [case for case, k in zip(cases, known, strict=True) if k],
-        truths[known],
-        "true transform (p11 to p23)",
-    )
     matrices = poses.copy()
     if known.any():
         constant = true_from_case_pose(truths[known], poses[known])
@@ -101,11 +89,4 @@ def true_from_case_pose(truths: NDArray, poses: NDArray) -> Poses:
     Returns:
         One pose: the median of each component over the cases.
     """
-    return Poses.of(compose(inverse(truths), poses)).median()
-
-
-def _check_finite(cases: list[str], matrices: NDArray, name: str) -> None:
-    wrong = ~np.isfinite(matrices).all(axis=(1, 2))
-    if wrong.any():
-        bad = [case for case, is_bad in zip(cases, wrong, strict=True) if is_bad]
-        raise ValueError(f"the {name} of {shortened(bad)} is incomplete or not finite")
+    return Poses.of(compose(invert(truths), poses)).median()

@@ -1,32 +1,39 @@
-"""Fetching one file: resumed where it was left, never half a file under its name."""
+"""Fetching one file: resumed where it was left, never half a file under its name.
+
+pooch fetches and checks it, with a downloader of our own: pooch's cannot go on with a
+part, do not tell busy hosts from those that refuse, and wrong bytes are deleted.
+"""
 
 import logging
+import os
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+import pooch
 import requests
 import urllib3
 
-from deeprac import files
 from deeprac.errors import FetchError
-from deeprac.fetch.remote import RemoteFile, digests
+from deeprac.fetch.record import Row
+from deeprac.fetch.remote import RemoteFile, misfit
 from deeprac.fetch.web import Web
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[int], None]
-"""Told of every change of the bytes that are there; negative on a new start."""
+pooch.get_logger().setLevel(logging.WARNING)
 
 CHUNK = 1 << 16
 """Bytes that a kill may lose."""
 
-LFS_POINTER = b"version https://git-lfs"
-"""How the text begins that Git LFS leaves in place of a large file."""
-
 
 class StoppedError(Exception):
     """Another file failed or the user stopped: what is there stays for next time."""
+
+
+class _MisfitError(Exception):
+    """An answer that does not continue the part; the part is gone."""
 
 
 def part_of(target: Path) -> Path:
@@ -35,40 +42,54 @@ def part_of(target: Path) -> Path:
 
 
 def download(
-    file: RemoteFile, target: Path, web: Web, *, stop: Event, progress: Progress
-) -> dict[str, str]:
+    file: RemoteFile,
+    target: Path,
+    web: Web,
+    *,
+    stop: Event,
+    progress: Callable[[int], object],
+    place: Callable[[Path, Path], object] = os.replace,
+) -> Row:
     """Fetch a file, check it and give it its name.
 
-    Bytes of an earlier attempt are kept where the host continues the very same file
-    (``Range`` with ``If-Range``); if the whole is then wrong, it starts once anew.
+    Bytes of an earlier attempt are kept where a checksum of the whole is known: it
+    tells whether they belong together. If not, the file starts once anew.
+
+    Args:
+        file: what to fetch.
+        target: its name.
+        web: where to ask.
+        stop: ends the call at the next bytes.
+        progress: takes every change of the bytes that are there.
+        place: brings the whole part to its name, or refuses it with a FetchError.
 
     Returns:
-        The file's checksums by algorithm, always with sha256.
+        The file's row of the record.
 
     Raises:
         FetchError: the host gives no file, or the wrong bytes; these are kept aside.
         StoppedError: ``stop`` was set.
     """
-    part = part_of(target)
+    part, address = part_of(target), web.address(file.url)
     part.parent.mkdir(parents=True, exist_ok=True)
-    resumed = _gather(file, part, web, stop=stop, progress=progress)
-    found, problem = _check(file, part)
-    if problem and resumed:
+    transfer = _Transfer(file, part, web, stop, progress)
+    problem = _problem(file, address, transfer)
+    if problem and transfer.resumed:
         logger.warning("%s: the resumed file is wrong; it starts anew", file.path)
-        progress(-part.stat().st_size)
-        part.unlink()
-        _gather(file, part, web, stop=stop, progress=progress)
-        found, problem = _check(file, part)
-    if problem:
-        aside = set_aside(part, target)
-        raise FetchError(
-            f"{web.address(file.url)} gave the wrong bytes: {problem}. They are kept "
-            f"as {aside} and not used. Run the same command again; if it stays so, the "
-            "file at the host was changed or damaged."
-        )
-    part.replace(target)
-    _validator_of(part).unlink(missing_ok=True)
-    return found
+        transfer.start_anew()
+        problem = _problem(file, address, transfer)
+    if not problem:
+        row = Row.of(file, part)
+        try:
+            place(part, target)
+            return row
+        except FetchError as error:
+            problem = str(error)
+    raise FetchError(
+        f"{address} gave the wrong bytes: {problem}. They are kept as "
+        f"{set_aside(part, target)} and not used. Run the same command again; if it "
+        "stays so, the file at the host was changed or damaged."
+    )
 
 
 def set_aside(wrong: Path, target: Path) -> Path:
@@ -76,128 +97,94 @@ def set_aside(wrong: Path, target: Path) -> Path:
     number = 1
     while (aside := target.with_name(f"{target.name}.wrong-{number}")).exists():
         number += 1
-    wrong.replace(aside)
-    _validator_of(part_of(target)).unlink(missing_ok=True)
-    return aside
+    return wrong.replace(aside)
 
 
-def _gather(
-    file: RemoteFile, part: Path, web: Web, *, stop: Event, progress: Progress
-) -> bool:
-    """Ask until all bytes are there; says whether any are of an earlier answer."""
-    resumed, failures = False, 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
+def _problem(file: RemoteFile, address: str, transfer: "_Transfer") -> str:
+    """Have pooch fetch a file and compare its hash; what is wrong with it, if anything.
+
+    pooch works in a folder of its own, where the part is only linked: it deletes what
+    is wrong, and a kill leaves its temporary files.
+    """
+    part = transfer.part
+    known = file.checksum if file.algorithm in ("sha256", "md5") else None
+    scratch = part.with_name(f".fetch-{part.name}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    registry = pooch.Pooch(scratch, "", {part.name: known}, {part.name: address})
+    try:
+        registry.fetch(part.name, downloader=transfer)
+    except ValueError:  # another hash
+        return misfit(file, part)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return "" if known else misfit(file, part)
+
+
+@dataclass
+class _Transfer:
+    """A downloader for pooch that goes on with the part of an earlier call."""
+
+    file: RemoteFile
+    part: Path
+    web: Web
+    stop: Event
+    progress: Callable[[int], object]
+    resumed: bool = False
+    """Whether bytes of several answers were joined."""
+
+    def __call__(self, url: str, output_file: str, _: object) -> None:
+        """Ask until all bytes are there, then show them to pooch."""
+        failures, patience = 0, self.web.patience
+        while True:
+            before = self._have()
+            try:
+                self._attempt(url, before)
+                break
+            except (
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                _MisfitError,
+            ) as error:
+                failures = 0 if self._have() > before else failures + 1
+                if failures >= patience.tries:
+                    raise FetchError(
+                        f"{url} broke off {failures} times ({error}). Run the same "
+                        "command again: what has arrived is kept."
+                    ) from error
+                logger.info("%s: broken off, tried again", self.file.path)
+                if self.stop.wait(patience.pause_s(failures)):
+                    raise StoppedError from error
+        os.unlink(output_file)
         try:
-            with web.get(file.url, _resume_headers(part)) as response:
-                start = _begin(response, part, file, progress)
-                resumed |= start > 0
-                _receive(response, part, stop=stop, progress=progress)
-                return resumed
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            _MisfitError,
-        ) as error:
-            after = part.stat().st_size if part.exists() else 0
-            failures = 0 if after > before else failures + 1
-            if failures >= web.patience.tries:
-                raise FetchError(
-                    f"{web.address(file.url)} broke off {failures} times ({error}). "
-                    "Run the same command again: what has arrived is kept."
-                ) from error
-            logger.info("%s: broken off at %d bytes, tried again", file.path, after)
-            if stop.wait(web.patience.pause_s(failures)):
-                raise StoppedError from error
+            os.link(self.part, output_file)
+        except OSError:  # a file system without links
+            shutil.copyfile(self.part, output_file)
 
+    def start_anew(self) -> None:
+        """Remove the part."""
+        self.progress(-self._have())
+        self.part.unlink(missing_ok=True)
+        self.resumed = False
 
-class _MisfitError(Exception):
-    """An answer that does not continue the part; the part is gone."""
+    def _have(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
 
-
-def _resume_headers(part: Path) -> dict[str, str]:
-    """Ask for the rest, if the host gave something to recognise the file by."""
-    validator = _validator_of(part)
-    if not part.exists() or part.stat().st_size == 0 or not validator.is_file():
-        return {}
-    return {
-        "Range": f"bytes={part.stat().st_size}-",
-        "If-Range": files.read_json(validator)["validator"],
-    }
-
-
-def _begin(
-    response: requests.Response, part: Path, file: RemoteFile, progress: Progress
-) -> int:
-    """Byte at which the body begins: the end of the part, or 0 for a new start."""
-    have = part.stat().st_size if part.exists() else 0
-    if _continues(response, part, have):
-        return have
-    if response.status_code == 416 and have == file.size:
-        return have
-    # The part goes before a new validator comes, or a kill in between would let the
-    # next call join bytes of two files.
-    _validator_of(part).unlink(missing_ok=True)
-    part.unlink(missing_ok=True)
-    progress(-have)
-    if response.status_code in (206, 416):
-        raise _MisfitError(
-            f"status {response.status_code} does not continue {have} bytes"
-        )
-    _remember_validator(response, part)
-    return 0
-
-
-def _continues(response: requests.Response, part: Path, have: int) -> bool:
-    """Whether a body is the rest of the very same file."""
-    if response.status_code != 206:
-        return False
-    begins = response.headers.get("Content-Range", "").partition("-")[0]
-    etag = response.headers.get("ETag")
-    validator = files.read_json(_validator_of(part))["validator"]
-    same = etag == validator or not validator.startswith('"') or etag is None
-    return same and begins == f"bytes {have}"
-
-
-def _remember_validator(response: requests.Response, part: Path) -> None:
-    """A strong ETag, else the date of change; without either there is no resuming."""
-    etag = response.headers.get("ETag", "")
-    validator = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-    if validator:
-        files.write_json(_validator_of(part), {"validator": validator})
-    else:
-        _validator_of(part).unlink(missing_ok=True)
-
-
-def _validator_of(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
-
-
-def _receive(
-    response: requests.Response, part: Path, *, stop: Event, progress: Progress
-) -> None:
-    """Append the body to the part."""
-    if response.status_code == 416:  # all bytes are there already
-        return
-    with part.open("ab") as out:
-        for chunk in response.raw.stream(CHUNK, decode_content=False):
-            if stop.is_set():
-                raise StoppedError
-            out.write(chunk)
-            progress(len(chunk))
-
-
-def _check(file: RemoteFile, part: Path) -> tuple[dict[str, str], str]:
-    """Checksums of what has arrived, and what is wrong with it."""
-    algorithms = {"sha256"} | ({file.checksum.algorithm} if file.checksum else set())
-    found = digests(part, *sorted(algorithms))
-    with part.open("rb") as arrived:
-        if arrived.read(len(LFS_POINTER)) == LFS_POINTER:
-            return found, "a Git-LFS pointer, not the file itself"
-    if file.checksum and found[file.checksum.algorithm] != file.checksum.value:
-        name = file.checksum.algorithm
-        return found, f"{name} is {found[name]}, not {file.checksum.value}"
-    size = part.stat().st_size
-    if file.size is not None and not file.is_archive and size != file.size:
-        return found, f"{size} bytes, not {file.size}"
-    return found, ""
+    def _attempt(self, url: str, have: int) -> None:
+        """Ask for the file, or its rest, and append what comes to the part."""
+        resumes = have > 0 and bool(self.file.checksum)
+        headers = {"Range": f"bytes={have}-"} if resumes else {}
+        with self.web.get(url, headers) as response:
+            status, self.resumed = response.status_code, resumes
+            if status == 416 and have == self.file.size:
+                return  # killed between the last byte and the new name
+            begins = response.headers.get("Content-Range", "").partition("-")[0]
+            if status != 206 or begins != f"bytes {have}":
+                self.start_anew()
+                if status in (206, 416):
+                    raise _MisfitError(f"status {status} does not continue it")
+            with self.part.open("ab") as out:
+                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    if self.stop.is_set():
+                        raise StoppedError
+                    out.write(chunk)
+                    self.progress(len(chunk))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprac.errors import FetchError
+from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
 
-MANIFESTS = Path(__file__).parents[3] / "resources" / "cohorts"
+MANIFESTS = shipped("resources/cohorts")
 
 NO_SOURCE = "none"
 """``cohort.fetch.source`` of a cohort that is not fetched."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac import files
+from deeprac.fetch.remote import RemoteFile, digest
 
 NAME = "checksums.csv"
 
@@ -23,6 +24,14 @@ class Row:
     checked: str
     """What they were compared with: sha256, md5, git; none: nothing was known."""
     url: str
+
+    @classmethod
+    def of(cls, file: RemoteFile, path: Path) -> "Row":
+        """The row of a file at ``path`` that was found to be the host's."""
+        known = file.checksum.removeprefix("sha256:")
+        sha256 = known if file.algorithm == "sha256" else digest(path)
+        size = path.stat().st_size
+        return cls(file.path, size, sha256, file.algorithm or "none", file.url)
 
 
 class Record:

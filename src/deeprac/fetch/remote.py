@@ -1,33 +1,15 @@
 """A file at a host, and what is known of its bytes beforehand."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+
+import pooch
 
 from deeprac.errors import FetchError
 
-ALGORITHMS: dict[str, Callable[[int], Any]] = {
-    "sha256": lambda size: hashlib.sha256(),
-    "md5": lambda size: hashlib.md5(usedforsecurity=False),
-    # Git's name of a file: SHA-1 of a header with the size, then the bytes.
-    "git": lambda size: hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False),
-}
-"""Kinds of checksums that hosts give; each begins with the size of the file."""
-
-CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """A checksum and its kind."""
-
-    algorithm: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.algorithm}:{self.value}"
+LFS_POINTER = b"version https://git-lfs"
+"""How the text begins that Git LFS leaves in place of a large file."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +22,14 @@ class RemoteFile:
     case: str | None = None
     size: int | None = None
     """Bytes; of an archive, those of its contents."""
-    checksum: Checksum | None = None
+    checksum: str = ""
+    """As pooch writes it, such as ``sha256:...``; ``git:`` is how Git names files."""
     is_archive: bool = False
+
+    @property
+    def algorithm(self) -> str:
+        """Kind of the checksum; empty where none is known."""
+        return self.checksum.partition(":")[0]
 
     def __post_init__(self) -> None:
         if not is_safe(self.path):
@@ -63,12 +51,27 @@ def is_safe(path: str) -> bool:
     return bool(parts) and not wrong
 
 
-def digests(path: Path, *algorithms: str) -> dict[str, str]:
-    """Checksums of a file by algorithm, all in one reading."""
-    size = path.stat().st_size
-    hashes = {name: ALGORITHMS[name](size) for name in algorithms}
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Checksum of a file of one of the kinds that hosts give."""
+    if algorithm != "git":
+        return pooch.file_hash(path, algorithm)
+    # Git's name of a file: SHA-1 of a header with the size, then the bytes.
+    header = b"blob %d\0" % path.stat().st_size
+    begun = hashlib.sha1(header, usedforsecurity=False)
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            for each in hashes.values():
-                each.update(chunk)
-    return {name: each.hexdigest() for name, each in hashes.items()}
+        return hashlib.file_digest(file, lambda: begun).hexdigest()
+
+
+def misfit(file: RemoteFile, path: Path) -> str:
+    """What shows that a file is not the one at the host; nothing where all fits."""
+    with path.open("rb") as found:
+        if found.read(len(LFS_POINTER)) == LFS_POINTER:
+            return "a Git-LFS pointer, not the file itself"
+    if file.checksum:
+        name, _, known = file.checksum.partition(":")
+        value = digest(path, name)
+        return "" if value == known else f"{name} is {value}, not {known}"
+    size = path.stat().st_size
+    if file.size in (None, size) or file.is_archive:
+        return ""
+    return f"{size} bytes, not {file.size}"

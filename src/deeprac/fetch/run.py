@@ -5,20 +5,20 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from deeprac.config import CohortConfig
 from deeprac.errors import FetchError
 from deeprac.fetch.archives import MD5_TABLE, unpack
 from deeprac.fetch.download import StoppedError, download, part_of, set_aside
 from deeprac.fetch.listings import list_files
 from deeprac.fetch.manifest import NO_SOURCE, Manifest, read_manifest, sources
 from deeprac.fetch.record import Record, Row
-from deeprac.fetch.remote import RemoteFile, digests
+from deeprac.fetch.remote import RemoteFile, misfit
 from deeprac.fetch.web import Patience, Web
+from deeprac.settings.cohort import CohortConfig
 
 logger = logging.getLogger(__name__)
 
@@ -99,26 +99,19 @@ def _is_there(file: RemoteFile, folder: Path, record: Record) -> bool:
     A file without a row was placed by hand, or the process was killed between its last
     byte and its row: it is checked like a new one.
     """
-    target = folder / file.path
-    row = record.get(file.path)
+    target, row = folder / file.path, record.get(file.path)
     if file.is_archive:
         return _is_unpacked(file, target, record)
     if not target.is_file():
         return False
-    size = target.stat().st_size
-    if row is not None and row.bytes == size:
+    if row is not None and row.bytes == target.stat().st_size:
         return True
-    known = {file.checksum.algorithm} if file.checksum else set()
-    found = digests(target, *sorted({"sha256"} | known))
-    right = file.size in (None, size) and row is None
-    if file.checksum is not None:
-        right = found[file.checksum.algorithm] == file.checksum.value
-    if right:
-        record.add(_row(file, size, found["sha256"]))
-        return True
-    aside = set_aside(target, target)
-    logger.warning("%s is not the file of the source: kept as %s", file.path, aside)
-    return False
+    if misfit(file, target) or (row is not None and not file.checksum):
+        aside = set_aside(target, target)
+        logger.warning("%s is not the file of the source: kept as %s", file.path, aside)
+        return False
+    record.add(Row.of(file, target))
+    return True
 
 
 def _is_unpacked(file: RemoteFile, target: Path, record: Record) -> bool:
@@ -126,18 +119,13 @@ def _is_unpacked(file: RemoteFile, target: Path, record: Record) -> bool:
     for half in target.parent.glob(f".tmp-*-{target.name}"):  # of a killed process
         shutil.rmtree(half)
     if target.is_dir() and record.get(file.path) is None:
-        record.add(_row(file, 0, "", checked=_vouched(target)))
+        record.add(Row(file.path, 0, "", _vouched(target), file.url))
     return target.is_dir()
 
 
 def _vouched(folder: Path) -> str:
     """What the files of an unpacked archive were compared with."""
     return "md5" if (folder / MD5_TABLE).is_file() else "none"
-
-
-def _row(file: RemoteFile, size: int, sha256: str, *, checked: str = "") -> Row:
-    known = file.checksum.algorithm if file.checksum else "none"
-    return Row(file.path, size, sha256, checked or known, file.url)
 
 
 def _check_space(todo: Sequence[RemoteFile], folder: Path, *, parallel: int) -> None:
@@ -212,20 +200,9 @@ def _fetch(
     file: RemoteFile, folder: Path, web: Web, *, stop: threading.Event, bar: tqdm
 ) -> Row:
     """Fetch one file, and unpack it if it is an archive."""
-    target = folder / file.path
-    archive = target.with_name(f"{target.name}.archive")
-    whole = archive if file.is_archive else target
-    sums = download(file, whole, web, stop=stop, progress=bar.update)
-    size = whole.stat().st_size
+    target, arrive = folder / file.path, {"stop": stop, "progress": bar.update}
     if not file.is_archive:
-        return _row(file, size, sums["sha256"])
-    try:
-        unpack(archive, target)
-    except FetchError as error:
-        aside = set_aside(archive, target)
-        raise FetchError(
-            f"{web.address(file.url)} cannot be used: {error}. It is kept as {aside}. "
-            "Run the same command again."
-        ) from error
-    archive.unlink()
-    return _row(file, size, sums["sha256"], checked=_vouched(target))
+        return download(file, target, web, **arrive)
+    row = download(file, target, web, place=unpack, **arrive)
+    part_of(target).unlink()
+    return replace(row, checked=_vouched(target))

@@ -54,8 +54,8 @@ class Web:
             allowed_methods=("GET",),
         )
         self._session = requests.Session()
-        self._session.mount("https://", HTTPAdapter(max_retries=retry))
-        self._session.mount("http://", HTTPAdapter(max_retries=retry))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
         self._session.headers.update(
             # The bytes as they are stored: their number and checksum are known.
             {"Accept-Encoding": "identity", "User-Agent": f"deeprac/{__version__}"}
@@ -73,19 +73,17 @@ class Web:
             return url
         return f"{self._mirror.rstrip('/')}/{url.removeprefix('https://')}"
 
-    def get(self, url: str, headers: dict[str, str] | None = None) -> requests.Response:
+    def get(
+        self, address: str, headers: dict[str, str] | None = None
+    ) -> requests.Response:
         """Ask for a file; its body is read by the caller.
 
         Raises:
             FetchError: the host answers with an error, or not at all.
         """
-        address = self.address(url)
         try:
             response = self._session.get(
-                address,
-                headers=headers,
-                stream=True,
-                timeout=self.patience.timeout_s,
+                address, headers=headers, stream=True, timeout=self.patience.timeout_s
             )
         except requests.RequestException as error:
             raise FetchError(
@@ -96,7 +94,7 @@ class Web:
         if response.ok or response.status_code == 416:
             return response
         with response:
-            raise FetchError(status_message(address, response))
+            raise FetchError(_status_message(address, response))
 
     def json(self, url: str) -> tuple[Any, str | None]:
         """Read a listing; returns it and the address of its next page.
@@ -104,18 +102,18 @@ class Web:
         Raises:
             FetchError: the host answers with an error, or with something else.
         """
-        with self.get(url) as response:
+        address = self.address(url)
+        with self.get(address) as response:
             try:
-                content = response.json()
+                return response.json(), response.links.get("next", {}).get("url")
             except (ValueError, requests.RequestException) as error:
                 raise FetchError(
-                    f"{self.address(url)} should be a listing in JSON but is not "
-                    f"({error}). The host may have changed: see docs/cohorts."
+                    f"{address} should be a listing in JSON but is not ({error}). The "
+                    "host may have changed: see docs/cohorts."
                 ) from error
-            return content, response.links.get("next", {}).get("url")
 
 
-def status_message(address: str, response: requests.Response) -> str:
+def _status_message(address: str, response: requests.Response) -> str:
     """What an error of a host means, and the next step."""
     status = response.status_code
     if status in PASSING:

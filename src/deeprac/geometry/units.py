@@ -29,21 +29,9 @@ def normalised_from_mm(
     Returns:
         (batch, 2, 3) float32, normalised points of b to normalised points of a.
     """
-    return _rescaled(a_from_b_mm, _halves(extent_a_mm), _halves(extent_b_mm))
-
-
-def mm_from_normalised(
-    a_from_b: Tensor, extent_a_mm: Extent, extent_b_mm: Extent
-) -> Tensor:
-    """Turn a transform of normalised points into one of millimetres; the inverse."""
-    inverse = [1 / _halves(extent) for extent in (extent_a_mm, extent_b_mm)]
-    return _rescaled(a_from_b, *inverse)
-
-
-def _halves(extent_mm: Extent) -> Tensor:
-    return torch.tensor(extent_mm, dtype=torch.float64) / 2
-
-
-def _rescaled(matrix: Tensor, out: Tensor, inner: Tensor) -> Tensor:
-    columns = torch.cat([inner, torch.ones(1, dtype=inner.dtype)])
-    return (matrix.double() * columns / out[:, None]).float()
+    half_a, half_b = (
+        torch.tensor(extent, dtype=torch.float64) / 2
+        for extent in (extent_a_mm, extent_b_mm)
+    )
+    columns = torch.cat([half_b, torch.ones(1, dtype=torch.float64)])
+    return (a_from_b_mm.double() * columns / half_a[:, None]).float()

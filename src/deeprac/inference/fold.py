@@ -1,24 +1,13 @@
 """Out-of-fold predictions of one run."""
 
-from dataclasses import asdict
-
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from deeprac.config import Config
-from deeprac.evaluation.square import (
-    CANONICAL_COLUMNS,
-    INPUT_COLUMNS,
-    SINGLE_COLUMNS,
-)
 from deeprac.files import write_csv
-from deeprac.inference.held_out import held_out_cases
-from deeprac.inference.load import load_predictor
-from deeprac.inference.predictor import Prediction
-from deeprac.inference.told import told_of
+from deeprac.inference.load import open_run
 from deeprac.layout import Layout
-from deeprac.training.device import resolve_device
+from deeprac.records.transforms import transform_table
 from deeprac.volumes import read_volume, write_label_map
 
 
@@ -32,49 +21,27 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing, or a held-out case is not in the cohort.
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
-    model, target = layout.model(experiment, seed), layout.run(experiment, seed, fold)
-    device = resolve_device(config.training.device)
-    predictor = load_predictor(model, fold, device)
-    predictor.settings["inference"] = asdict(config.inference)
-    told = told_of(predictor.settings, layout.case_poses)
+    target = layout.run(experiment, seed, fold)
+    run = open_run(config, experiment, seed, fold)
     tables = []
-    held_out = held_out_cases(layout, fold)
     for row in tqdm(
-        held_out.itertuples(),
-        total=len(held_out),
+        run.cases.itertuples(),
+        total=len(run.cases),
         desc=f"{experiment} fold {fold}",
         unit="case",
     ):
-        case = row.case
         image, geometry = read_volume(layout.cohort / row.image)
-        prediction = predictor.predict(
-            image, geometry.GetSpacing()[::-1], told(case, len(image))
+        prediction = run.predictor.predict(
+            image,
+            geometry.GetSpacing()[::-1],
+            run.oracle_input(row.case, len(image)),
         )
-        path = target / "predictions" / f"{case}.nii.gz"
+        path = target / "predictions" / f"{row.case}.nii.gz"
         write_label_map(path, prediction.labels, geometry)
-        tables.append(transform_table(case, prediction))
+        tables.append(transform_table(row.case, prediction))
     write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
-
-
-def transform_table(case: str, prediction: Prediction) -> pd.DataFrame:
-    """Return one row per slice: three transforms, entries row by row, and two flags."""
-    count = len(prediction.labels)
-    transforms = {
-        INPUT_COLUMNS: prediction.image_from_input,
-        CANONICAL_COLUMNS: prediction.image_from_canonical,
-        SINGLE_COLUMNS: prediction.image_from_single,
-    }
-    table = pd.DataFrame(
-        np.concatenate([t.reshape(count, 6) for t in transforms.values()], axis=1),
-        columns=[name for names in transforms for name in names],
-    )
-    table.insert(0, "slice", np.arange(count))
-    table.insert(0, "case", case)
-    return table.assign(
-        fallback=prediction.fallback.astype(int),
-        at_bound=prediction.at_bound.astype(int),
-    )

@@ -1,25 +1,78 @@
-"""Which predictor belongs to a run: the one place that chooses."""
+"""Opening a trained run: its predictor, its held-out cases and what oracles know."""
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
 
+from deeprac.config import Config
+from deeprac.errors import RunError
 from deeprac.files import read_json
-from deeprac.inference.predictor import Predictor, load_run
+from deeprac.front_ends import ORACLE, has_oracle, planned_parts
+from deeprac.inference.predictor import Predictor, SlicePredictor
 from deeprac.inference.sliding import SlidingPredictor
+from deeprac.layout import Layout
+from deeprac.networks.front_end import Supervision
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
+from deeprac.records.case_poses import read_case_poses
+from deeprac.records.splits import held_out_cases
+from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
+from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION
 
-AnyPredictor = Predictor | SlidingPredictor
-
-PREDICTORS: dict[str, type[AnyPredictor]] = {
-    WHOLE_SLICES: Predictor,
+PREDICTORS: dict[str, type[Predictor]] = {
+    WHOLE_SLICES: SlicePredictor,
     OWN_PLAN: SlidingPredictor,
 }
 """By the ``preprocessor_name`` of the plans."""
 
+OracleInput = Callable[[str, int], Supervision | None]
+"""What an oracle knows of a case, by name and number of slices; None: no oracle."""
 
-def load_predictor(model: Path, fold: int, device: torch.device) -> AnyPredictor:
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained run, ready for the cases that it did not train on.
+
+    Attributes:
+        predictor: with the inference that belongs to its matrix.
+        cases: rows of ``cases.csv`` of the held-out cases, in the order of the fold.
+        oracle_input: of each case.
+    """
+
+    predictor: Predictor
+    cases: pd.DataFrame
+    oracle_input: OracleInput
+
+
+def open_run(config: Config, experiment: str, seed: int, fold: int) -> TrainedRun:
+    """Open a trained run with the inference settings and the device of ``config``.
+
+    Args:
+        config: the whole configuration.
+        experiment: name of the experiment.
+        seed: seed of the run.
+        fold: number of the fold.
+
+    Raises:
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
+        DeviceError: the device is not there.
+        MetricsError: an oracle's ``case_poses.csv`` is missing or lacks a column.
+    """
+    layout = Layout.of(config)
+    device = resolve_device(config.training.device)
+    predictor = load_predictor(layout.model(experiment, seed), fold, device)
+    predictor.settings["inference"] = asdict(config.inference)
+    oracle_input = oracle_input_of(predictor.settings, layout.case_poses)
+    held_out = held_out_cases(layout.cases_csv, layout.splits, fold)
+    return TrainedRun(predictor, held_out, oracle_input)
+
+
+def load_predictor(model: Path, fold: int, device: torch.device) -> Predictor:
     """Load a run with the inference that belongs to its matrix.
 
     Args:
@@ -28,8 +81,40 @@ def load_predictor(model: Path, fold: int, device: torch.device) -> AnyPredictor
         device: where to run.
 
     Raises:
-        RunError: the weights are missing or belong to other plans.
+        RunError: the weights are missing, belong to other plans, or are none.
     """
-    plans = read_json(model / "plans.json")
+    checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
+    plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
+    if not checkpoint.exists():
+        raise RunError(
+            f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
+        )
+    weights = read_checkpoint(checkpoint)[WEIGHTS]
     kind = plans["configurations"][CONFIGURATION]["preprocessor_name"]
-    return load_run(PREDICTORS[kind], model, fold, device)
+    try:
+        return PREDICTORS[kind](plans, dataset, weights, device)
+    except RuntimeError as error:
+        raise RunError(
+            f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
+            "fold again with these plans."
+        ) from error
+
+
+def oracle_input_of(settings: dict[str, Any], case_poses_csv: Path) -> OracleInput:
+    """Return what looks up the input of oracles; other networks get none.
+
+    Args:
+        settings: the plans' ``deeprac`` section.
+        case_poses_csv: where size, pose and labels of every case lie; read for an
+            oracle only.
+
+    Raises:
+        MetricsError: an oracle's file is missing or lacks a column.
+    """
+    normaliser, crop = planned_parts(settings)
+    if not has_oracle(normaliser, crop):
+        return lambda case, slices: None
+    poses = read_case_poses(case_poses_csv)
+    return lambda case, slices: Supervision.of(
+        [poses[case]] * slices, true_pose=normaliser == ORACLE
+    )

@@ -1,32 +1,24 @@
 """Segment whole cases with one run, batch by batch of slices."""
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from nnunetv2.utilities.plans_handling.plans_handler import (
-    ConfigurationManager,
-    PlansManager,
-)
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from deeprac.errors import RunError
-from deeprac.files import read_json
-from deeprac.geometry.similarity import identity
 from deeprac.labels import CohortLabels
-from deeprac.networks.front_end import Given, Located
+from deeprac.networks.front_end import Located, Supervision
+from deeprac.networks.locating_unet import slice_segmenter
 from deeprac.preprocessing.matrix import logits_to_native
-from deeprac.preprocessing.preprocessor import MatrixPreprocessor
-from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
+from deeprac.preprocessing.preprocessor import preprocessor_of
 from deeprac.training.plans import CONFIGURATION
-
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -49,12 +41,21 @@ class Prediction:
     fallback: NDArray[np.bool_]
     at_bound: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, labels: NDArray[np.uint8], located: Located) -> "Prediction":
+        """Return the labels with where the U-Net looked."""
+        tensors = (
+            located.image_from_input,
+            located.image_from_canonical,
+            located.image_from_single,
+            located.fallback,
+            located.at_bound,
+        )
+        return cls(labels, *(tensor.cpu().numpy() for tensor in tensors))
 
-class Predictor:
+
+class Predictor(ABC):
     """A trained network with the preprocessing that belongs to it.
-
-    Memory is bounded by one case and one batch: logits return to the native grid and
-    become labels batch by batch.
 
     Args:
         plans: content of ``plans.json``.
@@ -73,86 +74,122 @@ class Predictor:
         self.settings = plans["deeprac"]
         self.plans = PlansManager(plans)
         self.configuration = self.plans.get_configuration(CONFIGURATION)
-        self.preprocessor = MatrixPreprocessor(self.settings["air"])
-        self.device = device
+        self.preprocessor = preprocessor_of(self.configuration, self.settings["air"])
+        self.dataset = dataset
         self.labels = CohortLabels.listed(dataset)
-        network = trained_network(self.configuration, self.labels, weights)
-        self.network = network.to(device)
-        self.has_front_end = self.settings["front_end"] is not None
-
-    def preprocess(self, image: NDArray, spacing: tuple[float, ...]) -> Tensor:
-        """Return the slices of a case on the matrix, (slices, 1, size, size)."""
-        data, _, _ = self.preprocessor.run_case_npy(
-            image[None],
-            None,
-            {"spacing": list(spacing)},
-            self.plans,
-            self.configuration,
-            {},
+        self.device = device
+        network = get_network_from_plans(
+            self.configuration.network_arch_class_name,
+            self.configuration.network_arch_init_kwargs,
+            self.configuration.network_arch_init_kwargs_req_import,
+            input_channels=1,
+            output_channels=len(self.labels.numbers),
+            deep_supervision=False,
         )
-        return torch.from_numpy(data[0][:, None])
+        network.load_state_dict(weights)
+        self.network = network.eval().to(device)
 
     @torch.inference_mode()
     def predict(
-        self, image: NDArray, spacing: tuple[float, ...], given: Given | None = None
+        self,
+        image: NDArray,
+        spacing: tuple[float, ...],
+        oracle_input: Supervision | None = None,
     ) -> Prediction:
         """Segment one canonical case.
 
         Args:
             image: (slices, height, width) in the cohort's unit.
             spacing: (z, y, x) in millimetres.
-            given: what an oracle is told of every slice.
+            oracle_input: what an oracle knows of every slice.
 
         Returns:
-            Labels and transforms, slice by slice.
+            Labels on the native grid and transforms, slice by slice.
         """
-        slices = self.preprocess(image, spacing)
-        located = self._locate(slices, given)
-        labels = np.empty(image.shape, np.uint8)
+        data, properties = self.preprocess(image, spacing)
+        return Prediction.of(*self.answer(data, properties, oracle_input))
+
+    def preprocess(
+        self, image: NDArray, spacing: tuple[float, ...]
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Return a case as the network sees it and nnU-Net's properties of it.
+
+        Args:
+            image: (slices, height, width) in the cohort's unit.
+            spacing: (z, y, x) in millimetres.
+
+        Returns:
+            (1, slices, height, width) float32, normalised, and the properties.
+        """
+        data, _, properties = self.preprocessor.run_case_npy(
+            image[None],
+            None,
+            {"spacing": list(spacing)},
+            self.plans,
+            self.configuration,
+            self.dataset,
+        )
+        return torch.from_numpy(data), properties
+
+    @abstractmethod
+    def answer(
+        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
+    ) -> tuple[NDArray[np.uint8], Located]:
+        """Return native labels (slices, height, width) and where the U-Net looked.
+
+        Args:
+            data: (1, slices, height, width) from ``preprocess``.
+            properties: nnU-Net's, from there.
+            oracle: what an oracle knows of every slice.
+        """
+
+
+class SlicePredictor(Predictor):
+    """Whole slices, each located and segmented as one tile.
+
+    Memory is bounded by one case and one batch: logits return to the native grid and
+    become labels batch by batch.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.network = slice_segmenter(self.network)
+
+    def answer(
+        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
+    ) -> tuple[NDArray[np.uint8], Located]:
+        """Locate all slices, then segment them batch by batch."""
+        slices, native_shape = data[0][:, None], properties["native_shape"]
+        with self._autocast():
+            located = self.network.locate(slices, oracle)
+        labels = np.empty(native_shape, np.uint8)
         count = self.settings["inference"]["batch_size"]
         for start in range(0, len(slices), count):
             part = slice(start, start + count)
-            logits = self._segment(slices[part].to(self.device), located[part])
-            native = logits_to_native(logits, *image.shape[1:]).argmax(1)
+            logits = self.segment(slices[part].to(self.device), located[part])
+            native = logits_to_native(logits, *native_shape[1:]).argmax(1)
             labels[part] = native.cpu().numpy()
-        return Prediction(
-            labels,
-            *(
-                tensor.cpu().numpy()
-                for tensor in (
-                    located.image_from_input,
-                    located.image_from_canonical,
-                    located.image_from_single,
-                    located.fallback,
-                    located.at_bound,
-                )
-            ),
-        )
+        return labels, located
 
-    def _locate(self, slices: Tensor, given: Given | None) -> Located:
-        with self._autocast():
-            if self.has_front_end:
-                return self.network.locate(slices, given)
-        unmoved = identity(len(slices), self.device)
-        never = torch.zeros(len(slices), dtype=torch.bool)
-        return Located(unmoved, unmoved, unmoved, never, never)
+    def segment(self, batch: Tensor, located: Located) -> Tensor:
+        """Return logits, with mirroring the mean over all four flips.
 
-    def _segment(self, batch: Tensor, located: Located) -> Tensor:
+        Args:
+            batch: (batch, 1, size, size) slices on the matrix.
+            located: where to look in them.
+
+        Returns:
+            (batch, classes, size, size).
+        """
         with self._autocast():
-            logits = self._forward(batch, located)
+            logits = self.network.segment(batch, located)
             if not self.settings["inference"]["mirroring"]:
                 return logits
             views = [logits.float()]
             for axes in _flips():
-                seen = located if not self.has_front_end else mirrored(located, axes)
-                view = self._forward(batch.flip(axes), seen)
+                view = self.network.segment(batch.flip(axes), mirrored(located, axes))
                 views.append(view.flip(axes).float())
         return torch.stack(views).mean(0)
-
-    def _forward(self, batch: Tensor, located: Located) -> Tensor:
-        if self.has_front_end:
-            return self.network.segment(batch, located)
-        return self.network(batch)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, enabled=self.device.type == "cuda")
@@ -183,51 +220,6 @@ def mirrored(located: Located, axes: list[int]) -> Located:
         canonical_from_crop=conjugated(located.canonical_from_crop),
         coarse_logits=None if coarse is None else coarse.flip(axes),
     )
-
-
-def load_run(
-    predictor: Callable[..., Kind],
-    model: Path,
-    fold: int,
-    device: torch.device,
-) -> Kind:
-    """Load a run into a predictor, made from its plans, dataset, weights and device.
-
-    Raises:
-        RunError: the weights are missing, belong to other plans, or are none.
-    """
-    checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
-    if not checkpoint.exists():
-        raise RunError(
-            f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
-        )
-    weights = read_checkpoint(checkpoint)[WEIGHTS]
-    plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
-    try:
-        return predictor(plans, dataset, weights, device)
-    except RuntimeError as error:
-        raise RunError(
-            f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
-            "fold again with these plans."
-        ) from error
-
-
-def trained_network(
-    configuration: ConfigurationManager,
-    labels: CohortLabels,
-    weights: dict[str, Tensor],
-) -> nn.Module:
-    """Build the network of the plans with its weights, for inference."""
-    network = get_network_from_plans(
-        configuration.network_arch_class_name,
-        configuration.network_arch_init_kwargs,
-        configuration.network_arch_init_kwargs_req_import,
-        input_channels=1,
-        output_channels=len(labels.numbers),
-        deep_supervision=False,
-    )
-    network.load_state_dict(weights)
-    return network.eval()
 
 
 def _flips() -> Iterator[list[int]]:

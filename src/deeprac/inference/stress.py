@@ -15,18 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deeprac.evaluation.stress import Condition, Kind
-from deeprac.geometry.similarity import (
-    compose,
-    identity,
-    invert,
-    similarity,
-    transform_points,
-)
+from deeprac.geometry.similarity import identity, invert, similarity
+from deeprac.geometry.square import Square
 from deeprac.geometry.warp import inside, warp
 from deeprac.labels import FOREGROUND, Label
-from deeprac.networks.front_end import Given
-from deeprac.preprocessing.matrix import Square
+from deeprac.records.stress import Condition, Perturbation
 
 SLICES_AT_ONCE = 8
 """Slices that are resampled together: bounds the memory of supersampling."""
@@ -78,9 +71,9 @@ def stressed_from_image(condition: Condition) -> Tensor:
         (1, 2, 3) float32, normalised coordinates.
     """
     value = condition.value
-    log_scale = math.log(value) if condition.kind == Kind.SCALE else 0.0
-    angle_rad = math.radians(value) if condition.kind == Kind.ROTATION else 0.0
-    shift_x = 2 * value if condition.kind == Kind.SHIFT else 0.0
+    log_scale = math.log(value) if condition.kind == Perturbation.SCALE else 0.0
+    angle_rad = math.radians(value) if condition.kind == Perturbation.ROTATION else 0.0
+    shift_x = 2 * value if condition.kind == Perturbation.SHIFT else 0.0
     return similarity(
         torch.tensor([log_scale]),
         torch.tensor([angle_rad]),
@@ -105,7 +98,7 @@ def stress_case(
     square = Square(*case.image.shape[1:])
     padded = square.pad(case.image.astype(np.float32), air)
     reference = square.pad(case.labels.astype(np.uint8), Label.BACKGROUND)
-    if condition.kind == Kind.NONE:
+    if condition.kind == Perturbation.NONE:
         matrix = identity(1)
         return StressedCase(padded, reference, visible_shares(reference, matrix))
     matrix = stressed_from_image(condition)
@@ -134,25 +127,6 @@ def visible_shares(labels: NDArray, matrix: Tensor) -> dict[Label, float]:
         total = np.count_nonzero(mask)
         shares[label] = np.count_nonzero(mask & kept) / total if total else math.nan
     return shares
-
-
-def stress_given(given: Given, matrix: Tensor) -> Given:
-    """Move what a network is told along with the patient.
-
-    Args:
-        given: of the case as it is, any batch size.
-        matrix: (1, 2, 3) ``stressed_from_image``.
-
-    Returns:
-        The same in the frame of the stressed slices.
-    """
-    matrix = matrix.to(given.image_from_canonical)
-    return Given(
-        compose(
-            matrix.expand_as(given.image_from_canonical), given.image_from_canonical
-        ),
-        transform_points(matrix, given.outline),
-    )
 
 
 def _warp_slices(slices: NDArray, matrix: Tensor, *, fill: float) -> NDArray:

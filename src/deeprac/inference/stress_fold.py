@@ -1,6 +1,5 @@
 """The held-out cases of one run under stress."""
 
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -9,21 +8,15 @@ from tqdm import tqdm
 from deeprac.config import Config
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import united
-from deeprac.evaluation.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.files import write_csv
-from deeprac.inference.held_out import held_out_cases
-from deeprac.inference.load import AnyPredictor, load_predictor
-from deeprac.inference.stress import (
-    LabelledCase,
-    stress_case,
-    stress_given,
-    stressed_from_image,
-)
-from deeprac.inference.told import told_of
+from deeprac.inference.load import open_run
+from deeprac.inference.predictor import Predictor
+from deeprac.inference.stress import LabelledCase, stress_case, stressed_from_image
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
-from deeprac.networks.front_end import Given
-from deeprac.training.device import resolve_device
+from deeprac.networks.front_end import Supervision
+from deeprac.records.run_key import RunKey
+from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.volumes import read_volume
 
 
@@ -37,40 +30,37 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing, or a held-out case is not in the cohort.
+        RunError: the run is missing.
+        SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
     """
     layout = Layout.of(config)
-    device = resolve_device(config.training.device)
-    predictor = load_predictor(layout.model(experiment, seed), fold, device)
-    predictor.settings["inference"] = asdict(config.inference)
-    told = told_of(predictor.settings, layout.case_poses)
-    held_out = held_out_cases(layout, fold)
+    run = open_run(config, experiment, seed, fold)
     shown = conditions(config.stress)
     rows = []
-    total = len(held_out) * len(shown)
+    total = len(run.cases) * len(shown)
     with tqdm(total=total, desc=f"{experiment} fold {fold}", unit="case") as progress:
-        for row in held_out.itertuples():
-            case = _read(layout, row.image, row.label, predictor.labels)
-            given = told(row.case, len(case.image))
+        for row in run.cases.itertuples():
+            case = _read(layout, row.image, row.label, run.predictor.labels)
+            oracle_input = run.oracle_input(row.case, len(case.image))
             names = {"case": row.case, "patient": row.patient}
             for condition in shown:
-                scores = score(predictor, case, condition, given=given)
+                scores = score(
+                    run.predictor, case, condition, oracle_input=oracle_input
+                )
                 rows += [names | entry for entry in scores]
                 progress.update()
-    table = pd.DataFrame(rows).assign(
-        cohort=config.cohort.name, experiment=experiment, fold=fold, seed=seed
-    )
-    target = layout.run(experiment, seed, fold) / "stress.csv"
-    write_csv(target, table[list(STRESS_COLUMNS)])
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
+    write_csv(key.folder(layout) / "stress.csv", table)
 
 
 def score(
-    predictor: AnyPredictor,
+    predictor: Predictor,
     case: LabelledCase,
     condition: Condition,
     *,
-    given: Given | None,
+    oracle_input: Supervision | None,
 ) -> list[dict[str, Any]]:
     """Segment one case under one condition and compare it with its label map.
 
@@ -78,16 +68,16 @@ def score(
         predictor: the trained network.
         case: the case as it is, kidneys united.
         condition: what is changed.
-        given: what the network is told of the upright case.
+        oracle_input: what an oracle knows of the upright case.
 
     Returns:
         One row for kidney and one for tumour: label, kind, value, dice (as in
         metrics.csv), visible and n_slices.
     """
     shown = stress_case(case, condition, air=predictor.settings["air"])
-    if given is not None:
-        given = stress_given(given, stressed_from_image(condition))
-    predicted = predictor.predict(shown.image, case.spacing, given=given).labels
+    if oracle_input is not None:
+        oracle_input = oracle_input.moved(stressed_from_image(condition))
+    predicted = predictor.predict(shown.image, case.spacing, oracle_input).labels
     predicted = united(predicted, predictor.labels)
     return [
         {

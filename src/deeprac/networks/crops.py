@@ -1,9 +1,12 @@
 """What chooses the region of interest in the canonical frame; one class per kind.
 
 In training each slice gets a window of its own; at inference all slices of a case
-share one (``together``), which no single poor slice can move far.
+share one (``together``), which no single poor slice can move far. All are called alike,
+with views (batch, 1, size, size), thumbnails in the canonical frame, and where it is
+known the outline (batch, n, 2) of the labels, points (x, y) in that frame.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,11 +26,6 @@ JITTER = 0.05
 class NoCrop(nn.Module):
     """See the whole canonical frame."""
 
-    def __init__(
-        self, settings: dict[str, Any], *, num_classes: int, size: int
-    ) -> None:
-        super().__init__()
-
     def forward(
         self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
     ) -> Window:
@@ -39,111 +37,98 @@ class OracleCrop(nn.Module):
     """The true box of all labels of the case, square, with a margin.
 
     Args:
-        settings: the configuration's ``localiser`` section.
-        num_classes: background included.
-        size: side of the canonical views in pixels.
+        margin: share of the half side of the box.
     """
 
-    def __init__(
-        self, settings: dict[str, Any], *, num_classes: int, size: int
-    ) -> None:
+    def __init__(self, margin: float) -> None:
         super().__init__()
-        self.margin = settings["crop_margin"]
+        self.margin = margin
 
     def forward(
         self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
     ) -> Window:
-        """Return the box around the given outline.
-
-        Args:
-            view: (batch, 1, size, size) canonical thumbnails.
-            outline: (batch, n, 2) points in the canonical frame.
-            together: without effect, the outline is the case's.
+        """Return the box around the outline (batch, n, 2), which is the case's.
 
         Raises:
-            ValueError: nothing was given.
+            ValueError: there is no outline.
         """
         if outline is None:
             raise ValueError("an oracle has to be given the outline of the labels")
         return Window(box(outline, margin=self.margin))
 
 
-class CoarseCrop(nn.Module):
+class LearnedCrop(nn.Module):
+    """A crop that follows a coarse segmentation, which is learned.
+
+    Args:
+        settings: the configuration's ``localiser`` section.
+        num_classes: background included.
+        size: side of the canonical views in pixels.
+    """
+
+    def __init__(
+        self, settings: dict[str, Any], *, num_classes: int, size: int
+    ) -> None:
+        super().__init__()
+        self.margin = settings["crop_margin"]
+        self.coarse = coarse_segmenter(num_classes, size, settings["base_features"])
+
+    def find(self, probability: Tensor) -> Tensor:
+        """Return windows (n, 2, 3) of foreground (n, 1, size, size), 0 to 1."""
+        raise NotImplementedError
+
+    def forward(
+        self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
+    ) -> Window:
+        """Return the window of what the coarse segmentation calls foreground."""
+        logits = segment_in_parts(self.coarse, view)
+        found = self.find(pooled(foreground(logits), together=together))
+        return Window(found.expand(len(view), 2, 3), logits)
+
+
+class CoarseCrop(LearnedCrop):
     """The box of a coarse segmentation, as in a cascade of two stages.
 
     Trained on the true box with a little jitter, tested on the box of what the coarse
     segmentation calls foreground; no gradient reaches the box.
-
-    Args:
-        settings: the configuration's ``localiser`` section.
-        num_classes: background included.
-        size: side of the canonical views in pixels.
     """
 
-    def __init__(
-        self, settings: dict[str, Any], *, num_classes: int, size: int
-    ) -> None:
-        super().__init__()
-        self.margin = settings["crop_margin"]
-        self.coarse = coarse_segmenter(num_classes, size, settings["base_features"])
+    def find(self, probability: Tensor) -> Tensor:
+        """Return the boxes; see ``found_box``."""
+        return found_box(probability, margin=self.margin)
 
     def forward(
         self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
     ) -> Window:
-        """Return the box.
-
-        Args:
-            view: (batch, 1, size, size) canonical thumbnails.
-            outline: (batch, n, 2) of the true labels; used in training only.
-            together: whether the slices are those of one case.
-        """
+        """Return the box; of the true labels in training."""
+        if not self.training or outline is None:
+            return super().forward(view, together=together)
         logits = segment_in_parts(self.coarse, view)
-        if self.training and outline is not None:
-            return Window(jittered(box(outline, margin=self.margin)), logits)
-        found = pooled(foreground(logits), together=together)
-        return Window(
-            found_box(found, margin=self.margin).expand(len(view), 2, 3), logits
-        )
+        return Window(jittered(box(outline, margin=self.margin)), logits)
 
 
-class STNCrop(nn.Module):
+class STNCrop(LearnedCrop):
     """A window of fixed size whose centre follows a coarse segmentation, learned.
 
     The half side is calibrated on the training patients. The centre is a soft argmax,
-    through which coverage and segmentation steer the coarse network. At inference the
+    through which coverage and segmentation steer the coarse network; coverage is
+    learned from the labels of each slice, the outline is not used. At inference the
     window holds all that the coarse segmentation found of the case, and grows where
     that does not fit.
-
-    Args:
-        settings: the configuration's ``localiser`` section.
-        num_classes: background included.
-        size: side of the canonical views in pixels.
     """
 
     def __init__(
         self, settings: dict[str, Any], *, num_classes: int, size: int
     ) -> None:
-        super().__init__()
-        self.margin = settings["crop_margin"]
-        self.coarse = coarse_segmenter(num_classes, size, settings["base_features"])
+        super().__init__(settings, num_classes=num_classes, size=size)
         self.register_buffer("half_side", torch.ones(()))
 
-    def forward(
-        self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
-    ) -> Window:
-        """Return the window.
-
-        Args:
-            view: (batch, 1, size, size) canonical thumbnails.
-            outline: not used; coverage is learned from the labels of each slice.
-            together: whether the slices are those of one case.
-        """
-        logits = segment_in_parts(self.coarse, view)
-        found = pooled(foreground(logits), together=together)
-        half_side = self.half_side.float().expand(len(found))
-        centre = soft_centre(found)
+    def find(self, probability: Tensor) -> Tensor:
+        """Return the windows, which stay inside the frame."""
+        half_side = self.half_side.float().expand(len(probability))
+        centre = soft_centre(probability)
         if not self.training:
-            middle, needed = extremes(found)
+            middle, needed = extremes(probability)
             needed = needed * (1 + self.margin)
             half_side = torch.maximum(half_side, needed).clamp_max(1)
             # What is unsure may draw the centre, but not the likely out of the window.
@@ -152,7 +137,7 @@ class STNCrop(nn.Module):
             centre = middle + torch.clamp(centre - middle, -slack, slack)
         room = (1 - half_side)[:, None]
         centre = torch.minimum(torch.maximum(centre, -room), room)
-        return Window(window(half_side, centre).expand(len(view), 2, 3), logits)
+        return window(half_side, centre)
 
     @torch.no_grad()
     def calibrate(self, outlines: Tensor) -> None:
@@ -170,12 +155,13 @@ class STNCrop(nn.Module):
         self.half_side.copy_(half_side.clamp(MIN_HALF_SIDE, 1))
 
 
-CROPS: dict[str, type[nn.Module]] = {
-    "none": NoCrop,
+CROPS: dict[str, Callable[..., nn.Module]] = {
+    "none": lambda settings, **_: NoCrop(),
     "coarse": CoarseCrop,
     "stn": STNCrop,
-    "oracle": OracleCrop,
+    "oracle": lambda settings, **_: OracleCrop(settings["crop_margin"]),
 }
+"""Made as ``LearnedCrop`` is."""
 
 CHUNK = 64
 """Slices that the coarse network sees at once."""

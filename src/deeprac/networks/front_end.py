@@ -1,16 +1,24 @@
-"""What stands before a U-Net: what it may be told, and what it found."""
+"""What a front end may know of slices, what it finds, and what it answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from deeprac.geometry.similarity import compose
+from deeprac.geometry.similarity import compose, identity, transform_points
+from deeprac.records.case_poses import CasePose
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
-class Given:
+class Supervision:
     """What only a training, or an oracle, knows of slices; in the frame of the image.
+
+    At inference it is called oracle input.
 
     Attributes:
         image_from_canonical: (batch, 2, 3) the case's size, pose and position: the
@@ -22,13 +30,43 @@ class Given:
     image_from_canonical: Tensor
     outline: Tensor
 
-    def __getitem__(self, part: slice) -> "Given":
-        """Return the same of some of the slices."""
-        return Given(self.image_from_canonical[part], self.outline[part])
+    @classmethod
+    def of(cls, poses: Sequence[CasePose], *, true_pose: bool) -> "Supervision":
+        """Return what is known of cases.
 
-    def to(self, device: torch.device) -> "Given":
+        Args:
+            poses: one per slice.
+            true_pose: whether the true transform is taken where it is known.
+        """
+        transforms = [
+            pose.best_known if true_pose else pose.image_from_canonical
+            for pose in poses
+        ]
+        arrays = np.stack(transforms), np.stack([pose.outline for pose in poses])
+        return cls(*(torch.from_numpy(array).float() for array in arrays))
+
+    def __getitem__(self, part: slice) -> "Supervision":
+        """Return the same of some of the slices."""
+        return _part(self, part)
+
+    def to(self, device: torch.device) -> "Supervision":
         """Return the same on a device."""
-        return Given(self.image_from_canonical.to(device), self.outline.to(device))
+        return Supervision(
+            self.image_from_canonical.to(device), self.outline.to(device)
+        )
+
+    def moved(self, moved_from_image: Tensor) -> "Supervision":
+        """Return the same of slices that were turned, zoomed, shifted or mirrored.
+
+        Args:
+            moved_from_image: (batch, 2, 3), or (1, 2, 3) for all slices.
+        """
+        matrix = moved_from_image.to(self.image_from_canonical)
+        transforms = self.image_from_canonical
+        return Supervision(
+            compose(matrix.expand_as(transforms), transforms),
+            transform_points(matrix, self.outline),
+        )
 
 
 @dataclass(frozen=True)
@@ -37,13 +75,13 @@ class Pose:
 
     Attributes:
         image_from_canonical: (batch, 2, 3).
-        believed: (batch,) bool; False where the slice shows too little body and the
+        valid: (batch,) bool; False where the slice shows too little body and the
             transform says nothing.
         raw: (batch, 4) unbounded output of a learned correction, or None.
     """
 
     image_from_canonical: Tensor
-    believed: Tensor
+    valid: Tensor
     raw: Tensor | None = None
 
 
@@ -83,6 +121,12 @@ class Located:
     at_bound: Tensor
     coarse_logits: Tensor | None = None
 
+    @classmethod
+    def whole_slices(cls, count: int) -> "Located":
+        """Return what stands for slices that the U-Net sees as they are."""
+        unmoved, never = identity(count), torch.zeros(count, dtype=torch.bool)
+        return cls(unmoved, unmoved, unmoved, never, never)
+
     @property
     def image_from_input(self) -> Tensor:
         """Size, pose and crop in one transform, (batch, 2, 3)."""
@@ -90,6 +134,69 @@ class Located:
 
     def __getitem__(self, part: slice) -> "Located":
         """Return the same of some of the slices."""
-        entries = {field.name: getattr(self, field.name) for field in fields(self)}
-        taken = {k: value[part] for k, value in entries.items() if value is not None}
-        return replace(self, **taken)
+        return _part(self, part)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a training step located, for its losses.
+
+    Attributes:
+        supervision: what the step knew.
+        located: where the U-Net looked.
+        raw: (batch, 4) unbounded correction, or None.
+        warped: (batch, 2, 3) ``image_from_canonical`` found on a randomly warped copy
+            of each slice, brought back to the slice's frame, or None.
+        warped_valid: (batch,) bool, slices whose ``warped`` comes from a visible body.
+    """
+
+    supervision: Supervision
+    located: Located
+    raw: Tensor | None
+    warped: Tensor | None
+    warped_valid: Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network answers where it is supervised.
+
+    Attributes:
+        logits: (batch, classes, size, size) in the frame of the slice; with deep
+            supervision a list, halving the size from level to level.
+        trace: what the losses of the front end need; None while it evaluates.
+    """
+
+    logits: Tensor | list[Tensor]
+    trace: Trace | None
+
+
+class SliceSegmenter(Protocol):
+    """What inference asks of a network: first where to look, then the answer."""
+
+    def locate(
+        self, slices: Tensor, oracle_input: Supervision | None = None
+    ) -> Located:
+        """Find where to look in all slices of one case.
+
+        Args:
+            slices: (n, 1, size, size) normalised CT on the matrix, on any device.
+            oracle_input: what an oracle knows of them, (n, ...), on any device.
+        """
+
+    def segment(self, slices: Tensor, located: Located) -> Tensor | list[Tensor]:
+        """Return logits (batch, classes, size, size) in the frame of the slices.
+
+        Args:
+            slices: (batch, 1, size, size), some or all of those that were located.
+            located: of these slices.
+        """
+
+
+def _part(batch: Batch, part: slice) -> Batch:
+    """Return the same dataclass of tensors, of some of its slices."""
+    entries: dict[str, Any] = {
+        field.name: getattr(batch, field.name) for field in fields(batch)
+    }
+    taken = {name: value[part] for name, value in entries.items() if value is not None}
+    return replace(batch, **taken)

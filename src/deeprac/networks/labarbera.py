@@ -5,17 +5,17 @@ Their behaviour, faults included, as read in the public repository
 nnU-Net's own, as in every other arm, so that only the front end differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deeprac.geometry.similarity import identity, invert, transform_points
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.networks.front_end import Given, Located
+from deeprac.networks.front_end import Located, Supervision
+from deeprac.networks.locating_unet import LocatingUNet
 
 MASK_THRESHOLD = 0.01
 """What is this much above the lowest value of its slice counts as body."""
@@ -150,7 +150,7 @@ def warp_nearest(
     )
 
 
-class LaBarberaUNet(nn.Module):
+class LaBarberaUNet(LocatingUNet):
     """Localise slice by slice, warp twice, segment, and return log-probabilities.
 
     The transformers have losses of their own and are trained before the U-Net
@@ -159,50 +159,29 @@ class LaBarberaUNet(nn.Module):
     Args:
         input_channels: 1, the CT.
         num_classes: background included.
-        matrix_size: side of the slices in pixels.
-        network_input_size: side of the U-Net's input in pixels.
         normalise: whether there is a transformer for size and pose.
         crop: whether there is a transformer for the crop.
-        deep_supervision: whether to return the logits of all levels.
-        **unet: keyword arguments of PlainConvUNet.
+        **unet: keyword arguments of LocatingUNet.
     """
 
-    def __init__(  # noqa: PLR0913  (nnU-Net calls it with what the plans name)
+    def __init__(
         self,
         input_channels: int,
         num_classes: int,
         *,
-        matrix_size: int,
-        network_input_size: int,
         normalise: bool,
         crop: bool,
-        deep_supervision: bool = False,
         **unet: Any,
     ) -> None:
-        super().__init__()
-        self.unet = PlainConvUNet(
-            input_channels,
-            num_classes=num_classes,
-            deep_supervision=deep_supervision,
-            **unet,
-        )
-        # nnU-Net initialises a network only where it has an attribute `initialize`;
-        # this one must not, since that would undo the transformers' start.
-        self.unet.apply(self.unet.initialize)
-        self.matrix_size = matrix_size
-        self.network_input_size = network_input_size
+        super().__init__(input_channels, num_classes, **unet)
+        size = self.matrix_size
         self.pose = self.window = None
         if normalise:
-            self.pose = LocalisationNet(2, matrix_size, (0.0, 0.0, 0.0, 1.0, 1.0))
+            self.pose = LocalisationNet(2, size, (0.0, 0.0, 0.0, 1.0, 1.0))
         if crop:
-            near, far = matrix_size / 4, 3 * matrix_size / 4
-            self.window = LocalisationNet(1, matrix_size, (near, far, near, far))
-        self.register_buffer("reference", torch.zeros(1, 1, matrix_size, matrix_size))
-
-    @property
-    def decoder(self) -> nn.Module:
-        """The U-Net's decoder, where nnU-Net switches deep supervision."""
-        return self.unet.decoder
+            near, far = size / 4, 3 * size / 4
+            self.window = LocalisationNet(1, size, (near, far, near, far))
+        self.register_buffer("reference", torch.zeros(1, 1, size, size))
 
     def forward(self, slices: Tensor) -> Tensor | list[Tensor]:
         """Segment slices; only the U-Net gets gradients.
@@ -211,43 +190,52 @@ class LaBarberaUNet(nn.Module):
             slices: (batch, 1, matrix_size, matrix_size), normalised CT.
 
         Returns:
-            Log-probabilities (batch, classes, matrix_size, matrix_size); with deep
-            supervision a list, halving the size from level to level.
+            Log-probabilities as ``segment`` returns them.
         """
         return self.segment(slices, self.locate(slices))
 
     def image_from_canonical(self, slices: Tensor) -> Tensor:
-        """Regress size and pose of each slice, (batch, 2, 3)."""
+        """Regress size and pose, (batch, 2, 3), of (batch, 1, size, size) slices."""
         if self.pose is None:
             return identity(len(slices), slices.device)
         return pose_affine(self.pose(torch.cat([slices, body_mask(slices)], 1)))
 
     def canonical(self, slices: Tensor, image_from_canonical: Tensor) -> Tensor:
-        """Warp slices to size and pose on their own matrix; the border repeats."""
+        """Warp slices to size and pose on their own matrix; the border repeats.
+
+        Args:
+            slices: (batch, 1, matrix_size, matrix_size), normalised CT.
+            image_from_canonical: (batch, 2, 3).
+
+        Returns:
+            Same shape as the slices, float32.
+        """
         if self.pose is None:
             return slices.float()
         return warp(slices, image_from_canonical, (self.matrix_size,) * 2)
 
     def canonical_from_crop(self, canonical: Tensor) -> Tensor:
-        """Regress the crop of each warped slice, (batch, 2, 3)."""
+        """Regress the crop, (batch, 2, 3), of (batch, 1, size, size) warped slices."""
         if self.window is None:
             return identity(len(canonical), canonical.device)
         return corner_window(self.window(canonical), self.matrix_size)
 
     @torch.no_grad()
-    def locate(self, slices: Tensor, given: Given | None = None) -> Located:
+    def locate(
+        self, slices: Tensor, oracle_input: Supervision | None = None
+    ) -> Located:
         """Localise slices, each on its own.
 
         Where the crop of any slice cannot be inverted, the authors' code returns the
         segmentation of all slices of the batch as if they had not been cropped. So
-        does ``segment``, and ``fallback`` is set for every slice given here.
+        does ``segment``, and ``fallback`` is set for every slice of the argument.
 
         Args:
-            slices: (n, 1, matrix_size, matrix_size) slices of one case.
-            given: not used; nothing but the image steers these transformers.
+            slices: (n, 1, matrix_size, matrix_size) slices of one case, on any device.
+            oracle_input: not used; nothing but the image steers these transformers.
         """
         poses, crops = [], []
-        for part in slices.split(SLICES_AT_ONCE):
+        for part in slices.to(self.reference.device).split(SLICES_AT_ONCE):
             poses.append(self.image_from_canonical(part))
             crops.append(self.canonical_from_crop(self.canonical(part, poses[-1])))
         pose, crop = torch.cat(poses), torch.cat(crops)
@@ -261,31 +249,34 @@ class LaBarberaUNet(nn.Module):
             at_bound=((scale <= low + 1e-4) | (scale >= high - 1e-4)).any(1),
         )
 
-    def segment(self, slices: Tensor, located: Located) -> Tensor | list[Tensor]:
-        """Segment slices that have been localised; see ``forward``."""
+    def view(self, slices: Tensor, located: Located) -> Tensor:
+        """Warp to size and pose, then to the crop."""
         view = self.canonical(slices, located.image_from_canonical)
-        if self.window is not None:
-            size = (self.network_input_size,) * 2
-            view = warp(view, located.canonical_from_crop, size, fill=0.0)
-        logits = self.unet(view)
-        if isinstance(logits, Tensor):
-            return self._to_image(logits, located)
-        return [self._to_image(level, located) for level in logits]
+        if self.window is None:
+            return view
+        size = (self.network_input_size,) * 2
+        return warp(view, located.canonical_from_crop, size, fill=0.0)
 
-    def _to_image(self, logits: Tensor, located: Located) -> Tensor:
+    def way_back(self, located: Located) -> Callable[[Tensor], Tensor]:
         """Undo the crop, then size and pose, by the nearest pixel each.
 
         The authors warp probabilities; since the nearest pixel is a choice and no
         mean, warping their logarithms is the same and keeps the gradient of small ones.
         """
-        side = round(self.matrix_size * logits.shape[-1] / self.network_input_size)
-        returned = logits.float().log_softmax(1)
+        inverses = []
         if self.window is not None:
             crop = located.canonical_from_crop
             whole = identity(len(crop), crop.device)
             crop = torch.where(located.fallback[:, None, None], whole, crop)
-            returned = warp_nearest(returned, invert(crop), side, padding="border")
+            inverses.append(invert(crop))
         if self.pose is not None:
-            inverse = invert(located.image_from_canonical)
-            returned = warp_nearest(returned, inverse, side, padding="border")
-        return returned
+            inverses.append(invert(located.image_from_canonical))
+
+        def bring_back(logits: Tensor) -> Tensor:
+            side = self.returned_side(logits)
+            returned = logits.float().log_softmax(1)
+            for inverse in inverses:
+                returned = warp_nearest(returned, inverse, side, padding="border")
+            return returned
+
+        return bring_back

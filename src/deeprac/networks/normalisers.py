@@ -1,10 +1,12 @@
 """What brings slices to one size, pose and position; one class per kind.
 
-Each maps thumbnails of slices to a ``Pose``. A normaliser sees one slice at a time;
-what the slices of a case agree on is for ``STNUNet.locate``.
+Each maps thumbnails, (batch, 1, size, size) normalised CT, to a ``Pose``; only an
+oracle looks at the supervision. A normaliser sees one slice at a time; what the slices
+of a case agree on is for ``STNUNet.locate``.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch.nn import functional
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
 from deeprac.geometry.similarity import compose, identity
 from deeprac.geometry.warp import warp
-from deeprac.networks.front_end import Given, Pose
+from deeprac.networks.front_end import Pose, Supervision
 from deeprac.networks.localiser import PoseLocaliser
 
 MOMENT_SIZE = 32
@@ -30,13 +32,11 @@ BOUND = 0.99
 class NoNormaliser(nn.Module):
     """Leave slices as they are."""
 
-    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
-        super().__init__()
-
-    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
         """Return the identity for (batch, 1, size, size)."""
-        batch = len(seen)
-        return Pose(identity(batch, seen.device), seen.new_ones(batch).bool())
+        return _certain(identity(len(thumbnails), thumbnails.device))
 
 
 class MomentNormaliser(nn.Module):
@@ -53,17 +53,22 @@ class MomentNormaliser(nn.Module):
         self.radius = settings["canonical_radius"]
         self.max_log_scale = 2 * settings["max_log_scale"]
 
-    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
-        """Estimate from (batch, 1, size, size) thumbnails, each on its own."""
-        return self.measure(seen)[0]
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
+        """Estimate size, pose and position of each slice."""
+        return self.measure(thumbnails)[0]
 
     @torch.no_grad()
-    def measure(self, seen: Tensor) -> tuple[Pose, Tensor]:
+    def measure(self, thumbnails: Tensor) -> tuple[Pose, Tensor]:
         """Return the estimate and the silhouette (batch, 1, MOMENT_SIZE, MOMENT_SIZE).
 
-        A silhouette that is not a body gives the identity, and is not believed.
+        A silhouette that is not a body gives the identity, which is not valid.
+
+        Args:
+            thumbnails: (batch, 1, size, size) normalised CT.
         """
-        small = functional.adaptive_avg_pool2d(seen.float(), MOMENT_SIZE)
+        small = functional.adaptive_avg_pool2d(thumbnails.float(), MOMENT_SIZE)
         body = silhouette(small, self.air)
         measured = moments(body)
         transform = canonicalise(
@@ -94,41 +99,48 @@ class LearnedNormaliser(nn.Module):
             max_shift=settings["max_shift"],
         )
 
-    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
-        """Estimate from (batch, 1, size, size) thumbnails, each on its own."""
-        estimate, body = self.moments.measure(seen)
-        size = tuple(seen.shape[-2:])
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
+        """Estimate size, pose and position of each slice."""
+        estimate, body = self.moments.measure(thumbnails)
+        size = tuple(thumbnails.shape[-2:])
         transform = estimate.image_from_canonical
-        upright = warp(seen, transform, size, fill=self.air)
+        upright = warp(thumbnails, transform, size, fill=self.air)
         residual, raw = self.localiser(upright, warp(body, transform, size, fill=0.0))
         # Without a body there is nothing to correct: the identity stays.
-        believed = estimate.believed
+        valid = estimate.valid
         residual = torch.where(
-            believed[:, None, None], residual, identity(len(seen), seen.device)
+            valid[:, None, None], residual, identity(len(valid), valid.device)
         )
-        return Pose(compose(transform, residual), believed, raw)
+        return Pose(compose(transform, residual), valid, raw)
 
 
 class OracleNormaliser(nn.Module):
-    """Be told the transform: the ceiling of normalising size and pose."""
+    """Know the transform: the ceiling of normalising size and pose."""
 
-    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
-        super().__init__()
-
-    def forward(self, seen: Tensor, given: Given | None = None) -> Pose:
-        """Return what was given.
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
+        """Return the supervision's transform.
 
         Raises:
-            ValueError: nothing was given.
+            ValueError: there is no supervision.
         """
-        if given is None:
+        if supervision is None:
             raise ValueError("an oracle has to be given the transform")
-        return Pose(given.image_from_canonical, seen.new_ones(len(seen)).bool())
+        return _certain(supervision.image_from_canonical)
 
 
-NORMALISERS: dict[str, type[nn.Module]] = {
-    "none": NoNormaliser,
+NORMALISERS: dict[str, Callable[..., nn.Module]] = {
+    "none": lambda settings, *, air: NoNormaliser(),
     "moments": MomentNormaliser,
     "stn": LearnedNormaliser,
-    "oracle": OracleNormaliser,
+    "oracle": lambda settings, *, air: OracleNormaliser(),
 }
+"""Made as ``MomentNormaliser`` is."""
+
+
+def _certain(transform: Tensor) -> Pose:
+    """Return transforms (batch, 2, 3) that are valid whatever the slices show."""
+    return Pose(transform, transform.new_ones(len(transform)).bool())

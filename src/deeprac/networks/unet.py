@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from deeprac.config import NetworkConfig, unet_stages
+from deeprac.fitting import unet_stages
+from deeprac.settings.training import NetworkConfig
 
-NETWORK_CLASS = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 KWARGS_TO_IMPORT = ("conv_op", "norm_op", "dropout_op", "nonlin")
 
 

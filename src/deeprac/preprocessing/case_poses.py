@@ -13,12 +13,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from deeprac.case_poses import COLUMNS, OUTLINE_POINTS, TRUTH_COLUMNS
 from deeprac.cohort.phantom.torso import reference_radius_mm
 from deeprac.geometry.similarity import agree, similarity
+from deeprac.geometry.square import Square
 from deeprac.geometry.units import normalised_from_mm
 from deeprac.networks.normalisers import MomentNormaliser
-from deeprac.preprocessing.matrix import Square, image_to_matrix
+from deeprac.preprocessing.matrix import image_to_matrix
+from deeprac.records.case_poses import OUTLINE_POINTS, POSES_COLUMNS, TRUTH_COLUMNS
 
 SIZE = 128
 """Side of the thumbnails on which silhouettes are measured."""
@@ -41,23 +42,22 @@ def case_pose(
     thumbnails = torch.from_numpy(image_to_matrix(image, SIZE, moments.air))[:, None]
     pose = moments(thumbnails)
     labelled = torch.from_numpy((labels > 0).any(axis=(1, 2)))
-    votes = pose.believed & labelled
+    votes = pose.valid & labelled
     if not votes.any():
-        votes = pose.believed
+        votes = pose.valid
     agreed = agree(pose.image_from_canonical, votes)[0].numpy().ravel()
     truth = _truth(row, moments.radius)
     outline = label_outline(labels).ravel()
-    return dict(zip(COLUMNS, (row.case, *agreed, *truth, *outline), strict=True))
+    return dict(zip(POSES_COLUMNS, (row.case, *agreed, *truth, *outline), strict=True))
 
 
 def _truth(row: pd.Series, radius: float) -> list[float]:
     """The true ``image_from_canonical`` of a phantom; NaN for other cases."""
-    try:
-        scale, angle, *shift = (
-            float(row[name])
-            for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
-        )
-    except (KeyError, ValueError):  # empty cells, or a table without the columns
+    scale, angle, *shift = (
+        row.get(name, float("nan"))
+        for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
+    )
+    if np.isnan([scale, angle, *shift]).any():
         return [float("nan")] * len(TRUTH_COLUMNS)
     true_mm = similarity(
         torch.tensor([scale]).log(), torch.tensor([angle]), torch.tensor([shift])
@@ -80,16 +80,13 @@ def label_outline(labels: NDArray) -> NDArray[np.float64]:
 
     Returns:
         (OUTLINE_POINTS, 2) normalised points (x, y) of the padded square, outer edges
-        of the voxels; the corners of the slice where nothing is labelled.
+        of the voxels; the corners of the square where nothing is labelled.
     """
     square = Square(*labels.shape[1:])
-    shown = square.pad((labels > 0).any(axis=0), 0)
-    rows, columns = np.nonzero(shown)
-    if not len(rows):
-        rows, columns = (np.array([0, 0, square.size - 1, square.size - 1]),
-                         np.array([0, square.size - 1] * 2))  # fmt: skip
+    pixels = np.argwhere(square.pad((labels > 0).any(axis=0), 0))[:, ::-1]
+    if not len(pixels):
+        pixels = (square.size - 1) * np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
     corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
-    pixels = np.column_stack([columns, rows])
     points = 2 * (pixels[:, None] + corners).reshape(-1, 2) / square.size - 1
     angles = 2 * np.pi * np.arange(OUTLINE_POINTS) / OUTLINE_POINTS
     directions = np.stack([np.cos(angles), np.sin(angles)])

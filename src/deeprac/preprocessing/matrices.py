@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from deeprac.config import PLANNED, MatrixConfig, NetworkConfig
 from deeprac.labels import CohortLabels
 from deeprac.networks.unet import unet_kwargs, unet_kwargs_of
+from deeprac.settings.methods import PLANNED, MatrixConfig
+from deeprac.settings.training import NetworkConfig
 
 WHOLE_SLICES = "MatrixPreprocessor"
 """Preprocessor of matrices with a size."""

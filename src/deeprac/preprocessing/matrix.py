@@ -7,49 +7,13 @@ stay in, as in the authors' code, and the whole slice is one tile, as a Spatial
 Transformer needs it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Square:
-    """The square around an axial slice.
-
-    Attributes:
-        height: rows of the native slice.
-        width: columns of the native slice.
-    """
-
-    height: int
-    width: int
-
-    @property
-    def size(self) -> int:
-        """Side of the square in pixels."""
-        return max(self.height, self.width)
-
-    @property
-    def before(self) -> tuple[int, int]:
-        """Rows above and columns to the left of the slice."""
-        return (self.size - self.height) // 2, (self.size - self.width) // 2
-
-    def pad(self, slices: NDArray, value: float) -> NDArray:
-        """Pad (..., height, width) to (..., size, size)."""
-        top, left = self.before
-        bottom = self.size - self.height - top
-        right = self.size - self.width - left
-        widths = [(0, 0)] * (slices.ndim - 2) + [(top, bottom), (left, right)]
-        return np.pad(slices, widths, constant_values=value)
-
-    def crop(self, slices: Tensor) -> Tensor:
-        """Cut (..., size, size) back to (..., height, width)."""
-        top, left = self.before
-        return slices[..., top : top + self.height, left : left + self.width]
+from deeprac.geometry.square import Square
 
 
 def resize(slices: Tensor, size: int) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprac import schema
-from deeprac.config import resolve
+from deeprac.config_files import resolve
 from deeprac.errors import ConfigError, ReleaseError
 from deeprac.files import read_json
 from deeprac.release.manifest import FETCH, MANIFEST, read_manifest

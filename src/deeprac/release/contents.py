@@ -1,38 +1,36 @@
-"""What a release holds: files, columns and entries that are let through, and no other.
+"""What a release holds: files, columns, entries, ids and forms of text, and no other.
 
 Everything else is refused and not left out in silence: whoever released it would
-believe it to be there, or would not know that it could have been.
+believe it to be there, or would not know that it could have been. What may be in is
+listed; forms of names or dates are not looked for, as no list of these is complete.
 """
 
 import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.evaluation.cohort import COHORT_COLUMNS
-from deeprac.evaluation.diagnostics import DIAGNOSTIC_COLUMNS
-from deeprac.evaluation.metrics.table import METRIC_COLUMNS
-from deeprac.evaluation.stress import STRESS_COLUMNS
-from deeprac.evaluation.summarise import RUN_COLUMNS
 from deeprac.labels import TITLES
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.metrics import METRIC_COLUMNS
+from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.stress import STRESS_COLUMNS
+from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
-from deeprac.release.privacy import personal_column, suspicion, suspicious_ids
 
-TRAINING_COLUMNS = (
-    *("epoch", "learning_rate", "train_loss", "val_loss"),
-    *(f"val_dice_{title}" for title in TITLES if title != "background"),
-    *("seconds", "data_wait_seconds", "segment", "localiser_gradient"),
-)
+TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "background")
 
 COLUMNS = {
-    "summary/cases.csv": METRIC_COLUMNS,
-    "summary/runs.csv": RUN_COLUMNS,
-    "summary/diagnostics.csv": DIAGNOSTIC_COLUMNS,
-    "summary/stress.csv": STRESS_COLUMNS,
-    "summary/cohort.csv": COHORT_COLUMNS,
+    "cases.csv": METRIC_COLUMNS,
+    "runs.csv": RUN_COLUMNS,
+    "diagnostics.csv": DIAGNOSTIC_COLUMNS,
+    "stress.csv": STRESS_COLUMNS,
+    "cohort.csv": COHORT_COLUMNS,
     "training.csv": TRAINING_COLUMNS,
 }
 """Columns by table; those of training.csv are the same in all runs of a cohort."""
@@ -40,32 +38,62 @@ COLUMNS = {
 IDS = ("case", "patient")
 
 RUN_ENTRIES = {
-    "schema": None,
-    "cohort": None,
-    "experiment": None,
-    "method": None,
-    "matrix": None,
-    "seed": None,
-    "fold": None,
+    **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
+    **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
+    **dict.fromkeys(("segments", "cost")),
     "device": ("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
     "host": ("platform", "processor", "cores", "memory_gib"),
-    "software": None,
     "git": ("commit", "dirty"),
-    "argv": None,
-    "config_sha256": None,
-    "settings": None,
-    "segments": None,
-    "cost": None,
 }
 """Entries of run.json that are let through, and their own; None: all of them."""
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|")
-VERSION = re.compile(r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}")
+PHANTOM = r"(?:phantom|patient)_\d{3,5}"
+
+_PART = r"(?:[A-Za-z]+\d{0,5}|\d{1,2}[A-Za-z]+)"
+NAME = rf"{_PART}(?:(?:[_-](?:{_PART}|\d{{1,3}}))*|(?:[_-]{_PART})*[_-]\d{{4,5}})"
+"""Names of keys, experiments, methods: words with numbers, but no date or record."""
+
+_WORD = r"[^\W\d_]+(?:['/+-][^\W\d_]+)*'?|[A-Za-z]+\d{1,4}"
+_NUMBER = r"\d[A-Za-z]?|\d{1,3}\.\d+|[-+*/%&=<>]"
+TEXT = rf"(?:[\"(]*(?:{_WORD}|{_NUMBER})[\")]*[,.;:!?]?(?:\s+|$))*"
+"""Plain words, decimal numbers and single digits: nothing that numbers a person, a day
+or a file. What else a text holds, somebody has to read (``reviewed``)."""
+
+_HEXADECIMAL = r"[0-9a-f]{40}|[0-9a-f]{64}"
+_VERSION = r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}"
+_MAKERS = "AMD|ARM|Apple|GeForce|IBM|Intel|NVIDIA|Neoverse|Quadro|Tesla|Virtual"
+_HARDWARE = rf"(?!.*\d{{6}})(?:1\dth Gen )?(?:{_MAKERS})\b[\w()@.+ -]{{0,90}}"
+_SYSTEM = r"(?!.*\d{6})(?:Linux|Windows|macOS)-[\w.+-]{0,90}"
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|"
+
+FORMS = {
+    "device.name": _HARDWARE,
+    "device.cuda": _VERSION,
+    "device.cudnn": _VERSION,
+    "host.platform": _SYSTEM,
+    "host.processor": _HARDWARE,
+    "software": _VERSION,
+    "segments.start": _TIME,
+    "segments.stop": _TIME,
+    "git.commit": _HEXADECIMAL,
+    "config_sha256": _HEXADECIMAL,
+    "argv": rf"--[a-z-]+(?:=\w+)?|(?:--config=)?{NAME}\.(?:json|ya?ml)|\d{{1,5}}",
+    "cohort.fetch.licence": r"CC[A-Z0-9.-]{1,20}",
+    "device_name": _HARDWARE,
+    "git_commit": _HEXADECIMAL,
+    "git_dirty": "True|False",
+    "matrix_size": r"\d{1,4}x\d{1,4}",
+    "network_input_size": r"\d{1,4}x\d{1,4}",
+    "value": rf"{_HEXADECIMAL}|cohort/cases\.csv[a-z ,]*",
+}
+"""Forms of texts that are written by the machine, by dotted entry or column."""
 
 RENAME = (
-    "If only the word in front of the number is strange and it names nobody, say "
-    "--neutral WORD. Else give patients and cases neutral names, such as case_001, "
-    "where the cohort is made, and run the workflow again"
+    "Give patients and cases neutral names where the cohort is made "
+    "(cohort.pseudonyms), and run the workflow again"
+)
+REVIEW = (
+    "Change it; or read it, and if it names no patient and no place, say --reviewed {}"
 )
 
 
@@ -99,35 +127,40 @@ def _without_folder(argument: str) -> str:
     return option + equals + PureWindowsPath(value).name
 
 
-def objections(name: str, content: bytes, neutral: Iterable[str] = ()) -> Iterator[str]:
-    """Yield what in a file must not be released: where, what shape, what to do.
+def objections(
+    files: Mapping[str, bytes],
+    *,
+    own_ids: Collection[str] = (),
+    reviewed: Iterable[str] = (),
+) -> Iterator[str]:
+    """Yield what in a release must not be released: where, what shape, what to do.
 
-    The text itself is not repeated: it may be a patient's name.
+    The text itself is not repeated: it may be a patient's name. The tables are not
+    looked at: they are made of the other files.
 
     Args:
-        name: Name of the file in the release.
-        content: Its content.
-        neutral: Words in ids of patients and cases that name nobody.
+        files: Content by name.
+        own_ids: Names of cases and patients that are no secret.
+        reviewed: Keys of JSON files whose texts somebody has read, such as
+            ``report.notes`` or ``methods``.
     """
-    text = content.decode("utf-8")
-    if name.endswith(".csv"):
-        yield from _table_objections(name, text, neutral)
-    elif name.endswith(".json"):
-        yield from _json_objections(name, json.loads(text))
-    else:
-        for number, line in enumerate(text.splitlines(), 1):
-            found = suspicion(line)
-            if found:
-                yield f"{name}, line {number}, looks like {found}"
+    read = tuple(reviewed)
+    for name, content in files.items():
+        text = content.decode("utf-8")
+        if name.startswith("tables/"):
+            continue
+        if name.endswith(".csv"):
+            yield from _table_objections(name, text, own_ids, read)
+        else:
+            yield from _json_objections(name, json.loads(text), read)
 
 
-def _table_objections(name: str, text: str, neutral: Iterable[str]) -> Iterator[str]:
+def _table_objections(
+    name: str, text: str, own_ids: Collection[str], read: tuple[str, ...]
+) -> Iterator[str]:
     rows = csv.DictReader(io.StringIO(text))
-    columns = list(rows.fieldnames or ())
-    allowed = COLUMNS.get(name, COLUMNS.get(PurePosixPath(name).name))
-    if name.startswith("tables/"):
-        allowed = [c for c in columns if c in RUN_COLUMNS or not personal_column(c)]
-    foreign = [column for column in columns if column not in (allowed or ())]
+    allowed = COLUMNS[PurePosixPath(name).name]
+    foreign = [column for column in rows.fieldnames or () if column not in allowed]
     if foreign:
         yield (
             f"{name} has the column {foreign[0]}, which no release holds: remove it, "
@@ -135,18 +168,32 @@ def _table_objections(name: str, text: str, neutral: Iterable[str]) -> Iterator[
         )
         return
     table = list(rows)
-    for column in columns:
+    for column in rows.fieldnames or ():
         cells = dict.fromkeys(row[column] or "" for row in table)
         if column in IDS:
-            found = suspicious_ids(cells, neutral)
-            if found:
-                yield f"{name}, column {column}, holds {found}. {RENAME}"
-            continue
-        for cell in cells:
-            found = None if _is_number(cell) else suspicion(cell)
-            if found:
-                yield f"{name}, column {column}, holds {found}"
-                break
+            wrong = [cell for cell in cells if not _is_id(cell, own_ids)]
+            what = "no pseudonym", RENAME
+        else:
+            texts = [cell for cell in cells if not _is_number(cell)]
+            wrong = [text for text in texts if not _is_plain(column, text, read)]
+            what = "more than plain words", REVIEW.format(column)
+        if wrong:
+            yield (
+                f"{name}, column {column}, holds {what[0]} (of the shape "
+                f"{shape(wrong[0])!r}). {what[1]}"
+            )
+
+
+def _is_id(text: str, own_ids: Collection[str]) -> bool:
+    return is_pseudonym(text) or text in own_ids or bool(re.fullmatch(PHANTOM, text))
+
+
+def _is_plain(key: str, text: str, read: tuple[str, ...]) -> bool:
+    """Whether a text is of a form that is let through, by its column or entry."""
+    if key.startswith(read):
+        return True
+    form = FORMS.get(key, FORMS.get(key.partition(".")[0], ""))
+    return any(re.fullmatch(one, text) for one in (form, NAME, TEXT))
 
 
 def _is_number(cell: str) -> bool:
@@ -157,36 +204,54 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _json_objections(name: str, content: Any) -> Iterator[str]:
-    is_run = PurePosixPath(name).name == "run.json"
-    if is_run:
-        for entry, value in content.items():
-            inner = RUN_ENTRIES.get(entry, ())
-            foreign = [] if inner is None or not isinstance(value, dict) else value
-            wrong = [key for key in foreign if key not in inner]
-            if entry not in RUN_ENTRIES or wrong:
-                yield (
-                    f"{name} has the entry {'.'.join([entry, *wrong[:1]])}, which no "
-                    "release holds: remove it"
-                )
-    for key, text in _strings(content):
-        known = is_run and (
-            (key.startswith("segments.") and TIME.fullmatch(text))
-            or (key.startswith("software.") and VERSION.fullmatch(text))
-        )
-        found = None if known else suspicion(text)
-        if found:
-            yield f"{name}, {key}, holds {found}"
+def _json_objections(
+    name: str, content: dict[str, Any], read: tuple[str, ...]
+) -> Iterator[str]:
+    if PurePosixPath(name).name == "run.json":
+        yield from _entry_objections(name, content)
+    for entry, text in _texts(content):
+        key = entry.removeprefix("config.")  # of the protocol
+        if not _is_plain(key, text, read):
+            yield (
+                f"{name}, {key}, holds more than plain words (of the shape "
+                f"{shape(text)!r}). {REVIEW.format(key)}"
+            )
 
 
-def _strings(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _entry_objections(name: str, run: dict[str, Any]) -> Iterator[str]:
+    for entry, value in run.items():
+        inner = RUN_ENTRIES.get(entry, ())
+        foreign = [] if inner is None or not isinstance(value, dict) else value
+        wrong = [key for key in foreign if key not in inner]
+        if entry not in RUN_ENTRIES or wrong:
+            yield (
+                f"{name} has the entry {'.'.join([entry, *wrong[:1]])}, which no "
+                "release holds: remove it"
+            )
+
+
+def _texts(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """All texts of a JSON document, names of entries too, with their dotted key."""
     if isinstance(content, str):
         yield key, content
     elif isinstance(content, dict):
         for name, value in content.items():
             yield (key or "an entry's name"), name
-            yield from _strings(value, f"{key}.{name}".strip("."))
+            yield from _texts(value, f"{key}.{name}".strip("."))
     elif isinstance(content, list):
         for value in content:
-            yield from _strings(value, key)
+            yield from _texts(value, key)
+
+
+def shape(text: str, *, longest: int = 24) -> str:
+    """Say how a text looks without saying it.
+
+    Example:
+        >>> shape("Doe^Jane 1234")
+        'Aaa^Aaaa 9999'
+    """
+    masked = "".join(
+        "9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalnum() else c
+        for c in text[:longest]
+    )
+    return masked + "…" * (len(text) > longest)

@@ -9,14 +9,17 @@ from typing import Any
 from deeprac import provenance
 from deeprac.cohort.confidential import without
 from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
-from deeprac.config import Config, read_raw, resolve
+from deeprac.config import Config
+from deeprac.config_files import read_raw, resolve
 from deeprac.errors import ReleaseError
 from deeprac.evaluation.diagnostics import collect_diagnostics
-from deeprac.evaluation.metrics.table import METRICS_SCHEMA, read_metrics
 from deeprac.evaluation.stress import collect_stress
-from deeprac.evaluation.summarise import collect_cases, selected_runs
+from deeprac.evaluation.summarise import collect_cases
 from deeprac.files import atomic_folder, json_text, read_json, write_json
 from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
+from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
+from deeprac.records.run_key import selected_runs
 from deeprac.release.contents import objections, stripped_config, stripped_run
 from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, entry
 from deeprac.release.tables import check_summary, made_tables, same_text
@@ -40,7 +43,7 @@ def make_release(
     releases: Path,
     *,
     name: str,
-    neutral: Sequence[str] = (),
+    reviewed: Sequence[str] = (),
     allow_dirty: bool = False,
     replace: bool = False,
 ) -> dict[str, Any]:
@@ -50,8 +53,8 @@ def make_release(
         results: Folder of a cohort's results, with its ``config.json``.
         releases: Folder of all releases.
         name: Name of the release, its folder there.
-        neutral: Words in ids of patients and cases that name nobody, such as a cohort's
-            name; the manifest states them.
+        reviewed: Keys of the configuration whose texts were read and name nobody; the
+            manifest states them.
         allow_dirty: Release also what no commit can reproduce, and say so in it.
         replace: Replace a release of that name.
 
@@ -60,7 +63,7 @@ def make_release(
 
     Raises:
         ReleaseError: There is a release of that name; code without a commit; a table
-            that is older than its sources; anything that looks like a patient.
+            that is older than its sources; anything that no release holds.
         MetricsError: A run, case or label is missing, double or inconsistent.
     """
     target = releases / name
@@ -79,10 +82,10 @@ def make_release(
         _refuse_dirty(source, commit)
     _refuse_private(source)
     files = _files(source)
-    _refuse_patients(files, neutral)
+    _refuse_foreign(files, source, reviewed)
     _refuse_names(files, source)
     manifest = _manifest(source, name, commit) | {
-        "neutral_words": list(neutral),
+        "reviewed": list(reviewed),
         "files": {path: entry(content) for path, content in sorted(files.items())},
     }
     with atomic_folder(target, replace=replace) as folder:
@@ -172,12 +175,19 @@ def _files(source: Source) -> dict[str, bytes]:
     return files | tables
 
 
-def _refuse_patients(files: dict[str, bytes], neutral: Sequence[str]) -> None:
-    found = [line for name in files for line in objections(name, files[name], neutral)]
+def _refuse_foreign(
+    files: dict[str, bytes], source: Source, reviewed: Sequence[str]
+) -> None:
+    """Nothing is in a release but what is known to be harmless, or was read."""
+    cohort, own_ids = source.config.cohort, set()
+    if not cohort.pseudonyms and cohort.format != "phantom":
+        table = read_cases(source.layout.cases_csv)
+        own_ids = {*table.case, *table.patient}
+    found = list(objections(files, own_ids=own_ids, reviewed=reviewed))
     if found:
         more = len(found) - SHOWN
         raise ReleaseError(
-            "Nothing is released, because it looks like data of patients or of a "
+            "Nothing is released, because it may hold data of patients or of a "
             "machine:\n"
             + "\n".join(f"  {line}" for line in found[:SHOWN])
             + (f"\n  and {more} more" if more > 0 else "")

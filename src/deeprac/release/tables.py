@@ -57,5 +57,5 @@ def same_text(path: Path, table: pd.DataFrame, source: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != csv_text(table):
         raise ReleaseError(
             f"{path} is missing or is not what {source} give. Run the workflow, or the "
-            "verbs summarise, diagnostics and tables, again."
+            "verbs summarise (all of --what) and tables, again."
         )

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deeprac.evaluation.metrics.catalogue import METRICS
-from deeprac.evaluation.metrics.table import read_metrics
 from deeprac.layout import Layout
+from deeprac.records.catalogue import METRICS
+from deeprac.records.metrics import read_metrics
 from deeprac.release.manifest import checked_files, read_manifest
 from deeprac.release.tables import check_summary, made_tables
 from deeprac.release.unpack import lay_out
@@ -56,6 +56,33 @@ class Verification:
     def holds(self) -> bool:
         """Whether every table came out as it was released."""
         return all(table.outcome is not Outcome.DIFFERENT for table in self.tables)
+
+    def text(self) -> str:
+        """Everything that was found, in lines."""
+        manifest = self.manifest
+        cohort = manifest["cohort"]
+        runs = [manifest[key] for key in ("experiments", "seeds", "folds")]
+        dirty = manifest["uncommitted"]["runs"]
+        return (
+            f"{self.release}\n"
+            f"  {len(manifest['files'])} files have the checksums of the manifest\n"
+            f"  cohort {cohort['name']} ({cohort['format']}): "
+            f"{cohort['patients_scored']} patients, {cohort['cases_scored']} cases; "
+            f"{len(runs[0])} experiments, {len(runs[1])} seeds, {len(runs[2])} folds\n"
+            f"  trained on {', '.join(manifest['devices'])} at commit "
+            f"{', '.join(manifest['commits']['training'])}"
+            f"{f', {dirty} runs with uncommitted changes' if dirty else ''}\n"
+            "  rebuilt from the per-case metrics, without images, training or GPU:\n"
+            f"{lines(self.tables)}"
+        )
+
+
+def lines(comparisons: Iterable[Comparison]) -> str:
+    """One line for each comparison."""
+    return "".join(
+        f"    {one.name:34} {one.outcome}{f': {one.detail}' if one.detail else ''}\n"
+        for one in comparisons
+    )
 
 
 def verify_release(release: Path) -> Verification:

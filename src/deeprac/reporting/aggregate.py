@@ -9,11 +9,12 @@ that is, per fold.
 import numpy as np
 import pandas as pd
 
-from deeprac.config import Config, Experiment, Method
+from deeprac.config import Config
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import check_known, read_published
 from deeprac.reporting.roles import augmentation, patients_suffix
+from deeprac.settings.methods import Experiment, Method
 
 GIB = 2**30
 

@@ -5,9 +5,9 @@ comment stands in the picture itself: what it is based on, with the numbers of t
 cohort in the places of their names in braces.
 """
 
-from pathlib import Path
+from deeprac.shipped import shipped
 
-FOLDER = Path(__file__).parents[3] / "workflow" / "report"
+FOLDER = shipped("workflow/report")
 COMMENT = "\n..\n"
 """Starts the comment, which is indented and ends the file."""
 

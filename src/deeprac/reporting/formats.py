@@ -63,7 +63,7 @@ def metric(value: float, kind: str) -> str:
 
     Args:
         value: The number as stored, NaN where there is none.
-        kind: ``kind`` of :class:`deeprac.evaluation.metrics.catalogue.Metric`.
+        kind: ``kind`` of :class:`deeprac.records.catalogue.Metric`.
 
     Example:
         >>> metric(0.8712, "share"), metric(3.456, "mm"), metric(float("nan"), "ml")

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.errors import ConfigError
-from deeprac.evaluation.tidy import read_tidy
+from deeprac.records.tidy import read_tidy
+from deeprac.shipped import shipped
 
-PUBLISHED = Path(__file__).parents[3] / "resources" / "published" / "isbi2021.csv"
+PUBLISHED = shipped("resources/published/isbi2021.csv")
 """Rows of La Barbera et al., ISBI 2021; columns in the README beside it."""
 
 COLUMNS = (

@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from deeprac.config import PLANNED, Config, Experiment, Method
+from deeprac.config import Config
+from deeprac.settings.methods import PLANNED, Experiment, Method
 
 NNUNET_SCALE = (0.7, 1.4)
 """Zoom of nnU-Net's own augmentation."""

@@ -1,13 +1,14 @@
 """Looking at a slice through a transform: the numpy twin of the network's warp.
 
-Frames and conventions are those of :mod:`deeprac.evaluation.square`.
+Frames and conventions are those of :mod:`deeprac.geometry.square`.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from deeprac.evaluation.square import pixel_from_square, transform_points
+from deeprac.geometry.planar import transform_points
+from deeprac.geometry.square import Square
 
 
 def warp(
@@ -27,7 +28,7 @@ def warp(
     """
     centres = (2 * np.arange(side) + 1) / side - 1
     points = np.stack(np.meshgrid(centres, centres), axis=-1)
-    source = pixel_from_square(transform_points(image_from_output, points), image.shape)
+    source = Square(*image.shape).to_px(transform_points(image_from_output, points))
     rows_columns = [source[..., 1], source[..., 0]]
     return map_coordinates(
         image.astype(float), rows_columns, order=1, mode="grid-constant", cval=fill

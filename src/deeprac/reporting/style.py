@@ -14,10 +14,11 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deeprac.config import PLANNED, Config
+from deeprac.config import Config
 from deeprac.files import atomic_path
 from deeprac.labels import CYST, Label
 from deeprac.reporting.roles import patients_suffix
+from deeprac.settings.methods import PLANNED
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK_ENOUGH = (0, 1, 2, 3, 4, 5, 7, 9)

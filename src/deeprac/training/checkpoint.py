@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,8 +17,17 @@ from torch import Tensor
 
 from deeprac.errors import RunError
 
+if TYPE_CHECKING:
+    from deeprac.training.trainer import DeepracTrainer
+
 WEIGHTS = "network_weights"
 """The entry of a checkpoint with the state of the network."""
+
+RESUMED = (
+    *(WEIGHTS, "optimizer_state", "grad_scaler_state", "logging", "_best_ema"),
+    *("current_epoch", "inference_allowed_mirroring_axes"),
+)
+"""Entries of nnU-Net's checkpoints from which a training goes on."""
 
 _scalar = np.float64(0).__reduce__()[0]
 LOGGED_NUMBERS = [
@@ -86,3 +95,25 @@ def _foreign(path: Path, why: str) -> RunError:
         f"{path} is no checkpoint of this workflow: {why}. Do not use the file: train "
         "the fold again, or ask whoever made it for one that holds weights alone."
     )
+
+
+def restore(trainer: "DeepracTrainer", path: Path) -> None:
+    """Let an initialised trainer go on where a checkpoint was written.
+
+    Raises:
+        RunError: the file is no checkpoint, or one of another network.
+    """
+    content = read_checkpoint(path, RESUMED)
+    try:
+        trainer.network.load_state_dict(content[WEIGHTS])
+        trainer.optimizer.load_state_dict(content["optimizer_state"])
+        if trainer.grad_scaler is not None and content["grad_scaler_state"]:
+            trainer.grad_scaler.load_state_dict(content["grad_scaler_state"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{path} does not fit the plans of {trainer.settings['experiment']}: "
+            f"{error}. Delete {path.parent} to train the fold afresh."
+        ) from error
+    trainer.logger.load_checkpoint(content["logging"])
+    for name in ("current_epoch", "_best_ema", "inference_allowed_mirroring_axes"):
+        setattr(trainer, name, content[name])

@@ -1,19 +1,25 @@
-"""Cost of one training step that needs no GPU to compare: FLOPs and saved bytes.
+"""What a training costs: a step's FLOPs and saved bytes, waiting, and memory.
 
-Network and loss run on PyTorch's ``meta`` device, which computes shapes and no values:
-counting a step at 512 x 512 with batch 12 takes seconds and hardly any memory. FLOPs
-are those of convolutions and matrix products, forward and backward (a multiplication
-and an addition count as two); warps and losses have none in this count but their
-saved tensors are in the bytes. All tensors are float32, whatever the run's precision.
+A step is counted without a GPU, so that machines compare: network and loss run on
+PyTorch's ``meta`` device, which computes shapes and no values: counting a step at
+512 x 512 with batch 12 takes seconds and hardly any memory. FLOPs are those of
+convolutions and matrix products, forward and backward (a multiplication and an addition
+count as two); warps and losses have none in this count but their saved tensors are in
+the bytes. All tensors are float32, whatever the run's precision.
 """
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class StepCost:
 def step_cost(
     network: nn.Module,
     loss: Callable[[Any, Any], Tensor],
-    image: Tensor,
+    inputs: Sequence[Any],
     target: list[Tensor],
 ) -> StepCost:
     """Run one step and count.
@@ -47,7 +53,8 @@ def step_cost(
     Args:
         network: in training mode; on the same device as the data.
         loss: maps (output, target) to a scalar.
-        image: (batch, 1, size, size).
+        inputs: what the network is called with: (batch, 1, size, size) and what else
+            it takes in training.
         target: label maps of every level of deep supervision.
 
     Returns:
@@ -66,7 +73,7 @@ def step_cost(
     counter = FlopCounterMode(display=False)
     with counter:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            value = loss(network(image), target)
+            value = loss(network(*inputs), target)
         saved_bytes = sum(storage.nbytes() for storage in saved.values())
         value.backward()
     network.zero_grad(set_to_none=True)
@@ -80,3 +87,36 @@ def step_cost(
 def _storage(tensor: Tensor) -> int:
     # data_ptr() is 0 for every meta tensor; the storage object itself is not shared.
     return tensor.untyped_storage()._cdata
+
+
+class TimedLoader:
+    """Pass batches through and add up the time spent waiting for them.
+
+    Args:
+        loader: nnU-Net's augmenter.
+    """
+
+    def __init__(self, loader: Iterator[dict[str, Any]]) -> None:
+        self.loader = loader
+        self.waited_seconds = 0.0
+
+    def __iter__(self) -> "TimedLoader":
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        start = time.perf_counter()
+        batch = next(self.loader)
+        self.waited_seconds += time.perf_counter() - start
+        return batch
+
+
+def peak_host_bytes() -> int:
+    """Peak resident memory of this process in bytes."""
+    # psutil reports the peak on Windows only; elsewhere the kernel keeps it.
+    if os.name == "nt":
+        return psutil.Process().memory_info().peak_wset
+    import resource  # noqa: PLC0415  (absent on Windows)
+    import sys  # noqa: PLC0415
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,6 +1,7 @@
 """Training of La Barbera's Spatial Transformers and then the U-Net, in sequence."""
 
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deeprac.errors import RunError
+from deeprac.front_ends import NONE
 from deeprac.geometry.similarity import identity
 from deeprac.geometry.warp import warp
 from deeprac.networks.labarbera import body_mask, warp_nearest
@@ -62,34 +64,26 @@ class LaBarberaTrainer(DeepracTrainer):
     curve are those of any run. The transformers' epochs are added to the U-Net's.
     """
 
-    def __init__(
-        self,
-        plans: dict,
-        configuration: str,
-        fold: int,
-        dataset_json: dict,
-        device: torch.device = torch.device("cuda"),  # noqa: B008  (nnU-Net's signature)
-    ) -> None:
-        super().__init__(plans, configuration, fold, dataset_json, device)
-        front_end = self.settings["front_end"]
-        self.front_end_settings: dict[str, Any] = front_end["settings"]
-        self.front_end_phases = [
-            phase
-            for phase, kind in ((Phase.POSE, "normaliser"), (Phase.CROP, "crop"))
-            if front_end[kind] != "none"
-        ]
-        self.front_end_epochs = (
-            len(self.front_end_phases) * front_end["settings"]["epochs"]
-        )
-        self.num_epochs += self.front_end_epochs
-        self.front_end_optimizer: torch.optim.Optimizer | None = None
+    front_end_optimizer: torch.optim.Optimizer
+    """Of the transformers; made with the U-Net's."""
+
+    @cached_property
+    def front_end_phases(self) -> list[Phase]:
+        """What is trained before the U-Net, in this order."""
+        parts = ((Phase.POSE, "normaliser"), (Phase.CROP, "crop"))
+        return [phase for phase, part in parts if self.front_end[part] != NONE]
+
+    @property
+    def front_end_epochs(self) -> int:
+        """Number of epochs of all transformers."""
+        return len(self.front_end_phases) * self.front_end["settings"]["epochs"]
 
     @property
     def phase(self) -> Phase:
         """What the current epoch trains."""
         if self.current_epoch >= self.front_end_epochs:
             return Phase.UNET
-        epochs = self.front_end_settings["epochs"]
+        epochs = self.front_end["settings"]["epochs"]
         return self.front_end_phases[self.current_epoch // epochs]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -102,7 +96,7 @@ class LaBarberaTrainer(DeepracTrainer):
         Without momentum SGD has no state, so checkpoints need not hold any of it.
         """
         optimizer, _ = super().configure_optimizers()
-        rate = self.front_end_settings["learning_rate"]
+        rate = self.front_end["settings"]["learning_rate"]
         networks = (self.network.pose, self.network.window)
         self.front_end_optimizer = torch.optim.SGD(
             [p for net in networks if net is not None for p in net.parameters()], rate
@@ -256,8 +250,8 @@ def label_window(labels: Tensor) -> Tensor:
     centre = torch.minimum(torch.maximum((first + last) / 2, side / 2), size - side / 2)
     scale = (side / size).expand(-1, 2).diag_embed()
     window = torch.cat([scale, (2 * centre / size - 1)[:, :, None]], 2)
-    believed = (extent > 0).all(1)[:, None, None]
-    return torch.where(believed, window, identity(len(labels), labels.device))
+    labelled = (extent > 0).all(1)[:, None, None]
+    return torch.where(labelled, window, identity(len(labels), labels.device))
 
 
 def _span(occupied: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from deeprac.geometry.similarity import (
     transform_points,
 )
 from deeprac.geometry.warp import pixel_centres, warp
-from deeprac.networks.stn_unet import STNUNet, Trace
+from deeprac.networks.front_end import Output, Trace
 
 POSE_UNITS = {"log_scale": 0.1, "angle_rad": 0.1, "shift": 0.1}
 """Errors that count as one unit of the pose loss: a tenth of the size, 6 degrees, a
@@ -24,7 +24,7 @@ COVERAGE_RIM = 0.1
 """Labelled pixels should stay this far, in half widths, inside the crop."""
 
 
-def pose_loss(predicted: Tensor, target: Tensor, trusted: Tensor) -> Tensor:
+def pose_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Smooth L1 of scale, angle and position, in ``POSE_UNITS``.
 
     Angles are compared modulo half a turn, which is all that a silhouette tells.
@@ -32,10 +32,10 @@ def pose_loss(predicted: Tensor, target: Tensor, trusted: Tensor) -> Tensor:
     Args:
         predicted: (batch, 2, 3) ``image_from_canonical``.
         target: (batch, 2, 3).
-        trusted: (batch,) bool, the others do not count.
+        valid: (batch,) bool, the others do not count.
 
     Returns:
-        Scalar, at least 0; 0 without any trusted slice.
+        Scalar, at least 0; 0 without any valid slice.
     """
     (log_scale, angle, shift), (log_scale_, angle_, shift_) = (
         parameters(matrix) for matrix in (predicted, target)
@@ -49,7 +49,7 @@ def pose_loss(predicted: Tensor, target: Tensor, trusted: Tensor) -> Tensor:
         dim=-1,
     )
     loss = functional.smooth_l1_loss(errors, torch.zeros_like(errors), reduction="none")
-    weight = trusted.float()
+    weight = valid.float()
     return (weight * loss.sum(-1)).sum() / weight.sum().clamp_min(1.0)
 
 
@@ -100,45 +100,39 @@ class STNLoss(nn.Module):
 
     Args:
         segmentation: nnU-Net's own loss, with deep supervision.
-        network: the network whose last step is judged.
         weights: the configuration's ``localiser`` section.
     """
 
-    def __init__(
-        self, segmentation: nn.Module, network: STNUNet, weights: dict[str, Any]
-    ) -> None:
+    def __init__(self, segmentation: nn.Module, weights: dict[str, Any]) -> None:
         super().__init__()
         self.segmentation = segmentation
-        # A list hides the network from this module's own parameters.
-        self._network = [network]
         self.weights = weights
 
-    def forward(self, output: list[Tensor], target: list[Tensor]) -> Tensor:
+    def forward(self, output: Output | list[Tensor], target: list[Tensor]) -> Tensor:
         """Sum all losses.
 
         Args:
-            output: logits of every level, full slice first.
+            output: of the network, or its logits alone, full slice first.
             target: label maps (batch, 1, ...) of every level.
 
         Returns:
             Scalar.
         """
-        loss = self.segmentation(output, target)
-        trace = self._network[0].trace
-        if trace is None:
-            return loss
-        if trace.raw is not None:
+        if not isinstance(output, Output):
+            return self.segmentation(output, target)
+        loss, trace = self.segmentation(output.logits, target), output.trace
+        if trace is not None and trace.raw is not None:
             loss = loss + self._pose(trace)
-        if trace.located.coarse_logits is not None:
+        if trace is not None and trace.located.coarse_logits is not None:
             loss = loss + self._crop(trace, target[0])
         return loss
 
     def _pose(self, trace: Trace) -> Tensor:
         located, weights = trace.located, self.weights
-        goal = trace.given.image_from_canonical
+        goal = trace.supervision.image_from_canonical
         pose = pose_loss(located.image_from_canonical, goal, ~located.fallback)
         if trace.warped is not None:
-            pose = pose + pose_loss(trace.warped, goal, trace.trusted)
+            pose = pose + pose_loss(trace.warped, goal, trace.warped_valid)
         size = trace.raw.float().square().mean()
         return weights["pose_weight"] * pose + weights["residual_weight"] * size
 

@@ -4,15 +4,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from deeprac.config import Config, Experiment, Method
+from deeprac.config import Config
 from deeprac.files import read_json
-from deeprac.networks.unet import KWARGS_TO_IMPORT, NETWORK_CLASS
+from deeprac.front_ends import FRONT_ENDS
+from deeprac.networks.unet import KWARGS_TO_IMPORT
 from deeprac.preprocessing.intensity import normalised_air
 from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
+from deeprac.settings.methods import Experiment, Method
 
 CONFIGURATION = "2d"
-STN_CLASS = "deeprac.networks.stn_unet.STNUNet"
-LABARBERA_CLASS = "deeprac.networks.labarbera.LaBarberaUNet"
 
 
 def dataset_json(config: Config, cases: int) -> dict[str, Any]:
@@ -106,14 +106,14 @@ def build_plans(
 
 def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
     """Kinds and settings of what stands before the U-Net; None without."""
-    if not method.has_front_end:
+    section = method.front_end.section
+    if section is None:
         return None
-    settings = config.labarbera if method.is_labarbera else config.localiser
     return {
         "normaliser": method.normaliser,
         "crop": method.crop,
-        "labarbera": method.is_labarbera,
-        "settings": asdict(settings),
+        "labarbera": method.front_end is FRONT_ENDS["labarbera"],
+        "settings": asdict(getattr(config, section)),
     }
 
 
@@ -141,28 +141,17 @@ def _architecture(
 ) -> dict[str, Any]:
     method = config.methods[experiment.method]
     kwargs = kind.unet(method.network_input, config.network)
-    if not method.has_front_end:
-        name = NETWORK_CLASS
-    elif method.is_labarbera:
-        name = LABARBERA_CLASS
+    planned = _front_end(config, method)
+    if planned is not None:
+        air = normalised_air(fingerprint, config.cohort.air)
+        parts = method.normaliser, method.crop
         kwargs |= {
             "matrix_size": config.matrices[experiment.matrix].size,
             "network_input_size": kind.input_size(method.network_input),
-            "normalise": method.normaliser != "none",
-            "crop": method.crop != "none",
-        }
-    else:
-        name = STN_CLASS
-        kwargs |= {
-            "matrix_size": config.matrices[experiment.matrix].size,
-            "network_input_size": kind.input_size(method.network_input),
-            "air": normalised_air(fingerprint, config.cohort.air),
-            "normaliser": method.normaliser,
-            "crop": method.crop,
-            "localiser": asdict(config.localiser),
+            **method.front_end.arguments(*parts, planned["settings"], air),
         }
     return {
-        "network_class_name": name,
+        "network_class_name": method.front_end.network,
         "arch_kwargs": kwargs,
         "_kw_requires_import": list(KWARGS_TO_IMPORT),
     }

@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 import sys
-from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,81 +13,21 @@ import pandas as pd
 import torch
 
 from deeprac import provenance
-from deeprac.case_poses import OUTLINE_POINTS
-from deeprac.cohort.splits import check_splits, read_cases
+from deeprac.cohort.splits import check_splits
 from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
-from deeprac.networks.front_end import Given
-from deeprac.networks.stn_unet import STNUNet
-from deeprac.training.cost import StepCost, step_cost
+from deeprac.records.cases import read_cases
+from deeprac.records.runs import RUN_SCHEMA
+from deeprac.records.splits import read_split, read_splits
+from deeprac.records.training import DICE, training_columns
 from deeprac.training.device import describe_device, resolve_device
-from deeprac.training.front_end import STNTrainer
-from deeprac.training.labarbera import LaBarberaTrainer
-from deeprac.training.plans import CONFIGURATION, MACHINE_KEYS, read_plans
-from deeprac.training.trainer import DeepracTrainer
+from deeprac.training.plans import MACHINE_KEYS, read_plans
+from deeprac.training.step import measure_step
+from deeprac.training.trainer import DeepracTrainer, build_trainer
 
-SCHEMA_VERSION = 1
 log = logging.getLogger(__name__)
-
-
-def build_trainer(
-    plans: dict[str, Any], dataset: dict[str, Any], fold: int, device: torch.device
-) -> DeepracTrainer:
-    """Instantiate the trainer that the plans call for.
-
-    Args:
-        plans: content of ``plans.json``.
-        dataset: content of ``dataset.json``.
-        fold: number of the fold.
-        device: where to train.
-
-    Returns:
-        A trainer that is not yet initialised.
-    """
-    trainer = _trainer_class(plans["deeprac"]["front_end"])
-    # nnU-Net pops this undocumented key from the plans that it is given.
-    plans = deepcopy(plans) | {"continue_training": False}
-    return trainer(plans, CONFIGURATION, fold, dataset, device)
-
-
-def _trainer_class(front_end: dict[str, Any] | None) -> type[DeepracTrainer]:
-    if front_end is None:
-        return DeepracTrainer
-    return LaBarberaTrainer if front_end["labarbera"] else STNTrainer
-
-
-def measure_step(trainer: DeepracTrainer) -> StepCost:
-    """Count one training step of a trainer at its real sizes, on the meta device."""
-    plans, configuration = trainer.plans_manager, trainer.configuration_manager
-    with torch.device("meta"):
-        counted = trainer.build_network_architecture(
-            plans, configuration, 1, len(trainer.labels.numbers), True
-        )
-    counted = counted.to("meta").train()
-    own, trainer.network = trainer.network, counted
-    try:
-        loss = trainer._build_loss()
-    finally:
-        trainer.network = own
-    batch, patch = configuration.batch_size, configuration.patch_size
-    if isinstance(counted, STNUNet):
-        counted.given = Given(
-            torch.empty(batch, 2, 3, device="meta"),
-            torch.empty(batch, OUTLINE_POINTS, 2, device="meta"),
-        )
-    image = torch.zeros(batch, 1, *patch, device="meta")
-    target = [
-        torch.zeros(
-            batch,
-            1,
-            *(round(side * s) for side, s in zip(patch, scale, strict=True)),
-            device="meta",
-        )
-        for scale in trainer._get_deep_supervision_scales()
-    ]
-    return step_cost(counted, loss, image, target)
 
 
 def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
@@ -113,7 +52,7 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     model = layout.model(experiment, seed)
     plans = read_plans(model, config)
-    check_splits(read_json(layout.splits), read_cases(layout.cases_csv))
+    check_splits(read_splits(layout.splits), read_cases(layout.cases_csv))
     device = resolve_device(plans["deeprac"]["training"]["device"])
     workspace = layout.checkpoints(experiment, seed, fold)
     identity = _identity(layout, plans, fold)
@@ -148,7 +87,7 @@ def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
     return provenance.digest(
         {
             "plans": plans | {"deeprac": settings},
-            "split": read_json(layout.splits)[fold : fold + 1],
+            "split": [read_split(layout.splits, fold)],
             "cases": read_json(layout.matrix(settings["matrix"]) / "cases.json"),
         }
     )
@@ -185,7 +124,8 @@ def _publish(
     settings = plans["deeprac"]
     target = layout.run(settings["experiment"], settings["seed"], trainer.fold)
     epochs = _epochs(trainer)
-    write_csv(target / "training.csv", _training_curve(epochs))
+    curve = epochs[list(training_columns(trainer.labels.foreground))]
+    write_csv(target / "training.csv", curve)
     for path in sorted(Path(trainer.output_folder).glob("training_log_*.txt")):
         with atomic_path(target / path.name) as temporary:
             shutil.copyfile(path, temporary)
@@ -205,7 +145,7 @@ def _share(source: Path, target: Path) -> None:
 
 
 def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
-    logged = trainer.logger.local_logger.my_fantastic_logging
+    logged = trainer.logged
     dice = np.asarray(logged["dice_per_class_or_region"], float)
     start = np.asarray(logged["epoch_start_timestamps"])
     stop = np.asarray(logged["epoch_end_timestamps"])
@@ -216,7 +156,7 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
             "train_loss": logged["train_losses"],
             "val_loss": logged["val_losses"],
             **{
-                f"val_dice_{title}": dice[:, index]
+                f"{DICE}{title}": dice[:, index]
                 for index, title in enumerate(trainer.labels.foreground)
             },
             "seconds": stop - start,
@@ -232,10 +172,6 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
     )
 
 
-def _training_curve(epochs: pd.DataFrame) -> pd.DataFrame:
-    return epochs.loc[:, "epoch":"localiser_gradient"]
-
-
 def _run_record(
     trainer: DeepracTrainer,
     plans: dict[str, Any],
@@ -246,7 +182,7 @@ def _run_record(
     training = settings["training"]
     names = ("cohort", "experiment", "method", "matrix", "seed")
     return {
-        "schema": SCHEMA_VERSION,
+        "schema": RUN_SCHEMA,
         **{name: settings[name] for name in names},
         "fold": trainer.fold,
         "device": describe_device(trainer.device),

@@ -1,4 +1,4 @@
-"""Cost of the training steps of whole experiments, side by side."""
+"""Cost of training steps at real sizes, of experiments side by side."""
 
 import contextlib
 import io
@@ -6,10 +6,14 @@ from typing import Any
 
 import torch
 
-from deeprac.config import Config, Experiment
+from deeprac.config import Config
+from deeprac.files import read_json
 from deeprac.fitting import size_text
+from deeprac.layout import Layout
+from deeprac.settings.methods import Experiment
+from deeprac.training.cost import StepCost, step_cost
 from deeprac.training.plans import build_plans, dataset_json
-from deeprac.training.run import build_trainer, measure_step
+from deeprac.training.trainer import DeepracTrainer, build_trainer
 
 NOMINAL_FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {
@@ -23,6 +27,38 @@ NOMINAL_FINGERPRINT = {
 }
 """Intensities do not change the cost of a step; any will do. It has no sizes, from
 which a planned matrix would be planned."""
+
+
+def counted_steps(config: Config, experiments: list[str]) -> list[dict[str, Any]]:
+    """Count one step of each experiment, with the cohort's sizes where they are known.
+
+    Args:
+        config: the whole configuration.
+        experiments: their names.
+
+    Returns:
+        Records of :func:`experiment_costs`.
+    """
+    measured = Layout.of(config).fingerprint
+    fingerprint = read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
+    rows = [config.experiment(name) for name in experiments]
+    return experiment_costs(config, rows, fingerprint)
+
+
+def measure_step(trainer: DeepracTrainer) -> StepCost:
+    """Count one training step of a trainer at its real sizes, on the meta device."""
+    plans, configuration = trainer.plans_manager, trainer.configuration_manager
+    classes = len(trainer.labels.numbers)
+    with torch.device("meta"):
+        network = trainer.build_network_architecture(
+            plans, configuration, 1, classes, True
+        )
+        inputs = trainer.step_inputs()
+        target = [
+            torch.zeros(configuration.batch_size, 1, *size)
+            for size in trainer.level_sizes()
+        ]
+    return step_cost(network.to("meta").train(), trainer.build_loss(), inputs, target)
 
 
 def experiment_costs(

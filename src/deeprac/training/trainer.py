@@ -4,30 +4,31 @@ What differs between methods is in the plans and in ``deeprac.networks``; loss,
 sampling, augmentation and optimiser are nnU-Net's own.
 """
 
-import os
 import random
-import time
-from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from deeprac.cohort.splits import read_cases, subset
+from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
-from deeprac.files import atomic_path, read_json
+from deeprac.files import atomic_path
+from deeprac.front_ends import front_end_of, planned_parts
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
-from deeprac.training.augmentation import adapted
-from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
+from deeprac.records.cases import read_cases
+from deeprac.records.splits import read_split
+from deeprac.training.checkpoint import restore
+from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
+from deeprac.training.nnunet import NnunetTrainer, adapted
+from deeprac.training.plans import CONFIGURATION
 from deeprac.training.schedule import PolyLR
 
-GIB = 2**30
 EXTRA_LOG = (
     "data_wait_seconds",
     "segment",
@@ -37,35 +38,9 @@ EXTRA_LOG = (
     "host_peak_gib",
 )
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
-RESUMED = (
-    *(WEIGHTS, "optimizer_state", "grad_scaler_state", "logging", "_best_ema"),
-    *("current_epoch", "inference_allowed_mirroring_axes"),
-)
-"""Entries of nnU-Net's checkpoints from which a training goes on."""
 
 
-class TimedLoader:
-    """Pass batches through and add up the time spent waiting for them.
-
-    Args:
-        loader: nnU-Net's augmenter.
-    """
-
-    def __init__(self, loader: Iterator[dict[str, Any]]) -> None:
-        self.loader = loader
-        self.waited_seconds = 0.0
-
-    def __iter__(self) -> "TimedLoader":
-        return self
-
-    def __next__(self) -> dict[str, Any]:
-        start = time.perf_counter()
-        batch = next(self.loader)
-        self.waited_seconds += time.perf_counter() - start
-        return batch
-
-
-class DeepracTrainer(nnUNetTrainer):
+class DeepracTrainer(NnunetTrainer):
     """nnU-Net's training of one fold, as the plans' ``deeprac`` section states it."""
 
     def __init__(
@@ -88,7 +63,8 @@ class DeepracTrainer(nnUNetTrainer):
         self.settings: dict[str, Any] = plans["deeprac"]
         self.labels = CohortLabels.listed(dataset_json)
         training = self.settings["training"]
-        self.num_epochs = training["epochs"]
+        self.front_end: dict[str, Any] = self.settings["front_end"] or {}
+        self.num_epochs = training["epochs"] + self.front_end_epochs
         self.num_iterations_per_epoch = training["iterations_per_epoch"]
         self.num_val_iterations_per_epoch = training["validation_iterations"]
         self.initial_lr = training["learning_rate"]
@@ -96,11 +72,13 @@ class DeepracTrainer(nnUNetTrainer):
         self.oversample_foreground_percent = training["oversample_foreground"]
         self.save_every = training["checkpoint_every"]
         self.segment = 0
-        for key in EXTRA_LOG:
-            self.logger.local_logger.my_fantastic_logging[key] = []
-        # nnU-Net draws 30 x 54 inches after every epoch, for about a second;
-        # `training.csv` holds the same numbers.
-        self.logger.plot_progress_png = lambda _folder: None
+        self.localiser_norms: list[float] = []
+        self.log_also(EXTRA_LOG)
+
+    @property
+    def front_end_epochs(self) -> int:
+        """Number of epochs, before those of the plans, that train a front end alone."""
+        return 0
 
     def initialize(self) -> None:
         """Build network, optimiser and loss from the run's seed; see nnU-Net."""
@@ -114,16 +92,10 @@ class DeepracTrainer(nnUNetTrainer):
         """Return training and held-out cases of the fold.
 
         Raises:
-            RunError: the fold is not in ``splits_final.json``.
-            SplitError: the fold has too few training patients for the experiment.
+            SplitError: the fold is not in ``splits_final.json``, or has too few
+                training patients for the experiment.
         """
-        splits = read_json(self.splits_file)
-        if self.fold >= len(splits):
-            raise RunError(
-                f"fold {self.fold} is not in {self.splits_file}, which has "
-                f"{len(splits)} folds. Choose a fold below that number."
-            )
-        split = splits[self.fold]
+        split = read_split(Path(self.splits_file), self.fold)
         return self._training_subset(split["train"]), split["val"]
 
     def _training_subset(self, train: list[str]) -> list[str]:
@@ -168,10 +140,7 @@ class DeepracTrainer(nnUNetTrainer):
                 air=self.settings["normalised_air"] if self.whole_slices else None,
                 scale=self.settings["augment_scale"],
             )
-        kept = ("is_cascaded", "foreground_labels", "regions", "ignore_label")
-        return self.get_validation_transforms(
-            args[2], **{key: kwargs[key] for key in kept}
-        )
+        return self.transforms_without_augmentation(*args, **kwargs)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
         """Build nnU-Net's SGD, or AdamW for short budgets, and its poly schedule."""
@@ -199,7 +168,7 @@ class DeepracTrainer(nnUNetTrainer):
         super().on_train_start()
         self.dataloader_train = TimedLoader(self.dataloader_train)
         self.dataloader_val = TimedLoader(self.dataloader_val)
-        logged = self.logger.local_logger.my_fantastic_logging["segment"]
+        logged = self.logged["segment"]
         self.segment = logged[-1] + 1 if logged else 0
 
     def on_epoch_start(self) -> None:
@@ -233,7 +202,16 @@ class DeepracTrainer(nnUNetTrainer):
 
     def localiser_gradient(self) -> float | None:
         """Median norm of the localiser's gradient over the epoch; None without one."""
-        return None
+        norms, self.localiser_norms = self.localiser_norms, []
+        return float(np.median(norms)) if norms else None
+
+    def step_inputs(self) -> tuple[Any, ...]:
+        """Return what the network is called with in one step, without content.
+
+        (batch, 1, height, width) at the sizes of the run; subclasses add to it.
+        """
+        configuration = self.configuration_manager
+        return (torch.zeros(configuration.batch_size, 1, *configuration.patch_size),)
 
     def on_train_end(self) -> None:
         """Save the final checkpoint and stop the loaders; see nnU-Net."""
@@ -264,25 +242,9 @@ class DeepracTrainer(nnUNetTrainer):
         Raises:
             RunError: the file is no checkpoint, or one of another network.
         """
-        path = Path(filename_or_checkpoint)
-        content = read_checkpoint(path, RESUMED)
         if not self.was_initialized:
             self.initialize()
-        try:
-            self.network.load_state_dict(content[WEIGHTS])
-            self.optimizer.load_state_dict(content["optimizer_state"])
-            if self.grad_scaler is not None and content["grad_scaler_state"]:
-                self.grad_scaler.load_state_dict(content["grad_scaler_state"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{path} does not fit the plans of {self.settings['experiment']}: "
-                f"{error}. Delete {path.parent} to train the fold afresh."
-            ) from error
-        self.logger.load_checkpoint(content["logging"])
-        self.current_epoch = content["current_epoch"]
-        self._best_ema = content["_best_ema"]
-        axes = content["inference_allowed_mirroring_axes"]
-        self.inference_allowed_mirroring_axes = axes
+        restore(self, Path(filename_or_checkpoint))
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Stop a training that diverged instead of finishing it."""
@@ -303,13 +265,21 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def peak_host_bytes() -> int:
-    """Peak resident memory of this process in bytes."""
-    # psutil reports the peak on Windows only; elsewhere the kernel keeps it.
-    if os.name == "nt":
-        return psutil.Process().memory_info().peak_wset
-    import resource  # noqa: PLC0415  (absent on Windows)
-    import sys  # noqa: PLC0415
+def build_trainer(
+    plans: dict[str, Any], dataset: dict[str, Any], fold: int, device: torch.device
+) -> DeepracTrainer:
+    """Instantiate the trainer that the plans call for.
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    Args:
+        plans: content of ``plans.json``.
+        dataset: content of ``dataset.json``.
+        fold: number of the fold.
+        device: where to train.
+
+    Returns:
+        A trainer that is not yet initialised.
+    """
+    trainer = locate(front_end_of(*planned_parts(plans["deeprac"])).trainer)
+    # nnU-Net pops this undocumented key from the plans that it is given.
+    plans = deepcopy(plans) | {"continue_training": False}
+    return trainer(plans, CONFIGURATION, fold, dataset, device)

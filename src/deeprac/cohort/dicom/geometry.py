@@ -1,21 +1,20 @@
 """The grid of a stack of slices, and whether its slices make a volume.
 
-Convention: a grid's index is (i, j, k): i along rows of pixels (columns of the image),
-j down the columns, k along the normal of the slices, upwards in the order of the stack.
-Millimetres are LPS. ``spacing_mm`` is (i, j, k); DICOM's pixel spacing is between rows
-first, so it is (j, i). Array order is [k, j, i].
+Convention: the grid's (x, y, z) are (i, j, k) here: i along rows of pixels (columns of
+the image), j down the columns, k along the normal of the slices, upwards in the order
+of the stack. Millimetres are LPS. DICOM's pixel spacing is between rows first, (j, i);
+a grid's is (i, j, k). Array order is [k, j, i].
 """
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.series import MIN_SLICES, SAME_POSITION_MM, Stack
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.dicom.series import MIN_SLICES, SAME_POSITION_MM, Stack, depths_mm
+from deeprac.cohort.findings import Finding
+from deeprac.cohort.grid import Grid
 
 TILT_DEG = 0.2
 """Steps between slices may lean this much against their normal."""
@@ -30,53 +29,18 @@ NOT_UNIT = 1e-3
 """Lengths and products of direction cosines may be off by this much."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Size, spacing and place of a volume; axes orthonormal and right-handed."""
-
-    size: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    origin_mm: tuple[float, float, float]
-    axes: np.ndarray
-    """Unit vectors of i, j and k as columns."""
-
-    @classmethod
-    def of(cls, image: sitk.Image) -> "Grid":
-        """The grid of a volume."""
-        axes = np.reshape(image.GetDirection(), (3, 3))
-        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), axes)
-
-    def index_from_mm(self, points_mm: np.ndarray) -> np.ndarray:
-        """Continuous indices [n, 3] of points [n, 3]."""
-        return (points_mm - np.array(self.origin_mm)) @ self.axes / self.spacing_mm
-
-    def place(self, image: sitk.Image) -> sitk.Image:
-        """Give a volume of this size the grid's spacing and place."""
-        image.SetSpacing([float(value) for value in self.spacing_mm])
-        image.SetOrigin([float(value) for value in self.origin_mm])
-        image.SetDirection(self.axes.ravel().tolist())
-        return image
-
-    def volume(self, array: np.ndarray) -> sitk.Image:
-        """A volume of an array [k, j, i]."""
-        return self.place(sitk.GetImageFromArray(array))
-
-
 def grid_of(headers: tuple[Header, ...]) -> Grid:
     """The grid of slices that ``slice_findings`` has no error about, unchecked."""
     first, last = headers[0], headers[-1]
     axes = _axes(first.orientation)
     length_mm = (np.array(last.position_mm) - first.position_mm) @ axes[:, 2]
     between_rows_mm, between_columns_mm = first.spacing_mm
-    return Grid(
+    between_slices_mm = length_mm / (len(headers) - 1)
+    return Grid.along(
+        axes,
         size=(first.columns, first.rows, len(headers)),
-        spacing_mm=(
-            between_columns_mm,
-            between_rows_mm,
-            length_mm / (len(headers) - 1),
-        ),
+        spacing_mm=(between_columns_mm, between_rows_mm, between_slices_mm),
         origin_mm=first.position_mm,
-        axes=axes,
     )
 
 
@@ -93,7 +57,7 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
     """What keeps the slices of a stack from being a volume; no doubles any more."""
     headers = stack.headers
     if stack.lacking:
-        yield _error(
+        yield Finding.error(
             "slices",
             f"{stack.lacking} images of the series lack position, orientation, pixel "
             "spacing or size. Export the series again",
@@ -101,14 +65,15 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
     row, column = np.array(headers[0].orientation).reshape(2, 3)
     off = max(abs(row @ row - 1), abs(column @ column - 1), abs(row @ column))
     if off > NOT_UNIT:
-        yield _error(
+        yield Finding.error(
             "orientation",
             f"the axes of the slices are not orthonormal (off by {off:.2g}). Export "
             "the series again",
         )
         return
     if min(headers[0].spacing_mm) <= 0:
-        yield _error("spacing", "the pixel spacing is not positive. Correct the header")
+        text = "the pixel spacing is not positive. Correct the header"
+        yield Finding.error("spacing", text)
         return
     yield from _step_findings(headers)
     yield from _rescale_findings(headers)
@@ -117,32 +82,30 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
 def _step_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
     axes = _axes(headers[0].orientation)
     # One row per slice: along i, along j, along the normal.
-    places_mm = (
-        np.array([h.position_mm for h in headers]) - headers[0].position_mm
-    ) @ (axes)
-    depths_mm = places_mm[:, 2]
+    positions_mm = np.array([h.position_mm for h in headers])
+    places_mm = (positions_mm - positions_mm[0]) @ axes
     yield from _tilt_findings(headers, places_mm)
-    steps_mm = np.diff(depths_mm)
+    steps_mm = np.diff(places_mm[:, 2])
     step_mm = float(np.median(steps_mm))
     missing = np.rint(steps_mm / step_mm).astype(int) - 1
     even = np.abs(steps_mm - (missing + 1) * step_mm) <= UNEVEN_SHARE * step_mm
-    line_mm = np.linspace(0, depths_mm[-1], len(headers))
-    uneven = np.abs(depths_mm - line_mm).max() > UNEVEN_SHARE * step_mm
+    line_mm = np.linspace(0, places_mm[-1, 2], len(headers))
+    uneven = np.abs(places_mm[:, 2] - line_mm).max() > UNEVEN_SHARE * step_mm
     range_mm = f"{steps_mm.min():.3g} to {steps_mm.max():.3g} mm apart"
     if uneven and (count := _acquisitions(headers, steps_mm)) > 1:
-        yield _error(
+        yield Finding.error(
             "slices",
             f"the series holds {count} acquisitions that do not continue each other: "
             f"slices are {range_mm}. Keep the files of one of them",
         )
     elif missing.any() and even.all() and missing.min() >= 0:
-        yield _error(
+        yield Finding.error(
             "slices",
             f"{missing.sum()} slices are missing: gaps of up to {steps_mm.max():.3g} "
             f"mm where slices are {step_mm:.3g} mm apart. Complete the series",
         )
     elif uneven:
-        yield _error(
+        yield Finding.error(
             "slices",
             f"the slices are unevenly spaced: {range_mm}. Choose another series, or "
             "resample it",
@@ -170,7 +133,7 @@ def _tilt_findings(
     aside_mm = places_mm[-1, :2]
     angle_deg = float(np.degrees(np.arctan2(np.linalg.norm(aside_mm), along_mm)))
     if angle_deg > TILT_DEG:
-        yield _error(
+        yield Finding.error(
             "gantry tilt",
             f"the slices are sheared: the gantry was tilted by {angle_deg:.1f} "
             "degrees. Choose another series, or resample it to untilted slices",
@@ -179,28 +142,27 @@ def _tilt_findings(
     on_line_mm = np.outer(places_mm[:, 2] / along_mm, aside_mm)
     shift_mm = float(np.abs(places_mm[:, :2] - on_line_mm).max())
     if shift_mm > SHIFT_MM:
-        yield _error(
+        yield Finding.error(
             "slices",
             f"slices are shifted against each other by up to {shift_mm:.2g} mm. Choose "
             "another series",
         )
-    told_deg = max((abs(h.tilt_deg or 0) for h in headers), default=0)
+    header_deg = max((abs(h.tilt_deg or 0) for h in headers), default=0)
     normal = _axes(headers[0].orientation)[:, 2]
     normal_deg = float(np.degrees(np.arccos(min(abs(normal[2]), 1))))
-    if told_deg > TILT_DEG and normal_deg < TILT_DEG:
-        yield Finding(
-            Severity.WARNING,
+    if header_deg > TILT_DEG and normal_deg < TILT_DEG:
+        yield Finding.warning(
             "gantry tilt",
-            f"the header tells a gantry tilt of {told_deg:.1f} degrees, the positions "
-            "of the slices none. Look at sagittal slices: if they are sheared, leave "
-            "the case out",
+            f"the header tells a gantry tilt of {header_deg:.1f} degrees, the "
+            "positions of the slices none. Look at sagittal slices: if they are "
+            "sheared, leave the case out",
         )
 
 
 def _rescale_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
     lacking = sum(not h.slope or h.intercept is None for h in headers)
     if lacking:
-        yield _error(
+        yield Finding.error(
             "rescale",
             f"{lacking} of {len(headers)} slices have no rescale slope and intercept, "
             "so their values are not HU. Export the series again",
@@ -209,11 +171,5 @@ def _rescale_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
 
 def doubled(headers: tuple[Header, ...]) -> list[tuple[int, int]]:
     """Pairs of neighbours (indices) that lie on top of each other."""
-    axes = _axes(headers[0].orientation)
-    depths_mm = np.array([h.position_mm for h in headers]) @ axes[:, 2]
-    close = np.flatnonzero(np.diff(depths_mm) < SAME_POSITION_MM)
+    close = np.flatnonzero(np.diff(depths_mm(headers)) < SAME_POSITION_MM)
     return [(int(index), int(index) + 1) for index in close]
-
-
-def _error(check: str, message: str) -> Finding:
-    return Finding(Severity.ERROR, check, message)

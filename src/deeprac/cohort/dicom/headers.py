@@ -8,9 +8,9 @@ import math
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,10 @@ MULTI_FRAME_CT = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
 _CT = (CTImageStorage, *MULTI_FRAME_CT)
 
-_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+_LENGTHS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+"""How many numbers an element must have."""
 
-_TAGS = (
-    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "ImageType", "Modality",
-    "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex",
-    "PatientAge", "StudyDate", "StudyInstanceUID", "SeriesInstanceUID",
-    "SeriesDescription", "FrameOfReferenceUID", "AcquisitionNumber",
-    "TemporalPositionIdentifier", "GantryDetectorTilt", "ImagePositionPatient",
-    "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames",
-    "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "RescaleSlope",
-    "RescaleIntercept",
-    "StructureSetDate", "StructureSetTime", "ContentDate", "ContentTime",
-    "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence",
-)  # fmt: skip
+_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
 
 class Unusable(Enum):
@@ -63,7 +53,54 @@ class Unusable(Enum):
     NOT_DICOM = "not DICOM"
     """Any other file, and DICOMDIR; ignored."""
     DAMAGED = "damaged"
-    """DICOM that cannot be read or lacks its preamble; told."""
+    """DICOM that cannot be read or lacks its preamble; reported."""
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    try:
+        return str(dataset.get(keyword) or "").strip()
+    except UNREADABLE:
+        return ""
+
+
+def _texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    try:
+        value = dataset.get(keyword) or ()
+        values = (value,) if isinstance(value, str) else value
+        return tuple(str(item).strip().upper() for item in values)
+    except UNREADABLE:
+        return ()
+
+
+def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...] | None:
+    try:
+        values = tuple(float(value) for value in dataset.get(keyword) or ())
+    except UNREADABLE:
+        return None
+    good = len(values) == _LENGTHS[keyword] and all(map(math.isfinite, values))
+    return values if good else None
+
+
+def _number(dataset: Dataset, keyword: str) -> float | None:
+    try:
+        value: Any = dataset.get(keyword)
+        number = math.nan if value is None else float(value)
+    except UNREADABLE:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _count(dataset: Dataset, keyword: str) -> int:
+    return int(_number(dataset, keyword) or 0)
+
+
+def _at_least_one(dataset: Dataset, keyword: str) -> int:
+    return _count(dataset, keyword) or 1
+
+
+def _element(read: Callable[[Dataset, str], Any], keyword: str) -> Any:
+    """A field that is read from the element of this keyword."""
+    return field(metadata={"keyword": keyword, "read": read})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,42 +108,45 @@ class Header:
     """What is needed of one file. It identifies the patient: never show it.
 
     ``position_mm`` is the centre of the first pixel, ``orientation`` the direction of
-    rows, then of columns, in LPS; ``spacing_mm`` is between rows, then between columns.
+    rows, then of columns, in LPS; ``spacing_mm`` is DICOM's pixel spacing: between rows
+    (y), then between columns (x).
     ``is_plain``: the pixels are not compressed; ``is_inverted``: low ones are bright.
     """
 
     path: Path
-    sop_class: str
-    sop_uid: str
-    modality: str
-    image_type: tuple[str, ...]
-    patient_id: str
-    issuer: str
     person: tuple[str, str, str]
-    age: str
-    study_date: str
-    study_uid: str
-    series_uid: str
-    description: str
-    frame_of_reference: str
-    acquisition: str
-    temporal_position: str
-    tilt_deg: float | None
-    position_mm: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
-    spacing_mm: tuple[float, ...] | None
-    rows: int
-    columns: int
-    frames: int
-    samples: int
-    bits: int
     is_plain: bool
     is_inverted: bool
-    slope: float | None
-    intercept: float | None
     created: str
     referenced_series: frozenset[str]
     referenced_frames: frozenset[str]
+    sop_class: str = _element(_text, "SOPClassUID")
+    sop_uid: str = _element(_text, "SOPInstanceUID")
+    modality: str = _element(_text, "Modality")
+    image_type: tuple[str, ...] = _element(_texts, "ImageType")
+    patient_id: str = _element(_text, "PatientID")
+    issuer: str = _element(_text, "IssuerOfPatientID")
+    age: str = _element(_text, "PatientAge")
+    study_date: str = _element(_text, "StudyDate")
+    study_uid: str = _element(_text, "StudyInstanceUID")
+    series_uid: str = _element(_text, "SeriesInstanceUID")
+    description: str = _element(_text, "SeriesDescription")
+    frame_of_reference: str = _element(_text, "FrameOfReferenceUID")
+    acquisition: str = _element(_text, "AcquisitionNumber")
+    temporal_position: str = _element(_text, "TemporalPositionIdentifier")
+    tilt_deg: float | None = _element(_number, "GantryDetectorTilt")
+    position_mm: tuple[float, ...] | None = _element(_numbers, "ImagePositionPatient")
+    orientation: tuple[float, ...] | None = _element(
+        _numbers, "ImageOrientationPatient"
+    )
+    spacing_mm: tuple[float, ...] | None = _element(_numbers, "PixelSpacing")
+    rows: int = _element(_count, "Rows")
+    columns: int = _element(_count, "Columns")
+    frames: int = _element(_at_least_one, "NumberOfFrames")
+    samples: int = _element(_at_least_one, "SamplesPerPixel")
+    bits: int = _element(_count, "BitsAllocated")
+    slope: float | None = _element(_number, "RescaleSlope")
+    intercept: float | None = _element(_number, "RescaleIntercept")
 
     @property
     def is_multi_frame_ct(self) -> bool:
@@ -114,10 +154,20 @@ class Header:
         return self.sop_class in MULTI_FRAME_CT
 
 
+_ELEMENTS = tuple(field for field in fields(Header) if field.metadata)
+_PERSON = ("PatientName", "PatientBirthDate", "PatientSex")
+_CREATED = (("StructureSetDate", "ContentDate"), ("StructureSetTime", "ContentTime"))
+_TAGS = [
+    *(field.metadata["keyword"] for field in _ELEMENTS),
+    *("SpecificCharacterSet", "PhotometricInterpretation", "ReferencedSeriesSequence"),
+    *("ReferencedFrameOfReferenceSequence", *_PERSON, *_CREATED[0], *_CREATED[1]),
+]
+
+
 def read_header(path: Path) -> Header | Unusable:
     """Read the header of a file.
 
-    Call it inside ``quiet``: pydicom tells paths and values in warnings.
+    Call it inside ``quiet``: pydicom's warnings have paths and values.
     """
     try:
         if path.exists() and not path.is_file():
@@ -135,7 +185,7 @@ def read_header(path: Path) -> Header | Unusable:
         ):
             warnings.simplefilter("always")
             dataset = pydicom.dcmread(
-                stream, stop_before_pixels=True, specific_tags=list(_TAGS)
+                stream, stop_before_pixels=True, specific_tags=_TAGS
             )
             ended = stream.tell() >= path.stat().st_size
             if dataset.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
@@ -169,7 +219,7 @@ def _lacks_preamble(start: bytes) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom, highdicom and ITK from telling paths and values of headers."""
+    """Keep pydicom, highdicom and ITK from printing paths and values of headers."""
     loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
     levels = [logger.level for logger in loggers]
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
@@ -187,75 +237,23 @@ def quiet() -> Iterator[None]:
 
 
 def _header(path: Path, dataset: Dataset) -> Header:
-    def text(keyword: str) -> str:
-        try:
-            return str(dataset.get(keyword) or "").strip()
-        except UNREADABLE:
-            return ""
-
     series, frames = _references(dataset)
     return Header(
         path=path,
-        sop_class=text("SOPClassUID"),
-        sop_uid=text("SOPInstanceUID"),
-        modality=text("Modality"),
-        image_type=_texts(dataset, "ImageType"),
-        patient_id=text("PatientID"),
-        issuer=text("IssuerOfPatientID"),
-        person=(text("PatientName"), text("PatientBirthDate"), text("PatientSex")),
-        age=text("PatientAge"),
-        study_date=text("StudyDate"),
-        study_uid=text("StudyInstanceUID"),
-        series_uid=text("SeriesInstanceUID"),
-        description=text("SeriesDescription"),
-        frame_of_reference=text("FrameOfReferenceUID"),
-        acquisition=text("AcquisitionNumber"),
-        temporal_position=text("TemporalPositionIdentifier"),
-        tilt_deg=_number(dataset, "GantryDetectorTilt"),
-        position_mm=_numbers(dataset, "ImagePositionPatient", 3),
-        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
-        spacing_mm=_numbers(dataset, "PixelSpacing", 2),
-        rows=int(_number(dataset, "Rows") or 0),
-        columns=int(_number(dataset, "Columns") or 0),
-        frames=int(_number(dataset, "NumberOfFrames") or 1),
-        samples=int(_number(dataset, "SamplesPerPixel") or 1),
-        bits=int(_number(dataset, "BitsAllocated") or 0),
+        person=tuple(_text(dataset, keyword) for keyword in _PERSON),
         is_plain=dataset.file_meta.get("TransferSyntaxUID") in _PLAIN,
-        is_inverted=text("PhotometricInterpretation") == "MONOCHROME1",
-        slope=_number(dataset, "RescaleSlope"),
-        intercept=_number(dataset, "RescaleIntercept"),
-        created=(text("StructureSetDate") or text("ContentDate"))
-        + (text("StructureSetTime") or text("ContentTime")),
+        is_inverted=_text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+        created="".join(
+            _text(dataset, first) or _text(dataset, second)
+            for first, second in _CREATED
+        ),
         referenced_series=series,
         referenced_frames=frames,
+        **{
+            one.name: one.metadata["read"](dataset, one.metadata["keyword"])
+            for one in _ELEMENTS
+        },
     )
-
-
-def _texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    try:
-        value = dataset.get(keyword) or ()
-        values = (value,) if isinstance(value, str) else value
-        return tuple(str(item).strip().upper() for item in values)
-    except UNREADABLE:
-        return ()
-
-
-def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    try:
-        values = tuple(float(value) for value in dataset.get(keyword) or ())
-    except UNREADABLE:
-        return None
-    good = len(values) == count and all(math.isfinite(value) for value in values)
-    return values if good else None
-
-
-def _number(dataset: Dataset, keyword: str) -> float | None:
-    try:
-        value: Any = dataset.get(keyword)
-        number = math.nan if value is None else float(value)
-    except UNREADABLE:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _references(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Whose files these are: patients told apart by their ids, and ids that collide."""
+"""Whose files these are: patients by their ids, and ids that collide."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _PERSON = (
 
 
 @dataclass(frozen=True, repr=False)
-class Patient:
+class DicomPatient:
     """A patient: the id in the source's words, and what makes ids equal."""
 
     name: str
@@ -24,7 +24,7 @@ class Patient:
     findings: tuple[Finding, ...] = ()
 
 
-def patients_of(headers: Iterable[Header]) -> list[tuple[Patient, list[Header]]]:
+def patients_of(headers: Iterable[Header]) -> list[tuple[DicomPatient, list[Header]]]:
     """The patients and their files, in the order of their ids.
 
     Ids that differ in upper and lower case or in spaces only are one patient, with a
@@ -35,16 +35,14 @@ def patients_of(headers: Iterable[Header]) -> list[tuple[Patient, list[Header]]]
     for header in headers:
         groups[plain(header.patient_id)].append(header)
     patients = []
-    for identity in sorted(groups):
-        by_issuer = _by_issuer(groups[identity])
-        for issuer in sorted(by_issuer):
-            group = by_issuer[issuer]
+    for plain_id in sorted(groups):
+        for issuer, group in sorted(_by_issuer(groups[plain_id]).items()):
             name = "_".join(filter(None, [min(h.patient_id for h in group), issuer]))
+            identity = "_".join([plain_id, issuer]).strip("_")
             findings = tuple(_findings(group))
             patients.append(
-                (Patient(name or "unknown", "_".join([identity, issuer]).strip("_"),
-                         findings), group)
-            )  # fmt: skip
+                (DicomPatient(name or "unknown", identity, findings), group)
+            )
     return patients
 
 
@@ -65,29 +63,26 @@ def _by_issuer(headers: Sequence[Header]) -> dict[str, list[Header]]:
 def _findings(headers: Sequence[Header]) -> Iterable[Finding]:
     ids = {header.patient_id for header in headers}
     if ids == {""}:
-        yield _finding(
-            Severity.ERROR,
+        yield Finding.error(
+            "patient id",
             "the files have no patient id, so that cases of one patient could fall "
             "into different folds. Fill it in",
         )
     elif len(ids) > 1:
-        yield _finding(
-            Severity.WARNING,
+        yield Finding.warning(
+            "patient id",
             f"{len(ids)} patient ids differ only in upper and lower case or spaces and "
             "are taken for one patient. Correct the ids if they are two",
         )
     for index, what, severity in _PERSON:
         found = {plain(header.person[index]) for header in headers} - {""}
         if len(found) > 1:
-            yield _finding(
+            yield Finding(
                 severity,
+                "patient id",
                 f"files of the same patient id have {len(found)} different {what}: "
                 "two patients may share the id. Give every patient an id of its own",
             )
-
-
-def _finding(severity: Severity, message: str) -> Finding:
-    return Finding(severity, "patient id", message)
 
 
 def plain(text: str) -> str:

@@ -1,22 +1,22 @@
 """Reading the pixels of a series as a volume in the units of its rescale tags.
 
 SimpleITK reads single slices, compressed ones too, and highdicom multi-frame files and
-slices of MONOCHROME1. That says how a screen shows them, low values bright; HU do not
-depend on it, but ITK inverts such values.
+slices of MONOCHROME1. That is about how a screen shows them, low values bright; HU do
+not depend on it, but ITK inverts such values.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import highdicom
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.dicom.geometry import Grid, doubled, grid_of, slice_findings
+from deeprac.cohort.dicom.geometry import doubled, grid_of, slice_findings
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
-from deeprac.cohort.findings import CaseError, Finding, Severity, refuse_errors
+from deeprac.cohort.findings import CaseError, Finding, refuse_errors
+from deeprac.cohort.grid import Grid
 from deeprac.cohort.voxels import three_dimensions
 
 _HU: dict[str, Any] = {
@@ -34,11 +34,11 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
         The volume, the stack without doubled slices, and what was found.
 
     Raises:
-        CaseError: the slices are no volume, or cannot be read.
+        CaseError: the slices make no volume, or cannot be read.
     """
     first = stack.headers[0]
     if first.is_multi_frame_ct:
-        return _read_multi_frame(first), stack, _inverted([first])
+        return _read_multi_frame(first), stack, list(_inverted([first]))
     stack, findings = _without_doubles(stack)
     findings += slice_findings(stack)
     refuse_errors(findings)
@@ -49,29 +49,19 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
 
 
 def _refuse_too_large(size: tuple[int, int, int]) -> None:
-    """Refuse what no format may have.
-
-    Raises:
-        CaseError: too many voxels.
-    """
     try:
         three_dimensions(size)
     except CaseError as error:
-        raise CaseError(
-            replace(finding, message=f"the image: {finding.message}")
-            for finding in error.findings
-        ) from None
+        raise error.about("the image") from None
 
 
-def _inverted(headers: Sequence[Header]) -> list[Finding]:
-    count = sum(header.is_inverted for header in headers)
-    if not count:
-        return []
-    message = (
-        f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
-        "bright: their values were read as they are stored"
-    )
-    return [Finding(Severity.NOTE, "photometric interpretation", message)]
+def _inverted(headers: Sequence[Header]) -> Iterator[Finding]:
+    if count := sum(header.is_inverted for header in headers):
+        yield Finding.note(
+            "photometric interpretation",
+            f"{count} of {len(headers)} files are MONOCHROME1, shown with low values "
+            "bright: their values were read as they are stored",
+        )
 
 
 def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
@@ -103,7 +93,7 @@ def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
     message = f"{len(dropped)} slices were there twice, pixel for pixel, and dropped"
     return (
         Stack(tuple(kept), lacking=stack.lacking, left_out=stack.left_out),
-        [Finding(Severity.REPAIRED, "slices", message)],
+        [Finding.repaired("slices", message)],
     )
 
 
@@ -163,10 +153,10 @@ def _read_slices(headers: Sequence[Header]) -> sitk.Image:
 
 
 def _read_multi_frame(header: Header) -> sitk.Image:
-    """The volume of a multi-frame file; highdicom refuses what is no volume.
+    """The volume of a multi-frame file; highdicom refuses frames that make none.
 
     Raises:
-        CaseError: it cannot be read, or its frames are no axial volume.
+        CaseError: it cannot be read, or its frames make no axial volume.
     """
     cut_short = _is_cut_short(header)
     if not cut_short and header.rows and header.columns:
@@ -195,9 +185,9 @@ def _read_multi_frame(header: Header) -> sitk.Image:
 def _right_handed(volume: highdicom.Volume) -> tuple[Grid, np.ndarray]:
     """Grid and array [k, j, i] of a volume; highdicom's axes are k, j, i too."""
     axes, array = volume.direction[:, ::-1].copy(), np.asarray(volume.array)
-    spacing_mm, origin_mm = tuple(volume.spacing[::-1]), np.array(volume.position)
+    spacing_mm, origin_mm = volume.spacing[::-1], np.array(volume.position)
     if np.linalg.det(axes) < 0:
         origin_mm = origin_mm + axes[:, 2] * spacing_mm[2] * (len(array) - 1)
         axes[:, 2] *= -1
         array = array[::-1]
-    return Grid(array.shape[::-1], spacing_mm, tuple(origin_mm), axes), array
+    return Grid.along(axes, array.shape[::-1], spacing_mm, origin_mm), array

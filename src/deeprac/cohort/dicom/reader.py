@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deeprac.cohort.case_files import LabelMap
+from deeprac.cohort.case_files import LabelFile, Labels, numbered, read_part
 from deeprac.cohort.dicom.ages import age_years
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import Header, quiet
 from deeprac.cohort.dicom.pixels import read_stack
 from deeprac.cohort.dicom.scan import scan
@@ -21,10 +20,11 @@ from deeprac.cohort.dicom.series import choose, stacks_of
 from deeprac.cohort.dicom.studies import DicomCase, cases_of
 from deeprac.cohort.dicom.unread import named, with_unread
 from deeprac.cohort.findings import CaseError, Finding, Severity
-from deeprac.cohort.reader import Segmentation, SourceCase
+from deeprac.cohort.grid import Grid
+from deeprac.cohort.reader import SourceCase
 from deeprac.cohort.source_files import stamp
-from deeprac.config import CohortConfig
 from deeprac.errors import CohortError
+from deeprac.settings.cohort import CohortConfig
 
 
 class DicomReader:
@@ -34,7 +34,7 @@ class DicomReader:
         """Read all headers and group them into cases.
 
         Raises:
-            CohortError: there is no DICOM, or patients are given beside it.
+            CohortError: there is no DICOM, or ``cohort.patients`` is set beside it.
         """
         if config.patients is not None:
             raise CohortError(
@@ -79,14 +79,7 @@ class DicomReader:
         folders = [str(header.path.parent) for header in case.images]
         folder = os.path.commonpath(folders) if folders else str(self._config.path)
         labels = [*(header.path for header in case.segmentations), *case.label_files]
-        return (
-            {"image": Path(folder)}
-            | {
-                f"label_{number}" if number > 1 else "label": path
-                for number, path in enumerate(labels, start=1)
-            }
-            | named(case.unread)
-        )
+        return {"image": Path(folder)} | numbered("label", labels) | named(case.unread)
 
     def read(self, key: str) -> SourceCase:
         """Choose the series, check its slices, read it and its segmentation.
@@ -95,7 +88,15 @@ class DicomReader:
             CaseError: it cannot be used; everything that was found.
         """
         case = self._cases[key]
-        findings = [*case.patient.findings, *case.findings, *_unmatched(case)]
+        findings = [*case.patient.findings, *case.findings]
+        if case.unmatched:
+            findings.append(
+                Finding.warning(
+                    "segmentation",
+                    f"{case.unmatched} DICOM segmentations of the study refer to no "
+                    "series in the folder. Put the series there",
+                )
+            )
         with quiet():
             try:
                 return self._read(case, findings)
@@ -107,16 +108,16 @@ class DicomReader:
         segmented = bool(case.segmentations)
         stack, found = choose(stacks, self._config.series, segmented=segmented)
         findings += found
-        # An unread file may be the segmentation; that is told already.
+        # An unread file may be the segmentation; it is an error already.
         if not (case.is_segmented or case.unread):
-            findings.append(Finding(Severity.ERROR, "segmentation", NONE))
+            findings.append(Finding.error("segmentation", NONE))
         image, stack, found = read_stack(stack)
         findings += found
         headers, found = choose_segmentations(
             case.segmentations, self._config.series.segmentations
         )
         findings += found
-        segmentations: tuple[Segmentation, ...] = ()
+        segmentations: Labels | None = ()
         if case.is_segmented:
             segmentations, found = self._segmentations(case, headers, Grid.of(image))
             findings += found
@@ -132,7 +133,7 @@ class DicomReader:
 
     def _segmentations(
         self, case: DicomCase, headers: tuple[Header, ...], grid: Grid
-    ) -> tuple[tuple[Segmentation, ...], list[Finding]]:
+    ) -> tuple[Labels | None, list[Finding]]:
         count = bool(headers) + len(case.label_files)
         if count > 1:
             raise CaseError.of(
@@ -143,14 +144,5 @@ class DicomReader:
         if headers:
             wanted = wanted_names(self._config.labels)
             return read_segmentations(headers, grid, wanted)
-        return LabelMap(case.label_files[0], self._config.number_names).read()
-
-
-def _unmatched(case: DicomCase) -> list[Finding]:
-    if not case.unmatched:
-        return []
-    message = (
-        f"{case.unmatched} DICOM segmentations of the study refer to no series in the "
-        "folder. Put the series there"
-    )
-    return [Finding(Severity.WARNING, "segmentation", message)]
+        label = LabelFile(case.label_files[0], self._config.number_names)
+        return read_part("label", label.read)

@@ -21,9 +21,9 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from deeprac.cohort.dicom.contours import centred, filled
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.grid import Grid
 
 OFF_SLICE = 0.25
 """Contours may lie this share of the slice distance beside the centre of a slice."""
@@ -118,18 +118,18 @@ class RtstructReader:
                 "have fewer than 3 points and were ignored"
             )
         if through := sum(there is not None for there in centres):
-            self._tell(
-                Severity.NOTE,
+            note = (
                 f"{through} of {len(closed)} contours of {region.name!r} are drawn "
                 "through the centres of voxels, as rt-utils does: the voxels on them "
-                "belong to it",
+                "belong to it"
             )
+            self.findings.append(Finding.note("contours", note))
         return closed
 
     def _inside(
         self, name: str, contours: list[np.ndarray], grid: Grid
     ) -> list[np.ndarray]:
-        """The contours that reach into the series; the others are told."""
+        """The contours that reach into the series, with a finding on the others."""
         size = np.array(grid.size)
         inside = []
         cut = 0
@@ -164,10 +164,7 @@ class RtstructReader:
             )
 
     def _warn(self, message: str) -> None:
-        self._tell(Severity.WARNING, message)
-
-    def _tell(self, severity: Severity, message: str) -> None:
-        self.findings.append(Finding(severity, "contours", message))
+        self.findings.append(Finding.warning("contours", message))
 
 
 def _slice_of(index: np.ndarray) -> int:

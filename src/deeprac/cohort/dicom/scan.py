@@ -1,6 +1,6 @@
 """Finding the DICOM files of a folder, whatever they are called and however deep.
 
-The layout does not matter: patients, studies and series are told apart by the headers.
+The layout does not matter: the headers say which patient, study and series it is.
 """
 
 import logging
@@ -10,14 +10,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from deeprac.cohort.dicom.headers import Header, Unusable, quiet, read_header
+from deeprac.cohort.endings import META_IMAGE, NIFTI
 from deeprac.cohort.source_files import files_below
 from deeprac.errors import CohortError
 
-LABEL_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+LABEL_ENDINGS = (*NIFTI, ".nrrd", *META_IMAGE)
 """Files that can be the label of a series."""
 
 _OF_SYSTEMS = {"dicomdir", "thumbs.db", "desktop.ini"}
-"""Files beside DICOM, in lower case, that say nothing of it."""
+"""Files of operating systems and discs, in lower case; ignored."""
 
 _SHOW_PROGRESS_FROM = 500
 _LOG = logging.getLogger(__name__)

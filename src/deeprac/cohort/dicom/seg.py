@@ -7,9 +7,9 @@ import numpy as np
 from highdicom.seg import Segmentation as DicomSegmentation
 from highdicom.seg import SegmentationTypeValues, segread
 
-from deeprac.cohort.dicom.geometry import Grid
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.findings import CaseError
+from deeprac.cohort.grid import Grid
 
 
 class SegReader:
@@ -83,7 +83,7 @@ _TOLERANCE = 1e-2
 
 
 def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
-    """The grid for highdicom, whose arrays are [k, j, i] like ours."""
+    """The grid for highdicom, whose arrays are [k, j, i] too."""
     i, j, k = (
         axis * spacing
         for axis, spacing in zip(grid.axes.T, grid.spacing_mm, strict=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from deeprac.cohort.dicom.geometry import Grid
+import numpy as np
+
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.layers import MAX_NUMBER, Layers
 from deeprac.cohort.dicom.rtstruct import RtstructReader
 from deeprac.cohort.dicom.seg import SegReader
-from deeprac.cohort.findings import CaseError, Finding, Severity
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.grid import Grid
+from deeprac.cohort.layers import MAX_NUMBER, Layers
 from deeprac.cohort.reader import Segmentation
 from deeprac.labels import plain_name
 
@@ -42,7 +44,7 @@ def choose_segmentations(
         )
     if rule == "all":
         message = f"{count} DICOM segmentations refer to the series; all were taken"
-        return tuple(different), [Finding(Severity.NOTE, "segmentation", message)]
+        return tuple(different), [Finding.note("segmentation", message)]
     newest = max(header.created for header in different)
     chosen = [header for header in different if header.created == newest]
     if len(chosen) > 1 or not newest:
@@ -52,7 +54,7 @@ def choose_segmentations(
             "Keep one, or set cohort.series.segmentations to all",
         )
     message = f"{count} DICOM segmentations refer to the series; the newest was taken"
-    return tuple(chosen), [Finding(Severity.NOTE, "segmentation", message)]
+    return tuple(chosen), [Finding.note("segmentation", message)]
 
 
 def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
@@ -83,7 +85,7 @@ def read_segmentations(
         headers: the files, one or several together.
         grid: the grid of the series.
         wanted: whether the voxels of a segment of this name are needed; the others are
-            told by name only.
+            known by name only.
 
     Raises:
         CaseError: they cannot be read, or do not fit the series.
@@ -96,13 +98,16 @@ def read_segmentations(
             f"there are {len(names)} names of segments, more than {MAX_NUMBER}. Export "
             "the ones that are needed",
         )
-    layers = Layers(grid, names)
+    layers = Layers(names)
     findings: list[Finding] = []
     for reader in readers:
         for name, mask in reader.masks(grid, wanted):
-            layers.add(mask, name)
+            layers.add(mask, name, grid)
         findings += getattr(reader, "findings", ())
-    return layers.segmentations(), findings
+    nothing = Segmentation(
+        grid.volume(np.zeros(grid.size[::-1], np.uint8)), layers.names
+    )
+    return layers.segmentations() or (nothing,), findings
 
 
 _READERS = {"SEG": SegReader, "RTSTRUCT": RtstructReader}

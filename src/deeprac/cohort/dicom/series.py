@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.findings import CaseError, Finding, Severity
-from deeprac.config import SeriesConfig
+from deeprac.cohort.findings import CaseError, Finding
+from deeprac.settings.cohort import SeriesConfig
 
 MIN_SLICES = 4
 """Fewer slices do not show whether they are evenly spaced."""
@@ -33,15 +33,8 @@ MIN_AXIAL = 0.8
 
 _SCOUT = {"LOCALIZER", "SCOUT", "TOPOGRAM"}
 _PROJECTION = {
-    "MIP",
-    "MINIP",
-    "MAX_IP",
-    "MIN_IP",
-    "PROJECTION IMAGE",
-    "VOLUME RENDERING",
-}
-
-
+    "MIP", "MINIP", "MAX_IP", "MIN_IP", "PROJECTION IMAGE", "VOLUME RENDERING",
+}  # fmt: skip
 _MODALITIES = {
     "CR", "DX", "ES", "MG", "MR", "NM", "OT", "PT", "RF", "RTIMAGE", "SC", "US", "XA",
 }  # fmt: skip
@@ -65,52 +58,50 @@ class Stack:
         return sum(header.frames for header in self.headers)
 
     @property
-    def normal(self) -> np.ndarray | None:
-        """Unit normal of the slices; None where the header does not tell it."""
-        if (cosines := self.headers[0].orientation) is None:
-            return None
-        return np.cross(cosines[:3], cosines[3:])
-
-    @property
-    def spacing_mm(self) -> float | None:
+    def slice_distance_mm(self) -> float | None:
         """Median distance between slices; None where it is not known yet."""
-        depths = depths_mm(self.headers)
-        steps = np.diff(depths) if depths is not None else np.empty(0)
+        if any(h.position_mm is None or h.orientation is None for h in self.headers):
+            return None
+        steps = np.diff(np.sort(depths_mm(self.headers)))
         steps = steps[steps > SAME_POSITION_MM]
         return float(np.median(steps)) if steps.size else None
 
 
-def depths_mm(headers: Sequence[Header]) -> np.ndarray | None:
-    """Positions along the normal of the first, sorted; None where one lacks it."""
-    if any(h.position_mm is None or h.orientation is None for h in headers):
-        return None
-    cosines = headers[0].orientation
-    normal = np.cross(cosines[:3], cosines[3:])
-    return np.sort(np.array([h.position_mm for h in headers]) @ normal)
+def normal(header: Header) -> np.ndarray:
+    """Unit normal of a slice that has an orientation."""
+    return np.cross(header.orientation[:3], header.orientation[3:])
+
+
+def depths_mm(headers: Sequence[Header]) -> np.ndarray:
+    """Positions along the normal of the first; all have one."""
+    return np.array([h.position_mm for h in headers]) @ normal(headers[0])
 
 
 def stacks_of(images: Iterable[Header]) -> list[Stack]:
     """Split images into stacks, those of one series one after another."""
-    by_series: dict[str, list[Header]] = defaultdict(list)
-    for header in images:
-        by_series[header.series_uid].append(header)
+    by_series = grouped(images, "series_uid")
     return [stack for uid in sorted(by_series) for stack in _split(by_series[uid])]
+
+
+def grouped(headers: Iterable[Header], field: str) -> dict[str, list[Header]]:
+    """Headers by the value of one of their fields."""
+    groups: dict[str, list[Header]] = defaultdict(list)
+    for header in headers:
+        groups[getattr(header, field)].append(header)
+    return dict(groups)
 
 
 def _split(headers: Sequence[Header]) -> list[Stack]:
     """The stacks of one series; images without a place go with the largest."""
-    whole = [header for header in headers if header.is_multi_frame_ct]
+    groups = [[header] for header in headers if header.is_multi_frame_ct]
     single = [header for header in headers if not header.is_multi_frame_ct]
     placed = [header for header in single if _has_place(header)]
-    groups: list[list[Header]] = [[header] for header in whole]
     parallel: list[list[Header]] = []
     for header in placed:
-        for group in parallel:
-            if _same_plane(header, group[0]):
-                group.append(header)
-                break
-        else:
-            parallel.append([header])
+        same = (group for group in parallel if _same_plane(header, group[0]))
+        if (group := next(same, None)) is None:
+            parallel.append(group := [])
+        group.append(header)
     for group in parallel:
         groups += _unstacked(group)
     lacking = len(single) - len(placed)
@@ -119,11 +110,7 @@ def _split(headers: Sequence[Header]) -> list[Stack]:
     groups.sort(key=lambda group: -sum(header.frames for header in group))
     total = sum(map(len, groups))
     return [
-        Stack(
-            _sorted(group),
-            lacking=lacking if index == 0 else 0,
-            left_out=total - len(group),
-        )
+        Stack(_sorted(group), 0 if index else lacking, left_out=total - len(group))
         for index, group in enumerate(groups)
     ]
 
@@ -143,15 +130,12 @@ def _same_plane(a: Header, b: Header) -> bool:
 
 
 def _unstacked(group: list[Header]) -> list[list[Header]]:
-    """Take apart volumes in the same place, if something tells them apart.
+    """Separate volumes in the same place, where time or acquisition differ.
 
     Slices of two phases that lie between each other would look like one volume.
     """
-    for mark in (lambda h: h.temporal_position, lambda h: h.acquisition):
-        marked: dict[str, list[Header]] = defaultdict(list)
-        for header in group:
-            marked[mark(header)].append(header)
-        parts = list(marked.values())
+    for mark in ("temporal_position", "acquisition"):
+        parts = list(grouped(group, mark).values())
         volumes = [part for part in parts if len(part) >= MIN_SLICES]
         if volumes and _same_place(parts) and not any(map(_overlap, parts)):
             return parts
@@ -160,23 +144,22 @@ def _unstacked(group: list[Header]) -> list[list[Header]]:
 
 def _same_place(parts: Sequence[Sequence[Header]]) -> bool:
     """Whether the extents of two parts along the normal overlap."""
-    depths = sorted((depths_mm(part)[[0, -1]] for part in parts), key=min)
-    ends = np.maximum.accumulate([end for _, end in depths])
-    starts = [start for start, _ in depths]
-    return bool(np.any(starts[1:] < ends[:-1] + SAME_POSITION_MM))
+    depths = [depths_mm(part) for part in parts]
+    starts, ends = zip(*sorted((d.min(), d.max()) for d in depths), strict=True)
+    furthest = np.maximum.accumulate(ends)
+    return bool(np.any(starts[1:] < furthest[:-1] + SAME_POSITION_MM))
 
 
 def _overlap(group: Sequence[Header]) -> bool:
-    return bool(np.any(np.diff(depths_mm(group)) < SAME_POSITION_MM))
+    return bool(np.any(np.diff(np.sort(depths_mm(group))) < SAME_POSITION_MM))
 
 
 def _sorted(group: Sequence[Header]) -> tuple[Header, ...]:
     if group[0].is_multi_frame_ct:
         return tuple(group)
-    cosines = group[0].orientation
-    normal = np.cross(cosines[:3], cosines[3:])
+    along = normal(group[0])
     return tuple(
-        sorted(group, key=lambda h: (float(np.dot(h.position_mm, normal)), h.sop_uid))
+        sorted(group, key=lambda h: (float(np.dot(h.position_mm, along)), h.sop_uid))
     )
 
 
@@ -207,15 +190,30 @@ def choose(
     equal = [s for s in ranked if _rank(s, config.prefer) == _rank(best, config.prefer)]
     if len(equal) > 1:
         raise CaseError.of("series", _none_is_best(equal))
-    return best, _told(best, stacks, len(fit), config, segmented=segmented)
+    rule = "to which the segmentation refers" if segmented else "by rule"
+    choice = f"the series {rule}: {_size(best)}"
+    if len(stacks) > 1:
+        choice += (
+            f"; of {len(stacks)} series or parts of series {len(fit)} could be used, "
+            f"{config.prefer.replace('_', ' ')} is preferred"
+        )
+    findings = [Finding.note("series", choice)]
+    if best.left_out:
+        left_out = (
+            f"{best.left_out} further images of the same series have another "
+            "orientation, size, pixel spacing, acquisition or point in time and were "
+            "left out"
+        )
+        findings.append(Finding.warning("series", left_out))
+    return best, findings
 
 
 def _rank(stack: Stack, prefer: str) -> tuple[float, ...]:
     """Smallest first."""
-    spacing_mm = round(stack.spacing_mm or 0, 2)
+    distance_mm = round(stack.slice_distance_mm or 0, 2)
     if prefer == "thinnest":
-        return spacing_mm, -stack.slices
-    return -stack.slices, spacing_mm
+        return distance_mm, -stack.slices
+    return -stack.slices, distance_mm
 
 
 def _unfit(stack: Stack) -> str | None:
@@ -239,7 +237,7 @@ def _misplaced(stack: Stack) -> str | None:
     """Why the slices of a stack are no axial volume, or None."""
     if not _has_place(stack.headers[0]):
         return "position, orientation, pixel spacing or size of its slices are missing"
-    if abs(stack.normal[2]) < MIN_AXIAL:
+    if abs(normal(stack.headers[0])[2]) < MIN_AXIAL:
         return "its slices are not axial"
     if stack.slices < MIN_SLICES:
         return f"it has {stack.slices} slices, fewer than {MIN_SLICES}"
@@ -251,10 +249,10 @@ def _unwanted(stack: Stack, config: SeriesConfig, segmented: bool) -> str | None
     if segmented:
         return None
     low, high = config.slice_spacing_mm
-    spacing_mm = stack.spacing_mm
-    if spacing_mm is not None and not low <= spacing_mm <= high:
+    apart_mm = stack.slice_distance_mm
+    if apart_mm is not None and not low <= apart_mm <= high:
         return (
-            f"its slices are {spacing_mm:.3g} mm apart, not {low:g} to {high:g} mm "
+            f"its slices are {apart_mm:.3g} mm apart, not {low:g} to {high:g} mm "
             "(cohort.series.slice_spacing_mm)"
         )
     pattern, text = config.description, stack.headers[0].description
@@ -288,38 +286,9 @@ def _none_is_best(equal: Sequence[Stack]) -> str:
     )
 
 
-def _told(
-    best: Stack,
-    stacks: Sequence[Stack],
-    fit: int,
-    config: SeriesConfig,
-    *,
-    segmented: bool,
-) -> list[Finding]:
-    rule = "to which the segmentation refers" if segmented else "by rule"
-    choice = f"the series {rule}: {_size(best)}"
-    if len(stacks) > 1:
-        choice += (
-            f"; of {len(stacks)} series or parts of series {fit} could be used, "
-            f"{config.prefer.replace('_', ' ')} is preferred"
-        )
-    findings = [Finding(Severity.NOTE, "series", choice)]
-    if best.left_out:
-        findings.append(
-            Finding(
-                Severity.WARNING,
-                "series",
-                f"{best.left_out} further images of the same series have another "
-                "orientation, size, pixel spacing, acquisition or point in time and "
-                "were left out",
-            )
-        )
-    return findings
-
-
 def _size(stack: Stack) -> str:
-    spacing_mm = stack.spacing_mm
-    distance = "" if spacing_mm is None else f" {spacing_mm:.3g} mm apart"
+    apart_mm = stack.slice_distance_mm
+    distance = "" if apart_mm is None else f" {apart_mm:.3g} mm apart"
     return f"{stack.slices} slices{distance}"
 
 

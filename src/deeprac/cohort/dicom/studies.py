@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.patients import Patient, patients_of, plain
-from deeprac.cohort.dicom.scan import LABEL_ENDINGS, Scan
-from deeprac.cohort.findings import Finding, Severity
+from deeprac.cohort.dicom.patients import DicomPatient, patients_of, plain
+from deeprac.cohort.dicom.scan import Scan
+from deeprac.cohort.dicom.series import grouped
+from deeprac.cohort.endings import without_ending
+from deeprac.cohort.findings import Finding
 
 SEGMENTATIONS = ("SEG", "RTSTRUCT")
 """Modalities that segment a series."""
@@ -33,7 +35,7 @@ class DicomCase:
     files that may belong to it, but cannot be read as DICOM.
     """
 
-    patient: Patient
+    patient: DicomPatient
     images: tuple[Header, ...]
     segmentations: tuple[Header, ...] = ()
     label_files: tuple[Path, ...] = ()
@@ -43,7 +45,7 @@ class DicomCase:
 
     @property
     def is_segmented(self) -> bool:
-        """Whether anything says where the kidneys are."""
+        """Whether the case has a segmentation or a label file."""
         return bool(self.segmentations or self.label_files)
 
 
@@ -64,8 +66,8 @@ def cases_of(scan: Scan) -> dict[str, DicomCase]:
 
 
 def _with_their_series(
-    patients: Sequence[tuple[Patient, list[Header]]],
-) -> list[tuple[Patient, list[Header]]]:
+    patients: Sequence[tuple[DicomPatient, list[Header]]],
+) -> list[tuple[DicomPatient, list[Header]]]:
     """Put segmentations to the patient of their series, whatever id they have."""
     home: dict[str, set[int]] = defaultdict(set)
     for index, (_, headers) in enumerate(patients):
@@ -83,15 +85,14 @@ def _with_their_series(
 
 
 def _segmented(
-    patient: Patient, headers: Sequence[Header]
+    patient: DicomPatient, headers: Sequence[Header]
 ) -> list[tuple[str, DicomCase]]:
     """A case for each series to which DICOM segmentations refer, with its UID."""
     images = [header for header in headers if _is_image(header)]
-    by_series = _grouped(images, lambda header: header.series_uid)
-    segmentations = [h for h in headers if h.modality in SEGMENTATIONS]
+    by_series = grouped(images, "series_uid")
     referring: dict[tuple[str, ...], list[Header]] = defaultdict(list)
-    unmatched: dict[str, int] = defaultdict(int)
-    for segmentation in segmentations:
+    unmatched: Counter[str] = Counter()
+    for segmentation in (h for h in headers if h.modality in SEGMENTATIONS):
         if uids := _referenced(segmentation, images):
             referring[uids].append(segmentation)
         else:
@@ -116,8 +117,7 @@ def _of_another(
 ) -> Iterable[Finding]:
     ids = {plain(header.patient_id) for header in images}
     if count := sum(plain(header.patient_id) not in ids for header in segmentations):
-        yield Finding(
-            Severity.ERROR,
+        yield Finding.error(
             "patient id",
             f"{count} DICOM segmentations have no patient id, or another one than the "
             "series to which they refer. Correct the id that is wrong, or remove the "
@@ -137,15 +137,12 @@ def _referenced(segmentation: Header, images: Sequence[Header]) -> tuple[str, ..
 
 
 def _studies(
-    patient: Patient, headers: Sequence[Header]
+    patient: DicomPatient, headers: Sequence[Header]
 ) -> list[tuple[str, DicomCase]]:
     """A case for each study with CT images; if there is none, for each study."""
-    by_study = _grouped(headers, lambda header: header.study_uid)
-    with_ct = {
-        uid: group
-        for uid, group in by_study.items()
-        if any(header.modality == "CT" for header in group)
-    }
+    by_study = grouped(headers, "study_uid")
+    of_ct = {header.study_uid for header in headers if header.modality == "CT"}
+    with_ct = {uid: group for uid, group in by_study.items() if uid in of_ct}
     return [
         (
             uid,
@@ -176,7 +173,7 @@ def _with_label_files(
     unclear: Counter[str] = Counter()
     for path in paths:
         near = closest(path, by_folder)
-        named = by_id.get(plain(_stem(path)), set())
+        named = by_id.get(plain(without_ending(path)), set())
         # Of a patient's several cases, the one beside the file.
         keys = named & near if len(named) > 1 else named or near
         if len(keys) == 1:
@@ -187,27 +184,19 @@ def _with_label_files(
         key: replace(
             case,
             label_files=tuple(found[key]),
-            findings=(*case.findings, *_unclear(unclear[key] * (not found[key]))),
+            findings=(*case.findings, *_unclear(0 if found[key] else unclear[key])),
         )
         for key, case in cases.items()
     }
 
 
-def _unclear(count: int) -> list[Finding]:
-    if not count:
-        return []
-    message = (
-        f"{count} label files near it could be of several cases and were ignored. Put "
-        "each into the folder of its series, or call it after the patient's id"
-    )
-    return [Finding(Severity.WARNING, "segmentation", message)]
-
-
-def _stem(path: Path) -> str:
-    name = path.name.casefold()
-    for ending in (".seg.nrrd", *sorted(LABEL_ENDINGS, key=len, reverse=True)):
-        name = name.removesuffix(ending)
-    return name
+def _unclear(count: int) -> Iterable[Finding]:
+    if count:
+        yield Finding.warning(
+            "segmentation",
+            f"{count} label files near it could be of several cases and were ignored. "
+            "Put each into the folder of its series, or call it after the patient's id",
+        )
 
 
 def _without_bare_studies(cases: Mapping[str, DicomCase]) -> dict[str, DicomCase]:
@@ -233,10 +222,3 @@ def keys_by_folder(cases: Mapping[str, DicomCase]) -> dict[Path, set[str]]:
 def closest(path: Path, by_folder: Mapping[Path, set[str]]) -> set[str]:
     """What the closest folder above a file has; nothing if none has anything."""
     return next((by_folder[p] for p in path.parents if p in by_folder), set())
-
-
-def _grouped(headers, name) -> dict[str, list[Header]]:
-    groups: dict[str, list[Header]] = defaultdict(list)
-    for header in headers:
-        groups[name(header)].append(header)
-    return dict(groups)

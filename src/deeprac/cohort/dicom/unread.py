@@ -24,7 +24,7 @@ _DICOM = frozenset({".dcm", ".dicom", ".ima"})
 
 
 def called(name: str) -> str:
-    """How a file is called: by its ending, or without one by the form of its name.
+    """The way a file is named: its ending, or without one the form of its name.
 
     Example:
         >>> called("1-01.DCM"), called("IM-0001-0002"), called("IM.3")
@@ -47,14 +47,14 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def with_unread(cases: Mapping[str, DicomCase], scan: Scan) -> dict[str, DicomCase]:
-    """Tell the cases of the files near theirs that cannot be read as DICOM."""
+    """The cases with the files near theirs that cannot be read as DICOM."""
     by_folder = keys_by_folder(cases)
     dicom = _called_below(scan.headers)
     direct = {header.path.parent for header in scan.headers}
     damaged = frozenset(scan.damaged)
     beside: dict[str, list[Path]] = defaultdict(list)
     near: dict[str, list[Path]] = defaultdict(list)
-    ignored: dict[str, int] = defaultdict(int)
+    ignored: Counter[str] = Counter()
     for path in sorted((*scan.damaged, *scan.others)):
         name = called(path.name)
         alike = path in damaged or name in _DICOM or name in closest(path, dicom)
@@ -97,23 +97,23 @@ def _unread(
     near: Sequence[Path],
     damaged: frozenset[Path],
 ) -> list[Finding]:
-    roles = list(named([*beside, *near]))
-    found = []
-    for paths, where, severity, listed in (
-        (beside, "among those of the case", Severity.ERROR, roles[: len(beside)]),
-        (near, "in a folder near those of the case",
-         Severity.WARNING if case.is_segmented else Severity.ERROR,
-         roles[len(beside) :]),
-    ):  # fmt: skip
-        if paths:
-            missing = "slices" if case.is_segmented else "slices or the segmentation"
-            message = (
-                f"{len(paths)} files {where} cannot be read as DICOM "
-                f"({_kinds(paths, damaged)}{_listed(listed)}): {missing} may be "
-                "missing. Export them again, or remove these files"
-            )
-            found.append(Finding(severity, "files", message))
-    return found
+    roles, count = list(named([*beside, *near])), len(beside)
+    missing = "slices" if case.is_segmented else "slices or the segmentation"
+    of_near = Severity.WARNING if case.is_segmented else Severity.ERROR
+    return [
+        Finding(
+            severity,
+            "files",
+            f"{len(paths)} files {where} cannot be read as DICOM "
+            f"({_kinds(paths, damaged)}{_listed(listed)}): {missing} may be missing. "
+            "Export them again, or remove these files",
+        )
+        for paths, where, severity, listed in (
+            (beside, "among those of the case", Severity.ERROR, roles[:count]),
+            (near, "in a folder near those of the case", of_near, roles[count:]),
+        )
+        if paths
+    ]
 
 
 def _kinds(paths: Iterable[Path], damaged: frozenset[Path]) -> str:
@@ -136,8 +136,7 @@ def _listed(roles: Sequence[str]) -> str:
     return f"; {roles[0]}" + (f" to {roles[-1]}" if len(roles) > 1 else "")
 
 
-def _ignored(count: int) -> list[Finding]:
-    if not count:
-        return []
-    message = f"{count} files beside those of the case are no DICOM and were ignored"
-    return [Finding(Severity.NOTE, "files", message)]
+def _ignored(count: int) -> Iterable[Finding]:
+    if count:
+        text = f"{count} files beside those of the case are no DICOM and were ignored"
+        yield Finding.note("files", text)

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from deeprac.cohort.case import Similarity
 from deeprac.cohort.phantom.anatomy import Anatomy
-from deeprac.cohort.phantom.canvas import Canvas
+from deeprac.cohort.phantom.canvas import EVERYWHERE, Canvas
 from deeprac.cohort.phantom.fields import Array, Points, occupancy
 from deeprac.cohort.phantom.growth import REFERENCE_BODY_SIZE_MM
 from deeprac.cohort.phantom.torso import OUTLINE_EXPONENT
@@ -65,15 +65,14 @@ class Acquisition:
         x, y = self.image_points()
         top = self.table_y_mm - np.float32(self.table_curve_per_mm) * np.square(x)
         depth = y - top
-        everything = (slice(None), slice(None))
         # The mattress: hardly more than air.
         mattress = occupancy(np.abs(depth + 6) - 6, canvas.edge_mm)
-        canvas.paint(everything, mattress, -940.0)
+        canvas.paint(EVERYWHERE, mattress, -940.0)
         foam = occupancy(np.abs(depth - 16) - 16, canvas.edge_mm)
-        canvas.paint(everything, foam, -890.0)
+        canvas.paint(EVERYWHERE, foam, -890.0)
         for wall in (1.2, 31.0):
             shell = occupancy(np.abs(depth - wall) - 1.5, canvas.edge_mm)
-            canvas.paint(everything, shell, -60.0)
+            canvas.paint(EVERYWHERE, shell, -60.0)
 
     def finish(self, hu: Array, rng: np.random.Generator) -> Array:
         """Blur, noise with grain, the reconstruction circle and whole numbers."""

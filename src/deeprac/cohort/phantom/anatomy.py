@@ -43,14 +43,10 @@ class Anatomy:
 
     def z_range_mm(self, margin_mm: float) -> tuple[float, float]:
         """Lowest and highest slice: kidneys and tumours with a margin."""
-        ends = [
-            (part.centre_mm[2] - part.reach_mm[2], part.centre_mm[2] + part.reach_mm[2])
-            for part in (
-                *(kidney.capsule for kidney in self.kidneys),
-                *(tumour.shape for tumour in self.tumours),
-            )
-        ]
-        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+        parts = [kidney.capsule for kidney in self.kidneys]
+        parts += [tumour.shape for tumour in self.tumours]
+        low = min(part.centre_mm[2] - part.reach_mm[2] for part in parts)
+        high = max(part.centre_mm[2] + part.reach_mm[2] for part in parts)
         return low - margin_mm, high + margin_mm
 
 

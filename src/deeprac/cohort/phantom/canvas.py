@@ -10,6 +10,7 @@ _STRIDE = 4
 """At every how many pixels a shape's bounding box is looked for."""
 
 Box = tuple[slice, slice]
+EVERYWHERE: Box = (slice(None), slice(None))
 
 
 @dataclass

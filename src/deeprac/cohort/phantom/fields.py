@@ -24,6 +24,12 @@ class Points(NamedTuple):
         """The points of a box of pixels."""
         return Points(*(c[box] if np.ndim(c) else c for c in self))
 
+    def about(self, centre_mm: Array) -> "Points":
+        """The points as seen from a centre (x, y, z)."""
+        return Points(
+            *(c - np.float32(m) for c, m in zip(self, centre_mm, strict=True))
+        )
+
 
 @dataclass(frozen=True)
 class Waves:
@@ -37,11 +43,10 @@ class Waves:
 
     def __call__(self, points: Points) -> Array:
         """Value of the field at the points."""
+        x, y, z = points
         total = np.float32(0)
         for (kx, ky, kz), phase in zip(self.k_per_mm, self.phase_rad, strict=True):
-            total = total + np.sin(
-                kx * points.x + ky * points.y + kz * points.z + phase
-            )
+            total = total + np.sin(kx * x + ky * y + kz * z + phase)
         return total * np.float32(np.sqrt(2 / len(self.phase_rad)))
 
 
@@ -79,18 +84,9 @@ class Blob:
 
     def local(self, points: Points) -> Points:
         """Points in the blob's own axes, in units of its semi-axes."""
-        offset = [
-            c - np.float32(m) for c, m in zip(points, self.centre_mm, strict=True)
-        ]
+        x, y, z = points.about(self.centre_mm)
         scaled = (self.rotation / self.axes_mm).astype(np.float32)
-        return Points(
-            *(
-                offset[0] * scaled[0, i]
-                + offset[1] * scaled[1, i]
-                + offset[2] * scaled[2, i]
-                for i in range(3)
-            )
-        )
+        return Points(*(x * a + y * b + z * c for a, b, c in scaled.T))
 
     def level(self, points: Points) -> Array:
         """Signed distance in mm to the surface, first order."""

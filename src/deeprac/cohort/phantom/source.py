@@ -12,7 +12,7 @@ from deeprac.cohort.case import Case, Side
 from deeprac.cohort.phantom.acquisition import Acquisition, draw_acquisition
 from deeprac.cohort.phantom.anatomy import Anatomy, draw_anatomy
 from deeprac.cohort.phantom.render import render
-from deeprac.config import CohortConfig, PhantomConfig
+from deeprac.settings.cohort import CohortConfig, PhantomConfig
 
 VERSION = 1
 """Raised whenever the same seed would give another picture."""
@@ -48,15 +48,14 @@ class PhantomSource:
         index = self.names().index(name)
         anatomy, acquisition, noise = self.draw(index)
         voxels = render(anatomy, acquisition, noise)
-        sides = {tumour.side for tumour in anatomy.tumours}
+        sides = [tumour.side for tumour in anatomy.tumours]
+        one = Side.LEFT if sides[0] == 1 else Side.RIGHT
         return Case(
             name=name,
             patient=f"patient_{index:03d}",
             image=_image(voxels.image, acquisition),
             label=_image(voxels.label, acquisition),
-            side=Side.BILATERAL
-            if len(sides) == 2
-            else (Side.LEFT if 1 in sides else Side.RIGHT),
+            side=Side.BILATERAL if len(sides) == 2 else one,
             age_years=round(anatomy.age_years, 2),
             similarity=acquisition.similarity,
         )

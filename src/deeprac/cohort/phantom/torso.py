@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import beta
 
-from deeprac.cohort.phantom.canvas import Box, Canvas, box_around
+from deeprac.cohort.phantom.canvas import EVERYWHERE, Box, Canvas, box_around
 from deeprac.cohort.phantom.fields import (
     Array,
     Blob,
@@ -17,6 +17,8 @@ from deeprac.cohort.phantom.fields import (
     smooth_min,
 )
 from deeprac.cohort.phantom.growth import REFERENCE_AGE_YEARS, Growth, growth
+
+_UPRIGHT = np.eye(3)
 
 OUTLINE_EXPONENT = 2.35
 """Of the superellipse of the outline: fuller than an ellipse, as an abdomen is."""
@@ -99,20 +101,25 @@ class Torso:
     @property
     def vertebra(self) -> Blob:
         """Vertebral body, endless in z."""
-        width, depth = self.half_width_mm, self.half_depth_mm
-        axes = np.array([0.155 * width, 0.155 * depth, 1e4])
-        return Blob(np.array([0, 0.27 * depth, 0]), axes, np.eye(3))
+        return self._pillar((0, 0.27), (0.155, 0.155))
 
     @property
     def _arch(self) -> Blob:
         """What the arch of the vertebra and its processes span, endless in z."""
-        width, depth = self.half_width_mm, self.half_depth_mm
-        axes = np.array([0.24 * width, 0.42 * depth, 1e4])
-        return Blob(np.array([0, 0.68 * depth, 0]), axes, np.eye(3))
+        return self._pillar((0, 0.68), (0.24, 0.42))
+
+    def _pillar(
+        self,
+        centre: tuple[float, float],
+        axes: tuple[float, float],
+        rotation: Array = _UPRIGHT,
+    ) -> Blob:
+        """An ellipse by shares of half width and half depth, endless in z."""
+        unit = np.array([self.half_width_mm, self.half_depth_mm, 1])
+        return Blob(unit * [*centre, 0], unit * [*axes, 1e4], rotation)
 
     def _muscles(self, z_mm: Array) -> list[Blob]:
         """Psoas, quadratus lumborum and erector spinae, both sides, at one height."""
-        width, depth = self.half_width_mm, self.half_depth_mm
         height = float(np.mean(z_mm))
         grow = float(np.clip(0.75 - height / (9 * self.pitch_mm), 0.3, 1.35))
         tilt = np.cos(0.5), np.sin(0.5)
@@ -121,28 +128,24 @@ class Torso:
             turn = np.array(
                 [[tilt[0], side * tilt[1], 0], [-side * tilt[1], tilt[0], 0], [0, 0, 1]]
             )
-            for (x, y), axes, rotation in (
-                ((0.23, 0.34), (0.10 * grow, 0.17 * grow), np.eye(3)),
-                ((0.43, 0.56), (0.15, 0.085), turn),
-                ((0.23, 0.68), (0.20, 0.21), np.eye(3)),
-            ):
-                centre = np.array([side * x * width, y * depth, 0])
-                size = np.array([axes[0] * width, axes[1] * depth, 1e4])
-                blobs.append(Blob(centre, size, rotation))
+            blobs += [
+                self._pillar((side * 0.23, 0.34), (0.10 * grow, 0.17 * grow)),
+                self._pillar((side * 0.43, 0.56), (0.15, 0.085), turn),
+                self._pillar((side * 0.23, 0.68), (0.20, 0.21)),
+            ]
         return blobs
 
     def paint_wall(self, canvas: Canvas, points: Points) -> Array:
         """Skin, fat, muscle and the empty cavity; returns the skin's level."""
-        everything = (slice(None), slice(None))
         level = self.level(points)
         fat, muscle = self.layers_mm(points)
         edge = canvas.edge_mm
         texture = self.waves(points)
-        canvas.paint(everything, occupancy(level, edge), 35.0)
-        canvas.paint(everything, occupancy(level + 1.6, edge), -100 + 6 * texture)
-        canvas.paint(everything, occupancy(level + fat, edge), 58 + 4 * texture)
+        canvas.paint(EVERYWHERE, occupancy(level, edge), 35.0)
+        canvas.paint(EVERYWHERE, occupancy(level + 1.6, edge), -100 + 6 * texture)
+        canvas.paint(EVERYWHERE, occupancy(level + fat, edge), 58 + 4 * texture)
         cavity = occupancy(level + fat + muscle, edge)
-        canvas.paint(everything, cavity, self.mesentery_hu + 12 * texture)
+        canvas.paint(EVERYWHERE, cavity, self.mesentery_hu + 12 * texture)
         return level
 
     def paint_back(self, canvas: Canvas, points: Points) -> None:
@@ -187,17 +190,10 @@ class Torso:
         """Ring of the arch, transverse processes and the spinous process."""
         size = self.half_width_mm
         ring = _ellipse(here, (0, canal_y), (0.135 * size, 0.115 * size))
-        spinous = _ellipse(
-            here, (0, canal_y + 0.17 * size), (0.026 * size, 0.115 * size)
-        )
-        wings = [
-            _ellipse(
-                here,
-                (side * 0.21 * size, canal_y - 0.015 * size),
-                (0.115 * size, 0.028 * size),
-            )
-            for side in (-1, 1)
-        ]
+        behind, beside = canal_y + 0.17 * size, canal_y - 0.015 * size
+        spinous = _ellipse(here, (0, behind), (0.026 * size, 0.115 * size))
+        wing = (0.115 * size, 0.028 * size)
+        wings = [_ellipse(here, (s * 0.21 * size, beside), wing) for s in (-1, 1)]
         level = smooth_min(ring, spinous, 0.02 * size)
         return smooth_min(level, np.minimum(*wings), 0.02 * size)
 
@@ -216,10 +212,9 @@ class Torso:
         end = 0.95 + 0.34 * rib
         level = np.maximum(level, (angle - end) * self.half_width_mm)
         level = np.maximum(level, (0.42 - angle) * self.half_width_mm)
-        everything = (slice(None), slice(None))
-        canvas.paint(everything, occupancy(level, canvas.edge_mm), 480.0)
+        canvas.paint(EVERYWHERE, occupancy(level, canvas.edge_mm), 480.0)
         core = occupancy(level + 0.5 * thick, canvas.edge_mm)
-        canvas.paint(everything, core, self.marrow_hu)
+        canvas.paint(EVERYWHERE, core, self.marrow_hu)
 
 
 def _ellipse(

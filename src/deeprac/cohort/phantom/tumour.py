@@ -45,9 +45,7 @@ class Tumour:
 
     def undisturbed(self, points: Points) -> Points:
         """Where the tissue seen at the points lay before the tumour grew."""
-        u = [
-            c - np.float32(m) for c, m in zip(points, self.shape.centre_mm, strict=True)
-        ]
+        u = points.about(self.shape.centre_mm)
         level = self.shape.level(points)
         size = np.float32(np.cbrt(np.prod(self.shape.axes_mm)))
         t = np.clip(level / (size * np.float32(_REACH - 1)), 0, 1)
@@ -64,10 +62,7 @@ class Tumour:
         """Where the body wall at the points would lie without the tumour."""
         centre = self.shape.centre_mm
         size = 1.5 * float(np.cbrt(np.prod(self.shape.axes_mm)))
-        squared = sum(
-            np.square((c - np.float32(m)) / np.float32(size))
-            for c, m in zip(points, centre, strict=True)
-        )
+        squared = sum(np.square(c / np.float32(size)) for c in points.about(centre))
         push = np.float32(self.bulge_mm) * np.exp(-0.5 * squared)
         out = np.array([centre[0], min(centre[1], 0) - 1.0])
         out /= np.linalg.norm(out)

@@ -8,7 +8,7 @@ from deeprac.cohort.phantom.torso import Torso
 
 
 class _Place:
-    """Turns places given as shares of the body into millimetres.
+    """Turns shares of the body into millimetres.
 
     x and y count in half widths and half depths, z in kidney lengths.
     """
@@ -103,7 +103,13 @@ def _solid(place: _Place) -> list[Organ]:
     """Stomach, pancreas, spleen, liver and gallbladder."""
     rng = place.rng
 
-    def organ(shape: Blob, hu: float, texture_hu: float, grain: float) -> Organ:
+    def organ(centre, axes, hu, texture_hu, grain, about_z=0.0) -> Organ:
+        """Pairs of HU are ranges to draw from."""
+        shape = place.blob(centre, axes, turn=(0, 0, about_z))
+        hu, texture_hu = (
+            rng.uniform(*value) if isinstance(value, tuple) else value
+            for value in (hu, texture_hu)
+        )
         waves = draw_waves(rng, wavelength_mm=grain * place.unit[0])
         return Organ(shape, hu=hu, texture=waves, texture_hu=texture_hu)
 
@@ -119,32 +125,12 @@ def _solid(place: _Place) -> list[Organ]:
     liver = rng.uniform(68, 88)
     return [
         stomach,
-        organ(
-            place.blob((0.12, -0.12, 0.38), (0.42, 0.10, 0.12), turn=(0, 0, -0.25)),
-            rng.uniform(90, 120),
-            8,
-            0.08,
-        ),
+        organ((0.12, -0.12, 0.38), (0.42, 0.10, 0.12), (90, 120), 8, 0.08, -0.25),
         # Early arterial spleens are striped.
-        organ(
-            place.blob((0.72, 0.20, 0.90), (0.14, 0.44, 0.60), turn=(0, 0, -0.4)),
-            rng.uniform(105, 135),
-            rng.uniform(10, 28),
-            0.13,
-        ),
-        organ(
-            place.blob((0.0, -0.46, 1.05), (0.58, 0.36, 0.65), uneven=0.06),
-            liver,
-            4,
-            0.15,
-        ),
-        organ(
-            place.blob((-0.56, -0.14, 1.0), (0.42, 0.68, 1.15), uneven=0.06),
-            liver,
-            4,
-            0.15,
-        ),
-        organ(place.blob((-0.30, -0.42, 0.15), (0.10, 0.15, 0.22)), 12, 2, 0.2),
+        organ((0.72, 0.20, 0.90), (0.14, 0.44, 0.60), (105, 135), (10, 28), 0.13, -0.4),
+        organ((0.0, -0.46, 1.05), (0.58, 0.36, 0.65), liver, 4, 0.15),
+        organ((-0.56, -0.14, 1.0), (0.42, 0.68, 1.15), liver, 4, 0.15),
+        organ((-0.30, -0.42, 0.15), (0.10, 0.15, 0.22), 12, 2, 0.2),
     ]
 
 
@@ -156,17 +142,14 @@ def _vessels(place: _Place) -> list[Organ]:
     aorta = np.array([0.06 * unit[0], 0.115 * unit[1] - 0.9 * radius, 0])
     cava = np.array([-0.16 * unit[0], 0.10 * unit[1] - 0.6 * radius, 0])
     mesenteric = aorta + np.array([0, -2.3 * radius, -0.4 * unit[2]])
-    above = rng.uniform(120, 170)
+    # Above the renal veins bright blood enters the vena cava.
+    above, upper = rng.uniform(120, 170), cava + np.array([0, 0, 3 * unit[2]])
     organs = [
         Organ(_tube(cava, (1.35, 0.95), radius), hu=rng.uniform(60, 95)),
-        Organ(_upper(cava, radius, unit[2]), hu=above),
+        Organ(_tube(upper, (1.35, 0.95), radius, 3.1 * unit[2]), hu=above),
         Organ(_tube(aorta, (1.0, 1.0), radius), hu=aorta_hu),
-        Organ(
-            Blob(mesenteric, radius * np.array([0.4, 0.4, 0.0]) + [0, 0, unit[2]],
-                 np.eye(3)),
-            hu=0.9 * aorta_hu,
-        ),
-    ]  # fmt: skip
+        Organ(_tube(mesenteric, (0.4, 0.4), radius, unit[2]), hu=0.9 * aorta_hu),
+    ]
     for side in (-1, 1):
         hilum = np.array([side * 0.36 * unit[0], 0.14 * unit[1], 0.0])
         organs.append(Organ(_strand(cava, hilum, 0.55 * radius), hu=above))
@@ -176,17 +159,15 @@ def _vessels(place: _Place) -> list[Organ]:
     return organs
 
 
-def _tube(centre_mm: Array, shape: tuple[float, float], radius_mm: float) -> Blob:
-    """A vessel along z, longer than any volume."""
-    axes = np.array([shape[0] * radius_mm, shape[1] * radius_mm, 2000.0])
+def _tube(
+    centre_mm: Array,
+    shape: tuple[float, float],
+    radius_mm: float,
+    half_length_mm: float = 2000.0,
+) -> Blob:
+    """A vessel along z, by default longer than any volume."""
+    axes = np.array([shape[0] * radius_mm, shape[1] * radius_mm, half_length_mm])
     return Blob(centre_mm, axes, np.eye(3))
-
-
-def _upper(centre_mm: Array, radius_mm: float, kidney_mm: float) -> Blob:
-    """The vena cava above the renal veins, where bright blood enters."""
-    centre = centre_mm + np.array([0, 0, 3 * kidney_mm])
-    axes = np.array([1.35 * radius_mm, 0.95 * radius_mm, 3.1 * kidney_mm])
-    return Blob(centre, axes, np.eye(3))
 
 
 def _strand(start_mm: Array, end_mm: Array, radius_mm: float) -> Blob:

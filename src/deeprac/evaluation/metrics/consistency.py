@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.conventions import COLUMNS as OVERLAPS
 from deeprac.evaluation.metrics.conventions import has_kits_class
 from deeprac.evaluation.metrics.regions import regions_titled
+from deeprac.records.catalogue import METRICS
 
 ROUNDING = 1e-6
 """Relative difference that rounding may leave between numbers that must agree."""

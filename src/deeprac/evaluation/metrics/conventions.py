@@ -14,8 +14,8 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.regions import regions_titled
+from deeprac.records.catalogue import METRICS
 
 Convention = Literal["nnunet", "kits23"]
 CONVENTIONS: tuple[str, ...] = get_args(Convention)

@@ -1,5 +1,6 @@
 """All metrics of one region of a case, but for the coverage of the network's input."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,6 @@ from deeprac.evaluation.metrics.lesions import lesions
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import Region
 from deeprac.evaluation.metrics.surface import surfaces
-from deeprac.evaluation.metrics.volume import Volumes, volume_ml
 
 NAN = float("nan")
 TOLERANCES_MM = {"nsd_1mm": 1.0, "nsd_2mm": 2.0}
@@ -39,21 +39,24 @@ def measure(
     """
     found, true = cropped(region.mask(prediction), region.mask(reference))
     counts = overlap(found, true)
-    voxel_ml = volume_ml(1, spacing_mm)
-    volumes = Volumes(
-        volume_ml(counts.predicted, spacing_mm), volume_ml(counts.expected, spacing_mm)
+    # 1 ml = 1000 mm^3.
+    voxel_ml, volume_ml, reference_ml = (
+        math.prod(spacing_mm, start=voxels) / 1000
+        for voxels in (1, counts.predicted, counts.expected)
     )
+    error_ml = volume_ml - reference_ml
+    error_percent = 100 * error_ml / reference_ml if reference_ml else NAN
     return {
         "dice": counts.dice,
         "precision": counts.precision,
         "recall": counts.recall,
         **_surface_metrics(found, true, region, spacing_mm),
-        "volume_ml": volumes.predicted_ml,
-        "reference_volume_ml": volumes.reference_ml,
-        "volume_error_ml": volumes.error_ml,
-        "volume_error_percent": volumes.error_percent,
-        "absolute_volume_error_ml": abs(volumes.error_ml),
-        "absolute_volume_error_percent": abs(volumes.error_percent),
+        "volume_ml": volume_ml,
+        "reference_volume_ml": reference_ml,
+        "volume_error_ml": error_ml,
+        "volume_error_percent": error_percent,
+        "absolute_volume_error_ml": abs(error_ml),
+        "absolute_volume_error_percent": abs(error_percent),
         **_lesion_metrics(found, true, region, voxel_ml),
     }
 
@@ -92,24 +95,18 @@ def _surface_metrics(
         "nsd_kits": region.kits_tolerance_mm,
     }
     there = prediction.any(), reference.any()
-    if not all(there):
-        without = 0.0 if any(there) else NAN
-        return {
-            **{
-                name: NAN if tolerance is None else without
-                for name, tolerance in tolerances.items()
-            },
-            "hd95_mm": NAN,
-            "assd_mm": NAN,
-        }
-    between = surfaces(prediction, reference, spacing_mm)
+    between = surfaces(prediction, reference, spacing_mm) if all(there) else None
+    without = 0.0 if any(there) else NAN
+
+    def nsd(tolerance_mm: float | None) -> float:
+        if tolerance_mm is None:
+            return NAN
+        return between.nsd(tolerance_mm) if between else without
+
     return {
-        **{
-            name: NAN if tolerance is None else between.nsd(tolerance)
-            for name, tolerance in tolerances.items()
-        },
-        "hd95_mm": between.hd95_mm,
-        "assd_mm": between.assd_mm,
+        **{name: nsd(tolerance) for name, tolerance in tolerances.items()},
+        "hd95_mm": between.hd95_mm if between else NAN,
+        "assd_mm": between.assd_mm if between else NAN,
     }
 
 

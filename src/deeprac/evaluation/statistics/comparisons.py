@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
-from deeprac.config import Config, Experiment
+from deeprac.config import Config
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
 from deeprac.evaluation.statistics.patients import (
     ROUNDING,
@@ -33,7 +33,8 @@ from deeprac.evaluation.statistics.signed_rank import (
     signed_rank_p,
 )
 from deeprac.labels import FOREGROUND
-from deeprac.settings import NON_INFERIORITY, Comparison
+from deeprac.settings.methods import Experiment
+from deeprac.settings.reports import NON_INFERIORITY, Comparison
 
 METRIC = "dice"
 """What planned comparisons compare: higher is better, and the margin is in its unit."""

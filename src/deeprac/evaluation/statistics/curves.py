@@ -4,7 +4,7 @@ import pandas as pd
 
 from deeprac.evaluation.statistics.estimates import mean_intervals
 from deeprac.evaluation.statistics.patients import patient_means
-from deeprac.evaluation.stress import NEUTRAL, Kind
+from deeprac.records.stress import NEUTRAL, Perturbation
 
 CONDITION = ["experiment", "label", "kind", "value"]
 
@@ -21,14 +21,14 @@ def stress_curves(table: pd.DataFrame) -> pd.DataFrame:
         n_patients (with a Dice), visible (mean share of the label that stays in the
         picture). Upright images stand at the neutral value of every kind.
     """
-    upright = table[table.kind == Kind.NONE.value]
+    upright = table[table.kind == Perturbation.NONE.value]
     table = pd.concat(
         [
-            table[table.kind != Kind.NONE.value],
+            table[table.kind != Perturbation.NONE.value],
             *(
                 upright.assign(kind=kind.value, value=neutral)
                 for kind, neutral in NEUTRAL.items()
-                if kind is not Kind.NONE
+                if kind is not Perturbation.NONE
             ),
         ]
     ).sort_values([*CONDITION, "patient"])

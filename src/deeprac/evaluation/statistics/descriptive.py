@@ -7,45 +7,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import NAN, mean_intervals
 from deeprac.evaluation.statistics.patients import in_order
+from deeprac.records.catalogue import METRICS, Metric
 
 DESCRIBED_COLUMNS = (
-    "experiment",
-    "label",
-    "metric",
-    "n",
-    "n_undefined",
-    "n_partial",
-    "mean",
-    "sd",
-    "low",
-    "high",
-    "median",
-    "quartile_1",
-    "quartile_3",
-    "worst_5_percent",
-    "failures",
-    "failure_rate",
-    "n_seeds",
-    "seed_sd",
-    "n_folds",
-    "fold_sd",
-    "n_empty_reference",
-    "false_positive_ml",
+    *("experiment", "label", "metric", "n", "n_undefined", "n_partial"),
+    *("mean", "sd", "low", "high", "median", "quartile_1", "quartile_3"),
+    *("worst_5_percent", "failures", "failure_rate"),
+    *("n_seeds", "seed_sd", "n_folds", "fold_sd"),
+    *("n_empty_reference", "false_positive_ml"),
 )
 
 KEYS = ["experiment", "label"]
 COUNTS = (
-    "n",
-    "n_undefined",
-    "n_partial",
-    "failures",
-    "n_seeds",
-    "n_folds",
-    "n_empty_reference",
+    *("n", "n_undefined", "n_partial", "failures"),
+    *("n_seeds", "n_folds", "n_empty_reference"),
 )
 EXTENT = ("n_seeds", "n_folds", "n_empty_reference", "false_positive_ml")
 SPREADS = ("seed_sd", "fold_sd")

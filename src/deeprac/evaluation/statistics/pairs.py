@@ -18,7 +18,7 @@ from deeprac.evaluation.statistics.estimates import mean_intervals
 from deeprac.evaluation.statistics.patients import differences, paired
 from deeprac.evaluation.statistics.power import ALPHA
 from deeprac.evaluation.statistics.signed_rank import rank_biserial, signed_rank_p
-from deeprac.settings import SUPERIORITY, Comparison
+from deeprac.settings.reports import SUPERIORITY, Comparison
 
 COLUMNS = (
     *("matrix", "experiment", "reference", "label", "test", "kind", "patient"),

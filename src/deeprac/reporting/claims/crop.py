@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from deeprac.config import Experiment
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
+from deeprac.settings.methods import Experiment
 
 CLAIM = "Crop"
 COVERAGE, MISSED = Threshold(Bound.AT_LEAST, 99.5), Threshold(Bound.AT_MOST, 0)

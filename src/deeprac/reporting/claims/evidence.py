@@ -7,8 +7,8 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
-from deeprac.evaluation.tidy import TEXT, read_tidy
 from deeprac.layout import Layout
+from deeprac.records.tidy import read_tidy
 from deeprac.reporting.roles import Cast, Role, largest_cast
 from deeprac.reporting.summary import read_summary
 
@@ -88,6 +88,4 @@ def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidenc
 def _optional(path: Path, columns: tuple[str, ...], target: str) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    return read_tidy(
-        path, columns, remedy=f"Run `snakemake {target}`.", text=TEXT | {"kind"}
-    )
+    return read_tidy(path, columns, remedy=f"Run `snakemake {target}`.")

@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from deeprac.config import Experiment
 from deeprac.evaluation.statistics.patients import paired_difference, patient_dice
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import AUGMENTED, AUGMENTED_WIDE, PLAIN, STN, Role
+from deeprac.settings.methods import Experiment
 
 CLAIM = "Few patients"
 FEWEST, MOST = 8, 20

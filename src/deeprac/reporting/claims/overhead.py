@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from deeprac.config import Config, Experiment
+from deeprac.config import Config
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.roles import PLAIN, STN, STN_CROP_HALF, Cast, Role
+from deeprac.settings.methods import Experiment
 
 CLAIM = "Overhead of a step"
 PARTS = {"step_flops_ratio": "FLOPs", "step_saved_bytes_ratio": "saved bytes"}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from deeprac.config import Config, Method
+from deeprac.config import Config
 from deeprac.reporting.roles import (
     crops,
     curve_experiments,
@@ -17,6 +17,7 @@ from deeprac.reporting.roles import (
     normalises,
     selected_experiments,
 )
+from deeprac.settings.methods import Method
 
 Condition = Callable[[Config], bool]
 

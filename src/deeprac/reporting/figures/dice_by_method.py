@@ -4,8 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.tidy import foreground_rows
 from deeprac.labels import FOREGROUND
+from deeprac.records.tidy import foreground_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of, scatter
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.config import Config, Method
+from deeprac.config import Config
 from deeprac.reporting.roles import selected_experiments, training_patients
 from deeprac.reporting.style import (
     WIDTH,
@@ -15,6 +15,7 @@ from deeprac.reporting.style import (
     experiment_style,
     used_matrices,
 )
+from deeprac.settings.methods import Method
 
 CHARACTERS_PER_LINE = 34
 BOUND, UNBROKEN = r"(?<=input) (?=x )|(?<= x) (?=\d)|(?<=\d) (?=patient)", "\u00a0"

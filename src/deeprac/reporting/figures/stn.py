@@ -7,13 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deeprac.config import Config, Experiment
-from deeprac.evaluation.square import CANONICAL_COLUMNS, INPUT_COLUMNS
-from deeprac.evaluation.transforms import case_matrices, read_transforms
+from deeprac.config import Config
+from deeprac.geometry.planar import parameters
 from deeprac.labels import Label
+from deeprac.records.transforms import (
+    CANONICAL_COLUMNS,
+    INPUT_COLUMNS,
+    case_matrices,
+    read_transforms,
+)
 from deeprac.reporting.roles import normalises, selected_experiments
 from deeprac.reporting.slices import AxialSlice, read_slice
 from deeprac.reporting.summary import Summary
+from deeprac.settings.methods import Experiment
 
 SIDE = 256
 """Side in pixels of the squares that are drawn."""
@@ -45,13 +51,12 @@ class NormalisedSlice:
     @property
     def scale(self) -> float:
         """Factor from canonical to image: below 1 the patient is enlarged."""
-        return float(np.sqrt(np.linalg.det(self.image_from_canonical[:, :2])))
+        return float(np.exp(parameters(self.image_from_canonical)[0]))
 
     @property
     def angle_deg(self) -> float:
         """Rotation from canonical to image, in the picture clockwise."""
-        (cosine, _), (sine, _) = self.image_from_canonical[:, :2]
-        return float(np.degrees(np.arctan2(sine, cosine)))
+        return float(np.degrees(parameters(self.image_from_canonical)[1]))
 
 
 def normalising_experiment(config: Config) -> str:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.evaluation.square import invert, transform_points
+from deeprac.geometry.planar import invert, transform_points
 from deeprac.labels import Label
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.drawing import Drawing, captioned

@@ -12,8 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from deeprac.config import Config
 from deeprac.evaluation.statistics.curves import stress_curves
-from deeprac.evaluation.stress import Kind, read_stress
 from deeprac.labels import FOREGROUND
+from deeprac.records.stress import Perturbation, read_stress
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
     DASHES,
@@ -25,7 +25,7 @@ from deeprac.reporting.style import (
 )
 from deeprac.reporting.summary import Summary
 
-REMEDY = "Run `deeprac summarise --stress`."
+REMEDY = "Run `deeprac summarise --what stress`."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Panel:
         held: range in which normalised size and pose should hold Dice, on the axis.
     """
 
-    kind: Kind
+    kind: Perturbation
     title: str
     axis: str
     factor: float = 1.0
@@ -49,10 +49,15 @@ class Panel:
 
 PANELS = (
     Panel(
-        Kind.ROTATION, "Rotation", "Degrees, clockwise on the screen", held=(-30, 30)
+        Perturbation.ROTATION,
+        "Rotation",
+        "Degrees, clockwise on the screen",
+        held=(-30, 30),
     ),
-    Panel(Kind.SCALE, "Zoom", "Factor (log)", held=(0.6, 1.6)),
-    Panel(Kind.SHIFT, "Shift", "% of the width, to the patient's left", factor=100),
+    Panel(Perturbation.SCALE, "Zoom", "Factor (log)", held=(0.6, 1.6)),
+    Panel(
+        Perturbation.SHIFT, "Shift", "% of the width, to the patient's left", factor=100
+    ),
 )
 
 
@@ -118,7 +123,7 @@ def draw(
 
 def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
     """Ticks at the values that were tried, and the range that should hold."""
-    if panel.kind == Kind.SCALE:
+    if panel.kind == Perturbation.SCALE:
         ax.set_xscale("log")
     ticks = [value * panel.factor for value in values]
     ax.xaxis.set_major_locator(FixedLocator(ticks))

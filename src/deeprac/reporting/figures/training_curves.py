@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.labels import CYST, CohortLabels, Label
+from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.style import CONTOURS, FAINT, INK, legend_above
@@ -38,8 +39,6 @@ LABELS = {
     "cyst": Curve("cyst", CONTOURS[CYST].reference, "-."),
     "kidney_right": Curve("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
 }
-DICE = "val_dice_"
-"""Start of the columns of Dice; the label's title follows."""
 
 
 def panels_of(labels: CohortLabels) -> Panels:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from deeprac.config import Config
 from deeprac.errors import ConfigError
 from deeprac.evaluation.cohort import COHORT_COLUMNS
-from deeprac.evaluation.summarise import selected_runs
-from deeprac.evaluation.tidy import read_tidy
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.machine import without_places
 from deeprac.provenance import digest
+from deeprac.records.run_key import selected_runs
+from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.page.build import render
 from deeprac.reporting.page.content import page_tables
@@ -56,10 +56,7 @@ def report_page(config: Config, layout: Layout) -> str:
 def collect(summary: Summary) -> Document:
     """Everything on the page but the volumes."""
     config, layout = summary.config, summary.layout
-    runs = [
-        read_json(layout.run(key.experiment, key.seed, key.fold) / "run.json")
-        for key in selected_runs(config)
-    ]
+    runs = [read_json(key.folder(layout) / "run.json") for key in selected_runs(config)]
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )

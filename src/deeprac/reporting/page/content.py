@@ -6,8 +6,8 @@ from functools import partial
 import pandas as pd
 
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
-from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.files import csv_text
+from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import PageTable

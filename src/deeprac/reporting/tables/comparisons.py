@@ -16,7 +16,7 @@ from deeprac.reporting.tables.table import (
     small_note,
     words,
 )
-from deeprac.settings import NON_INFERIORITY
+from deeprac.settings.reports import NON_INFERIORITY
 
 
 def _where(matrix: str, training_patients: float) -> str:

@@ -1,6 +1,6 @@
 """What each experiment costs to train."""
 
-from deeprac.evaluation.summarise import COST
+from deeprac.records.runs import COST
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.summary import Summary

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from deeprac.evaluation.metrics.catalogue import METRICS
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.patients import patient_means
 from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
+from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (

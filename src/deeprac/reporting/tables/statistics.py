@@ -4,9 +4,9 @@ from functools import partial
 
 import pandas as pd
 
-from deeprac.evaluation.metrics.catalogue import METRICS, Metric
 from deeprac.evaluation.statistics.descriptive import describe
 from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (

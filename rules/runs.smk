@@ -1,0 +1,97 @@
+# What runs are called, what they depend on, need and leave. No rules here.
+MODEL = "{experiment}/seed{seed}"
+RUN = f"{MODEL}/fold_{{fold}}"
+
+# Keys of a method that change its runs, and keys of training that change no result.
+METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
+MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
+
+# Timed rules take the whole machine, so that they do not share it with each other.
+# Under a cluster profile there is no such number: set-threads says it there.
+ALL_CORES = workflow.resource_settings.cores or 8
+
+
+def timed(mem_mb, runtime):
+    """Resources of rules that train or predict: they wait for a GPU where the
+    configuration asks for one."""
+    gpu = int(CONFIG["training"]["device"] == "cuda")
+    return {"gpu": gpu, "mem_mb": mem_mb, "runtime": runtime}
+
+
+def matrix_settings(wildcards):
+    """What preprocessing depends on."""
+    cohort = CONFIG["cohort"]
+    size = CONFIG["matrices"][wildcards.matrix]["size"]
+    return {"size": size, "air": cohort["air"], "intensity": cohort["intensity"]}
+
+
+def slices(wildcards):
+    """The preprocessed slices that an experiment trains on."""
+    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
+    return f"{RESULTS}/preprocessed/{matrix}/cases.json"
+
+
+def run_settings(wildcards):
+    """What the result of a run depends on: a change here trains it anew."""
+    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
+    idea = {key: METHODS[wildcards.experiment][key] for key in METHOD_KEYS}
+    return {
+        "matrix": CONFIG["matrices"][matrix],
+        "method": idea,
+        "air": CONFIG["cohort"]["air"],
+        "network": CONFIG["network"],
+        "front_end": front_end_settings(idea),
+        "training_patients": EXPERIMENTS[wildcards.experiment]["training_patients"],
+        "training": section("training", *MACHINE_KEYS),
+    }
+
+
+def parts(method):
+    """What the front end of a method is made of."""
+    return method["normaliser"], method["crop"]
+
+
+def front_end_settings(idea):
+    """The section of the configuration that the front end of a method reads."""
+    section = front_end_of(*parts(idea)).section
+    return None if section is None else CONFIG[section]
+
+
+def training_minutes(wildcards):
+    """Two days for the paper's budget of 250,000 steps, in proportion for others."""
+    training, method = CONFIG["training"], METHODS[wildcards.experiment]
+    labarbera = parts(method).count(LABARBERA)
+    epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
+    steps = epochs * training["iterations_per_epoch"]
+    return max(60, round(2880 * steps / 250_000))
+
+
+def every_run(name, experiments=CONFIG["run"]["experiments"]):
+    """One file of every selected run."""
+    return expand(
+        f"{RESULTS}/{RUN}/{name}",
+        experiment=experiments,
+        seed=CONFIG["run"]["seeds"],
+        fold=CONFIG["run"]["folds"],
+    )
+
+
+def case_poses_for_training(wildcards):
+    """Where patients and their labels lie, for front ends that are trained with it."""
+    supervised = front_end_of(*parts(METHODS[wildcards.experiment])).is_supervised
+    return f"{RESULTS}/case_poses.csv" if supervised else []
+
+
+def known_case_poses(wildcards):
+    """The same at inference, which is an input of oracles alone."""
+    oracle = has_oracle(*parts(METHODS[wildcards.experiment]))
+    return f"{RESULTS}/case_poses.csv" if oracle else []
+
+
+# What segmenting with a trained run needs.
+TRAINED = {
+    "plans": "<results>/<model>/plans.json",
+    "splits": "<results>/splits_final.json",
+    "weights": "<results>/<run>/checkpoint_final.pth",
+    "case_poses": known_case_poses,
+}

@@ -1,0 +1,157 @@
+"""Configuration files: read, merged, completed by the defaults, checked key by key.
+
+Defaults are written once, in ``workflow/schemas/config.schema.yaml``.
+"""
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from deeprac import schema
+from deeprac.errors import ConfigError
+from deeprac.labels import source_names
+from deeprac.shipped import own_or_shipped
+from deeprac.strict import TwiceError, parse_json, parse_yaml
+
+
+def read_raw(paths: list[Path]) -> dict[str, Any]:
+    """Read and merge configuration files, unchecked and without defaults."""
+    raw: dict[str, Any] = {}
+    for path in paths:
+        raw = schema.merge(raw, _read_mapping(path, "configuration"))
+    return raw
+
+
+def refuse_twice(arguments: Iterable[str]) -> None:
+    """Refuse what Snakemake's ``--config`` gives where it has a key twice.
+
+    Args:
+        arguments: each NAME=VALUE; a value that is no YAML is text, and not looked at.
+
+    Raises:
+        ConfigError: naming the first such key.
+    """
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        try:
+            parse_yaml(value)
+        except TwiceError as error:
+            raise ConfigError(f"--config {name}: {error}.") from error
+        except ValueError:
+            continue
+
+
+def resolve(raw: dict[str, Any]) -> dict[str, Any]:
+    """Fill in defaults, read methods and experiments, and check every key.
+
+    Args:
+        raw: what the user wrote; it may be resolved already.
+
+    Returns:
+        A plain, JSON-able dictionary with every key; ``Config.from_resolved`` reads it.
+
+    Raises:
+        ConfigError: with every offending key, its value and what is allowed.
+    """
+    resolved = schema.merge(schema.defaults(schema.load_schema()), raw)
+    raise_if(schema.problems(resolved))
+    methods = _methods(resolved["methods"])
+    rows = _experiments(resolved["experiments"])
+    errors = schema.problems(methods, "methods", "methods")
+    for index, row in enumerate(rows):
+        name = schema.plain(row.get("experiment", index))
+        errors += schema.problems(row, "experiment", f"experiments.{name}")
+    raise_if(errors)
+    names = [row["experiment"] for row in rows]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    raise_if([f"experiments: {name} is there twice" for name in twice])
+    cohort, run = resolved["cohort"], resolved["run"]
+    labels = source_names(cohort["format"], cohort["labels"])
+    cohort["labels"] = {title: list(labels[title]) for title in labels}
+    if run["experiments"] == "all":
+        run["experiments"] = names
+    everything = list(range(resolved["splits"]["folds"]))
+    run["folds"] = everything if run["folds"] == "all" else sorted(run["folds"])
+    return resolved | {"methods": methods, "experiments": rows}
+
+
+def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
+    methods = value
+    if isinstance(value, str):
+        methods = _read_mapping(own_or_shipped(Path(value)), "methods")
+    default = schema.defaults(schema.load_schema()["$defs"]["method"])
+    return {
+        str(name): default | method if isinstance(method, dict) else method
+        for name, method in methods.items()
+    }
+
+
+def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = value
+    if isinstance(value, str):
+        lines = _read(own_or_shipped(Path(value)), "experiments").splitlines()
+        reader = csv.DictReader(lines, delimiter="\t", restkey="(too many columns)")
+        rows = list(reader)
+        if not rows:
+            raise ConfigError(f"experiments: {value} has no rows. Add at least one.")
+        columns = list(reader.fieldnames or ())
+        for name in columns:
+            if columns.count(name) > 1:
+                raise ConfigError(
+                    f"experiments: {value} has the column {name!r} twice, in line 1. "
+                    "Keep one."
+                )
+    default = schema.defaults(schema.load_schema()["$defs"]["experiment"])
+    return [default | _typed(row) for row in rows]
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    """Read an empty cell of a text table as null and its counts as numbers."""
+    row = {key: None if value == "" else value for key, value in row.items()}
+    count = row.get("training_patients")
+    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
+        row["training_patients"] = int(count)
+    return row
+
+
+def _read(path: str | Path, key: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{key}: cannot read {path} ({error}). Paths are relative to the working "
+            f"directory {Path.cwd()}."
+        ) from error
+
+
+def _read_mapping(path: str | Path, key: str) -> dict[str, Any]:
+    text = _read(path, key)
+    kind = "JSON" if Path(path).suffix == ".json" else "YAML"
+    try:
+        # YAML 1.1 would read JSON's 3e-05 as text.
+        content = parse_json(text) if kind == "JSON" else parse_yaml(text)
+    except TwiceError as error:
+        raise ConfigError(f"{key}: {path}: {error}.") from error
+    except ValueError as error:
+        raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{key}: {path} must hold a mapping of keys, not {type(content).__name__}."
+        )
+    return content
+
+
+def raise_if(errors: list[str]) -> None:
+    """Raise all errors as one.
+
+    Raises:
+        ConfigError: there is an error; several are listed line by line.
+    """
+    if not errors:
+        return
+    several = f"{len(errors)} keys are wrong:\n" + "\n".join(f"  {e}" for e in errors)
+    raise ConfigError(errors[0] if len(errors) == 1 else several)

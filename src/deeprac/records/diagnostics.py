@@ -1,0 +1,25 @@
+"""diagnostics.csv: what the front end of a run did to each case."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deeprac.records.run_key import IDENTITY
+from deeprac.records.tidy import read_tidy
+
+NAMES = (*IDENTITY, "case", "patient")
+DIAGNOSTIC_COLUMNS = (
+    *NAMES,
+    *("slices", "labelled_slices", "reference"),
+    *("scale_error", "angle_error_deg", "centre_error"),
+    *("scale_ratio", "angle_difference_deg", "shift_x", "shift_y"),
+    *("body_scale", "reference_angle_deg", "reference_x", "reference_y", "size_scale"),
+    *("spread_scale", "spread_angle_deg", "spread_centre"),
+    *("fallback_slices", "at_bound_slices", "coverage", "missed", "crop_side"),
+)
+"""Columns of diagnostics.csv and summary/diagnostics.csv: one row per run and case."""
+
+
+def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:
+    """Read diagnostics.csv or summary/diagnostics.csv; see :func:`read_tidy`."""
+    return read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)[list(DIAGNOSTIC_COLUMNS)]

@@ -1,0 +1,96 @@
+"""Stress: by how much Dice falls when test images are turned, zoomed or shifted.
+
+Convention: a condition changes the patient in the padded square of the slice, about its
+centre. A positive rotation turns the patient clockwise on the screen, a zoom above 1
+enlarges, and a positive shift moves the patient towards his or her left (right on the
+screen), as a share of the square's width.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.records.run_key import IDENTITY, RunKey, selected_runs
+from deeprac.records.tidy import read_tidy
+from deeprac.settings.reports import StressConfig
+
+STRESS_COLUMNS = (
+    *(*IDENTITY, "case", "patient", "label"),
+    *("kind", "value", "dice", "visible", "n_slices"),
+)
+"""Columns of stress.csv: one row per run, case, condition and label."""
+
+
+class Perturbation(StrEnum):
+    """What is done to the patient in the picture; one thing at a time."""
+
+    NONE = "none"
+    """Nothing: the upright value that the others are compared with."""
+    ROTATION = "rotation"
+    """Turned by ``value`` degrees, clockwise on the screen."""
+    SCALE = "scale"
+    """Zoomed by the factor ``value``; above 1 the patient gets larger."""
+    SHIFT = "shift"
+    """Moved to the patient's left by ``value`` widths of the padded square."""
+
+
+NEUTRAL = {
+    Perturbation.NONE: 0.0,
+    Perturbation.ROTATION: 0.0,
+    Perturbation.SCALE: 1.0,
+    Perturbation.SHIFT: 0.0,
+}
+"""The value of each kind that changes nothing."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way in which the test images are changed."""
+
+    kind: Perturbation
+    value: float
+
+
+def conditions(stress: StressConfig) -> tuple[Condition, ...]:
+    """All conditions of a configuration, the unchanged images first.
+
+    These stand for the neutral values of all kinds, which are not repeated.
+
+    Example:
+        >>> from deeprac.settings.reports import StressConfig
+        >>> [c.value for c in conditions(StressConfig((), (-15.0, 0.0), (2.0,), ()))]
+        [0.0, -15.0, 2.0]
+    """
+    values = {
+        Perturbation.ROTATION: stress.angles_deg,
+        Perturbation.SCALE: stress.scales,
+        Perturbation.SHIFT: stress.shifts,
+    }
+    changed = [
+        Condition(kind, float(value))
+        for kind in values
+        for value in values[kind]
+        if value != NEUTRAL[kind]
+    ]
+    return Condition(Perturbation.NONE, NEUTRAL[Perturbation.NONE]), *changed
+
+
+def stressed_runs(config: Config) -> Iterator[RunKey]:
+    """The selected runs that are put under stress, in the configuration's order."""
+    for key in selected_runs(config):
+        if key.experiment in config.stress.experiments:
+            yield key
+
+
+def read_stress(path: Path, *, remedy: str) -> pd.DataFrame:
+    """Read a stress.csv or summary/stress.csv.
+
+    Raises:
+        MetricsError: The file is missing or is no such table.
+    """
+    table = read_tidy(path, STRESS_COLUMNS, remedy=remedy)
+    return table[list(STRESS_COLUMNS)]

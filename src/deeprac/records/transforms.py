@@ -1,0 +1,122 @@
+"""transforms.csv: where the network looked, one row per case and axial slice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deeprac.errors import MetricsError
+from deeprac.records.tidy import read_tidy
+
+INPUT_COLUMNS = ("a11", "a12", "a13", "a21", "a22", "a23")
+"""Columns of transforms.csv: image_from_input."""
+
+CANONICAL_COLUMNS = ("c11", "c12", "c13", "c21", "c22", "c23")
+"""Columns of transforms.csv: image_from_canonical."""
+
+SINGLE_COLUMNS = ("s11", "s12", "s13", "s21", "s22", "s23")
+"""Columns of transforms.csv: image_from_canonical that each slice alone would say."""
+
+FLAGS = ("fallback", "at_bound")
+"""Columns of transforms.csv: whether a slice had no estimate, or one at its bound."""
+
+AGAIN = "Run `deeprac predict` again for this fold."
+
+
+def read_transforms(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
+    """Read and check the transforms of one fold.
+
+    Args:
+        path: transforms.csv of a run.
+        more: Further number columns that must be there.
+
+    Returns:
+        Columns case, slice and the matrices image_from_input (``INPUT_COLUMNS``) and
+        image_from_canonical (``CANONICAL_COLUMNS``), row-major.
+
+    Raises:
+        MetricsError: The file is missing, lists a slice twice or is not finite.
+    """
+    numbers = [*INPUT_COLUMNS, *CANONICAL_COLUMNS, *more]
+    table = read_tidy(path, ("case", "slice", *numbers), remedy=AGAIN)
+    twice = table[table.duplicated(["case", "slice"])]
+    if len(twice):
+        case, z = twice.iloc[0][["case", "slice"]]
+        raise MetricsError(f"{path} lists slice {z} of case {case} twice. {AGAIN}")
+    if not np.isfinite(table[numbers].to_numpy(float)).all():
+        raise MetricsError(
+            f"{path} holds a transform that is not finite. The training diverged: see "
+            "training.csv of the run."
+        )
+    return table
+
+
+def case_slices(
+    transforms: pd.DataFrame, case: str, count: int, path: Path
+) -> pd.DataFrame:
+    """The rows of a case, slice by slice.
+
+    Args:
+        transforms: Content of transforms.csv.
+        case: Name of the case.
+        count: Number of its slices.
+        path: Where the table is from.
+
+    Raises:
+        MetricsError: A slice has no row, or there are rows of more.
+    """
+    slices = transforms[transforms.case == case].sort_values("slice")
+    if list(slices.slice) != list(range(count)):
+        raise MetricsError(
+            f"Case {case} has {count} slices, {path} has transforms for {len(slices)}. "
+            f"{AGAIN}"
+        )
+    return slices
+
+
+def matrices(slices: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
+    """The ``(n, 2, 3)`` matrices in six columns of n rows."""
+    return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)
+
+
+def case_matrices(
+    transforms: pd.DataFrame, case: str, columns: Sequence[str]
+) -> dict[int, NDArray]:
+    """The ``(2, 3)`` matrix of each slice of a case, by slice index."""
+    rows = transforms[transforms.case == case]
+    return dict(zip(rows.slice.astype(int), matrices(rows, columns), strict=True))
+
+
+class Transformed(Protocol):
+    """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``."""
+
+    image_from_input: NDArray
+    image_from_canonical: NDArray
+    image_from_single: NDArray
+    fallback: NDArray[np.bool_]
+    at_bound: NDArray[np.bool_]
+
+
+def transform_table(case: str, found: Transformed) -> pd.DataFrame:
+    """Rows of transforms.csv of a case, one per slice.
+
+    Args:
+        case: Name of the case.
+        found: What the network did to its slices.
+    """
+    count = len(found.image_from_input)
+    parts = {
+        INPUT_COLUMNS: found.image_from_input,
+        CANONICAL_COLUMNS: found.image_from_canonical,
+        SINGLE_COLUMNS: found.image_from_single,
+        FLAGS: np.stack([found.fallback, found.at_bound], axis=1).astype(int),
+    }
+    tables = [
+        pd.DataFrame(values.reshape(count, -1), columns=list(columns))
+        for columns, values in parts.items()
+    ]
+    names = pd.DataFrame({"case": case, "slice": np.arange(count)})
+    return pd.concat([names, *tables], axis=1)

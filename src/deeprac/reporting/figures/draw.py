@@ -1,0 +1,41 @@
+"""Drawing the figures of a configuration, with their data beside them."""
+
+from collections.abc import Sequence
+
+from deeprac.config import Config
+from deeprac.errors import ConfigError
+from deeprac.files import write_csv
+from deeprac.layout import Layout
+from deeprac.reporting.figures.catalogue import selected
+from deeprac.reporting.figures.registry import FIGURES
+from deeprac.reporting.style import save, theme
+from deeprac.reporting.summary import read_summary
+
+
+def draw_figures(
+    config: Config, layout: Layout, only: Sequence[str] | None = None
+) -> None:
+    """Draw figures as PNG and SVG and write what they show as CSV.
+
+    Args:
+        config: The configuration of the cohort.
+        layout: Where its files are.
+        only: Names of figures; None for all that have something to show.
+
+    Raises:
+        ConfigError: A name is no figure of this configuration.
+        MetricsError: A table that a figure needs is missing or foreign.
+    """
+    known = list(dict.fromkeys(entry.name for entry in selected(config).values()))
+    unknown = [name for name in only or () if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"--only names no figure of this configuration: {', '.join(unknown)}. It "
+            f"has {', '.join(known)}."
+        )
+    summary = read_summary(config, layout)
+    with theme():
+        for name in only or known:
+            for drawing in FIGURES[name](summary):
+                save(drawing.figure, layout.figures / drawing.name)
+                write_csv(layout.figures / f"{drawing.name}.csv", drawing.data)

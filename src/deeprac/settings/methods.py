@@ -1,0 +1,87 @@
+"""Settings of matrices, methods and experiments: the rows of the tables."""
+
+from dataclasses import dataclass
+
+from deeprac.errors import ConfigError
+from deeprac.front_ends import FRONT_ENDS, LABARBERA, NONE, FrontEnd, front_end_of
+from deeprac.settings import require_order
+
+PLANNED = "planned"
+"""Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
+
+RESERVED = {
+    *("benchmarks", "cohort", "figures", "logs", "preprocessed", "summary", "tables")
+}
+"""Sub-folders of a cohort's results that no experiment may be named after."""
+
+
+@dataclass(frozen=True)
+class MatrixConfig:
+    """In-plane size of the slices in pixels, or ``PLANNED``, and the batch size."""
+
+    size: int | str
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to segment: normaliser, crop, augmentation and network input."""
+
+    name: str
+    label: str
+    description: str
+    citation: str
+    normaliser: str
+    crop: str
+    augment: bool
+    augment_scale: tuple[float, float]
+    network_input: float
+
+    def __post_init__(self) -> None:
+        key = f"methods.{self.name}.augment_scale"
+        require_order(key, self.augment_scale, "smaller factor")
+        others = {self.normaliser, self.crop} - {NONE, LABARBERA}
+        if LABARBERA in (self.normaliser, self.crop) and others:
+            raise ConfigError(
+                f"methods.{self.name} mixes stn_labarbera with {', '.join(others)}: "
+                "the authors' network is kept apart. Use none or stn_labarbera for "
+                "normaliser and crop alike."
+            )
+        if self.network_input < 1 and self.crop == "none":
+            raise ConfigError(
+                f"methods.{self.name}.network_input is {self.network_input}: without a "
+                "crop the network input is the whole slice. Set it to 1, or set crop."
+            )
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What stands before the U-Net."""
+        return front_end_of(self.normaliser, self.crop)
+
+    @property
+    def has_front_end(self) -> bool:
+        """Whether anything but the slice itself reaches the U-Net."""
+        return self.front_end is not FRONT_ENDS["none"]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is nnU-Net alone, the reference of all ratios."""
+        return not self.has_front_end and not self.augment
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A method at a matrix: one row of the tables."""
+
+    name: str
+    matrix: str
+    method: str
+    published: str | None
+    training_patients: int | None
+
+    def __post_init__(self) -> None:
+        if self.name in RESERVED:
+            raise ConfigError(
+                f"experiments: {self.name} is the name of a folder of the results. "
+                "Choose another name for the experiment."
+            )

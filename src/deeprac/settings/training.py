@@ -1,0 +1,82 @@
+"""Settings of a run: folds and seeds, networks, schedule and inference."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SplitsConfig:
+    """Number of cross-validation folds and the seed that draws them."""
+
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Which experiments, folds and seeds are run."""
+
+    experiments: tuple[str, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the U-Net; depth follows from its input size."""
+
+    base_features: int
+    max_features: int
+    convs_per_stage: int
+    min_feature_map: int
+
+
+@dataclass(frozen=True)
+class LocaliserConfig:
+    """Bounds, size and losses of the Spatial Transformer front end."""
+
+    input_size: int
+    base_features: int
+    canonical_radius: float
+    max_log_scale: float
+    max_angle_deg: float
+    max_shift: float
+    crop_margin: float
+    pose_weight: float
+    warp_share: float
+    coarse_weight: float
+    coverage_weight: float
+    residual_weight: float
+    segmentation_gradient: float
+    learning_rate_factor: float
+
+
+@dataclass(frozen=True)
+class LaBarberaConfig:
+    """Schedule of La Barbera's Spatial Transformers."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Schedule, optimiser and device; the same for every method."""
+
+    device: str
+    epochs: int
+    iterations_per_epoch: int
+    validation_iterations: int
+    optimiser: str
+    learning_rate: float
+    weight_decay: float
+    oversample_foreground: float
+    data_workers: int
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """Batch size in slices and test-time mirroring; the same for every method."""
+
+    batch_size: int
+    mirroring: bool

@@ -1,0 +1,150 @@
+"""What this package uses of nnU-Net beyond its interface: here and nowhere else.
+
+nnunetv2 is pinned to one version, and ``tests/unit/test_nnunet.py`` holds each of these
+against it: where nnU-Net changes, that test fails before any training does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import Tensor, nn
+
+from deeprac.geometry.similarity import identity
+
+MAX_GRADIENT = 12.0
+"""nnU-Net's clip of the norm of all gradients."""
+
+
+class NnunetTrainer(nnUNetTrainer):
+    """nnU-Net's trainer with names for its private parts."""
+
+    @property
+    def logged(self) -> dict[str, list]:
+        """What was logged, one entry per epoch; kept in checkpoints."""
+        return self.logger.local_logger.my_fantastic_logging
+
+    def log_also(self, keys: Iterable[str]) -> None:
+        """Let ``logger.log`` take more keys than nnU-Net's own; draw none of them.
+
+        nnU-Net draws 30 x 54 inches after every epoch, for about a second;
+        ``training.csv`` holds the same numbers.
+        """
+        self.logged.update({key: [] for key in keys})
+        self.logger.plot_progress_png = lambda _folder: None
+
+    def level_sizes(self) -> list[tuple[int, ...]]:
+        """Return (height, width) in pixels of every level of deep supervision."""
+        patch = self.configuration_manager.patch_size
+        return [
+            tuple(round(side * share) for side, share in zip(patch, level, strict=True))
+            for level in self._get_deep_supervision_scales()
+        ]
+
+    def build_loss(self) -> nn.Module:
+        """Return the loss of a training step: nnU-Net's, with deep supervision."""
+        return super()._build_loss()
+
+    def _build_loss(self) -> nn.Module:
+        return self.build_loss()
+
+    def transforms_without_augmentation(
+        self, *args: Any, **kwargs: Any
+    ) -> BasicTransform:
+        """Return the transforms of validation, for what training's are called with."""
+        kept = ("is_cascaded", "foreground_labels", "regions", "ignore_label")
+        levels = args[2]
+        return self.get_validation_transforms(
+            levels, **{key: kwargs[key] for key in kept}
+        )
+
+    @contextmanager
+    def answered_by(self, network: Callable[[Tensor], Any]) -> Iterator[None]:
+        """Let nnU-Net's own steps ask a function for the logits of (batch, 1, ...)."""
+        own, self.network = self.network, network
+        try:
+            yield
+        finally:
+            self.network = own
+
+
+def adapted(
+    transforms: ComposeTransforms, *, air: float | None, scale: tuple[float, float]
+) -> ComposeTransforms:
+    """Change nnU-Net's training transforms where a benchmark needs it, in place.
+
+    - Outside whole slices there is air. nnU-Net pads with 0 after normalisation, which
+      is tissue; patches seldom show it, a whole slice that is turned always does.
+    - The range of zooms is the method's.
+    - Gaussian blur uses one implementation. With ``benchmark`` on, two are timed at run
+      time and the faster one is kept; they differ in the last bits, and so would
+      repeated runs.
+
+    Args:
+        transforms: as nnU-Net makes them.
+        air: value of air in the normalised slices; None leaves nnU-Net's padding.
+        scale: smallest and largest factor of the zoom.
+
+    Returns:
+        The same object.
+    """
+    for transform in transforms.transforms:
+        inner = getattr(transform, "transform", transform)
+        if isinstance(inner, SpatialTransform):
+            inner.scaling = tuple(scale)
+            if air is not None:
+                inner.padding_mode_image = "constant"
+                inner.padding_value_image = air
+        if isinstance(inner, GaussianBlurTransform):
+            inner.benchmark = False
+    return transforms
+
+
+def applied(
+    transform: BasicTransform, data: dict[str, Any]
+) -> tuple[dict[str, Any], Tensor]:
+    """Apply one transform to a sample and say where it moved the slice.
+
+    Args:
+        transform: one of nnU-Net's.
+        data: ``image`` (1, height, width) and ``segmentation``.
+
+    Returns:
+        The data, and (1, 2, 3) ``before_from_after``.
+    """
+    if isinstance(transform, MirrorTransform):
+        drawn = transform.get_parameters(**data)
+        moved = _mirrored(drawn["axes"])
+    elif isinstance(transform, SpatialTransform):
+        drawn = transform.get_parameters(**data)
+        moved = identity(1) if drawn["grid"] is None else _of_grid(drawn["grid"])
+    else:
+        return transform(**data), identity(1)
+    return transform.apply(data, **drawn), moved
+
+
+def _mirrored(axes: Iterable[int]) -> Tensor:
+    # Axis 0 of a slice is y, axis 1 is x.
+    flip_y, flip_x = (-1.0 if axis in axes else 1.0 for axis in (0, 1))
+    return torch.tensor([[[flip_x, 0.0, 0.0], [0.0, flip_y, 0.0]]])
+
+
+def _of_grid(grid: Tensor) -> Tensor:
+    """Return the matrix of (height, width, 2) points (x, y) that pixels come from.
+
+    The grid is affine, so three corners say it all.
+    """
+    height, width = grid.shape[:2]
+    first, right, down = grid[0, 0], grid[0, -1], grid[-1, 0]
+    x = (right - first) / (2 - 2 / width)
+    y = (down - first) / (2 - 2 / height)
+    corner = torch.tensor([1 / width - 1, 1 / height - 1])
+    shift = first - x * corner[0] - y * corner[1]
+    return torch.stack([x, y, shift], dim=-1)[None].float()

@@ -1,0 +1,123 @@
+"""nnU-Net's training with a supervised front end before the U-Net."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from torch import Tensor, nn
+
+from deeprac.front_ends import ORACLE
+from deeprac.geometry.similarity import identity, invert, upright
+from deeprac.networks.front_end import Supervision
+from deeprac.records.case_poses import OUTLINE_POINTS, CasePose, read_case_poses
+from deeprac.training.augmentation import Tracked, split_target
+from deeprac.training.losses import STNLoss
+from deeprac.training.nnunet import MAX_GRADIENT
+from deeprac.training.trainer import DeepracTrainer
+
+MAX_LOCALISER_GRADIENT = 1.0
+"""Norm to which the localiser's gradient is clipped."""
+
+
+class STNTrainer(DeepracTrainer):
+    """The same training with the front end's supervision, losses and learning rate."""
+
+    @cached_property
+    def case_poses(self) -> Mapping[str, CasePose]:
+        """Size, pose and labels' outline of all cases."""
+        return read_case_poses(self.case_poses_csv)
+
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
+        """Augment as the other methods do, and say where the slice went."""
+        return Tracked(super().get_training_transforms(*args, **kwargs))
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Step with supervision, as nnU-Net does but for clips.
+
+        nnU-Net clips the norm over all parameters, in which the localiser's gradient
+        and the U-Net's would drown each other: here each is clipped on its own.
+        """
+        target, image_from_sample = split_target(batch["target"])
+        supervision = self.supervision(batch["keys"], image_from_sample)
+        data = batch["data"].to(self.device, non_blocking=True)
+        target = [level.to(self.device, non_blocking=True) for level in target]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            loss = self.loss(self.network(data, supervision), target)
+        scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
+        scaler.scale(loss).backward()
+        scaler.unscale_(self.optimizer)
+        self.clip_gradients()
+        scaler.step(self.optimizer)
+        scaler.update()
+        return {"loss": loss.detach().cpu().numpy()}
+
+    def clip_gradients(self) -> None:
+        """Clip the localiser's gradient and that of all else, each on its own."""
+        pose, rest = self._parts()
+        torch.nn.utils.clip_grad_norm_(rest, MAX_GRADIENT)
+        if pose:
+            norm = torch.nn.utils.clip_grad_norm_(pose, MAX_LOCALISER_GRADIENT)
+            self.localiser_norms.append(float(norm))
+
+    def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The localiser's parameters, and all others."""
+        pose = self.network.pose_parameters()
+        own = {id(parameter) for parameter in pose}
+        return pose, [p for p in self.network.parameters() if id(p) not in own]
+
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Validate as nnU-Net does; an oracle needs its input here too."""
+        network = self.network
+        supervision = self.supervision(batch["keys"], identity(len(batch["data"])))
+        with self.answered_by(lambda data: network(data, supervision).logits):
+            return super().validation_step(batch)
+
+    def supervision(
+        self, cases: Sequence[str], image_from_sample: Tensor
+    ) -> Supervision:
+        """Return what is known of slices, in the frame to which they were moved.
+
+        Args:
+            cases: (batch,) names.
+            image_from_sample: (batch, 2, 3) by augmentation.
+        """
+        known = Supervision.of(
+            [self.case_poses[case] for case in cases],
+            true_pose=self.front_end["normaliser"] == ORACLE,
+        )
+        moved = known.moved(invert(image_from_sample))
+        pose = upright(moved.image_from_canonical)
+        return replace(moved, image_from_canonical=pose).to(self.device)
+
+    def step_inputs(self) -> tuple[Any, ...]:
+        """Return image and supervision of the sizes of one step, without content."""
+        (image,) = super().step_inputs()
+        batch = len(image)
+        outline = image.new_zeros(batch, OUTLINE_POINTS, 2)
+        return image, Supervision(identity(batch, image.device), outline)
+
+    def build_loss(self) -> nn.Module:
+        """Return nnU-Net's loss and, where the network is supervised, the others."""
+        return STNLoss(super().build_loss(), self.front_end["settings"])
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the U-Nets' parameters, and the localiser's with their own rate."""
+        pose, rest = self._parts()
+        if not pose:
+            return [{"params": rest}]
+        factor = self.front_end["settings"]["learning_rate_factor"]
+        return [{"params": rest}, {"params": pose, "lr": self.initial_lr * factor}]
+
+    def on_epoch_start(self) -> None:
+        """Calibrate the crop on the training patients of the fold, once.
+
+        Within the first epoch, so that its time counts as training.
+        """
+        super().on_epoch_start()
+        if self.current_epoch == 0:
+            cases, _ = self.do_split()
+            self.network.calibrate(self.supervision(cases, identity(len(cases))))

@@ -1,0 +1,93 @@
+"""A release of the synthetic results, and the results that it was made from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deeprac import provenance
+from deeprac.cli import main
+from deeprac.config import load_config
+from deeprac.files import read_json, write_json
+from deeprac.layout import Layout
+from deeprac.records.run_key import selected_runs
+from support.results_tree import TreeOptions, write_tree
+
+PSEUDONYMS = TreeOptions(
+    case="case_a{0}b{0}c{0}d{0}", patient="patient_a{0}b{0}c{0}d{0}"
+)
+"""The tree with names of cases and patients as the workflow makes them."""
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass(frozen=True)
+class Released:
+    """Results, and the release made of them."""
+
+    results: Path
+    release: Path
+
+
+def complete_results(folder: Path, options: TreeOptions | None = None) -> Path:
+    """Write a tree and run everything after the predictions; return the results."""
+    config_path = write_tree(folder, options)
+    config = load_config([config_path])
+    layout = Layout.of(config)
+    arguments = ("--config", str(config_path))
+    for key in selected_runs(config):
+        run = ("--experiment", key.experiment, "--seed", str(key.seed))
+        for verb in ("evaluate", "diagnose"):
+            assert main([verb, *arguments, *run, "--fold", str(key.fold)]) == 0
+        record = layout.run(key.experiment, key.seed, key.fold) / "run.json"
+        write_json(record, read_json(record) | _provenance(folder))
+    write_json(layout.config, read_json(config_path))
+    for verb in ("summarise", "summarise --what diagnostics", "tables"):
+        assert main([*verb.split(), *arguments]) == 0
+    return layout.root
+
+
+def _provenance(folder: Path) -> dict:
+    """What a real run.json tells of machine and code, with what must not leave."""
+    return {
+        "host": {
+            "name": "ward3-ct",
+            "platform": "Linux-6.1.0-13-amd64-x86_64-with-glibc2.36",
+            "processor": "AMD EPYC 7742 64-Core Processor",
+            "cores": 2,
+            "memory_gib": 23.5,
+        },
+        "software": {
+            "python": "3.11.7",
+            "torch": "2.9.0.dev20250909",
+            "nnunetv2": None,
+        },
+        "git": {"commit": COMMIT, "dirty": False},
+        "argv": [
+            "/home/mueller/deeprac/__main__.py",
+            *("train", "--config", str(folder / "config.json"), "--fold", "0"),
+        ],
+        "segments": [
+            {
+                "start": "2026-11-25T18:01:30+00:00",
+                "stop": "2026-11-25T18:01:53+00:00",
+                "first_epoch": 0,
+                "last_epoch": 2,
+            }
+        ],
+    }
+
+
+def clean_checkout(patch: pytest.MonkeyPatch) -> None:
+    """Make the releasing checkout a clean one, whatever it is while tests are run."""
+    state = {"commit": COMMIT, "dirty": False}
+    patch.setattr(provenance, "git_state", lambda: state)
+
+
+def released_tree(folder: Path) -> Released:
+    """Write results and release them as ``folder/releases/tree``."""
+    results = complete_results(folder / "source", PSEUDONYMS)
+    with pytest.MonkeyPatch.context() as patch:
+        clean_checkout(patch)
+        assert main(["release", str(results), "--to", str(folder / "releases")]) == 0
+    return Released(results, folder / "releases" / "tree")
