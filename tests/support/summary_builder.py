@@ -9,10 +9,9 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.config_files import resolve
-from deeprac.evaluation.summarise import RUN_COLUMNS
 from deeprac.layout import Layout
 from deeprac.records.catalogue import METRICS
-from deeprac.records.runs import COST
+from deeprac.records.runs import COST, RUN_COLUMNS
 from deeprac.reporting.summary import Summary
 
 REPO = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import in_order, patient_dice
 from deeprac.layout import Layout
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.cases import read_cases
+from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import RUN_COLUMNS
@@ -77,12 +78,8 @@ class Summary:
 
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""
-        table = read_tidy(
-            self.layout.cases_csv,
-            ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm"),
-            remedy="Run `deeprac cohort`.",
-        )
-        return table.set_index("case", drop=False)
+        columns = ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm")
+        return read_cases(self.layout.cases_csv, columns)
 
     def diagnostics(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
         """Rows of summary/diagnostics.csv, all or those of some experiments.
@@ -90,11 +87,9 @@ class Summary:
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
-        path, remedy = (
-            self.layout.summary_diagnostics,
-            "Run `deeprac summarise --what diagnostics`.",
-        )
-        table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
+        path = self.layout.summary_diagnostics
+        remedy = "Run `deeprac summarise --what diagnostics`."
+        table = read_diagnostics(path, remedy=remedy)
         missing = set(self.config.run.experiments) - set(table.experiment)
         if missing:
             raise MetricsError(

@@ -56,10 +56,7 @@ def report_page(config: Config, layout: Layout) -> str:
 def collect(summary: Summary) -> Document:
     """Everything on the page but the volumes."""
     config, layout = summary.config, summary.layout
-    runs = [
-        read_json(layout.run(key.experiment, key.seed, key.fold) / "run.json")
-        for key in selected_runs(config)
-    ]
+    runs = [read_json(key.folder(layout) / "run.json") for key in selected_runs(config)]
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
