@@ -2,13 +2,16 @@
 #
 #   make venv    virtual environment in .venv with the locked versions
 #   make demo    the whole workflow on a small phantom cohort, on CPU
+#   make check   formatters, linters, types and the fast tests: before every commit
 #   make test    the whole test suite
 #   make review  tables, figures and page from released results: no GPU, torch or CT
-#   make lint    formatters, linters, Snakemake's lint
+#   make lint    formatters, linters, Snakemake's lint; `make format` formats
+#   make types   mypy on src
 #   make lock    new requirements.lock from requirements.in
 #
 # Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip),
-# RELEASE (name of the release that `make review` rebuilds).
+# RELEASE (name of the release that `make review` rebuilds), TESTS (what to test) and
+# WORKERS (processes that test).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,8 +29,14 @@ BIN := .venv/bin
 RELEASE ?= ablation
 REVIEW_STAMP := .venv-review/.installed
 REVIEW_BIN := .venv-review/bin
+# A worker has torch in memory, up to 1 GB: more than eight hardly help.
+WORKERS ?= logical --maxprocesses 8
+TESTS ?=
+PYTHON_CODE := src tests benchmarks
+RULES := Snakefile workflow rules
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
-.PHONY: venv demo test review lint lock
+.PHONY: venv demo check test review format lint types lock
 
 venv: $(STAMP)
 
@@ -68,14 +77,26 @@ review: $(REVIEW_STAMP)
 	@echo "Page:    $$PWD/results/released/$(RELEASE)/report.html"
 	@echo "Tables:  $$PWD/results/released/$(RELEASE)/tables/"
 
+check: $(STAMP)
+	$(MAKE) --jobs 2 --output-sync lint types
+	$(PYTEST) -m "not slow and not browser"
+
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix $(PYTHON_CODE)
+	$(BIN)/ruff format $(PYTHON_CODE)
+	$(BIN)/snakefmt $(RULES)
 
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/snakefmt --check Snakefile workflow rules
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/snakefmt --check $(RULES)
 	$(BIN)/snakemake --lint
+
+types: $(STAMP)
+	$(BIN)/mypy
 
 lock:
 	rm -rf .venv-lock

@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,14 @@ settings.register_profile("untimed")
 settings.load_profile("untimed")
 # See deeprac.commands.nnunet: the suite must stand other work on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection_finish():
+    """Leave what was imported out of later garbage collections, of which some
+    libraries (statsmodels) ask for one per call.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

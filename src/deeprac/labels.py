@@ -9,12 +9,17 @@ from typing import Any
 
 
 class Label(IntEnum):
-    """Label numbers that every cohort has; ``CohortLabels`` knows the others."""
+    """Label numbers of cohorts that keep no sides of the kidneys.
+
+    Where a cohort keeps the sides, 1 is its ``kidney_left``, not its kidneys: only
+    ``CohortLabels.numbers`` and ``CohortLabels.kidney`` have the numbers there.
+    Background and tumour have theirs in every cohort.
+    """
 
     BACKGROUND = 0
     """Everything that is neither kidney nor tumour."""
     KIDNEY = 1
-    """Kidney parenchyma, left and right; the left one where the sides are kept."""
+    """Kidney parenchyma, left and right united."""
     TUMOUR = 2
     """Renal tumour; takes precedence over kidney."""
 
@@ -71,32 +76,33 @@ def plain_name(name: str) -> str:
 
 
 def source_names(
-    source_format: str, given: Mapping[str, Sequence[str] | None]
+    source_format: str, configured: Mapping[str, Sequence[str] | None]
 ) -> dict[str, tuple[str, ...]]:
-    """The source's names by title: what the user gave, else the format's own.
+    """The source's names by title: as configured, else the format's own.
 
-    A default never contradicts what was given: names given elsewhere are left out, and
-    kidneys kept left and right leave no plain kidney.
+    A default never contradicts the configuration: names that it has under another
+    title are left out, and so is plain kidney where the sides are kept.
 
     Args:
         source_format: ``cohort.format``.
-        given: ``cohort.labels``; a title that is null or missing takes the default.
+        configured: ``cohort.labels``; a title that is null or missing takes the
+            default.
 
     Example:
         >>> source_names("kits", {"cyst": ["cyst"]})["kidney"]
         ('kidney',)
     """
-    used = {plain_name(name) for names in given.values() for name in names or ()}
-    sides = bool(given.get("kidney_left") or given.get("kidney_right"))
+    used = {plain_name(name) for names in configured.values() for name in names or ()}
+    sides = bool(configured.get("kidney_left") or configured.get("kidney_right"))
     default = DEFAULT_NAMES[source_format] | ({"kidney": ()} if sides else {})
 
-    def names(title: str) -> tuple[str, ...]:
-        if (own := given.get(title)) is not None:
-            return tuple(own)
+    def names_of(title: str) -> tuple[str, ...]:
+        if (names := configured.get(title)) is not None:
+            return tuple(names)
         usual = default.get(title, ())
         return tuple(name for name in usual if plain_name(name) not in used)
 
-    return {title: names(title) for title in TITLES}
+    return {title: names_of(title) for title in TITLES}
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class CohortLabels:
 
     @classmethod
     def named(cls, names: Mapping[str, Sequence[str]]) -> "CohortLabels":
-        """The labels that a configuration asks for.
+        """The labels of a configuration.
 
         Args:
             names: ``cohort.labels``: the source's names by title; titles without names
@@ -135,10 +141,10 @@ class CohortLabels:
         Raises:
             ValueError: it lists other labels, or under other numbers.
         """
-        given = dict(dataset["labels"])
-        found = cls(cysts="cyst" in given, sides="kidney_left" in given)
-        if given != found.numbers:
-            raise ValueError(f"labels are {found.numbers}; got {given}")
+        listed = dict(dataset["labels"])
+        found = cls(cysts="cyst" in listed, sides="kidney_left" in listed)
+        if listed != found.numbers:
+            raise ValueError(f"labels are {found.numbers}; got {listed}")
         return found
 
     @property
@@ -156,8 +162,7 @@ class CohortLabels:
     @property
     def kidney(self) -> tuple[int, ...]:
         """The numbers of kidney: one, or left and right."""
-        right = [self.numbers["kidney_right"]] if self.sides else []
-        return int(Label.KIDNEY), *right
+        return tuple(n for title, n in self.numbers.items() if "kidney" in title)
 
 
 KIDNEY_AND_TUMOUR = CohortLabels()

@@ -54,6 +54,42 @@ def test_each_column_of_the_check_is_documented(column):
     assert column in between or f"`{column}`" in text
 
 
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "config/*.md", "*/README.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+def anchors(page):
+    """Names of a page's headings, as links call them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE):
+        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_each_page_is_on_the_map():
+    text = (ROOT / "docs/README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in text, page
+
+
+def test_what_the_architecture_names_is_there():
+    text = (ROOT / "docs/architecture.md").read_text()
+    roots = (ROOT, ROOT / "src/deeprac")
+    for name in re.findall(r"`([\w./]+(?:\.py|\.smk|\.yaml|/))`", text):
+        assert any((root / name).exists() for root in roots), name
+
+
 def locked():
     lines = (ROOT / "envs/requirements.lock").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]

@@ -21,7 +21,7 @@ from deeprac.front_ends import (
 )
 from deeprac.networks.crops import CROPS
 from deeprac.networks.normalisers import NORMALISERS
-from deeprac.settings import Method
+from deeprac.settings.methods import Method
 from support.toy_cohort import REPO
 
 

@@ -40,6 +40,14 @@ def test_every_value_in_a_command_is_quoted(path):
             assert value.endswith(":q}"), f"{value} in {command}"
 
 
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_a_rule_has_at_most_25_lines(path):
+    rules = re.findall(
+        r"^(?:rule|checkpoint) .*\n(?:^ .*\n|^\n(?= ))*", path.read_text(), re.MULTILINE
+    )
+    assert [rule.partition(":")[0] for rule in rules if rule.count("\n") > 25] == []
+
+
 def write(folder: Path, results: str, **sections: object) -> None:
     text = yaml.safe_dump(SMALL | {"results": results} | sections)
     (folder / "odd.yaml").write_text(text)

@@ -15,7 +15,6 @@ REPAIRABLE = 1e-3
 SPACING_MM = (0.05, 50.0)
 """Spacings outside of this are not those of a CT: a wrong header or unit."""
 
-
 FARTHEST_MM = 1e5
 """No scanner's coordinates reach as far: an origin beyond is a damaged header."""
 
@@ -40,14 +39,12 @@ def orthonormal(
         axes_mm: 3 x 3, one column per axis of the volume, in mm.
 
     Returns:
-        Spacing in mm (3), direction cosines (3 x 3, of either handedness, orthonormal
-        unless an error was found), and what was found.
+        Spacing (x, y, z) in mm, direction cosines (3 x 3, of either handedness,
+        orthonormal unless an error was found), and what was found.
     """
     spacing = np.linalg.norm(axes_mm, axis=0)
     low, high = SPACING_MM
-    if not (
-        np.isfinite(spacing).all() and low <= spacing.min() <= spacing.max() <= high
-    ):
+    if not (low <= spacing.min() <= spacing.max() <= high):  # nor where one is NaN
         problem = (
             f"the spacing is {short(spacing)} mm, but that of a CT is {low:g} to "
             f"{high:g} mm. Correct the header, its unit too"

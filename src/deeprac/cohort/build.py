@@ -50,7 +50,7 @@ def build_cohort(
     """
     source = open_source(config)
     _refuse_renaming(config, folder, source.names())
-    # The table says that the cohort is complete: no old one may outlive a problem.
+    # The tables mean that the cohort is complete: no old ones may outlive a problem.
     for table in ("cases.csv", "frames.csv"):
         (folder / table).unlink(missing_ok=True)
     remove_leftovers(folder)

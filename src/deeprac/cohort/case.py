@@ -119,7 +119,7 @@ class Source(Protocol):
         """Load or generate one case, checked."""
 
     def where(self, names: Sequence[str]) -> str:
-        """Say where the user finds the files of cases; empty where there are none."""
+        """Where the files of cases are, in words; empty where there are none."""
 
 
 def write_case(case: Case, folder: Path) -> CaseRow:

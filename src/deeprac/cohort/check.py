@@ -42,7 +42,7 @@ class Check:
         inspections: every case by name in the source's order; None where it cannot be
             read or brought into the canonical frame.
         findings: by case; under ``WHOLE`` those about the cohort. All names are there.
-        where: says where the files of the first cases with errors are.
+        where: where the files of the first cases with errors are, in words.
     """
 
     inspections: Mapping[str, Inspection | None]
@@ -82,7 +82,7 @@ class Check:
         return next((severity for severity in Severity if severity in found), None)
 
     def without_paths(self, config: CohortConfig) -> "Check":
-        """The same for others' eyes: no finding says where the files lie."""
+        """The same to be shared: no finding has the path of a file."""
         folders = (config.path, config.patients, config.private)
 
         def shared(finding: Finding) -> Finding:
@@ -143,7 +143,7 @@ def check_cohort(
 
 
 def write_tables(check: Check, folder: Path) -> None:
-    """Write ``cases.csv`` and ``problems.csv``; forget cases that are no more."""
+    """Write ``cases.csv`` and ``problems.csv``; drop what is kept of former cases."""
     remove_strangers(folder, check.inspections)
     empty = dict.fromkeys(COLUMNS)
     rows = [

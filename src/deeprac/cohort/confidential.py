@@ -1,4 +1,4 @@
-"""Reading patients' files without repeating what they are called.
+"""Reading patients' files without repeating their names.
 
 Readers name no file and no patient in their messages; but libraries do, in exceptions,
 in warnings and from C++ straight to standard error. Here all of it is caught: the names
@@ -41,14 +41,14 @@ ORDINARY = frozenset(
         *("kidney_tumor", "image_id"),
     }
 )
-"""Words of our messages and names that a layout prescribes: they name nobody."""
+"""Words of messages and names that a layout prescribes: they identify nobody."""
 
 _MOST_NAMES = 100_000
 
 
 @contextmanager
 def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-    """Let nothing that a reader or a library says of a file get out.
+    """Keep messages of readers and libraries about a file from getting out.
 
     Args:
         log: file in the private folder that takes what is held back.
@@ -56,7 +56,7 @@ def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[
 
     Raises:
         DeepracError: of the same kind as inside, without names.
-        CaseError: anything else; it tells where it happened, not with which words.
+        CaseError: anything else, with the place of the error, not its message.
     """
     with _diverted(log) as stream:
         try:
@@ -78,7 +78,7 @@ def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[
 
 @contextmanager
 def open_to_all() -> Iterator[None]:
-    """Hide nothing; but what a library raises is an error of what was read here too.
+    """Hide nothing; but what a library raises becomes an error of the case here too.
 
     Raises:
         DeepracError: as inside.
@@ -106,8 +106,8 @@ def without_names(
 def without(text: str, names: Mapping[str, str]) -> str:
     """The text with names of the source replaced; the longest first.
 
-    Names of fewer than four characters stay, as do ordinary words: a patient called 12
-    cannot be told from 12 slices.
+    Names of fewer than four characters stay, as do ordinary words: a patient named 12
+    looks like 12 slices.
 
     Example:
         >>> without("/ct/Doe.nii: Doe.nii is cut short", {"Doe.nii": "the image"})
@@ -127,7 +127,7 @@ def names_of_files(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
 
     Args:
         files: paths of the case by role.
-        folder: ``cohort.path``, which the user gave and which is no secret.
+        folder: ``cohort.path``, which the user chose and which is not secret.
     """
     names = {}
     for role, path in files.items():
@@ -139,7 +139,7 @@ def names_of_files(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
 
 
 def names_of_source(config: CohortConfig) -> dict[str, str]:
-    """What a cohort's folder and tables call its cases, all hidden."""
+    """All names in a cohort's folder and tables, each of them hidden."""
     names: set[str] = set()
     for path in (config.path, config.patients):
         if path is not None and path.is_file():
@@ -176,7 +176,7 @@ def _diverted(log: Path) -> Iterator[TextIO]:
 
 
 def _opened(log: Path) -> TextIO:
-    """The log, or where nobody may write it (a rerun from a copy), nothing."""
+    """The log, or where it cannot be written (a rerun from a copy), nothing."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         handle = os.open(log, flags, 0o600)

@@ -68,7 +68,7 @@ def _contradictions(cases: Sequence[Inspection]) -> Iterable[Found]:
 
 
 def _differences(same: Sequence[Inspection]) -> Iterable[str]:
-    """What tells the cases of one patient apart beyond what time and scans explain."""
+    """Differences that the cases of one patient cannot have."""
     ages = [case.age_years for case in same if case.age_years is not None]
     if ages and max(ages) - min(ages) > AGE_YEARS:
         yield f"are {min(ages):g} to {max(ages):g} years old"

@@ -18,7 +18,7 @@ from deeprac.cohort.confidential import (
 from deeprac.cohort.findings import Finding, refuse_errors
 from deeprac.cohort.grid import Grid, aligned
 from deeprac.cohort.pseudonyms import Pseudonyms
-from deeprac.cohort.reader import Reader, SourceCase
+from deeprac.cohort.reader import Reader, Segmentation, SourceCase
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 from deeprac.settings.cohort import CohortConfig
@@ -29,7 +29,7 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class Identity:
-    """What the source calls a case and its patient, and what we call the patient."""
+    """The source's names of a case and its patient, and the patient's name here."""
 
     key: str
     source_patient: str
@@ -39,12 +39,12 @@ class Identity:
 class ConvertedSource:
     """The cases of a reader in the canonical frame, one at a time.
 
-    Their names are pseudonyms, and what their files are called stays inside; with
+    Their names are pseudonyms, and the names of their files stay inside; with
     ``cohort.pseudonyms`` off they have the source's names, and nothing is hidden.
     """
 
     def __init__(self, reader: Reader, config: CohortConfig) -> None:
-        """Take a reader and what the cohort's settings say about its cases.
+        """Take a reader and the cohort's settings.
 
         Raises:
             CohortError: names that cannot be used, or pseudonyms that do not fit.
@@ -65,11 +65,11 @@ class ConvertedSource:
         }
 
     def names(self) -> list[str]:
-        """Names of all cases, sorted: the order of pseudonyms tells nothing."""
+        """Names of all cases, sorted: the order of pseudonyms identifies nobody."""
         return sorted(self._cases)
 
     def settings(self, name: str) -> Mapping[str, Any]:
-        """What the reader says, patient, label map and intensity; salted."""
+        """The reader's settings, patient, label map and intensity; salted."""
         case = self._cases[name]
         return {
             "version": VERSION,
@@ -151,19 +151,9 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     grey = sitk.GetArrayViewFromImage(image)
     values, found = intensity.plausible(grey, config.intensity)
     findings += found
-    layers = [
-        (sitk.GetArrayViewFromImage(volume), segmentation.names)
-        for volume, segmentation in zip(turned, source.segmentations, strict=True)
-    ]
-    numbers, found = label_map.merge(layers, config.labels)
-    for segmentation in source.segmentations:
-        found += label_map.contradictions(
-            segmentation.names, segmentation.expected, config.labels
-        )
+    numbers, found = _merged(turned, source.segmentations, config)
     findings = list(refuse_errors(findings + found))
-    findings += label_volumes.volume_findings(
-        numbers, image.GetSpacing(), config.labels
-    )
+    findings += label_volumes.volume_findings(numbers, grid.spacing_mm, config.labels)
     return Case(
         name=name,
         patient=patient,
@@ -175,6 +165,22 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         findings=tuple(findings),
         labels=config.kept_labels,
     )
+
+
+def _merged(
+    turned: Sequence[sitk.Image],
+    segmentations: Sequence[Segmentation],
+    config: CohortConfig,
+) -> tuple[np.ndarray, list[Finding]]:
+    """The cohort's label map [z, y, x] of canonical ones, and what was found."""
+    layers = [
+        (sitk.GetArrayViewFromImage(volume), segmentation.names)
+        for volume, segmentation in zip(turned, segmentations, strict=True)
+    ]
+    numbers, findings = label_map.merge(layers, config.labels)
+    for one in segmentations:
+        findings += label_map.contradictions(one.names, one.expected, config.labels)
+    return numbers, findings
 
 
 def _origins(source: SourceCase) -> list[Finding]:

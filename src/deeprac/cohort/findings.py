@@ -72,7 +72,7 @@ class CaseError(CohortError):
     """A case that cannot be used, with everything that was found in it."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        """Take all findings; the message tells the errors among them."""
+        """Take all findings; the message lists the errors among them."""
         self.findings = tuple(findings)
         errors = [f.message for f in self.findings if f.severity is Severity.ERROR]
         super().__init__("; ".join(errors) + ".")
@@ -88,7 +88,7 @@ class CaseError(CohortError):
 
 
 class ForeignError(Exception):
-    """A library failed over one of a case's files; its cause says how."""
+    """A library failed over one of a case's files; its cause is the library's error."""
 
     def __init__(self, which: str) -> None:
         """Take which file it was: image or label."""
@@ -97,10 +97,10 @@ class ForeignError(Exception):
 
 
 def unforeseen(error: Exception, report: str = "") -> CaseError:
-    """What is told of a case over whose files a library failed.
+    """The error of a case over whose files a library failed.
 
-    Nothing of the error's own words, which may name a file: only its kind and the line
-    that raised it.
+    Its message has the kind of the library's error and the line that raised it, not
+    that error's message, which may name a file.
 
     Args:
         error: whatever was raised.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FIRST, LAST = -33000, 66000
-"""Values that the bins tell apart: all of int16 and of uint16; others fall into the
+"""Values with a bin of their own: all of int16 and of uint16; others fall into the
 outermost bins."""
 
 _SMOOTH = 15

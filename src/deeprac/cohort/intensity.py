@@ -2,9 +2,9 @@
 
 Three things hold for every CT of a trunk, child or adult, with contrast or without:
 air lies near -1000, fat near -100, and what is neither lies mostly below 300. The rules
-ask for no more. They tell CT from MR, from windowed pictures and from wrong offsets and
-scales; they do not tell good CT from bad. A small field of view may lack air, a thin
-child has little fat, metal reaches far above bone and throws streaks far below air.
+ask for no more. They separate CT from MR, from windowed pictures and from wrong offsets
+and scales, not good CT from bad. A small field of view may lack air, a thin child has
+little fat, metal reaches far above bone and throws streaks far below air.
 """
 
 import numpy as np
@@ -74,7 +74,7 @@ def _unusable(histogram: Histogram) -> str:
 def _repaired(
     values: np.ndarray, histogram: Histogram
 ) -> tuple[np.ndarray, list[Finding]]:
-    """Take away a certain offset and certain padding, and say so."""
+    """Subtract a certain offset and replace certain padding, with findings."""
     offset = OFFSET if _has_offset(histogram) else 0
     floor = 0 if offset else NO_TISSUE
     padding = _padding(histogram, floor)

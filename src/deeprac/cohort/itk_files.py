@@ -17,32 +17,26 @@ _MOST_BYTES = 8 * MAX_VOXELS
 """Of all layers together."""
 
 
-def read_itk(path: Path) -> tuple[sitk.Image, list[Finding]]:
+def read_itk(path: Path, *, layers: bool) -> tuple[list[sitk.Image], list[Finding]]:
     """Read an NRRD or MetaImage volume.
 
+    Args:
+        path: the file.
+        layers: whether it may hold several numbers per voxel.
+
     Returns:
-        The volume with orthonormal axes, integers of up to 32 bits or float32; and what
-        was found.
+        One volume per number, with orthonormal axes, integers of up to 32 bits or
+        float32; and what was found.
 
     Raises:
         CaseError: it cannot be used; everything that was found.
     """
-    volume, findings = _read(path, layers=False)
-    return _compact(volume), findings
-
-
-def read_itk_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
-    """Read a volume of one or several numbers per voxel, one volume for each.
-
-    Raises:
-        CaseError: it cannot be used; everything that was found.
-    """
-    volume, findings = _read(path, layers=True)
-    count = volume.GetNumberOfComponentsPerPixel()
-    if not volume.GetPixelIDTypeAsString().startswith("vector"):
-        return [_compact(volume)], findings
-    layers = (sitk.VectorIndexSelectionCast(volume, i) for i in range(count))
-    return [_compact(layer) for layer in layers], findings
+    volume, findings = _read(path, layers=layers)
+    volumes = [volume]
+    if volume.GetPixelIDTypeAsString().startswith("vector"):
+        count = volume.GetNumberOfComponentsPerPixel()
+        volumes = [sitk.VectorIndexSelectionCast(volume, i) for i in range(count)]
+    return [_compact(one) for one in volumes], findings
 
 
 def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
@@ -61,7 +55,7 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
         voxels.refuse_other_size(_bytes_of(reader))
         volume = reader.Execute()
     except RuntimeError as error:
-        # Its words are not passed on: they have the path.
+        # Its message is not passed on: it has the path.
         if "bad_alloc" in str(error) or "Failed to allocate" in str(error):
             raise MemoryError from error
         raise CaseError.of("file", DAMAGED) from error
@@ -73,7 +67,7 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
 
 
 def _checked(path: Path) -> tuple[StoredVoxels, tuple[int, int, int]]:
-    """Where the voxels lie, and the signs that bring the axes that ITK gives to LPS."""
+    """Where the voxels lie, and the signs that bring ITK's axes to LPS."""
     if path.suffix.lower() in META_IMAGE:
         voxels, found = read_meta_image_header(path)
         refuse_errors(found)

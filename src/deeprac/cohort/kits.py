@@ -1,8 +1,8 @@
 """Cohorts of the Kidney Tumor Segmentation challenges: KiTS19, KiTS21 and KiTS23.
 
 ``cohort.path`` is the repository of a challenge, or the folder in it that holds the
-``case_*`` folders. Slices lie along the first axis of these NIfTI files; their affines
-say so.
+``case_*`` folders. Slices lie along the first axis of these NIfTI files, by their
+affines.
 """
 
 import logging
@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,15 @@ class Edition:
     title: str
     names: Mapping[int, str]
     files: Mapping[str, str]
-    instances: str | None
-    clinical: str
     download: str
+    instances: str | None = None
+    clinical: str = "kits.json"
 
 
 KITS19 = Edition(
     title="KiTS19",
     names={1: "kidney", 2: "tumor"},
     files={"majority": "segmentation.nii.gz"},
-    instances=None,
-    clinical="kits.json",
     download="python3 -m starter_code.get_imaging",
 )
 
@@ -78,7 +77,6 @@ KITS21 = Edition(
         "intersection": "aggregated_AND_seg.nii.gz",
     },
     instances="segmentations",
-    clinical="kits.json",
     download="python3 kits21/starter_code/get_imaging.py",
 )
 
@@ -102,31 +100,28 @@ def open_kits(config: CohortConfig) -> FileReader:
     folder, cases = _case_folders(Path(config.path))
     edition = _edition(folder, cases)
     label_map.map_labels(edition.names, config.labels)
-    labels = {case: KitsLabel(case, edition, config.annotation) for case in cases}
-    labelled = [case for case in cases if labels[case].there()]
-    if left_out := len(cases) - len(labelled):
+    labels = [KitsLabel(case, edition, config.annotation) for case in cases]
+    labels = [label for label in labels if label.annotations]
+    if left_out := len(cases) - len(labels):
         message = "%s: %d of %d cases have no label and are left out"
         logger.info(message, edition.title, left_out, len(cases))
-    _refuse_missing(folder, edition, config, [labels[case] for case in labelled])
+    _refuse_missing(folder, edition, config, labels)
     ages = _ages(folder / edition.clinical)
+    get_image = f"Run `{edition.download}` in the repository of {edition.title}"
     return FileReader(
         config,
         {
-            case.name: CaseFiles(
-                image=case / IMAGE,
-                label=labels[case],
-                patient=Patient(case.name, ages.get(case.name)),
-                get_image=f"Run `{edition.download}` in the repository of "
-                f"{edition.title}",
+            (case := label.folder.name): CaseFiles(
+                label.folder / IMAGE, label, Patient(case, ages.get(case)), get_image
             )
-            for case in labelled
+            for label in labels
         },
     )
 
 
 @dataclass(frozen=True)
 class KitsLabel:
-    """The label of one case, as ``cohort.annotation`` wants it.
+    """The label of one case, by ``cohort.annotation``.
 
     ``annotation`` is majority, union or intersection, or the number of one annotator,
     whose instances are painted onto one label map. Annotators have numbers per
@@ -146,20 +141,20 @@ class KitsLabel:
     def paths(self) -> tuple[Path, ...]:
         """The label map, or the annotator's instances in the order of painting."""
         if isinstance(self.annotation, int):
-            by_instance = self._instances()
             return tuple(
                 annotators[self.annotation]
                 for name in _PAINTED
-                for (of, _), annotators in sorted(by_instance.items())
+                for (of, _), annotators in self._instances.items()
                 if of == name and self.annotation in annotators
             )
         file = self.edition.files.get(self.annotation)
         return () if file is None else (self.folder / file,)
 
-    def there(self) -> list[str]:
+    @property
+    def annotations(self) -> list[str]:
         """The annotations that the case has, each as ``cohort.annotation`` names it."""
         files = self.edition.files.items()
-        annotators = {n for found in self._instances().values() for n in found}
+        annotators = {n for found in self._instances.values() for n in found}
         return [name for name, file in files if (self.folder / file).is_file()] + [
             str(number) for number in sorted(annotators)
         ]
@@ -193,27 +188,24 @@ class KitsLabel:
         return (label,), list(dict.fromkeys(findings))
 
     def _refuse_gaps(self) -> None:
-        if str(self.annotation) not in self.there():
-            raise CaseError.of(
-                "annotation",
-                f"cohort.annotation is {self.annotation}, but this case has "
-                f"{', '.join(self.there())}. Choose one that all cases have",
-            )
-        if isinstance(self.annotation, int):
-            gaps = [
-                f"{name} {instance} has {', '.join(map(str, sorted(found)))}"
-                for (name, instance), found in sorted(self._instances().items())
-                if self.annotation not in found
-            ]
-            if gaps:
-                raise CaseError.of(
-                    "annotation",
-                    f"cohort.annotation is {self.annotation}, but {'; '.join(gaps)}. "
-                    "Choose one that all have, or majority",
-                )
+        gaps = [
+            f"{name} {instance} has {', '.join(map(str, sorted(found)))}"
+            for (name, instance), found in self._instances.items()
+            if isinstance(self.annotation, int) and self.annotation not in found
+        ]
+        if str(self.annotation) not in self.annotations:
+            there = ", ".join(self.annotations)
+            problem = f"this case has {there}. Choose one that all cases have"
+        elif gaps:
+            problem = f"{'; '.join(gaps)}. Choose one that all have, or majority"
+        else:
+            return
+        text = f"cohort.annotation is {self.annotation}, but {problem}"
+        raise CaseError.of("annotation", text)
 
+    @cached_property
     def _instances(self) -> dict[tuple[str, int], dict[int, Path]]:
-        """Files by what they show, the number of the instance, and the annotator."""
+        """Files by what they show and number of the instance, sorted; by annotator."""
         found: dict[tuple[str, int], dict[int, Path]] = defaultdict(dict)
         if self.edition.instances is None:
             return found
@@ -221,7 +213,7 @@ class KitsLabel:
             if match := _INSTANCE.fullmatch(path.name):
                 instance = match["name"], int(match["instance"])
                 found[instance][int(match["annotator"])] = path
-        return found
+        return dict(sorted(found.items()))
 
 
 def _case_folders(root: Path) -> tuple[Path, list[Path]]:
@@ -267,16 +259,12 @@ def _edition(folder: Path, cases: list[Path]) -> Edition:
 def _refuse_missing(
     folder: Path, edition: Edition, config: CohortConfig, labels: list[KitsLabel]
 ) -> None:
-    """Refuse what is wrong with all cases alike.
-
-    Raises:
-        CohortError: no labels, not the wanted annotation, or no images.
-    """
+    """Refuse what is wrong with all cases alike."""
     if not labels:
         raise CohortError(
             f"{folder} holds no labels of {edition.title}. Check cohort.path."
         )
-    there = list(dict.fromkeys(name for label in labels for name in label.there()))
+    there = list(dict.fromkeys(name for label in labels for name in label.annotations))
     if str(config.annotation) not in there:
         raise CohortError(
             f"cohort.annotation is {config.annotation}, but {edition.title} in "

@@ -145,7 +145,7 @@ def map_labels(
     if problems := _bad_names([names], wanted):
         raise CohortError(f"{problems[0]}.")
     mapping = _mapping(names, wanted)
-    if not set(mapping.values()) & kidney_numbers(wanted):
+    if not {*mapping.values()} & {*CohortLabels.named(wanted).kidney}:
         raise CohortError(
             f"{_kidney_names(wanted)}, but the source has "
             f"{_listed((value, names) for value in names)}. "
@@ -235,8 +235,10 @@ def _no_kidney(
 ) -> list[str]:
     """A volume shows kidney; a single slice may cut through the tumour beside it."""
     found = {layer.mapping[value] for layer in layers for value in layer.values}
-    single_slice = layers[0].numbers.shape[0] == 1
-    if found & kidney_numbers(wanted) or (single_slice and Label.TUMOUR in found):
+    enough = {*CohortLabels.named(wanted).kidney}
+    if layers[0].numbers.shape[0] == 1:
+        enough.add(Label.TUMOUR)
+    if found & enough:
         return []
     return [
         f"the label has no kidney: {_kidney_names(wanted)}, found {_found(layers)}. "
@@ -271,11 +273,6 @@ def _bad_names(
             "it another number"
         )
     return problems
-
-
-def kidney_numbers(wanted: Mapping[str, tuple[str, ...]]) -> set[int]:
-    """The cohort's numbers that mean kidney; ``wanted`` is ``cohort.labels``."""
-    return set(CohortLabels.named(wanted).kidney)
 
 
 def _kidney_names(wanted: Mapping[str, tuple[str, ...]]) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deeprac.cohort.findings import Finding
-from deeprac.cohort.label_map import kidney_numbers
-from deeprac.labels import Label
+from deeprac.labels import CohortLabels, Label
 
 SMALLEST_KIDNEYS_ML = 5
 """Both kidneys of a newborn have about 20 ml, one shrunken kidney may have fewer."""
@@ -34,7 +33,7 @@ def volume_findings(
         return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     counts = sum(np.bincount(one.ravel(), minlength=256) for one in numbers)
-    kidney_ml = voxel_ml * sum(int(counts[number]) for number in kidney_numbers(wanted))
+    kidney_ml = voxel_ml * int(counts[[*CohortLabels.named(wanted).kidney]].sum())
     tumour_ml = voxel_ml * int(counts[Label.TUMOUR])
     doubts = []
     if not SMALLEST_KIDNEYS_ML <= kidney_ml <= LARGEST_KIDNEYS_ML:

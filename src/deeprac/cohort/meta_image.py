@@ -1,4 +1,4 @@
-"""The header of a MetaImage file: what ITK takes on trust, ignores or reads as zero."""
+"""The header of a MetaImage file: what ITK does not check, ignores or reads as zero."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from deeprac.cohort.packed import (
 _AXES = ("TransformMatrix", "Rotation", "Orientation")
 _ORIGIN = ("Offset", "Position", "Origin")
 _SPACING = ("ElementSpacing", "ElementSize")
-"""Keys of which any gives the same."""
+"""Keys of the same meaning."""
 
 _MOST_AXES = 10
 
@@ -28,7 +28,7 @@ _NO_AXES = (
 
 
 def read_meta_image_header(path: Path) -> tuple[StoredVoxels, list[Finding]]:
-    """Read where the voxels lie, and what stands against their axes, unit and scale.
+    """Read where the voxels lie, and what is wrong with their axes, unit and scale.
 
     Raises:
         CaseError: it is no such header.
@@ -88,14 +88,14 @@ def _findings(header: Mapping[str, str]) -> list[Finding]:
     problems = [*_axes_problems(header, axes), *_value_problems(header)]
     found = [Finding.error(check, text) for check, text in problems]
     for key in sorted({*_ORIGIN} & {*header}):
-        # ITK reads what is no number as zero.
-        origin = [*_numbers(header[key]), *[float("nan")] * axes][:axes]
+        # ITK reads words that are not numbers as zero.
+        origin = [*_numbers(header[key]), *[math.nan] * axes][:axes]
         found += affine.origin_findings(origin[:3])
     return found
 
 
 def _axes_problems(header: Mapping[str, str], axes: int) -> Iterator[tuple[str, str]]:
-    """Check and message of what stands against axes and spacing."""
+    """Check and message of what is wrong with axes and spacing."""
     if not any(key in header for key in _AXES):
         yield "affine", _NO_AXES
     if not any(key in header for key in _SPACING):
@@ -125,13 +125,13 @@ def _value_problems(header: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _numbers(text: str) -> list[float]:
-    """All numbers of a text; NaN for what is none."""
+    """The words of a text as numbers; NaN for any other word."""
     numbers = []
     for word in text.split():
         try:
             numbers.append(float(word))
         except ValueError:
-            numbers.append(float("nan"))
+            numbers.append(math.nan)
     return numbers
 
 

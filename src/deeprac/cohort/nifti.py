@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,8 @@ from deeprac.cohort import nifti_header
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.packed import AFTER_GZIP
 from deeprac.cohort.voxels import INT32, TOO_LARGE, three_dimensions
+from deeprac.volumes import DAMAGED_GZIP
 
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 _CHUNK = 2**20
 
 
@@ -42,7 +41,7 @@ def read_nifti(path: Path) -> tuple[sitk.Image, list[Finding]]:
             values, found = _voxels(stream, header, size)
             findings += found
             _read_to_the_end(stream)
-    except _DAMAGED as error:
+    except DAMAGED_GZIP as error:
         raise CaseError.of(
             "file",
             "the file is cut short or damaged. Copy or download it again",
@@ -52,7 +51,7 @@ def read_nifti(path: Path) -> tuple[sitk.Image, list[Finding]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where they are packed, whatever its name says."""
+    """The file's bytes, unpacked where they are packed, whatever its name."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -107,7 +106,7 @@ def _fill(stream: io.BufferedIOBase, array: np.ndarray) -> None:
 
 
 def _target_type(stored: np.dtype, slope: float | None, intercept: float) -> type:
-    """The smallest of our types that holds the numbers without loss for CT."""
+    """The smallest type that holds the numbers without loss for CT."""
     if stored.kind == "f":
         return np.float32
     if slope is None:

@@ -1,7 +1,7 @@
-"""The header of a NIfTI file, as it is: nothing is taken on trust or guessed.
+"""The header of a NIfTI file, as it is: everything is checked and nothing guessed.
 
-Convention: NIfTI's axes are RAS, ours LPS; all matrices here are ``lps_from_voxel_mm``,
-3 x 4.
+Convention: NIfTI's axes are RAS, the grid's LPS; all matrices here are
+``lps_from_voxel_mm``, 3 x 4; sizes and spacings are in the order (x, y, z).
 """
 
 from typing import BinaryIO
@@ -36,7 +36,7 @@ def read_header(stream: BinaryIO) -> nib.Nifti1Header:
     """Read the header; the stream is left at the first voxel.
 
     Raises:
-        CaseError: it is no NIfTI, half of one, or damaged where voxels should begin.
+        CaseError: it is not NIfTI, half of one, or damaged where voxels should begin.
     """
     start = stream.read(_HEADER_BYTES)
     header = next((found for kind in _KINDS if (found := _parsed(kind, start))), None)
@@ -75,12 +75,12 @@ def _parsed(kind: type[nib.Nifti1Header], start: bytes) -> nib.Nifti1Header | No
 
 
 def shape(header: nib.Nifti1Header) -> list[int]:
-    """Size along every axis, as the header gives it.
+    """Size along every axis, by the header.
 
     FreeSurfer's -1 in dim[1], which nibabel knows, stands for surfaces.
 
     Raises:
-        CaseError: it gives none.
+        CaseError: there is none.
     """
     count, *sizes = (int(number) for number in header["dim"])
     sizes = sizes[: max(count, 0)]
@@ -96,7 +96,7 @@ def shape(header: nib.Nifti1Header) -> list[int]:
 def grid(
     header: nib.Nifti1Header, size: tuple[int, int, int]
 ) -> tuple[Grid | None, list[Finding]]:
-    """The grid that the header tells, None after an error, and what was found."""
+    """The grid by the header, None after an error, and what was found."""
     pixdim = np.array(header["pixdim"][1:4], float)
     if not (np.isfinite(pixdim).all() and pixdim.min() > 0):
         problem = (
@@ -109,10 +109,8 @@ def grid(
         return None, findings
     code = int(header["xyzt_units"]) & 7
     if code not in _UNITS:
-        problem = (
-            f"the header's unit of length has the number {code}; NIfTI knows 0 to 3"
-        )
-        return None, [*findings, Finding.error("unit", problem)]
+        text = f"the header's unit of length has the number {code}; NIfTI knows 0 to 3"
+        return None, [*findings, Finding.error("unit", text)]
     unit, in_mm = _UNITS[code]
     if in_mm != 1:
         repair = f"the header's unit of length is {unit}; converted to mm"

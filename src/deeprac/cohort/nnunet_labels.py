@@ -3,7 +3,7 @@
 Regions overlap (KiTS: kidney is 1, 2 and 3, masses are 2 and 3, tumor is 2), but the
 label map holds one number per voxel. nnU-Net paints what it predicts region by region
 in the order of ``labels``, each with its number of ``regions_class_order``; so of the
-regions that hold a number, the last one says most about it.
+regions that hold a number, the last one is the most specific.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -66,7 +66,7 @@ class NnunetLabels:
 def read_labels(
     dataset: Mapping[str, Any], config: CohortConfig, path: Path
 ) -> NnunetLabels:
-    """What the numbers mean: as ``cohort.label_numbers`` says, else ``dataset.json``.
+    """What the numbers mean, by ``cohort.label_numbers``, else by ``dataset.json``.
 
     Args:
         dataset: the content of ``dataset.json``, of version 2.
@@ -74,8 +74,8 @@ def read_labels(
         path: of ``dataset.json``, for messages.
 
     Raises:
-        CohortError: labels that are not as nnU-Net wants them, regions that leave open
-            what a number shows, or ``cohort.labels`` gives ignore a meaning.
+        CohortError: labels that nnU-Net does not allow, regions between which a number
+            is ambiguous, or ``ignore`` has a meaning in ``cohort.labels``.
     """
     items = label_items(dataset["labels"], path)
     numbers = {name: _numbers(name, value, path) for name, value in items}
@@ -154,7 +154,7 @@ def _ambiguous(
     regions: Mapping[str, tuple[int, ...]],
     painted: Mapping[str, int],
 ) -> str | None:
-    """Why nobody can tell what a number shows; None where it is clear."""
+    """Why it is ambiguous what a number shows; None where it is clear."""
     for outer, inner in pairwise(around):
         if not set(regions[inner]) <= set(regions[outer]):
             return (

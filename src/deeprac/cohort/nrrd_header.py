@@ -1,4 +1,4 @@
-"""The header of an NRRD file: what it says of the axes, and where the voxels lie.
+"""The header of an NRRD file: its axes, and where the voxels lie.
 
 ITK reads any space that is not one of three as if it were LPS, ``none`` as an axis of
 the patient, and no unit at all.
@@ -57,7 +57,7 @@ class NrrdHeader:
 
     @property
     def left_to_flip(self) -> tuple[int, int, int]:
-        """Signs that bring the three axes of the patient, as ITK gives them, to LPS.
+        """Signs that bring the three axes of the patient from ITK's to LPS.
 
         ITK itself turns RAS and LAS, but not where a fourth axis of time is beside.
         """
@@ -69,13 +69,13 @@ class NrrdHeader:
         return str(self.fields.get("space", "")).lower()
 
     def findings(self) -> list[Finding]:
-        """Why the axes or the unit are not known, as far as ITK does not ask."""
+        """Why the axes or the unit are not known, as far as ITK does not check."""
         if self._space not in _SPACES:
-            given = "names no space"
+            named = "names no space"
             if self._space:
-                given = f"has the space {self.fields['space']!r:.40}, no anatomy's name"
+                named = f"has the space {self.fields['space']!r:.40}, no anatomy's name"
             problem = (
-                f"the header {given}, and nothing tells left from right. Save it again "
+                f"the header {named}, and nothing tells left from right. Save it again "
                 f"in one of {', '.join(_LPS_FROM_SPACE)}"
             )
             return [Finding.error("affine", problem)]
@@ -85,15 +85,16 @@ class NrrdHeader:
     def _directions(self) -> Iterator[Finding]:
         count = 3 + _SPACES[self._space][1]
         vectors = np.array(self.fields.get("space directions", np.empty((0, count))))
-        given = vectors[~np.isnan(vectors).all(axis=1)]
-        if given.shape == (count, count) and np.isfinite(given).all():
+        missing = np.isnan(vectors).all(axis=1)
+        axes = vectors[~missing]
+        if axes.shape == (count, count) and np.isfinite(axes).all():
             return
-        told = [
-            "none" if np.isnan(vector).all() else affine.short(vector)
-            for vector in vectors
+        listed = [
+            "none" if none else affine.short(vector)
+            for vector, none in zip(vectors, missing, strict=True)
         ]
         problem = (
-            f"the header's space directions are {' '.join(told) or 'not given'}; "
+            f"the header's space directions are {' '.join(listed) or 'not given'}; "
             f"{count} finite vectors are needed, or nothing tells left from right. "
             "Export it again from the original images"
         )
@@ -102,10 +103,9 @@ class NrrdHeader:
     def _units(self) -> Iterator[Finding]:
         units = {unit.lower()[:20] for unit in self.fields.get("space units", ())[:3]}
         if others := sorted(units - _MM):
-            told = " and ".join(map(repr, others))
             problem = (
-                f"the header's space units are {told}, which are not converted. Save "
-                "it again in mm"
+                f"the header's space units are {' and '.join(map(repr, others))}, "
+                "which are not converted. Save it again in mm"
             )
             yield Finding.error("unit", problem)
 

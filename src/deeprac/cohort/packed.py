@@ -1,7 +1,8 @@
 """Where the voxels of NRRD and MetaImage lie, counted before a library unpacks them.
 
-The libraries take the header's word: where a file holds more or fewer bytes than it
-says, they read on, return what happens to be in memory, or need memory without bounds.
+The libraries do not check the header: where a file holds more or fewer bytes than it
+has there, they read on, return what happens to be in memory, or need memory without
+bounds.
 """
 
 import gzip
@@ -23,7 +24,7 @@ AFTER_GZIP = (
     "gzip's: two files in one, or a failed download. Copy or export it again"
 )
 LONGEST_LINE, MOST_LINES = 2**20, 2**14
-"""Of a header; segments have long lines, and what is longer is no header."""
+"""Of a header; segments have long lines, and anything longer is not a header."""
 
 _CHUNK = 2**20
 
@@ -34,7 +35,7 @@ class Packing(Enum):
     PLAIN = "as they are"
     GZIP = "gzip, also in several members"
     ZLIB = "zlib, or gzip in one member"
-    TEXT = "numbers in words: their bytes tell nothing"
+    TEXT = "numbers as text, of any number of bytes"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class StoredVoxels:
             raise CaseError.of("file", "a file of its voxels is missing. Put it there")
 
     def refuse_other_size(self, expected: int) -> None:
-        """Make sure that they have the size that the header tells, in bytes.
+        """Make sure that they have the size of the header, in bytes.
 
         Raises:
             CaseError: a file is cut short, damaged or holds other voxels.
@@ -144,7 +145,7 @@ def listed_files(value: str, folder: Path, further: Sequence[str]) -> list[Path]
     pattern with its first number, its last and its step, such as ``ct_%03d.raw 1 9 1``.
 
     Args:
-        value: what the header says.
+        value: the header's.
         folder: of the header; names are relative to it.
         further: the lines after this one.
 

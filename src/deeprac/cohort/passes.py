@@ -177,7 +177,7 @@ def json_sha256(content: Any) -> str:
 
 @dataclass(frozen=True)
 class Sidecars:
-    """What is kept of the cases in the folder ``.done`` of another one.
+    """What is kept of each case in the folder ``.done`` of a folder.
 
     ``depends_on`` are JSON values on which it depends beside a case's settings.
     """

@@ -1,8 +1,8 @@
-"""Names of cases and patients that tell nothing, and the local table behind them.
+"""Pseudonyms of cases and patients, and the local table behind them.
 
-A pseudonym is a keyed hash (HMAC-SHA256) of the cohort's name and of what the source
-calls the case. So the same key gives the same names on every run, further cases change
-no name, and without the key nobody can try names out. Key and table stay in
+A pseudonym is a keyed hash (HMAC-SHA256) of the cohort's name and of the source's name
+of the case. So the same key makes the same names on every run, further cases change no
+name, and without the key names cannot be tried out. Key and table stay in
 ``cohort.private``, readable by their owner alone.
 """
 
@@ -15,7 +15,7 @@ import secrets
 import string
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from deeprac.errors import CohortError
@@ -62,7 +62,7 @@ class Pseudonyms:
         self._key = _open_key(private)
 
     def case(self, key: str) -> str:
-        """Pseudonym of a case, from what the source calls it.
+        """Pseudonym of a case, from its name in the source.
 
         Example: ``case_k3f9x2q7``: letters and digits in turn are no word, no date and
         no number of a record.
@@ -75,7 +75,7 @@ class Pseudonyms:
 
     @property
     def salt(self) -> str:
-        """What makes hashes of the source's names useless to who tries names out."""
+        """What keeps hashes of the source's names from being found by trial."""
         return self._digest("salt").hex()
 
     def record(
@@ -107,7 +107,8 @@ class Pseudonyms:
         self._refuse_collisions(after.values())
         if after != before:
             rows = sorted(after.values(), key=lambda row: row.case)
-            _write_private(self.table, _csv(rows))
+            with atomic_path(self.table) as temporary:
+                _create_private(temporary, _csv(rows))
 
     def _read(self) -> list[Entry]:
         if not self.table.is_file():
@@ -158,7 +159,7 @@ class Pseudonyms:
 
 
 def is_pseudonym(name: str) -> bool:
-    """Whether a name looks like one of ours.
+    """Whether a name looks like a pseudonym.
 
     Example:
         >>> is_pseudonym("case_k3f9x2q7"), is_pseudonym("patient_schubert")
@@ -210,17 +211,10 @@ def _make_key(path: Path) -> None:
 
 def _csv(rows: Iterable[Entry]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, [field.name for field in fields(Entry)], lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in fields(Entry))
+    writer.writerows(map(astuple, rows))
     return text.getvalue()
-
-
-def _write_private(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        _create_private(temporary, text)
 
 
 def _create_private(path: Path, text: str) -> None:

@@ -28,9 +28,8 @@ class Segmentation:
 class SourceCase:
     """CT volume and segmentations of one case as they come, in any orientation.
 
-    The image has exact, orthonormal axes (the readers of files repair what is certain
-    and say so in ``findings``); its values are the source's, rescaled where the format
-    says how.
+    The image has exact, orthonormal axes (what is certain is repaired, with a finding);
+    its values are the source's, rescaled where the format defines it.
     """
 
     image: sitk.Image
@@ -47,7 +46,7 @@ class Reader(Protocol):
     """
 
     def keys(self) -> list[str]:
-        """What tells the cases of the source apart, in a fixed order.
+        """The source's names of its cases, in a fixed order.
 
         Keys stay inside the program: unless ``cohort.pseudonyms`` is off they are
         never written or shown.

@@ -2,7 +2,7 @@
 
 Segments lie in one or more layers, and their names count whatever the file's name ends
 with. Slicer may store only the part of the grid that holds segments: its first voxel is
-where the file's origin says.
+at the file's origin.
 """
 
 import re
@@ -50,7 +50,7 @@ def read_segmentations(
         One segmentation per layer that has segments, and what was found.
 
     Raises:
-        CaseError: the file cannot be read, or tells no segments.
+        CaseError: the file cannot be read, or has no segments.
     """
     volumes, findings = volume_files.read_layers(path)
     segments = _segments(read_nrrd_header(path).fields)

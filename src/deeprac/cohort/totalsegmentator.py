@@ -75,7 +75,7 @@ def open_totalsegmentator(config: CohortConfig) -> FileReader:
 
 @dataclass(frozen=True)
 class OrganMasks:
-    """The masks of one case, as far as ``cohort.labels`` asks for them.
+    """The masks of one case that ``cohort.labels`` names, and all of kidneys.
 
     ``folder`` is the case's, ``labels`` the names of masks by title.
     """
@@ -87,7 +87,7 @@ class OrganMasks:
     def _masks(self) -> dict[str, Path]:
         """The masks that are read, by name, sorted.
 
-        A kidney's mask that no title names would be background without a word.
+        A kidney's mask that no title names would become background unnoticed.
         """
         below = self.folder / MASKS
         named = _plain_names(self.labels, MEANT)
@@ -113,7 +113,7 @@ class OrganMasks:
 
     @property
     def names(self) -> Mapping[int, str]:
-        """Name of each number that ``read`` gives to a mask."""
+        """Name of each number in what ``read`` returns."""
         return Layers(self._masks).names
 
     def read(self) -> tuple[Labels, list[Finding]]:

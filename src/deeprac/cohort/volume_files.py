@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from deeprac.cohort.endings import NIFTI, VOLUMES
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.cohort.itk_files import read_itk, read_itk_layers
+from deeprac.cohort.itk_files import read_itk
 from deeprac.cohort.nifti import read_nifti
 
 _LFS_START = b"version https://git-lfs"
@@ -38,7 +38,10 @@ def read_volume(path: Path) -> tuple[sitk.Image, list[Finding]]:
             f"{', '.join(VOLUMES)}. Convert it",
         )
     check_bytes(path)
-    return read_nifti(path) if name.endswith(NIFTI) else read_itk(path)
+    if name.endswith(NIFTI):
+        return read_nifti(path)
+    (volume,), findings = read_itk(path, layers=False)
+    return volume, findings
 
 
 def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
@@ -54,7 +57,7 @@ def read_layers(path: Path) -> tuple[list[sitk.Image], list[Finding]]:
         CaseError: it cannot be used; everything that was found.
     """
     check_bytes(path)
-    return read_itk_layers(path)
+    return read_itk(path, layers=True)
 
 
 def check_bytes(path: Path) -> None:

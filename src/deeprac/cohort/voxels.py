@@ -28,26 +28,26 @@ def three_dimensions(
         Size along the three axes of space, and what was found.
 
     Raises:
-        CaseError: it is no single volume, or too large to be read.
+        CaseError: it is not one volume, or too large to be read.
     """
-    given = " x ".join(map(str, shape))
+    sizes = " x ".join(map(str, shape))
     if len(shape) < 3 or min(shape) < 1:
         raise CaseError.of(
             "shape",
-            f"it has {given} voxels: not a volume. Store a single slice as a volume "
+            f"it has {sizes} voxels: not a volume. Store a single slice as a volume "
             "of one slice with its spacing",
         )
     if max(shape[3:], default=1) > 1:
         raise CaseError.of(
             "shape",
-            f"it has {given} voxels: several frames or channels. Store one volume per "
+            f"it has {sizes} voxels: several frames or channels. Store one volume per "
             "file",
         )
     size = tuple(int(n) for n in shape[:3])
     refuse_too_large(size)
     if len(shape) == 3:
         return size, []
-    note = f"{len(shape)} dimensions with one frame ({given}): read as one volume"
+    note = f"{len(shape)} dimensions with one frame ({sizes}): read as one volume"
     return size, [Finding.note("shape", note)]
 
 

@@ -106,8 +106,8 @@ def _problem(file: RemoteFile, address: str, transfer: "_Transfer") -> str:
     pooch works in a folder of its own, where the part is only linked: it deletes what
     is wrong, and a kill leaves its temporary files.
     """
-    part, checksum = transfer.part, file.checksum
-    known = str(checksum) if checksum and checksum.algorithm != "git" else None
+    part = transfer.part
+    known = file.checksum if file.algorithm in ("sha256", "md5") else None
     scratch = part.with_name(f".fetch-{part.name}")
     shutil.rmtree(scratch, ignore_errors=True)
     registry = pooch.Pooch(scratch, "", {part.name: known}, {part.name: address})
@@ -171,7 +171,7 @@ class _Transfer:
 
     def _attempt(self, url: str, have: int) -> None:
         """Ask for the file, or its rest, and append what comes to the part."""
-        resumes = have > 0 and self.file.checksum is not None
+        resumes = have > 0 and bool(self.file.checksum)
         headers = {"Range": f"bytes={have}-"} if resumes else {}
         with self.web.get(url, headers) as response:
             status, self.resumed = response.status_code, resumes

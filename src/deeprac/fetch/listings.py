@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from deeprac.errors import FetchError
 from deeprac.fetch.manifest import Files, Manifest
-from deeprac.fetch.remote import Checksum, RemoteFile
+from deeprac.fetch.remote import RemoteFile
 from deeprac.fetch.web import Web
 
 
@@ -28,23 +28,21 @@ def list_files(manifest: Manifest, web: Web) -> list[RemoteFile]:
 def pattern(manifest: Manifest, part: Files, _: Web) -> list[RemoteFile]:
     """Addresses that follow from the names of the cases; nothing more is known."""
     return [
-        RemoteFile(url=part.remote.format(case=case), path=path, case=case)
-        for case, _, path in _expected(manifest, part)
+        RemoteFile(url=remote, path=path, case=case)
+        for case, remote, path in _expected(manifest, part)
     ]
 
 
 def huggingface(manifest: Manifest, part: Files, web: Web) -> list[RemoteFile]:
     """A data set on Hugging Face: large files have a sha256."""
-    base = "https://huggingface.co"
+    base, name = "https://huggingface.co", f"datasets/{part.repository}"
     folder = part.remote.rpartition("/")[0]
-    tree = f"{base}/api/datasets/{part.repository}/tree/{part.revision}/{folder}"
     known = {}
-    for entry in _pages(web, tree):
+    for entry in _pages(web, f"{base}/api/{name}/tree/{part.revision}/{folder}"):
         lfs = entry.get("lfs")
-        sum_ = Checksum("sha256", lfs["oid"]) if lfs else Checksum("git", entry["oid"])
+        sum_ = f"sha256:{lfs['oid']}" if lfs else f"git:{entry['oid']}"
         known[entry["path"]] = (entry["size"], sum_)
-    files = f"{base}/datasets/{part.repository}/resolve/{part.revision}"
-    return _matched(manifest, part, known, files)
+    return _matched(manifest, part, known, f"{base}/{name}/resolve/{part.revision}")
 
 
 def github(manifest: Manifest, part: Files, web: Web) -> list[RemoteFile]:
@@ -57,7 +55,7 @@ def github(manifest: Manifest, part: Files, web: Web) -> list[RemoteFile]:
             "Clone the repository instead and set cohort.path."
         )
     known = {
-        entry["path"]: (entry["size"], Checksum("git", entry["sha"]))
+        entry["path"]: (entry["size"], f"git:{entry['sha']}")
         for entry in content["tree"]
         if entry["type"] == "blob"
     }
@@ -123,11 +121,9 @@ def _expected(manifest: Manifest, part: Files) -> Iterator[tuple[str | None, str
 
 
 def _matched(
-    manifest: Manifest,
-    part: Files,
-    known: dict[str, tuple[int, Checksum]],
-    base: str,
+    manifest: Manifest, part: Files, known: dict[str, tuple[int, str]], base: str
 ) -> list[RemoteFile]:
+    """The expected files with the sizes and checksums that the host lists."""
     expected = list(_expected(manifest, part))
     missing = [remote for _, remote, _ in expected if remote not in known]
     if missing:
@@ -136,13 +132,7 @@ def _matched(
             f"first is {missing[0]}. The host may have changed: see docs/cohorts."
         )
     return [
-        RemoteFile(
-            url=f"{base}/{remote}",
-            path=path,
-            case=case,
-            size=known[remote][0],
-            checksum=known[remote][1],
-        )
+        RemoteFile(f"{base}/{remote}", path, case, *known[remote])
         for case, remote, path in expected
     ]
 

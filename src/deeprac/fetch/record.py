@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac import files
-from deeprac.fetch.remote import Checksum, RemoteFile, digest
+from deeprac.fetch.remote import RemoteFile, digest
 
 NAME = "checksums.csv"
 
@@ -28,10 +28,10 @@ class Row:
     @classmethod
     def of(cls, file: RemoteFile, path: Path) -> "Row":
         """The row of a file at ``path`` that was found to be the host's."""
-        known = file.checksum or Checksum("none", "")
-        sha256 = known.value if known.algorithm == "sha256" else digest(path)
+        known = file.checksum.removeprefix("sha256:")
+        sha256 = known if file.algorithm == "sha256" else digest(path)
         size = path.stat().st_size
-        return cls(file.path, size, sha256, known.algorithm, file.url)
+        return cls(file.path, size, sha256, file.algorithm or "none", file.url)
 
 
 class Record:

@@ -13,17 +13,6 @@ LFS_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
-class Checksum:
-    """A checksum and its kind: sha256, md5, or git, as Git names files."""
-
-    algorithm: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.algorithm}:{self.value}"
-
-
-@dataclass(frozen=True)
 class RemoteFile:
     """One file to fetch."""
 
@@ -33,8 +22,14 @@ class RemoteFile:
     case: str | None = None
     size: int | None = None
     """Bytes; of an archive, those of its contents."""
-    checksum: Checksum | None = None
+    checksum: str = ""
+    """As pooch writes it, such as ``sha256:...``; ``git:`` is how Git names files."""
     is_archive: bool = False
+
+    @property
+    def algorithm(self) -> str:
+        """Kind of the checksum; empty where none is known."""
+        return self.checksum.partition(":")[0]
 
     def __post_init__(self) -> None:
         if not is_safe(self.path):
@@ -72,8 +67,8 @@ def misfit(file: RemoteFile, path: Path) -> str:
     with path.open("rb") as found:
         if found.read(len(LFS_POINTER)) == LFS_POINTER:
             return "a Git-LFS pointer, not the file itself"
-    if file.checksum is not None:
-        name, known = file.checksum.algorithm, file.checksum.value
+    if file.checksum:
+        name, _, known = file.checksum.partition(":")
         value = digest(path, name)
         return "" if value == known else f"{name} is {value}, not {known}"
     size = path.stat().st_size

@@ -106,7 +106,7 @@ def _is_there(file: RemoteFile, folder: Path, record: Record) -> bool:
         return False
     if row is not None and row.bytes == target.stat().st_size:
         return True
-    if misfit(file, target) or (row is not None and file.checksum is None):
+    if misfit(file, target) or (row is not None and not file.checksum):
         aside = set_aside(target, target)
         logger.warning("%s is not the file of the source: kept as %s", file.path, aside)
         return False

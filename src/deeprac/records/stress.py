@@ -61,7 +61,7 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
     These stand for the neutral values of all kinds, which are not repeated.
 
     Example:
-        >>> from deeprac.settings import StressConfig
+        >>> from deeprac.settings.reports import StressConfig
         >>> [c.value for c in conditions(StressConfig((), (-15.0, 0.0), (2.0,), ()))]
         [0.0, -15.0, 2.0]
     """

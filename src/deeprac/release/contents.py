@@ -38,22 +38,12 @@ COLUMNS = {
 IDS = ("case", "patient")
 
 RUN_ENTRIES = {
-    "schema": None,
-    "cohort": None,
-    "experiment": None,
-    "method": None,
-    "matrix": None,
-    "seed": None,
-    "fold": None,
+    **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
+    **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
+    **dict.fromkeys(("segments", "cost")),
     "device": ("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
     "host": ("platform", "processor", "cores", "memory_gib"),
-    "software": None,
     "git": ("commit", "dirty"),
-    "argv": None,
-    "config_sha256": None,
-    "settings": None,
-    "segments": None,
-    "cost": None,
 }
 """Entries of run.json that are let through, and their own; None: all of them."""
 

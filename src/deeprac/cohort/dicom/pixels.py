@@ -1,8 +1,8 @@
 """Reading the pixels of a series as a volume in the units of its rescale tags.
 
 SimpleITK reads single slices, compressed ones too, and highdicom multi-frame files and
-slices of MONOCHROME1. That says how a screen shows them, low values bright; HU do not
-depend on it, but ITK inverts such values.
+slices of MONOCHROME1. That is about how a screen shows them, low values bright; HU do
+not depend on it, but ITK inverts such values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
         The volume, the stack without doubled slices, and what was found.
 
     Raises:
-        CaseError: the slices are no volume, or cannot be read.
+        CaseError: the slices make no volume, or cannot be read.
     """
     first = stack.headers[0]
     if first.is_multi_frame_ct:
@@ -153,10 +153,10 @@ def _read_slices(headers: Sequence[Header]) -> sitk.Image:
 
 
 def _read_multi_frame(header: Header) -> sitk.Image:
-    """The volume of a multi-frame file; highdicom refuses what is no volume.
+    """The volume of a multi-frame file; highdicom refuses frames that make none.
 
     Raises:
-        CaseError: it cannot be read, or its frames are no axial volume.
+        CaseError: it cannot be read, or its frames make no axial volume.
     """
     cut_short = _is_cut_short(header)
     if not cut_short and header.rows and header.columns:

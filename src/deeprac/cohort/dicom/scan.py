@@ -18,7 +18,7 @@ LABEL_ENDINGS = (*NIFTI, ".nrrd", *META_IMAGE)
 """Files that can be the label of a series."""
 
 _OF_SYSTEMS = {"dicomdir", "thumbs.db", "desktop.ini"}
-"""Files beside DICOM, in lower case, that say nothing of it."""
+"""Files of operating systems and discs, in lower case; ignored."""
 
 _SHOW_PROGRESS_FROM = 500
 _LOG = logging.getLogger(__name__)

@@ -130,7 +130,7 @@ def _same_plane(a: Header, b: Header) -> bool:
 
 
 def _unstacked(group: list[Header]) -> list[list[Header]]:
-    """Take apart volumes in the same place, if something tells them apart.
+    """Separate volumes in the same place, where time or acquisition differ.
 
     Slices of two phases that lie between each other would look like one volume.
     """

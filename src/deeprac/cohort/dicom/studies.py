@@ -45,7 +45,7 @@ class DicomCase:
 
     @property
     def is_segmented(self) -> bool:
-        """Whether anything says where the kidneys are."""
+        """Whether the case has a segmentation or a label file."""
         return bool(self.segmentations or self.label_files)
 
 
