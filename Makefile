@@ -2,11 +2,10 @@
 #
 #   make venv    virtual environment in .venv with the locked versions
 #   make demo    the whole workflow on a small phantom cohort, on CPU
-#   make check   formatters, linters, types and the fast tests: before every commit
+#   make check   formatters, linters and the fast tests: before every commit
 #   make test    the whole test suite
 #   make review  tables, figures and page from released results: no GPU, torch or CT
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
-#   make types   mypy on src
 #   make lock    new requirements.lock from requirements.in
 #
 # Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip),
@@ -36,7 +35,7 @@ PYTHON_CODE := src tests benchmarks
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
-.PHONY: venv demo check test review format lint types lock
+.PHONY: venv demo check test review format lint lock
 
 venv: $(STAMP)
 
@@ -78,7 +77,7 @@ review: $(REVIEW_STAMP)
 	@echo "Tables:  $$PWD/results/released/$(RELEASE)/tables/"
 
 check: $(STAMP)
-	$(MAKE) --jobs 2 --output-sync lint types
+	$(MAKE) lint
 	$(PYTEST) -m "not slow and not browser"
 
 test: $(STAMP)
@@ -94,9 +93,6 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/snakefmt --check $(RULES)
 	$(BIN)/snakemake --lint
-
-types: $(STAMP)
-	$(BIN)/mypy
 
 lock:
 	rm -rf .venv-lock

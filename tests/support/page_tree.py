@@ -20,7 +20,8 @@ from deeprac.reporting.page.document import (
     Fact,
     PageFigure,
 )
-from deeprac.reporting.page.tables import from_frame, number, text
+from deeprac.reporting.page.tables import from_frame
+from deeprac.reporting.tables.table import number, words
 from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
@@ -87,7 +88,7 @@ def document(*, names: tuple[str, ...] = ("a",), browser: Browser | None = None)
     """A page whose names of everything are given."""
     table = from_frame(
         pd.DataFrame({"case": names, "dice": np.linspace(0, 1, len(names))}),
-        (text("case", names[0]), number("dice", "Dice", lambda v: f"{v:.2f}")),
+        (words("case", names[0]), number("dice", "Dice", "{:.2f}".format)),
         name="cases",
         title=names[0],
         n=f"n = {len(names)}",

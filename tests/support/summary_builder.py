@@ -9,8 +9,10 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.config_files import resolve
+from deeprac.evaluation.summarise import RUN_COLUMNS
+from deeprac.layout import Layout
 from deeprac.records.catalogue import METRICS
-from deeprac.records.runs import COST, RUN_COLUMNS
+from deeprac.records.runs import COST
 from deeprac.reporting.summary import Summary
 
 REPO = Path(__file__).parents[2]
@@ -123,4 +125,5 @@ def make_runs(config: Config, *, seeds=(0,), folds=2):
 def make_summary(config: Config, dice, **options) -> Summary:
     """Cases and runs; see :func:`make_cases`."""
     extent = {key: options[key] for key in ("seeds", "folds") if key in options}
-    return Summary(make_cases(dice, **options), make_runs(config, **extent))
+    cases, runs = make_cases(dice, **options), make_runs(config, **extent)
+    return Summary.of(config, Layout.of(config), cases, runs)

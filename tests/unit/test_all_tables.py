@@ -31,7 +31,7 @@ AWKWARD = r"a_b% &c #1 ~d ^e \f {g} <script> $h$ i|j"
 def tables_of(dice=DICE, **options):
     statistics = options.pop("statistics", {})
     config = make_config(METHODS, comparisons=COMPARISONS, statistics=statistics)
-    return all_tables(config, make_summary(config, dice, **options))
+    return all_tables(make_summary(config, dice, **options))
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +132,14 @@ def test_order_of_rows_and_runs_change_nothing():
     config = make_config(METHODS, comparisons=COMPARISONS)
     summary = make_summary(config, DICE, seeds=(0, 1))
     summary.cases["dice"] = np.random.default_rng(15).uniform(0, 1, len(summary.cases))
-    shuffled = Summary(
+    shuffled = Summary.of(
+        config,
+        summary.layout,
         summary.cases.sample(frac=1, random_state=1),
         summary.runs.sample(frac=1, random_state=1),
     )
-    others = all_tables(config, shuffled)
-    for name, table in all_tables(config, summary).items():
+    others = all_tables(shuffled)
+    for name, table in all_tables(summary).items():
         pd.testing.assert_frame_equal(others[name].rows, table.rows, check_exact=True)
         assert markdown(others[name]) == markdown(table)
 
@@ -159,7 +161,7 @@ def awkward():
     with pytest.MonkeyPatch.context() as patch:
         for module in (estimates, ranking):  # texts matter here, not numbers
             patch.setattr(module, "RESAMPLES", 99)
-        return all_tables(config, summary)
+        return all_tables(summary)
 
 
 def test_markdown_keeps_its_columns_and_shows_no_tags(awkward):
@@ -175,7 +177,7 @@ def test_markdown_keeps_its_columns_and_shows_no_tags(awkward):
 def nothing():
     """No comparison is planned, and no patient has a value."""
     config = make_config({"plain": "nnunet"})
-    return all_tables(config, make_summary(config, {"plain": [NAN, NAN]}))
+    return all_tables(make_summary(config, {"plain": [NAN, NAN]}))
 
 
 DOCUMENT = r"""\documentclass{article}

@@ -18,7 +18,6 @@ from deeprac.reporting.claims.claim import (
     Quantity,
     Status,
     Threshold,
-    judged,
 )
 from deeprac.reporting.claims.crop import crop
 from deeprac.reporting.claims.evidence import Evidence
@@ -417,14 +416,18 @@ def test_roles_follow_properties(config):
 
 def test_bounds():
     what = Quantity("claim", "name", "points")
+
+    def judged(measured, threshold, note=""):
+        return replace(what, threshold=threshold).judged(measured, note)
+
     value = Estimate(1.0, 0.0, 2.0, 5)
-    assert judged(what, value, Threshold(Bound.AT_MOST, 1)).status is Status.PASS
-    assert judged(what, value, Threshold(Bound.AT_LEAST, 1)).status is Status.PASS
+    assert judged(value, Threshold(Bound.AT_MOST, 1)).status is Status.PASS
+    assert judged(value, Threshold(Bound.AT_LEAST, 1)).status is Status.PASS
     # An interval that touches 0 does not exclude it.
     above = Threshold(Bound.CLEARLY_ABOVE, 0)
-    assert judged(what, value, above).status is Status.SHORT
-    assert judged(what, replace(value, low=0.01), above).status is Status.PASS
-    one = judged(what, Estimate(1.0, NAN, NAN, 1), above, "a note")
+    assert judged(value, above).status is Status.SHORT
+    assert judged(replace(value, low=0.01), above).status is Status.PASS
+    one = judged(Estimate(1.0, NAN, NAN, 1), above, "a note")
     assert (one.status, one.note) == (
         Status.NOT_MEASURED,
         "too few patients, n = 1; a note",

@@ -10,6 +10,7 @@ from matplotlib.text import Text
 
 from deeprac.config import Config
 from deeprac.config_files import resolve
+from deeprac.evaluation.statistics.agreement import agreement
 from deeprac.layout import Layout
 from deeprac.reporting.figures import (
     bland_altman,
@@ -18,7 +19,6 @@ from deeprac.reporting.figures import (
     ranking,
     significance,
 )
-from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.style import MethodStyle, save, theme
 from deeprac.reporting.summary import Summary
 from deeprac.settings.reports import Comparison
@@ -65,7 +65,7 @@ def cases_of(dice, *, tumour=True, seeds=(0,)):
 
 def sources_of(config, cases, folder="nowhere"):
     runs = cases[["experiment", "seed", "fold"]].drop_duplicates()
-    return Sources(config, Layout(folder), Summary(cases, runs), pd.DataFrame())
+    return Summary.of(config, Layout(folder), cases, runs)
 
 
 def words_of(figure):
@@ -179,7 +179,7 @@ def differences(**seeds):
 
 
 def test_limits_of_agreement_of_one_seed_are_the_textbooks():
-    found = bland_altman.agreement(differences(one=[-2.0, 0.0, 1.0, 5.0]))
+    found = agreement(differences(one=[-2.0, 0.0, 1.0, 5.0]))
     sd = np.std([-2, 0, 1, 5], ddof=1)
     assert found.n == 4
     assert found.bias == 1
@@ -194,15 +194,11 @@ def test_limits_of_agreement_of_one_seed_are_the_textbooks():
 
 
 def test_equal_seeds_change_no_limit_and_differing_ones_widen_them():
-    one = bland_altman.agreement(differences(a=[-2.0, 0.0, 1.0, 5.0]))
-    same = bland_altman.agreement(
-        differences(a=[-2.0, 0.0, 1.0, 5.0], b=[-2.0, 0.0, 1.0, 5.0])
-    )
+    one = agreement(differences(a=[-2.0, 0.0, 1.0, 5.0]))
+    same = agreement(differences(a=[-2.0, 0.0, 1.0, 5.0], b=[-2.0, 0.0, 1.0, 5.0]))
     np.testing.assert_allclose(same.limits, one.limits)
     # Means as above; each patient's two seeds lie 2 apart: variance 2 within.
-    noisy = bland_altman.agreement(
-        differences(a=[-3.0, -1.0, 0.0, 4.0], b=[-1.0, 1.0, 2.0, 6.0])
-    )
+    noisy = agreement(differences(a=[-3.0, -1.0, 0.0, 4.0], b=[-1.0, 1.0, 2.0, 6.0]))
     sd = np.sqrt(np.var([-2, 0, 1, 5], ddof=1) + (1 - 1 / 2) * 2)
     assert noisy.bias == 1
     assert noisy.limits[1] == pytest.approx(1 + 1.95996 * sd, rel=1e-5)
@@ -213,7 +209,7 @@ def test_random_effects_are_found_again():
     rng = np.random.default_rng(0)
     patients = rng.normal(0, 3, 4000)
     seeds = {f"s{i}": patients + rng.normal(0, 4, 4000) for i in range(3)}
-    found = bland_altman.agreement(differences(**seeds))
+    found = agreement(differences(**seeds))
     assert (found.limits[1] - found.limits[0]) / 2 / 1.96 == pytest.approx(5, rel=0.02)
 
 

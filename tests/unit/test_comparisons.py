@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.comparisons import (
     PLANNED_COLUMNS,
     holm,
-    pairwise,
     planned,
 )
 from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.statistics.pairs import pairwise
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.evaluation.statistics.power import patients_needed
 from support.summary_builder import make_cases, make_config
@@ -28,7 +29,8 @@ def compared(dice, *comparisons, experiments=EXPERIMENTS, **options):
     used = {name: method for name, method in experiments.items() if name in dice}
     statistics = options.pop("statistics", {})
     config = make_config(used, comparisons=comparisons, statistics=statistics)
-    return planned(config, make_cases(dice, **options))
+    cases = make_cases(dice, **options)
+    return planned(config, with_convention(cases, config.statistics.empty_labels))
 
 
 def test_numbers_of_one_comparison():

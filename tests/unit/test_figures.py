@@ -10,7 +10,6 @@ from matplotlib.text import Text
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
-from deeprac.reporting.aggregate import experiment_rows
 from deeprac.reporting.figures import (
     dice_by_method,
     overlays,
@@ -21,7 +20,6 @@ from deeprac.reporting.figures import (
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.catalogue import CATALOGUE
 from deeprac.reporting.figures.registry import FIGURES
-from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.figures.stn_mean_image import moments_of
 from deeprac.reporting.slices import AxialSlice, largest_slice
 from deeprac.reporting.style import (
@@ -47,10 +45,7 @@ def _sources(folder, **options):
                 assert main([verb, "--config", str(path), *run]) == 0
     for verb in ("summarise", "summarise --what diagnostics"):
         assert main([*verb.split(), "--config", str(path)]) == 0
-    layout = Layout.of(config)
-    summary = read_summary(config, layout)
-    rows = experiment_rows(config, summary.cases, summary.runs)
-    return path, Sources(config, layout, summary, rows)
+    return path, read_summary(config, Layout.of(config))
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +208,7 @@ def test_the_learning_curve_joins_experiments_of_one_method(tmp_path):
     rows = [*LEARNING, LEARNING[0] | {"experiment": "alone", "method": "moments"}]
     names = tuple(row["experiment"] for row in rows)
     _, sources = _sources(tmp_path, experiments=names, settings={"experiments": rows})
-    summary = sources.summary
+    summary = sources
     few = summary.runs.experiment.str.endswith("_1")
     summary.runs.loc[few, "training_patients"] = 1
     sources.rows.loc[
@@ -400,15 +395,14 @@ def odd(request, tmp_path_factory):
         folds_run=(0,) if one else (0, 1),
         settings={"experiments": ODD_ROWS},
     )
-    cases = sources.summary.cases
+    cases = sources.cases
     if request.param == "equal values":
         cases["dice"] = 0.5
         cases["volume_ml"] = cases["reference_volume_ml"] = 10.0
     elif request.param == "no tumour":
         cases.loc[cases.label == "tumour", ["dice", "coverage"]] = NAN
         cases.loc[cases.label == "tumour", ["volume_ml", "reference_volume_ml"]] = 0.0
-    rows = experiment_rows(sources.config, cases, sources.summary.runs)
-    return replace(sources, rows=rows)
+    return replace(sources, cases=cases)  # with rows of its own
 
 
 @pytest.mark.parametrize("name", NOT_VOLUMES)

@@ -8,8 +8,8 @@ from matplotlib.text import Text
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
+from deeprac.evaluation.statistics import size
 from deeprac.layout import Layout
-from deeprac.reporting.aggregate import experiment_rows
 from deeprac.reporting.figures import (
     crop_coverage,
     dice_by_size,
@@ -18,7 +18,6 @@ from deeprac.reporting.figures import (
     stn_spread,
 )
 from deeprac.reporting.figures.rows import row_names, shown_experiments
-from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.roles import crops, estimates, normalises
 from deeprac.reporting.style import MethodStyle
 from deeprac.reporting.summary import read_summary
@@ -61,10 +60,7 @@ def sources_of(folder, experiments):
                 assert main([verb, "--config", str(path), *run]) == 0
     for verb in ("summarise", "summarise --what diagnostics"):
         assert main([*verb.split(), "--config", str(path)]) == 0
-    layout = Layout.of(config)
-    summary = read_summary(config, layout)
-    rows = experiment_rows(config, summary.cases, summary.runs)
-    return Sources(config, layout, summary, rows)
+    return read_summary(config, Layout.of(config))
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +235,7 @@ def test_a_line_over_the_logarithm_of_size():
     # Dice rises by 10 points per doubling, exactly: 60 at size 1, 50 at a half.
     sizes = np.array([0.5, 1.0, 2.0, 4.0])
     rows = pd.DataFrame({"size": sizes, "dice_percent": [50.0, 60, 70, 80]})
-    found = dice_by_size.fit(rows)
+    found = size.fit(rows)
     assert found["slope_per_doubling"] == pytest.approx(10)
     assert found["intercept_percent"] == pytest.approx(60)
     assert found["slope_se"] == pytest.approx(0, abs=1e-9)
@@ -250,10 +246,10 @@ def test_the_slopes_standard_error_is_that_of_least_squares():
     # x = -1, 0, 1; y = 1, 0, 2: slope 1/2, residuals 1/2, -1, 1/2, sum of squares
     # 3/2 over one degree of freedom, over sum of x**2 = 2: se = sqrt(3/4).
     rows = pd.DataFrame({"size": [0.5, 1.0, 2.0], "dice_percent": [1.0, 0, 2]})
-    found = dice_by_size.fit(rows)
+    found = size.fit(rows)
     assert found["slope_per_doubling"] == pytest.approx(0.5)
     assert found["slope_se"] == pytest.approx(np.sqrt(0.75))
-    same = dice_by_size.fit(rows.assign(size=1.0))
+    same = size.fit(rows.assign(size=1.0))
     assert np.isnan([same["slope_per_doubling"], same["slope_se"]]).all()
 
 
@@ -266,11 +262,11 @@ def test_size_is_physical_only_where_all_are_known():
             "body_scale": [0.3, 0.3, 0.4, 0.4],
         }
     )
-    sizes = dice_by_size.patient_sizes(table).set_index("patient")
+    sizes = size.patient_sizes(table).set_index("patient")
     assert dict(sizes["size"]) == pytest.approx({"a": 0.6, "b": 1.0})
     assert set(sizes.size_kind) == {"size_scale"}
     table.loc[0, "size_scale"] = NAN
-    sizes = dice_by_size.patient_sizes(table).set_index("patient")
+    sizes = size.patient_sizes(table).set_index("patient")
     assert dict(sizes["size"]) == pytest.approx({"a": 0.3, "b": 0.4})
     assert set(sizes.size_kind) == {"body_scale"}
 
@@ -287,7 +283,7 @@ def test_dice_by_size_draws_points_and_lines():
     sizes = pd.DataFrame(
         {"patient": ["p", "q", "r"], "size": [1.0, 2, 4], "size_kind": "body_scale"}
     )
-    data = dice_by_size.with_fits(scores, sizes)
+    data = size.with_fits(scores, sizes)
     assert list(data.n) == [2, 2]
     ax = dice_by_size.draw(data, {"a": BLACK}, ax=Figure().subplots())
     np.testing.assert_allclose(points(ax)[0], [[1, 50], [2, 60]])

@@ -27,6 +27,7 @@ from deeprac.reporting.figures.overlays import Overlay, draw
 from deeprac.reporting.page.browser import browse
 from deeprac.reporting.slices import read_slice
 from deeprac.reporting.style import CONTOURS
+from deeprac.reporting.summary import read_summary
 from deeprac.training.run import build_trainer
 from support.cohort_builders import volume, write_raw
 from support.toy_cohort import run_arguments, small_networks, verb, write_config
@@ -226,12 +227,8 @@ def test_figures_and_page(path, layout):
 
 
 def test_the_page_offers_contours_of_cysts(path, layout):
-    config = load_config([path])
-    cases = pd.read_csv(layout.summary_cases)
-    cohort = pd.read_csv(layout.cases_csv, dtype={"case": str}).set_index(
-        "case", drop=False
-    )
-    browser = browse(config, layout, cases, cohort, budget=10**7)
+    summary = read_summary(load_config([path]), layout)
+    browser = browse(summary, summary.cohort(), budget=10**7)
     assert browser.labels == {"kidney": 1, "tumour": 2, "cyst": 3}
     embedded = gzip.decompress(base64.b64decode(browser.cases[0].reference))
     voxels = np.frombuffer(embedded, np.uint8, offset=352)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,20 +19,16 @@ from hypothesis import strategies as st
 
 from deeprac.cli import main
 from deeprac.config import load_config
+from deeprac.evaluation.statistics.patients import in_order
 from deeprac.layout import Layout
 from deeprac.provenance import digest
+from deeprac.reporting import formats
 from deeprac.reporting.page import build
 from deeprac.reporting.page.browser import browse, by_interest, volume_bytes
 from deeprac.reporting.page.failures import counted, failures
 from deeprac.reporting.page.figures import caption_html
 from deeprac.reporting.page.identity import commands, identity, limits
-from deeprac.reporting.page.tables import (
-    from_frame,
-    from_table,
-    leading_number,
-    number,
-    text,
-)
+from deeprac.reporting.page.tables import from_frame, from_table
 from deeprac.reporting.page.volumes import (
     encode,
     kept_span,
@@ -41,7 +38,7 @@ from deeprac.reporting.page.volumes import (
     to_bytes,
 )
 from deeprac.reporting.summary import read_summary
-from deeprac.reporting.tables import table as readable
+from deeprac.reporting.tables.table import Column, Part, Table, number, words
 from support.page_tree import (
     EVIL,
     SIZE,
@@ -138,19 +135,23 @@ def test_a_volume_is_nifti_in_the_frame_of_the_cohort():
 
 
 @pytest.mark.parametrize(
-    ("shown", "value"),
+    ("show", "cell", "shown", "value"),
     [
-        ("83.66 (7.88)", 83.66),
-        ("-16.93 [-17.57, -16.28]", -16.93),
-        ("2m05", 125),
-        ("9.5s", 9.5),
-        ("1e-05", 1e-5),
-        ("-", None),
-        ("none", None),
+        (formats.mean_sd, (0.8366, 0.0788), "83.66 (7.88)", 0.8366),
+        (formats.gain, (-0.1693, -0.1757, -0.1628), "-16.93 [-17.57, -16.28]", -0.1693),
+        (formats.duration, (125.0,), "2m05", 125.0),
+        (formats.duration, (9.46,), "9.5s", 9.46),
+        (formats.p_value, (1e-5,), "<0.001", 1e-5),
+        (formats.whole, (float("inf"),), ">100,000", sys.float_info.max),
+        (formats.mean_sd, (float("nan"), float("nan")), "-", None),
     ],
 )
-def test_cells_are_sorted_by_the_number_in_front(shown, value):
-    assert leading_number(shown) == value
+def test_cells_are_sorted_by_the_number_in_front(show, cell, shown, value):
+    rows = pd.DataFrame({"n": [1]} | {f"k{i}": [v] for i, v in enumerate(cell)})
+    keys = tuple(f"k{i}" for i in range(len(cell)))
+    part = Part((Column("title", keys, show),), rows)
+    (grid,) = from_table(Table("t", "T", rows, (part,), ())).grids
+    assert (grid.text, grid.value) == ([[shown]], [[value]])
 
 
 @pytest.mark.parametrize(
@@ -164,25 +165,24 @@ def test_cells_are_sorted_by_the_number_in_front(shown, value):
 )
 def test_a_table_states_its_n(n, stated):
     rows = pd.DataFrame({"n": pd.array(n, dtype="Int64")})
-    part = readable.Part((readable.Column("", "n", lambda row: f"{row.n}"),), rows)
-    assert from_table(readable.Table("t", "T", rows, (part,), ())).n == stated
+    part = Part((number("n", "n"),), rows)
+    assert from_table(Table("t", "T", rows, (part,), ())).n == stated
 
 
 def test_parts_with_the_same_columns_are_one_grid():
     rows = pd.DataFrame({"n": [1, 2]})
-    columns = (readable.Column("", "n", lambda row: f"{row.n}"),)
-    parts = tuple(readable.Part(columns, rows, heading=name) for name in "ab")
-    (part,) = from_table(readable.Table("t", "T", rows, parts, ())).parts
-    shown = [[cell.text for cell in row] for row in part.rows]
-    assert shown == [["a", "1"], ["a", "2"], ["b", "1"], ["b", "2"]]
+    parts = tuple(Part((number("n", "n"),), rows, heading=name) for name in "ab")
+    (grid,) = from_table(Table("t", "T", rows, parts, ())).grids
+    assert grid.text == [["a", "1"], ["a", "2"], ["b", "1"], ["b", "2"]]
 
 
 def test_a_cell_keeps_its_full_value_beside_what_is_shown():
     frame = pd.DataFrame({"case": ["a", "b"], "dice": [2 / 3, np.nan]})
-    columns = (text("case", "Case"), number("dice", "Dice", lambda v: f"{v:.2f}"))
+    columns = (words("case", "Case"), number("dice", "Dice", "{:.2f}".format))
     table = from_frame(frame, columns, name="t", title="T", n="n = 2")
-    cells = [(cell.text, cell.value) for row in table.parts[0].rows for cell in row]
-    assert cells == [("a", "a"), ("0.67", 2 / 3), ("b", "b"), ("-", None)]
+    (grid,) = table.grids
+    assert grid.text == [["a", "0.67"], ["b", "-"]]
+    assert grid.value == [["a", 2 / 3], ["b", None]]
 
 
 def rows_of_cases(**columns):
@@ -375,7 +375,7 @@ def test_every_table_states_n(page):
 
 def test_the_numbers_in_the_page_are_those_of_the_file(page, layout):
     data = json.loads(parsed(page).scripts["data-cases"])["parts"][0]
-    cases = pd.read_csv(layout.summary_cases, dtype={"case": str})
+    cases = in_order(pd.read_csv(layout.summary_cases, dtype={"case": str}))
     for index, column in enumerate(data["columns"]):
         values = [row[index] for row in data["value"]]
         expected = cases[column["key"]]
@@ -391,13 +391,13 @@ def test_tables_are_downloaded_as_they_lie_on_disk(page, layout):
 
 def test_volumes_fill_the_budget_with_the_most_telling_cases(results, layout):
     config = load_config([results])
-    cases = read_summary(config, layout).cases
-    cohort = pd.read_csv(layout.cases_csv).set_index("case", drop=False)
-    everything = browse(config, layout, cases, cohort, budget=10**9)
+    summary = read_summary(config, layout)
+    cases, cohort = summary.cases, summary.cohort()
+    everything = browse(summary, cohort, budget=10**9)
     sizes = {case.case: volume_bytes(case) for case in everything.cases}
     assert set(sizes) == set(cases.case)
     first = by_interest(cases)[0]
-    some = browse(config, layout, cases, cohort, budget=sizes[first])
+    some = browse(summary, cohort, budget=sizes[first])
     assert [case.case for case in some.cases] == [first]
     assert set(some.left_out) == set(sizes) - {first}
 

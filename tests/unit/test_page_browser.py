@@ -13,6 +13,7 @@ from PIL import Image
 
 from deeprac.cli import main
 from deeprac.config import load_config
+from deeprac.evaluation.statistics.patients import in_order
 from deeprac.layout import Layout
 from deeprac.reporting import formats
 from deeprac.reporting.page.build import TABS, render
@@ -228,7 +229,7 @@ def test_the_paper_table_shows_the_numbers_of_its_file(page, layout):
 
 def test_the_case_table_shows_the_numbers_of_its_file(page, layout):
     show(page, "cases")
-    cases = pd.read_csv(layout.summary_cases)
+    cases = in_order(pd.read_csv(layout.summary_cases))
     index = titles(page, "cases")
     rows = all_rows(page, "cases")
     for title, values, form in (
@@ -268,7 +269,7 @@ def test_a_click_on_a_heading_sorts_by_the_full_values(page, layout):
 
 def test_heading_filters_leave_the_wanted_rows(page, layout):
     show(page, "cases")
-    cases = pd.read_csv(layout.summary_cases)
+    cases = in_order(pd.read_csv(layout.summary_cases))
     index = titles(page, "cases")
 
     def fill(title, wanted):

@@ -8,13 +8,13 @@ from matplotlib.text import Text
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import ConfigError, MetricsError
-from deeprac.evaluation.stress import collect_stress
+from deeprac.evaluation.statistics.curves import stress_curves
+from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.stress import collect_stress, conditions, stressed_runs
 from deeprac.files import read_json, write_csv
 from deeprac.layout import Layout
-from deeprac.records.stress import STRESS_COLUMNS, conditions, stressed_runs
-from deeprac.reporting.figures import stress_curves
+from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.reporting.figures.registry import FIGURES
-from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.summary import Summary
 from support.results_tree import TreeOptions, write_tree
 
@@ -127,7 +127,7 @@ def test_nothing_to_collect(tmp_path, capsys):
 
 def sources_of(config, layout):
     empty = pd.DataFrame()
-    return Sources(config, layout, Summary(empty, empty), empty)
+    return Summary(config, layout, empty, empty)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_cases_are_averaged_before_seeds_before_patients():
         row("q", "c", 1, 0.8),
         row("r", "d", 0, np.nan),
     ]
-    data = stress_curves.curves(pd.DataFrame(rows).assign(visible=1.0))
+    data = stress_curves(pd.DataFrame(rows).assign(visible=1.0))
     point = data[data.kind == "rotation"].iloc[0]
     # p: (0.3 + 0.5) / 2 = 0.4; q: 0.8; r has no kidney.
     assert point.dice_percent == pytest.approx(60)
@@ -201,9 +201,15 @@ def test_cases_are_averaged_before_seeds_before_patients():
 
 def test_bootstrap_interval_of_the_mean():
     values = np.random.default_rng(1).normal(0.7, 0.1, 400)
-    low, high = stress_curves.bootstrap_interval(values)
+    patients = [row(f"p{i}", f"c{i}", 0, value) for i, value in enumerate(values)]
+    points = stress_curves(pd.DataFrame(patients).assign(visible=1.0))
+    low, high = points[["low_percent", "high_percent"]].iloc[0] / 100
     half = 1.96 * values.std() / np.sqrt(400)
     assert (low, high) == pytest.approx(
         (values.mean() - half, values.mean() + half), abs=0.002
     )
-    assert np.isnan(stress_curves.bootstrap_interval(values[:0])).all()
+    # The same interval as everywhere.
+    everywhere = mean_interval(values)
+    assert (low, high) == pytest.approx((everywhere.low, everywhere.high))
+    nobody = stress_curves(pd.DataFrame([row("p", "c", 0, np.nan)]).assign(visible=1.0))
+    assert np.isnan(nobody[["low_percent", "high_percent"]]).all(axis=None)

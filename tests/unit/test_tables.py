@@ -8,7 +8,7 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.render import escape_latex, markdown
-from deeprac.reporting.tables.table import Column, Part, Table
+from deeprac.reporting.tables.table import Part, Table, words
 from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_nnunet", "fine_stn_crop_half")
@@ -127,7 +127,7 @@ def test_latex_special_characters():
 
 def test_a_dollar_in_markdown_is_a_dollar_and_no_formula():
     rows = pd.DataFrame({"method": ["5 $ to 6 $"]})
-    part = Part((Column("", "Method", lambda row: row.method),), rows)
+    part = Part((words("method", "Method"),), rows)
     text = markdown(Table("t", "T $", rows, (part,), ("note $",)))
     assert r"| 5 \$ to 6 \$ |" in text
     assert text.count("$") == text.count(r"\$") == 4

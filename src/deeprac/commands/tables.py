@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.reporting.tables import all_tables
 
     config, layout = opened(args)
-    tables = all_tables(config, read_summary(config, layout))
+    tables = all_tables(read_summary(config, layout))
     for name, table in tables.items():
         write_csv(layout.tables / f"{name}.csv", table.rows)
         write_text(layout.tables / f"{name}.md", markdown(table))

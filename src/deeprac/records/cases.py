@@ -31,10 +31,10 @@ class CaseRow:
     tumour_ml: float
     label_sha256: str
     image_sha256: str
-    scale: float | None
-    angle_rad: float | None
-    shift_x_mm: float | None
-    shift_y_mm: float | None
+    scale: float | None = None
+    angle_rad: float | None = None
+    shift_x_mm: float | None = None
+    shift_y_mm: float | None = None
 
 
 CASES_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))

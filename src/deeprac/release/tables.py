@@ -25,7 +25,7 @@ def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
         of the protocol's steps has been counted.
     """
     texts = {}
-    for name, table in all_tables(config, read_summary(config, layout)).items():
+    for name, table in all_tables(read_summary(config, layout)).items():
         texts[f"tables/{name}.csv"] = csv_text(table.rows)
         texts[f"tables/{name}.md"] = markdown(table)
     if layout.summary_protocol.is_file():

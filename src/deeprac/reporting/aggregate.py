@@ -6,8 +6,6 @@ case is predicted once and out of fold. Costs are means over the runs of an expe
 that is, per fold.
 """
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 
@@ -19,6 +17,12 @@ from deeprac.reporting.roles import augmentation, patients_suffix
 from deeprac.settings.methods import Experiment, Method
 
 GIB = 2**30
+
+SETTINGS = (
+    *("matrix_size", "network_input_size", "batch_size"),
+    *("optimiser", "learning_rate", "epochs", "iterations_per_epoch"),
+)
+"""Columns of runs.csv that the runs of an experiment share."""
 
 PAPER_COLUMNS = (
     "kidney_dice_mean",
@@ -53,18 +57,18 @@ def experiment_rows(
     scores = patient_dice(cases)
     rows = []
     for name, experiment in experiments.items():
-        mine = runs[runs.experiment == name]
+        its_runs = runs[runs.experiment == name]
         rows.append(
             {
                 "experiment": name,
                 "published": experiment.published or "",
                 "matrix": experiment.matrix,
                 **_identity(config.methods[experiment.method], experiment),
-                **_settings(mine),
-                **_extent(config, cases[cases.experiment == name], mine),
+                **_settings(its_runs),
+                **_extent(config, cases[cases.experiment == name], its_runs),
                 **_scores(scores[scores.experiment == name]),
                 **_coverage(cases[cases.experiment == name]),
-                **_costs(mine),
+                **_costs(its_runs),
             }
         )
     table = pd.DataFrame(rows)
@@ -72,27 +76,19 @@ def experiment_rows(
 
 
 def _identity(method: Method, experiment: Experiment) -> dict[str, object]:
-    entries = asdict(method)
     return {
-        "method": entries["name"],
-        "method_label": entries["label"] + patients_suffix(experiment),
-        **{key: entries[key] for key in ("normaliser", "crop", "augment")},
+        "method": method.name,
+        "method_label": method.label + patients_suffix(experiment),
+        "normaliser": method.normaliser,
+        "crop": method.crop,
+        "augment": method.augment,
         "augmentation": augmentation(method),
     }
 
 
 def _settings(runs: pd.DataFrame) -> dict[str, object]:
-    names = (
-        "matrix_size",
-        "network_input_size",
-        "batch_size",
-        "optimiser",
-        "learning_rate",
-        "epochs",
-        "iterations_per_epoch",
-    )
     return {
-        **{name: runs[name].iloc[0] for name in names},
+        **runs.iloc[0][list(SETTINGS)],
         "device": "; ".join(runs.device.unique()),
         "device_name": "; ".join(runs.device_name.unique()),
     }
@@ -122,8 +118,9 @@ def _scores(scores: pd.DataFrame) -> dict[str, float]:
 
 
 def _coverage(cases: pd.DataFrame) -> dict[str, float]:
+    smallest = cases.groupby("label").coverage.min()
     return {
-        f"{label.title}_coverage_min": cases[cases.label == label.title].coverage.min()
+        f"{label.title}_coverage_min": smallest.get(label.title, np.nan)
         for label in FOREGROUND
     } | {"coverage_min": cases.coverage.min()}
 
@@ -142,17 +139,29 @@ def _costs(runs: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Add ratios to the plain row of the same matrix and training patients.
+def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """For each row that of the plain nnU-Net at its matrix and training patients.
 
-    Times are compared on the same device only, memory of the same kind only.
+    Args:
+        table: Rows of :func:`experiment_rows`.
+        config: The configuration of the cohort.
+
+    Returns:
+        The same columns, row by row beside ``table``; NaN where there is none.
     """
     experiments = table.experiment.map(config.experiments)
     keys = experiments.map(lambda e: f"{e.matrix}/{e.training_patients}")
     plain = table.set_index(keys)
     plain = plain[[config.methods[name].is_plain for name in table.method]]
-    base = plain[~plain.index.duplicated()].reindex(keys).reset_index(drop=True)
-    table = table.copy()
+    return plain[~plain.index.duplicated()].reindex(keys).set_index(table.index)
+
+
+def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Add ratios to the plain row.
+
+    Times are compared on the same device only, memory of the same kind only.
+    """
+    base, table = plain_rows(table, config), table.copy()
     for ratio, column in (
         ("time_ratio", "training_seconds"),
         ("memory_ratio", "memory_gib"),

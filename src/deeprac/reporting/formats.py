@@ -1,7 +1,7 @@
 """How numbers look in tables and figures; each format is defined once."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ def percent(share: float, *, digits: int = 2) -> str:
     return _fixed(100 * share, digits)
 
 
+def percent_1(share: float) -> str:
+    """Share in 0..1 as percent with one decimal, without the sign."""
+    return percent(share, digits=1)
+
+
 def mean_sd(mean: float, sd: float, *, digits: int = 2) -> str:
     """Mean (SD) of shares, in percent; the SD of one patient does not exist."""
-    if math.isnan(mean):
-        return MISSING
-    return f"{percent(mean, digits=digits)} ({percent(sd, digits=digits)})"
+    return _together("{} ({})", (mean, sd), lambda share: percent(share, digits=digits))
 
 
 DIGITS = {"share": 2, "mm": 2, "ml": 1, "percent": 1, "count": 2}
@@ -79,8 +82,7 @@ def metrics(template: str, values: Iterable[float], kind: str) -> str:
         >>> metrics("[{}, {}]", (float("nan"), float("nan")), "share")
         '-'
     """
-    texts = [metric(value, kind) for value in values]
-    return MISSING if texts[0] == MISSING else template.format(*texts)
+    return _together(template, values, lambda value: metric(value, kind))
 
 
 def p_value(value: float) -> str:
@@ -107,19 +109,17 @@ def whole(value: float) -> str:
     return ">100,000" if math.isinf(value) else f"{value:.0f}"
 
 
-def interval(low: float, high: float, *, digits: int = 2) -> str:
+def interval(low: float, high: float) -> str:
     """Interval of shares, in percent.
 
     Example:
         >>> interval(0.851, 0.9), interval(float("nan"), float("nan"))
         ('[85.10, 90.00]', '-')
     """
-    if math.isnan(low):
-        return MISSING
-    return f"[{percent(low, digits=digits)}, {percent(high, digits=digits)}]"
+    return _together("[{}, {}]", (low, high), percent)
 
 
-def gain(value: float, low: float, high: float, *, digits: int = 2) -> str:
+def gain(value: float, low: float, high: float) -> str:
     """Difference of shares with its interval, in points and signed.
 
     Example:
@@ -128,10 +128,10 @@ def gain(value: float, low: float, high: float, *, digits: int = 2) -> str:
     """
     if math.isnan(value):
         return MISSING
-    text = f"{100 * value:+.{digits}f}"
+    text = f"{100 * value:+.2f}"
     if math.isnan(low):
         return text
-    return f"{text} [{100 * low:+.{digits}f}, {100 * high:+.{digits}f}]"
+    return f"{text} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def ratio(value: float) -> str:
@@ -157,6 +157,24 @@ def amount(value: float) -> str:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}"
+
+
+def in_units(unit: float) -> Callable[[float], str]:
+    """:func:`amount` of a number that is divided by a unit.
+
+    Example:
+        >>> in_units(1e12)(2.5e12)
+        '2.50'
+    """
+    return lambda value: amount(value / unit)
+
+
+def _together(
+    template: str, values: Iterable[float], show: Callable[[float], str]
+) -> str:
+    """Several numbers in one text; none of them where the first is missing."""
+    texts = [show(value) for value in values]
+    return MISSING if texts[0] == MISSING else template.format(*texts)
 
 
 def _fixed(value: float, digits: int) -> str:

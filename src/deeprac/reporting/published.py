@@ -12,19 +12,9 @@ PUBLISHED = shipped("resources/published/isbi2021.csv")
 """Rows of La Barbera et al., ISBI 2021; columns in the README beside it."""
 
 COLUMNS = (
-    "row",
-    "tables",
-    "matrix",
-    "network_input",
-    "batch_size",
-    "method",
-    "time_hours",
-    "memory_gb",
-    "kidney_dice",
-    "kidney_sd",
-    "tumour_dice",
-    "tumour_sd",
-    "baseline",
+    *("row", "tables", "matrix", "network_input", "batch_size", "method"),
+    *("time_hours", "memory_gb", "kidney_dice", "kidney_sd"),
+    *("tumour_dice", "tumour_sd", "baseline"),
 )
 TEXT = frozenset({"row", "tables", "method", "baseline"})
 
@@ -46,15 +36,15 @@ def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
     baseline = table.loc[table.baseline]
     return pd.DataFrame(
         {
-            "tables": table.tables.map(_table_numbers),
+            "tables": [tuple(map(int, cell.split(";"))) for cell in table.tables],
             "matrix_size": table.matrix,
             "network_input_size": table.network_input,
             "batch_size": table.batch_size,
             "method": table.method,
-            "kidney_dice_mean": (table.kidney_dice / 100).round(6),
-            "kidney_dice_sd": (table.kidney_sd / 100).round(6),
-            "tumour_dice_mean": (table.tumour_dice / 100).round(6),
-            "tumour_dice_sd": (table.tumour_sd / 100).round(6),
+            "kidney_dice_mean": _share(table.kidney_dice),
+            "kidney_dice_sd": _share(table.kidney_sd),
+            "tumour_dice_mean": _share(table.tumour_dice),
+            "tumour_dice_sd": _share(table.tumour_sd),
             "training_seconds": table.time_hours * 3600,
             "time_ratio": table.time_hours / baseline.time_hours.to_numpy(),
             "memory_gb": table.memory_gb,
@@ -64,8 +54,8 @@ def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
     )
 
 
-def _table_numbers(cell: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in cell.split(";"))
+def _share(percent: pd.Series) -> pd.Series:
+    return (percent / 100).round(6)
 
 
 def check_known(published: pd.DataFrame, rows: dict[str, str | None]) -> None:

@@ -2,29 +2,9 @@
 
 from itertools import groupby
 
-import pandas as pd
-
-from deeprac.reporting.tables.table import Cell, Column, Part, Table
+from deeprac.reporting.tables.table import Column, Part, Table, lines
 
 Columns = tuple[Column, ...]
-
-LEFT = frozenset(
-    {
-        "Augmentation",
-        "Budget",
-        "Claim",
-        "Crop",
-        "Device",
-        "Label",
-        "Matrix",
-        "Method",
-        "Normaliser",
-        "Reference",
-        "Verdict",
-        "Why",
-    }
-)
-"""Columns of words; numbers stand to the right."""
 
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -66,7 +46,7 @@ def markdown(table: Table) -> str:
 
 
 def _pipe_table(part: Part) -> str:
-    columns, rows = part.columns, _cells(part)
+    columns, rows = part.columns, part.texts()
     header = [_flat_name(column) for column in columns]
     cells = [[_escape_markdown(cell) for cell in row] for row in [header, *rows]]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(columns))]
@@ -86,8 +66,8 @@ def latex(table: Table) -> str:
     One that fits on a page is a ``table*``; a longer one is a sequence of blocks, each
     under its own heading, that goes on over as many pages as it needs.
     """
-    lines = sum(len(part.rows) + HEAD_LINES for part in table.parts)
-    body = _float(table) if lines <= FLOAT_LINES else _blocks(table)
+    height = sum(len(part.rows) + HEAD_LINES for part in table.parts)
+    body = _float(table) if height <= FLOAT_LINES else _blocks(table)
     return "\n".join([r"% \usepackage{booktabs,graphicx}", *body, ""])
 
 
@@ -109,7 +89,7 @@ def _float(table: Table) -> list[str]:
 
 
 def _blocks(table: Table) -> list[str]:
-    lines = [
+    text = [
         r"\par\noindent\refstepcounter{table}"
         rf"\label{{tab:deeprac-{table.name}}}%",
         rf"\textbf{{Table~\thetable: {escape_latex(table.title)}}}\par",
@@ -120,13 +100,13 @@ def _blocks(table: Table) -> list[str]:
             rows = part.rows.iloc[start : start + BLOCK_LINES]
             more = " (continued)" if start else ""
             heading = escape_latex(part.heading + more)
-            lines += [
+            text += [
                 r"\bigskip\noindent\begin{minipage}{\linewidth}",
                 rf"\textbf{{{heading}}}\par\smallskip\noindent",
                 _tabular(Part(part.columns, rows)),
                 r"\end{minipage}\par",
             ]
-    return lines
+    return text
 
 
 def _notes(table: Table) -> str:
@@ -134,7 +114,7 @@ def _notes(table: Table) -> str:
 
 
 def _tabular(part: Part) -> str:
-    columns, rows = part.columns, _cells(part)
+    columns, rows = part.columns, part.texts()
     groups = [(name, len(list(run))) for name, run in groupby(c.group for c in columns)]
     heads = [
         rf"\multicolumn{{{span}}}{{c}}{{{escape_latex(name)}}}" for name, span in groups
@@ -147,7 +127,7 @@ def _tabular(part: Part) -> str:
             rf"\begin{{tabular}}{{{spec}}}",
             r"\toprule",
             *(grouped if any(name for name, _ in groups) else []),
-            _latex_row([column.name for column in columns]),
+            _latex_row([column.title for column in columns]),
             r"\midrule",
             *[_latex_row(row) for row in rows],
             r"\bottomrule",
@@ -161,8 +141,8 @@ def terminal(table: Table) -> str:
     if table.rows.empty:
         return f"{table.title}\n{table.notes[0]}"
     columns = _short_columns(table)
-    rows = _texts(table.rows, [column.short for column in columns if column.short])
-    names = [column.name for column in columns]
+    rows = lines([column.short_texts(table.rows) for column in columns])
+    names = [column.title for column in columns]
     widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(columns))]
     text = [_spanning_heads(columns, widths)]
     text += ["  ".join(_aligned(row, widths, columns)) for row in (names, *rows)]
@@ -173,7 +153,7 @@ def terminal(table: Table) -> str:
 def _short_columns(table: Table) -> Columns:
     """The terminal's columns of both parts; the row's identity only once."""
     columns = (column for part in table.parts for column in part.columns)
-    chosen = {(c.group, c.name): c for c in columns if c.short}
+    chosen = {(c.group, c.title): c for c in columns if c.short}
     return tuple(chosen.values())
 
 
@@ -222,19 +202,11 @@ def _escape_markdown(text: str) -> str:
 
 
 def _flat_name(column: Column) -> str:
-    return f"{column.group}: {column.name}" if column.group else column.name
+    return f"{column.group}: {column.title}" if column.group else column.title
 
 
 def _is_left(columns: Columns) -> list[bool]:
-    return [column.name in LEFT for column in columns]
-
-
-def _cells(part: Part) -> list[list[str]]:
-    return _texts(part.rows, [column.cell for column in part.columns])
-
-
-def _texts(rows: pd.DataFrame, cells: list[Cell]) -> list[list[str]]:
-    return [[cell(row) for cell in cells] for _, row in rows.iterrows()]
+    return [not column.number for column in columns]
 
 
 def _aligned(row: list[str], widths: list[int], columns: Columns) -> list[str]:

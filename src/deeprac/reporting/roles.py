@@ -1,5 +1,6 @@
 """Which experiment plays which role: found by its properties, never by its name."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -26,6 +27,12 @@ def patients_suffix(experiment: Experiment) -> str:
     return f", {count} patient{'s' if count > 1 else ''}"
 
 
+def training_patients(experiment: Experiment) -> float:
+    """How many patients train an experiment; infinite where all of a fold do."""
+    count = experiment.training_patients
+    return math.inf if count is None else count
+
+
 def normalises(method: Method) -> bool:
     """Whether a method brings slices to one size and pose."""
     return method.normaliser != "none"
@@ -41,9 +48,14 @@ def crops(method: Method) -> bool:
     return method.crop != "none"
 
 
+def selected_experiments(config: Config) -> list[Experiment]:
+    """The experiments that the configuration selects, in its order."""
+    return [config.experiments[name] for name in config.run.experiments]
+
+
 def curve_experiments(config: Config) -> list[str]:
     """Experiments of methods with different ``training_patients`` at one matrix."""
-    rows = [config.experiments[name] for name in config.run.experiments]
+    rows = selected_experiments(config)
     counts: dict[tuple[str, str], set[int | None]] = {}
     for row in rows:
         counts.setdefault((row.matrix, row.method), set()).add(row.training_patients)
@@ -98,7 +110,7 @@ class Cast:
     @property
     def experiments(self) -> list[Experiment]:
         """All of them, in the order of the configuration."""
-        rows = (self.config.experiments[name] for name in self.config.run.experiments)
+        rows = selected_experiments(self.config)
         return [row for row in rows if row.matrix == self.matrix]
 
     def role(self, experiment: Experiment) -> Role:
@@ -107,18 +119,18 @@ class Cast:
 
     def all_of(self, role: Role) -> list[Experiment]:
         """Experiments with a role, the one with most training patients first."""
-        mine = [row for row in self.experiments if self.role(row) == role]
-        return sorted(mine, key=_patients_descending)
+        playing = [row for row in self.experiments if self.role(row) == role]
+        return sorted(playing, key=training_patients, reverse=True)
 
     def main(self, role: Role) -> str | None:
         """Name of the experiment with a role and most training patients."""
-        mine = self.all_of(role)
-        return mine[0].name if mine else None
+        playing = self.all_of(role)
+        return playing[0].name if playing else None
 
     def same_patients(self, role: Role, count: int | None) -> str | None:
         """Name of the experiment with a role and a number of training patients."""
-        mine = [row for row in self.all_of(role) if row.training_patients == count]
-        return mine[0].name if mine else None
+        playing = [row for row in self.all_of(role) if row.training_patients == count]
+        return playing[0].name if playing else None
 
     def missing(self, role: Role, count: int | None = None) -> str:
         """Say which experiment would be needed."""
@@ -126,17 +138,12 @@ class Cast:
         return f"no selected experiment at matrix {self.matrix} with {role}{patients}"
 
 
-def _patients_descending(experiment: Experiment) -> float:
-    count = experiment.training_patients
-    return float("-inf") if count is None else -count
-
-
 def largest_cast(config: Config) -> Cast:
     """The matrix with most of the selected experiments, the first of equals.
 
     One that nnU-Net plans is a control and is chosen only where there is no other.
     """
-    rows = [config.experiments[name] for name in config.run.experiments]
+    rows = selected_experiments(config)
     sized = [row for row in rows if config.matrices[row.matrix].size != PLANNED]
     counts = Counter(row.matrix for row in sized or rows)
     return Cast(config, max(config.matrices, key=lambda matrix: counts[matrix]))

@@ -24,6 +24,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK_ENOUGH = (0, 1, 2, 3, 4, 5, 7, 9)
 """Colours of seaborn's colour-blind palette that stand out on white paper: without pale
 pink and yellow."""
+DASHES = ("-", "--", ":", "-.")
+"""Lines of the matrices, from the first on."""
 INK = "0.2"
 FAINT = "0.75"
 DPI = 300
@@ -48,7 +50,7 @@ class MethodStyle:
 
     @property
     def label(self) -> str:
-        """Name as matplotlib is told it, which sets what is between two $ as maths."""
+        """Name as matplotlib needs it, which sets what is between two $ as maths."""
         return self.name.replace("$", r"\$")
 
     @property
@@ -71,7 +73,7 @@ CONTOURS = {
     Label.TUMOUR: ContourStyle("tumour", reference="#E66100", prediction="#FFEB3B"),
     CYST: ContourStyle("cyst", reference="#CC79A7", prediction="#FFB8DE"),
 }
-"""Blue, orange and rose, told apart by colour-blind readers; predictions are brighter.
+"""Blue, orange and rose, distinct for colour-blind readers; predictions are brighter.
 By number of a label map whose kidneys are united."""
 
 
@@ -94,7 +96,7 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
 
 
 def experiment_style(config: Config, experiment: str) -> MethodStyle:
-    """Style of the method of an experiment; its name tells the training patients."""
+    """Style of the method of an experiment; its name states the training patients."""
     row = config.experiments[experiment]
     style = method_styles(config)[row.method]
     return replace(style, name=style.name + patients_suffix(row))

@@ -1,27 +1,141 @@
-"""Reading the two tidy tables of a cohort."""
+"""The results of a cohort, read once: one convention of empty labels, one order."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
+from deeprac.evaluation.metrics.conventions import with_convention
+from deeprac.evaluation.statistics.patients import in_order, patient_dice
+from deeprac.evaluation.summarise import RUN_COLUMNS, selected_runs
 from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.metrics import read_metrics
-from deeprac.records.run_key import selected_runs
-from deeprac.records.runs import RUN_COLUMNS
 from deeprac.records.tidy import read_tidy, shortened
+from deeprac.reporting import formats
+from deeprac.reporting.aggregate import experiment_rows
 
 REMEDY = "Run `deeprac summarise`."
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All results of a cohort: one row per case and label, one row per run."""
+    """All results of a cohort, from which every table, figure and page is made.
 
+    Attributes:
+        config: The configuration of the cohort.
+        layout: Where its declared files are.
+        cases: Columns of summary/cases.csv, one row per run, case and label.
+        runs: Columns of summary/runs.csv, one row per run.
+    """
+
+    config: Config
+    layout: Layout
     cases: pd.DataFrame
     runs: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls, config: Config, layout: Layout, cases: pd.DataFrame, runs: pd.DataFrame
+    ) -> "Summary":
+        """Results with empty labels as the configuration counts them, in its order.
+
+        That is by experiment as selected, then label, patient, case, seed and fold:
+        sums of floats and ties of ranks depend on it.
+        """
+        cases = with_convention(cases, config.statistics.empty_labels)
+        runs = runs.sort_values(["experiment", "seed", "fold"])
+        place = {name: index for index, name in enumerate(config.run.experiments)}
+        return cls(
+            config,
+            layout,
+            *(
+                table.sort_values(
+                    "experiment",
+                    key=lambda names: names.map(place),
+                    kind="stable",
+                    ignore_index=True,
+                )
+                for table in (in_order(cases), runs)
+            ),
+        )
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """One row per experiment; see :func:`~deeprac.reporting.aggregate`."""
+        return experiment_rows(self.config, self.cases, self.runs)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Dice of each patient: columns experiment, label, patient, dice."""
+        return patient_dice(self.cases)
+
+    def cohort(self) -> pd.DataFrame:
+        """Rows of cases.csv, indexed by case."""
+        table = read_tidy(
+            self.layout.cases_csv,
+            ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm"),
+            remedy="Run `deeprac cohort`.",
+        )
+        return table.set_index("case", drop=False)
+
+    def diagnostics(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
+        """Rows of summary/diagnostics.csv, all or those of some experiments.
+
+        Raises:
+            MetricsError: The table is missing, foreign or older than the configuration.
+        """
+        path, remedy = (
+            self.layout.summary_diagnostics,
+            "Run `deeprac summarise --what diagnostics`.",
+        )
+        table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
+        missing = set(self.config.run.experiments) - set(table.experiment)
+        if missing:
+            raise MetricsError(
+                f"{path} lacks experiments that run.experiments selects: "
+                f"{shortened(sorted(missing))}. {remedy}"
+            )
+        if experiments is None:
+            return table
+        return table[table.experiment.isin(set(experiments))]
+
+    def training(
+        self, columns: tuple[str, ...], experiments: Iterable[str]
+    ) -> pd.DataFrame:
+        """Curves of all runs of some experiments.
+
+        Args:
+            columns: Columns of training.csv.
+            experiments: Names of the experiments.
+
+        Returns:
+            Columns experiment, fold, seed, epoch and ``columns``.
+
+        Raises:
+            MetricsError: A training.csv is missing or lacks a column.
+        """
+        tables = []
+        runs = self.runs[self.runs.experiment.isin(set(experiments))]
+        for run in runs.itertuples():
+            table = read_tidy(
+                self.layout.run(run.experiment, run.seed, run.fold) / "training.csv",
+                ("epoch", *columns),
+                remedy=f"Train fold {run.fold} of {run.experiment} again.",
+            )[["epoch", *columns]]
+            for place, key in enumerate(("experiment", "fold", "seed")):
+                table.insert(place, key, getattr(run, key))
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    @property
+    def extent(self) -> str:
+        """How many patients and cases there are, for captions."""
+        return formats.extent(self.cases)
 
 
 def read_summary(config: Config, layout: Layout) -> Summary:
@@ -43,4 +157,4 @@ def read_summary(config: Config, layout: Layout) -> Summary:
         check_runs(table, selected_keys, path, remedy=REMEDY)
     check_rows(cases, layout.summary_cases, remedy=REMEDY)
     check_comparable(cases)
-    return Summary(cases, runs)
+    return Summary.of(config, layout, cases, runs)

@@ -1,4 +1,4 @@
-"""Paired comparisons of experiments: those planned beforehand, and all pairs.
+"""Paired comparisons of experiments that were planned beforehand.
 
 Planned comparisons are ``statistics.comparisons`` of the configuration, written before
 the runs. A comparison names two methods and is made wherever both are selected
@@ -6,9 +6,7 @@ at one matrix and one number of training patients, for kidney and tumour each; H
 correction spans all of them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from deeprac.config import Config
-from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
 from deeprac.evaluation.statistics.patients import (
     ROUNDING,
@@ -90,8 +87,8 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         config: The configuration of the cohort.
-        cases: Columns of summary/cases.csv; ``statistics.empty_labels`` decides what
-            empty labels count.
+        cases: Columns of summary/cases.csv in the wanted convention of empty labels,
+            rows in any order.
 
     Returns:
         One row per comparison, pair of experiments and label, in the order of the
@@ -99,7 +96,7 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
         A comparison whose methods meet nowhere has one row with the verdict ``not run``
         and the reason. Dice as shares in 0..1.
     """
-    cases = in_order(with_convention(cases, config.statistics.empty_labels))
+    cases = in_order(cases)
     scores = patient_means(cases, METRIC, "experiment", "label")
     meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
     samples = [_differences(scores, meeting) for meeting in meetings]
@@ -124,52 +121,6 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
     verdicts = [_verdict(row) for row in table.itertuples()]
     table["verdict"] = [verdict for verdict, _ in verdicts]
     table["reason"] = [reason for _, reason in verdicts]
-    return table
-
-
-def pairwise(
-    scores: pd.DataFrame, experiments: Sequence[str], *, column: str = "dice"
-) -> pd.DataFrame:
-    """All pairs of experiments on one label, for a map of significance.
-
-    These comparisons were not planned: Holm's correction spans all pairs of this call.
-
-    Args:
-        scores: Columns experiment, patient and ``column``, one row per experiment and
-            patient (of one label).
-        experiments: Their names, in the order of the map.
-        column: What is compared.
-
-    Returns:
-        One row per unordered pair, ``reference`` before ``experiment`` in the order of
-        ``experiments``: experiment, reference, n (patients with a value in both),
-        difference (mean of experiment minus reference), low, high (bootstrap),
-        hodges_lehmann, hl_low, hl_high, p (two-sided), p_holm, direction (1 where the
-        experiment's values are higher with p_holm below 0.05, -1 where they are lower,
-        else 0; mean and ranks must agree, as in :func:`planned`).
-    """
-    pairs = list(combinations(experiments, 2))
-    samples = [
-        differences(scores, experiment, reference, column=column)
-        for reference, experiment in pairs
-    ]
-    rows = [
-        {
-            "experiment": experiment,
-            "reference": reference,
-            **_estimates(values, mean),
-            "p": signed_rank_p(values),
-        }
-        for (reference, experiment), values, mean in zip(
-            pairs, samples, mean_intervals(samples), strict=True
-        )
-    ]
-    columns = ("experiment", "reference", "n", *ESTIMATES, "p")
-    table = pd.DataFrame(rows, columns=list(columns))
-    table["p_holm"] = holm(table.p)
-    sign = np.array([np.sign(rank_biserial(values)) for values in samples])
-    shown = (table.p_holm < ALPHA) & (np.sign(table.difference) == sign)
-    table["direction"] = np.where(shown, sign, 0).astype(int)
     return table
 
 
@@ -214,9 +165,9 @@ def _absence(config: Config, comparison: Comparison) -> str:
 
 
 def _differences(scores: pd.DataFrame, meeting: Meeting) -> NDArray:
-    mine = scores[scores.label == meeting.label]
+    of_label = scores[scores.label == meeting.label]
     names = (meeting.experiment.name, meeting.reference.name)
-    return differences(mine, *names, column=METRIC)
+    return differences(of_label, *names, column=METRIC)
 
 
 def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
@@ -225,8 +176,8 @@ def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
     by_seed = cases.groupby(keys)[METRIC].mean().unstack("experiment")
     spreads = []
     for meeting in meetings:
-        mine = by_seed.loc[meeting.label]
-        difference = mine[meeting.experiment.name] - mine[meeting.reference.name]
+        dice = by_seed.loc[meeting.label]
+        difference = dice[meeting.experiment.name] - dice[meeting.reference.name]
         spreads.append(float(difference.groupby("seed").mean().std(ddof=1)))
     return spreads
 
@@ -240,7 +191,8 @@ def _planned(comparison: Comparison) -> dict[str, str]:
     }
 
 
-def _estimates(values: NDArray, mean: Estimate) -> dict[str, float]:
+def estimates_of(values: NDArray, mean: Estimate) -> dict[str, float]:
+    """N and ``ESTIMATES`` of the differences of the patients and their mean."""
     typical = hodges_lehmann(values)
     numbers = (mean.value, mean.low, mean.high)
     numbers += (typical.value, typical.low, typical.high)
@@ -266,7 +218,7 @@ def _row(
         "experiment": meeting.experiment.name,
         "reference": meeting.reference.name,
         "label": meeting.label,
-        **_estimates(values, mean),
+        **estimates_of(values, mean),
         "n_equal": int(np.sum(values == 0)),
         "margin": margin,
         "p": p,

@@ -62,10 +62,10 @@ def describe(
             continue
         own, shared = values.loc[key], extent.loc[key].to_dict()
         for metric in metrics:
-            mine = own[metric.name].to_numpy(float)
-            samples.append(mine)
+            sample = own[metric.name].to_numpy(float)
+            samples.append(sample)
             row = {"experiment": key[0], "label": key[1], "metric": metric.name}
-            row |= _described(mine, metric, failure_dice)
+            row |= _described(sample, metric, failure_dice)
             row["n_partial"] = partial.loc[key, metric.name]
             row |= {name: shared[name] for name in EXTENT}
             row |= {name: shared[f"{name}/{metric.name}"] for name in SPREADS}

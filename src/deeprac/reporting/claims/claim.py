@@ -1,12 +1,10 @@
 """One claim: its threshold, what was measured, and whether it holds."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from deeprac.evaluation.statistics.estimates import Estimate
-
-NAN = float("nan")
+from deeprac.evaluation.statistics.estimates import NAN, Estimate
 
 
 class Status(StrEnum):
@@ -71,23 +69,6 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """What is measured.
-
-    Attributes:
-        claim: The claim that it belongs to.
-        name: What is measured, in words.
-        unit: Of value, interval, threshold and shortfall.
-        experiment: Name of the experiment; empty where there is none.
-    """
-
-    claim: str
-    name: str
-    unit: str
-    experiment: str = ""
-
-
-@dataclass(frozen=True)
 class ClaimResult:
     """A row of the table of results; numbers in ``unit``.
 
@@ -120,59 +101,58 @@ class ClaimResult:
     note: str
 
 
-def judged(
-    what: Quantity, measured: Estimate, threshold: Threshold, note: str = ""
-) -> ClaimResult:
-    """A measured number against its threshold.
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured.
 
-    Where the number, or the interval that the threshold speaks of, does not exist, it
-    is not measured.
+    Attributes:
+        claim: The claim that it belongs to.
+        name: What is measured, in words.
+        unit: Of value, interval, threshold and shortfall.
+        experiment: Name of the experiment; empty where there is none.
+        threshold: The number to reach; None where it is only reported.
     """
-    short_by = threshold.short_by(measured)
-    if math.isnan(short_by):
-        status = Status.NOT_MEASURED
-        note = _joined(f"too few patients, n = {measured.n}", note)
-    else:
-        status = Status.PASS if threshold.reached(measured) else Status.SHORT
-    missed = short_by if status is Status.SHORT else NAN
-    return _result(what, measured, threshold, (status, missed, note))
 
+    claim: str
+    name: str
+    unit: str
+    experiment: str = ""
+    threshold: Threshold | None = None
 
-def reported(what: Quantity, measured: Estimate, note: str = "") -> ClaimResult:
-    """A measured number without a threshold."""
-    return _result(what, measured, None, (Status.REPORTED, NAN, note))
+    def judged(self, measured: Estimate, note: str = "") -> ClaimResult:
+        """A measured number against the threshold; without one it is reported.
 
+        Where the number, or the interval that the threshold speaks of, does not exist,
+        it is not measured.
+        """
+        if self.threshold is None:
+            return self._result(measured, Status.REPORTED, note)
+        short_by = self.threshold.short_by(measured)
+        if math.isnan(short_by):
+            few = f"too few patients, n = {measured.n}"
+            note = f"{few}; {note}" if note else few
+            return self._result(measured, Status.NOT_MEASURED, note)
+        if self.threshold.reached(measured):
+            return self._result(measured, Status.PASS, note)
+        return replace(self._result(measured, Status.SHORT, note), short_by=short_by)
 
-def not_measured(
-    what: Quantity, threshold: Threshold | None, missing: str
-) -> ClaimResult:
-    """A number that is missing, and why."""
-    nothing = Estimate(NAN, NAN, NAN, 0)
-    return _result(what, nothing, threshold, (Status.NOT_MEASURED, NAN, missing))
+    def not_measured(self, missing: str) -> ClaimResult:
+        """A number that is missing, and why."""
+        nothing = Estimate(NAN, NAN, NAN, 0)
+        return self._result(nothing, Status.NOT_MEASURED, missing)
 
-
-def _result(
-    what: Quantity,
-    measured: Estimate,
-    threshold: Threshold | None,
-    outcome: tuple[Status, float, str],
-) -> ClaimResult:
-    status, short_by, note = outcome
-    return ClaimResult(
-        claim=what.claim,
-        quantity=what.name,
-        experiment=what.experiment,
-        threshold="" if threshold is None else threshold.text(what.unit),
-        value=measured.value,
-        low=measured.low,
-        high=measured.high,
-        n=measured.n,
-        unit=what.unit,
-        status=status,
-        short_by=short_by,
-        note=note,
-    )
-
-
-def _joined(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
+    def _result(self, measured: Estimate, status: Status, note: str) -> ClaimResult:
+        return ClaimResult(
+            claim=self.claim,
+            quantity=self.name,
+            experiment=self.experiment,
+            threshold=self.threshold.text(self.unit) if self.threshold else "",
+            value=measured.value,
+            low=measured.low,
+            high=measured.high,
+            n=measured.n,
+            unit=self.unit,
+            status=status,
+            short_by=NAN,
+            note=note,
+        )

@@ -4,25 +4,15 @@ from dataclasses import replace
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import Estimate
+from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
 from deeprac.labels import FOREGROUND, Label
-from deeprac.reporting.claims.claim import (
-    NAN,
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-    reported,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.settings.methods import Experiment
 
 CLAIM = "Crop"
-COVERAGE = Threshold(Bound.AT_LEAST, 99.5)
-MISSED = Threshold(Bound.AT_MOST, 0)
+COVERAGE, MISSED = Threshold(Bound.AT_LEAST, 99.5), Threshold(Bound.AT_MOST, 0)
 SPREAD = Threshold(Bound.AT_MOST, 1)
 
 
@@ -31,9 +21,8 @@ def crop(evidence: Evidence) -> list[ClaimResult]:
     cast = evidence.cast
     crops = [row for row in cast.experiments if cast.role(row).crop == "stn"]
     if not crops:
-        what = Quantity(CLAIM, "smallest coverage of a case", "%")
         lost = f"no selected experiment at matrix {cast.matrix} with crop stn"
-        return [not_measured(what, COVERAGE, lost)]
+        return [_covered("").not_measured(lost)]
     scores = patient_dice(evidence.cases)
     results = []
     for experiment in crops:
@@ -43,27 +32,32 @@ def crop(evidence: Evidence) -> list[ClaimResult]:
     return results
 
 
+def _covered(experiment: str) -> Quantity:
+    return Quantity(CLAIM, "smallest coverage of a case", "%", experiment, COVERAGE)
+
+
 def _coverage(diagnostics: pd.DataFrame | None, name: str) -> list[ClaimResult]:
-    covered = Quantity(CLAIM, "smallest coverage of a case", "%", name)
-    missed = Quantity(CLAIM, "missed cases, all seeds", "cases", name)
-    lost = "summary/diagnostics.csv is missing"
-    if diagnostics is not None:
-        mine = diagnostics[diagnostics.experiment == name].dropna(subset=["coverage"])
-        lost = f"summary/diagnostics.csv has no coverage of {name}"
-    if diagnostics is None or mine.empty:
-        return [
-            not_measured(covered, COVERAGE, lost),
-            not_measured(missed, MISSED, lost),
-        ]
-    n = mine.patient.nunique()
-    worst = mine.loc[mine.coverage.idxmin()]
-    below = int((100 * mine.coverage < COVERAGE.limit).sum())
-    note = f"{worst.case}, seed {worst.seed}; {below} of {len(mine)} below"
+    covered = _covered(name)
+    missed = Quantity(CLAIM, "missed cases, all seeds", "cases", name, MISSED)
+    lost = ""
+    if diagnostics is None:
+        lost = "summary/diagnostics.csv is missing"
+    else:
+        its_cases = diagnostics[diagnostics.experiment == name]
+        covered_cases = its_cases.dropna(subset=["coverage"])
+        if covered_cases.empty:
+            lost = f"summary/diagnostics.csv has no coverage of {name}"
+    if lost:
+        return [covered.not_measured(lost), missed.not_measured(lost)]
+    n = covered_cases.patient.nunique()
+    worst = covered_cases.loc[covered_cases.coverage.idxmin()]
+    below = int((100 * covered_cases.coverage < COVERAGE.limit).sum())
+    note = f"{worst.case}, seed {worst.seed}; {below} of {len(covered_cases)} below"
     smallest = Estimate(100 * worst.coverage, NAN, NAN, n)
-    count = Estimate(float(mine.missed.astype(float).sum()), NAN, NAN, n)
+    count = Estimate(float(covered_cases.missed.astype(float).sum()), NAN, NAN, n)
     return [
-        judged(covered, smallest, COVERAGE, note),
-        judged(missed, count, MISSED, f"of {len(mine)}"),
+        covered.judged(smallest, note),
+        missed.judged(count, f"of {len(covered_cases)}"),
     ]
 
 
@@ -71,22 +65,14 @@ def _spread(
     evidence: Evidence, experiment: Experiment, label: Label, scores: pd.DataFrame
 ) -> ClaimResult:
     """Change of the SD over patients; the tumour's has a threshold."""
-    cast = evidence.cast
+    cast, name = evidence.cast, f"SD of {label.title} Dice minus without crop"
     uncropped = replace(cast.role(experiment), crop="none", network_input=1.0)
     reference = cast.same_patients(uncropped, experiment.training_patients)
     threshold = SPREAD if label is Label.TUMOUR else None
-    what = Quantity(
-        CLAIM,
-        f"SD of {label.title} Dice minus without crop",
-        "points",
-        experiment.name,
-    )
+    what = Quantity(CLAIM, name, "points", experiment.name, threshold)
     if reference is None:
         lost = cast.missing(uncropped, experiment.training_patients)
-        return not_measured(what, threshold, lost)
-    mine = scores[scores.label == label.title]
-    change = paired_sd_difference(mine, experiment.name, reference).scaled(100)
-    note = f"without crop: {reference}"
-    if threshold is None:
-        return reported(what, change, note)
-    return judged(what, change, threshold, note)
+        return what.not_measured(lost)
+    of_label = scores[scores.label == label.title]
+    change = paired_sd_difference(of_label, experiment.name, reference).scaled(100)
+    return what.judged(change, f"without crop: {reference}")

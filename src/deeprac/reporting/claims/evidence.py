@@ -9,7 +9,7 @@ from deeprac.config import Config
 from deeprac.errors import ConfigError
 from deeprac.layout import Layout
 from deeprac.records.tidy import read_tidy
-from deeprac.reporting.roles import Cast, largest_cast
+from deeprac.reporting.roles import Cast, Role, largest_cast
 from deeprac.reporting.summary import read_summary
 
 IDENTITY = ("experiment", "fold", "seed", "case", "patient")
@@ -36,6 +36,24 @@ class Evidence:
     diagnostics: pd.DataFrame | None
     stress: pd.DataFrame | None
 
+    def missing(self, role: Role, table: str, *, remedy: str = "") -> str:
+        """Say what is missing of a role; empty where nothing is.
+
+        Args:
+            role: Its experiment with most training patients is wanted.
+            table: Where its rows are: ``diagnostics`` or ``stress``.
+            remedy: What to do where the table has none.
+        """
+        name = self.cast.main(role)
+        if name is None:
+            return self.cast.missing(role)
+        rows = getattr(self, table)
+        if rows is None:
+            return f"summary/{table}.csv is missing"
+        if name not in set(rows.experiment):
+            return f"summary/{table}.csv has no row of {name}{remedy}"
+        return ""
+
 
 def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidence:
     """Read the summary tables of a cohort.
@@ -59,7 +77,8 @@ def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidenc
     summary = read_summary(config, layout)
     return Evidence(
         cast=cast,
-        cases=summary.cases,
+        # Claims are released by seed: the last bit of a mean depends on the order.
+        cases=summary.cases.sort_values("seed", kind="stable", ignore_index=True),
         runs=summary.runs,
         diagnostics=_optional(layout.summary_diagnostics, DIAGNOSTICS, "diagnostics"),
         stress=_optional(layout.summary_stress, STRESS, "stress"),

@@ -4,15 +4,7 @@ import pandas as pd
 
 from deeprac.evaluation.statistics.patients import paired_difference, patient_dice
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.claims.claim import (
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-    reported,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import AUGMENTED, AUGMENTED_WIDE, PLAIN, STN, Role
 from deeprac.settings.methods import Experiment
@@ -40,9 +32,10 @@ def few_patients(evidence: Evidence) -> list[ClaimResult]:
     rows = sorted(evidence.cast.all_of(STN), key=lambda row: trained[row.name])
     results = []
     if not any(FEWEST <= trained[row.name] <= MOST for row in rows):
-        what = Quantity(CLAIM, f"Dice, {FEWEST} to {MOST} training patients", "points")
+        name = f"Dice, {FEWEST} to {MOST} training patients"
+        what = Quantity(CLAIM, name, "points", threshold=THRESHOLD)
         lost = evidence.cast.missing(STN) + f" and {FEWEST} to {MOST} training patients"
-        results.append(not_measured(what, THRESHOLD, lost))
+        results.append(what.not_measured(lost))
     scores = patient_dice(evidence.cases)
     for row in rows:
         count = trained[row.name]
@@ -74,35 +67,31 @@ def _differences(
     results = []
     for label in FOREGROUND:
         name = f"{label.title} Dice, {count:.3g} patients: minus {REFERENCES[role]}"
-        what = Quantity(CLAIM, name, "points", experiment.name)
+        what = Quantity(CLAIM, name, "points", experiment.name, threshold)
         if lost:
-            results.append(not_measured(what, threshold, lost))
+            results.append(what.not_measured(lost))
             continue
-        mine = scores[scores.label == label.title]
-        gain = paired_difference(mine, experiment.name, reference).scaled(100)
-        results.append(
-            judged(what, gain, threshold, note)
-            if threshold
-            else reported(what, gain, note)
-        )
+        of_label = scores[scores.label == label.title]
+        gain = paired_difference(of_label, experiment.name, reference).scaled(100)
+        results.append(what.judged(gain, note))
     return results
 
 
 def _unequal(runs: pd.DataFrame, experiment: str, reference: str) -> str:
     """Say in what the two budgets differ; empty where they are equal."""
-    mine, other = (_of(runs, name).iloc[0] for name in (experiment, reference))
+    own, other = (_of(runs, name).iloc[0] for name in (experiment, reference))
     return "; ".join(
-        f"unequal {name}: {mine[name]:g}, {reference} {other[name]:g}"
+        f"unequal {name}: {own[name]:g}, {reference} {other[name]:g}"
         for name in BUDGET
-        if mine[name] != other[name]
+        if own[name] != other[name]
     )
 
 
 def _time(runs: pd.DataFrame, experiment: str, reference: str) -> str:
-    mine, other = (_of(runs, name) for name in (experiment, reference))
-    if set(mine.device_name) != set(other.device_name):
+    own, other = (_of(runs, name) for name in (experiment, reference))
+    if set(own.device_name) != set(other.device_name):
         return "training times on different devices"
-    ratio = mine.training_seconds.mean() / other.training_seconds.mean()
+    ratio = own.training_seconds.mean() / other.training_seconds.mean()
     return f"training time x {ratio:.2f}"
 
 

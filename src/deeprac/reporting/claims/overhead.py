@@ -3,24 +3,16 @@
 from typing import Any
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics.estimates import Estimate
-from deeprac.reporting.claims.claim import (
-    NAN,
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-)
+from deeprac.evaluation.statistics.estimates import NAN, Estimate
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.roles import PLAIN, STN, STN_CROP_HALF, Cast, Role
 from deeprac.settings.methods import Experiment
 
 CLAIM = "Overhead of a step"
 PARTS = {"step_flops_ratio": "FLOPs", "step_saved_bytes_ratio": "saved bytes"}
 LIMITS = {
-    STN: {"step_flops_ratio": 1.05, "step_saved_bytes_ratio": 1.10},
-    STN_CROP_HALF: {"step_flops_ratio": 0.30, "step_saved_bytes_ratio": 0.32},
+    role: dict(zip(PARTS, (Threshold(Bound.AT_MOST, n) for n in limits), strict=True))
+    for role, limits in {STN: (1.05, 1.10), STN_CROP_HALF: (0.30, 0.32)}.items()
 }
 """Largest cost of a role as a multiple of the plain nnU-Net's."""
 
@@ -44,14 +36,12 @@ def overhead(protocol: Config | None, costs: list[dict[str, Any]]) -> list[Claim
         costs: Result of ``deeprac.training.step.experiment_costs`` for
             :func:`counted_experiments`.
     """
+    if protocol is None:
+        lost = "config/config.yaml is missing; name it with --protocol"
+        return [result for role in LIMITS for result in _lost(role, lost)]
     results = []
     for role in LIMITS:
-        if protocol is None:
-            results += _lost(
-                role, "config/config.yaml is missing; name it with --protocol"
-            )
-            continue
-        casts = [c for c in _casts(protocol) if c.same_patients(role, None)]
+        casts = [cast for cast in _casts(protocol) if cast.same_patients(role, None)]
         if not casts:
             results += _lost(role, f"the protocol has no experiment with {role}")
         for cast in casts:
@@ -69,27 +59,17 @@ def _matrix(cast: Cast, role: Role, costs: list[dict[str, Any]]) -> list[ClaimRe
     if record is None or record["step_flops_ratio"] is None:
         return _lost(role, cast.missing(PLAIN))
     size = f"{record['matrix_size']}, batch {record['batch_size']}"
+    note = f"matrix {cast.matrix}: {size}"
     return [
-        judged(
-            _quantity(role, part, name),
-            Estimate(record[part], NAN, NAN, 0),
-            Threshold(Bound.AT_MOST, LIMITS[role][part]),
-            f"matrix {cast.matrix}: {size}",
-        )
+        _quantity(role, part, name).judged(Estimate(record[part], NAN, NAN, 0), note)
         for part in PARTS
     ]
 
 
 def _quantity(role: Role, part: str, experiment: str) -> Quantity:
-    return Quantity(CLAIM, f"{PARTS[part]}, {NAMES[role]}", "x plain", experiment)
+    name = f"{PARTS[part]}, {NAMES[role]}"
+    return Quantity(CLAIM, name, "x plain", experiment, LIMITS[role][part])
 
 
 def _lost(role: Role, missing: str) -> list[ClaimResult]:
-    return [
-        not_measured(
-            _quantity(role, part, ""),
-            Threshold(Bound.AT_MOST, LIMITS[role][part]),
-            missing,
-        )
-        for part in PARTS
-    ]
+    return [_quantity(role, part, "").not_measured(missing) for part in PARTS]

@@ -5,15 +5,7 @@ import pandas as pd
 from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
 from deeprac.evaluation.statistics.patients import patient_means
 from deeprac.labels import FOREGROUND, Label
-from deeprac.reporting.claims.claim import (
-    Bound,
-    ClaimResult,
-    Quantity,
-    Threshold,
-    judged,
-    not_measured,
-    reported,
-)
+from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.roles import STN
 
@@ -30,52 +22,39 @@ def stress(evidence: Evidence) -> list[ClaimResult]:
     matrix, the plain nnU-Net among them, are reported beside it.
     """
     stn = evidence.cast.main(STN)
-    found = set() if evidence.stress is None else set(evidence.stress.experiment)
-    lost = ""
-    if stn is None:
-        lost = evidence.cast.missing(STN)
-    elif evidence.stress is None:
-        lost = "summary/stress.csv is missing"
-    elif stn not in found:
-        lost = f"summary/stress.csv has no row of {stn}: add it to stress.experiments"
+    lost = evidence.missing(STN, "stress", remedy=": add it to stress.experiments")
     results = []
     if lost:
-        results = [
-            not_measured(_quantity(label, stn or ""), THRESHOLD, lost)
-            for label in FOREGROUND
-        ]
+        quantities = [_quantity(label, stn or "", THRESHOLD) for label in FOREGROUND]
+        results = [what.not_measured(lost) for what in quantities]
+    found = set() if evidence.stress is None else set(evidence.stress.experiment)
     names = [row.name for row in evidence.cast.experiments if row.name in found]
     for name in sorted(names, key=lambda name: name != stn):
         threshold = THRESHOLD if name == stn else None
         for label in FOREGROUND:
-            results.append(_worst(evidence.stress, name, label, threshold))
+            what = _quantity(label, name, threshold)
+            results.append(_worst(evidence.stress, what, label))
     return results
 
 
-def _quantity(label: Label, experiment: str) -> Quantity:
+def _quantity(label: Label, experiment: str, threshold: Threshold | None) -> Quantity:
     name = f"{label.title} Dice in the worst condition minus upright"
-    return Quantity(CLAIM, name, "points", experiment)
+    return Quantity(CLAIM, name, "points", experiment, threshold)
 
 
-def _worst(
-    table: pd.DataFrame, experiment: str, label: Label, threshold: Threshold | None
-) -> ClaimResult:
-    what = _quantity(label, experiment)
-    mine = table[(table.experiment == experiment) & (table.label == label.title)]
-    untested = [kind for kind in RANGES if not _within(mine, kind).any()]
-    if untested or not (mine.kind == "none").any():
+def _worst(table: pd.DataFrame, what: Quantity, label: Label) -> ClaimResult:
+    of_experiment = table[table.experiment == what.experiment]
+    of_label = of_experiment[of_experiment.label == label.title]
+    untested = [kind for kind in RANGES if not _within(of_label, kind).any()]
+    if untested or not (of_label.kind == "none").any():
         lost = f"summary/stress.csv lacks {', '.join(untested) or 'upright images'}"
-        return not_measured(what, threshold, f"{lost} of {experiment} within the range")
-    changes = _changes(mine)
+        return what.not_measured(f"{lost} of {what.experiment} within the range")
+    changes = _changes(of_label)
     kind, value = min(changes, key=lambda condition: changes[condition].value)
-    visible = mine[(mine.kind == kind) & (mine.value == value)].visible.mean()
+    worst = of_label[(of_label.kind == kind) & (of_label.value == value)]
+    visible = worst.visible.mean()
     note = f"{kind} {value:g}, {visible:.1%} visible; tested: {_tested(changes)}"
-    worst = changes[kind, value]
-    return (
-        judged(what, worst, threshold, note)
-        if threshold
-        else reported(what, worst, note)
-    )
+    return what.judged(changes[kind, value], note)
 
 
 def _within(table: pd.DataFrame, kind: str) -> pd.Series:
@@ -83,9 +62,9 @@ def _within(table: pd.DataFrame, kind: str) -> pd.Series:
     return (table.kind == kind) & table.value.between(low - 1e-9, high + 1e-9)
 
 
-def _changes(mine: pd.DataFrame) -> dict[tuple[str, float], Estimate]:
+def _changes(of_label: pd.DataFrame) -> dict[tuple[str, float], Estimate]:
     """Mean change over patients in points of every condition that counts."""
-    scores = patient_means(mine, "dice", "kind", "value")
+    scores = patient_means(of_label, "dice", "kind", "value")
     upright = scores[scores.kind == "none"].set_index("patient").dice
     counted = scores[_within(scores, "rotation") | _within(scores, "scale")]
     return {

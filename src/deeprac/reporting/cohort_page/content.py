@@ -1,7 +1,7 @@
 """What the page of a cohort's check holds, as plain data."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from deeprac.cohort.check import Check
@@ -88,13 +88,29 @@ class Page:
     rows: tuple[tuple[str, ...], ...]
 
 
-HEADS = (
-    *("Case", "Patient", "Findings", "Size in voxels", "Spacing in mm"),
-    *("Orientation", "Age in years", "Tumour side", "Kidney in ml", "Tumour in ml"),
-    *("Cyst in ml", "Intensity: 1 %, median, 99 %", "Kidney's median"),
-)
-"""Heads of the table of cases."""
+def _known(value: float | None, form: str) -> str:
+    return formats.MISSING if value is None else format(value, form)
 
+
+CELLS: dict[str, Callable[[Inspection], str]] = {
+    "Size in voxels": lambda case: f"{case.size_x} x {case.size_y} x {case.size_z}",
+    "Spacing in mm": lambda case: (
+        f"{case.spacing_x_mm:.3g} x {case.spacing_y_mm:.3g} x {case.spacing_z_mm:.3g}"
+    ),
+    "Orientation": lambda case: case.orientation,
+    "Age in years": lambda case: _known(case.age_years, ".1f"),
+    "Tumour side": lambda case: case.side,
+    "Kidney in ml": lambda case: f"{case.kidney_ml:.1f}",
+    "Tumour in ml": lambda case: f"{case.tumour_ml:.1f}",
+    "Cyst in ml": lambda case: f"{case.cyst_ml:.1f}",
+    "Intensity: 1 %, median, 99 %": lambda case: (
+        f"{case.intensity_p1:.0f}, {case.intensity_p50:.0f}, {case.intensity_p99:.0f}"
+    ),
+    "Kidney's median": lambda case: _known(case.kidney_median, ".0f"),
+}
+"""Columns of the table of cases behind name, patient and findings."""
+
+HEADS = ("Case", "Patient", "Findings", *CELLS)
 WORDS = 8
 """The first columns of the table up to here hold words."""
 
@@ -207,29 +223,8 @@ def rows(check: Check) -> tuple[tuple[str, ...], ...]:
     lines = []
     for name, case in check.inspections.items():
         found = ", ".join(dict.fromkeys(f.severity.value for f in check.findings[name]))
-        if case is None:
-            lines.append((name, "", found, *[""] * (len(HEADS) - 3)))
-            continue
-        lines.append((name, case.patient, found, *_cells(case)))
+        patient, cells = "", [""] * len(CELLS)
+        if case is not None:
+            patient, cells = case.patient, [text(case) for text in CELLS.values()]
+        lines.append((name, patient, found, *cells))
     return tuple(lines)
-
-
-def _cells(case: Inspection) -> tuple[str, ...]:
-    spacing = (case.spacing_x_mm, case.spacing_y_mm, case.spacing_z_mm)
-    intensity = (case.intensity_p1, case.intensity_p50, case.intensity_p99)
-    return (
-        f"{case.size_x} x {case.size_y} x {case.size_z}",
-        " x ".join(f"{value:.3g}" for value in spacing),
-        case.orientation,
-        _known(case.age_years, ".1f"),
-        case.side,
-        f"{case.kidney_ml:.1f}",
-        f"{case.tumour_ml:.1f}",
-        f"{case.cyst_ml:.1f}",
-        ", ".join(f"{value:.0f}" for value in intensity),
-        _known(case.kidney_median, ".0f"),
-    )
-
-
-def _known(value: float | None, form: str) -> str:
-    return formats.MISSING if value is None else format(value, form)

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.reporting.figures.rows import wrapped
-from deeprac.reporting.style import WIDTH, experiment_style
+from deeprac.reporting.figures.rows import matrix_size, wrapped
+from deeprac.reporting.style import WIDTH, experiment_style, used_matrices
 
 COLUMNS = 5
 PANEL_INCHES = 0.66
@@ -86,8 +86,6 @@ def _union(limits: Iterable[tuple[float, float]]) -> tuple[float, float]:
 
 def _title(config: Config, experiment: str) -> str:
     """Name of the method; with its matrix where there are several."""
-    used = {config.experiments[name].matrix for name in config.run.experiments}
-    matrix = config.experiments[experiment].matrix
-    size = f"{config.matrices[matrix].size}: " if len(used) > 1 else ""
+    size = f"{matrix_size(config, experiment)}: " * (len(used_matrices(config)) > 1)
     name = size + experiment_style(config, experiment).label
     return wrapped(name, TITLE_CHARACTERS)

@@ -7,9 +7,16 @@ in ``deeprac.reporting.figures.registry``; their captions are
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from deeprac.config import Config
-from deeprac.reporting.roles import crops, curve_experiments, estimates, normalises
+from deeprac.reporting.roles import (
+    crops,
+    curve_experiments,
+    estimates,
+    normalises,
+    selected_experiments,
+)
 from deeprac.settings.methods import Method
 
 Condition = Callable[[Config], bool]
@@ -47,8 +54,7 @@ def selected(config: Config) -> dict[str, Entry]:
         if entry.name != "overlays":
             chosen[entry.name] = entry
             continue
-        rows = (config.experiments[name] for name in config.run.experiments)
-        used = {row.matrix for row in rows}
+        used = {row.matrix for row in selected_experiments(config)}
         for matrix in config.matrices:
             if matrix in used:
                 title = f"{entry.title}, {matrix}"
@@ -66,18 +72,14 @@ def _always(_: Config) -> bool:
 
 def _with_method(wanted: Callable[[Method], bool]) -> Condition:
     """Whether a selected experiment has a wanted method."""
-
-    def shown(config: Config) -> bool:
-        rows = (config.experiments[name] for name in config.run.experiments)
-        return any(wanted(config.methods[row.method]) for row in rows)
-
-    return shown
+    return lambda config: any(
+        wanted(config.methods[row.method]) for row in selected_experiments(config)
+    )
 
 
 def _compares(config: Config) -> bool:
     """Whether two methods meet at a matrix."""
-    rows = {config.experiments[name] for name in config.run.experiments}
-    pairs = {(row.matrix, row.method) for row in rows}
+    pairs = {(row.matrix, row.method) for row in selected_experiments(config)}
     return len(pairs) > len({matrix for matrix, _ in pairs})
 
 
@@ -89,70 +91,61 @@ def _has_learning_curve(config: Config) -> bool:
     return bool(curve_experiments(config))
 
 
-def _entry(
-    name: str, title: str, needs: str = "summary", shown: Condition = _always
-) -> Entry:
-    return Entry(name, title, frozenset(needs.split()), shown)
-
+_normalised, _estimated = _with_method(normalises), _with_method(estimates)
+_cropped, _front_end = _with_method(crops), _with_method(attrgetter("has_front_end"))
 
 NEEDS = {"summary", "diagnostics", "stress", "curves", "volumes"}
 """Everything that a figure can need."""
 
-_ENTRIES = (
-    _entry("dice_by_method", "Dice per case by method"),
-    _entry(
-        "paired_differences",
+_BOUNDS = "summary diagnostics curves"
+_ENTRIES: dict[str, tuple[str, str, Condition]] = {
+    "dice_by_method": ("Dice per case by method", "summary", _always),
+    "paired_differences": (
         "Paired differences of Dice between methods",
-        shown=_compares,
+        "summary",
+        _compares,
     ),
-    _entry("significance", "Which methods differ significantly", shown=_compares),
-    _entry("ranking", "Reliability of the ranking", shown=_compares),
-    _entry("bland_altman", "Agreement of tumour volume (Bland-Altman)"),
-    _entry("time_vs_dice", "Training time against Dice"),
-    _entry("memory", "Memory"),
-    _entry("training_curves", "Training curves", "summary curves"),
-    _entry(
-        "learning_curve",
+    "significance": ("Which methods differ significantly", "summary", _compares),
+    "ranking": ("Reliability of the ranking", "summary", _compares),
+    "bland_altman": (
+        "Agreement of tumour volume (Bland-Altman)",
+        "summary",
+        _always,
+    ),
+    "time_vs_dice": ("Training time against Dice", "summary", _always),
+    "memory": ("Memory", "summary", _always),
+    "training_curves": ("Training curves", "summary curves", _always),
+    "learning_curve": (
         "Dice against the number of training patients",
-        shown=_has_learning_curve,
+        "summary",
+        _has_learning_curve,
     ),
-    _entry(
-        "stn_slices",
-        "What the STN does to slices",
-        "summary volumes",
-        _with_method(normalises),
-    ),
-    _entry(
-        "stn_mean_image",
+    "stn_slices": ("What the STN does to slices", "summary volumes", _normalised),
+    "stn_mean_image": (
         "Mean image before and after the STN",
         "summary volumes",
-        _with_method(normalises),
+        _normalised,
     ),
-    _entry("stress_curves", "Dice under rotation, zoom and shift", "stress", _stressed),
-    _entry(
-        "stn_recovery",
+    "stress_curves": ("Dice under rotation, zoom and shift", "stress", _stressed),
+    "stn_recovery": (
         "Size, pose and position against the reference",
         "diagnostics",
-        _with_method(normalises),
+        _normalised,
     ),
-    _entry(
-        "stn_spread", "Spread of single slices", "diagnostics", _with_method(estimates)
+    "stn_spread": ("Spread of single slices", "diagnostics", _estimated),
+    "stn_bounds": ("Bounds, fallbacks and gradients", _BOUNDS, _front_end),
+    "crop_coverage": ("Kidney and tumour inside the crop", "diagnostics", _cropped),
+    "dice_by_size": (
+        "Dice against the patient's size",
+        "summary diagnostics",
+        _always,
     ),
-    _entry(
-        "stn_bounds",
-        "Bounds, fallbacks and gradients",
-        "summary diagnostics curves",
-        _with_method(lambda method: method.has_front_end),
-    ),
-    _entry(
-        "crop_coverage",
-        "Kidney and tumour inside the crop",
-        "diagnostics",
-        _with_method(crops),
-    ),
-    _entry("dice_by_size", "Dice against the patient's size", "summary diagnostics"),
-    _entry("overlays", "Best, median and worst case", "summary volumes"),
-)
+    "overlays": ("Best, median and worst case", "summary volumes", _always),
+}
+"""Title, needs and condition of each figure."""
 
-CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+CATALOGUE: dict[str, Entry] = {
+    name: Entry(name, title, frozenset(needs.split()), shown)
+    for name, (title, needs, shown) in _ENTRIES.items()
+}
 """All figures by name, in the order in which they are shown."""

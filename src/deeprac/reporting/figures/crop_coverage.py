@@ -4,31 +4,23 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
 from deeprac.reporting.figures.rows import (
-    ROW_INCHES,
     draw_rows,
+    named_rows,
     row_names,
     shown_experiments,
 )
-from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import crops
-from deeprac.reporting.style import INK, WIDTH, MethodStyle, add_caption
+from deeprac.reporting.style import INK, MethodStyle
+from deeprac.reporting.summary import Summary
 
-NAME = "crop_coverage"
 COLUMNS = (
-    "experiment",
-    "fold",
-    "seed",
-    "patient",
-    "case",
-    "coverage",
-    "missed",
-    "crop_side",
+    *("experiment", "fold", "seed", "patient", "case"),
+    *("coverage", "missed", "crop_side"),
 )
 REQUIRED = 99.5
 """Percent of every case's voxels that a crop should keep."""
@@ -37,24 +29,16 @@ FINEST = 0.05
 """Uncovered percent below which the axis becomes linear."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One row per experiment with a crop."""
-    styles = shown_experiments(sources.config, crops)
-    table = sources.diagnostics()
-    data = table.loc[table.experiment.isin(styles), list(COLUMNS)]
-    figure = Figure(figsize=(WIDTH, 0.8 + ROW_INCHES * len(styles)))
-    ax = figure.subplots()
+    styles = shown_experiments(summary.config, crops)
+    data = summary.diagnostics(styles)[list(COLUMNS)]
+    names = row_names(summary.config, styles)
+    figure, (ax,) = named_rows(names, panels=1)
     draw(data, styles, ax=ax)
-    draw_rows(row_names(sources.config, styles), ax=ax)
-    add_caption(
-        figure,
-        f"n = {data.case.nunique()} held-out cases per method and seed, one point "
-        f"each. Line: {REQUIRED:g} %. Missed: less than half of a case's kidney and "
-        "tumour voxels inside. Side: of the window, as a share of the canonical frame, "
-        "median. "
-        "The axis is stretched towards 100 %.",
-    )
-    return [Drawing(NAME, figure, data)]
+    draw_rows(names, ax=ax)
+    numbers = {"cases": data.case.nunique(), "required": REQUIRED}
+    return [captioned("crop_coverage", figure, data, **numbers)]
 
 
 def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> Axes:
@@ -66,16 +50,14 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         ax: Where to draw.
     """
     ax.set_xscale("function", functions=(stretched, unstretched))
+    look = {"s": 14, "alpha": 0.6, "linewidth": 0.3, "zorder": 2, "clip_on": False}
     for y, (experiment, style) in enumerate(styles.items()):
-        mine = data[data.experiment == experiment].dropna(subset="coverage")
-        percent = 100 * mine.coverage
-        sns.scatterplot(
-            x=percent, y=[y] * len(mine), color=style.colour, marker=style.marker,
-            s=14, alpha=0.6, linewidth=0.3, ax=ax, zorder=2, clip_on=False,
-        )  # fmt: skip
+        rows = data[data.experiment == experiment].dropna(subset="coverage")
+        percent = 100 * rows.coverage
+        scatter(percent, [y] * len(rows), style, ax=ax, **look)
         ax.annotate(
-            f"{int(mine.missed.sum())} missed, {(percent < REQUIRED).sum()} below "
-            f"{REQUIRED:g} %, n = {len(mine)}; side {mine.crop_side.median():.2f}",
+            f"{int(rows.missed.sum())} missed, {(percent < REQUIRED).sum()} below "
+            f"{REQUIRED:g} %, n = {len(rows)}; side {rows.crop_side.median():.2f}",
             (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=6,
         )  # fmt: skip
     ax.axvline(REQUIRED, color=INK, linewidth=1, linestyle="--", zorder=1)

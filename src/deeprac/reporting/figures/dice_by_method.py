@@ -1,12 +1,12 @@
 """Dice of every case by method; lines join the same case."""
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import foreground_rows
+from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of, scatter
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,
     all_experiments,
@@ -14,23 +14,16 @@ from deeprac.reporting.figures.rows import (
     draw_rows,
     row_names,
 )
-from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import (
-    FAINT,
-    INK,
-    WIDTH,
-    MethodStyle,
-    add_caption,
-    matrix_title,
-)
+from deeprac.reporting.style import FAINT, INK, WIDTH, MethodStyle, matrix_title
+from deeprac.reporting.summary import Summary
 
 MOST_JOINED = 8
 """Experiments up to which lines join a case: with more they hide the points."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One panel per label and matrix, one row per experiment."""
-    config = sources.config
+    config = summary.config
     groups = by_matrix(config, all_experiments(config))
     heights = [len(group) + 1 for group in groups.values()]
     figure = Figure(figsize=(WIDTH, 0.8 + (0.06 + ROW_INCHES) * sum(heights)))
@@ -38,23 +31,20 @@ def make(sources: Sources) -> list[Drawing]:
         len(groups), len(FOREGROUND), sharex="col", sharey="row", squeeze=False,
         height_ratios=heights,
     )  # fmt: skip
-    data = case_dice(foreground_rows(sources.summary.cases))
+    data = case_dice(foreground_rows(summary.cases))
     for line, (matrix, styles) in zip(axes, groups.items(), strict=True):
         for ax, label in zip(line, FOREGROUND, strict=True):
-            draw(data[data.label == label.title], styles, ax=ax)
-            ax.set_xlim(*_limits(data[data.label == label.title].dice_percent))
+            of_label = data[data.label == label.title]
+            draw(of_label, styles, ax=ax)
+            ax.set_xlim(*_limits(of_label.dice_percent))
         draw_rows(row_names(config, styles), ax=line[0])
         line[0].set_title(matrix_title(config, matrix), loc="left")
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):
-        ax.set_xlabel(f"{label.title.capitalize()} Dice, %")
+        ax.set_xlabel(f"{dice_of(label)}, %")
     joined = "; grey lines join a case" if max(heights) <= MOST_JOINED + 1 else ""
-    add_caption(
-        figure,
-        f"{sources.extent}. Points: cases, out of fold, mean over seeds{joined}. Bars: "
-        "mean over patients, as in the tables. "
-        "Cases with reference and prediction both empty have no Dice and no point.",
-    )
-    return [Drawing("dice_by_method", figure, data)]
+    return [
+        captioned("dice_by_method", figure, data, extent=summary.extent, joined=joined)
+    ]
 
 
 def case_dice(cases: pd.DataFrame) -> pd.DataFrame:
@@ -86,14 +76,13 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
     if len(styles) <= MOST_JOINED:
         for _, values in wide.iterrows():
             ax.plot(values, range(len(styles)), color=FAINT, linewidth=0.6, zorder=1)
+    means = data.groupby(["experiment", "patient"]).dice_percent.mean()
+    means = means.groupby("experiment").mean().reindex(list(styles))
     for y, (experiment, style) in enumerate(styles.items()):
         values = wide[experiment].dropna()
-        sns.scatterplot(
-            x=values, y=[y] * len(values), color=style.colour, marker=style.marker,
-            s=12, alpha=0.8, linewidth=0.2, ax=ax, zorder=2,
-        )  # fmt: skip
-        mine = data[data.experiment == experiment]
-        mean = mine.groupby("patient").dice_percent.mean().mean()
+        look = {"s": 12, "alpha": 0.8, "linewidth": 0.2, "zorder": 2}
+        scatter(values, [y] * len(values), style, ax=ax, **look)
+        mean = means[experiment]
         ax.vlines(mean, y - 0.32, y + 0.32, color=INK, linewidth=1.8, zorder=3)
     ax.set(xlabel="", ylabel="")
     return ax

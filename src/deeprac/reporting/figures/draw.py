@@ -1,17 +1,13 @@
 """Drawing the figures of a configuration, with their data beside them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
-from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.files import write_csv
 from deeprac.layout import Layout
-from deeprac.reporting.aggregate import experiment_rows
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.figures.registry import FIGURES
-from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.style import save, theme
 from deeprac.reporting.summary import read_summary
 
@@ -38,12 +34,8 @@ def draw_figures(
             f"has {', '.join(known)}."
         )
     summary = read_summary(config, layout)
-    cases = with_convention(summary.cases, config.statistics.empty_labels)
-    summary = replace(summary, cases=cases)
-    rows = experiment_rows(config, summary.cases, summary.runs)
-    sources = Sources(config, layout, summary, rows)
     with theme():
         for name in only or known:
-            for drawing in FIGURES[name](sources):
+            for drawing in FIGURES[name](summary):
                 save(drawing.figure, layout.figures / drawing.name)
                 write_csv(layout.figures / f"{drawing.name}.csv", drawing.data)

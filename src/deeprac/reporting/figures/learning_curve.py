@@ -6,78 +6,67 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.evaluation.statistics.estimates import mean_interval
-from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.roles import curve_experiments
 from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
-    add_caption,
     legend_above,
     matrix_title,
     method_handles,
     method_styles,
     used_matrices,
 )
+from deeprac.reporting.summary import Summary
 
 DODGE = 0.012
 """Distance of neighbouring methods as a share of the axis: their bars stay apart."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Rows: labels; columns: matrices."""
-    data = learning_curves(sources)
-    config = sources.config
+    data = learning_curves(summary)
+    config = summary.config
     matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
     styles = method_styles(config)
     figure = Figure(figsize=(min(WIDTH, 1 + 3.2 * len(matrices)), 5))
     axes = figure.subplots(
         len(FOREGROUND), len(matrices), sharex="col", sharey="row", squeeze=False
     )
-    for column, matrix in enumerate(matrices):
-        for row, label in enumerate(FOREGROUND):
-            ax = axes[row, column]
-            mine = data[(data.matrix == matrix) & (data.label == label.title)]
-            draw(mine, styles, ax=ax)
-            name = f"{label.title.capitalize()} Dice, %"
-            ax.set_ylabel(name if column == 0 else "")
-        axes[0, column].set_title(matrix_title(config, matrix))
-        axes[-1, column].set_xlabel("Training patients")
+    for column, matrix in zip(axes.T, matrices, strict=True):
+        for ax, label in zip(column, FOREGROUND, strict=True):
+            panel = data[(data.matrix == matrix) & (data.label == label.title)]
+            draw(panel, styles, ax=ax)
+        column[0].set_title(matrix_title(config, matrix))
+        column[-1].set_xlabel("Training patients")
+    for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):
+        ax.set_ylabel(f"{dice_of(label)}, %")
     shown = [style for name, style in styles.items() if name in set(data.method)]
     legend_above(figure, method_handles(shown))
-    add_caption(
-        figure,
-        f"{sources.extent}, out of fold. Mean over patients, bars: bootstrap 95 % "
-        "interval. Training patients: mean over folds; the same patients in every "
-        "method and seed, smaller sets are part of larger ones; equal numbers of "
-        "iterations. Methods are drawn slightly side by side.",
-    )
-    return [Drawing("learning_curve", figure, data)]
+    return [captioned("learning_curve", figure, data, extent=summary.extent)]
 
 
-def learning_curves(sources: Sources) -> pd.DataFrame:
+def learning_curves(summary: Summary) -> pd.DataFrame:
     """Tidy points of all methods that have a curve.
 
     Returns:
         Columns experiment, method, matrix, label, training_patients (mean over the
         runs), n (patients with Dice), dice_percent, low and high; sorted along x.
     """
-    scores = patient_dice(sources.summary.cases)
-    patients = sources.rows.set_index("experiment").training_patients
+    rows = summary.rows.set_index("experiment")
+    scores = summary.scores.groupby(["experiment", "label"]).dice
     records = []
-    for name in curve_experiments(sources.config):
-        experiment = sources.config.experiments[name]
+    for name in curve_experiments(summary.config):
         for label in FOREGROUND:
-            mine = scores[(scores.experiment == name) & (scores.label == label.title)]
-            dice = mean_interval(mine.dice).scaled(100)
+            dice = mean_interval(scores.get_group((name, label.title))).scaled(100)
             records.append(
                 {
                     "experiment": name,
-                    "method": experiment.method,
-                    "matrix": experiment.matrix,
+                    "method": rows.method[name],
+                    "matrix": rows.matrix[name],
                     "label": label.title,
-                    "training_patients": patients[name],
+                    "training_patients": rows.training_patients[name],
                     "n": dice.n,
                     "dice_percent": dice.value,
                     "low": dice.low,

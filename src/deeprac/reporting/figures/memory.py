@@ -3,18 +3,18 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from deeprac.config import Config
 from deeprac.reporting import formats
-from deeprac.reporting.figures.rows import ROW_INCHES, draw_rows, wrapped
-from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import (
-    WIDTH,
-    add_caption,
-    experiment_style,
-    method_styles,
+from deeprac.reporting.figures.drawing import Drawing, captioned
+from deeprac.reporting.figures.rows import (
+    draw_rows,
+    matrix_size,
+    named_rows,
+    wrapped,
 )
+from deeprac.reporting.style import experiment_style, method_styles
+from deeprac.reporting.summary import Summary
 
 KINDS = {
     "host": "host, resident memory of the training process",
@@ -23,29 +23,26 @@ KINDS = {
 WHERE = {"host": "host", "gpu_reserved": "GPU"}
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Left: measured peak; right: bytes saved for backward; one bar per experiment."""
     columns = ["experiment", "method", "matrix", "memory_gib", "memory_kind"]
-    data = sources.rows[[*columns, "step_saved_gib"]]
-    names = _names(data, sources.config)
-    colours = [method_styles(sources.config)[name].colour for name in data.method]
-    figure = Figure(figsize=(WIDTH, 0.8 + ROW_INCHES * len(data)))
-    left, right = figure.subplots(1, 2, sharey=True)
+    data = summary.rows[[*columns, "step_saved_gib"]]
+    names = _names(data, summary.config)
+    colours = [method_styles(summary.config)[name].colour for name in data.method]
+    figure, (left, right) = named_rows(names, panels=2)
     draw(data.memory_gib, colours, ax=left)
     draw(data.step_saved_gib, colours, ax=right)
     draw_rows(names, ax=left)
     right.grid(visible=False, axis="y")
-    where = " and ".join(WHERE[kind] for kind in data.memory_kind.unique())
+    kinds = list(data.memory_kind.unique())
+    where = " and ".join(WHERE[kind] for kind in kinds)
     left.set(xlabel=f"Peak {where} memory of training, GiB", title="Measured")
     right.set(xlabel="Saved for backward in one step, GiB", title="Counted")
-    kinds = [KINDS[kind] for kind in data.memory_kind.unique()]
-    runs = len(sources.summary.runs)
-    add_caption(
-        figure,
-        f"n = {runs} runs, mean per experiment. Measured: {'; '.join(kinds)}. Counted: "
-        "tensors kept for the backward pass at the run's real sizes.",
-    )
-    return [Drawing("memory", figure, data)]
+    numbers = {
+        "runs": len(summary.runs),
+        "kinds": "; ".join(KINDS[kind] for kind in kinds),
+    }
+    return [captioned("memory", figure, data, **numbers)]
 
 
 def draw(gib: pd.Series, colours: list, *, ax: Axes) -> Axes:
@@ -65,9 +62,9 @@ def _names(data: pd.DataFrame, config: Config) -> list[str]:
     several = data.memory_kind.nunique() > 1
     return [
         wrapped(
-            f"{config.matrices[row.matrix].size}: "
+            f"{matrix_size(config, row.experiment)}: "
             + experiment_style(config, row.experiment).label
-            + (f", {WHERE[row.memory_kind]}" if several else "")
+            + f", {WHERE[row.memory_kind]}" * several
         )
         for row in data.itertuples()
     ]

@@ -1,6 +1,6 @@
 """Best, median and worst case of every method: reference against prediction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting import canvas, formats
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.slices import AxialSlice, read_label_map, read_slice
 from deeprac.reporting.style import (
     CONTOURS,
     WIDTH,
-    add_caption,
     experiment_style,
     matrix_title,
     of_matrix,
     say_why_not,
     used_matrices,
 )
+from deeprac.reporting.summary import Summary
 
 ROLES = ("best", "median", "worst")
 COLUMN_INCHES = 2.1
@@ -56,9 +56,9 @@ class Overlay:
         return left, right, bottom, top
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One figure per matrix; rows: methods, columns: best, median, worst case."""
-    return [_matrix(sources, matrix) for matrix in used_matrices(sources.config)]
+    return [_matrix(summary, matrix) for matrix in used_matrices(summary.config)]
 
 
 def rank_cases(cases: pd.DataFrame) -> pd.DataFrame:
@@ -105,35 +105,35 @@ def draw(overlay: Overlay, *, ax: Axes) -> Axes:
     return ax
 
 
-def _matrix(sources: Sources, matrix: str) -> Drawing:
-    config = sources.config
+def _matrix(summary: Summary, matrix: str) -> Drawing:
+    config = summary.config
     seed = config.run.seeds[0]
-    cases = sources.summary.cases[sources.summary.cases.seed == seed]
+    cases = summary.cases[summary.cases.seed == seed]
     rows, data = {}, []
     for experiment in of_matrix(config, matrix):
         ranked = rank_cases(cases[cases.experiment == experiment])
         rows[experiment] = {
-            case.role: _read(sources, experiment, case) for _, case in ranked.iterrows()
+            case.role: _read(summary, experiment, case) for _, case in ranked.iterrows()
         }
         slices = [overlay.axial.z for overlay in rows[experiment].values()]
         data.append(ranked.assign(experiment=experiment, seed=seed, slice=slices))
     labels = [experiment_style(config, experiment).wrapped for experiment in rows]
     cysts = config.cohort.kept_labels.cysts
     figure = _draw_all(list(rows.values()), labels, cysts=cysts)
-    add_caption(
-        figure,
-        f"{matrix_title(config, matrix).capitalize()}: {sources.extent}; by the mean "
-        "of kidney and tumour Dice of the whole case (one alone if the other is "
-        f"undefined), out of fold, seed {seed}. The slice with most tumour, else with "
-        f"most kidney. {canvas.window_text(config)}. "
-        "R, L: the patient's right and left.",
-    )
-    return Drawing(f"overlays_{matrix}", figure, pd.concat(data, ignore_index=True))
+    words = {
+        "matrix": matrix_title(config, matrix).capitalize(),
+        "extent": summary.extent,
+        "seed": seed,
+        "window": canvas.window_text(config),
+    }
+    table = pd.concat(data, ignore_index=True)
+    drawing = captioned("overlays", figure, table, **words)
+    return replace(drawing, name=f"overlays_{matrix}")
 
 
-def _read(sources: Sources, experiment: str, chosen: pd.Series) -> Overlay:
-    config, layout = sources.config, sources.layout
-    row = sources.cohort().loc[chosen.case]
+def _read(summary: Summary, experiment: str, chosen: pd.Series) -> Overlay:
+    config, layout = summary.config, summary.layout
+    row = summary.cohort().loc[chosen.case]
     axial = read_slice(layout.cohort, row, by=(Label.TUMOUR, Label.KIDNEY))
     run = layout.run(experiment, config.run.seeds[0], chosen.fold)
     predicted = run / "predictions" / f"{chosen.case}.nii.gz"

@@ -1,17 +1,18 @@
 """What the figures of rankings share: the experiments of a matrix, ordered by Dice."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.statistics.patients import patient_dice
-from deeprac.evaluation.statistics.ranking import bootstrap_ranks
+from deeprac.evaluation.statistics.estimates import Estimate
+from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
-from deeprac.reporting.figures.sources import Sources
 from deeprac.reporting.style import WIDTH, MethodStyle, matrix_title
+from deeprac.reporting.summary import Summary
 
 ROW_INCHES = 0.15
 
@@ -36,6 +37,11 @@ class Ranking:
     scores: pd.DataFrame
     ranks: pd.DataFrame
 
+    @cached_property
+    def tau(self) -> Estimate:
+        """Kendall's tau of the ranking with those of resampled patients."""
+        return kendall_tau(self.scores)
+
     @property
     def n(self) -> int:
         """Patients with a Dice in every experiment."""
@@ -55,35 +61,34 @@ class Ranking:
         return f"n = {self.n} patients{rest}"
 
 
-def rankings(sources: Sources) -> list[Ranking]:
+def rankings(summary: Summary) -> list[Ranking]:
     """All matrices with at least two experiments, for each label.
 
     Of a method that was trained on several numbers of patients, only the most count.
     """
-    config = sources.config
+    config = summary.config
     groups = by_matrix(config, shown_experiments(config, lambda _: True))
-    scores = patient_dice(sources.summary.cases)
-    return [
-        _ranking(matrix, label.title, f"{label.title.capitalize()}, "
-                 f"{matrix_title(config, matrix)}", styles, scores)
-        for matrix, styles in groups.items()
-        if len(styles) > 1
-        for label in FOREGROUND
-    ]  # fmt: skip
+    found = []
+    for matrix, styles in groups.items():
+        for label in FOREGROUND if len(styles) > 1 else ():
+            title = f"{label.title.capitalize()}, {matrix_title(config, matrix)}"
+            scores = summary.scores[summary.scores.label == label.title]
+            scores = scores[scores.experiment.isin(styles)].drop(columns="label")
+            ranks = bootstrap_ranks(scores)
+            ranks = ranks.sort_values("rank", kind="stable", ignore_index=True)
+            ordered = {name: styles[name] for name in ranks.experiment}
+            found.append(Ranking(matrix, label.title, title, ordered, scores, ranks))
+    return found
 
 
-def _ranking(
-    matrix: str,
-    label: str,
-    title: str,
-    styles: dict[str, MethodStyle],
-    scores: pd.DataFrame,
-) -> Ranking:
-    wanted = (scores.label == label) & scores.experiment.isin(styles)
-    mine = scores.loc[wanted, ["experiment", "patient", "dice"]]
-    ranks = bootstrap_ranks(mine).sort_values("rank", kind="stable", ignore_index=True)
-    ordered = {name: styles[name] for name in ranks.experiment}
-    return Ranking(matrix, label, title, ordered, mine, ranks)
+def labelled(found: list[Ranking], tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of all, behind the columns matrix and label."""
+    parts = []
+    for ranking, table in zip(found, tables, strict=True):
+        parts.append(table.copy())
+        parts[-1].insert(0, "matrix", ranking.matrix)
+        parts[-1].insert(1, "label", ranking.label)
+    return pd.concat(parts, ignore_index=True)
 
 
 def panels(rows: list[Ranking]) -> tuple[Figure, list[Axes]]:

@@ -5,21 +5,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from deeprac.evaluation.statistics.estimates import RESAMPLES
-from deeprac.evaluation.statistics.ranking import kendall_tau
-from deeprac.reporting.figures.ranked import Ranking, panels, rankings
+from deeprac.reporting.figures.drawing import Drawing, captioned
+from deeprac.reporting.figures.ranked import Ranking, labelled, panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
-from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import INK, add_caption, say_why_not
+from deeprac.reporting.style import INK, say_why_not
+from deeprac.reporting.summary import Summary
 
-NAME = "ranking"
 BLOB_AREA = 70.0
 """Area of a blob of all resamples in square points."""
 BLOB = "0.72"
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One panel per matrix and label, one row per experiment, the best on top."""
-    found = rankings(sources)
+    found = rankings(summary)
     figure, axes = panels(found)
     for ax, ranking in zip(axes, found, strict=True):
         ax.set_title(f"{ranking.title}\n{ranking.extent}{_tau(ranking)}", loc="left")
@@ -29,29 +28,16 @@ def make(sources: Sources) -> list[Drawing]:
             draw(ranking.ranks, ax=ax)
             draw_rows(ranking.names, ax=ax)
     axes[-1].set_xlabel("Rank by mean Dice over patients (1: best)")
-    add_caption(
-        figure,
-        f"{sources.extent}, out of fold. Grey: share of {RESAMPLES:,} bootstrap "
-        "resamples of the patients in which an experiment has that rank (area). Mark: "
-        "its rank in the sample, equals share the better one; bar: 95 % of the "
-        "resamples. Kendall's tau of the ranking with those of the resamples: median "
-        "and 95 %; 1 means that other patients would rank alike.",
-    )
-    return [Drawing(NAME, figure, ranking_data(found))]
+    data = labelled(found, [_with_tau(ranking) for ranking in found])
+    words = {"extent": summary.extent, "resamples": RESAMPLES}
+    return [captioned("ranking", figure, data, **words)]
 
 
-def ranking_data(found: list[Ranking]) -> pd.DataFrame:
-    """Columns matrix, label, tau (with low and high), and of ``bootstrap_ranks``."""
-    parts = []
-    for ranking in found:
-        tau = kendall_tau(ranking.scores)
-        ends = {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high}
-        keys = pd.DataFrame(
-            {"matrix": ranking.matrix, "label": ranking.label, **ends},
-            index=ranking.ranks.index,
-        )
-        parts.append(pd.concat([keys, ranking.ranks], axis=1))
-    return pd.concat(parts, ignore_index=True)
+def _with_tau(ranking: Ranking) -> pd.DataFrame:
+    """Rows of ``bootstrap_ranks`` behind tau with its low and high."""
+    tau = {"tau": ranking.tau.value}
+    tau |= {"tau_low": ranking.tau.low, "tau_high": ranking.tau.high}
+    return pd.concat([pd.DataFrame(tau, ranking.ranks.index), ranking.ranks], axis=1)
 
 
 def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
@@ -79,7 +65,7 @@ def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
 
 
 def _tau(ranking: Ranking) -> str:
-    tau = kendall_tau(ranking.scores)
+    tau = ranking.tau
     if np.isnan(tau.value):
         return ""
     return f"; Kendall's tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"

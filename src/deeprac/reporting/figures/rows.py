@@ -1,14 +1,20 @@
 """Experiments as rows of a figure: which, in what order, under what name."""
 
-import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.reporting.style import MethodStyle, experiment_style, used_matrices
+from deeprac.reporting.roles import selected_experiments, training_patients
+from deeprac.reporting.style import (
+    WIDTH,
+    MethodStyle,
+    experiment_style,
+    used_matrices,
+)
 from deeprac.settings.methods import Method
 
 CHARACTERS_PER_LINE = 34
@@ -32,49 +38,46 @@ def shown_experiments(
     most patients are shown: smaller sets are the learning curve's.
     """
     most: dict[tuple[str, str], float] = {}
-    for name in config.run.experiments:
-        key = _method_at_matrix(config, name)
-        most[key] = max(_patients(config, name), most.get(key, 0))
+    for row in selected_experiments(config):
+        key = row.method, row.matrix
+        most[key] = max(training_patients(row), most.get(key, 0))
     return {
-        name: experiment_style(config, name)
-        for name in config.run.experiments
-        if wanted(config.methods[config.experiments[name].method])
-        and _patients(config, name) == most[_method_at_matrix(config, name)]
+        row.name: experiment_style(config, row.name)
+        for row in selected_experiments(config)
+        if wanted(config.methods[row.method])
+        and training_patients(row) == most[row.method, row.matrix]
     }
-
-
-def _method_at_matrix(config: Config, name: str) -> tuple[str, str]:
-    return config.experiments[name].method, config.experiments[name].matrix
-
-
-def _patients(config: Config, name: str) -> float:
-    patients = config.experiments[name].training_patients
-    return math.inf if patients is None else patients
 
 
 def by_matrix(
     config: Config, styles: Mapping[str, MethodStyle]
 ) -> dict[str, dict[str, MethodStyle]]:
     """The same experiments, grouped by the matrices that have any."""
-    groups = {
-        matrix: {
-            name: style
-            for name, style in styles.items()
-            if config.experiments[name].matrix == matrix
-        }
-        for matrix in used_matrices(config)
-    }
-    return {matrix: group for matrix, group in groups.items() if group}
+    groups: dict[str, dict[str, MethodStyle]] = {}
+    for name, style in styles.items():
+        groups.setdefault(config.experiments[name].matrix, {})[name] = style
+    return {name: groups[name] for name in used_matrices(config) if name in groups}
 
 
 def row_names(config: Config, styles: Mapping[str, MethodStyle]) -> list[str]:
     """Names for a vertical axis of experiments, with the matrix if they differ."""
-    matrices = {config.experiments[name].matrix for name in styles}
-    names = []
-    for experiment, style in styles.items():
-        size = config.matrices[config.experiments[experiment].matrix].size
-        names.append(f"{size}: {style.label}" if len(matrices) > 1 else style.label)
-    return [wrapped(name) for name in names]
+    several = len({config.experiments[name].matrix for name in styles}) > 1
+    return [
+        wrapped(f"{matrix_size(config, name)}: " * several + style.label)
+        for name, style in styles.items()
+    ]
+
+
+def matrix_size(config: Config, experiment: str) -> int | str:
+    """Size of the matrix of an experiment."""
+    return config.matrices[config.experiments[experiment].matrix].size
+
+
+def named_rows(names: list[str], *, panels: int) -> tuple[Figure, list[Axes]]:
+    """A figure of panels side by side that share rows, which are named at the left."""
+    figure = Figure(figsize=(WIDTH, 0.8 + ROW_INCHES * len(names)))
+    axes = list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    return figure, axes
 
 
 def draw_rows(names: list[str], *, ax: Axes) -> Axes:

@@ -7,13 +7,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from deeprac.evaluation.statistics.comparisons import pairwise
-from deeprac.reporting.figures.ranked import panels, rankings
+from deeprac.evaluation.statistics.pairs import pairwise
+from deeprac.reporting.figures.drawing import Drawing, captioned
+from deeprac.reporting.figures.ranked import labelled, panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
-from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import add_caption, legend_above, say_why_not
+from deeprac.reporting.style import legend_above, say_why_not
+from deeprac.reporting.summary import Summary
 
-NAME = "significance"
 WORSE, NEITHER, BETTER, ITSELF = range(4)
 COLOURS = {
     BETTER: ("#0173B2", "row significantly better than column"),
@@ -28,9 +28,9 @@ CELL_ASPECT = 0.35
 """Height of a cell with a number as a share of its width."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One map per matrix and label, rows and columns in order of the ranks."""
-    found = rankings(sources)
+    found = rankings(summary)
     tables = [pairwise(ranking.scores, list(ranking.styles)) for ranking in found]
     figure, axes = panels(found)
     for ax, ranking, table in zip(axes, found, tables, strict=True):
@@ -46,21 +46,8 @@ def make(sources: Sources) -> list[Drawing]:
         for colour, name in COLOURS.values()
     ]
     legend_above(figure, handles)
-    add_caption(
-        figure,
-        f"{sources.extent}, out of fold. Paired two-sided Wilcoxon signed-rank tests "
-        "of the patients' Dice, significant at 0.05 after Holm's correction over the "
-        "pairs of a map; columns carry the numbers of the rows. Exploratory: these "
-        "pairs were not planned. Numbers in cells: mean difference in points, row "
-        "minus column. n above each map: patients ranked; each pair is tested on those "
-        "that it shares.",
-    )
-    data = [
-        table.assign(matrix=ranking.matrix, label=ranking.label)
-        for ranking, table in zip(found, tables, strict=True)
-    ]
-    columns = ["matrix", "label", *tables[0].columns]
-    return [Drawing(NAME, figure, pd.concat(data, ignore_index=True)[columns])]
+    data = labelled(found, tables)
+    return [captioned("significance", figure, data, extent=summary.extent)]
 
 
 def matrices(table: pd.DataFrame, names: list[str]) -> tuple[NDArray, NDArray]:

@@ -16,9 +16,10 @@ from deeprac.records.transforms import (
     case_matrices,
     read_transforms,
 )
-from deeprac.reporting.figures.sources import Sources
-from deeprac.reporting.roles import normalises
+from deeprac.reporting.roles import normalises, selected_experiments
 from deeprac.reporting.slices import AxialSlice, read_slice
+from deeprac.reporting.summary import Summary
+from deeprac.settings.methods import Experiment
 
 SIDE = 256
 """Side in pixels of the squares that are drawn."""
@@ -61,52 +62,40 @@ class NormalisedSlice:
 def normalising_experiment(config: Config) -> str:
     """The selected experiment that shows most: learned, at the largest matrix."""
 
-    def key(name: str) -> tuple[int, bool, int, float]:
-        experiment = config.experiments[name]
+    def key(experiment: Experiment) -> tuple[int, bool, int, float]:
         method = config.methods[experiment.method]
         learned = (method.normaliser == "stn") + (method.crop == "stn")
         size = config.matrices[experiment.matrix].size
         return learned, method.crop != "none", size, method.network_input
 
-    names = [
-        name
-        for name in config.run.experiments
-        if normalises(config.methods[config.experiments[name].method])
-    ]
-    return max(names, key=key)
+    rows = selected_experiments(config)
+    shown = [row for row in rows if normalises(config.methods[row.method])]
+    return max(shown, key=key).name
 
 
-def held_out_transforms(sources: Sources, experiment: str) -> pd.DataFrame:
+def held_out_transforms(summary: Summary, experiment: str) -> pd.DataFrame:
     """Transforms of all held-out cases, first seed."""
-    seed = sources.config.run.seeds[0]
-    return pd.concat(
-        [
-            read_transforms(
-                sources.layout.run(experiment, seed, fold) / "transforms.csv"
-            )
-            for fold in sources.config.run.folds
-        ]
-    )
+    seed = summary.config.run.seeds[0]
+    runs = [
+        summary.layout.run(experiment, seed, fold) for fold in summary.config.run.folds
+    ]
+    return pd.concat([read_transforms(run / "transforms.csv") for run in runs])
 
 
-def one_case_per_patient(sources: Sources, transforms: pd.DataFrame) -> pd.DataFrame:
+def one_case_per_patient(summary: Summary, transforms: pd.DataFrame) -> pd.DataFrame:
     """Rows of cases.csv: the first held-out case of each patient."""
-    cohort = sources.cohort()
+    cohort = summary.cohort()
     held_out = cohort.loc[list(transforms.case.unique())]
     return held_out.sort_index().drop_duplicates("patient")
 
 
 def normalised_slice(
-    sources: Sources, row: pd.Series, transforms: pd.DataFrame, *, by: Sequence[Label]
+    summary: Summary, row: pd.Series, transforms: pd.DataFrame, *, by: Sequence[Label]
 ) -> NormalisedSlice:
     """Read the largest slice of a case and the transforms of that slice."""
-    axial = read_slice(sources.layout.cohort, row, by=by)
-    return NormalisedSlice(
-        case=row.case,
-        patient=row.patient,
-        axial=axial,
-        image_from_canonical=case_matrices(transforms, row.case, CANONICAL_COLUMNS)[
-            axial.z
-        ],
-        image_from_input=case_matrices(transforms, row.case, INPUT_COLUMNS)[axial.z],
+    axial = read_slice(summary.layout.cohort, row, by=by)
+    canonical, crop = (
+        case_matrices(transforms, row.case, columns)[axial.z]
+        for columns in (CANONICAL_COLUMNS, INPUT_COLUMNS)
     )
+    return NormalisedSlice(row.case, row.patient, axial, canonical, crop)

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.config import Config
-from deeprac.records.tidy import read_tidy
+from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.figures.rows import (
     ROW_INCHES,
     by_matrix,
@@ -20,51 +20,41 @@ from deeprac.reporting.figures.rows import (
     row_names,
     shown_experiments,
 )
-from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import WIDTH, MethodStyle, add_caption, matrix_title
-from deeprac.settings.methods import Method
+from deeprac.reporting.style import (
+    DASHES,
+    WIDTH,
+    MethodStyle,
+    matrix_title,
+)
+from deeprac.reporting.summary import Summary
 
-NAME = "stn_bounds"
 KEYS = ("experiment", "fold", "seed")
 SHARES = {"at_bound_percent": "correction at its bound", "fallback_percent": "fallback"}
 """Quantities of the left panel and their names."""
 GRADIENT = "localiser_gradient"
 MARKS = 8
 """Markers along a curve."""
-DASHES = ("-", "--", ":", "-.")
-"""Lines of the matrices."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Left: share of slices; right: the localiser's gradient over the epochs."""
-    styles = shown_experiments(sources.config, _has_front_end)
-    table = sources.diagnostics()
-    table = table[table.experiment.isin(styles)]
+    config = summary.config
+    styles = shown_experiments(config, lambda method: method.has_front_end)
+    table = summary.diagnostics(styles)
     shares = slice_shares(table)
-    gradients = read_gradients(sources, list(styles))
+    gradients = read_gradients(summary, list(styles))
     data = pd.concat([shares, gradients], ignore_index=True)
     figure = Figure(figsize=(WIDTH, max(2.6, 1 + ROW_INCHES * len(styles))))
     left, right = figure.subplots(1, 2)
     draw_shares(shares, styles, ax=left)
-    draw_rows(row_names(sources.config, styles), ax=left)
-    groups = by_matrix(sources.config, styles)
+    draw_rows(row_names(config, styles), ax=left)
+    groups = by_matrix(config, styles)
     for group, dash in zip(groups.values(), DASHES, strict=False):
         draw_gradients(gradients, group, dash=dash, ax=right)
-    _label_gradients(sources.config, list(groups), ax=right)
+    _label_gradients(config, list(groups), ax=right)
     slices = table.groupby(["experiment", "seed"]).slices.sum().max()
     runs = shares.groupby(["experiment", "quantity"]).size().max()
-    add_caption(
-        figure,
-        f"n = {slices} held-out slices per method and seed, {runs} runs. Left: mean "
-        "over runs. Fallback: too little body for an estimate of its own. Right: "
-        "median over each epoch of the norm of the pose localiser's gradient before "
-        "clipping, mean over runs; band: smallest to largest. Markers as at the left.",
-    )
-    return [Drawing(NAME, figure, data)]
-
-
-def _has_front_end(method: Method) -> bool:
-    return method.has_front_end
+    return [captioned("stn_bounds", figure, data, slices=slices, runs=runs)]
 
 
 def slice_shares(table: pd.DataFrame) -> pd.DataFrame:
@@ -79,32 +69,19 @@ def slice_shares(table: pd.DataFrame) -> pd.DataFrame:
     counts = table.groupby(list(KEYS), sort=False)[
         ["slices", "at_bound_slices", "fallback_slices"]
     ].sum()
-    percent = pd.DataFrame(
-        {
-            "at_bound_percent": 100 * counts.at_bound_slices / counts.slices,
-            "fallback_percent": 100 * counts.fallback_slices / counts.slices,
-        }
-    )
-    long = percent.reset_index().melt(KEYS, var_name="quantity")
+    percent = {
+        "at_bound_percent": 100 * counts.at_bound_slices / counts.slices,
+        "fallback_percent": 100 * counts.fallback_slices / counts.slices,
+    }
+    long = pd.DataFrame(percent).reset_index().melt(KEYS, var_name="quantity")
     return long.assign(epoch=np.nan)[[*KEYS, "epoch", "quantity", "value"]]
 
 
-def read_gradients(sources: Sources, experiments: list[str]) -> pd.DataFrame:
+def read_gradients(summary: Summary, experiments: list[str]) -> pd.DataFrame:
     """The localiser's gradient per epoch, of runs that have one."""
-    runs = sources.summary.runs
-    tables = []
-    for run in runs[runs.experiment.isin(experiments)].itertuples():
-        table = read_tidy(
-            sources.layout.run(run.experiment, run.seed, run.fold) / "training.csv",
-            ("epoch", GRADIENT),
-            remedy=f"Train fold {run.fold} of {run.experiment} again.",
-        )
-        keys = {"experiment": run.experiment, "fold": run.fold, "seed": run.seed}
-        tables.append(
-            table[["epoch"]].assign(**keys, quantity=GRADIENT, value=table[GRADIENT])
-        )
-    columns = [*KEYS, "epoch", "quantity", "value"]
-    return pd.concat(tables, ignore_index=True)[columns].dropna(subset="value")
+    table = summary.training((GRADIENT,), experiments)
+    table = table.assign(quantity=GRADIENT).rename(columns={GRADIENT: "value"})
+    return table[[*KEYS, "epoch", "quantity", "value"]].dropna(subset="value")
 
 
 def draw_shares(
@@ -143,11 +120,11 @@ def draw_gradients(
 ) -> Axes:
     """Mean and range over runs of the gradient's norm, one curve per experiment."""
     for experiment, style in styles.items():
-        mine = data[data.experiment == experiment]
-        if len(mine):
+        norms = data[data.experiment == experiment]
+        if len(norms):
             sns.lineplot(
-                data=mine, x="epoch", y="value", color=style.colour, linestyle=dash,
-                marker=style.marker, markevery=max(1, mine.epoch.nunique() // MARKS),
+                data=norms, x="epoch", y="value", color=style.colour, linestyle=dash,
+                marker=style.marker, markevery=max(1, norms.epoch.nunique() // MARKS),
                 errorbar=("pi", 100), err_kws={"alpha": 0.15}, linewidth=1, ax=ax,
             )  # fmt: skip
     return ax

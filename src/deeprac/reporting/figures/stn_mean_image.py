@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from deeprac.labels import Label
 from deeprac.reporting import canvas
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.figures.stn import (
     NATIVE,
     SIDE,
@@ -21,9 +21,8 @@ from deeprac.reporting.figures.stn import (
     one_case_per_patient,
 )
 from deeprac.reporting.sampling import warp
-from deeprac.reporting.style import WIDTH, add_caption, experiment_style
-
-NAME = "stn_mean_image"
+from deeprac.reporting.style import WIDTH, experiment_style
+from deeprac.reporting.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -40,37 +39,37 @@ class Moments:
     spread: float
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Two panels with the same window: native squares and canonical squares."""
-    experiment = normalising_experiment(sources.config)
-    transforms = held_out_transforms(sources, experiment)
-    patients = one_case_per_patient(sources, transforms)
+    config = summary.config
+    experiment = normalising_experiment(config)
+    transforms = held_out_transforms(summary, experiment)
+    patients = one_case_per_patient(summary, transforms)
     before, after, data = [], [], []
-    air = sources.config.cohort.air
+    air = config.cohort.air
     for _, row in tqdm(
-        patients.iterrows(), desc=NAME, unit="case", total=len(patients)
+        patients.iterrows(), desc="stn_mean_image", unit="case", total=len(patients)
     ):
-        item = normalised_slice(sources, row, transforms, by=(Label.KIDNEY,))
+        item = normalised_slice(summary, row, transforms, by=(Label.KIDNEY,))
         image = item.axial.image
         before.append(warp(image, NATIVE, side=SIDE, fill=air))
         after.append(warp(image, item.image_from_canonical, side=SIDE, fill=air))
         data.append({"patient": item.patient, "case": item.case, "slice": item.axial.z})
-    window = sources.config.figures.window_hu
+    window = config.figures.window_hu
     moments = {
         "Before": moments_of(np.stack(before), window=window),
         "After": moments_of(np.stack(after), window=window),
     }
-    figure = draw(moments, window=window, unit=canvas.unit(sources.config))
-    label = experiment_style(sources.config, experiment).label
-    add_caption(
-        figure,
-        f"{label} ({experiment}): n = {len(patients)} held-out patients, for each the "
-        f"slice with most kidney. {canvas.window_text(sources.config)}, applied before "
-        "averaging. SD: between patients, mean over the body. A sharper mean and a "
-        "smaller SD would say that the normaliser works.",
-    )
+    figure = draw(moments, window=window, unit=canvas.unit(config))
     spreads = {f"sd_{key.lower()}": value.spread for key, value in moments.items()}
-    return [Drawing(NAME, figure, pd.DataFrame(data).assign(**spreads))]
+    table = pd.DataFrame(data).assign(**spreads)
+    words = {
+        "label": experiment_style(config, experiment).label,
+        "experiment": experiment,
+        "patients": len(patients),
+        "window": canvas.window_text(config),
+    }
+    return [captioned("stn_mean_image", figure, table, **words)]
 
 
 def moments_of(images: NDArray, *, window: tuple[float, float]) -> Moments:

@@ -4,17 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
 from deeprac.reporting.figures.front_end import draw_legend, panel_rows
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
-from deeprac.reporting.figures.sources import Drawing, Sources
 from deeprac.reporting.roles import normalises
-from deeprac.reporting.style import INK, WIDTH, MethodStyle, add_caption, matrix_title
+from deeprac.reporting.style import INK, WIDTH, MethodStyle, matrix_title
+from deeprac.reporting.summary import Summary
 
-NAME = "stn_recovery"
 KEYS = ("experiment", "fold", "seed", "patient", "case", "reference")
 PANELS = {
     "scale": "Scale",
@@ -23,14 +22,17 @@ PANELS = {
     "centre_y": "Centre, front-back,\n% of width",
 }
 """Quantity of each panel and its title."""
+REFERENCES = {
+    "truth": "the phantom's true transform",
+    "case_pose": "the pose computed from the labels",
+}
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One row of panels per matrix, one panel per quantity."""
-    config = sources.config
+    config = summary.config
     styles = shown_experiments(config, normalises)
-    table = sources.diagnostics()
-    table = table[table.experiment.isin(styles)]
+    table = summary.diagnostics(styles)
     data = recovered(table)
     groups = by_matrix(config, styles)
     figure = Figure(figsize=(WIDTH, 1))
@@ -42,8 +44,12 @@ def make(sources: Sources) -> list[Drawing]:
             ax.set_xlabel("Reference")
         row[0].set_ylabel(f"{matrix_title(config, matrix)}\nPredicted")
         draw_legend(group, _notes(table, group), ax=below)
-    add_caption(figure, _caption(table))
-    return [Drawing(NAME, figure, data)]
+    words = {
+        "cases": table.case.nunique(),
+        "patients": table.patient.nunique(),
+        "reference": " or ".join(REFERENCES[kind] for kind in table.reference.unique()),
+    }
+    return [captioned("stn_recovery", figure, data, **words)]
 
 
 def recovered(table: pd.DataFrame) -> pd.DataFrame:
@@ -57,21 +63,13 @@ def recovered(table: pd.DataFrame) -> pd.DataFrame:
         predicted_value. A predicted angle is written on the reference's side of the
         circle: 179 degrees found where -179 is true are -181.
     """
-    scale = table.body_scale
+    scale, angle = table.body_scale, table.reference_angle_deg
+    x, y = table.reference_x, table.reference_y
     values = {
         "scale": (scale, scale * table.scale_ratio),
-        "angle_deg": (
-            table.reference_angle_deg,
-            table.reference_angle_deg + table.angle_difference_deg,
-        ),
-        "centre_x": (
-            100 * table.reference_x,
-            100 * (table.reference_x + table.shift_x),
-        ),
-        "centre_y": (
-            100 * table.reference_y,
-            100 * (table.reference_y + table.shift_y),
-        ),
+        "angle_deg": (angle, angle + table.angle_difference_deg),
+        "centre_x": (100 * x, 100 * (x + table.shift_x)),
+        "centre_y": (100 * y, 100 * (y + table.shift_y)),
     }
     parts = [
         table[list(KEYS)].assign(
@@ -90,17 +88,15 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         styles: Style of each experiment; others are left out.
         ax: Where to draw.
     """
-    mine = data[data.experiment.isin(styles)]
-    values = mine[["reference_value", "predicted_value"]].to_numpy()
+    shown = data[data.experiment.isin(styles)]
+    values = shown[["reference_value", "predicted_value"]].to_numpy()
     margin = 0.06 * max(np.ptp(values), 1e-3)
     limits = values.min() - margin, values.max() + margin
     ax.plot(limits, limits, color=INK, linewidth=0.8, zorder=1)
     for experiment, style in styles.items():
-        mine = data[data.experiment == experiment]
-        sns.scatterplot(
-            x=mine.reference_value, y=mine.predicted_value, color=style.colour,
-            marker=style.marker, s=9, alpha=0.6, linewidth=0.2, ax=ax, zorder=2,
-        )  # fmt: skip
+        points = data[data.experiment == experiment]
+        look = {"s": 9, "alpha": 0.6, "linewidth": 0.2, "zorder": 2}
+        scatter(points.reference_value, points.predicted_value, style, ax=ax, **look)
     ax.set(xlim=limits, ylim=limits, box_aspect=1, ylabel="")
     return ax
 
@@ -115,18 +111,3 @@ def _notes(table: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, 
         f"{100 * errors.centre_error[name]:.1f} %"
         for name in styles
     }
-
-
-def _caption(table: pd.DataFrame) -> str:
-    kinds = {
-        "truth": "the phantom's true transform",
-        "case_pose": "the pose computed from the labels",
-    }
-    reference = " or ".join(kinds[kind] for kind in table.reference.unique())
-    return (
-        f"n = {table.case.nunique()} held-out cases of {table.patient.nunique()} "
-        f"patients per method and seed; one point each. Reference: {reference}. "
-        "A constant between the frames of truth and case poses is taken out. "
-        "Median errors: of scale, of angle, and distance of centres in % of the "
-        "slice's width. The line marks agreement."
-    )

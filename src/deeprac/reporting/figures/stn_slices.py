@@ -5,10 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.config import Config
 from deeprac.geometry.planar import invert, transform_points
 from deeprac.labels import Label
 from deeprac.reporting import canvas
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.figures.stn import (
     NATIVE,
     SIDE,
@@ -19,35 +20,36 @@ from deeprac.reporting.figures.stn import (
     normalising_experiment,
     one_case_per_patient,
 )
+from deeprac.reporting.roles import crops
 from deeprac.reporting.sampling import warp, warp_mask
-from deeprac.reporting.style import CONTOURS, add_caption, experiment_style
+from deeprac.reporting.style import CONTOURS, experiment_style
+from deeprac.reporting.summary import Summary
 
-NAME = "stn_slices"
 CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]], dtype=float)
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One row per patient: native, canonical and, with a crop, the network input."""
-    experiment = normalising_experiment(sources.config)
-    transforms = held_out_transforms(sources, experiment)
-    patients = one_case_per_patient(sources, transforms)
-    chosen = _spread(patients, transforms, count=sources.config.figures.cases)
+    config = summary.config
+    experiment = normalising_experiment(config)
+    transforms = held_out_transforms(summary, experiment)
+    patients = one_case_per_patient(summary, transforms)
+    chosen = _spread(patients, transforms, count=config.figures.cases)
     by = (Label.KIDNEY, Label.TUMOUR)
     shown = [
-        normalised_slice(sources, row, transforms, by=by)
+        normalised_slice(summary, row, transforms, by=by)
         for _, row in chosen.iterrows()
     ]
-    method = sources.config.methods[sources.config.experiments[experiment].method]
-    figure = _draw_all(shown, sources, cropped=method.crop != "none")
-    style = experiment_style(sources.config, experiment)
-    add_caption(
-        figure,
-        f"{style.label} ({experiment}): n = {len(shown)} of {len(patients)} held-out "
-        "patients, ordered by the size that the normaliser saw; the slice with "
-        f"most kidney. {canvas.window_text(sources.config)}. Dashed: what the next "
-        "square shows. Reference contours are carried along.",
-    )
-    return [Drawing(NAME, figure, _data(shown, experiment))]
+    method = config.methods[config.experiments[experiment].method]
+    figure = _draw_all(shown, config, cropped=crops(method))
+    words = {
+        "label": experiment_style(config, experiment).label,
+        "experiment": experiment,
+        "shown": len(shown),
+        "patients": len(patients),
+        "window": canvas.window_text(config),
+    }
+    return [captioned("stn_slices", figure, _data(shown, experiment), **words)]
 
 
 def draw(
@@ -79,15 +81,10 @@ def _spread(
     return ordered.iloc[picks.round().astype(int)]
 
 
-def _draw_all(
-    shown: list[NormalisedSlice], sources: Sources, *, cropped: bool
-) -> Figure:
+def _draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) -> Figure:
     titles = ["Native slice, padded to a square", "Canonical: size and pose"]
     titles += ["Network input: crop"] if cropped else []
-    look = {
-        "window": sources.config.figures.window_hu,
-        "air": sources.config.cohort.air,
-    }
+    look = {"window": config.figures.window_hu, "air": config.cohort.air}
     figure = Figure(figsize=(2.2 * len(titles) + 0.45, 2.2 * len(shown) + 0.9))
     axes = figure.subplots(len(shown), len(titles), squeeze=False)
     for row, item in zip(axes, shown, strict=True):
@@ -104,7 +101,7 @@ def _draw_all(
         )
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    cysts = sources.config.cohort.kept_labels.cysts
+    cysts = config.cohort.kept_labels.cysts
     canvas.legend(figure, prediction=False, cysts=cysts)
     return figure
 

@@ -1,35 +1,32 @@
 """Dice of test images that are turned, zoomed or shifted, one change at a time."""
 
 from dataclasses import dataclass
+from itertools import cycle
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-from numpy.typing import NDArray
 
 from deeprac.config import Config
+from deeprac.evaluation.statistics.curves import stress_curves
+from deeprac.evaluation.stress import read_stress
 from deeprac.labels import FOREGROUND
-from deeprac.records.stress import NEUTRAL, Perturbation, read_stress
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.records.stress import Perturbation
+from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
+    DASHES,
     FAINT,
     WIDTH,
     MethodStyle,
-    add_caption,
     experiment_style,
     legend_above,
 )
+from deeprac.reporting.summary import Summary
 
-NAME = "stress_curves"
 REMEDY = "Run `deeprac summarise --what stress`."
-RESAMPLES = 2000
-SEED = 0
-DASHES = ("-", "--", ":", "-.")
-"""Lines of the matrices, from the first on."""
 
 
 @dataclass(frozen=True)
@@ -65,79 +62,46 @@ PANELS = (
 )
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Columns: rotation, zoom, shift; rows: labels; one curve per experiment."""
-    config = sources.config
-    table = read_stress(sources.layout.summary_stress, remedy=REMEDY)
+    config = summary.config
+    table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
-    data = curves(table)
+    data, dashes = stress_curves(table), _dashes(config)
     figure = Figure(figsize=(WIDTH, 4.9))
     axes = figure.subplots(len(FOREGROUND), len(PANELS), sharex="col", sharey="row")
     for row, label in zip(axes, FOREGROUND, strict=True):
         for ax, panel in zip(row, PANELS, strict=True):
-            mine = data[(data.label == label.title) & (data.kind == panel.kind.value)]
+            shown = data[(data.label == label.title) & (data.kind == panel.kind.value)]
             for experiment in config.stress.experiments:
-                look = experiment_style(config, experiment), _dash(config, experiment)
-                draw(mine[mine.experiment == experiment], panel, look=look, ax=ax)
-            _finish(ax, panel, sorted(mine.value.unique()))
-        row[0].set_ylabel(f"{label.title.capitalize()} Dice, %")
+                style, matrix = _look(config, experiment)
+                curve = shown[shown.experiment == experiment]
+                draw(curve, panel, look=(style, dashes[matrix]), ax=ax)
+            _finish(ax, panel, sorted(shown.value.unique()))
+        row[0].set_ylabel(f"{dice_of(label)}, %")
     for ax, panel in zip(axes[0], PANELS, strict=True):
         ax.set_title(panel.title)
     for ax, panel in zip(axes[-1], PANELS, strict=True):
         ax.set_xlabel(panel.axis)
     legend_above(figure, _handles(config))
-    add_caption(figure, _caption(table, data))
-    return [Drawing(NAME, figure, data)]
+    seeds = table.seed.nunique()
+    words = {
+        "patients": table.patient.nunique(),
+        "cases": table.case.nunique(),
+        "seeds": f"{seeds} seed{'s' * (seeds > 1)}",
+        "visible": _visible(data),
+    }
+    return [captioned("stress_curves", figure, data, **words)]
 
 
-def curves(table: pd.DataFrame) -> pd.DataFrame:
-    """Points of all curves.
-
-    Cases of a patient are averaged first, then seeds, then patients.
-
-    Args:
-        table: Columns of summary/stress.csv.
-
-    Returns:
-        One row per experiment, label, kind and value: dice_percent (mean over
-        patients), low_percent and high_percent (bootstrap 95 % interval of the mean),
-        n_patients (with a Dice), visible (mean share of the label that stays in the
-        picture). Upright images stand at the neutral value of every kind.
-    """
-    keys = ["experiment", "label", "kind", "value"]
-    table = pd.concat([table[table.kind != Perturbation.NONE.value], *_upright(table)])
-    by_seed = table.groupby([*keys, "patient", "seed"])[["dice", "visible"]].mean()
-    by_patient = by_seed.groupby(level=[*keys, "patient"]).mean()
-    rows = []
-    for key, group in by_patient.groupby(level=keys):
-        values = group.dice.dropna().to_numpy()
-        low, high = bootstrap_interval(values)
-        rows.append(
-            {
-                **dict(zip(keys, key, strict=True)),
-                "dice_percent": 100 * values.mean() if len(values) else np.nan,
-                "low_percent": 100 * low,
-                "high_percent": 100 * high,
-                "n_patients": len(values),
-                "visible": group.visible.mean(),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def bootstrap_interval(values: NDArray) -> tuple[float, float]:
-    """Percentile 95 % interval of the mean; NaN without values.
-
-    Args:
-        values: (n,) one per patient; patients are drawn with replacement.
-    """
-    if not len(values):
-        return float("nan"), float("nan")
-    picks = np.random.default_rng(SEED).integers(
-        len(values), size=(RESAMPLES, len(values))
+def _visible(data: pd.DataFrame) -> str:
+    """Share of each label that stays in the picture under the worst change."""
+    visible = 100 * data.groupby("label").visible.min()
+    return ", ".join(
+        f"{label.title} {visible[label.title]:.0f} %"
+        for label in FOREGROUND
+        if label.title in visible
     )
-    low, high = np.percentile(values[picks].mean(1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def draw(
@@ -158,15 +122,6 @@ def draw(
     return ax
 
 
-def _upright(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """The unchanged images as a point of every panel."""
-    upright = table[table.kind == Perturbation.NONE.value]
-    return [
-        upright.assign(kind=panel.kind.value, value=NEUTRAL[panel.kind])
-        for panel in PANELS
-    ]
-
-
 def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
     """Ticks at the values that were tried, and the range that should hold."""
     if panel.kind == Perturbation.SCALE:
@@ -180,45 +135,26 @@ def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
         ax.axvspan(*panel.held, color=FAINT, alpha=0.25, linewidth=0, zorder=0)
 
 
-def _dash(config: Config, experiment: str) -> str:
-    return DASHES[_matrices(config).index(config.experiments[experiment].matrix) % 4]
-
-
-def _matrices(config: Config) -> list[str]:
-    """Matrices of the experiments under stress, in the configuration's order."""
+def _dashes(config: Config) -> dict[str, str]:
+    """Lines of the matrices of the experiments under stress."""
     used = {config.experiments[name].matrix for name in config.stress.experiments}
-    return [matrix for matrix in config.matrices if matrix in used]
+    matrices = [matrix for matrix in config.matrices if matrix in used]
+    return dict(zip(matrices, cycle(DASHES), strict=False))
 
 
 def _handles(config: Config) -> list[Line2D | Patch]:
-    several = len(_matrices(config)) > 1
+    dashes = _dashes(config)
     handles: list[Line2D | Patch] = []
     for experiment in config.stress.experiments:
-        style = experiment_style(config, experiment)
-        name = style.label
-        if several:
-            name += f", {config.experiments[experiment].matrix}"
+        style, matrix = _look(config, experiment)
+        name = style.label + f", {matrix}" * (len(dashes) > 1)
         line = Line2D([], [], color=style.colour, marker=style.marker, label=name)
-        line.set(linestyle=_dash(config, experiment), markersize=3.5)
+        line.set(linestyle=dashes[matrix], markersize=3.5)
         handles.append(line)
     title = "should hold: 30° either way, zoom 0.6 to 1.6"
     handles.append(Patch(color=FAINT, alpha=0.25, label=title))
     return handles
 
 
-def _caption(table: pd.DataFrame, data: pd.DataFrame) -> str:
-    visible = 100 * data.groupby("label").visible.min()
-    shares = ", ".join(
-        f"{label.title} {visible[label.title]:.0f} %"
-        for label in FOREGROUND
-        if label.title in visible
-    )
-    seeds = table.seed.nunique()
-    return (
-        f"n = {table.patient.nunique()} patients, {table.case.nunique()} cases, "
-        f"{seeds} seed{'s' * (seeds > 1)}, out of fold. One change at a time, about "
-        "the centre of the slice; 0 degrees, factor 1 and 0 %: unchanged. Points: mean "
-        "over patients; band: bootstrap 95 % interval of that mean. Dice is of what "
-        f"stays in the picture (under the worst change, on average: {shares}). Cases "
-        "with reference and prediction both empty have no Dice."
-    )
+def _look(config: Config, experiment: str) -> tuple[MethodStyle, str]:
+    return experiment_style(config, experiment), config.experiments[experiment].matrix

@@ -9,12 +9,12 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from deeprac.config import Config
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.figures.sources import Drawing, Sources
+from deeprac.reporting.aggregate import plain_rows
+from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
     INK,
     WIDTH,
     MethodStyle,
-    add_caption,
     legend_above,
     matrix_title,
     method_handles,
@@ -22,51 +22,47 @@ from deeprac.reporting.style import (
     say_why_not,
     used_matrices,
 )
+from deeprac.reporting.summary import Summary
 
 UNITS = ((3600, "h"), (60, "min"), (1, "s"))
 AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """Rows: labels; left: measured; right: change against the plain nnU-Net."""
-    config = sources.config
-    data = points(sources.rows, config)
+    config = summary.config
+    data = points(summary.rows, config)
     styles = method_styles(config)
     area = dict(zip(used_matrices(config), AREAS, strict=False))
-    seconds, unit = _unit(sources.rows.training_seconds.max())
+    seconds, unit = _unit(summary.rows.training_seconds.max())
     figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
-    for row, label in enumerate(FOREGROUND):
-        mine = data[data.label == label.title]
-        ours = mine[mine.source == "ours"]
-        absolute = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
-        relative = mine.assign(x=mine.time_ratio, y=mine.dice_gain_points)
-        left, right = axes[row]
-        left.set_xlabel(f"Training time per fold, {unit} (log)")
-        if absolute.y.notna().any():
-            draw(absolute, styles, area=area, ax=left)
+    for row, label in zip(axes, FOREGROUND, strict=True):
+        of_label = data[data.label == label.title]
+        ours = of_label[of_label.source == "ours"]
+        measured = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
+        change = of_label.assign(x=of_label.time_ratio, y=of_label.dice_gain_points)
+        left, right = row
+        if measured.y.notna().any():
+            draw(measured, styles, area=area, ax=left)
             left.set_xscale("log")
             _plain_log_ticks(left)
         else:
             say_why_not(f"No patient has a {label.title} Dice.", ax=left)
-        left.set_ylabel(f"{label.title.capitalize()} Dice, %")
-        draw(relative.dropna(subset=["x", "y"]), styles, area=area, ax=right)
+        draw(change.dropna(subset=["x", "y"]), styles, area=area, ax=right)
         right.axhline(0, color=INK, linewidth=0.8)
         right.axvline(1, color=INK, linewidth=0.8)
-        right.set_xlabel("Training time / plain nnU-Net of the same matrix")
-        right.set_ylabel(f"{label.title.capitalize()} Dice gain, points")
+        time = f"Training time per fold, {unit} (log)"
+        left.set(xlabel=time, ylabel=f"{dice_of(label)}, %")
+        ratio = "Training time / plain nnU-Net of the same matrix"
+        right.set(xlabel=ratio, ylabel=f"{dice_of(label)} gain, points")
     axes[0, 0].set_title("Measured")
     axes[0, 1].set_title("Relative to the plain nnU-Net")
     _legend(figure, config, styles, area)
-    devices = ", ".join(sources.rows.device_name.unique())
-    add_caption(
-        figure,
-        f"{sources.extent}. Dice: mean over patients; time: mean over runs, on "
-        f"{devices}. Hollow: the paper (La Barbera et al., ISBI 2021), another cohort "
-        "and machine.",
-    )
-    return [Drawing("time_vs_dice", figure, data)]
+    devices = ", ".join(summary.rows.device_name.unique())
+    words = {"extent": summary.extent, "devices": devices}
+    return [captioned("time_vs_dice", figure, data, **words)]
 
 
 def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -77,39 +73,22 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
         nnU-Net of the same matrix and source).
     """
-    plain = {
-        _base(config, row.experiment): row
-        for row in rows.itertuples()
-        if config.methods[row.method].is_plain
-    }
-    records = []
-    for row in rows.itertuples():
-        for source, prefix in (("ours", ""), ("paper", "paper_")):
-            for label in FOREGROUND:
-                column = f"{prefix}{label.title}_dice_mean"
-                base = getattr(
-                    plain.get(_base(config, row.experiment)), column, float("nan")
-                )
-                records.append(
-                    {
-                        "experiment": row.experiment,
-                        "method": row.method,
-                        "matrix": row.matrix,
-                        "source": source,
-                        "label": label.title,
-                        "training_seconds": getattr(row, f"{prefix}training_seconds"),
-                        "time_ratio": getattr(row, f"{prefix}time_ratio"),
-                        "dice_percent": 100 * getattr(row, column),
-                        "dice_gain_points": 100 * (getattr(row, column) - base),
-                    }
-                )
-    return pd.DataFrame(records)
-
-
-def _base(config: Config, experiment: str) -> tuple[str, int | None]:
-    """What an experiment shares with the plain nnU-Net that it is compared with."""
-    row = config.experiments[experiment]
-    return row.matrix, row.training_patients
+    plain = plain_rows(rows, config)
+    parts = [
+        rows[["experiment", "method", "matrix"]].assign(
+            source=source,
+            label=label.title,
+            training_seconds=rows[f"{prefix}training_seconds"],
+            time_ratio=rows[f"{prefix}time_ratio"],
+            dice_percent=100 * rows[dice],
+            dice_gain_points=100 * (rows[dice] - plain[dice]),
+        )
+        for source, prefix in (("ours", ""), ("paper", "paper_"))
+        for label in FOREGROUND
+        for dice in [f"{prefix}{label.title}_dice_mean"]
+    ]
+    # Row by row, so that the points of an experiment stand together.
+    return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
 def draw(

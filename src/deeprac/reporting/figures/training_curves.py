@@ -10,11 +10,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.labels import CYST, CohortLabels, Label
-from deeprac.records.tidy import read_tidy
 from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
-from deeprac.reporting.figures.sources import Drawing, Sources
-from deeprac.reporting.style import CONTOURS, FAINT, INK, add_caption, legend_above
+from deeprac.reporting.figures.drawing import Drawing, captioned
+from deeprac.reporting.style import CONTOURS, FAINT, INK, legend_above
+from deeprac.reporting.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ def panels_of(labels: CohortLabels) -> Panels:
     return {"Loss": LOSS, "Pseudo Dice, %": dice}
 
 
-def make(sources: Sources) -> list[Drawing]:
+def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: loss above, pseudo Dice below."""
-    config = sources.config
+    config = summary.config
     drawn = panels_of(config.cohort.kept_labels)
-    data = read_curves(sources)
+    data = read_curves(summary)
     figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
     for experiment, panels in axes.items():
-        mine = data[data.experiment == experiment]
+        of_experiment = data[data.experiment == experiment]
         for ax, curves in zip(panels, drawn.values(), strict=True):
-            draw(mine, curves, ax=ax)
-            _mark(front_end_epochs(mine), ax=ax)
+            draw(of_experiment, curves, ax=ax)
+            _mark(front_end_epochs(of_experiment), ax=ax)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)
@@ -65,35 +65,17 @@ def make(sources: Sources) -> list[Drawing]:
         ax.set_ylabel(title)
     alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
     legend_above(figure, _handles(drawn, phases=alone))
-    runs = data.groupby("experiment")[["fold", "seed"]].apply(
-        lambda rows: len(rows.drop_duplicates())
-    )
-    add_caption(
-        figure,
-        f"Mean over folds and seeds, n = {_range(runs)} runs per experiment; band: "
-        "smallest to largest. Pseudo Dice: on validation slices during training, all "
-        "pixels pooled, not the Dice of cases. Epochs from 0; equal axes.",
-    )
-    return [Drawing("training_curves", figure, data)]
+    runs = summary.runs.groupby("experiment").size()
+    return [captioned("training_curves", figure, data, runs=_range(runs))]
 
 
-def read_curves(sources: Sources) -> pd.DataFrame:
+def read_curves(summary: Summary) -> pd.DataFrame:
     """training.csv of all runs: experiment, fold, seed, epoch, curves; Dice in %."""
-    panels = panels_of(sources.config.cohort.kept_labels)
-    curves = [column for panel in panels.values() for column in panel]
+    panels = panels_of(summary.config.cohort.kept_labels)
+    curves = tuple(column for panel in panels.values() for column in panel)
+    table = summary.training(curves, summary.config.run.experiments)
     dice = [column for column in curves if column.startswith(DICE)]
-    tables = []
-    for run in sources.summary.runs.itertuples():
-        folder = sources.layout.run(run.experiment, run.seed, run.fold)
-        table = read_tidy(
-            folder / "training.csv",
-            ("epoch", *curves),
-            remedy=f"Train fold {run.fold} of {run.experiment} again.",
-        )[["epoch", *curves]]
-        keys = {"experiment": run.experiment, "fold": run.fold, "seed": run.seed}
-        table[dice] *= 100
-        tables.append(table.assign(**keys)[[*keys, "epoch", *curves]])
-    return pd.concat(tables, ignore_index=True)
+    return table.assign(**{column: 100 * table[column] for column in dice})
 
 
 def front_end_epochs(data: pd.DataFrame) -> pd.Series:
@@ -122,14 +104,8 @@ def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
 
 def _mark(epochs: pd.Series, *, ax: Axes) -> None:
     if len(epochs):
-        ax.axvspan(
-            epochs.min() - 0.5,
-            epochs.max() + 0.5,
-            color=FAINT,
-            alpha=0.4,
-            lw=0,
-            zorder=0,
-        )
+        ends = epochs.min() - 0.5, epochs.max() + 0.5
+        ax.axvspan(*ends, color=FAINT, alpha=0.4, lw=0, zorder=0)
 
 
 def _range(counts: pd.Series) -> str:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.labels import CYST, FOREGROUND, Label
-from deeprac.layout import Layout
 from deeprac.reporting import formats
 from deeprac.reporting.figures.overlays import rank_cases
 from deeprac.reporting.page.document import Browser, CaseVolume
@@ -20,30 +19,23 @@ from deeprac.reporting.page.volumes import (
 )
 from deeprac.reporting.slices import largest_slice, read_label_map
 from deeprac.reporting.style import experiment_style
+from deeprac.reporting.summary import Summary
 
 
-def browse(
-    config: Config,
-    layout: Layout,
-    cases: pd.DataFrame,
-    cohort: pd.DataFrame,
-    *,
-    budget: int,
-) -> Browser:
-    """Embed as many cases as the budget holds, the most telling first.
+def browse(summary: Summary, cohort: pd.DataFrame, *, budget: int) -> Browser:
+    """Embed as many cases as the budget holds, the most informative first.
 
     Args:
-        config: The configuration of the cohort.
-        layout: Where volumes and predictions are.
-        cases: Columns of summary/cases.csv.
+        summary: Results, with the places of volumes and predictions.
         cohort: Columns of cohort/cases.csv, indexed by case.
         budget: Bytes for all volumes together.
     """
+    config = summary.config
     seed = config.run.seeds[0]
-    scored = cases[cases.seed == seed]
+    scored = summary.cases[summary.cases.seed == seed]
     chosen = {}
     for case in by_interest(scored):
-        volume = _case_volume(config, layout, scored, cohort.loc[case])
+        volume = _case_volume(summary, scored, cohort.loc[case])
         size = volume_bytes(volume)
         if size <= budget:
             chosen[case] = volume
@@ -79,9 +71,9 @@ def by_interest(scored: pd.DataFrame) -> list[str]:
         scored: Rows of one seed, columns of summary/cases.csv.
     """
     ranks = [rank_cases(rows) for _, rows in scored.groupby("experiment", sort=False)]
-    telling = pd.concat(ranks, ignore_index=True)
+    ranked = pd.concat(ranks, ignore_index=True)
     order = [
-        *(case for role in ("worst", "median", "best") for case in _of(telling, role)),
+        *(case for role in ("worst", "median", "best") for case in _of(ranked, role)),
         *sorted(scored.case.unique()),
     ]
     return list(dict.fromkeys(order))
@@ -94,8 +86,8 @@ def volume_bytes(volume: CaseVolume) -> int:
     return sum(map(len, texts)) + sum(10 + 6 * len(name) for name in names) + 200
 
 
-def _of(telling: pd.DataFrame, role: str) -> list[str]:
-    return telling[telling.role == role].case.tolist()
+def _of(ranked: pd.DataFrame, role: str) -> list[str]:
+    return ranked[ranked.role == role].case.tolist()
 
 
 def _dice(scored: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
@@ -104,12 +96,11 @@ def _dice(scored: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
         yield row.case, row.experiment, row.label, formats.percent(row.dice)
 
 
-def _case_volume(
-    config: Config, layout: Layout, scored: pd.DataFrame, row: pd.Series
-) -> CaseVolume:
+def _case_volume(summary: Summary, scored: pd.DataFrame, row: pd.Series) -> CaseVolume:
     # The page of released results has no volumes, its readers no image library.
     from deeprac import volumes  # noqa: PLC0415
 
+    config, layout = summary.config, summary.layout
     image, geometry = volumes.read_volume(layout.cohort / row.image)
     reference = read_label_map(layout.cohort / row.label, cohort=layout.cohort)
     factor = shrink_factor(image.shape[1:], pixels=config.report.pixels)

@@ -25,6 +25,8 @@ SCRIPTS = (
     "static/page.js",
 )
 STYLES = ("vendor/tabulator_simple.min.css", "static/page.css")
+COLUMN = ("group", "title", "number", "frozen")
+"""What the page's script knows of a column, beside its key."""
 SOURCE_MAP = re.compile(r"(//# sourceMappingURL=\S+|/\*# sourceMappingURL=.*?\*/)\s*$")
 
 TABS = {
@@ -128,11 +130,15 @@ def _table_data(table: PageTable) -> dict[str, Any]:
         "tall": table.tall,
         "parts": [
             {
-                "columns": [asdict(column) for column in part.columns],
-                "text": [[cell.text for cell in row] for row in part.rows],
-                "value": [[cell.value for cell in row] for row in part.rows],
+                "columns": [
+                    {name: getattr(column, name) for name in COLUMN}
+                    | {"key": column.keys[0]}
+                    for column in grid.columns
+                ],
+                "text": grid.text,
+                "value": grid.value,
             }
-            for part in table.parts
+            for grid in table.grids
         ],
     }
 

@@ -1,8 +1,6 @@
 """Reads the declared outputs of a cohort and puts the document together."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
@@ -13,7 +11,6 @@ from deeprac.machine import without_places
 from deeprac.provenance import digest
 from deeprac.records.run_key import selected_runs
 from deeprac.records.tidy import read_tidy
-from deeprac.reporting import formats
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.page.build import render
 from deeprac.reporting.page.content import page_tables
@@ -44,7 +41,7 @@ def report_page(config: Config, layout: Layout) -> str:
         ConfigError: ``report.size_mb`` does not even hold the page without volumes.
     """
     summary = read_summary(config, layout)
-    document = collect(config, layout, summary)
+    document = collect(summary)
     if config.has_released_metrics:
         return _checked(render(document), config)
     # The page of released results has no volumes, its readers no image library.
@@ -52,16 +49,17 @@ def report_page(config: Config, layout: Layout) -> str:
 
     empty = _checked(render(document), config)
     budget = int(config.report.size_mb * MB) - len(empty.encode())
-    cohort = read_tidy(
-        layout.cases_csv, ("case", "image", "label"), remedy="Run `deeprac cohort`."
-    ).set_index("case", drop=False)
-    browser = browse(config, layout, summary.cases, cohort, budget=budget)
+    browser = browse(summary, summary.cohort(), budget=budget)
     return _checked(render(replace(document, browser=browser)), config)
 
 
-def collect(config: Config, layout: Layout, summary: Summary) -> Document:
+def collect(summary: Summary) -> Document:
     """Everything on the page but the volumes."""
-    runs = list(_runs(config, layout))
+    config, layout = summary.config, summary.layout
+    runs = [
+        read_json(layout.run(key.experiment, key.seed, key.fold) / "run.json")
+        for key in selected_runs(config)
+    ]
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
@@ -69,30 +67,19 @@ def collect(config: Config, layout: Layout, summary: Summary) -> Document:
     hashes = cohort[cohort.quantity == "cohort_hash"].set_index("statistic").value
     return Document(
         cohort=config.cohort.name,
-        extent=_extent(config, summary),
+        extent=f"{summary.extent}; {len(config.run.experiments)} experiments, "
+        f"{len(summary.runs)} runs",
         identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}"),
         config=config_text(content),
         config_hash=digest(content),
         commands=commands(config, runs),
         limits=limits(config, runs),
-        tables=page_tables(config, summary, cohort),
+        tables=page_tables(summary, cohort),
         figures=tuple(
             embed(layout.figures, name, title=entry.title, caption=entry.name)
             for name, entry in selected(config).items()
         ),
         browser=Browser(missing=RELEASED),
-    )
-
-
-def _runs(config: Config, layout: Layout) -> Iterator[dict[str, Any]]:
-    for key in selected_runs(config):
-        yield read_json(layout.run(key.experiment, key.seed, key.fold) / "run.json")
-
-
-def _extent(config: Config, summary: Summary) -> str:
-    return (
-        f"{formats.extent(summary.cases)}; {len(config.run.experiments)} experiments, "
-        f"{len(summary.runs)} runs"
     )
 
 

@@ -5,23 +5,23 @@ from functools import partial
 
 import pandas as pd
 
-from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
 from deeprac.files import csv_text
 from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
-from deeprac.reporting.page.document import Column, PageTable
+from deeprac.reporting.page.document import PageTable
 from deeprac.reporting.page.failures import REASONS, counted, failures
-from deeprac.reporting.page.tables import (
-    Show,
-    from_frame,
-    from_table,
-    number,
-    text,
-)
+from deeprac.reporting.page.tables import from_frame, from_table
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables import all_tables
+from deeprac.reporting.tables.table import (
+    Column,
+    Show,
+    convention_note,
+    number,
+    words,
+)
 
 TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
@@ -39,45 +39,46 @@ QUANTITY_TITLES = {
     "tumour_ml": "Tumour, ml",
 }
 
-COST_FORMATS: dict[str, tuple[str, Show]] = {
-    "training_seconds": ("Training, s", lambda v: f"{v:.1f}"),
-    "epoch_seconds_median": ("Epoch, s", lambda v: f"{v:.1f}"),
-    "data_wait_share": ("Waiting for data, %", lambda v: formats.percent(v, digits=1)),
-    "gpu_peak_allocated_gib": ("GPU allocated, GiB", formats.gib),
-    "gpu_peak_reserved_gib": ("GPU reserved, GiB", formats.gib),
-    "host_peak_gib": ("Host, GiB", formats.gib),
-    "step_flops": ("FLOP per step, T", lambda v: formats.amount(v / 1e12)),
-    "step_saved_bytes": ("Saved, GiB per step", lambda v: formats.amount(v / GIB)),
-    "parameters": ("Parameters", lambda v: f"{v:.0f}"),
-    "segments": ("Segments", lambda v: f"{v:.0f}"),
-}
-"""Titles and formats of the costs in runs.csv."""
+COSTS = (
+    number("training_seconds", "Training, s", "{:.1f}".format),
+    number("epoch_seconds_median", "Epoch, s", "{:.1f}".format),
+    number("data_wait_share", "Waiting for data, %", formats.percent_1),
+    number("gpu_peak_allocated_gib", "GPU allocated, GiB", formats.gib),
+    number("gpu_peak_reserved_gib", "GPU reserved, GiB", formats.gib),
+    number("host_peak_gib", "Host, GiB", formats.gib),
+    number("step_flops", "FLOP per step, T", formats.in_units(1e12)),
+    number("step_saved_bytes", "Saved, GiB per step", formats.in_units(GIB)),
+    number("parameters", "Parameters", "{:.0f}".format),
+    number("segments", "Segments", "{:.0f}".format),
+)
+"""The costs in runs.csv."""
+
+RUNS = (
+    words("experiment", "Experiment"),
+    number("fold", "Fold"),
+    number("seed", "Seed"),
+    words("matrix_size", "Matrix"),
+    words("network_input_size", "Input"),
+    number("batch_size", "Batch", "{:.0f}".format),
+    number("training_patients", "Training patients", "{:.0f}".format),
+    *COSTS,
+    words("device_name", "Device"),
+)
 
 
 def page_tables(
-    config: Config, summary: Summary, cohort: pd.DataFrame
+    summary: Summary, cohort: pd.DataFrame
 ) -> dict[str, tuple[PageTable, ...]]:
-    """All tables of the page.
-
-    Args:
-        config: The configuration of the cohort.
-        summary: Tidy tables of cases and runs.
-        cohort: Columns of summary/cohort.csv.
-
-    Returns:
-        Tables by tab.
-    """
+    """All tables of the page by tab; ``cohort`` holds the columns of its summary."""
     tabs: dict[str, list[PageTable]] = {
         "cohort": list(cohort_tables(cohort)),
         "results": [],
         "statistics": [],
-        "cases": [cases_table(summary.cases)],
-        "failures": list(
-            failure_tables(summary.cases, threshold=config.statistics.failure_dice)
-        ),
+        "cases": [cases_table(summary)],
+        "failures": list(failure_tables(summary)),
         "cost": [],
     }
-    for name, table in all_tables(config, summary).items():
+    for name, table in all_tables(summary).items():
         tabs[TAB_OF.get(name, "results")].append(from_table(table))
     tabs["cost"].append(runs_table(summary.runs))
     return {tab: tuple(tables) for tab, tables in tabs.items()}
@@ -94,11 +95,7 @@ def extent(cases: pd.DataFrame) -> str:
 
 
 def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
-    """The cohort's distributions, and its tumours by side.
-
-    Args:
-        cohort: Columns of summary/cohort.csv.
-    """
+    """The cohort's distributions, and its tumours by side."""
     counts = cohort[cohort.statistic == "n"].set_index("quantity").value
     n = f"n = {counts['patients']} patients, {counts['cases']} cases."
     wide = cohort[cohort.quantity.isin(QUANTITIES)].pivot(
@@ -109,16 +106,11 @@ def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
     yield from_frame(
         wide.assign(quantity=wide.quantity.map(QUANTITY_TITLES)),
         (
-            text("quantity", "Quantity"),
-            number("n", "Cases with a value", lambda v: f"{v:.0f}"),
-            *(
-                number(key, title, lambda v: f"{v:.4g}")
-                for key, title in (
-                    ("min", "Minimum"),
-                    ("median", "Median"),
-                    ("max", "Maximum"),
-                )
-            ),
+            words("quantity", "Quantity"),
+            number("n", "Cases with a value", "{:.0f}".format),
+            number("min", "Minimum", "{:.4g}".format),
+            number("median", "Median", "{:.4g}".format),
+            number("max", "Maximum", "{:.4g}".format),
         ),
         name="cohort",
         title="Distributions over all cases of the cohort",
@@ -129,25 +121,24 @@ def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
     if len(sides):
         yield from_frame(
             sides.assign(value=sides.value.astype(int)),
-            (text("statistic", "Side of the tumour"), number("value", "Cases")),
+            (words("statistic", "Side of the tumour"), number("value", "Cases")),
             name="sides",
             title="Cases by side of the tumour",
             n=n,
         )
 
 
-def cases_table(cases: pd.DataFrame) -> PageTable:
+def cases_table(summary: Summary) -> PageTable:
     """All rows of cases.csv with every metric."""
+    cases = summary.cases
     return from_frame(
         cases,
-        tuple(_case_columns(cases)),
+        _case_columns(cases),
         name="cases",
         title="Every case, label and run",
         n=extent(cases),
         notes=(
-            "Empty labels: where neither reference nor prediction has the label, there "
-            "is no value; where only one has, overlap and surface Dice are 0 and "
-            "distances do not exist (nnU-Net's convention). NSD: surface Dice.",
+            f"{convention_note(summary.config)} NSD: surface Dice.",
             "Shares in percent, as on all of this page; the downloaded file has them "
             "between 0 and 1 at full precision. Filters of number columns take <, >, "
             "<=, >=, = before a number, as shown; names are searched for what is "
@@ -158,15 +149,15 @@ def cases_table(cases: pd.DataFrame) -> PageTable:
     )
 
 
-def failure_tables(cases: pd.DataFrame, *, threshold: float) -> Iterator[PageTable]:
+def failure_tables(summary: Summary) -> Iterator[PageTable]:
     """Failures one by one, and how many there are."""
+    cases, threshold = summary.cases, summary.config.statistics.failure_dice
     rows = failures(cases, threshold=threshold)
-    counts = counted(rows, cases)
     yield from_frame(
-        counts,
+        counted(rows, cases),
         (
-            text("experiment", "Experiment"),
-            text("label", "Label"),
+            words("experiment", "Experiment"),
+            words("label", "Label"),
             number("n", "Rows (n)"),
             *(number(reason, reason[0].upper() + reason[1:]) for reason in REASONS),
         ),
@@ -183,7 +174,7 @@ def failure_tables(cases: pd.DataFrame, *, threshold: float) -> Iterator[PageTab
     )
     yield from_frame(
         rows,
-        (text("reasons", "How it failed", frozen=True), *_case_columns(rows)),
+        (words("reasons", "How it failed", frozen=True), *_case_columns(rows)),
         name="failures",
         title="Failures, worst first",
         n=f"{len(rows)} of {len(cases)} rows failed; of n = "
@@ -195,20 +186,9 @@ def failure_tables(cases: pd.DataFrame, *, threshold: float) -> Iterator[PageTab
 
 def runs_table(runs: pd.DataFrame) -> PageTable:
     """What every run cost."""
-    shown = {name: entry for name, entry in COST_FORMATS.items() if name in runs}
     return from_frame(
-        runs.assign(**{name: runs[name].astype(float) for name in shown}),
-        (
-            text("experiment", "Experiment"),
-            number("fold", "Fold"),
-            number("seed", "Seed"),
-            text("matrix_size", "Matrix"),
-            text("network_input_size", "Input"),
-            number("batch_size", "Batch", lambda v: f"{v:.0f}"),
-            number("training_patients", "Training patients", lambda v: f"{v:.0f}"),
-            *(number(name, title, show) for name, (title, show) in shown.items()),
-            text("device_name", "Device"),
-        ),
+        runs,
+        (column for column in RUNS if column.keys[0] in runs),
         name="runs",
         title="Cost of every run",
         n=f"n = {len(runs)} runs.",
@@ -227,11 +207,11 @@ def _opens(cases: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     return tuple(zip(cases.case, cases.experiment, strict=True))
 
 
-def _case_columns(cases: pd.DataFrame) -> Iterator[tuple[Column, Show]]:
-    yield text("experiment", "Experiment", frozen=True)
-    yield text("case", "Case", frozen=True)
-    yield text("label", "Label", frozen=True)
-    yield text("patient", "Patient")
+def _case_columns(cases: pd.DataFrame) -> Iterator[Column]:
+    yield words("experiment", "Experiment", frozen=True)
+    yield words("case", "Case", frozen=True)
+    yield words("label", "Label", frozen=True)
+    yield words("patient", "Patient")
     yield number("fold", "Fold")
     yield number("seed", "Seed")
     for name, metric in METRICS.items():

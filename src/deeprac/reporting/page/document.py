@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from deeprac.reporting.tables.table import Column
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -12,38 +14,19 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of a table on the page.
+class Grid:
+    """Columns and rows under one heading, line by line.
 
     Attributes:
-        group: Heading that neighbouring columns share.
-        title: Heading.
-        number: Whether it is sorted by number and stands to the right.
-        key: Name of the column in the CSV file, where it is one.
-        frozen: Whether it stays when the table is scrolled to the side.
+        columns: Headings, and how each column is aligned and sorted.
+        text: What is shown.
+        value: The full numbers and texts behind it; None is missing.
+        heading: What stands above; empty where nothing does.
     """
 
-    group: str
-    title: str
-    number: bool
-    key: str = ""
-    frozen: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is shown, and the full number or text behind it; None is missing."""
-
-    text: str
-    value: float | int | str | None
-
-
-@dataclass(frozen=True)
-class Part:
-    """Columns and rows of one grid, and what stands above it."""
-
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    text: list[list[str]]
+    value: list[list[float | int | str | None]]
     heading: str = ""
 
 
@@ -55,7 +38,7 @@ class PageTable:
         name: Identifier, the file name without ending.
         title: Caption.
         n: What it rests on: patients and cases.
-        parts: One grid, or several.
+        grids: One, or several.
         notes: Sentences below.
         csv: Text of the CSV file; None where the grid itself is what is downloaded.
         opens: Per row the case and experiment that its button shows in the case
@@ -66,7 +49,7 @@ class PageTable:
     name: str
     title: str
     n: str
-    parts: tuple[Part, ...]
+    grids: tuple[Grid, ...]
     notes: tuple[str, ...] = ()
     csv: str | None = None
     opens: tuple[tuple[str, str], ...] = ()

@@ -46,7 +46,7 @@ def counted(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     keys = ["experiment", "label"]
     counts = cases.groupby(keys, sort=False).size().rename("n").to_frame()
     for reason in REASONS:
-        mine = [reason in listed.split(", ") for listed in table.reasons]
-        found = table.loc[mine].groupby(keys).size()
+        has_reason = [reason in listed.split(", ") for listed in table.reasons]
+        found = table.loc[has_reason].groupby(keys).size()
         counts[reason] = found.reindex(counts.index, fill_value=0)
     return counts.reset_index()

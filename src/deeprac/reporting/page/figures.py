@@ -6,10 +6,9 @@ from pathlib import Path
 from docutils.core import publish_parts
 
 from deeprac.errors import MetricsError
+from deeprac.reporting import captions
 from deeprac.reporting.page.document import PageFigure
-from deeprac.shipped import shipped
 
-CAPTIONS = shipped("workflow/report")
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 SAFE_RST = {
     "file_insertion_enabled": False,
@@ -43,7 +42,7 @@ def embed(folder: Path, name: str, *, title: str, caption: str) -> PageFigure:
         name=name,
         title=title,
         uri=f"data:{KINDS[suffix]};base64,{content}",
-        caption=caption_html((CAPTIONS / f"{caption}.rst").read_text(encoding="utf-8")),
+        caption=caption_html(captions.caption(caption)),
         csv=files[".csv"].read_text(encoding="utf-8"),
     )
 

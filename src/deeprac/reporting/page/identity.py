@@ -27,72 +27,59 @@ def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fac
         f"{name} {' / '.join(_distinct(_version(run, name) for run in runs))}"
         for name in packages
     )
-    return (
-        Fact("Cohort", (f"{config.cohort.name}, format {config.cohort.format}",)),
-        Fact("Cohort hash (SHA-256)", (cohort_hash,)),
-        Fact(
-            "Metrics",
-            (
-                f"released as {config.release}"
-                if config.has_released_metrics
-                else "computed",
-            ),
-        ),
-        Fact("Commit of the code", _distinct(map(_commit, runs))),
-        Fact(
-            "Settings of the runs (SHA-256)",
-            _distinct(run.get("config_sha256", UNKNOWN) for run in runs),
-        ),
-        Fact("Experiments", (f"{len(config.run.experiments)}",)),
-        Fact("Runs", (f"{len(runs)}, one per experiment, fold and seed",)),
-        Fact("Folds", (_folds(config),)),
-        Fact("Seeds", (_listed(config.run.seeds),)),
-        Fact("Device", _distinct(map(device_title, runs))),
-        Fact("Operating system", _distinct(map(_platform, runs))),
-        Fact("Packages", (versions or UNKNOWN,)),
-        Fact("Trained", (_period(runs),)),
-    )
+    computed = "computed"
+    if config.has_released_metrics:
+        computed = f"released as {config.release}"
+    settings = (run.get("config_sha256", UNKNOWN) for run in runs)
+    facts = {
+        "Cohort": (f"{config.cohort.name}, format {config.cohort.format}",),
+        "Cohort hash (SHA-256)": (cohort_hash,),
+        "Metrics": (computed,),
+        "Commit of the code": _distinct(map(_commit, runs)),
+        "Settings of the runs (SHA-256)": _distinct(settings),
+        "Experiments": (f"{len(config.run.experiments)}",),
+        "Runs": (f"{len(runs)}, one per experiment, fold and seed",),
+        "Folds": (_folds(config),),
+        "Seeds": (_listed(config.run.seeds),),
+        "Device": _distinct(map(device_title, runs)),
+        "Operating system": _distinct(map(_platform, runs)),
+        "Packages": (versions or UNKNOWN,),
+        "Trained": (_period(runs),),
+    }
+    return tuple(Fact(term, values) for term, values in facts.items())
 
 
 def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
     """What the numbers do not say, from what the configuration and the runs are."""
     states = [run["git"] for run in runs]
-    sentences = ["For research only: not a medical device."]
-    if config.cohort.format == "phantom":
-        sentences.append(
-            "The cases are phantoms, geometry and not anatomy: the results say nothing "
-            "about patients."
-        )
-    if len(config.run.folds) < config.splits.folds:
-        sentences.append(
-            f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
-            "numbers rest on a part of the cohort."
-        )
-    if len(config.run.seeds) == 1:
-        sentences.append(
-            "One seed: how much another training of the same method would differ is "
-            "not measured."
-        )
-    if any(state["commit"] is None for state in states):
-        sentences.append("The commit of the code is unknown for at least one run.")
-    if any(state["dirty"] for state in states):
-        sentences.append(
-            "At least one run was computed with uncommitted changes of the code: it "
-            "cannot be repeated from its commit alone."
-        )
-    if config.training.device == "cuda":
-        sentences.append(
-            "Training on a GPU is not deterministic to the last bit: a repetition "
-            "gives numbers within the spread over seeds, not the same file."
-        )
-    return (
-        *config.report.notes,
-        *sentences,
+    sentences = {
+        "For research only: not a medical device.": True,
+        "The cases are phantoms, geometry and not anatomy: the results say nothing "
+        "about patients.": config.cohort.format == "phantom",
+        f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
+        "numbers rest on a part of the cohort.": (
+            len(config.run.folds) < config.splits.folds
+        ),
+        "One seed: how much another training of the same method would differ is not "
+        "measured.": len(config.run.seeds) == 1,
+        "The commit of the code is unknown for at least one run.": any(
+            state["commit"] is None for state in states
+        ),
+        "At least one run was computed with uncommitted changes of the code: it "
+        "cannot be repeated from its commit alone.": any(
+            state["dirty"] for state in states
+        ),
+        "Training on a GPU is not deterministic to the last bit: a repetition gives "
+        "numbers within the spread over seeds, not the same file.": (
+            config.training.device == "cuda"
+        ),
         "The paper's cohort is private: its numbers stand beside ours for orientation "
-        "and are not directly comparable.",
+        "and are not directly comparable.": True,
         "Intervals are over patients. They do not hold the choice of hyper-parameters, "
-        "of the cohort or of the reference segmentations.",
-    )
+        "of the cohort or of the reference segmentations.": True,
+    }
+    hold = (sentence for sentence, holds in sentences.items() if holds)
+    return (*config.report.notes, *hold)
 
 
 def commands(config: Config, runs: Iterable[Run]) -> str:

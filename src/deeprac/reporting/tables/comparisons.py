@@ -2,19 +2,75 @@
 
 import pandas as pd
 
-from deeprac.config import Config
 from deeprac.evaluation.statistics.comparisons import NOT_RUN, planned
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.power import POWER
 from deeprac.reporting import formats
+from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
     Part,
     Table,
     convention_note,
+    number,
     small_note,
+    words,
 )
 from deeprac.settings.reports import NON_INFERIORITY
+
+
+def _where(matrix: str, training_patients: float) -> str:
+    if pd.isna(training_patients):
+        return matrix
+    return f"{matrix}, {training_patients} patients"
+
+
+def _test(name: str) -> str:
+    return "non-inferior" if name == NON_INFERIORITY else "superior"
+
+
+TEST = number("test", "Test", _test)
+METHODS = (
+    words("method_label", "Method", frozen=True),
+    words("reference_label", "Reference"),
+)
+NAMED = (
+    *METHODS,
+    Column("Matrix", ("matrix", "training_patients"), _where, number=False),
+    number("network_input_size", "Input"),
+    words("label", "Label"),
+)
+GAIN = "Difference, points"
+TESTS = (
+    *NAMED,
+    TEST,
+    number("n", "n", group="Patients"),
+    number("n_undefined", "without", group="Patients"),
+    Column("mean", ("difference", "low", "high"), formats.gain, GAIN),
+    Column("typical", ("hodges_lehmann", "hl_low", "hl_high"), formats.gain, GAIN),
+    number("p", "single", formats.p_value, group="p"),
+    number("p_holm", "Holm", formats.p_value, group="p"),
+    words("verdict", "Verdict"),
+)
+SPREAD = "SD of the difference over"
+POWERS = (
+    *NAMED,
+    number("n", "n", group="Patients"),
+    number("n_equal", "equal", group="Patients"),
+    number("patients_needed", "needed", formats.whole, group="Patients"),
+    number("rank_biserial", "Effect", formats.ratio),
+    number("sd_difference", "patients", formats.percent, group=SPREAD),
+    number("seed_sd", "seeds", formats.percent, group=SPREAD),
+    number("detectable_difference", "Detectable", formats.percent),
+    words("reason", "Why"),
+)
+ABSENT = (
+    *METHODS,
+    TEST,
+    words("label", "Label"),
+    number("none", "n"),
+    words("reason", "Why"),
+)
 
 NOTES = (
     "Differences of Dice in points, method minus reference, over the patients with a "
@@ -40,31 +96,28 @@ NOTES = (
 )
 
 
-def comparisons_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Table:
+def comparisons_table(summary: Summary) -> Table:
     """The planned comparisons.
-
-    Args:
-        config: The configuration of the cohort.
-        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
-        cases: Columns of summary/cases.csv.
 
     Returns:
         Rows of :func:`planned`; to read, differences and tests in a first part, power
         and reasons in a second.
     """
-    table = planned(config, cases)
+    config, rows = summary.config, summary.rows
+    table = planned(config, summary.cases)
     labels = {name: method.label for name, method in config.methods.items()}
     inputs = rows.set_index("experiment").network_input_size
     shown = table.assign(
         network_input_size=table.experiment.map(inputs),
         method_label=table.method.map(labels),
         reference_label=table.reference_method.map(labels),
+        none=0,
     )
     run = shown[shown.verdict != NOT_RUN]
     absent = shown[shown.verdict == NOT_RUN]
-    parts = [Part(_tests(), run), Part(_power(), run, "Power, and what decided")]
+    parts = [Part(TESTS, run), Part(POWERS, run, "Power, and what decided")]
     if len(absent):
-        parts.append(Part(_not_run(), absent, "Planned but not run"))
+        parts.append(Part(ABSENT, absent, "Planned but not run"))
     return Table(
         name="comparisons",
         title=f"Planned comparisons. Cohort {config.cohort.name}.",
@@ -78,76 +131,3 @@ def comparisons_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -
             *small_note(rows.n_patients.max()),
         ),
     )
-
-
-def _named() -> tuple[Column, ...]:
-    return (
-        Column("", "Method", lambda r: r.method_label),
-        Column("", "Reference", lambda r: r.reference_label),
-        Column("", "Matrix", _where),
-        Column("", "Input", lambda r: f"{r.network_input_size}"),
-        Column("", "Label", lambda r: r.label),
-    )
-
-
-def _where(row: pd.Series) -> str:
-    if pd.isna(row.training_patients):
-        return row.matrix
-    return f"{row.matrix}, {row.training_patients} patients"
-
-
-def _tests() -> tuple[Column, ...]:
-    return (
-        *_named(),
-        Column("", "Test", _test),
-        Column("Patients", "n", lambda r: f"{r.n}"),
-        Column("Patients", "without", lambda r: f"{r.n_undefined}"),
-        Column(
-            "Difference, points",
-            "mean",
-            lambda r: formats.gain(r.difference, r.low, r.high),
-        ),
-        Column(
-            "Difference, points",
-            "typical",
-            lambda r: formats.gain(r.hodges_lehmann, r.hl_low, r.hl_high),
-        ),
-        Column("p", "single", lambda r: formats.p_value(r.p)),
-        Column("p", "Holm", lambda r: formats.p_value(r.p_holm)),
-        Column("", "Verdict", lambda r: r.verdict),
-    )
-
-
-def _power() -> tuple[Column, ...]:
-    return (
-        *_named(),
-        Column("Patients", "n", lambda r: f"{r.n}"),
-        Column("Patients", "equal", lambda r: f"{r.n_equal}"),
-        Column("Patients", "needed", lambda r: formats.whole(r.patients_needed)),
-        Column("", "Effect", lambda r: formats.ratio(r.rank_biserial)),
-        Column(
-            "SD of the difference over",
-            "patients",
-            lambda r: formats.percent(r.sd_difference),
-        ),
-        Column(
-            "SD of the difference over", "seeds", lambda r: formats.percent(r.seed_sd)
-        ),
-        Column("", "Detectable", lambda r: formats.percent(r.detectable_difference)),
-        Column("", "Why", lambda r: r.reason),
-    )
-
-
-def _not_run() -> tuple[Column, ...]:
-    return (
-        Column("", "Method", lambda r: r.method_label),
-        Column("", "Reference", lambda r: r.reference_label),
-        Column("", "Test", _test),
-        Column("", "Label", lambda r: formats.MISSING if pd.isna(r.label) else r.label),
-        Column("", "n", lambda r: "0"),
-        Column("", "Why", lambda r: r.reason),
-    )
-
-
-def _test(row: pd.Series) -> str:
-    return "non-inferior" if row.test == NON_INFERIORITY else "superior"

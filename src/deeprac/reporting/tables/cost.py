@@ -1,22 +1,45 @@
 """What each experiment costs to train."""
 
-import pandas as pd
-
-from deeprac.config import Config
 from deeprac.records.runs import COST
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
+from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
-    Column,
     Part,
     Table,
     conditions_note,
     extent_note,
     identified,
+    number,
     row_columns,
+    words,
 )
 
 RATIOS = ("time_ratio", "memory_ratio", "flops_ratio", "saved_ratio")
+
+MEASURED = (
+    *row_columns(),
+    number("n_runs", "Runs"),
+    number("training_seconds", "fold", formats.duration, group="Time"),
+    number("time_ratio", "ratio", formats.ratio, group="Time"),
+    number("epoch_seconds_median", "epoch", formats.duration, group="Time"),
+    number("data_wait_share", "waiting, %", formats.percent, group="Time"),
+    number("gpu_peak_allocated_gib", "allocated", formats.gib, group="GPU GiB"),
+    number("gpu_peak_reserved_gib", "reserved", formats.gib, group="GPU GiB"),
+    number("host_peak_gib", "GiB", formats.gib, group="Host"),
+    number("memory_ratio", "ratio", formats.ratio, group="Memory"),
+)
+SAVED = "Saved for backward"
+COUNTED = (
+    *row_columns(),
+    number("n_runs", "Runs"),
+    number("step_flops", "T/step", formats.in_units(1e12), group="FLOP"),
+    number("flops_ratio", "ratio", formats.ratio, group="FLOP"),
+    number("step_saved_bytes", "GiB", formats.in_units(GIB), group=SAVED),
+    number("saved_ratio", "ratio", formats.ratio, group=SAVED),
+    number("parameters", "M", formats.in_units(1e6), group="Parameters"),
+    words("device_name", "Device"),
+)
 
 NOTES = (
     "Means over the runs, that is, per fold. Time: training; epoch: median of the "
@@ -30,16 +53,11 @@ NOTES = (
 )
 
 
-def cost_table(config: Config, rows: pd.DataFrame, runs: pd.DataFrame) -> Table:
-    """Time, memory, operations and parameters of each experiment.
-
-    Args:
-        config: The configuration of the cohort.
-        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
-        runs: Columns of summary/runs.csv.
-    """
-    runs = runs.sort_values(["experiment", "seed", "fold"])
-    groups = runs.groupby("experiment")
+def cost_table(summary: Summary) -> Table:
+    """Time, memory, operations and parameters of each experiment."""
+    rows = summary.rows
+    # The order of the groups decides the last bit of their means.
+    groups = summary.runs.sort_values("experiment", kind="stable").groupby("experiment")
     means = groups[list(COST)].mean().reindex(rows.experiment)
     means.insert(0, "n_runs", groups.size())
     ratios = rows.set_index("experiment")[["device_name", "n_patients", *RATIOS]]
@@ -47,40 +65,8 @@ def cost_table(config: Config, rows: pd.DataFrame, runs: pd.DataFrame) -> Table:
     shown = identified(table, rows)
     return Table(
         name="cost",
-        title=f"Cost of training. Cohort {config.cohort.name}.",
+        title=f"Cost of training. Cohort {summary.config.cohort.name}.",
         rows=table,
-        parts=(Part(_measured(), shown), Part(_counted(), shown)),
+        parts=(Part(MEASURED, shown), Part(COUNTED, shown)),
         notes=(extent_note(rows), conditions_note(rows), *NOTES),
-    )
-
-
-def _measured() -> tuple[Column, ...]:
-    return (
-        *row_columns(),
-        Column("", "Runs", lambda r: f"{r.n_runs}"),
-        Column("Time", "fold", lambda r: formats.duration(r.training_seconds)),
-        Column("Time", "ratio", lambda r: formats.ratio(r.time_ratio)),
-        Column("Time", "epoch", lambda r: formats.duration(r.epoch_seconds_median)),
-        Column("Time", "waiting, %", lambda r: formats.percent(r.data_wait_share)),
-        Column("GPU GiB", "allocated", lambda r: formats.gib(r.gpu_peak_allocated_gib)),
-        Column("GPU GiB", "reserved", lambda r: formats.gib(r.gpu_peak_reserved_gib)),
-        Column("Host", "GiB", lambda r: formats.gib(r.host_peak_gib)),
-        Column("Memory", "ratio", lambda r: formats.ratio(r.memory_ratio)),
-    )
-
-
-def _counted() -> tuple[Column, ...]:
-    return (
-        *row_columns(),
-        Column("", "Runs", lambda r: f"{r.n_runs}"),
-        Column("FLOP", "T/step", lambda r: formats.amount(r.step_flops / 1e12)),
-        Column("FLOP", "ratio", lambda r: formats.ratio(r.flops_ratio)),
-        Column(
-            "Saved for backward",
-            "GiB",
-            lambda r: formats.amount(r.step_saved_bytes / GIB),
-        ),
-        Column("Saved for backward", "ratio", lambda r: formats.ratio(r.saved_ratio)),
-        Column("Parameters", "M", lambda r: formats.amount(r.parameters / 1e6)),
-        Column("", "Device", lambda r: r.device_name),
     )

@@ -7,21 +7,17 @@ experiments.
 
 import pandas as pd
 
-from deeprac.config import Config
 from deeprac.evaluation.statistics.estimates import (
     NAN,
     RESAMPLES,
     Estimate,
     mean_interval,
 )
-from deeprac.evaluation.statistics.patients import (
-    paired_difference,
-    patient_dice,
-    seed_sd,
-)
+from deeprac.evaluation.statistics.patients import paired_difference, seed_sd
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.roles import PLAIN, Cast
+from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
     Part,
@@ -29,7 +25,9 @@ from deeprac.reporting.tables.table import (
     conditions_note,
     convention_note,
     extent_note,
+    number,
     row_columns,
+    words,
 )
 
 NOT_COMPARED = Estimate(NAN, NAN, NAN, 0)
@@ -47,115 +45,101 @@ NOTES = (
 )
 
 
-def ladder_rows(
-    config: Config, rows: pd.DataFrame, cases: pd.DataFrame
-) -> pd.DataFrame:
+def ladder_rows(summary: Summary) -> pd.DataFrame:
     """Add intervals, gains and the spread over seeds to the rows of the ladder.
-
-    Args:
-        config: The configuration of the cohort.
-        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
-        cases: Columns of summary/cases.csv.
 
     Returns:
         The rows with all training patients. New columns per label: ``_dice_low`` and
         ``_dice_high``; ``_gain``, ``_gain_low``, ``_gain_high`` and ``_gain_n``;
         ``_seed_sd``. Shares in 0..1; NaN for the gain of the plain nnU-Net itself.
     """
-    experiments = rows.experiment.map(config.experiments)
+    experiments = summary.rows.experiment.map(summary.config.experiments)
     everyone = [row.training_patients is None for row in experiments]
-    mine = rows[everyone].reset_index(drop=True)
-    scores = patient_dice(cases)
+    ladder = summary.rows[everyone].reset_index(drop=True)
     added = [
         {
-            key: value
+            f"{label.title}_{key}": value
             for label in FOREGROUND
-            for key, value in _added(config, name, label.title, cases, scores).items()
+            for key, value in _added(summary, name, label.title).items()
         }
-        for name in mine.experiment
+        for name in ladder.experiment
     ]
-    return pd.concat([mine, pd.DataFrame(added, index=mine.index)], axis=1)
+    return pd.concat([ladder, pd.DataFrame(added, index=ladder.index)], axis=1)
 
 
-def _added(
-    config: Config, name: str, label: str, cases: pd.DataFrame, scores: pd.DataFrame
-) -> dict[str, float]:
-    mine = scores[scores.label == label]
-    dice = mean_interval(mine[mine.experiment == name].dice)
+def _added(summary: Summary, name: str, label: str) -> dict[str, float]:
+    config, cases = summary.config, summary.cases
+    of_label = summary.scores[summary.scores.label == label]
+    dice = mean_interval(of_label[of_label.experiment == name].dice)
     plain = Cast(config, config.experiments[name].matrix).same_patients(PLAIN, None)
     compared = plain is not None and plain != name
-    gain = paired_difference(mine, name, plain) if compared else NOT_COMPARED
+    gain = paired_difference(of_label, name, plain) if compared else NOT_COMPARED
     own = cases[(cases.experiment == name) & (cases.label == label)]
     return {
-        f"{label}_dice_low": dice.low,
-        f"{label}_dice_high": dice.high,
-        f"{label}_gain": gain.value,
-        f"{label}_gain_low": gain.low,
-        f"{label}_gain_high": gain.high,
-        f"{label}_gain_n": gain.n,
-        f"{label}_seed_sd": seed_sd(own),
+        "dice_low": dice.low,
+        "dice_high": dice.high,
+        "gain": gain.value,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
+        "gain_n": gain.n,
+        "seed_sd": seed_sd(own),
     }
 
 
-def ladder_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Table:
-    """The readable ladder; arguments as of :func:`ladder_rows`."""
-    ladder = ladder_rows(config, rows, cases)
+def ladder_table(summary: Summary) -> Table:
+    """The readable ladder: numbers first, then what the methods are."""
+    ladder = ladder_rows(summary)
     extent = (extent_note(ladder), conditions_note(ladder)) if len(ladder) else ()
+    cohort = summary.config.cohort.name
     return Table(
         name="ladder",
-        title=f"What each part buys: all methods with all training patients. Cohort "
-        f"{config.cohort.name}.",
+        title="What each part buys: all methods with all training patients. Cohort "
+        f"{cohort}.",
         rows=ladder,
         parts=(Part(_results(), ladder), Part(_details(), ladder)),
-        notes=(*extent, *NOTES, convention_note(config)),
+        notes=(*extent, *NOTES, convention_note(summary.config)),
     )
 
 
 def _results() -> tuple[Column, ...]:
+    labels = [label.title for label in FOREGROUND]
     return (
         *row_columns(),
-        *(column for label in FOREGROUND for column in _dice(label.title)),
-        *(_gain(label.title) for label in FOREGROUND),
-        Column("", "n", lambda r: f"{r.n_patients}"),
+        *(column for label in labels for column in _dice(label)),
+        *(
+            Column(
+                label,
+                tuple(f"{label}_gain{end}" for end in ("", "_low", "_high")),
+                formats.gain,
+                "Gain over plain, points",
+            )
+            for label in labels
+        ),
+        number("n_patients", "n"),
+    )
+
+
+def _dice(label: str) -> tuple[Column, Column]:
+    mean, sd, low, high = (f"{label}_dice_{k}" for k in ("mean", "sd", "low", "high"))
+    group = f"{label.capitalize()} Dice, %"
+    return (
+        Column("mean (SD)", (mean, sd), formats.mean_sd, group),
+        Column("95 %", (low, high), formats.interval, group),
     )
 
 
 def _details() -> tuple[Column, ...]:
+    labels = [label.title for label in FOREGROUND]
+    sd = "SD over seeds"
     return (
         *row_columns(),
-        Column("", "Augmentation", lambda r: r.augmentation),
-        Column("", "Normaliser", lambda r: r.normaliser),
-        Column("", "Crop", lambda r: r.crop),
-        *(_seed_sd(label.title) for label in FOREGROUND),
-        Column("Ratio", "time", lambda r: formats.ratio(r.time_ratio)),
-        Column("Ratio", "FLOPs", lambda r: formats.ratio(r.flops_ratio)),
-        Column("Coverage", "min, %", lambda r: formats.percent(r.coverage_min)),
-        Column("Scored patients", "kidney", lambda r: f"{r.kidney_n}"),
-        Column("Scored patients", "tumour", lambda r: f"{r.tumour_n}"),
-        Column("", "Seeds", lambda r: f"{r.n_seeds}"),
-    )
-
-
-def _dice(label: str) -> tuple[Column, ...]:
-    def mean(row: pd.Series) -> str:
-        return formats.mean_sd(row[f"{label}_dice_mean"], row[f"{label}_dice_sd"])
-
-    def interval(row: pd.Series) -> str:
-        return formats.interval(row[f"{label}_dice_low"], row[f"{label}_dice_high"])
-
-    group = f"{label.capitalize()} Dice, %"
-    return Column(group, "mean (SD)", mean), Column(group, "95 %", interval)
-
-
-def _gain(label: str) -> Column:
-    def gain(row: pd.Series) -> str:
-        ends = (row[f"{label}_gain_low"], row[f"{label}_gain_high"])
-        return formats.gain(row[f"{label}_gain"], *ends)
-
-    return Column("Gain over plain, points", label, gain)
-
-
-def _seed_sd(label: str) -> Column:
-    return Column(
-        "SD over seeds", label, lambda r: formats.percent(r[f"{label}_seed_sd"])
+        words("augmentation", "Augmentation"),
+        words("normaliser", "Normaliser"),
+        words("crop", "Crop"),
+        *(number(f"{n}_seed_sd", n, formats.percent, group=sd) for n in labels),
+        number("time_ratio", "time", formats.ratio, group="Ratio"),
+        number("flops_ratio", "FLOPs", formats.ratio, group="Ratio"),
+        number("coverage_min", "min, %", formats.percent, group="Coverage"),
+        *(number(f"{n}_n", n, group="Scored patients") for n in labels),
+        number("n_seeds", "Seeds"),
     )

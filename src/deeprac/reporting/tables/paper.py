@@ -1,21 +1,24 @@
 """The paper's tables with our numbers beside the paper's."""
 
-from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
 from deeprac.config import Config
 from deeprac.reporting import formats
 from deeprac.reporting.published import read_published
+from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
     Part,
+    Show,
     Table,
     conditions_note,
     convention_note,
     extent_note,
+    number,
     row_columns,
-    twice,
+    words,
 )
 
 TITLES = {
@@ -28,83 +31,84 @@ TITLES = {
 """Tables by file name; table1 and table2 follow the paper."""
 
 
-def build_tables(config: Config, rows: pd.DataFrame) -> dict[str, Table]:
-    """The paper's tables 1 and 2 and the table of all experiments.
+SAVED, SCORED = "Saved for backward", "Scored patients"
+DETAILS = (
+    *row_columns(),
+    number("n_cases", "Cases"),
+    Column("Folds", ("folds_run", "folds_planned"), "{}/{}".format),
+    number("n_seeds", "Seeds"),
+    number("kidney_n", "kidney", group=SCORED),
+    number("tumour_n", "tumour", group=SCORED),
+    number("coverage_min", "min, %", formats.percent, group="Coverage"),
+    number("step_tflops", "T/step", formats.amount, group="FLOP"),
+    number("flops_ratio", "ratio", formats.ratio, group="FLOP", short=formats.ratio),
+    number("step_saved_gib", "GiB", formats.amount, group=SAVED),
+    number("saved_ratio", "ratio", formats.ratio, group=SAVED),
+    words("device", "Device"),
+    Column(
+        "Budget",
+        ("optimiser", "epochs", "iterations_per_epoch"),
+        "{}, {:.0f} x {:.0f}".format,
+        number=False,
+    ),
+)
 
-    Args:
-        config: The configuration of the cohort.
-        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
 
-    Returns:
-        Tables by file name.
-    """
-    published = read_published()
-    chosen = {"all": (rows, ())}
-    for number in (1, 2):
-        wanted = published.index[published.tables.map(lambda t, n=number: n in t)]
-        mine = rows[rows.published.isin(wanted)].reset_index(drop=True)
-        not_run = [row for row in wanted if row not in set(mine.published)]
-        chosen[f"table{number}"] = (mine, tuple(not_run))
-    return {
-        name: Table(
-            name=name,
-            title=f"{TITLES[name]}. Cohort {config.cohort.name}.",
-            rows=chosen[name][0],
-            parts=(
-                Part(_results(chosen[name][0]), chosen[name][0]),
-                Part(_details(), chosen[name][0]),
-            ),
-            notes=_notes(config, chosen[name][0], not_run=chosen[name][1]),
+def build_tables(summary: Summary) -> tuple[Table, ...]:
+    """The paper's tables 1 and 2 and the table of all experiments."""
+    published, rows = read_published(), summary.rows
+    tables = []
+    for name, title in TITLES.items():
+        shown, not_run = rows, []
+        if name != "all":
+            number_ = int(name.removeprefix("table"))
+            wanted = published.index[[number_ in row for row in published.tables]]
+            shown = rows[rows.published.isin(wanted)].reset_index(drop=True)
+            not_run = [row for row in wanted if row not in set(shown.published)]
+        tables.append(
+            Table(
+                name=name,
+                title=f"{title}. Cohort {summary.config.cohort.name}.",
+                rows=shown,
+                parts=(Part(_results(shown), shown), Part(DETAILS, shown)),
+                notes=_notes(summary.config, shown, not_run=not_run),
+            )
         )
-        for name in ("table1", "table2", "all")
-    }
+    return tuple(tables)
 
 
 def _results(rows: pd.DataFrame) -> tuple[Column, ...]:
     return (
         *row_columns(),
-        Column("", "n", *twice(lambda r: f"{r.n_patients}")),
-        *_both("Time per fold", "training_seconds", formats.duration),
-        *_both("Time ratio", "time_ratio", formats.ratio),
+        number("n_patients", "n", short=str),
+        *_both("training_seconds", "Time per fold", formats.duration),
+        *_both("time_ratio", "Time ratio", formats.ratio),
         *_memory_columns(rows),
         *_dice_columns("kidney"),
         *_dice_columns("tumour"),
     )
 
 
-def _details() -> tuple[Column, ...]:
+def _both(key: str, group: str, show: Show) -> tuple[Column, Column]:
+    """Our number and the paper's of the same name."""
     return (
-        *row_columns(),
-        Column("", "Cases", lambda r: f"{r.n_cases}"),
-        Column("", "Folds", lambda r: f"{r.folds_run}/{r.folds_planned}"),
-        Column("", "Seeds", lambda r: f"{r.n_seeds}"),
-        Column("Scored patients", "kidney", lambda r: f"{r.kidney_n}"),
-        Column("Scored patients", "tumour", lambda r: f"{r.tumour_n}"),
-        Column("Coverage", "min, %", lambda r: formats.percent(r.coverage_min)),
-        Column("FLOP", "T/step", lambda r: formats.amount(r.step_tflops)),
-        Column("FLOP", "ratio", *twice(lambda r: formats.ratio(r.flops_ratio))),
-        Column("Saved for backward", "GiB", lambda r: formats.amount(r.step_saved_gib)),
-        Column("Saved for backward", "ratio", lambda r: formats.ratio(r.saved_ratio)),
-        Column("", "Device", lambda r: r.device),
-        Column("", "Budget", _budget),
+        number(key, "ours", show, group=group, short=show),
+        number(f"paper_{key}", "paper", show, group=group, short=show),
     )
 
 
-def _dice_columns(label: str) -> tuple[Column, ...]:
-    mean, sd = f"{label}_dice_mean", f"{label}_dice_sd"
-    group = f"{label.capitalize()} Dice, %"
+def _dice_columns(label: str) -> tuple[Column, Column]:
+    keys = f"{label}_dice_mean", f"{label}_dice_sd"
+    paper = tuple(f"paper_{key}" for key in keys)
+    group, brief = f"{label.capitalize()} Dice, %", partial(formats.mean_sd, digits=1)
     return (
+        Column("ours", keys, formats.mean_sd, group, short=brief),
         Column(
-            group,
-            "ours",
-            lambda r: formats.mean_sd(r[mean], r[sd]),
-            lambda r: formats.mean_sd(r[mean], r[sd], digits=1),
-        ),
-        Column(
-            group,
             "paper",
-            lambda r: formats.mean_sd(r[f"paper_{mean}"], r[f"paper_{sd}"]),
-            lambda r: formats.percent(r[f"paper_{mean}"], digits=1),
+            paper,
+            formats.mean_sd,
+            group,
+            short=lambda mean, _: formats.percent_1(mean),
         ),
     )
 
@@ -113,34 +117,22 @@ def _memory_columns(rows: pd.DataFrame) -> tuple[Column, ...]:
     units = {"host": "GiB host", "gpu_reserved": "GiB GPU"}
     kinds = list(rows.memory_kind.unique())
 
-    def measured(row: pd.Series) -> str:
-        text = formats.gib(row.memory_gib)
-        mixed = f" {units[row.memory_kind].split()[1]}"
-        return text if len(kinds) == 1 else text + mixed
+    def measured(gib: float, kind: str) -> str:
+        mixed = f" {units[kind].split()[1]}" * (len(kinds) != 1)
+        return formats.gib(gib) + mixed
 
     name = units[kinds[0]] if len(kinds) == 1 else "GiB"
+    keys = ("memory_gib", "memory_kind")
     return (
-        Column("Memory", name, *twice(measured)),
-        Column("Memory", "paper, GB", lambda r: formats.gib(r.paper_memory_gb)),
-        Column("Memory ratio", "ours", lambda r: formats.ratio(r.memory_ratio)),
-        Column("Memory ratio", "paper", lambda r: formats.ratio(r.paper_memory_ratio)),
+        Column(name, keys, measured, "Memory", short=measured),
+        number("paper_memory_gb", "paper, GB", formats.gib, group="Memory"),
+        number("memory_ratio", "ours", formats.ratio, group="Memory ratio"),
+        number("paper_memory_ratio", "paper", formats.ratio, group="Memory ratio"),
     )
-
-
-def _both(group: str, name: str, show: Callable[[float], str]) -> tuple[Column, Column]:
-    """Our number and the paper's of the same name."""
-    return (
-        Column(group, "ours", *twice(lambda row: show(row[name]))),
-        Column(group, "paper", *twice(lambda row: show(row[f"paper_{name}"]))),
-    )
-
-
-def _budget(row: pd.Series) -> str:
-    return f"{row.optimiser}, {row.epochs:.0f} x {row.iterations_per_epoch:.0f}"
 
 
 def _notes(
-    config: Config, rows: pd.DataFrame, *, not_run: tuple[str, ...]
+    config: Config, rows: pd.DataFrame, *, not_run: list[str]
 ) -> tuple[str, ...]:
     notes = []
     if not_run:

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from deeprac.config import Config
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.patients import patient_means
 from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
 from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
+from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
     Part,
@@ -16,6 +16,7 @@ from deeprac.reporting.tables.table import (
     convention_note,
     extent_note,
     identified,
+    number,
     row_columns,
     small_note,
 )
@@ -25,19 +26,20 @@ RANKED = ("dice", "nsd_2mm")
 there, and would rank a method better for finding nothing."""
 
 COLUMNS = (
-    "label",
-    "metric",
-    "experiment",
-    "n",
-    "n_left_out",
-    "mean",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "p_rank_1",
-    "kendall_tau",
-    "kendall_tau_low",
-    "kendall_tau_high",
+    *("label", "metric", "experiment", "n", "n_left_out", "mean"),
+    *("rank", "rank_low", "rank_high", "p_rank_1"),
+    *("kendall_tau", "kendall_tau_low", "kendall_tau_high"),
+)
+
+RESAMPLED = "Ranks of resamples"
+READ = (
+    number("rank", "Rank", formats.whole, frozen=True),
+    *row_columns(),
+    number("n", "n", group="Patients"),
+    number("n_left_out", "left out", group="Patients"),
+    number("mean", "Mean, %", formats.percent),
+    Column("95 %", ("rank_low", "rank_high"), "{:.0f} to {:.0f}".format, RESAMPLED),
+    number("p_rank_1", "first, %", formats.percent_1, group=RESAMPLED),
 )
 
 NOTES = (
@@ -51,33 +53,29 @@ NOTES = (
 )
 
 
-def ranking_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Table:
+def ranking_table(summary: Summary) -> Table:
     """Ranks with their uncertainty.
-
-    Args:
-        config: The configuration of the cohort.
-        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
-        cases: Columns of summary/cases.csv in the configuration's convention.
 
     Returns:
         One row per label, metric and experiment, columns ``COLUMNS``, best first; to
         read, one part per label and metric.
     """
+    config, rows, cases = summary.config, summary.rows, summary.cases
     everyone = [
         name
         for name in rows.experiment
         if config.experiments[name].training_patients is None
     ]
-    mine = cases[cases.experiment.isin(everyone)]
+    cases = cases[cases.experiment.isin(everyone)]
     ranked, parts = [], []
     for region in regions_titled(cases.label):
         for metric in (METRICS[name] for name in RANKED if name in cases):
-            table = _ranked(mine[mine.label == region.title], everyone, metric.name)
+            table = _ranked(cases[cases.label == region.title], metric.name)
             table.insert(0, "label", region.title)
             if table["n"].any():
                 heading = f"{metric.title}: {region.title.replace('_', ' ')}"
                 heading += f", Kendall's tau {_tau(table)}"
-                parts.append(Part(_columns(), identified(table, rows), heading))
+                parts.append(Part(READ, identified(table, rows), heading))
             ranked.append(table)
     return Table(
         name="ranking",
@@ -94,12 +92,8 @@ def ranking_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Ta
     )
 
 
-def _ranked(cases: pd.DataFrame, experiments: list[str], metric: str) -> pd.DataFrame:
+def _ranked(cases: pd.DataFrame, metric: str) -> pd.DataFrame:
     scores = patient_means(cases, metric, "experiment")
-    order = {name: i for i, name in enumerate(experiments)}
-    scores = scores.sort_values(
-        "experiment", key=lambda names: names.map(order), kind="stable"
-    )
     table = bootstrap_ranks(scores, column=metric)
     tau = kendall_tau(scores, column=metric)
     return table.assign(
@@ -114,25 +108,3 @@ def _tau(table: pd.DataFrame) -> str:
     first = table.iloc[0]
     low, high = (formats.ratio(first[f"kendall_tau_{end}"]) for end in ("low", "high"))
     return f"{formats.ratio(first.kendall_tau)} [{low}, {high}]"
-
-
-def _columns() -> tuple[Column, ...]:
-    return (
-        Column("", "Rank", lambda r: formats.whole(r["rank"])),
-        *row_columns(),
-        Column("Patients", "n", lambda r: f"{r.n}"),
-        Column("Patients", "left out", lambda r: f"{r.n_left_out}"),
-        Column("", "Mean, %", lambda r: formats.percent(r["mean"])),
-        Column("Ranks of resamples", "95 %", _range),
-        Column("Ranks of resamples", "first, %", _first),
-    )
-
-
-def _first(row: pd.Series) -> str:
-    return formats.percent(row.p_rank_1, digits=1)
-
-
-def _range(row: pd.Series) -> str:
-    if pd.isna(row.rank_low):
-        return formats.MISSING
-    return f"{row.rank_low:.0f} to {row.rank_high:.0f}"

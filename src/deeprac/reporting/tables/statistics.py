@@ -1,14 +1,15 @@
 """The full statistics: every metric of every experiment over patients."""
 
+from functools import partial
+
 import pandas as pd
 
-from deeprac.config import Config
 from deeprac.evaluation.statistics.descriptive import describe
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
+from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
-    Cell,
     Column,
     Part,
     Table,
@@ -16,6 +17,7 @@ from deeprac.reporting.tables.table import (
     convention_note,
     extent_note,
     identified,
+    number,
     row_columns,
     small_note,
 )
@@ -38,23 +40,23 @@ NOTES = (
 )
 
 
-def statistics_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) -> Table:
+def statistics_table(summary: Summary) -> Table:
     """The full statistics.
-
-    Args:
-        config: The configuration of the cohort.
-        rows: Result of :func:`deeprac.reporting.aggregate.experiment_rows`.
-        cases: Columns of summary/cases.csv in the configuration's convention.
 
     Returns:
         Rows of :func:`describe` with the convention of empty labels in a column; to
         read, one part per metric and label.
     """
+    config, rows = summary.config, summary.rows
     failure_dice = config.statistics.failure_dice
-    table = describe(cases, list(rows.experiment), failure_dice=failure_dice)
+    table = describe(summary.cases, list(rows.experiment), failure_dice=failure_dice)
     table.insert(3, "empty_labels", config.statistics.empty_labels)
     parts = tuple(
-        Part(_columns(metric, part), identified(part, rows), _heading(metric, label))
+        Part(
+            _columns(metric, part),
+            identified(part, rows),
+            f"{metric.heading}: {label.replace('_', ' ')}",
+        )
         for metric in READ
         for label, part in table[table.metric == metric.name].groupby(
             "label", sort=False
@@ -77,51 +79,36 @@ def statistics_table(config: Config, rows: pd.DataFrame, cases: pd.DataFrame) ->
     )
 
 
-def _heading(metric: Metric, label: str) -> str:
-    return f"{metric.heading}: {label.replace('_', ' ')}"
-
-
 def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
-    def shown(template: str, *names: str) -> Cell:
-        return lambda r: formats.metrics(template, [r[n] for n in names], metric.kind)
+    def column(title: str, template: str, *keys: str, group: str = "") -> Column:
+        show = partial(formats.metrics, template, kind=metric.kind)
+        return Column(title, keys, lambda *values: show(values), group)
 
-    columns = [
-        *row_columns(),
-        Column("", "n", lambda r: f"{r.n}"),
-        Column("", "Undefined", lambda r: f"{r.n_undefined}"),
-    ]
-    if (rows.n_partial > 0).any():
-        columns.append(Column("", "In part", lambda r: f"{r.n_partial}"))
-    columns += [
-        Column("", "Mean (SD)", shown("{} ({})", "mean", "sd")),
-        Column("", "95 %", shown("[{}, {}]", "low", "high")),
-        Column(
-            "",
-            "Median [IQR]",
-            shown("{} [{}, {}]", "median", "quartile_1", "quartile_3"),
-        ),
-    ]
-    if metric.better:
-        columns.append(Column("", "Worst 5 %", shown("{}", "worst_5_percent")))
-    if metric.name == "dice":
-        columns.append(Column("", "Failures", _failures))
-    columns += [
-        Column("SD over", "seeds", shown("{}", "seed_sd")),
-        Column("SD over", "folds", shown("{}", "fold_sd")),
-    ]
-    if metric.name == "dice" and (rows.n_empty_reference > 0).any():
-        columns += [
-            Column("Empty reference", "n", lambda r: f"{r.n_empty_reference}"),
-            Column(
-                "Empty reference",
-                "predicted, ml",
-                lambda r: formats.metric(r.false_positive_ml, "ml"),
-            ),
-        ]
-    return tuple(columns)
+    dice = metric.name == "dice"
+    columns = {
+        number("n", "n"): True,
+        number("n_undefined", "Undefined"): True,
+        number("n_partial", "In part"): (rows.n_partial > 0).any(),
+        column("Mean (SD)", "{} ({})", "mean", "sd"): True,
+        column("95 %", "[{}, {}]", "low", "high"): True,
+        column(
+            "Median [IQR]", "{} [{}, {}]", "median", "quartile_1", "quartile_3"
+        ): True,
+        column("Worst 5 %", "{}", "worst_5_percent"): metric.better,
+        Column("Failures", ("failures", "failure_rate"), _failures): dice,
+        column("seeds", "{}", "seed_sd", group="SD over"): True,
+        column("folds", "{}", "fold_sd", group="SD over"): True,
+    }
+    empty = dice and (rows.n_empty_reference > 0).any()
+    ml = partial(formats.metric, kind="ml")
+    columns |= {
+        number("n_empty_reference", "n", group="Empty reference"): empty,
+        number(
+            "false_positive_ml", "predicted, ml", ml, group="Empty reference"
+        ): empty,
+    }
+    return (*row_columns(), *(column for column, has in columns.items() if has))
 
 
-def _failures(row: pd.Series) -> str:
-    if row.n == 0:
-        return formats.MISSING
-    return f"{row.failures} ({formats.percent(row.failure_rate, digits=1)} %)"
+def _failures(failures: int, rate: float) -> str:
+    return f"{failures} ({formats.percent_1(rate)} %)"

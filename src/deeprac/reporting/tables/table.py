@@ -1,34 +1,73 @@
 """What a table is, and the columns and notes that several tables share."""
 
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from deeprac.config import Config
-
-Cell = Callable[[pd.Series], str]
-"""Makes the text of one cell from a row of the tidy table."""
+from deeprac.reporting import formats
 
 METHOD_WIDTH = 34
 """Characters of a method's label that the terminal shows."""
 
+Show = Callable[..., str]
+"""Text of a cell from the values that its column reads."""
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a readable table.
+    """One column of a table: which values it reads, and how they look.
 
     Attributes:
+        title: Heading.
+        keys: Columns of the tidy rows that ``show`` is called with. Where the first of
+            them is missing, so is the cell.
+        show: Makes the text of a cell.
         group: Heading that neighbouring columns share.
-        name: Heading of the column.
-        cell: Makes the text of a row.
-        short: The same in the terminal; None leaves the column out there.
+        number: Whether it stands to the right and is sorted by the first of ``keys``;
+            words are sorted by their text.
+        short: Makes the text in the terminal; None leaves the column out there.
+        frozen: Whether it stays in view when a page is scrolled to the side.
     """
 
-    group: str
-    name: str
-    cell: Cell
-    short: Cell | None = None
+    title: str
+    keys: tuple[str, ...]
+    show: Show = str
+    group: str = ""
+    number: bool = True
+    short: Show | None = None
+    frozen: bool = False
+
+    def texts(self, rows: pd.DataFrame) -> list[str]:
+        """What is shown of each row."""
+        return self._shown(rows, self.show)
+
+    def short_texts(self, rows: pd.DataFrame) -> list[str]:
+        """What the terminal shows of each row."""
+        return self._shown(rows, self.short or self.show)
+
+    def values(self, rows: pd.DataFrame) -> list[Any]:
+        """What each row is sorted by at full precision; None is missing."""
+        values = [_sorted_by(value) for value in rows[self.keys[0]].tolist()]
+        if self.number:
+            return values
+        texts = zip(self.texts(rows), values, strict=True)
+        return [None if value is None else text for text, value in texts]
+
+    def _shown(self, rows: pd.DataFrame, show: Show) -> list[str]:
+        cells = zip(*(rows[key].tolist() for key in self.keys), strict=True)
+        return [formats.MISSING if pd.isna(cell[0]) else show(*cell) for cell in cells]
+
+
+def _sorted_by(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    endless = isinstance(value, float) and math.isinf(value)
+    return sys.float_info.max if endless else value  # JSON knows no infinity
 
 
 @dataclass(frozen=True)
@@ -38,12 +77,21 @@ class Part:
     Attributes:
         columns: Columns, from left to right.
         rows: What they show, one line each.
-        heading: What tells the part from the others; empty where nothing does.
+        heading: What distinguishes the part from the others; empty where nothing does.
     """
 
     columns: tuple[Column, ...]
     rows: pd.DataFrame
     heading: str = ""
+
+    def texts(self) -> list[list[str]]:
+        """The cells, line by line."""
+        return lines([column.texts(self.rows) for column in self.columns])
+
+
+def lines(columns: list[list[Any]]) -> list[list[Any]]:
+    """The same cells line by line."""
+    return [list(line) for line in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -65,23 +113,36 @@ class Table:
     notes: tuple[str, ...]
 
 
+def number(
+    key: str, title: str, show: Show = str, *, group: str = "", **rest: Any
+) -> Column:
+    """A column of numbers, each the text of one value."""
+    return Column(title, (key,), show, group, **rest)
+
+
+def words(key: str, title: str, **rest: Any) -> Column:
+    """A column of words."""
+    return Column(title, (key,), number=False, **rest)
+
+
 def row_columns() -> tuple[Column, ...]:
-    """What says which experiment a row is."""
+    """Columns that identify the experiment of a row."""
 
-    def matrix(row: pd.Series) -> str:
-        return f"{row.matrix_size}"
-
-    def method(row: pd.Series) -> str:
-        label = row.method_label
+    def method(label: str) -> str:
         fits = len(label) <= METHOD_WIDTH
         return label if fits else label[: METHOD_WIDTH - 1] + "…"
 
     return (
         Column(
-            "", "Matrix", lambda r: f"{matrix(r)}, batch {r.batch_size:.0f}", matrix
+            "Matrix",
+            ("matrix_size", "batch_size"),
+            lambda size, batch: f"{size}, batch {batch:.0f}",
+            number=False,
+            short=lambda size, _: f"{size}",
+            frozen=True,
         ),
-        Column("", "Input", *twice(lambda r: f"{r.network_input_size}")),
-        Column("", "Method", lambda r: r.method_label, method),
+        number("network_input_size", "Input", short=str, frozen=True),
+        words("method_label", "Method", short=method, frozen=True),
     )
 
 
@@ -90,7 +151,7 @@ IDENTITY = ("matrix_size", "batch_size", "network_input_size", "method_label")
 
 
 def identified(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add what says which experiment a row is.
+    """Add the columns that identify the experiment of a row.
 
     Args:
         table: Has the column experiment.
@@ -98,11 +159,6 @@ def identified(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """
     names = [name for name in IDENTITY if name not in table]
     return table.join(rows.set_index("experiment")[names], on="experiment")
-
-
-def twice(cell: Cell) -> tuple[Cell, Cell]:
-    """The same text everywhere."""
-    return cell, cell
 
 
 def extent_note(rows: pd.DataFrame) -> str:

@@ -1,0 +1,43 @@
+"""Mean Dice of patients along a condition, with its bootstrap interval."""
+
+import pandas as pd
+
+from deeprac.evaluation.statistics.estimates import mean_intervals
+from deeprac.evaluation.statistics.patients import patient_means
+from deeprac.records.stress import NEUTRAL, Perturbation
+
+CONDITION = ["experiment", "label", "kind", "value"]
+
+
+def stress_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """Points of the curves of Dice under stress.
+
+    Args:
+        table: Columns of summary/stress.csv.
+
+    Returns:
+        One row per experiment, label, kind and value: dice_percent (mean over
+        patients), low_percent and high_percent (bootstrap 95 % interval of the mean),
+        n_patients (with a Dice), visible (mean share of the label that stays in the
+        picture). Upright images stand at the neutral value of every kind.
+    """
+    upright = table[table.kind == Perturbation.NONE.value]
+    table = pd.concat(
+        [
+            table[table.kind != Perturbation.NONE.value],
+            *(
+                upright.assign(kind=kind.value, value=neutral)
+                for kind, neutral in NEUTRAL.items()
+                if kind is not Perturbation.NONE
+            ),
+        ]
+    ).sort_values([*CONDITION, "patient"])
+    visible = patient_means(table, "visible", *CONDITION)
+    points = visible.groupby(CONDITION).visible.mean().reset_index()
+    dice = patient_means(table, "dice", *CONDITION).groupby(CONDITION).dice
+    estimates = mean_intervals([values for _, values in dice])
+    points.insert(4, "dice_percent", [100 * mean.value for mean in estimates])
+    points.insert(5, "low_percent", [100 * mean.low for mean in estimates])
+    points.insert(6, "high_percent", [100 * mean.high for mean in estimates])
+    points.insert(7, "n_patients", [mean.n for mean in estimates])
+    return points

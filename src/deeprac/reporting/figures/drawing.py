@@ -1,0 +1,55 @@
+"""What a figure is, and the parts that several figures share."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deeprac.labels import Label
+from deeprac.reporting.captions import words_in_picture
+from deeprac.reporting.style import WIDTH, MethodStyle, add_caption
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure and the data in it."""
+
+    name: str
+    figure: Figure
+    data: pd.DataFrame
+
+
+def captioned(
+    name: str, figure: Figure, data: pd.DataFrame, **fields: object
+) -> Drawing:
+    """A figure with the words that its caption has for the picture.
+
+    Args:
+        name: Name of the figure and of its caption.
+        figure: What is drawn.
+        data: What it shows.
+        fields: Numbers of the cohort in these words.
+    """
+    add_caption(figure, words_in_picture(name, **fields))
+    return Drawing(name, figure, data)
+
+
+def nothing_to_show(name: str, why: str) -> Drawing:
+    """A figure that says why there is nothing to draw, and has that as its data."""
+    figure = Figure(figsize=(WIDTH, 0.8))
+    figure.text(0.5, 0.5, textwrap.fill(why, 100), ha="center", va="center")
+    return Drawing(name, figure, pd.DataFrame({"note": [why]}))
+
+
+def scatter(x: Any, y: Any, style: MethodStyle, *, ax: Axes, **look: Any) -> None:
+    """Points ``(x, y)`` in the colour and with the marker of a method."""
+    sns.scatterplot(x=x, y=y, color=style.colour, marker=style.marker, ax=ax, **look)
+
+
+def dice_of(label: Label) -> str:
+    """Name of the axis of a label's Dice, without its unit."""
+    return f"{label.title.capitalize()} Dice"
