@@ -15,7 +15,7 @@ from deeprac.inference.load import load_predictor, oracle_input_of
 from deeprac.inference.predictor import mirrored
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
-from deeprac.networks.locating_unet import WholeSlices
+from deeprac.networks.locating_unet import PlainNetwork
 from deeprac.records.case_poses import POSES_COLUMNS
 from deeprac.records.transforms import transform_table
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
@@ -179,7 +179,7 @@ def segment(predictor, batch):
 
 
 def test_mirroring_is_the_mean_of_the_four_flips(predictor):
-    predictor.network = WholeSlices(Ramp())
+    predictor.network = PlainNetwork(Ramp())
     batch = torch.rand(2, 1, 32, 32)
     plain = segment(predictor, batch)
     torch.testing.assert_close(plain, Ramp()(batch))
@@ -192,7 +192,7 @@ def test_mirroring_is_the_mean_of_the_four_flips(predictor):
 
 
 def test_mirroring_changes_nothing_for_a_network_that_is_equivariant(predictor):
-    predictor.network = WholeSlices(torch.nn.Conv2d(1, 3, 1))
+    predictor.network = PlainNetwork(torch.nn.Conv2d(1, 3, 1))
     batch = torch.rand(2, 1, 32, 32)
     plain = segment(predictor, batch)
     predictor.settings["inference"]["mirroring"] = True
@@ -371,7 +371,7 @@ def test_convention_labels_come_back_to_the_native_place(predictor):
             kidney = 10 * (image > 0).float()
             return torch.cat([5 + 0 * image, kidney, 0 * image], 1)
 
-    predictor.network = WholeSlices(Bright())
+    predictor.network = PlainNetwork(Bright())
     image = np.full((2, 28, 34), -1000, np.int16)
     image[1, 4:14, 20:32] = 400
     labels = predictor.predict(image, SPACING_MM).labels

@@ -14,16 +14,7 @@ from deeprac.volumes import read_volume, write_label_map
 def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Segment every held-out case of a fold and write labels and transforms.
 
-    Args:
-        config: the whole configuration.
-        experiment: name of the experiment.
-        seed: seed of the run.
-        fold: number of the fold.
-
-    Raises:
-        RunError: the run is missing.
-        SplitError: there is no such fold, or the cohort lacks one of its cases.
-        DeviceError: the device is not there.
+    Arguments and errors are those of ``open_run``.
     """
     layout = Layout.of(config)
     target = layout.run(experiment, seed, fold)

@@ -63,4 +63,4 @@ class SlidingPredictor(Predictor):
             properties,
             num_threads_torch=torch.get_num_threads(),
         )
-        return labels, Located.whole_slices(len(labels))
+        return labels, Located.unmoved(len(labels))

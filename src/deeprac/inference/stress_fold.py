@@ -23,16 +23,7 @@ from deeprac.volumes import read_volume
 def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Segment the held-out cases of a fold under every condition; write stress.csv.
 
-    Args:
-        config: the whole configuration.
-        experiment: name of the experiment.
-        seed: seed of the run.
-        fold: number of the fold.
-
-    Raises:
-        RunError: the run is missing.
-        SplitError: there is no such fold, or the cohort lacks one of its cases.
-        DeviceError: the device is not there.
+    Arguments and errors are those of ``open_run``.
     """
     layout = Layout.of(config)
     run = open_run(config, experiment, seed, fold)

@@ -122,10 +122,10 @@ class Located:
     coarse_logits: Tensor | None = None
 
     @classmethod
-    def whole_slices(cls, count: int) -> "Located":
+    def unmoved(cls, count: int) -> "Located":
         """Return what stands for slices that the U-Net sees as they are."""
-        unmoved, never = identity(count), torch.zeros(count, dtype=torch.bool)
-        return cls(unmoved, unmoved, unmoved, never, never)
+        same, never = identity(count), torch.zeros(count, dtype=torch.bool)
+        return cls(same, same, same, never, never)
 
     @property
     def image_from_input(self) -> Tensor:

@@ -3,11 +3,14 @@
 from itertools import pairwise
 
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import Tensor, nn
 
+from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.similarity import similarity
 from deeprac.geometry.warp import pixel_centres
+from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs_of
+from deeprac.settings.training import NetworkConfig
 
 
 class PoseLocaliser(nn.Module):
@@ -76,7 +79,7 @@ class PoseLocaliser(nn.Module):
         return transform, raw
 
 
-def coarse_segmenter(num_classes: int, size: int, base_features: int) -> PlainConvUNet:
+def coarse_segmenter(num_classes: int, size: int, base_features: int) -> nn.Module:
     """Build the small U-Net that finds kidneys and tumour in the canonical frame.
 
     Args:
@@ -88,24 +91,16 @@ def coarse_segmenter(num_classes: int, size: int, base_features: int) -> PlainCo
         A module from (batch, 1, size, size) to logits (batch, num_classes, size, size).
     """
     stages = max(2, (size // 8).bit_length())
-    network = PlainConvUNet(
-        1,
-        n_stages=stages,
-        features_per_stage=[base_features * min(2**i, 4) for i in range(stages)],
-        conv_op=nn.Conv2d,
-        kernel_sizes=3,
-        strides=[1] + [2] * (stages - 1),
-        n_conv_per_stage=1,
-        num_classes=num_classes,
-        n_conv_per_stage_decoder=1,
-        conv_bias=True,
-        norm_op=nn.InstanceNorm2d,
-        norm_op_kwargs={"eps": 1e-5, "affine": True},
-        nonlin=nn.LeakyReLU,
-        nonlin_kwargs={"inplace": True},
+    shape = NetworkConfig(base_features, 4 * base_features, 1, min_feature_map=8)
+    strides = [[1, 1]] + [[2, 2]] * (stages - 1)
+    return get_network_from_plans(
+        FRONT_ENDS["none"].network,
+        unet_kwargs_of(strides, [[3, 3]] * stages, shape),
+        KWARGS_TO_IMPORT,
+        input_channels=1,
+        output_channels=num_classes,
+        deep_supervision=False,
     )
-    network.apply(network.initialize)
-    return network
 
 
 def soft_centre(probability: Tensor, prior: float = 0.01) -> Tensor:

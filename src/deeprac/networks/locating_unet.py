@@ -90,7 +90,7 @@ class LocatingUNet(nn.Module):
         return round(self.matrix_size * logits.shape[-1] / self.network_input_size)
 
 
-class WholeSlices(nn.Module):
+class PlainNetwork(nn.Module):
     """A network without front end as a ``SliceSegmenter``.
 
     Args:
@@ -105,13 +105,13 @@ class WholeSlices(nn.Module):
         self, slices: Tensor, oracle_input: Supervision | None = None
     ) -> Located:
         """Return that (n, 1, size, size) slices are seen as they are."""
-        return Located.whole_slices(len(slices))
+        return Located.unmoved(len(slices))
 
     def segment(self, slices: Tensor, located: Located) -> Tensor:
         """Return the network's answer to (batch, 1, size, size)."""
         return self.network(slices)
 
 
-def slice_segmenter(network: nn.Module) -> LocatingUNet | WholeSlices:
+def slice_segmenter(network: nn.Module) -> LocatingUNet | PlainNetwork:
     """Return a network of nnU-Net's plans as a ``SliceSegmenter``."""
-    return network if isinstance(network, LocatingUNet) else WholeSlices(network)
+    return network if isinstance(network, LocatingUNet) else PlainNetwork(network)

@@ -11,7 +11,7 @@ the bytes. All tensors are float32, whatever the run's precision.
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -36,10 +36,6 @@ class StepCost:
     step_flops: int
     step_saved_bytes: int
     parameters: int
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the fields by name."""
-        return asdict(self)
 
 
 def step_cost(

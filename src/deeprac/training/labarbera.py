@@ -31,32 +31,6 @@ class Phase(Enum):
     UNET = "the U-Net"
 
 
-class LateSchedule:
-    """A constant rate while the transformers train, then the U-Net's whole schedule.
-
-    Nothing steps the U-Net's optimiser in the first epochs; its groups only carry the
-    rate that nnU-Net logs.
-
-    Args:
-        schedule: the U-Net's, counted from its own first epoch.
-        start: number of epochs before that.
-        rate: learning rate of the transformers.
-    """
-
-    def __init__(self, schedule: PolyLR, *, start: int, rate: float) -> None:
-        self.schedule = schedule
-        self.start = start
-        self.rate = rate
-
-    def step(self, epoch: int) -> None:
-        """Set the rates of an epoch, counted from 0."""
-        if epoch >= self.start:
-            self.schedule.step(epoch - self.start)
-            return
-        for group in self.schedule.optimizer.param_groups:
-            group["lr"] = self.rate
-
-
 class LaBarberaTrainer(DeepracTrainer):
     """Train size and pose, then the crop, then the U-Net, one after the other.
 
@@ -90,7 +64,7 @@ class LaBarberaTrainer(DeepracTrainer):
         """Return the U-Net's parameters; the transformers have their own optimiser."""
         return [{"params": list(self.network.unet.parameters())}]
 
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, LateSchedule]:
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
         """Build the U-Net's optimiser as in every arm, and the transformers' SGD.
 
         Without momentum SGD has no state, so checkpoints need not hold any of it.
@@ -101,8 +75,9 @@ class LaBarberaTrainer(DeepracTrainer):
         self.front_end_optimizer = torch.optim.SGD(
             [p for net in networks if net is not None for p in net.parameters()], rate
         )
-        schedule = PolyLR(optimizer, self.num_epochs - self.front_end_epochs)
-        return optimizer, LateSchedule(schedule, start=self.front_end_epochs, rate=rate)
+        start = self.front_end_epochs
+        epochs = self.num_epochs - start
+        return optimizer, PolyLR(optimizer, epochs, start=start, early_rate=rate)
 
     def on_epoch_start(self) -> None:
         """Choose the reference, once, within the first epoch: its time counts."""

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ def _run_record(
             "network_input_size": settings["network_input_size"],
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],
-        "cost": _cost(epochs) | measure_step(trainer).as_dict(),
+        "cost": _cost(epochs) | asdict(measure_step(trainer)),
     }
 
 

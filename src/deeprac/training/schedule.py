@@ -11,22 +11,31 @@ class PolyLR:
 
     Args:
         optimizer: its groups' rates at construction are the base rates.
-        epochs: length of the training.
-        exponent: 0.9 in nnU-Net.
+        epochs: length of the schedule.
+        start: epoch with which it begins. Nothing steps the optimiser before; its
+            groups only carry the rate that nnU-Net logs.
+        early_rate: that rate.
     """
 
     def __init__(
-        self, optimizer: Optimizer, epochs: int, exponent: float = 0.9
+        self,
+        optimizer: Optimizer,
+        epochs: int,
+        *,
+        start: int = 0,
+        early_rate: float | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.epochs = epochs
-        self.exponent = exponent
+        self.start = start
+        self.early_rate = early_rate
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
 
     def step(self, epoch: int) -> None:
         """Set the rates of an epoch, counted from 0."""
-        factor = (1 - epoch / self.epochs) ** self.exponent
+        early = epoch < self.start
+        factor = (1 - (epoch - self.start) / self.epochs) ** 0.9
         for group, base in zip(
             self.optimizer.param_groups, self.base_rates, strict=True
         ):
-            group["lr"] = base * factor
+            group["lr"] = self.early_rate if early else base * factor

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -109,7 +110,7 @@ def _record(
         "matrix_size": plans["deeprac"]["matrix_size"],
         "network_input_size": plans["deeprac"]["network_input_size"],
         "batch_size": config.matrices[experiment.matrix].batch_size,
-        **cost.as_dict(),
+        **asdict(cost),
     }
 
 
