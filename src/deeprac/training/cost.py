@@ -1,11 +1,11 @@
 """What a training costs: a step's FLOPs and saved bytes, waiting, and memory.
 
 A step is counted without a GPU, so that machines compare: network and loss run on
-PyTorch's ``meta`` device, which computes shapes and no values: counting a step at
-512 x 512 with batch 12 takes seconds and hardly any memory. FLOPs are those of
-convolutions and matrix products, forward and backward (a multiplication and an addition
-count as two); warps and losses have none in this count but their saved tensors are in
-the bytes. All tensors are float32, whatever the run's precision.
+PyTorch's fake tensors, which have shapes and no values: counting a step at 512 x 512
+with batch 12 takes seconds and hardly any memory. FLOPs are those of convolutions and
+matrix products, forward and backward (a multiplication and an addition count as two);
+warps and losses have none in this count but their saved tensors are in the bytes. Bytes
+depend on the precision: a GPU computes in half where autocast says so.
 """
 
 import os
@@ -43,6 +43,8 @@ def step_cost(
     loss: Callable[[Any, Any], Tensor],
     inputs: Sequence[Any],
     target: list[Tensor],
+    *,
+    mixed_precision: bool = False,
 ) -> StepCost:
     """Run one step and count.
 
@@ -52,9 +54,10 @@ def step_cost(
         inputs: what the network is called with: (batch, 1, size, size) and what else
             it takes in training.
         target: label maps of every level of deep supervision.
+        mixed_precision: whether autocast computes in half precision, as on a GPU.
 
     Returns:
-        The cost; on the meta device equal to the one of real tensors.
+        The cost; of fake tensors equal to the one of real tensors.
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
     own = {_storage(parameter) for parameter in network.parameters()}
@@ -68,7 +71,10 @@ def step_cost(
 
     counter = FlopCounterMode(display=False)
     with counter:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision),
+        ):
             value = loss(network(*inputs), target)
         saved_bytes = sum(storage.nbytes() for storage in saved.values())
         value.backward()
@@ -81,7 +87,7 @@ def step_cost(
 
 
 def _storage(tensor: Tensor) -> int:
-    # data_ptr() is 0 for every meta tensor; the storage object itself is not shared.
+    # data_ptr() is 0 for every fake tensor; the storage object itself is not shared.
     return tensor.untyped_storage()._cdata
 
 
