@@ -83,7 +83,7 @@ def compose(a_from_b: Tensor, b_from_c: Tensor) -> Tensor:
         (batch, 2, 3) float32.
     """
     shift = functional.pad(a_from_b[:, :, 2:], (2, 0))
-    return torch.baddbmm(shift, a_from_b[:, :, :2], b_from_c.float())
+    return a_from_b[:, :, :2] @ b_from_c.float() + shift
 
 
 @in_float32

@@ -10,7 +10,7 @@ depend on the precision: a GPU computes in half where autocast says so.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,21 +39,13 @@ class StepCost:
 
 
 def step_cost(
-    network: nn.Module,
-    loss: Callable[[Any, Any], Tensor],
-    inputs: Sequence[Any],
-    target: list[Tensor],
-    *,
-    mixed_precision: bool = False,
+    network: nn.Module, step: Callable[[], Tensor], *, mixed_precision: bool = False
 ) -> StepCost:
     """Run one step and count.
 
     Args:
-        network: in training mode; on the same device as the data.
-        loss: maps (output, target) to a scalar.
-        inputs: what the network is called with: (batch, 1, size, size) and what else
-            it takes in training.
-        target: label maps of every level of deep supervision.
+        network: in training mode.
+        step: returns the loss of the network, a scalar.
         mixed_precision: whether autocast computes in half precision, as on a GPU.
 
     Returns:
@@ -75,7 +67,7 @@ def step_cost(
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
             torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision),
         ):
-            value = loss(network(*inputs), target)
+            value = step()
         saved_bytes = sum(storage.nbytes() for storage in saved.values())
         value.backward()
     network.zero_grad(set_to_none=True)

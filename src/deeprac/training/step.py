@@ -3,10 +3,13 @@
 import contextlib
 import io
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deeprac.config import Config
@@ -60,23 +63,28 @@ def measure_step(
     """
     if mixed_precision is None:
         mixed_precision = trainer.device.type == "cuda"
+    with without_values():
+        dry = dry_copy(trainer)
+        network: nn.Module = dry.network
+        step = partial(dry.loss_of, *dry.empty_step())
+        return step_cost(network, step, mixed_precision=mixed_precision)
+
+
+def dry_copy(trainer: DeepracTrainer) -> DeepracTrainer:
+    """Return a trainer with network, loss and optimiser of its own.
+
+    Args:
+        trainer: of a run; it stays as it is, initialised or not.
+    """
+    dry = copy(trainer)
     plans, configuration = trainer.plans_manager, trainer.configuration_manager
     classes = len(trainer.labels.numbers)
-    with without_values():
-        network = trainer.build_network_architecture(
-            plans, configuration, 1, classes, True
-        )
-        target = [
-            torch.zeros(configuration.batch_size, 1, *size)
-            for size in trainer.level_sizes()
-        ]
-        return step_cost(
-            network.train(),
-            trainer.build_loss(),
-            trainer.step_inputs(),
-            target,
-            mixed_precision=mixed_precision,
-        )
+    network = dry.build_network_architecture(plans, configuration, 1, classes, True)
+    dry.network = network.to(dry.device).train()
+    dry.loss = dry.build_loss()
+    dry.optimizer, _ = dry.configure_optimizers()
+    dry.prepare_steps()
+    return dry
 
 
 @contextlib.contextmanager

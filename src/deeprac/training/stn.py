@@ -64,7 +64,7 @@ class STNTrainer(DeepracTrainer):
         """Median norm of the localiser's gradient over the epoch; None without one."""
         norms = [norms[-1] for norms in self.gradient_norms]
         super().localiser_gradient()
-        if not self.network.pose_parameters():
+        if not norms or not self.network.pose_parameters():
             return None
         return float(torch.stack(norms).cpu().median())
 
@@ -93,12 +93,11 @@ class STNTrainer(DeepracTrainer):
         pose = upright(moved.image_from_canonical)
         return replace(moved, image_from_canonical=pose)
 
-    def step_inputs(self) -> tuple[Any, ...]:
-        """Return image and supervision of the sizes of one step, without content."""
-        (image,) = super().step_inputs()
-        batch = len(image)
-        outline = image.new_zeros(batch, OUTLINE_POINTS, 2)
-        return image, Supervision(identity(batch, image.device), outline)
+    def empty_step(self) -> list[Tensor]:
+        """Return ``step_tensors`` of the sizes of the run, without content."""
+        image, *target = super().empty_step()
+        outline = image.new_zeros(len(image), OUTLINE_POINTS, 2)
+        return [image, identity(len(image), image.device), outline, *target]
 
     def build_loss(self) -> nn.Module:
         """Return nnU-Net's loss and, where the network is supervised, the others."""

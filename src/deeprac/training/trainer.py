@@ -97,6 +97,10 @@ class DeepracTrainer(NnunetTrainer):
         """Build network, optimiser and loss from the run's seed; see nnU-Net."""
         self._seed_epoch(0)
         super().initialize()
+        self.prepare_steps()
+
+    def prepare_steps(self) -> None:
+        """Make once what every step needs of network and optimiser."""
         self.clips = self.clipped_parts()
         # Off a GPU nnU-Net has no scaler; a disabled one does nothing.
         self.scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
@@ -118,12 +122,16 @@ class DeepracTrainer(NnunetTrainer):
         The same as nnU-Net's, which waits for the loss at every step: the GPU then
         runs dry while the next step is prepared. ``on_train_epoch_end`` fetches all.
         """
-        loss = self.captured(*self.step_tensors(batch))
+        return {"loss": self.take_step(*self.step_tensors(batch))}
+
+    def take_step(self, *tensors: Tensor) -> Tensor:
+        """Change the weights by ``step_tensors`` and return the loss."""
+        loss = self.captured(*tensors)
         self.scaler.unscale_(self.optimizer)
         self.clip_gradients()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return {"loss": loss}
+        return loss
 
     def step_tensors(self, batch: dict[str, Any]) -> list[Tensor]:
         """Return what a step reads of a batch: slices, then labels of every level."""
@@ -280,13 +288,11 @@ class DeepracTrainer(NnunetTrainer):
         self.gradient_norms.clear()
         return None
 
-    def step_inputs(self) -> tuple[Any, ...]:
-        """Return what the network is called with in one step, without content.
-
-        (batch, 1, height, width) at the sizes of the run; subclasses add to it.
-        """
-        configuration = self.configuration_manager
-        return (torch.zeros(configuration.batch_size, 1, *configuration.patch_size),)
+    def empty_step(self) -> list[Tensor]:
+        """Return ``step_tensors`` of the sizes of the run, without content."""
+        batch = self.configuration_manager.batch_size
+        sizes = [self.configuration_manager.patch_size, *self.level_sizes()]
+        return [torch.zeros(batch, 1, *size) for size in sizes]
 
     def on_train_end(self) -> None:
         """Save the final checkpoint and stop the loaders; see nnU-Net."""
