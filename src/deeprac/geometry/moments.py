@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn import functional
 
 from deeprac.geometry.pixels import quadratic_centres
@@ -52,12 +53,23 @@ def silhouette(image: Tensor, air: float) -> Tensor:
         (batch, 1, height, width) float32.
     """
     tissue = ((image.float() - air) / (-0.25 * air)).clamp(0, 1)
+    # Slices as channels, side by side in memory: a CPU pools them five times as fast.
+    tissue = tissue.transpose(0, 1).contiguous(memory_format=torch.channels_last)
     kernel = 2 * (image.shape[-1] // 32) + 1
     core = -functional.max_pool2d(-tissue, kernel, 1, kernel // 2)
     # Half the perimeter of the frame: no convex wall takes longer to follow both ways.
-    for _ in range(image.shape[-2] + image.shape[-1]):
-        core = torch.minimum(functional.max_pool2d(core, 3, 1, 1), tissue)
-    return torch.minimum(_between(core, 2), _between(core, 3))
+    for step in range(image.shape[-2] + image.shape[-1]):
+        before = core
+        core = torch.minimum(functional.max_pool2d(before, 3, 1, 1), tissue)
+        if step % 8 == 7 and _has_values(core) and torch.equal(core, before):
+            break
+    filled = torch.minimum(_between(core, 2), _between(core, 3))
+    return filled.transpose(0, 1).contiguous()
+
+
+def _has_values(tensor: Tensor) -> bool:
+    """Whether a tensor can be looked at without waiting for a GPU."""
+    return type(tensor) is Tensor and tensor.is_cpu and not is_compiling()
 
 
 def _between(density: Tensor, axis: int) -> Tensor:

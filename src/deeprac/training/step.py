@@ -79,8 +79,10 @@ def dry_copy(trainer: DeepracTrainer) -> DeepracTrainer:
     dry = copy(trainer)
     plans, configuration = trainer.plans_manager, trainer.configuration_manager
     classes = len(trainer.labels.numbers)
-    network = dry.build_network_architecture(plans, configuration, 1, classes, True)
-    dry.network = network.to(dry.device).train()
+    with dry.device:
+        dry.network = dry.build_network_architecture(
+            plans, configuration, 1, classes, True
+        ).train()
     dry.loss = dry.build_loss()
     dry.optimizer, _ = dry.configure_optimizers()
     dry.prepare_steps()
