@@ -194,8 +194,8 @@ class STNUNet(LocatingUNet):
             The pose of the slices; what was found on the copies (batch, 2, 3), brought
             back to the slice's frame, and where it is valid (batch,).
         """
-        batch = len(image)
-        drawn = self.warp_share * (2 * torch.rand(batch, 4, device=image.device) - 1)
+        drawn = torch.empty(len(image), 4, device=image.device)
+        drawn.uniform_(-self.warp_share, self.warp_share)
         image_from_warped = similarity(
             WARP_LOG_SCALE * drawn[:, 0],
             WARP_ANGLE_RAD * drawn[:, 1],
