@@ -5,6 +5,7 @@
 #   make check   formatters, linters, types and the fast tests: before every commit
 #   make test    the whole test suite
 #   make review  tables, figures and page from released results: no GPU, torch or CT
+#   make gpu     what only a GPU can show, in nine minutes (benchmarks/gpu.py)
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
 #   make types   mypy on src
 #   make lock    new requirements.lock from requirements.in
@@ -36,7 +37,7 @@ PYTHON_CODE := src tests benchmarks docs
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
-.PHONY: venv demo check test review format lint types lock
+.PHONY: venv demo check test review gpu format lint types lock
 
 venv: $(STAMP)
 
@@ -83,6 +84,10 @@ check: $(STAMP)
 
 test: $(STAMP)
 	$(PYTEST)
+
+# Where there is a GPU, with whatever environment it has: PYTHON, as for `make venv`.
+gpu:
+	PYTHONPATH=src "$(PYTHON)" benchmarks/gpu.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix $(PYTHON_CODE)

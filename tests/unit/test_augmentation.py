@@ -13,8 +13,9 @@ from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
 )
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import identity, parameters, transform_points
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from deeprac.training.augmentation import Tracked, split_target
 from deeprac.training.nnunet import adapted
 from support.toy_cohort import small_networks

@@ -11,6 +11,7 @@ from deeprac.training.cost import step_cost
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.step import (
     NOMINAL_FINGERPRINT,
+    dry_copy,
     experiment_costs,
     format_costs,
     measure_step,
@@ -28,13 +29,13 @@ def nnunet(tmp_path):
         yield
 
 
-def mean_square(output, target):
-    return output.square().mean()
+def mean_square(network, image):
+    return lambda: network(image).square().mean()
 
 
 def test_one_convolution_by_hand():
     convolution = nn.Conv2d(3, 5, 3, padding=1, bias=False)
-    cost = step_cost(convolution, mean_square, [torch.rand(2, 3, 8, 6)], [])
+    cost = step_cost(convolution, mean_square(convolution, torch.rand(2, 3, 8, 6)))
     # A multiplication and an addition per weight and output pixel: 2 * 2 images *
     # 8 * 6 pixels * 5 * 3 * 3 * 3 weights forward; the same for the weights'
     # gradient; the image needs none.
@@ -47,7 +48,7 @@ def test_one_convolution_by_hand():
 
 def test_a_second_convolution_also_needs_the_gradient_of_its_input():
     network = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 2, 1))
-    cost = step_cost(network, mean_square, [torch.rand(1, 1, 5, 7)], [])
+    cost = step_cost(network, mean_square(network, torch.rand(1, 1, 5, 7)))
     assert cost.step_flops == 2 * (2 * 35 * 4) + 3 * (2 * 35 * 8)
     # Image, first output (input of the second), second output (input of the square).
     assert cost.step_saved_bytes == 4 * 35 * (1 + 4 + 2)
@@ -64,13 +65,14 @@ def test_a_tensor_that_is_kept_twice_counts_once():
             return scaled * scaled  # keeps its argument twice
 
     image = torch.rand(1, 1, 4, 4)
-    cost = step_cost(Twice(), lambda out, target: out.sum(), [image], [])
+    twice = Twice()
+    cost = step_cost(twice, lambda: twice(image).sum())
     assert cost.step_saved_bytes == 2 * 4 * 16
 
 
 def test_counting_leaves_no_gradient_behind():
     convolution = nn.Conv2d(1, 1, 3)
-    step_cost(convolution, mean_square, [torch.rand(1, 1, 4, 4)], [])
+    step_cost(convolution, mean_square(convolution, torch.rand(1, 1, 4, 4)))
     assert convolution.weight.grad is None
 
 
@@ -78,25 +80,21 @@ def test_counting_leaves_no_gradient_behind():
 @pytest.mark.parametrize(
     "experiment", ["fine_nnunet", "fine_stn", "fine_stn_crop", "fine_stn_crop_half"]
 )
-def test_meta_tensors_cost_what_real_ones_do(tmp_path, experiment):
+def test_tensors_without_values_cost_what_real_ones_do(tmp_path, experiment):
     config = load_config([write_config(tmp_path)])
     plans = build_plans(config, config.experiment(experiment), 0, NOMINAL_FINGERPRINT)
     trainer = build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
     counted = measure_step(trainer)
-    network = trainer.build_network_architecture(
-        trainer.plans_manager, trainer.configuration_manager, 1, 3, True
-    )
-    trainer.network = network.train()
-    target = [torch.zeros(2, 1, *size) for size in trainer.level_sizes()]
-    image, *others = trainer.step_inputs()
-    inputs = [torch.rand_like(image), *others]
-    assert image.shape == target[0].shape == (2, 1, 32, 32)
-    real = step_cost(network, trainer.build_loss(), inputs, target)
-    assert counted == real
+    real = dry_copy(trainer)
+    image, *others = real.empty_step()
+    assert image.shape == (*others[-1].shape[:2], 32, 32) == (2, 1, 32, 32)
+    image = torch.rand_like(image)
+    found = step_cost(real.network, lambda: real.loss_of(image, *others))
+    assert counted == found
     assert counted.step_flops > 1e5
-    # Measuring again does not touch the trained network.
-    assert measure_step(trainer) == counted
-    assert trainer.network is network
+    # Measuring does not touch the trained network.
+    assert measure_step(real) == counted
+    assert all(p.isfinite().all() for p in real.network.parameters())
 
 
 @pytest.mark.slow

@@ -293,7 +293,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
 
 
 def test_a_loss_that_is_no_number_names_the_rate_to_lower(fresh, monkeypatch, capsys):
-    nothing = torch.tensor(float("nan"))
+    nothing = torch.tensor(float("nan"), requires_grad=True)
     monkeypatch.setattr(LaBarberaTrainer, "_front_end_loss", lambda *_: nothing)
     assert main(["train", "--config", str(fresh), *run_arguments("pose")]) == 1
     message = capsys.readouterr().err

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import (
     angle_difference,
     compose,
@@ -14,7 +15,7 @@ from deeprac.geometry.similarity import (
     similarity,
     transform_points,
 )
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from support.toy_cohort import small_networks
 
 SIZE = (128, 128)
@@ -263,7 +264,8 @@ def test_more_air_around_the_slice_changes_nothing_but_the_unit(margin):
     torch.testing.assert_close(found.centroid, plain.centroid * unit)
     torch.testing.assert_close(found.radius, plain.radius * unit)
     torch.testing.assert_close(found.angle_rad, plain.angle_rad, atol=1e-4, rtol=0)
-    torch.testing.assert_close(found.elongation, plain.elongation)
+    # The difference of nearly equal sums: float32 leaves it five digits.
+    torch.testing.assert_close(found.elongation, plain.elongation, rtol=1e-4, atol=0)
 
 
 def test_a_body_that_the_field_of_view_cuts_is_found_where_it_shows():

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import (
     compose,
     identity,
@@ -10,9 +11,10 @@ from deeprac.geometry.similarity import (
     parameters,
     similarity,
 )
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from deeprac.networks.front_end import Supervision
-from deeprac.networks.normalisers import BOUND, MOMENT_SIZE, NORMALISERS
+from deeprac.networks.normalisers import MOMENT_SIZE, NORMALISERS
+from deeprac.networks.stn_unet import BOUND
 from support.toy_cohort import small_networks
 
 AIR = -2.0

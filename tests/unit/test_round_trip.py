@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import invert, similarity
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from support.toy_cohort import small_networks
 
 MATRIX = 512

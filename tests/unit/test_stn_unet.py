@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from deeprac.config import load_config
 from deeprac.front_ends import FRONT_ENDS
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import (
     agree,
     compose,
@@ -20,11 +21,11 @@ from deeprac.geometry.similarity import (
     transform_points,
     window,
 )
-from deeprac.geometry.warp import inside, pixel_centres, warp
+from deeprac.geometry.warp import inside, sampling_points, warp
 from deeprac.networks.crops import CROPS
 from deeprac.networks.front_end import Located, Output, Supervision
 from deeprac.networks.normalisers import NORMALISERS
-from deeprac.networks.stn_unet import BACKGROUND_LOGIT, STNUNet, damped
+from deeprac.networks.stn_unet import BACKGROUND_LOGIT, BOUND, STNUNet, damped
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
 from deeprac.settings.training import NetworkConfig
 from support.toy_cohort import small_networks
@@ -144,11 +145,11 @@ def test_untrained_transformer_is_the_moments_estimate(slices, arm):
     estimate = moments(seen).image_from_canonical
     assert torch.equal(found.image_from_canonical, estimate)
     assert (estimate - identity(3)).abs().max() > 0.1
-    cropped = not torch.equal(found.canonical_from_crop, identity(3))
+    cropped = found.canonical_from_crop is not None
     if arm["crop"] == "none":
         assert not cropped
         assert torch.equal(found.image_from_input, estimate)
-    elif arm["crop"] != "stn":  # which is not calibrated yet
+    else:
         assert cropped
 
 
@@ -218,7 +219,9 @@ def segmentation_gradients(slices, gradient, arm):
     # Where the crop does not look, the coarse logits themselves are the answer, which
     # the loss may always teach; so only what the crop sees counts here.
     view = output.trace.located.image_from_input.detach()
-    seen = inside(invert(view), (SIZE, SIZE), border=2 * 2 / arm["side"])
+    seen = inside(
+        sampling_points(invert(view), (SIZE, SIZE)), border=2 * 2 / arm["side"]
+    ).view(-1, 1, SIZE, SIZE)
     labels = disc(0.3, 0.1, 0.12).long()[:, 0].expand(3, -1, -1)
     entropy = functional.cross_entropy(output.logits, labels, reduction="none")
     entropy[seen[:, 0]].mean().backward()
@@ -284,11 +287,12 @@ def test_convention_image_from_input_crops_first():
 
 @pytest.mark.parametrize(
     ("crop", "side", "levels"),
-    # 64 is halved to 4 in five stages, of which four have logits; 32 in one less.
+    # 64 is halved to 4 in five stages, of which four have logits; 32 in one less. The
+    # loss gives the lowest no weight, and it stays where it is.
     [
-        ("none", 64, [64, 32, 16, 8]),
-        ("stn", 64, [64, 32, 16, 8]),
-        ("stn", 32, [64, 32, 16]),
+        ("none", 64, [64, 32, 16]),
+        ("stn", 64, [64, 32, 16]),
+        ("stn", 32, [64, 32]),
     ],
 )
 def test_logits_of_all_levels_come_back_in_the_frame_of_the_slice(
@@ -363,7 +367,7 @@ def test_extreme_localiser_outputs_stay_finite(slices, arm, extreme):
     for transform in (found.image_from_canonical, found.image_from_input):
         assert transform.isfinite().all()
         assert (torch.linalg.det(transform[:, :, :2]) > 0).all()
-    assert found.at_bound.all()
+    assert (output.trace.raw.tanh().abs() >= BOUND).all()
     assert logits.isfinite().all()
     (logits.square().mean() + output.trace.warped.square().mean()).backward()
     for name, parameter in model.named_parameters():
@@ -389,14 +393,16 @@ def test_extreme_coarse_logits_stay_finite(slices, crop, extreme):
 @pytest.mark.parametrize("arm", ARMS)
 def test_slice_of_air_is_left_in_place_counted_and_finite(arm):
     model = network(**arm)
-    output = step(model, torch.full((2, 1, SIZE, SIZE), AIR))
+    slices = torch.full((2, 1, SIZE, SIZE), AIR)
+    output = step(model, slices)
     found = output.trace.located
     pose = known(2).image_from_canonical
     expected = pose if arm["normaliser"] == "oracle" else identity(2)
     assert torch.equal(found.image_from_canonical, expected)
     measures = arm["normaliser"] in ("moments", "stn")
     assert found.fallback.tolist() == [measures] * 2
-    assert not found.at_bound.any()
+    located = model.eval().locate(slices, known(2) if has_oracle(arm) else None)
+    assert not located.at_bound.any()
     output.logits.square().mean().backward()
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(grad.isfinite().all() for grad in grads)
@@ -474,7 +480,8 @@ def test_a_broken_value_stays_in_its_slice_and_is_counted(slices, arm, value):
         found.image_from_canonical[[0, 2]], located.image_from_canonical[[0, 2]]
     )
     assert found.fallback.tolist() == [False, True, False]
-    assert not output.trace.warped_valid[1]
+    if output.trace.warped is not None:
+        assert not output.trace.warped_valid[1]
     assert logits.isfinite().all()
     logits.square().mean().backward()
     for name, parameter in model.named_parameters():
@@ -502,6 +509,7 @@ def test_without_supervision_the_logits_alone_are_returned(slices, training):
         assert torch.equal(level, other)
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("arm", [ARMS[2], ARMS[6]])
@@ -547,7 +555,7 @@ def test_no_warped_copy_without_a_share_or_a_localiser(slices):
     for model in (network(warps=0.0), network(normaliser="moments")):
         trace = step(model, slices).trace
         assert trace.warped is None
-        assert not trace.warped_valid.any()
+        assert trace.warped_valid is None
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -559,6 +567,9 @@ def test_locate_shares_one_pose_and_one_window_over_a_case(slices, arm):
     located = model.locate(slices, oracle_input)
     for name in ("image_from_canonical", "canonical_from_crop", "image_from_input"):
         entry = getattr(located, name)
+        if entry is None:
+            assert arm["crop"] == "none"
+            continue
         assert entry.shape == (3, 2, 3)
         assert (entry == entry[0]).all()
     single = located.image_from_single

@@ -188,7 +188,7 @@ def test_a_finished_training_is_published_again_and_not_repeated(fresh, monkeypa
     def step(trainer, batch):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(nnUNetTrainer, "train_step", step)
+    monkeypatch.setattr(DeepracTrainer, "train_step", step)
     assert train(fresh, STN) == 0
     assert_same_weights(kept, folder)
     one, two = (read_json(f / "run.json") for f in (kept, folder))
@@ -316,8 +316,8 @@ def test_settings_of_the_machine_may_change_between_segments(fresh, power_cut):
 
 
 def test_a_loss_that_is_no_number_ends_the_training(fresh, monkeypatch, capsys):
-    nothing = {"loss": torch.tensor(float("nan")).numpy()}
-    monkeypatch.setattr(nnUNetTrainer, "train_step", lambda trainer, batch: nothing)
+    nothing = {"loss": torch.tensor(float("nan"))}
+    monkeypatch.setattr(DeepracTrainer, "train_step", lambda trainer, batch: nothing)
     assert train(fresh, PLAIN) == 1
     message = capsys.readouterr().err
     assert f"{PLAIN}, fold 0: the training loss is nan in epoch 0" in message
@@ -468,11 +468,11 @@ def test_a_training_step_clips(fresh):
     build = trainer.loss.forward
     trainer.loss.forward = lambda *args: 1e4 * build(*args)
     trainer.train_step(batch)
-    pose = trainer.network.pose_parameters()
-    own = {id(parameter) for parameter in pose}
-    rest = [p for p in trainer.network.parameters() if id(p) not in own]
-    for parameters, norm in ((pose, 1.0), (rest, 12.0)):
-        grads = [p.grad.flatten() for p in parameters if p.grad is not None]
+    network = trainer.network
+    parts = (network.unet, 12.0), (network.crop, 12.0), (network.normaliser, 1.0)
+    assert sum(len(part) for part, _ in trainer.clips) == len([*network.parameters()])
+    for part, norm in parts:
+        grads = [p.grad.flatten() for p in part.parameters() if p.grad is not None]
         assert torch.cat(grads).norm() == pytest.approx(norm, rel=1e-3)
 
 

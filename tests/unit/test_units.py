@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import (
     compose,
     identity,
@@ -13,7 +14,7 @@ from deeprac.geometry.similarity import (
     transform_points,
 )
 from deeprac.geometry.units import normalised_from_mm
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from support.toy_cohort import small_networks
 
 SHAPE = (96, 160)

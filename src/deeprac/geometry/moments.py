@@ -1,13 +1,15 @@
 """Closed-form normalisation of size, pose and position by image moments."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn import functional
 
-from deeprac.geometry.similarity import similarity
-from deeprac.geometry.warp import pixel_centres
+from deeprac.geometry.pixels import quadratic_centres
+from deeprac.geometry.similarity import identity, in_float32, similarity
 
 MIN_MASS = 0.02
 """Share of the frame that a body fills at least; less is a piece of one, or noise."""
@@ -51,19 +53,33 @@ def silhouette(image: Tensor, air: float) -> Tensor:
         (batch, 1, height, width) float32.
     """
     tissue = ((image.float() - air) / (-0.25 * air)).clamp(0, 1)
+    # Slices as channels, side by side in memory: a CPU pools them five times as fast.
+    tissue = tissue.transpose(0, 1).contiguous(memory_format=torch.channels_last)
     kernel = 2 * (image.shape[-1] // 32) + 1
     core = -functional.max_pool2d(-tissue, kernel, 1, kernel // 2)
     # Half the perimeter of the frame: no convex wall takes longer to follow both ways.
-    for _ in range(image.shape[-2] + image.shape[-1]):
-        core = torch.minimum(functional.max_pool2d(core, 3, 1, 1), tissue)
-    filled = torch.ones_like(core)
-    for axis in (2, 3):
-        forward = core.cummax(axis).values
-        backward = core.flip(axis).cummax(axis).values.flip(axis)
-        filled = torch.minimum(filled, torch.minimum(forward, backward))
-    return filled
+    for step in range(image.shape[-2] + image.shape[-1]):
+        before = core
+        core = torch.minimum(functional.max_pool2d(before, 3, 1, 1), tissue)
+        if step % 8 == 7 and _has_values(core) and torch.equal(core, before):
+            break
+    filled = torch.minimum(_between(core, 2), _between(core, 3))
+    return filled.transpose(0, 1).contiguous()
 
 
+def _has_values(tensor: Tensor) -> bool:
+    """Whether a tensor can be looked at without waiting for a GPU."""
+    return type(tensor) is Tensor and tensor.is_cpu and not is_compiling()
+
+
+def _between(density: Tensor, axis: int) -> Tensor:
+    """Fill what has density on both sides along an axis."""
+    forward = density.cummax(axis).values
+    backward = density.flip(axis).cummax(axis).values.flip(axis)
+    return torch.minimum(forward, backward)
+
+
+@in_float32
 def moments(density: Tensor) -> Moments:
     """Measure the moments of non-negative densities.
 
@@ -73,23 +89,21 @@ def moments(density: Tensor) -> Moments:
     Returns:
         Moments; an empty density yields zero mass, centre 0 and radius 0.
     """
-    weight = density.float().flatten(1)
-    x, y = pixel_centres(density.shape[-2:], density.device)[0].unbind(-1)
-    total = weight.sum(1)
-    divisor = total.clamp_min(1e-6)
-    mean_x, mean_y = (weight * x).sum(1) / divisor, (weight * y).sum(1) / divisor
-    dx, dy = x - mean_x[:, None], y - mean_y[:, None]
-    xx = (weight * dx * dx).sum(1) / divisor
-    yy = (weight * dy * dy).sum(1) / divisor
-    xy = (weight * dx * dy).sum(1) / divisor
-    spread = torch.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-    middle = (xx + yy) / 2
+    weight = density.flatten(1)
+    shares = weight @ quadratic_centres(density.shape[-2:], density.device)
+    mass, rest = shares.split((1, 5), 1)
+    centroid, squares, product = (rest / mass.clamp_min(1e-9)).split((2, 2, 1), 1)
+    variances = squares - centroid.square()
+    covariance = product - centroid.prod(1, keepdim=True)
+    half = variances.diff(dim=1).neg() / 2
+    middle = variances.mean(1, keepdim=True)
+    spread = torch.hypot(half, covariance)
     return Moments(
-        mass=total / weight.shape[1],
-        centroid=torch.stack([mean_x, mean_y], -1),
-        radius=middle.sqrt(),
-        angle_rad=0.5 * torch.atan2(2 * xy, xx - yy),
-        elongation=(middle + spread) / (middle - spread).clamp_min(1e-6),
+        mass=mass.squeeze(1),
+        centroid=centroid,
+        radius=middle.squeeze(1).clamp_min(0).sqrt(),
+        angle_rad=0.5 * torch.atan2(covariance, half).squeeze(1),
+        elongation=((middle + spread) / (middle - spread).clamp_min(1e-6)).squeeze(1),
     )
 
 
@@ -114,12 +128,9 @@ def canonicalise(measured: Moments, *, radius: float, max_log_scale: float) -> T
     Returns:
         (batch, 2, 3) ``image_from_canonical``.
     """
-    valid = is_body(measured)
-    log_scale = (measured.radius.clamp_min(1e-6) / radius).log()
-    log_scale = log_scale.clamp(-max_log_scale, max_log_scale)
+    largest = math.exp(max_log_scale)
+    log_scale = (measured.radius / radius).clamp(1 / largest, largest).log()
     trust = ((measured.elongation - 1) / (MIN_ELONGATION - 1)).clamp(0, 1)
-    return similarity(
-        torch.where(valid, log_scale, 0.0),
-        torch.where(valid, measured.angle_rad * trust, 0.0),
-        torch.where(valid[:, None], measured.centroid, 0.0),
-    )
+    found = similarity(log_scale, measured.angle_rad * trust, measured.centroid)
+    unmoved = identity(len(found), found.device)
+    return torch.where(is_body(measured)[:, None, None], found, unmoved)

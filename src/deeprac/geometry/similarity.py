@@ -1,9 +1,33 @@
-"""Similarity transforms of the plane as (batch, 2, 3) matrices."""
+"""Similarity transforms of the plane as (batch, 2, 3) matrices.
+
+All is computed in float32, whatever precision is ambient. On a GPU each operation costs
+more to start than to compute, so few operations are better than small ones.
+"""
 
 import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def in_float32(function: Function) -> Function:
+    """Let a function of tensors compute its matrix products in float32.
+
+    Autocast would run them in half precision, which places pixels half a pixel off.
+    """
+
+    @wraps(function)
+    def computed(first: Tensor, *args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(first.device.type, enabled=False):
+            return function(first.float(), *args, **kwargs)
+
+    return cast(Function, computed)
 
 
 def similarity(log_scale: Tensor, angle_rad: Tensor, shift: Tensor) -> Tensor:
@@ -22,11 +46,10 @@ def similarity(log_scale: Tensor, angle_rad: Tensor, shift: Tensor) -> Tensor:
     Returns:
         (batch, 2, 3) float32 matrices ``a_from_b``.
     """
-    scale = log_scale.float().exp()
-    cos = scale * angle_rad.float().cos()
-    sin = scale * angle_rad.float().sin()
-    linear = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], 1)
-    return torch.cat([linear, shift.float()[:, :, None]], dim=2)
+    scale, angle_rad, shift = log_scale.float().exp(), angle_rad.float(), shift.float()
+    cos, sin = scale * angle_rad.cos(), scale * angle_rad.sin()
+    x, y = shift.unbind(-1)
+    return torch.stack([cos, -sin, x, sin, cos, y], -1).view(-1, 2, 3)
 
 
 def window(half_side: Tensor, centre: Tensor) -> Tensor:
@@ -48,6 +71,7 @@ def identity(batch: int, device: torch.device | str = "cpu") -> Tensor:
     return torch.eye(2, 3, device=device).expand(batch, 2, 3)
 
 
+@in_float32
 def compose(a_from_b: Tensor, b_from_c: Tensor) -> Tensor:
     """Return ``a_from_c``, the transform that first applies ``b_from_c``.
 
@@ -58,12 +82,11 @@ def compose(a_from_b: Tensor, b_from_c: Tensor) -> Tensor:
     Returns:
         (batch, 2, 3) float32.
     """
-    # Sums of products instead of matmul: autocast would run matmul in half precision.
-    linear_a, shift_a = a_from_b[:, :, :2].float(), a_from_b[:, :, 2].float()
-    product = (linear_a[:, :, :, None] * b_from_c[:, None].float()).sum(2)
-    return torch.cat([product[:, :, :2], product[:, :, 2:] + shift_a[:, :, None]], 2)
+    shift = functional.pad(a_from_b[:, :, 2:], (2, 0))
+    return a_from_b[:, :, :2] @ b_from_c.float() + shift
 
 
+@in_float32
 def invert(a_from_b: Tensor) -> Tensor:
     """Return ``b_from_a`` in closed form.
 
@@ -77,16 +100,32 @@ def invert(a_from_b: Tensor) -> Tensor:
     Returns:
         (batch, 2, 3) float32.
     """
-    a, b, tx = a_from_b[:, 0].float().unbind(-1)
-    c, d, ty = a_from_b[:, 1].float().unbind(-1)
-    determinant = a * d - b * c
-    rows = [
-        torch.stack([d, -b, b * ty - d * tx], -1),
-        torch.stack([-c, a, c * tx - a * ty], -1),
-    ]
-    return torch.stack(rows, 1) / determinant[:, None, None]
+    return cast(Tensor, _Invert.apply(a_from_b))
 
 
+class _Invert(torch.autograd.Function):
+    """Inverse with its derivative in closed form, a fifth of autograd's operations."""
+
+    @staticmethod
+    def forward(a_from_b: Tensor) -> Tensor:
+        a, b, _, c, d, _ = a_from_b.flatten(1).unbind(1)
+        adjugate = torch.stack([d, -b, -c, a], 1)
+        linear = (adjugate / (a * d - b * c)[:, None]).view(-1, 2, 2)
+        return torch.cat([linear, -(linear @ a_from_b[:, :, 2:])], 2)
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        context.save_for_backward(output)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        # With the inverse [R | u], dR = -R dA R and du = -R dA u - R dt.
+        (inverse,) = context.saved_tensors
+        inner = torch.cat([gradient @ inverse.mT, gradient[:, :, 2:]], 2)
+        return -(inverse[:, :, :2].mT @ inner)
+
+
+@in_float32
 def transform_points(a_from_b: Tensor, points: Tensor) -> Tensor:
     """Map points of frame b to frame a.
 
@@ -97,15 +136,7 @@ def transform_points(a_from_b: Tensor, points: Tensor) -> Tensor:
     Returns:
         (batch, n, 2) float32.
     """
-    x, y = points[..., 0].float(), points[..., 1].float()
-    matrix = a_from_b.float()[:, :, :, None]
-    return torch.stack(
-        [
-            matrix[:, 0, 0] * x + matrix[:, 0, 1] * y + matrix[:, 0, 2],
-            matrix[:, 1, 0] * x + matrix[:, 1, 1] * y + matrix[:, 1, 2],
-        ],
-        dim=-1,
-    )
+    return points.float() @ a_from_b[:, :, :2].mT + a_from_b[:, None, :, 2]
 
 
 def parameters(a_from_b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,10 +151,26 @@ def parameters(a_from_b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         (batch,) log scale, (batch,) radians in -pi..pi, (batch, 2) shift (x, y).
     """
-    a, b, _ = a_from_b[:, 0].float().unbind(-1)
-    c, d, _ = a_from_b[:, 1].float().unbind(-1)
+    a, b, x, c, d, y = a_from_b.float().flatten(1).unbind(1)
     log_scale = 0.5 * (a * d - b * c).abs().log()
-    return log_scale, torch.atan2(c - b, a + d), a_from_b[:, :, 2].float()
+    return log_scale, torch.atan2(c - b, a + d), torch.stack([x, y], 1)
+
+
+def parameter_rows(a_from_b: Tensor) -> Tensor:
+    """Return the parameters of similarities alone, in a third of the operations.
+
+    ``s R(angle)`` multiplies the plane of complex numbers by ``z = s exp(i angle)``,
+    whose logarithm is both parameters.
+
+    Args:
+        a_from_b: (batch, 2, 3) similarities.
+
+    Returns:
+        (batch, 4) log scale, angle in radians in -pi..pi, x, y.
+    """
+    a, b, x, c, d, y = a_from_b.float().flatten(1).unbind(1)
+    logarithm = torch.view_as_real(torch.complex((a + d) / 2, (c - b) / 2).log())
+    return torch.cat([logarithm, torch.stack([x, y], 1)], 1)
 
 
 def upright(a_from_b: Tensor) -> Tensor:
@@ -146,8 +193,12 @@ def upright(a_from_b: Tensor) -> Tensor:
 
 def angle_difference(first: Tensor, second: Tensor, *, period: float) -> Tensor:
     """Return ``first - second`` wrapped to half a period around 0, in radians."""
-    half = period / 2
-    return torch.remainder(first - second + half, period) - half
+    return wrapped(first - second, period=period)
+
+
+def wrapped(angle_rad: Tensor, *, period: float) -> Tensor:
+    """Return angles wrapped to half a period around 0, in radians."""
+    return torch.remainder(angle_rad + period / 2, period) - period / 2
 
 
 def agree(a_from_b: Tensor, weight: Tensor) -> Tensor:
@@ -175,7 +226,7 @@ def agree(a_from_b: Tensor, weight: Tensor) -> Tensor:
     columns = torch.stack([log_scale, angle, *shift.unbind(-1)])
     middle = _weighted_median(columns, weight)
     # The mean may lie beyond: the median is what has to lie in -90..90 degrees.
-    turned = angle_difference(middle[1], torch.zeros_like(middle[1]), period=math.pi)
+    turned = wrapped(middle[1], period=math.pi)
     return similarity(middle[:1], turned[None], middle[None, 2:])
 
 

@@ -1,4 +1,8 @@
-"""Resampling of images and logits through a planar transform."""
+"""Resampling of images and logits through a planar transform.
+
+A transform and sizes make points, where the pixels come from; they may sample several
+images, and say which pixels lie inside.
+"""
 
 from collections.abc import Sequence
 
@@ -6,30 +10,70 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from deeprac.geometry.similarity import transform_points
+from deeprac.geometry.pixels import Size, homogeneous_centres
+from deeprac.geometry.similarity import in_float32
 
 
-def pixel_centres(size: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
-    """Return the normalised points (x, y) of all pixel centres, row by row.
+@in_float32
+def sampling_points(image_from_out: Tensor, *sizes: Size) -> Tensor:
+    """Return the points of an image that the pixels of other frames come from.
 
     Args:
-        size: (height, width).
-        device: where the points live.
+        image_from_out: (batch, 2, 3).
+        *sizes: (height, width) of one result or of several, for ``per_size``.
 
     Returns:
-        (1, height * width, 2) float32.
+        (batch, 2, pixels) points (x, y), one size after the other.
     """
-    height, width = size
-    y = (2 * torch.arange(height, device=device) + 1) / height - 1
-    x = (2 * torch.arange(width, device=device) + 1) / width - 1
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([grid_x.flatten(), grid_y.flatten()], dim=-1)[None]
+    return image_from_out @ homogeneous_centres(sizes, image_from_out.device)
+
+
+def per_size(pixels: Tensor, sizes: Sequence[Size]) -> list[Tensor]:
+    """Split (batch, channels, pixels) of sizes into (batch, channels, *size) each."""
+    parts = pixels.split([height * width for height, width in sizes], dim=2)
+    return [part.unflatten(2, size) for part, size in zip(parts, sizes, strict=True)]
+
+
+@torch.no_grad()
+def inside(points: Tensor, *, border: float = 0.0) -> Tensor:
+    """Mark the pixels that come from inside an image.
+
+    Args:
+        points: (batch, 2, ...) of ``sampling_points``.
+        border: width of the image's rim that does not count, in normalised units.
+
+    Returns:
+        (batch, 1, ...) bool.
+    """
+    return points.abs().amax(1, keepdim=True) <= 1 - border
+
+
+def sample(image: Tensor, points: Tensor, *, fill: float | None = None) -> Tensor:
+    """Sample an image at points, bilinearly.
+
+    Args:
+        image: (batch, channels, height, width).
+        points: (batch, 2, height, width) of ``sampling_points``.
+        fill: value outside the image; ``None`` repeats the border.
+
+    Returns:
+        (batch, channels, height, width) float32, of the points' size.
+    """
+    # Everything is cast to float32 here; grid_sample keeps that under autocast.
+    image = image.float()
+    out = functional.grid_sample(
+        image - fill if fill else image,
+        points.movedim(1, -1),
+        padding_mode="border" if fill is None else "zeros",
+        align_corners=False,
+    )
+    return out + fill if fill else out
 
 
 def warp(
     image: Tensor,
     image_from_out: Tensor,
-    size: Sequence[int],
+    size: Size,
     *,
     fill: float | None = None,
     supersampling: int = 1,
@@ -52,37 +96,7 @@ def warp(
     Returns:
         (batch, channels, *size) float32.
     """
-    # Everything is cast to float32 here; grid_sample keeps that under autocast.
-    image = image.float()
     fine = (size[0] * supersampling, size[1] * supersampling)
-    grid = transform_points(image_from_out, pixel_centres(fine, image.device))
-    padding = "border" if fill is None else "zeros"
-    offset = 0.0 if fill is None else fill
-    out = functional.grid_sample(
-        image - offset,
-        grid.view(-1, *fine, 2),
-        padding_mode=padding,
-        align_corners=False,
-    )
-    if supersampling > 1:
-        out = functional.avg_pool2d(out, supersampling)
-    return out + offset
-
-
-@torch.no_grad()
-def inside(
-    window_from_out: Tensor, size: tuple[int, int], *, border: float = 0.0
-) -> Tensor:
-    """Mark the pixels of a frame that lie inside a window.
-
-    Args:
-        window_from_out: (batch, 2, 3), maps to the window's normalised frame.
-        size: (height, width) of the result.
-        border: width of the window's rim that does not count, in normalised units.
-
-    Returns:
-        (batch, 1, *size) bool.
-    """
-    points = pixel_centres(size, window_from_out.device)
-    distance = transform_points(window_from_out, points).abs().amax(-1)
-    return (distance <= 1 - border).view(-1, 1, *size)
+    points = sampling_points(image_from_out, fine).unflatten(2, fine)
+    out = sample(image, points, fill=fill)
+    return functional.avg_pool2d(out, supersampling) if supersampling > 1 else out

@@ -51,7 +51,8 @@ class Prediction:
             located.fallback,
             located.at_bound,
         )
-        return cls(labels, *(tensor.cpu().numpy() for tensor in tensors))
+        arrays = [tensor.cpu().numpy() for tensor in tensors if tensor is not None]
+        return cls(labels, *arrays)
 
 
 class Predictor(ABC):
@@ -213,11 +214,11 @@ def mirrored(located: Located, axes: list[int]) -> Located:
         columns = torch.cat([flip, torch.ones_like(flip[:1])])
         return flip[:, None] * matrix * columns
 
-    coarse = located.coarse_logits
+    crop, coarse = located.canonical_from_crop, located.coarse_logits
     return replace(
         located,
         image_from_canonical=conjugated(located.image_from_canonical),
-        canonical_from_crop=conjugated(located.canonical_from_crop),
+        canonical_from_crop=None if crop is None else conjugated(crop),
         coarse_logits=None if coarse is None else coarse.flip(axes),
     )
 

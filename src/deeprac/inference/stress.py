@@ -17,7 +17,7 @@ from torch import Tensor
 
 from deeprac.geometry.similarity import identity, invert, similarity
 from deeprac.geometry.square import Square
-from deeprac.geometry.warp import inside, warp
+from deeprac.geometry.warp import inside, sampling_points, warp
 from deeprac.labels import FOREGROUND, Label
 from deeprac.records.stress import Condition, Perturbation
 
@@ -120,7 +120,8 @@ def visible_shares(labels: NDArray, matrix: Tensor) -> dict[Label, float]:
     Returns:
         0 to 1 for each foreground label; NaN for a label that is not there.
     """
-    kept = inside(matrix, labels.shape[1:])[0, 0].numpy()
+    size = labels.shape[1:]
+    kept = inside(sampling_points(matrix, size))[0, 0].unflatten(0, size).numpy()
     shares = {}
     for label in FOREGROUND:
         mask = labels == label

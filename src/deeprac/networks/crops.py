@@ -3,7 +3,8 @@
 In training each slice gets a window of its own; at inference all slices of a case
 share one (``together``), which no single poor slice can move far. All are called alike,
 with views (batch, 1, size, size), thumbnails in the canonical frame, and where it is
-known the outline (batch, n, 2) of the labels, points (x, y) in that frame.
+known the outline (batch, n, 2) of the labels, points (x, y) in that frame. ``looks``
+says which read the view and ``asks`` which read the outline: others get None.
 """
 
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deeprac.geometry.similarity import identity, window
-from deeprac.geometry.warp import pixel_centres
+from deeprac.geometry.pixels import pixel_centres
+from deeprac.geometry.similarity import window
 from deeprac.networks.front_end import Window
 from deeprac.networks.localiser import coarse_segmenter, soft_centre
 
@@ -26,11 +27,17 @@ JITTER = 0.05
 class NoCrop(nn.Module):
     """See the whole canonical frame."""
 
+    looks, asks = False, False
+
     def forward(
-        self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
+        self,
+        view: Tensor | None,
+        outline: Tensor | None = None,
+        *,
+        together: bool = False,
     ) -> Window:
-        """Return the identity for (batch, 1, size, size)."""
-        return Window(identity(len(view), view.device))
+        """Return the whole frame."""
+        return Window()
 
 
 class OracleCrop(nn.Module):
@@ -40,12 +47,18 @@ class OracleCrop(nn.Module):
         margin: share of the half side of the box.
     """
 
+    looks, asks = False, True
+
     def __init__(self, margin: float) -> None:
         super().__init__()
         self.margin = margin
 
     def forward(
-        self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
+        self,
+        view: Tensor | None,
+        outline: Tensor | None = None,
+        *,
+        together: bool = False,
     ) -> Window:
         """Return the box around the outline (batch, n, 2), which is the case's.
 
@@ -65,6 +78,8 @@ class LearnedCrop(nn.Module):
         num_classes: background included.
         size: side of the canonical views in pixels.
     """
+
+    looks, asks = True, False
 
     def __init__(
         self, settings: dict[str, Any], *, num_classes: int, size: int
@@ -92,6 +107,8 @@ class CoarseCrop(LearnedCrop):
     Trained on the true box with a little jitter, tested on the box of what the coarse
     segmentation calls foreground; no gradient reaches the box.
     """
+
+    asks = True
 
     def find(self, probability: Tensor) -> Tensor:
         """Return the boxes; see ``found_box``."""

@@ -84,18 +84,25 @@ class Pose:
     valid: Tensor
     raw: Tensor | None = None
 
+    def halves(self) -> tuple["Pose", "Pose"]:
+        """Split what was found of twice as many slices."""
+        first, second = self.image_from_canonical.chunk(2)
+        valid, valid_too = self.valid.chunk(2)
+        raw, raw_too = (None, None) if self.raw is None else self.raw.chunk(2)
+        return Pose(first, valid, raw), Pose(second, valid_too, raw_too)
+
 
 @dataclass(frozen=True)
 class Window:
     """The part of the canonical frame that the U-Net sees.
 
     Attributes:
-        canonical_from_crop: (batch, 2, 3); the identity without crop.
+        canonical_from_crop: (batch, 2, 3), or None for the whole frame.
         coarse_logits: (batch, classes, size, size) in the canonical frame, or None
             without coarse segmentation.
     """
 
-    canonical_from_crop: Tensor
+    canonical_from_crop: Tensor | None = None
     coarse_logits: Tensor | None = None
 
 
@@ -105,31 +112,34 @@ class Located:
 
     Attributes:
         image_from_canonical: (batch, 2, 3) size, pose and position as used.
-        canonical_from_crop: (batch, 2, 3); the identity without crop.
+        canonical_from_crop: (batch, 2, 3), or None without crop.
         image_from_single: (batch, 2, 3) what each slice alone would have said.
         fallback: (batch,) bool, slices with too little body for an estimate of their
             own.
-        at_bound: (batch,) bool, slices whose learned correction is at its bound.
+        at_bound: (batch,) bool, slices whose learned correction is at its bound; None
+            in training, where nobody asks.
         coarse_logits: (batch, classes, size, size) in the canonical frame, or None
             without coarse segmentation.
     """
 
     image_from_canonical: Tensor
-    canonical_from_crop: Tensor
+    canonical_from_crop: Tensor | None
     image_from_single: Tensor
     fallback: Tensor
-    at_bound: Tensor
+    at_bound: Tensor | None = None
     coarse_logits: Tensor | None = None
 
     @classmethod
     def unmoved(cls, count: int) -> "Located":
         """Return what stands for slices that the U-Net sees as they are."""
         same, never = identity(count), torch.zeros(count, dtype=torch.bool)
-        return cls(same, same, same, never, never)
+        return cls(same, None, same, never, never)
 
     @property
     def image_from_input(self) -> Tensor:
         """Size, pose and crop in one transform, (batch, 2, 3)."""
+        if self.canonical_from_crop is None:
+            return self.image_from_canonical
         return compose(self.image_from_canonical, self.canonical_from_crop)
 
     def __getitem__(self, part: slice) -> "Located":
@@ -147,14 +157,15 @@ class Trace:
         raw: (batch, 4) unbounded correction, or None.
         warped: (batch, 2, 3) ``image_from_canonical`` found on a randomly warped copy
             of each slice, brought back to the slice's frame, or None.
-        warped_valid: (batch,) bool, slices whose ``warped`` comes from a visible body.
+        warped_valid: (batch,) bool, slices whose ``warped`` comes from a visible body;
+            None without ``warped``.
     """
 
     supervision: Supervision
     located: Located
-    raw: Tensor | None
-    warped: Tensor | None
-    warped_valid: Tensor
+    raw: Tensor | None = None
+    warped: Tensor | None = None
+    warped_valid: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import identity, invert, transform_points
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from deeprac.networks.front_end import Located, Supervision
 from deeprac.networks.locating_unet import LocatingUNet
 
@@ -244,7 +245,7 @@ class LaBarberaUNet(LocatingUNet):
         low, high = SCALE_BOUNDS
         return Located(
             image_from_canonical=pose,
-            canonical_from_crop=crop,
+            canonical_from_crop=None if self.window is None else crop,
             image_from_single=pose,
             fallback=is_singular(crop).any().expand(len(crop)),
             at_bound=((scale <= low + 1e-4) | (scale >= high - 1e-4)).any(1),
@@ -253,20 +254,21 @@ class LaBarberaUNet(LocatingUNet):
     def view(self, slices: Tensor, located: Located) -> Tensor:
         """Warp to size and pose, then to the crop."""
         view = self.canonical(slices, located.image_from_canonical)
-        if self.window is None:
+        crop = located.canonical_from_crop
+        if crop is None:
             return view
         size = (self.network_input_size,) * 2
-        return warp(view, located.canonical_from_crop, size, fill=0.0)
+        return warp(view, crop, size, fill=0.0)
 
-    def way_back(self, located: Located) -> Callable[[Tensor], Tensor]:
+    def way_back(self, located: Located) -> Callable[[list[Tensor]], list[Tensor]]:
         """Undo the crop, then size and pose, by the nearest pixel each.
 
         The authors warp probabilities; since the nearest pixel is a choice and no
         mean, warping their logarithms is the same and keeps the gradient of small ones.
         """
         inverses = []
-        if self.window is not None:
-            crop = located.canonical_from_crop
+        crop = located.canonical_from_crop
+        if crop is not None:
             whole = identity(len(crop), crop.device)
             crop = torch.where(located.fallback[:, None, None], whole, crop)
             inverses.append(invert(crop))
@@ -280,4 +282,4 @@ class LaBarberaUNet(LocatingUNet):
                 returned = warp_nearest(returned, inverse, side, padding="border")
             return returned
 
-        return bring_back
+        return lambda levels: [bring_back(level) for level in levels]

@@ -7,8 +7,8 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import Tensor, nn
 
 from deeprac.front_ends import FRONT_ENDS
+from deeprac.geometry.pixels import homogeneous_centres
 from deeprac.geometry.similarity import similarity
-from deeprac.geometry.warp import pixel_centres
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs_of
 from deeprac.settings.training import NetworkConfig
 
@@ -50,9 +50,9 @@ class PoseLocaliser(nn.Module):
         self.output = nn.Linear(64, 4)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
-        self.max_log_scale = max_log_scale
-        self.max_angle_rad = max_angle_rad
-        self.max_shift = max_shift
+        bounds = torch.tensor([max_log_scale, max_angle_rad, max_shift, max_shift])
+        self.bounds: Tensor
+        self.register_buffer("bounds", bounds, persistent=False)
 
     def forward(self, image: Tensor, body: Tensor) -> tuple[Tensor, Tensor]:
         """Return the residual transform and its raw parameters.
@@ -66,17 +66,20 @@ class PoseLocaliser(nn.Module):
             arguments, and the raw outputs (batch, 4) before they are bounded.
         """
         size = image.shape[-2:]
-        points = pixel_centres(size, image.device).transpose(1, 2)
-        coordinates = points.reshape(1, 2, *size).expand(len(image), -1, -1, -1)
-        features = self.features(torch.cat([image, body, coordinates], 1))
-        raw = self.output(nn.functional.leaky_relu(self.hidden(features)))
-        bounded = raw.float().tanh()
-        transform = similarity(
-            self.max_log_scale * bounded[:, 0],
-            self.max_angle_rad * bounded[:, 1],
-            self.max_shift * bounded[:, 2:],
-        )
-        return transform, raw
+        points = homogeneous_centres((tuple(size),), image.device)[:2].view(2, *size)
+        coordinates = points.expand(len(image), -1, -1, -1)
+        raw = self.regress(torch.cat([image, body, coordinates], 1))
+        log_scale, angle_rad, shift = (self.bounds * raw.tanh()).split((1, 1, 2), 1)
+        return similarity(log_scale.squeeze(1), angle_rad.squeeze(1), shift), raw
+
+    def regress(self, channels: Tensor) -> Tensor:
+        """Return raw outputs (batch, 4) of (batch, 4, size, size), in full precision.
+
+        The network is too small for half precision to pay, and places every pixel.
+        """
+        with torch.autocast(channels.device.type, enabled=False):
+            features = self.features(channels.float())
+            return self.output(nn.functional.leaky_relu(self.hidden(features)))
 
 
 def coarse_segmenter(num_classes: int, size: int, base_features: int) -> nn.Module:

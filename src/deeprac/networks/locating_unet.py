@@ -58,11 +58,11 @@ class LocatingUNet(nn.Module):
         """
         raise NotImplementedError
 
-    def way_back(self, located: Located) -> Callable[[Tensor], Tensor]:
-        """Return what brings the logits of a level back to the frame of the slice.
+    def way_back(self, located: Located) -> Callable[[list[Tensor]], list[Tensor]]:
+        """Return what brings the logits of levels back to the frame of the slice.
 
-        It maps (batch, classes, n, n), where the U-Net looked, to (batch, classes, m,
-        m), where m is ``returned_side``.
+        It maps each (batch, classes, n, n), where the U-Net looked, to (batch, classes,
+        m, m), where m is ``returned_side``.
         """
         raise NotImplementedError
 
@@ -75,15 +75,16 @@ class LocatingUNet(nn.Module):
 
         Returns:
             (batch, classes, matrix_size, matrix_size) in the frame of the slice; with
-            deep supervision a list, halving the size from level to level.
+            deep supervision a list, halving the size from level to level, without the
+            lowest level, to which nnU-Net's loss gives no weight.
         """
         # In this order: autograd adds gradients up in the order of making, to the bit.
         view = self.view(slices, located)
         bring_back = self.way_back(located)
         logits = self.unet(view)
         if isinstance(logits, Tensor):
-            return bring_back(logits)
-        return [bring_back(level) for level in logits]
+            return bring_back([logits])[0]
+        return bring_back(logits[:-1] or logits)
 
     def returned_side(self, logits: Tensor) -> int:
         """Side in pixels of logits (batch, classes, n, n) in the slice's frame."""

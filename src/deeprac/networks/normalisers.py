@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
 from deeprac.geometry.similarity import compose, identity
-from deeprac.geometry.warp import warp
+from deeprac.geometry.warp import sample, sampling_points
 from deeprac.networks.front_end import Pose, Supervision
 from deeprac.networks.localiser import PoseLocaliser
 
@@ -25,8 +25,6 @@ MOMENT_SIZE = 32
 Its moments are as good as at 128 (docs/method.md), and following the silhouette costs
 the cube of the side.
 """
-BOUND = 0.99
-"""Share of a learned bound from which a slice counts as being at it."""
 
 
 class NoNormaliser(nn.Module):
@@ -104,16 +102,14 @@ class LearnedNormaliser(nn.Module):
     ) -> Pose:
         """Estimate size, pose and position of each slice."""
         estimate, body = self.moments.measure(thumbnails)
-        size = thumbnails.shape[-2:]
-        transform = estimate.image_from_canonical
-        upright = warp(thumbnails, transform, size, fill=self.air)
-        residual, raw = self.localiser(upright, warp(body, transform, size, fill=0.0))
+        transform, valid = estimate.image_from_canonical, estimate.valid
+        size = (thumbnails.shape[-2], thumbnails.shape[-1])
+        points = sampling_points(transform, size).unflatten(2, size)
+        upright = sample(thumbnails, points, fill=self.air)
+        residual, raw = self.localiser(upright, sample(body, points, fill=0.0))
         # Without a body there is nothing to correct: the identity stays.
-        valid = estimate.valid
-        residual = torch.where(
-            valid[:, None, None], residual, identity(len(valid), valid.device)
-        )
-        return Pose(compose(transform, residual), valid, raw)
+        found = compose(transform, residual)
+        return Pose(torch.where(valid[:, None, None], found, transform), valid, raw)
 
 
 class OracleNormaliser(nn.Module):

@@ -16,21 +16,18 @@ from deeprac.geometry.similarity import (
     similarity,
     transform_points,
 )
-from deeprac.geometry.warp import inside, warp
+from deeprac.geometry.warp import inside, per_size, sample, sampling_points, warp
 from deeprac.networks.crops import CHUNK, CROPS, STNCrop
 from deeprac.networks.front_end import Located, Output, Pose, Supervision, Trace
 from deeprac.networks.locating_unet import LocatingUNet
-from deeprac.networks.normalisers import (
-    BOUND,
-    NORMALISERS,
-    LearnedNormaliser,
-    NoNormaliser,
-)
+from deeprac.networks.normalisers import NORMALISERS, LearnedNormaliser, NoNormaliser
 
 BACKGROUND_LOGIT = 10.0
 """Logit of the background where the network saw nothing: certain, finite in half."""
 RIM_PIXELS = 2
 """Pixels at the input's edge whose logits are not used (padding reaches them)."""
+BOUND = 0.99
+"""Share of a learned bound from which a slice counts as being at it."""
 WARP_ANGLE_RAD = math.pi / 4
 WARP_LOG_SCALE = math.log(2)
 WARP_SHIFT = 0.4
@@ -75,6 +72,16 @@ class STNUNet(LocatingUNet):
         self.seen_size = min(localiser["input_size"], self.matrix_size)
         self.normaliser = NORMALISERS[normaliser](localiser, air=air)
         self.crop = CROPS[crop](localiser, num_classes=num_classes, size=self.seen_size)
+        unseen = torch.zeros(1, num_classes, 1, 1)
+        unseen[:, 0] = BACKGROUND_LOGIT
+        self.unseen_logits: Tensor
+        self.register_buffer("unseen_logits", unseen, persistent=False)
+
+    @property
+    def warps_copies(self) -> bool:
+        """Whether training also localises randomly warped copies of the slices."""
+        learned = isinstance(self.normaliser, LearnedNormaliser)
+        return learned and self.warp_share > 0
 
     def pose_parameters(self) -> list[nn.Parameter]:
         """What finds size and pose and has a learning rate of its own."""
@@ -93,14 +100,22 @@ class STNUNet(LocatingUNet):
             Logits as ``segment`` returns them; with supervision an ``Output``.
         """
         image, thumbnails, finite = self._look(image)
-        pose = self._normalise(thumbnails, finite, supervision)
+        taught = self.training and supervision is not None
+        if taught and self.warps_copies:
+            pose, warped, warped_valid = self._normalise_with_copies(thumbnails, image)
+            warped_valid = warped_valid & finite
+        else:
+            pose = self.normaliser(thumbnails, supervision)
+            warped = warped_valid = None
+        pose = replace(pose, valid=pose.valid & finite)
         located = self._locate(pose, thumbnails, supervision, together=False)
-        trace = None
-        if self.training and supervision is not None:
-            warped, valid = self._find_warped(image)
-            trace = Trace(supervision, located, pose.raw, warped, valid & finite)
         logits = self.segment(image, damped(located, self.segmentation_gradient))
-        return logits if supervision is None else Output(logits, trace)
+        if supervision is None:
+            return logits
+        if not taught:
+            return Output(logits, None)
+        trace = Trace(supervision, located, pose.raw, warped, warped_valid)
+        return Output(logits, trace)
 
     @torch.no_grad()
     def locate(
@@ -121,30 +136,29 @@ class STNUNet(LocatingUNet):
         for start in range(0, len(slices), CHUNK):
             part = slice(start, start + CHUNK)
             _, thumbnails, finite = self._look(slices[part].to(device))
-            poses.append(self._normalise(thumbnails, finite, known and known[part]))
+            pose = self.normaliser(thumbnails, known and known[part])
+            poses.append(replace(pose, valid=pose.valid & finite))
             parts.append(thumbnails)
         pose = _joined(poses)
         common = agree(pose.image_from_canonical, pose.valid)
         shared = replace(pose, image_from_canonical=common.expand(len(slices), 2, 3))
         located = self._locate(shared, torch.cat(parts), known, together=True)
-        return replace(located, image_from_single=pose.image_from_canonical)
+        at_bound = torch.zeros_like(pose.valid)
+        if pose.raw is not None:
+            at_bound = (pose.raw.tanh().abs() >= BOUND).any(1) & pose.valid
+        return replace(
+            located, image_from_single=pose.image_from_canonical, at_bound=at_bound
+        )
 
     def _look(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return slices without NaN, their thumbnails, and which were finite."""
-        finite = image.isfinite()
-        image = self._clean(image, finite)
-        thumbnails = functional.adaptive_avg_pool2d(image, self.seen_size)
-        return image, thumbnails, finite.flatten(1).all(1)
+        finite = image.abs().amax((1, 2, 3)) < math.inf  # false for NaN too
+        image = self._clean(image)
+        return image, functional.adaptive_avg_pool2d(image, self.seen_size), finite
 
-    def _clean(self, image: Tensor, finite: Tensor) -> Tensor:
+    def _clean(self, image: Tensor) -> Tensor:
         """Put air in the place of values that are not finite."""
-        return torch.where(finite, image.float(), self.air)
-
-    def _normalise(
-        self, thumbnails: Tensor, finite: Tensor, supervision: Supervision | None
-    ) -> Pose:
-        pose = self.normaliser(thumbnails, supervision)
-        return replace(pose, valid=pose.valid & finite)
+        return image.float().nan_to_num(self.air, self.air, self.air)
 
     def _locate(
         self,
@@ -156,37 +170,43 @@ class STNUNet(LocatingUNet):
     ) -> Located:
         # Losses of the crop must not pull the image about until it is easy to crop.
         upright = pose.image_from_canonical.detach()
-        size = (self.seen_size, self.seen_size)
-        view = warp(thumbnails, upright, size, fill=self.air)
-        outline = None
-        if supervision is not None:
+        view = outline = None
+        if self.crop.looks:
+            size = (self.seen_size, self.seen_size)
+            view = warp(thumbnails, upright, size, fill=self.air)
+        if self.crop.asks and supervision is not None:
             outline = transform_points(invert(upright), supervision.outline)
         found = self.crop(view, outline, together=together)
-        beyond = torch.zeros_like(pose.valid)
-        if pose.raw is not None:
-            beyond = (pose.raw.float().tanh().abs() >= BOUND).any(1)
         return Located(
             image_from_canonical=pose.image_from_canonical,
             canonical_from_crop=found.canonical_from_crop,
             image_from_single=pose.image_from_canonical,
             fallback=~pose.valid,
-            at_bound=beyond & pose.valid,
             coarse_logits=found.coarse_logits,
         )
 
-    def _find_warped(self, image: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Localise a randomly turned, zoomed and shifted copy of each slice."""
-        batch = len(image)
-        if not isinstance(self.normaliser, LearnedNormaliser) or not self.warp_share:
-            return None, torch.zeros(batch, dtype=torch.bool, device=image.device)
-        drawn = self.warp_share * (2 * torch.rand(batch, 4, device=image.device) - 1)
+    def _normalise_with_copies(
+        self, thumbnails: Tensor, image: Tensor
+    ) -> tuple[Pose, Tensor, Tensor]:
+        """Localise each slice and a randomly turned, zoomed and shifted copy of it.
+
+        Returns:
+            The pose of the slices; what was found on the copies (batch, 2, 3), brought
+            back to the slice's frame, and where it is valid (batch,).
+        """
+        drawn = torch.empty(len(image), 4, device=image.device)
+        drawn.uniform_(-self.warp_share, self.warp_share)
         image_from_warped = similarity(
             WARP_LOG_SCALE * drawn[:, 0],
             WARP_ANGLE_RAD * drawn[:, 1],
             WARP_SHIFT * drawn[:, 2:],
         )
-        pose = self.normaliser(self._sample(image, image_from_warped, self.seen_size))
-        return compose(image_from_warped, pose.image_from_canonical), pose.valid
+        copies = self._sample(image, image_from_warped, self.seen_size)
+        # In one pass: a normaliser sees every thumbnail on its own.
+        both = self.normaliser(torch.cat([thumbnails, copies]))
+        pose, copied = both.halves()
+        warped = compose(image_from_warped, copied.image_from_canonical)
+        return pose, warped, copied.valid
 
     def _sample(self, image: Tensor, image_from_out: Tensor, side: int) -> Tensor:
         """Sample slices without NaN on side x side pixels, as finely as they need."""
@@ -200,25 +220,33 @@ class STNUNet(LocatingUNet):
 
     def view(self, slices: Tensor, located: Located) -> Tensor:
         """Sample the slice once, through size, pose and crop together."""
-        clean = self._clean(slices, slices.isfinite())
+        clean = self._clean(slices)
         return self._sample(clean, located.image_from_input, self.network_input_size)
 
-    def way_back(self, located: Located) -> Callable[[Tensor], Tensor]:
+    def way_back(self, located: Located) -> Callable[[list[Tensor]], list[Tensor]]:
         """Undo size, pose and crop; the coarse segmentation answers beyond the view."""
         input_from_image = invert(located.image_from_input)
-        canonical_from_image = invert(located.image_from_canonical)
+        coarse, canonical = located.coarse_logits, located.image_from_canonical
+        canonical_from_image = canonical if coarse is None else invert(canonical)
         rim = 2 * RIM_PIXELS / self.network_input_size
 
-        def bring_back(logits: Tensor) -> Tensor:
-            size = (self.returned_side(logits),) * 2
-            returned = warp(logits, input_from_image, size)
-            unseen = torch.zeros_like(returned)
-            unseen[:, 0] = BACKGROUND_LOGIT
-            if located.coarse_logits is not None:
-                coarse = warp(located.coarse_logits, canonical_from_image, size)
-                unseen = torch.where(inside(canonical_from_image, size), coarse, unseen)
-            seen = inside(input_from_image, size, border=rim)
-            return torch.where(seen, returned, unseen)
+        def bring_back(levels: list[Tensor]) -> list[Tensor]:
+            sizes = [(self.returned_side(level),) * 2 for level in levels]
+            unseen = [self.unseen_logits] * len(sizes)
+            if coarse is not None:
+                points = sampling_points(canonical_from_image, *sizes)
+                covered = per_size(inside(points), sizes)
+                unseen = [
+                    torch.where(known, sample(coarse, at), self.unseen_logits)
+                    for known, at in zip(covered, per_size(points, sizes), strict=True)
+                ]
+            points = sampling_points(input_from_image, *sizes)
+            seen = per_size(inside(points, border=rim), sizes)
+            parts = zip(levels, per_size(points, sizes), seen, unseen, strict=True)
+            return [
+                torch.where(known, sample(level, at), beyond)
+                for level, at, known, beyond in parts
+            ]
 
         return bring_back
 
@@ -240,14 +268,17 @@ class STNUNet(LocatingUNet):
 
 def damped(located: Located, share: float) -> Located:
     """Return the same transforms, through which only a share of gradients flows."""
+    crop = located.canonical_from_crop
     return replace(
         located,
-        image_from_canonical=_lerp(located.image_from_canonical, share),
-        canonical_from_crop=_lerp(located.canonical_from_crop, share),
+        image_from_canonical=_damped(located.image_from_canonical, share),
+        canonical_from_crop=None if crop is None else _damped(crop, share),
     )
 
 
-def _lerp(tensor: Tensor, share: float) -> Tensor:
+def _damped(tensor: Tensor, share: float) -> Tensor:
+    if not tensor.requires_grad:
+        return tensor
     return torch.lerp(tensor.detach(), tensor, share)
 
 

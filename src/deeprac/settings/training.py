@@ -71,6 +71,7 @@ class TrainingConfig:
     weight_decay: float
     oversample_foreground: float
     data_workers: int
+    capture: str | bool
     checkpoint_every: int
 
 

@@ -107,6 +107,8 @@ def restore(trainer: "DeepracTrainer", path: Path) -> None:
     try:
         trainer.network.load_state_dict(content[WEIGHTS])
         trainer.optimizer.load_state_dict(content["optimizer_state"])
+        for group in trainer.optimizer.param_groups:
+            group["fused"] = True  # whatever an older version wrote
         if trainer.grad_scaler is not None and content["grad_scaler_state"]:
             trainer.grad_scaler.load_state_dict(content["grad_scaler_state"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:

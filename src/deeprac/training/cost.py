@@ -1,16 +1,16 @@
 """What a training costs: a step's FLOPs and saved bytes, waiting, and memory.
 
 A step is counted without a GPU, so that machines compare: network and loss run on
-PyTorch's ``meta`` device, which computes shapes and no values: counting a step at
-512 x 512 with batch 12 takes seconds and hardly any memory. FLOPs are those of
-convolutions and matrix products, forward and backward (a multiplication and an addition
-count as two); warps and losses have none in this count but their saved tensors are in
-the bytes. All tensors are float32, whatever the run's precision.
+PyTorch's fake tensors, which have shapes and no values: counting a step at 512 x 512
+with batch 12 takes seconds and hardly any memory. FLOPs are those of convolutions and
+matrix products, forward and backward (a multiplication and an addition count as two);
+warps and losses have none in this count but their saved tensors are in the bytes. Bytes
+depend on the precision: a GPU computes in half where autocast says so.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,22 +39,17 @@ class StepCost:
 
 
 def step_cost(
-    network: nn.Module,
-    loss: Callable[[Any, Any], Tensor],
-    inputs: Sequence[Any],
-    target: list[Tensor],
+    network: nn.Module, step: Callable[[], Tensor], *, mixed_precision: bool = False
 ) -> StepCost:
     """Run one step and count.
 
     Args:
-        network: in training mode; on the same device as the data.
-        loss: maps (output, target) to a scalar.
-        inputs: what the network is called with: (batch, 1, size, size) and what else
-            it takes in training.
-        target: label maps of every level of deep supervision.
+        network: in training mode.
+        step: returns the loss of the network, a scalar.
+        mixed_precision: whether autocast computes in half precision, as on a GPU.
 
     Returns:
-        The cost; on the meta device equal to the one of real tensors.
+        The cost; of fake tensors equal to the one of real tensors.
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
     own = {_storage(parameter) for parameter in network.parameters()}
@@ -68,8 +63,11 @@ def step_cost(
 
     counter = FlopCounterMode(display=False)
     with counter:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            value = loss(network(*inputs), target)
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision),
+        ):
+            value = step()
         saved_bytes = sum(storage.nbytes() for storage in saved.values())
         value.backward()
     network.zero_grad(set_to_none=True)
@@ -81,7 +79,7 @@ def step_cost(
 
 
 def _storage(tensor: Tensor) -> int:
-    # data_ptr() is 0 for every meta tensor; the storage object itself is not shared.
+    # data_ptr() is 0 for every fake tensor; the storage object itself is not shared.
     return tensor.untyped_storage()._cdata
 
 

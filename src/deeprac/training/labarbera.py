@@ -105,17 +105,23 @@ class LaBarberaTrainer(DeepracTrainer):
         if self.phase is Phase.UNET:
             return super().train_step(batch)
         loss = self._front_end_loss(batch)
-        if not loss.isfinite():
-            raise RunError(
-                f"{self.settings['experiment']}, fold {self.fold}: the loss of "
-                f"{self.phase.value} is {loss.item()} in epoch {self.current_epoch}. "
-                "Lower labarbera.learning_rate."
-            )
         loss.backward()
         self.front_end_optimizer.step()
         # Gradients left behind would count when nnU-Net clips the U-Net's.
         self.front_end_optimizer.zero_grad(set_to_none=True)
-        return {"loss": loss.detach().cpu().numpy()}
+        return {"loss": loss.detach()}
+
+    @property
+    def trained(self) -> str:
+        """Name of the loss that the epoch brings down, for messages."""
+        unet = self.phase is Phase.UNET
+        return super().trained if unet else f"loss of {self.phase.value}"
+
+    @property
+    def rate_key(self) -> str:
+        """Key of the learning rate with which the epoch does."""
+        unet = self.phase is Phase.UNET
+        return super().rate_key if unet else "labarbera.learning_rate"
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Evaluate the loss of the phase; the U-Net's epochs as nnU-Net does."""

@@ -7,50 +7,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import (
-    angle_difference,
     compose,
     invert,
-    parameters,
+    parameter_rows,
     transform_points,
+    wrapped,
 )
-from deeprac.geometry.warp import pixel_centres, warp
+from deeprac.geometry.warp import warp
 from deeprac.networks.front_end import Output, Trace
 
-POSE_UNITS = {"log_scale": 0.1, "angle_rad": 0.1, "shift": 0.1}
-"""Errors that count as one unit of the pose loss: a tenth of the size, 6 degrees, a
-twentieth of the slice."""
+POSE_UNIT = 0.1
+"""Error that counts as one unit of the pose loss: of the logarithm of the scale (a
+tenth of the size), of the angle in radians (6 degrees), and of each component of the
+shift in normalised units (a twentieth of the slice)."""
 COVERAGE_RIM = 0.1
 """Labelled pixels should stay this far, in half widths, inside the crop."""
 
 
-def pose_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Smooth L1 of scale, angle and position, in ``POSE_UNITS``.
+def pose_loss(predicted: list[Tensor], target: Tensor, valid: list[Tensor]) -> Tensor:
+    """Smooth L1 of scale, angle and position, in ``POSE_UNIT``.
 
     Angles are compared modulo half a turn, which is all that a silhouette tells.
 
     Args:
-        predicted: (batch, 2, 3) ``image_from_canonical``.
-        target: (batch, 2, 3).
-        valid: (batch,) bool, the others do not count.
+        predicted: (batch, 2, 3) ``image_from_canonical``, similarities, of each group.
+        target: (batch, 2, 3) similarities.
+        valid: (batch,) bool of each group, the others do not count.
 
     Returns:
-        Scalar, at least 0; 0 without any valid slice.
+        Sum over groups of the mean over their valid slices, a scalar, at least 0; 0
+        without any valid slice.
     """
-    (log_scale, angle, shift), (log_scale_, angle_, shift_) = (
-        parameters(matrix) for matrix in (predicted, target)
+    groups = len(predicted)
+    rows = parameter_rows(torch.cat([*predicted, target]))
+    found, known = rows.view(groups + 1, -1, 4).split((groups, 1))
+    log_scale, angle, shift = (found - known).split((1, 1, 2), dim=2)
+    errors = torch.cat([log_scale, wrapped(angle, period=math.pi), shift], 2)
+    # Smooth L1 of errors in units of b, in which it is |e| / b - 1/2 from b on.
+    loss = functional.smooth_l1_loss(
+        errors, torch.zeros_like(errors), reduction="none", beta=POSE_UNIT
     )
-    errors = torch.stack(
-        [
-            (log_scale - log_scale_) / POSE_UNITS["log_scale"],
-            angle_difference(angle, angle_, period=math.pi) / POSE_UNITS["angle_rad"],
-            *((shift - shift_) / POSE_UNITS["shift"]).unbind(-1),
-        ],
-        dim=-1,
-    )
-    loss = functional.smooth_l1_loss(errors, torch.zeros_like(errors), reduction="none")
-    weight = valid.float()
-    return (weight * loss.sum(-1)).sum() / weight.sum().clamp_min(1.0)
+    weight = torch.stack(valid).float()
+    total = (weight * loss.sum(2)).sum(1) / POSE_UNIT
+    return (total / weight.sum(1).clamp_min(1.0)).sum()
 
 
 def coarse_loss(coarse_logits: Tensor, labels: Tensor) -> Tensor:
@@ -131,10 +132,12 @@ class STNLoss(nn.Module):
 
     def _pose(self, trace: Trace, raw: Tensor) -> Tensor:
         located, weights = trace.located, self.weights
+        found, valid = [located.image_from_canonical], [~located.fallback]
+        if trace.warped is not None and trace.warped_valid is not None:
+            found.append(trace.warped)
+            valid.append(trace.warped_valid)
         goal = trace.supervision.image_from_canonical
-        pose = pose_loss(located.image_from_canonical, goal, ~located.fallback)
-        if trace.warped is not None:
-            pose = pose + pose_loss(trace.warped, goal, trace.warped_valid)
+        pose = pose_loss(found, goal, valid)
         size = raw.float().square().mean()
         return weights["pose_weight"] * pose + weights["residual_weight"] * size
 
@@ -151,6 +154,8 @@ class STNLoss(nn.Module):
         canonical = torch.cat([background, canonical[:, 1:]], 1)
         coarse = coarse_loss(logits, canonical)
         # Only the crop answers for coverage; size and pose have a target of their own.
-        image_from_crop = compose(upright, located.canonical_from_crop)
+        image_from_crop = upright
+        if located.canonical_from_crop is not None:
+            image_from_crop = compose(upright, located.canonical_from_crop)
         coverage = coverage_loss(1 - shares[:, :1], image_from_crop)
         return weights["coarse_weight"] * coarse + weights["coverage_weight"] * coverage

@@ -65,6 +65,10 @@ class NnunetTrainer(nnUNetTrainer):
             levels, **{key: kwargs[key] for key in kept}
         )
 
+    def autocast(self) -> torch.autocast:
+        """Return what lets a step compute in half precision, on a GPU alone."""
+        return torch.autocast(self.device.type, enabled=self.device.type == "cuda")
+
     @contextmanager
     def answered_by(self, network: Callable[[Tensor], Any]) -> Iterator[None]:
         """Let nnU-Net's own steps ask a function for the logits of (batch, 1, ...)."""

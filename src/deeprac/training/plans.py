@@ -117,7 +117,7 @@ def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
     }
 
 
-MACHINE_KEYS = ("device", "data_workers", "checkpoint_every")
+MACHINE_KEYS = ("device", "data_workers", "checkpoint_every", "capture")
 """Training settings that say where and how safely a run is computed, not what."""
 
 

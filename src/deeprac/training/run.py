@@ -186,7 +186,7 @@ def _run_record(
         "schema": RUN_SCHEMA,
         **{name: settings[name] for name in names},
         "fold": trainer.fold,
-        "device": describe_device(trainer.device),
+        "device": describe_device(trainer.device) | {"capture": trainer.captured.state},
         "host": provenance.host(),
         "software": provenance.software(),
         "git": provenance.git_state(),

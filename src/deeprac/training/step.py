@@ -2,14 +2,20 @@
 
 import contextlib
 import io
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deeprac.config import Config
 from deeprac.files import read_json
 from deeprac.fitting import size_text
+from deeprac.geometry.pixels import apart
 from deeprac.layout import Layout
 from deeprac.settings.methods import Experiment
 from deeprac.training.cost import StepCost, step_cost
@@ -46,20 +52,49 @@ def counted_steps(config: Config, experiments: list[str]) -> list[dict[str, Any]
     return experiment_costs(config, rows, fingerprint)
 
 
-def measure_step(trainer: DeepracTrainer) -> StepCost:
-    """Count one training step of a trainer at its real sizes, on the meta device."""
+def measure_step(
+    trainer: DeepracTrainer, *, mixed_precision: bool | None = None
+) -> StepCost:
+    """Count one training step of a trainer at its real sizes, without values.
+
+    Args:
+        trainer: of a run.
+        mixed_precision: as on a GPU; by default what the trainer's device does.
+    """
+    if mixed_precision is None:
+        mixed_precision = trainer.device.type == "cuda"
+    with without_values():
+        dry = dry_copy(trainer)
+        network: nn.Module = dry.network
+        step = partial(dry.loss_of, *dry.empty_step())
+        return step_cost(network, step, mixed_precision=mixed_precision)
+
+
+def dry_copy(trainer: DeepracTrainer) -> DeepracTrainer:
+    """Return a trainer with network, loss and optimiser of its own.
+
+    Args:
+        trainer: of a run; it stays as it is, initialised or not.
+    """
+    dry = copy(trainer)
     plans, configuration = trainer.plans_manager, trainer.configuration_manager
     classes = len(trainer.labels.numbers)
-    with torch.device("meta"):
-        network = trainer.build_network_architecture(
+    with dry.device:
+        dry.network = dry.build_network_architecture(
             plans, configuration, 1, classes, True
-        )
-        inputs = trainer.step_inputs()
-        target = [
-            torch.zeros(configuration.batch_size, 1, *size)
-            for size in trainer.level_sizes()
-        ]
-    return step_cost(network.to("meta").train(), trainer.build_loss(), inputs, target)
+        ).train()
+    dry.loss = dry.build_loss()
+    dry.optimizer, _ = dry.configure_optimizers()
+    dry.prepare_steps()
+    return dry
+
+
+@contextlib.contextmanager
+def without_values() -> Iterator[None]:
+    """Let tensors made inside have shapes and no values: nothing is computed."""
+    # What is kept of pixels' centres must not come from here, nor go there.
+    with apart(), FakeTensorMode(allow_non_fake_inputs=True):
+        yield
 
 
 def experiment_costs(

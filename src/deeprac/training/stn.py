@@ -34,45 +34,45 @@ class STNTrainer(DeepracTrainer):
         """Augment as the other methods do, and say where the slice went."""
         return Tracked(super().get_training_transforms(*args, **kwargs))
 
-    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Step with supervision, as nnU-Net does but for clips.
-
-        nnU-Net clips the norm over all parameters, in which the localiser's gradient
-        and the U-Net's would drown each other: here each is clipped on its own.
-        """
+    def step_tensors(self, batch: dict[str, Any]) -> list[Tensor]:
+        """Return slices and what is known of them, then labels of every level."""
         target, image_from_sample = split_target(batch["target"])
-        supervision = self.supervision(batch["keys"], image_from_sample)
-        data = batch["data"].to(self.device, non_blocking=True)
-        target = [level.to(self.device, non_blocking=True) for level in target]
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-            loss = self.loss(self.network(data, supervision), target)
-        scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
-        scaler.scale(loss).backward()
-        scaler.unscale_(self.optimizer)
-        self.clip_gradients()
-        scaler.step(self.optimizer)
-        scaler.update()
-        return {"loss": loss.detach().cpu().numpy()}
+        known = self.supervision(batch["keys"], image_from_sample)
+        slices, *labels = super().step_tensors(batch | {"target": target})
+        pose, outline = known.image_from_canonical, known.outline
+        return [slices, self.pinned(pose), self.pinned(outline), *labels]
 
-    def clip_gradients(self) -> None:
-        """Clip the localiser's gradient and that of all else, each on its own."""
-        pose, rest = self._parts()
-        torch.nn.utils.clip_grad_norm_(rest, MAX_GRADIENT)
-        if pose:
-            norm = torch.nn.utils.clip_grad_norm_(pose, MAX_LOCALISER_GRADIENT)
-            self.localiser_norms.append(float(norm))
+    def loss_of(self, data: Tensor, *rest: Tensor) -> Tensor:
+        """Return the loss of slices, what is known of them, and their labels."""
+        pose, outline, *target = rest
+        return self.loss(self.network(data, Supervision(pose, outline)), target)
 
-    def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """The localiser's parameters, and all others."""
-        pose = self.network.pose_parameters()
-        own = {id(parameter) for parameter in pose}
-        return pose, [p for p in self.network.parameters() if id(p) not in own]
+    def clipped_parts(self) -> list[tuple[list[nn.Parameter], float]]:
+        """Clip U-Net, coarse segmenter and localiser apart.
+
+        nnU-Net clips the norm over all parameters, in which the gradients of the small
+        networks and the U-Net's would drown each other.
+        """
+        parts = [
+            (list(self.network.unet.parameters()), MAX_GRADIENT),
+            (list(self.network.crop.parameters()), MAX_GRADIENT),
+            (self.network.pose_parameters(), MAX_LOCALISER_GRADIENT),
+        ]
+        return [(part, limit) for part, limit in parts if part]
+
+    def localiser_gradient(self) -> float | None:
+        """Median norm of the localiser's gradient over the epoch; None without one."""
+        norms = [norms[-1] for norms in self.gradient_norms]
+        super().localiser_gradient()
+        if not norms or not self.network.pose_parameters():
+            return None
+        return float(torch.stack(norms).cpu().median())
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Validate as nnU-Net does; an oracle needs its input here too."""
         network = self.network
-        supervision = self.supervision(batch["keys"], identity(len(batch["data"])))
+        unmoved = identity(len(batch["data"]))
+        supervision = self.supervision(batch["keys"], unmoved).to(self.device)
         with self.answered_by(lambda data: network(data, supervision).logits):
             return super().validation_step(batch)
 
@@ -91,14 +91,13 @@ class STNTrainer(DeepracTrainer):
         )
         moved = known.moved(invert(image_from_sample))
         pose = upright(moved.image_from_canonical)
-        return replace(moved, image_from_canonical=pose).to(self.device)
+        return replace(moved, image_from_canonical=pose)
 
-    def step_inputs(self) -> tuple[Any, ...]:
-        """Return image and supervision of the sizes of one step, without content."""
-        (image,) = super().step_inputs()
-        batch = len(image)
-        outline = image.new_zeros(batch, OUTLINE_POINTS, 2)
-        return image, Supervision(identity(batch, image.device), outline)
+    def empty_step(self) -> list[Tensor]:
+        """Return ``step_tensors`` of the sizes of the run, without content."""
+        image, *target = super().empty_step()
+        outline = image.new_zeros(len(image), OUTLINE_POINTS, 2)
+        return [image, identity(len(image), image.device), outline, *target]
 
     def build_loss(self) -> nn.Module:
         """Return nnU-Net's loss and, where the network is supervised, the others."""
@@ -106,9 +105,11 @@ class STNTrainer(DeepracTrainer):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the U-Nets' parameters, and the localiser's with their own rate."""
-        pose, rest = self._parts()
+        pose = self.network.pose_parameters()
         if not pose:
-            return [{"params": rest}]
+            return super().parameter_groups()
+        own = {id(parameter) for parameter in pose}
+        rest = [p for p in self.network.parameters() if id(p) not in own]
         factor = self.front_end["settings"]["learning_rate_factor"]
         return [{"params": rest}, {"params": pose, "lr": self.initial_lr * factor}]
 
@@ -120,4 +121,5 @@ class STNTrainer(DeepracTrainer):
         super().on_epoch_start()
         if self.current_epoch == 0:
             cases, _ = self.do_split()
-            self.network.calibrate(self.supervision(cases, identity(len(cases))))
+            known = self.supervision(cases, identity(len(cases)))
+            self.network.calibrate(known.to(self.device))

@@ -5,6 +5,7 @@ sampling, augmentation and optimiser are nnU-Net's own.
 """
 
 import random
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from pydoc import locate
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from torch import Tensor, nn
 
 from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
@@ -23,9 +25,10 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
+from deeprac.training.capture import CapturedStep, CudaGraph
 from deeprac.training.checkpoint import restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
-from deeprac.training.nnunet import NnunetTrainer, adapted
+from deeprac.training.nnunet import MAX_GRADIENT, NnunetTrainer, adapted
 from deeprac.training.plans import CONFIGURATION
 from deeprac.training.schedule import PolyLR
 
@@ -72,8 +75,18 @@ class DeepracTrainer(NnunetTrainer):
         self.oversample_foreground_percent = training["oversample_foreground"]
         self.save_every = training["checkpoint_every"]
         self.segment = 0
-        self.localiser_norms: list[float] = []
+        self.gradient_norms: list[Sequence[Tensor]] = []
         self.log_also(EXTRA_LOG)
+
+    @property
+    def trained(self) -> str:
+        """Name of the loss that the epoch brings down, for messages."""
+        return "training loss"
+
+    @property
+    def rate_key(self) -> str:
+        """Key of the learning rate with which the epoch does."""
+        return "training.learning_rate"
 
     @property
     def front_end_epochs(self) -> int:
@@ -84,6 +97,74 @@ class DeepracTrainer(NnunetTrainer):
         """Build network, optimiser and loss from the run's seed; see nnU-Net."""
         self._seed_epoch(0)
         super().initialize()
+        self.prepare_steps()
+
+    def prepare_steps(self) -> None:
+        """Make once what every step needs of network and optimiser."""
+        self.clips = self.clipped_parts()
+        # Off a GPU nnU-Net has no scaler; a disabled one does nothing.
+        self.scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
+        self.captured = self.capture(self.backward)
+
+    def capture(self, step: Callable[..., Tensor]) -> CapturedStep:
+        """Return a step of this training, as a CUDA graph where that is wanted."""
+        wanted = self.settings["training"]["capture"] == "auto"
+        return CapturedStep(
+            step,
+            self.device,
+            graph=CudaGraph if wanted and self.device.type == "cuda" else None,
+            log=self.print_to_log_file,
+        )
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Take one step without waiting for the device.
+
+        The same as nnU-Net's, which waits for the loss at every step: the GPU then
+        runs dry while the next step is prepared. ``on_train_epoch_end`` fetches all.
+        """
+        return {"loss": self.take_step(*self.step_tensors(batch))}
+
+    def take_step(self, *tensors: Tensor) -> Tensor:
+        """Change the weights by ``step_tensors`` and return the loss."""
+        loss = self.captured(*tensors)
+        self.scaler.unscale_(self.optimizer)
+        self.clip_gradients()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss
+
+    def step_tensors(self, batch: dict[str, Any]) -> list[Tensor]:
+        """Return what a step reads of a batch: slices, then labels of every level."""
+        return [self.pinned(batch["data"]), *map(self.pinned, batch["target"])]
+
+    def pinned(self, tensor: Tensor) -> Tensor:
+        """Put a tensor of the host where a GPU can fetch it by itself."""
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+    def backward(self, *tensors: Tensor) -> Tensor:
+        """Compute the loss of ``step_tensors`` and all gradients, scaled."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            loss = self.loss_of(*tensors)
+        self.scaler.scale(loss).backward()
+        return loss.detach()
+
+    def loss_of(self, data: Tensor, *target: Tensor) -> Tensor:
+        """Return the loss of (batch, 1, ...) slices and labels of every level."""
+        return self.loss(self.network(data), list(target))
+
+    def clipped_parts(self) -> list[tuple[list[nn.Parameter], float]]:
+        """Return the parameters whose gradients are clipped together, and to what."""
+        return [(list(self.network.parameters()), MAX_GRADIENT)]
+
+    def clip_gradients(self) -> None:
+        """Clip the gradient of each part on its own."""
+        self.gradient_norms.append(
+            [
+                torch.nn.utils.clip_grad_norm_(part, limit, foreach=True)
+                for part, limit in self.clips
+            ]
+        )
 
     def plot_network_architecture(self) -> None:
         """Skip: nnU-Net draws it with a package that cannot be installed any more."""
@@ -152,10 +233,12 @@ class DeepracTrainer(NnunetTrainer):
                 weight_decay=self.weight_decay,
                 momentum=0.99,
                 nesterov=True,
+                # On a GPU it asks no one whether half precision overflowed.
+                fused=True,
             )
         else:
             optimizer = torch.optim.AdamW(
-                groups, self.initial_lr, weight_decay=self.weight_decay
+                groups, self.initial_lr, weight_decay=self.weight_decay, fused=True
             )
         return optimizer, PolyLR(optimizer, self.num_epochs)
 
@@ -202,16 +285,14 @@ class DeepracTrainer(NnunetTrainer):
 
     def localiser_gradient(self) -> float | None:
         """Median norm of the localiser's gradient over the epoch; None without one."""
-        norms, self.localiser_norms = self.localiser_norms, []
-        return float(np.median(norms)) if norms else None
+        self.gradient_norms.clear()
+        return None
 
-    def step_inputs(self) -> tuple[Any, ...]:
-        """Return what the network is called with in one step, without content.
-
-        (batch, 1, height, width) at the sizes of the run; subclasses add to it.
-        """
-        configuration = self.configuration_manager
-        return (torch.zeros(configuration.batch_size, 1, *configuration.patch_size),)
+    def empty_step(self) -> list[Tensor]:
+        """Return ``step_tensors`` of the sizes of the run, without content."""
+        batch = self.configuration_manager.batch_size
+        sizes = [self.configuration_manager.patch_size, *self.level_sizes()]
+        return [torch.zeros(batch, 1, *size) for size in sizes]
 
     def on_train_end(self) -> None:
         """Save the final checkpoint and stop the loaders; see nnU-Net."""
@@ -247,14 +328,18 @@ class DeepracTrainer(NnunetTrainer):
         restore(self, Path(filename_or_checkpoint))
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
-        """Stop a training that diverged instead of finishing it."""
-        super().on_train_epoch_end(train_outputs)
-        loss = self.logger.get_value("train_losses", step=-1)
+        """Fetch the epoch's losses and stop a training that diverged.
+
+        Before anything is saved, so that the last good checkpoint stays.
+        """
+        losses = torch.stack([output["loss"] for output in train_outputs]).cpu().numpy()
+        super().on_train_epoch_end([{"loss": loss} for loss in losses])
+        loss = losses.mean()
         if not np.isfinite(loss):
             raise RunError(
-                f"{self.settings['experiment']}, fold {self.fold}: the training loss "
-                f"is {loss} in epoch {self.current_epoch}. Lower "
-                "training.learning_rate."
+                f"{self.settings['experiment']}, fold {self.fold}: the "
+                f"{self.trained} is {loss} in epoch {self.current_epoch}. Lower "
+                f"{self.rate_key}."
             )
 
 

@@ -1,0 +1,199 @@
+"""Everything that only a GPU can show, in one run of at most nine minutes.
+
+    make gpu                                   # on a GPU, at the paper's sizes
+    python benchmarks/gpu.py --tiny            # anywhere: does the script work?
+
+Parts, in the order of what matters, each written as soon as it is known:
+
+``equality.jsonl``   captured steps against steps one by one: largest difference
+``steps.jsonl``      seconds of a step of every arm, beside stock nnU-Net
+``inference.jsonl``  seconds of a case, beside nnU-Net's own predictor
+``trainings/``       ``run.json`` and metrics of the rows at 128, three seeds, at the
+                     largest equal budget that fits into the time that is left
+
+``machine.json`` says what they were measured on. Only files of this repository are
+read; nothing is fetched.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from training_step import noise
+
+from deeprac import provenance
+from deeprac.commands.nnunet import configure_nnunet
+from deeprac.config import Config, load_config
+from deeprac.layout import Layout
+from deeprac.training.device import describe_device
+from deeprac.training.plans import build_plans, dataset_json
+from deeprac.training.step import NOMINAL_FINGERPRINT, dry_copy
+from deeprac.training.trainer import DeepracTrainer, build_trainer
+
+ROOT = Path(__file__).parents[1]
+MINUTES = 9.0
+COMPARED_STEPS = 10
+"""More than are warmed up, few enough for rounding not to grow."""
+ARMS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop", "fine_stn_crop_half")
+TRAINED = ("coarse_nnunet", "coarse_nnunet_augment", "coarse_stn")
+SEEDS = (0, 1, 2)
+OVERHEAD_SECONDS = 12.0
+"""Of a training and its prediction beside the steps: imports, loading, saving."""
+EPOCHS = 10
+
+
+def main() -> None:
+    """Run all parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "gpu")
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument(
+        "--tiny", action="store_true", help="sizes of config/smoke.yaml"
+    )
+    args = parser.parse_args()
+    end = time.monotonic() + 60 * args.minutes
+    path = ROOT / "config" / ("smoke.yaml" if args.tiny else "costs.yaml")
+    args.out.mkdir(parents=True, exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and not args.tiny:
+        sys.exit("PyTorch sees no GPU here. `--tiny` runs the script on the CPU.")
+    write(args.out / "machine.json", machine(device, path))
+    equality(load_config([path]), device, args.out / "equality.jsonl")
+    few = ["--rounds", "3"] if args.tiny else []
+    script("training_step.py", path, few, args.out / "steps.jsonl")
+    few = ["--slices", "4", "--pixels", "64"] if args.tiny else []
+    script("inference.py", path, few, args.out / "inference.jsonl")
+    trainings(path, device, args.out, end, tiny=args.tiny)
+
+
+def machine(device: torch.device, config: Path) -> dict[str, Any]:
+    """Return what the numbers were measured on."""
+    return {
+        "device": describe_device(device),
+        "software": provenance.software(),
+        "git": provenance.git_state(),
+        "config": config.name,
+    }
+
+
+def equality(config: Config, device: torch.device, out: Path) -> None:
+    """Compare weights after the same steps, captured and one by one."""
+    out.write_text("")
+    for name in ARMS:
+        runs = [stepped(config, name, device, capture) for capture in ("off", "auto")]
+        pairs = zip(*(run.network.parameters() for run in runs), strict=True)
+        largest = max(
+            float(((one - two).abs().max() / one.abs().max().clamp_min(1e-6)).detach())
+            for one, two in pairs
+        )
+        record = {"experiment": name, "state": runs[1].captured.state,
+                  "steps": COMPARED_STEPS, "relative_difference": largest}  # fmt: skip
+        append(out, record)
+
+
+def stepped(
+    config: Config, name: str, device: torch.device, capture: str
+) -> DeepracTrainer:
+    """Return a trainer after steps on noise, the same for every ``capture``."""
+    training = dataclasses.replace(config.training, capture=capture)
+    config = dataclasses.replace(config, training=training)
+    with tempfile.TemporaryDirectory() as folder:
+        configure_nnunet(Layout(Path(folder)), workspace=Path(folder), data_workers=0)
+        plans = build_plans(config, config.experiment(name), 0, NOMINAL_FINGERPRINT)
+        with contextlib.redirect_stdout(io.StringIO()):
+            trainer = build_trainer(plans, dataset_json(config, 1), 0, device)
+    torch.manual_seed(0)
+    trainer = dry_copy(trainer)
+    tensors = noise(trainer)
+    torch.manual_seed(1)
+    for _ in range(COMPARED_STEPS):
+        trainer.take_step(*tensors)
+    return trainer
+
+
+def script(name: str, config: Path, arguments: list[str], out: Path) -> None:
+    """Run a benchmark; its lines are kept as they come."""
+    command = [sys.executable, str(ROOT / "benchmarks" / name), "--json"]
+    command += ["--config", str(config), *arguments]
+    with out.open("w") as lines:
+        subprocess.run(command, check=True, stdout=lines)
+    print(f"{out.name}: {len(out.read_text().splitlines())} records", flush=True)
+
+
+def trainings(
+    config: Path, device: torch.device, out: Path, end: float, *, tiny: bool
+) -> None:
+    """Train the rows at 128 with as many steps each as the time allows."""
+    steps = steps_within(out / "steps.jsonl", end - time.monotonic(), tiny=tiny)
+    if steps < EPOCHS:
+        print("No time is left for trainings.")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        budget = Path(folder) / "budget.yaml"
+        training = {"epochs": EPOCHS, "iterations_per_epoch": steps // EPOCHS,
+                    "validation_iterations": 2, "checkpoint_every": EPOCHS,
+                    "device": device.type}  # fmt: skip
+        content = {"results": str(Path(folder) / "results"), "training": training}
+        budget.write_text(yaml.safe_dump(content))
+        layout = Layout.of(load_config([config, budget]))
+        for command in ("cohort", "splits", "fingerprint", "case-poses"):
+            verb(command, config, budget)
+        verb("preprocess", config, budget, "--matrix", "coarse")
+        for seed in map(str, SEEDS):
+            for name in TRAINED:
+                row = "--experiment", name, "--seed", seed
+                verb("plan", config, budget, *row)
+                for command in ("train", "predict", "evaluate"):
+                    verb(command, config, budget, *row, "--fold", "0")
+                run = layout.run(name, int(seed), 0)
+                kept = out / "trainings" / name / f"seed_{seed}"
+                kept.mkdir(parents=True, exist_ok=True)
+                for file in ("run.json", "training.csv", "metrics.csv"):
+                    shutil.copyfile(run / file, kept / file)
+                print(f"trained {name}, seed {seed}: {steps} steps", flush=True)
+
+
+def steps_within(measured: Path, seconds: float, *, tiny: bool) -> int:
+    """Return how many steps each training may take."""
+    if tiny:
+        return EPOCHS
+    records = [json.loads(line) for line in measured.read_text().splitlines()]
+    step = {record["step"]: record["ms"] / 1e3 for record in records}
+    one_of_each = sum(step.get(name, step["coarse_nnunet"]) for name in TRAINED)
+    left = seconds - 30 - len(SEEDS) * len(TRAINED) * OVERHEAD_SECONDS
+    # Loading and validation take their part beside the steps.
+    return int(0.7 * left / (len(SEEDS) * one_of_each))
+
+
+def verb(name: str, config: Path, budget: Path, *arguments: str) -> None:
+    """Run one verb of the package."""
+    command = [sys.executable, "-m", "deeprac", name, "--config", str(config)]
+    subprocess.run([*command, str(budget), *arguments], check=True)
+
+
+def append(path: Path, record: dict[str, Any]) -> None:
+    """Add a record to a file and print it."""
+    line = json.dumps(record)
+    with path.open("a") as file:
+        file.write(line + "\n")
+    print(line, flush=True)
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Write one record."""
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Seconds of one training step: stock nnU-Net, plain, and every experiment, in turn.
+
+    python benchmarks/training_step.py                              # the paper's sizes
+    python benchmarks/training_step.py --config config/demo.yaml    # a CPU's
+
+Every round takes one step of each, so that a busy moment meets all of them; the median
+is of the rounds. ``stock`` is nnU-Net's own ``train_step`` on the plain network, eager,
+and compiled where there is a GPU, as nnU-Net does by default. The slices are noise: a
+step takes the same time whatever they show. ``--json`` prints one line per experiment
+as soon as it is known.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from deeprac.commands.nnunet import configure_nnunet
+from deeprac.config import Config, load_config
+from deeprac.layout import Layout
+from deeprac.training.plans import build_plans, dataset_json
+from deeprac.training.step import NOMINAL_FINGERPRINT, dry_copy
+from deeprac.training.trainer import DeepracTrainer, build_trainer
+
+ROOT = Path(__file__).parents[1]
+Step = Callable[[], Any]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiments", nargs="*", help="default: without augmentation")
+    parser.add_argument("--config", type=Path, default=ROOT / "config" / "costs.yaml")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--threads", type=int, help="of PyTorch")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    config = load_config([args.config])
+    names = args.experiments or [
+        name for name, row in config.experiments.items()
+        if not config.methods[row.method].augment
+    ]  # fmt: skip
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    by_matrix: dict[str, list[str]] = {}
+    for name in names:
+        by_matrix.setdefault(config.experiment(name).matrix, []).append(name)
+    for matrix, group in by_matrix.items():
+        with tempfile.TemporaryDirectory() as folder:
+            rows = measured(config, group, device, Path(folder), args.rounds)
+        report(matrix, rows, as_json=args.json)
+
+
+def measured(
+    config: Config, names: list[str], device: torch.device, folder: Path, rounds: int
+) -> dict[str, float]:
+    """Return the median seconds of a step of each experiment at one matrix."""
+    steps: dict[str, Step] = {}
+    for name in names:
+        trainer = initialised(config, name, device, folder)
+        steps[name] = partial(trainer.take_step, *noise(trainer))
+    if config.methods[config.experiment(names[0]).method].is_plain:
+        for how in ("eager", "compiled") if device.type == "cuda" else ("eager",):
+            trainer = initialised(config, names[0], device, folder)
+            if how == "compiled":
+                trainer.network = torch.compile(trainer.network)
+            data, *target = noise(trainer)
+            batch = {"data": data, "target": target}
+            steps[f"stock, {how}"] = partial(nnUNetTrainer.train_step, trainer, batch)
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds + 5):
+        for name, take in steps.items():
+            seconds = timed(take, device)
+            if number >= 5:  # libraries choose, graphs are recorded
+                taken[name].append(seconds)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def timed(take: Step, device: torch.device) -> float:
+    """Seconds of one step, on a GPU of four in a row, each."""
+    count = 4 if device.type == "cuda" else 1
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(count):
+        take()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / count
+
+
+def initialised(
+    config: Config, name: str, device: torch.device, folder: Path
+) -> DeepracTrainer:
+    """Return a trainer with network, optimiser and loss."""
+    configure_nnunet(Layout(folder), workspace=folder, data_workers=0)
+    plans = build_plans(config, config.experiment(name), 0, NOMINAL_FINGERPRINT)
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer = build_trainer(plans, dataset_json(config, 1), 0, device)
+    return dry_copy(trainer)
+
+
+def noise(trainer: DeepracTrainer) -> list[torch.Tensor]:
+    """Return a batch of the run's sizes: noise, and labels of every class."""
+    slices, *others = trainer.empty_step()
+    generator = torch.Generator().manual_seed(0)
+    slices.normal_(generator=generator)
+    classes, levels = len(trainer.labels.numbers), len(trainer.level_sizes())
+    for labels in others[-levels:]:
+        labels.random_(0, classes, generator=generator)
+    return [trainer.pinned(tensor) for tensor in (slices, *others)]
+
+
+def report(matrix: str, rows: dict[str, float], *, as_json: bool) -> None:
+    """Print milliseconds and the ratio to the plain network of the matrix."""
+    plain = next(iter(rows.values()))
+    for name, seconds in rows.items():
+        record = {"matrix": matrix, "step": name, "ms": round(1e3 * seconds, 2),
+                  "ratio": round(seconds / plain, 3)}  # fmt: skip
+        line = "{matrix:10}{step:24}{ms:10.2f} ms{ratio:8.3f}".format(**record)
+        print(json.dumps(record) if as_json else line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
