@@ -40,74 +40,38 @@ def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
     return dataset
 
 
-def require(dataset: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> None:
-    """Make sure that keys are there.
-
-    Raises:
-        CohortError: naming the first that is not.
-    """
-    for key in keys:
-        if key not in dataset:
-            raise CohortError(f"{path} has no {key!r}. Add it, or correct cohort.path.")
-
-
-def refuse_channels(channels: Any, path: Path) -> None:
-    """Make sure that the images have one channel.
+def require(
+    dataset: Mapping[str, Any], keys: tuple[str, ...], channels: str, path: Path
+) -> None:
+    """Make sure that keys are there, and that the images have one channel.
 
     Args:
-        channels: channel by number ("modality", or nnU-Net's "channel_names").
+        dataset: the content of ``dataset.json``.
+        keys: all that are needed beside ``channels``.
+        channels: the key of channel by number: modality, or nnU-Net's channel_names.
         path: of ``dataset.json``.
 
     Raises:
-        CohortError: there are several, or none.
+        CohortError: naming the first key that is not there, or the channels.
     """
-    listed = list(channels.values()) if isinstance(channels, dict) else channels
-    if not isinstance(channels, dict) or len(channels) != 1:
+    for key in (channels, *keys):
+        if key not in dataset:
+            raise CohortError(f"{path} has no {key!r}. Add it, or correct cohort.path.")
+    named = dataset[channels]
+    if not isinstance(named, dict) or len(named) != 1:
+        listed = list(named.values()) if isinstance(named, dict) else named
         raise CohortError(
             f"{path} lists the channels {listed}. Give a dataset with CT as its only "
             "channel."
         )
 
 
-def names_by_number(labels: Any, path: Path) -> dict[int, str]:
-    """Read labels that are written as "number": name, as the Decathlon does.
-
-    Raises:
-        CohortError: a key is not a whole number, a name is not text, or two labels
-            have one number.
-    """
-    names: dict[int, str] = {}
-    for number, name in label_items(labels, path):
-        if not (str(number).isdecimal() and isinstance(name, str)):
-            raise CohortError(
-                f'{path}: label {number!r} is {name!r}. It must be "number": name.'
-            )
-        if names.setdefault(int(number), name) != name:
-            raise CohortError(f"{path}: two labels have the same number. Correct it.")
-    return names
-
-
-def label_items(labels: Any, path: Path) -> list[tuple[Any, Any]]:
-    """Keys and values of "labels".
-
-    Raises:
-        CohortError: it is no mapping.
-    """
-    if not isinstance(labels, dict):
-        raise CohortError(f"{path}: 'labels' must be a mapping. Correct it.")
-    return list(labels.items())
-
-
 def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]:
     """Read the list "training" of pairs of files.
 
-    Args:
-        dataset: the content of ``dataset.json``.
-        folder: that holds it; paths are relative to it.
-
     Returns:
-        Paths of image and label by case: the label's name without its ending. What
-        begins with a dot is a leftover of an archive, not a case.
+        Image and label by case: the label's name without its ending. Paths are
+        relative to ``folder``; what begins with a dot is a leftover, not a case.
 
     Raises:
         CohortError: an entry is not such a pair, or a file is listed twice.

@@ -11,7 +11,7 @@ from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.meta_image import read_meta_image_header
 from deeprac.cohort.nrrd_header import read_nrrd_header
 from deeprac.cohort.packed import DAMAGED, StoredVoxels
-from deeprac.cohort.voxels import INT32, MAX_VOXELS, TOO_LARGE, three_dimensions
+from deeprac.cohort.voxels import MAX_VOXELS, refuse_large_numbers, three_dimensions
 
 _MOST_BYTES = 8 * MAX_VOXELS
 """Of all layers together."""
@@ -31,16 +31,6 @@ def read_itk(path: Path, *, layers: bool) -> tuple[list[sitk.Image], list[Findin
     Raises:
         CaseError: it cannot be used; everything that was found.
     """
-    volume, findings = _read(path, layers=layers)
-    volumes = [volume]
-    if volume.GetPixelIDTypeAsString().startswith("vector"):
-        count = volume.GetNumberOfComponentsPerPixel()
-        volumes = [sitk.VectorIndexSelectionCast(volume, i) for i in range(count)]
-    return [_compact(one) for one in volumes], findings
-
-
-def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
-    """Read a file once its header has been checked."""
     voxels, flips = _checked(path)
     voxels.refuse_missing()
     reader = sitk.ImageFileReader()
@@ -51,7 +41,7 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
         shape = (*reader.GetSize(), *([channels] if channels > 1 else []))
         _, findings = three_dimensions(shape)
         direction, origin, found = _place(reader, flips)
-        findings = list(refuse_errors([*findings, *found]))
+        findings += found
         voxels.refuse_other_size(_bytes_of(reader))
         volume = reader.Execute()
     except RuntimeError as error:
@@ -63,7 +53,11 @@ def _read(path: Path, *, layers: bool) -> tuple[sitk.Image, list[Finding]]:
         volume = volume[(slice(None),) * (volume.GetDimension() - 1) + (0,)]
     volume.SetDirection(direction.ravel().tolist())
     volume.SetOrigin(origin.tolist())
-    return volume, findings
+    volumes = [volume]
+    if volume.GetPixelIDTypeAsString().startswith("vector"):
+        count = volume.GetNumberOfComponentsPerPixel()
+        volumes = [sitk.VectorIndexSelectionCast(volume, i) for i in range(count)]
+    return [_compact(one) for one in volumes], findings
 
 
 def _checked(path: Path) -> tuple[StoredVoxels, tuple[int, int, int]]:
@@ -115,7 +109,5 @@ def _compact(volume: sitk.Image) -> sitk.Image:
         return sitk.Cast(volume, sitk.sitkFloat32)
     if kind not in (sitk.sitkInt64, sitk.sitkUInt64):
         return volume
-    values = sitk.GetArrayViewFromImage(volume)
-    if values.min() < INT32.min or values.max() > INT32.max:
-        raise CaseError.of("values", TOO_LARGE)
+    refuse_large_numbers(sitk.GetArrayViewFromImage(volume))
     return sitk.Cast(volume, sitk.sitkInt32)

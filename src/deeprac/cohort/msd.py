@@ -7,7 +7,7 @@ of image and label) and the files that it lists, ``imagesTr/{case}.nii.gz`` and
 
 from deeprac.cohort import dataset_json
 from deeprac.cohort.case_files import FileReader
-from deeprac.cohort.nnunet_raw import file_reader, numbered_labels
+from deeprac.cohort.nnunet_raw import any_image, file_reader, labels_and_files
 from deeprac.errors import CohortError
 from deeprac.settings.cohort import CohortConfig
 
@@ -20,19 +20,16 @@ def open_msd(config: CohortConfig) -> FileReader:
             does not fit it.
     """
     folder = config.source_path
-    path = folder / "dataset.json"
     dataset = dataset_json.read_dataset(
         folder,
         "a task of the Medical Segmentation Decathlon: dataset.json, imagesTr, "
         "labelsTr",
     )
-    dataset_json.require(dataset, ("modality", "labels", "training"), path)
-    dataset_json.refuse_channels(dataset["modality"], path)
-    labels = numbered_labels(dataset, config, path)
-    files = dataset_json.training_files(dataset, folder)
-    if not any(image.is_file() for image, _ in files.values()):
+    labels, files = labels_and_files(dataset, config)
+    if not any_image(files):
         raise CohortError(
-            f"{path}: none of the {len(files)} images that it lists is there. Check "
-            "cohort.path; where images end in _0000, set cohort.format to nnunet_raw."
+            f"{folder / 'dataset.json'}: none of the {len(files)} images that it lists "
+            "is there. Check cohort.path; where images end in _0000, set "
+            "cohort.format to nnunet_raw."
         )
     return file_reader(config, files, labels)

@@ -16,7 +16,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort.case_files import LabelFile, Labels
-from deeprac.cohort.dataset_json import label_items
 from deeprac.cohort.findings import CaseError
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
@@ -77,7 +76,7 @@ def read_labels(
         CohortError: labels that nnU-Net does not allow, regions between which a number
             is ambiguous, or ``ignore`` has a meaning in ``cohort.labels``.
     """
-    items = label_items(dataset["labels"], path)
+    items = _labels(dataset, path)
     numbers = {name: _numbers(name, value, path) for name, value in items}
     (ignore,) = numbers.pop(IGNORE, (None,))
     if config.label_numbers is not None:
@@ -97,6 +96,35 @@ def read_labels(
         return NnunetLabels(names)
     _refuse_meaning(config)
     return NnunetLabels({**names, ignore: IGNORE}, ignore)
+
+
+def numbered_labels(
+    dataset: Mapping[str, Any], config: CohortConfig, path: Path
+) -> NnunetLabels:
+    """What the numbers mean where "labels" are written as "number": name.
+
+    So the Decathlon does, and nnU-Net's version 1; ``cohort.label_numbers`` overrides.
+
+    Raises:
+        CohortError: they are not written so, or two labels have one number.
+    """
+    names: dict[int, str] = {}
+    for number, name in _labels(dataset, path):
+        if not (str(number).isdecimal() and isinstance(name, str)):
+            raise CohortError(
+                f'{path}: label {number!r} is {name!r}. It must be "number": name.'
+            )
+        if names.setdefault(int(number), name) != name:
+            raise CohortError(f"{path}: two labels have the same number. Correct it.")
+    if config.label_numbers is not None:
+        names = {0: "background"} | config.number_names
+    return NnunetLabels(names)
+
+
+def _labels(dataset: Mapping[str, Any], path: Path) -> list[tuple[Any, Any]]:
+    if not isinstance(dataset["labels"], dict):
+        raise CohortError(f"{path}: 'labels' must be a mapping. Correct it.")
+    return list(dataset["labels"].items())
 
 
 def _numbers(name: str, value: Any, path: Path) -> tuple[int, ...]:

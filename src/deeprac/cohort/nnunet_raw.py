@@ -13,7 +13,11 @@ from typing import Any
 
 from deeprac.cohort import dataset_json, label_map
 from deeprac.cohort.case_files import CaseFiles, FileReader
-from deeprac.cohort.nnunet_labels import NnunetLabels, read_labels
+from deeprac.cohort.nnunet_labels import (
+    NnunetLabels,
+    numbered_labels,
+    read_labels,
+)
 from deeprac.cohort.patients import Patient
 from deeprac.errors import CohortError
 from deeprac.files import composed, on_disk
@@ -38,15 +42,12 @@ def open_nnunet_raw(config: CohortConfig) -> FileReader:
     if "modality" in dataset and "channel_names" not in dataset:
         labels, files = _version_1(dataset, config)
     else:
-        dataset_json.require(dataset, ("channel_names", "labels", "file_ending"), path)
-        dataset_json.refuse_channels(dataset["channel_names"], path)
+        dataset_json.require(dataset, ("labels", "file_ending"), "channel_names", path)
         labels = read_labels(dataset, config, path)
-        ending = dataset["file_ending"]
-        files = (
-            _mapped_files(dataset["dataset"], folder)
-            if "dataset" in dataset
-            else _files_in(folder, ending)
-        )
+        if "dataset" in dataset:
+            files = _mapped_files(dataset["dataset"], folder)
+        else:
+            files = _files_in(folder, dataset["file_ending"])
     return file_reader(config, files, labels)
 
 
@@ -70,37 +71,37 @@ def _version_1(
     dataset: Mapping[str, Any], config: CohortConfig
 ) -> tuple[NnunetLabels, Files]:
     """Labels and files; the list has no ``_0000``, the images' files do."""
-    folder = config.source_path
-    path = folder / "dataset.json"
-    dataset_json.require(dataset, ("labels", "training"), path)
-    dataset_json.refuse_channels(dataset["modality"], path)
-    listed = dataset_json.training_files(dataset, folder)
+    labels, listed = labels_and_files(dataset, config)
     files = {
         case: (on_disk(image.with_name(f"{case}_0000.nii.gz")), label)
         for case, (image, label) in listed.items()
     }
-    if not any(image.is_file() for image, _ in files.values()) and any(
-        image.is_file() for image, _ in listed.values()
-    ):
+    if not any_image(files) and any_image(listed):
         raise CohortError(
-            f"{path} is that of the Medical Segmentation Decathlon: its images have no "
-            "_0000 before their ending. Set cohort.format to msd."
+            f"{config.source_path / 'dataset.json'} is that of the Medical "
+            "Segmentation Decathlon: its images have no _0000 before their ending. Set "
+            "cohort.format to msd."
         )
-    return numbered_labels(dataset, config, path), files
+    return labels, files
 
 
-def numbered_labels(
-    dataset: Mapping[str, Any], config: CohortConfig, path: Path
-) -> NnunetLabels:
-    """Labels that are written as "number": name; ``cohort.label_numbers`` overrides.
+def labels_and_files(
+    dataset: Mapping[str, Any], config: CohortConfig
+) -> tuple[NnunetLabels, Files]:
+    """What the Decathlon's ``dataset.json`` tells, which is nnU-Net's version 1 too.
 
     Raises:
-        CohortError: they are not written so.
+        CohortError: it is none of theirs.
     """
-    names = dataset_json.names_by_number(dataset["labels"], path)
-    if config.label_numbers is not None:
-        names = {0: "background"} | config.number_names
-    return NnunetLabels(names)
+    path = config.source_path / "dataset.json"
+    dataset_json.require(dataset, ("labels", "training"), "modality", path)
+    labels = numbered_labels(dataset, config, path)
+    return labels, dataset_json.training_files(dataset, config.source_path)
+
+
+def any_image(files: Files) -> bool:
+    """Whether the image of any case is there."""
+    return any(image.is_file() for image, _ in files.values())
 
 
 def _mapped_files(cases: Any, folder: Path) -> Files:
