@@ -30,7 +30,7 @@ def header_of(path):
 def test_header_holds_what_was_written(paths):
     header = header_of(paths[2])
     assert header.position_mm == (-31.0, 17.5, 107.0)
-    assert header.spacing_mm == (0.9, 0.7)  # between rows first
+    assert header.spacing_yx_mm == (0.9, 0.7)  # between rows first
     assert (header.rows, header.columns, header.frames, header.bits) == (5, 7, 1, 16)
     assert (header.slope, header.intercept, header.is_plain) == (1.0, -1024.0, True)
     assert (header.modality, header.patient_id) == ("CT", "p7")

@@ -121,7 +121,7 @@ class Convert:
         inspected = self.inspect.keep(case, settings)
         # Cases that are made in the canonical frame are their own source.
         frame = case.frame or Grid.of(case.image)
-        content = {"row": asdict(row), "frame": asdict(frame)}
+        content = {"row": asdict(row), "frame": frame.as_json()}
         _sidecars(self.folder).write(name, settings, content)
         return Converted(row, frame, inspected)
 

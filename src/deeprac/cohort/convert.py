@@ -153,7 +153,9 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     findings += found
     numbers, found = _merged(turned, source.segmentations, config)
     findings = list(refuse_errors(findings + found))
-    findings += label_volumes.volume_findings(numbers, grid.spacing_mm, config.labels)
+    findings += label_volumes.volume_findings(
+        numbers, grid.spacing_xyz_mm, config.labels
+    )
     return Case(
         name=name,
         patient=patient,

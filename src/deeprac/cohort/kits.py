@@ -48,8 +48,8 @@ _PAINTED = ("kidney", "cyst", "tumor")
 class Edition:
     """One of the challenges, as it lies on disk.
 
-    ``files`` are the label maps by ``cohort.annotation``, ``instances`` the folder of
-    what every annotator drew, ``clinical`` the table with the patients' ages, and
+    ``files`` are the label maps by ``cohort.kits.annotation``, ``instances`` the folder
+    of what every annotator drew, ``clinical`` the table with the patients' ages, and
     ``download`` what fetches the images.
     """
 
@@ -100,7 +100,7 @@ def open_kits(config: CohortConfig) -> FileReader:
     folder, cases = _case_folders(config.source_path)
     edition = _edition(folder, cases)
     label_map.map_labels(edition.names, config.labels)
-    labels = [KitsLabel(case, edition, config.annotation) for case in cases]
+    labels = [KitsLabel(case, edition, config.kits.annotation) for case in cases]
     labels = [label for label in labels if label.annotations]
     if left_out := len(cases) - len(labels):
         message = "%s: %d of %d cases have no label and are left out"
@@ -121,7 +121,7 @@ def open_kits(config: CohortConfig) -> FileReader:
 
 @dataclass(frozen=True)
 class KitsLabel:
-    """The label of one case, by ``cohort.annotation``.
+    """The label of one case, by ``cohort.kits.annotation``.
 
     ``annotation`` is majority, union or intersection, or the number of one annotator,
     whose instances are painted onto one label map. Annotators have numbers per
@@ -152,7 +152,7 @@ class KitsLabel:
 
     @property
     def annotations(self) -> list[str]:
-        """The annotations that the case has, each as ``cohort.annotation`` names it."""
+        """The annotations that it has, as ``cohort.kits.annotation`` names them."""
         files = self.edition.files.items()
         annotators = {n for found in self._instances.values() for n in found}
         return [name for name, file in files if (self.folder / file).is_file()] + [
@@ -201,7 +201,7 @@ class KitsLabel:
             problem = f"{'; '.join(gaps)}. Choose one that all have, or majority"
         else:
             return
-        text = f"cohort.annotation is {self.annotation}, but {problem}"
+        text = f"cohort.kits.annotation is {self.annotation}, but {problem}"
         raise CaseError.of("annotation", text)
 
     @cached_property
@@ -266,10 +266,10 @@ def _refuse_missing(
             f"{folder} holds no labels of {edition.title}. Check cohort.path."
         )
     there = list(dict.fromkeys(name for label in labels for name in label.annotations))
-    if str(config.annotation) not in there:
+    if str(config.kits.annotation) not in there:
         raise CohortError(
-            f"cohort.annotation is {config.annotation}, but {edition.title} in "
-            f"{folder} has {', '.join(there)}. Choose one of them."
+            f"cohort.kits.annotation is {config.kits.annotation}, but "
+            f"{edition.title} in {folder} has {', '.join(there)}. Choose one of them."
         )
     if not any((label.folder / IMAGE).exists() for label in labels):
         raise CohortError(

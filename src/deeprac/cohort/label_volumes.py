@@ -19,19 +19,19 @@ LARGEST_TUMOUR_ML = 5000
 
 def volume_findings(
     numbers: np.ndarray,
-    spacing_mm: Sequence[float],
+    spacing_xyz_mm: Sequence[float],
     wanted: Mapping[str, tuple[str, ...]],
 ) -> list[Finding]:
     """Warn of volumes that no child and no adult has: wrong spacing or wrong labels.
 
     Args:
         numbers: the cohort's label map [z, y, x]; of a single slice nothing is said.
-        spacing_mm: spacing in any order.
+        spacing_xyz_mm: of its voxels.
         wanted: ``cohort.labels``.
     """
     if numbers.shape[0] == 1:
         return []
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    voxel_ml = float(np.prod(spacing_xyz_mm)) / 1000
     counts = np.zeros(256, np.int64)
     for one in numbers:
         counts += np.bincount(one.ravel(), minlength=256)

@@ -34,12 +34,12 @@ def grid_of(headers: tuple[Header, ...]) -> Grid:
     first, last = headers[0], headers[-1]
     axes = _axes(first.orientation)
     length_mm = (np.array(last.position_mm) - first.position_mm) @ axes[:, 2]
-    between_rows_mm, between_columns_mm = first.spacing_mm
+    between_rows_mm, between_columns_mm = first.spacing_yx_mm
     between_slices_mm = length_mm / (len(headers) - 1)
     return Grid.along(
         axes,
         size=(first.columns, first.rows, len(headers)),
-        spacing_mm=(between_columns_mm, between_rows_mm, between_slices_mm),
+        spacing_xyz_mm=(between_columns_mm, between_rows_mm, between_slices_mm),
         origin_mm=first.position_mm,
     )
 
@@ -71,7 +71,7 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
             "the series again",
         )
         return
-    if min(headers[0].spacing_mm) <= 0:
+    if min(headers[0].spacing_yx_mm) <= 0:
         text = "the pixel spacing is not positive. Correct the header"
         yield Finding.error("spacing", text)
         return

@@ -181,9 +181,9 @@ def _read_multi_frame(header: Header) -> sitk.Image:
 def _right_handed(volume: highdicom.Volume) -> tuple[Grid, np.ndarray]:
     """Grid and array [k, j, i] of a volume; highdicom's axes are k, j, i too."""
     axes, array = volume.direction[:, ::-1].copy(), np.asarray(volume.array)
-    spacing_mm, origin_mm = volume.spacing[::-1], np.array(volume.position)
+    spacing_xyz_mm, origin_mm = volume.spacing[::-1], np.array(volume.position)
     if np.linalg.det(axes) < 0:
-        origin_mm = origin_mm + axes[:, 2] * spacing_mm[2] * (len(array) - 1)
+        origin_mm = origin_mm + axes[:, 2] * spacing_xyz_mm[2] * (len(array) - 1)
         axes[:, 2] *= -1
         array = array[::-1]
-    return Grid.along(axes, array.shape[::-1], spacing_mm, origin_mm), array
+    return Grid.along(axes, array.shape[::-1], spacing_xyz_mm, origin_mm), array

@@ -60,16 +60,16 @@ class DicomReader:
 
     def settings(self, key: str) -> Mapping[str, Any]:
         """Files by size and time of change, and the rules that choose among them."""
-        case, series = self._cases[key], self._config.series
+        case, rules = self._cases[key], self._config.dicom
         headers = (*case.images, *case.segmentations)
         paths = {header.path for header in headers}
         paths |= {*case.label_files, *case.unread}
         return {
             "files": [stamp(path) for path in sorted(paths)],
-            "slice_spacing_mm": list(series.slice_spacing_mm),
-            "prefer": series.prefer,
-            "description": series.description,
-            "segmentations": series.segmentations,
+            "slice_spacing_mm": list(rules.slice_spacing_mm),
+            "prefer": rules.prefer,
+            "description": rules.description,
+            "segmentations": rules.segmentations,
             "label_numbers": sorted(self._config.number_names.items()),
         }
 
@@ -106,7 +106,7 @@ class DicomReader:
     def _read(self, case: DicomCase, findings: list[Finding]) -> SourceCase:
         stacks = stacks_of(case.images)
         segmented = bool(case.segmentations)
-        stack, found = choose(stacks, self._config.series, segmented=segmented)
+        stack, found = choose(stacks, self._config.dicom, segmented=segmented)
         findings += found
         # An unread file may be the segmentation; it is an error already.
         if not (case.is_segmented or case.unread):
@@ -114,7 +114,7 @@ class DicomReader:
         image, stack, found = read_stack(stack)
         findings += found
         headers, found = choose_segmentations(
-            case.segmentations, self._config.series.segmentations
+            case.segmentations, self._config.dicom.segmentations
         )
         findings += found
         segmentations: Labels | None = ()

@@ -173,11 +173,12 @@ def _slice_of(index: np.ndarray) -> int:
 
 def _refuse_off_slices(name: str, indices: list[np.ndarray], grid: Grid) -> None:
     off = [float(np.abs(index[:, 2] - _slice_of(index)).max()) for index in indices]
+    between_slices_mm = grid.spacing_xyz_mm[2]
     if count := sum(share > OFF_SLICE for share in off):
         raise CaseError.of(
             "segmentation",
             f"{count} of {len(indices)} contours of {name!r} do not lie on the slices "
-            f"of the series: up to {max(off) * grid.spacing_mm[2]:.2g} mm beside one. "
+            f"of the series: up to {max(off) * between_slices_mm:.2g} mm beside one. "
             "Export them on the series to which they refer",
         )
 

@@ -86,7 +86,7 @@ def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
     """The grid for highdicom, whose arrays are [k, j, i] too."""
     i, j, k = (
         axis * spacing
-        for axis, spacing in zip(grid.axes.T, grid.spacing_mm, strict=True)
+        for axis, spacing in zip(grid.axes.T, grid.spacing_xyz_mm, strict=True)
     )
     affine = np.eye(4)
     affine[:3] = np.column_stack([k, j, i, grid.origin_mm])

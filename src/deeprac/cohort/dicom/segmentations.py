@@ -27,7 +27,7 @@ def choose_segmentations(
 
     Args:
         headers: all of them, copies of one file included.
-        rule: ``cohort.series.segmentations``: one, newest or all.
+        rule: ``cohort.dicom.segmentations``: one, newest or all.
 
     Raises:
         CaseError: there are several and the rule does not choose.
@@ -40,7 +40,7 @@ def choose_segmentations(
         raise CaseError.of(
             "segmentation",
             f"{count} DICOM segmentations refer to the series. Keep one, or set "
-            "cohort.series.segmentations to newest or all",
+            "cohort.dicom.segmentations to newest or all",
         )
     if rule == "all":
         message = f"{count} DICOM segmentations refer to the series; all were taken"
@@ -51,7 +51,7 @@ def choose_segmentations(
         raise CaseError.of(
             "segmentation",
             f"{count} DICOM segmentations refer to the series and none is the newest. "
-            "Keep one, or set cohort.series.segmentations to all",
+            "Keep one, or set cohort.dicom.segmentations to all",
         )
     message = f"{count} DICOM segmentations refer to the series; the newest was taken"
     return tuple(chosen), [Finding.note("segmentation", message)]
