@@ -8,9 +8,8 @@ import pytest
 from pydicom import dcmread
 
 from deeprac.cohort import source_files
-from deeprac.cohort.dicom.ages import age_years
 from deeprac.cohort.dicom.headers import Unusable, quiet, read_header
-from deeprac.cohort.dicom.patients import patients_of
+from deeprac.cohort.dicom.patients import age_years, patients_of
 from deeprac.cohort.dicom.scan import scan
 from deeprac.errors import CohortError
 from support.dicom_builders import Series, hu_of

@@ -7,7 +7,7 @@ from deeprac.cohort.case import Similarity
 from deeprac.cohort.phantom.acquisition import draw_acquisition
 from deeprac.cohort.phantom.anatomy import draw_anatomy
 from deeprac.cohort.phantom.fields import Points
-from deeprac.cohort.phantom.render import render_slice
+from deeprac.cohort.phantom.source import render_slice
 from deeprac.geometry.planar import similarity
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import affine, frame, intensity, label_map, label_volumes
+from deeprac.cohort import affine, frame, intensity, label_map, label_values
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.confidential import (
     confidential,
@@ -153,7 +153,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     findings += found
     numbers, found = _merged(turned, source.segmentations, config)
     findings = list(refuse_errors(findings + found))
-    findings += label_volumes.volume_findings(
+    findings += label_values.volume_findings(
         numbers, grid.spacing_xyz_mm, config.labels
     )
     return Case(

@@ -14,7 +14,7 @@ import nrrd
 import numpy as np
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.packed import (
     DAMAGED,
     Packing,
@@ -80,27 +80,24 @@ class NrrdHeader:
             )
             return [Finding.error("affine", problem)]
         origin = self.fields.get("space origin", (0,))[:3]
-        return [*self._directions(), *self._units(), *affine.origin_findings(origin)]
+        return [*self._axes_and_unit(), *affine.origin_findings(origin)]
 
-    def _directions(self) -> Iterator[Finding]:
+    def _axes_and_unit(self) -> Iterator[Finding]:
         count = 3 + _SPACES[self._space][1]
         vectors = np.array(self.fields.get("space directions", np.empty((0, count))))
         missing = np.isnan(vectors).all(axis=1)
         axes = vectors[~missing]
-        if axes.shape == (count, count) and np.isfinite(axes).all():
-            return
-        listed = [
-            "none" if none else affine.short(vector)
-            for vector, none in zip(vectors, missing, strict=True)
-        ]
-        problem = (
-            f"the header's space directions are {' '.join(listed) or 'not given'}; "
-            f"{count} finite vectors are needed, or nothing tells left from right. "
-            "Export it again from the original images"
-        )
-        yield Finding.error("affine", problem)
-
-    def _units(self) -> Iterator[Finding]:
+        if axes.shape != (count, count) or not np.isfinite(axes).all():
+            listed = [
+                "none" if none else affine.short(vector)
+                for vector, none in zip(vectors, missing, strict=True)
+            ]
+            problem = (
+                f"the header's space directions are {' '.join(listed) or 'not given'}; "
+                f"{count} finite vectors are needed, or nothing tells left from right. "
+                "Export it again from the original images"
+            )
+            yield Finding.error("affine", problem)
         units = {unit.lower()[:20] for unit in self.fields.get("space units", ())[:3]}
         if others := sorted(units - _MM):
             problem = (
@@ -114,7 +111,8 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
     """Read the header of a file, attached to its voxels or not.
 
     Raises:
-        CaseError: it is none, or is packed as nothing here can unpack.
+        CaseError: it is none, is packed as nothing here can unpack, or does not say
+            which axes and unit it has.
     """
     with path.open("rb") as stream:
         all_lines = header_lines(stream)
@@ -126,10 +124,12 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
     except (nrrd.NRRDError, ValueError, StopIteration) as error:
         raise CaseError.of("file", DAMAGED) from error
     named = next((fields[key] for key in _DATA_FILE if key in fields), None)
-    if named is None:
-        return NrrdHeader(fields, _voxels(fields, [path], start))
-    files = listed_files(named, path.parent, further)
-    return NrrdHeader(fields, _voxels(fields, files, 0))
+    files = [path]
+    if named is not None:
+        files, start = listed_files(named, path.parent, further), 0
+    header = NrrdHeader(fields, _voxels(fields, files, start))
+    refuse_errors(header.findings())
+    return header
 
 
 def _voxels(fields: Mapping[str, Any], files: list[Path], start: int) -> StoredVoxels:

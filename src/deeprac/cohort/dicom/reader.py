@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.cohort.case_files import LabelFile, Labels, numbered, read_part
-from deeprac.cohort.dicom.ages import age_years
 from deeprac.cohort.dicom.headers import Header, quiet
+from deeprac.cohort.dicom.patients import age_years
 from deeprac.cohort.dicom.pixels import read_stack
 from deeprac.cohort.dicom.scan import scan
 from deeprac.cohort.dicom.segmentations import (

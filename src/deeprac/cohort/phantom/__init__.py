@@ -2,7 +2,7 @@
 
 ``growth`` holds sizes by age, ``fields`` and ``canvas`` the tools to draw with,
 ``torso``, ``viscera``, ``kidney`` and ``tumour`` the parts of a child, ``anatomy`` the
-child, ``acquisition`` the scan, ``render`` the voxels and ``source`` the cohort.
+child, ``acquisition`` the scan and ``source`` the voxels and the cohort.
 """
 
 from deeprac.cohort.phantom.source import PhantomSource
