@@ -93,12 +93,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class Convert:
-    """The task of the conversion: write a case, and inspect it while it is there.
-
-    Attributes:
-        folder: the cohort folder.
-        inspect: keeps the inspections.
-    """
+    """The task of the conversion: write a case, and inspect it while it is there."""
 
     folder: Path
     inspect: Inspect

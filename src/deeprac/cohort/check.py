@@ -38,11 +38,9 @@ SHOWN_ERRORS = 10
 class Check:
     """What a pass over all cases found.
 
-    Attributes:
-        inspections: every case by name in the source's order; None where it cannot be
-            read or brought into the canonical frame.
-        findings: by case; under ``WHOLE`` those about the cohort. All names are there.
-        where: where the files of the first cases with errors are, in words.
+    ``inspections`` has every case in the source's order, None where it cannot be read
+    or brought into the canonical frame; ``findings`` every case, and under ``WHOLE``
+    those about the cohort. ``where`` says where the first cases with errors lie.
     """
 
     inspections: Mapping[str, Inspection | None]
@@ -127,11 +125,7 @@ def check_cohort(
 ) -> Check:
     """Read and check all cases of a cohort; write nothing but what the check keeps.
 
-    Args:
-        config: the cohort's settings.
-        folder: ``check`` in the cohort folder.
-        folds: ``splits.folds``.
-        workers: processes that read cases at the same time.
+    ``folder`` is ``check`` in the cohort folder.
     """
     remove_leftovers(folder)
     task = Inspect(folder)

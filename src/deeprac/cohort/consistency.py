@@ -28,12 +28,7 @@ Found = tuple[str, Finding]
 
 
 def cohort_findings(cases: Sequence[Inspection], *, folds: int) -> list[Found]:
-    """Check all cases that can be read against each other.
-
-    Args:
-        cases: their inspections.
-        folds: ``splits.folds``.
-    """
+    """Check all cases that can be read against each other."""
     return [
         *_same_images(cases),
         *_contradictions(cases),

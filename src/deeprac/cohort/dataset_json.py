@@ -11,11 +11,7 @@ from deeprac.strict import TwiceError, parse_json
 
 
 def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
-    """Read ``dataset.json``.
-
-    Args:
-        folder: that holds it.
-        layout: what ``cohort.path`` must be, for the message.
+    """Read the ``dataset.json`` of a folder; ``layout`` says what that must be.
 
     Raises:
         CohortError: the file is missing, not a JSON mapping, or has a key twice.
@@ -45,11 +41,7 @@ def require(
 ) -> None:
     """Make sure that keys are there, and that the images have one channel.
 
-    Args:
-        dataset: the content of ``dataset.json``.
-        keys: all that are needed beside ``channels``.
-        channels: the key of channel by number: modality, or nnU-Net's channel_names.
-        path: of ``dataset.json``.
+    ``channels`` is the key of channel by number: modality, or nnU-Net's channel_names.
 
     Raises:
         CohortError: naming the first key that is not there, or the channels.

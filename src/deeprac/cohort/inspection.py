@@ -176,8 +176,7 @@ class Inspected:
 class Inspect:
     """The task of the check: read a case, keep its inspection and write nothing else.
 
-    Attributes:
-        folder: ``check`` in the cohort folder.
+    ``folder`` is ``check`` in the cohort folder.
     """
 
     folder: Path

@@ -18,11 +18,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import label_map, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile, Labels
+from deeprac.cohort.case_files import CaseFiles, LabelFile, Labels, listed
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.patients import Patient
-from deeprac.cohort.reader import Segmentation
+from deeprac.cohort.reader import ListedCase, Segmentation
 from deeprac.errors import CohortError
 from deeprac.settings.cohort import CohortConfig
 from deeprac.strict import TwiceError, parse_json
@@ -90,7 +90,7 @@ KITS23 = Edition(
 )
 
 
-def open_kits(config: CohortConfig) -> FileReader:
+def open_kits(config: CohortConfig) -> dict[str, ListedCase]:
     """Find out which challenge it is, and list the cases with a label.
 
     Raises:
@@ -108,7 +108,7 @@ def open_kits(config: CohortConfig) -> FileReader:
     _refuse_missing(folder, edition, config, labels)
     ages = _ages(folder / edition.clinical)
     get_image = f"Run `{edition.download}` in the repository of {edition.title}"
-    return FileReader(
+    return listed(
         config,
         {
             (case := label.folder.name): CaseFiles(

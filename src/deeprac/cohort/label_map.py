@@ -100,10 +100,8 @@ def contradictions(
 ) -> list[Finding]:
     """Numbers that mean one thing in the label's file and another beside it.
 
-    Args:
-        names: name of each number in the file's own header.
-        expected: name of each number by ``cohort.label_numbers`` or ``dataset.json``.
-        wanted: ``cohort.labels``.
+    ``names`` are by the file's own header, ``expected`` by ``cohort.label_numbers`` or
+    ``dataset.json``; ``wanted`` is ``cohort.labels``.
     """
     own, other = _mapping(names, wanted), _mapping(expected, wanted)
     numbers = [
@@ -131,10 +129,6 @@ def map_labels(
     """Map the source's label values to the cohort's by name.
 
     For sources that name their labels before a case is read, to fail early.
-
-    Args:
-        names: name of every value in the source.
-        wanted: ``cohort.labels``: names in the source by the cohort's title.
 
     Returns:
         The cohort's number by the source's value; background 0 always, unmapped values

@@ -85,10 +85,7 @@ def volume_findings(
 ) -> list[Finding]:
     """Warn of volumes that no child and no adult has: wrong spacing or wrong labels.
 
-    Args:
-        numbers: the cohort's label map [z, y, x]; of a single slice nothing is said.
-        spacing_xyz_mm: of its voxels.
-        wanted: ``cohort.labels``.
+    ``numbers`` is the cohort's label map [z, y, x]; of a single slice nothing is said.
     """
     if numbers.shape[0] == 1:
         return []

@@ -6,13 +6,13 @@ of image and label) and the files that it lists, ``imagesTr/{case}.nii.gz`` and
 """
 
 from deeprac.cohort import dataset_json
-from deeprac.cohort.case_files import FileReader
-from deeprac.cohort.nnunet_raw import any_image, file_reader, labels_and_files
+from deeprac.cohort.nnunet_raw import any_image, file_cases, labels_and_files
+from deeprac.cohort.reader import ListedCase
 from deeprac.errors import CohortError
 from deeprac.settings.cohort import CohortConfig
 
 
-def open_msd(config: CohortConfig) -> FileReader:
+def open_msd(config: CohortConfig) -> dict[str, ListedCase]:
     """Read ``dataset.json`` and the table of patients.
 
     Raises:
@@ -32,4 +32,4 @@ def open_msd(config: CohortConfig) -> FileReader:
             "is there. Check cohort.path; where images end in _0000, set "
             "cohort.format to nnunet_raw."
         )
-    return file_reader(config, files, labels)
+    return file_cases(config, files, labels)

@@ -65,12 +65,7 @@ class NnunetLabels:
 def read_labels(
     dataset: Mapping[str, Any], config: CohortConfig, path: Path
 ) -> NnunetLabels:
-    """What the numbers mean, by ``cohort.label_numbers``, else by ``dataset.json``.
-
-    Args:
-        dataset: the content of ``dataset.json``, of version 2.
-        config: the cohort's settings.
-        path: of ``dataset.json``, for messages.
+    """What the numbers mean, by ``cohort.label_numbers``, else ``dataset.json``.
 
     Raises:
         CohortError: labels that nnU-Net does not allow, regions between which a number

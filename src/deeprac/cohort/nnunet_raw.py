@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.cohort import dataset_json, label_map
-from deeprac.cohort.case_files import CaseFiles, FileReader
+from deeprac.cohort.case_files import CaseFiles, listed
 from deeprac.cohort.nnunet_labels import (
     NnunetLabels,
     numbered_labels,
     read_labels,
 )
 from deeprac.cohort.patients import Patient
+from deeprac.cohort.reader import ListedCase
 from deeprac.errors import CohortError
 from deeprac.files import composed, on_disk
 from deeprac.settings.cohort import CohortConfig
@@ -27,7 +28,7 @@ Files = dict[str, tuple[Path, Path]]
 """Image and label by case."""
 
 
-def open_nnunet_raw(config: CohortConfig) -> FileReader:
+def open_nnunet_raw(config: CohortConfig) -> dict[str, ListedCase]:
     """Read ``dataset.json`` and the table of patients, and list the cases.
 
     Raises:
@@ -48,17 +49,19 @@ def open_nnunet_raw(config: CohortConfig) -> FileReader:
             files = _mapped_files(dataset["dataset"], folder)
         else:
             files = _files_in(folder, dataset["file_ending"])
-    return file_reader(config, files, labels)
+    return file_cases(config, files, labels)
 
 
-def file_reader(config: CohortConfig, files: Files, labels: NnunetLabels) -> FileReader:
-    """Read pairs of files; without a table every case is a patient of its own.
+def file_cases(
+    config: CohortConfig, files: Files, labels: NnunetLabels
+) -> dict[str, ListedCase]:
+    """List pairs of files; without a table every case is a patient of its own.
 
     Raises:
         CohortError: the names of the labels or the table of patients do not fit.
     """
     label_map.map_labels(labels.names, config.labels)
-    return FileReader(
+    return listed(
         config,
         {
             case: CaseFiles(image, labels.file(label), Patient(case))
@@ -71,12 +74,12 @@ def _version_1(
     dataset: Mapping[str, Any], config: CohortConfig
 ) -> tuple[NnunetLabels, Files]:
     """Labels and files; the list has no ``_0000``, the images' files do."""
-    labels, listed = labels_and_files(dataset, config)
+    labels, pairs = labels_and_files(dataset, config)
     files = {
         case: (on_disk(image.with_name(f"{case}_0000.nii.gz")), label)
-        for case, (image, label) in listed.items()
+        for case, (image, label) in pairs.items()
     }
-    if not any_image(files) and any_image(listed):
+    if not any_image(files) and any_image(pairs):
         raise CohortError(
             f"{config.source_path / 'dataset.json'} is that of the Medical "
             "Segmentation Decathlon: its images have no _0000 before their ending. Set "

@@ -7,9 +7,10 @@ age_years may be there.
 
 from pathlib import Path
 
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile
+from deeprac.cohort.case_files import CaseFiles, LabelFile, listed
 from deeprac.cohort.endings import without_ending
 from deeprac.cohort.patients import Patient, age_in, patients_in
+from deeprac.cohort.reader import ListedCase
 from deeprac.cohort.tables import Row, lines, read_rows
 from deeprac.errors import CohortError
 from deeprac.files import on_disk
@@ -19,7 +20,7 @@ OPTIONAL = ("case", "patient", "age_years")
 """Columns that the CSV may have beside image and label."""
 
 
-def open_pairs(config: CohortConfig) -> FileReader:
+def open_pairs(config: CohortConfig) -> dict[str, ListedCase]:
     """Read the CSV file and the table of patients.
 
     Raises:
@@ -33,7 +34,7 @@ def open_pairs(config: CohortConfig) -> FileReader:
     _refuse_files_listed_twice(rows, path)
     by_case = _rows_by_case(rows, path)
     patients = _patients(by_case, config)
-    return FileReader(
+    return listed(
         config,
         {
             case: CaseFiles(

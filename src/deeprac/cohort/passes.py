@@ -35,10 +35,7 @@ class Task(Protocol[T_co]):
     def make(self, source: Source, name: str, settings: str) -> T_co:
         """Load a case, do the work and leave a sidecar.
 
-        Args:
-            source: where it comes from.
-            name: of the case.
-            settings: hash of everything that the case depends on.
+        ``settings`` is a hash of everything that the case depends on.
 
         Raises:
             CohortError: the case cannot be used.
@@ -51,10 +48,7 @@ class Task(Protocol[T_co]):
 class Outcome(Generic[T]):
     """What a pass made of the cases, and what was found in those it could not use.
 
-    Attributes:
-        names: all cases in the source's order.
-        made: by case, in that order.
-        failed: everything that was found, by case that cannot be used, in that order.
+    ``names`` are all cases in the source's order; the other two are in that order too.
     """
 
     names: tuple[str, ...]
@@ -63,14 +57,7 @@ class Outcome(Generic[T]):
 
 
 def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outcome[T]:
-    """Do what is not finished yet, with a progress bar.
-
-    Args:
-        source: the cohort.
-        task: what is done with every case.
-        workers: processes that work on cases at the same time.
-        title: of the progress bar.
-    """
+    """Do what is not finished yet in so many processes, with a progress bar."""
     names = source.names()
     settings = {name: json_sha256(source.settings(name)) for name in names}
     made: dict[str, T] = {}

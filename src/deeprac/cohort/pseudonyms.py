@@ -83,9 +83,7 @@ class Pseudonyms:
     ) -> None:
         """Add cases to the table, unless it has them; others stay as they are.
 
-        Args:
-            patients: the source's name of the patient by its name of the case.
-            files: paths by role (image, label) by the source's name of the case.
+        Patients, and files by role, are by the source's name of the case.
 
         Raises:
             CohortError: the table was made with another key, or two names are equal.

@@ -1,13 +1,14 @@
 """What every source format yields, before anything is checked, mapped or turned."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import SimpleITK as sitk
 
 from deeprac.cohort.findings import Finding
+from deeprac.settings.cohort import CohortConfig
 
 
 @dataclass(frozen=True)
@@ -38,35 +39,23 @@ class SourceCase:
     findings: tuple[Finding, ...] = ()
 
 
-class Reader(Protocol):
-    """A source format; one implementation per module, one line in ``formats``.
+@dataclass(frozen=True)
+class ListedCase:
+    """A case as its format lists it, before it is read.
 
-    The constructor takes the ``CohortConfig`` and raises ``CohortError`` when the
-    source as a whole cannot be read.
+    Listed are the files by role, such as image and label, for DICOM the folder of the
+    series: the local table of pseudonyms has them; without pseudonyms, errors do.
     """
 
-    def keys(self) -> list[str]:
-        """The source's names of its cases, in a fixed order.
+    patient: str
+    """In the source's own words: never written or shown unless pseudonyms are off."""
+    files: Mapping[str, Path]
+    settings: Callable[[], Mapping[str, Any]]
+    """Everything that the case depends on, as JSON values; only hashed."""
+    read: Callable[[], SourceCase]
+    """Raises a CaseError where it cannot be read, with everything that was found."""
 
-        Keys stay inside the program: unless ``cohort.pseudonyms`` is off they are
-        never written or shown.
-        """
 
-    def patient(self, key: str) -> str:
-        """The patient of a case in the source's own words; never written either."""
-
-    def settings(self, key: str) -> Mapping[str, Any]:
-        """Everything that the case depends on, as JSON values; only hashed."""
-
-    def files(self, key: str) -> Mapping[str, Path]:
-        """Where the case lies, by role: image, label; a folder for DICOM series.
-
-        The local table of pseudonyms lists them; without pseudonyms, errors do.
-        """
-
-    def read(self, key: str) -> SourceCase:
-        """Read one case.
-
-        Raises:
-            CaseError: it cannot be read; everything that was found.
-        """
+Reader = Callable[[CohortConfig], dict[str, ListedCase]]
+"""A source format: its cases by the source's names, which are no more shown than
+patients; a CohortError where the source as a whole cannot be read."""

@@ -19,13 +19,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader, Labels
+from deeprac.cohort.case_files import CaseFiles, Labels, listed
 from deeprac.cohort.endings import without_ending
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.label_map import KIDNEYS
 from deeprac.cohort.layers import Layers
 from deeprac.cohort.patients import Patient, age_in
+from deeprac.cohort.reader import ListedCase
 from deeprac.cohort.tables import by_case, read_rows
 from deeprac.errors import CohortError
 from deeprac.labels import TITLES, plain_name
@@ -47,7 +48,7 @@ _GET_IMAGE = (
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
 
-def open_totalsegmentator(config: CohortConfig) -> FileReader:
+def open_totalsegmentator(config: CohortConfig) -> dict[str, ListedCase]:
     """List the cases and read the tables of patients.
 
     Raises:
@@ -62,7 +63,7 @@ def open_totalsegmentator(config: CohortConfig) -> FileReader:
             f"kidneys ({_listed(config.labels)}). cohort.path must be {_LAYOUT}."
         )
     ages = _ages(root / CLINICAL)
-    return FileReader(
+    return listed(
         config,
         {
             case: CaseFiles(

@@ -63,9 +63,6 @@ def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
     """Whether the voxels of a segment are needed: all but those of the background.
 
     Segments that are listed nowhere are needed too: their voxels are an error.
-
-    Args:
-        labels: ``cohort.labels``, the source's names by title.
     """
     background = {plain_name(name) for name in labels.get("background", ())}
     used = {plain_name(name) for title, names in labels.items()
@@ -81,13 +78,9 @@ def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
 def read_segmentations(
     headers: Sequence[Header], grid: Grid, wanted: Callable[[str], bool]
 ) -> tuple[tuple[Segmentation, ...], list[Finding]]:
-    """Read DICOM segmentations onto the grid of their series.
+    """Read DICOM segmentations, one or several together, onto their series' grid.
 
-    Args:
-        headers: the files, one or several together.
-        grid: the grid of the series.
-        wanted: whether the voxels of a segment of this name are needed; the others are
-            known by name only.
+    Segments that are not ``wanted`` are known by name only.
 
     Raises:
         CaseError: they cannot be read, or do not fit the series.
