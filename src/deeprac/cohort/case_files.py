@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import SimpleITK as sitk
 
@@ -24,47 +24,40 @@ Labels = tuple[Segmentation, ...]
 Read = TypeVar("Read", sitk.Image, Labels)
 
 
-class LabelFiles(Protocol):
-    """The files that hold the label of one case."""
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """All files, in a fixed order."""
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number, as far as the files do not name it themselves."""
-
-    def read(self) -> tuple[Labels, list[Finding]]:
-        """Read all of them, or raise a CaseError."""
-
-
 @dataclass(frozen=True)
-class LabelFile:
+class LabelFiles:
+    """The files that hold the label of one case, in a fixed order."""
+
+    paths: tuple[Path, ...]
+    names: Mapping[int, str]
+    """Name of each number, as far as the files do not name it themselves."""
+    read: Callable[[], tuple[Labels, list[Finding]]]
+    """Raises a CaseError where they cannot be read."""
+
+
+def label_file(
+    path: Path,
+    names: Mapping[int, str],
+    refuse: Callable[[Labels], None] | None = None,
+) -> LabelFiles:
     """One file with a label map; 3D Slicer's segmentations bring their own names.
 
     ``refuse`` raises ``CaseError`` for labels that the format does not allow.
     """
+    return LabelFiles((path,), names, partial(_read_label, path, names, refuse))
 
-    path: Path
-    names: Mapping[int, str]
-    refuse: Callable[[Labels], None] | None = None
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    def read(self) -> tuple[Labels, list[Finding]]:
-        """Read it, as ``LabelFiles`` asks for."""
-        if seg_nrrd.holds_segments(self.path):
-            labels, findings = seg_nrrd.read_segmentations(self.path, self.names)
-        else:
-            volume, findings = volume_files.read_volume(self.path)
-            labels = (Segmentation(volume, self.names),)
-        if self.refuse is not None:
-            self.refuse(labels)
-        return labels, findings
+def _read_label(
+    path: Path, names: Mapping[int, str], refuse: Callable[[Labels], None] | None
+) -> tuple[Labels, list[Finding]]:
+    if seg_nrrd.holds_segments(path):
+        labels, findings = seg_nrrd.read_segmentations(path, names)
+    else:
+        volume, findings = volume_files.read_volume(path)
+        labels = (Segmentation(volume, names),)
+    if refuse is not None:
+        refuse(labels)
+    return labels, findings
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The check of a cohort: all that was found, before anything is trained on it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -95,10 +95,14 @@ class Check:
         Raises:
             CohortError: naming the first errors, and the page that has all.
         """
-        errors = _errors(self.findings)
-        if not errors:
+        listed = []
+        for name in sorted(self.findings):
+            found = self.findings[name]
+            errors = [f.message for f in found if f.severity is Severity.ERROR]
+            if errors:
+                listed.append(f"  {name or 'cohort'}: {'; '.join(errors)}")
+        if not listed:
             return
-        listed = [f"  {name or 'cohort'}: {text}" for name, text in errors]
         more = len(listed) - SHOWN_ERRORS
         rest = [f"  and {more} more"] if more > 0 else []
         raise CohortError(
@@ -108,16 +112,6 @@ class Check:
             + (self.where and f"\n{self.where}")
             + f"\nAll findings, with pictures: {page}"
         )
-
-
-def _errors(found: Mapping[str, Iterable[Finding]]) -> list[tuple[str, str]]:
-    """Every case with errors, and its errors in one line."""
-    lines = []
-    for name in sorted(found):
-        errors = [f.message for f in found[name] if f.severity is Severity.ERROR]
-        if errors:
-            lines.append((name, "; ".join(errors)))
-    return lines
 
 
 def check_cohort(

@@ -18,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import label_map, volume_files
-from deeprac.cohort.case_files import CaseFiles, LabelFile, Labels, listed
+from deeprac.cohort.case_files import CaseFiles, LabelFiles, Labels, label_file, listed
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.patients import Patient
@@ -112,7 +112,10 @@ def open_kits(config: CohortConfig) -> dict[str, ListedCase]:
         config,
         {
             (case := label.folder.name): CaseFiles(
-                label.folder / IMAGE, label, Patient(case, ages.get(case)), get_image
+                label.folder / IMAGE,
+                LabelFiles(label.paths, edition.names, label.read),
+                Patient(case, ages.get(case)),
+                get_image,
             )
             for label in labels
         },
@@ -131,11 +134,6 @@ class KitsLabel:
     folder: Path
     edition: Edition
     annotation: str | int
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number."""
-        return self.edition.names
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -168,8 +166,8 @@ class KitsLabel:
         """
         self._refuse_gaps()
         if not isinstance(self.annotation, int):
-            return LabelFile(self.paths[0], self.names).read()
-        numbers = {name: number for number, name in self.names.items()}
+            return label_file(self.paths[0], self.edition.names).read()
+        numbers = {name: number for number, name in self.edition.names.items()}
         painted = grid = None
         findings: list[Finding] = []
         for path in self.paths:
@@ -185,7 +183,7 @@ class KitsLabel:
                     "case again",
                 )
             painted[mask] = numbers[_INSTANCE.fullmatch(path.name)["name"]]
-        label = Segmentation(grid.volume(painted), self.names)
+        label = Segmentation(grid.volume(painted), self.edition.names)
         return (label,), list(dict.fromkeys(findings))
 
     def _refuse_gaps(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.case_files import LabelFile, Labels
+from deeprac.cohort.case_files import LabelFiles, Labels, label_file
 from deeprac.cohort.findings import CaseError
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
@@ -41,9 +41,9 @@ class NnunetLabels:
     names: Mapping[int, str]
     ignore: int | None = None
 
-    def file(self, path: Path) -> LabelFile:
+    def file(self, path: Path) -> LabelFiles:
         """The label map of a case, read by these names."""
-        return LabelFile(path, self.names, self.refuse_ignored)
+        return label_file(path, self.names, self.refuse_ignored)
 
     def refuse_ignored(self, labels: Labels) -> None:
         """Make sure that no voxel is left without a label.

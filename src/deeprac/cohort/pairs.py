@@ -7,7 +7,7 @@ age_years may be there.
 
 from pathlib import Path
 
-from deeprac.cohort.case_files import CaseFiles, LabelFile, listed
+from deeprac.cohort.case_files import CaseFiles, label_file, listed
 from deeprac.cohort.endings import without_ending
 from deeprac.cohort.patients import Patient, age_in, patients_in
 from deeprac.cohort.reader import ListedCase
@@ -39,7 +39,7 @@ def open_pairs(config: CohortConfig) -> dict[str, ListedCase]:
         {
             case: CaseFiles(
                 image=_file(row, "image", path),
-                label=LabelFile(_file(row, "label", path), config.number_names),
+                label=label_file(_file(row, "label", path), config.number_names),
                 patient=patients[case],
             )
             for case, row in by_case.items()

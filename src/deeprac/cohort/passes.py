@@ -10,7 +10,6 @@ import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -96,7 +95,13 @@ def _do_all(
         for case in todo.items():
             yield _do(source, task, *case)
         return
-    with _pool(min(workers, len(todo)), source, task) as pool:
+    # Fresh processes receive source and task once: to find the cases may be slow.
+    with ProcessPoolExecutor(
+        min(workers, len(todo)),
+        multiprocessing.get_context("spawn"),
+        initializer=_share,
+        initargs=(source, task),
+    ) as pool:
         futures = [pool.submit(_do_in_worker, *case) for case in todo.items()]
         try:
             for future in as_completed(futures):
@@ -107,24 +112,8 @@ def _do_all(
                 "memory. Finished cases are kept: run the same command again with "
                 "fewer workers."
             ) from error
-
-
-@contextmanager
-def _pool(workers: int, source: Source, task: Task) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes whose waiting work is dropped on an error.
-
-    Each receives source and task once: to find the cases of a large folder is slow.
-    """
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_share,
-        initargs=(source, task),
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _SHARED: list[Any] = []

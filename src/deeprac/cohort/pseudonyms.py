@@ -104,9 +104,12 @@ class Pseudonyms:
         }
         self._refuse_collisions(after.values())
         if after != before:
-            rows = sorted(after.values(), key=lambda row: row.case)
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(field.name for field in fields(Entry))
+            writer.writerows(sorted(map(astuple, after.values())))
             with atomic_path(self.table) as temporary:
-                _create_private(temporary, _csv(rows))
+                _create_private(temporary, text.getvalue())
 
     def _read(self) -> list[Entry]:
         if not self.table.is_file():
@@ -205,14 +208,6 @@ def _make_key(path: Path) -> None:
         return
     finally:
         temporary.unlink()
-
-
-def _csv(rows: Iterable[Entry]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Entry))
-    writer.writerows(map(astuple, rows))
-    return text.getvalue()
 
 
 def _create_private(path: Path, text: str) -> None:

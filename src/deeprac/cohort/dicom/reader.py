@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deeprac.cohort.case_files import LabelFile, Labels, numbered, read_part
+from deeprac.cohort.case_files import Labels, label_file, numbered, read_part
 from deeprac.cohort.dicom.headers import Header, quiet
 from deeprac.cohort.dicom.patients import age_years
 from deeprac.cohort.dicom.pixels import read_stack
@@ -140,5 +140,5 @@ def _segmentations(
     if headers:
         wanted = wanted_names(config.labels)
         return read_segmentations(headers, grid, wanted)
-    label = LabelFile(case.label_files[0], config.number_names)
+    label = label_file(case.label_files[0], config.number_names)
     return read_part("label", label.read)

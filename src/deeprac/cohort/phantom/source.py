@@ -11,8 +11,7 @@ from scipy.stats import beta
 from deeprac.cohort.case import Case, Side
 from deeprac.cohort.phantom.acquisition import AIR_HU, Acquisition, draw_acquisition
 from deeprac.cohort.phantom.anatomy import Anatomy, draw_anatomy
-from deeprac.cohort.phantom.canvas import Canvas
-from deeprac.cohort.phantom.fields import Array, Points, occupancy
+from deeprac.cohort.phantom.fields import Array, Canvas, Points, occupancy
 from deeprac.labels import Label
 from deeprac.settings.cohort import CohortConfig, PhantomConfig
 
