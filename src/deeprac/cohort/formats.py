@@ -5,8 +5,7 @@ from deeprac.cohort.confidential import confidential, names_of_source, open_to_a
 from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.dicom.reader import open_dicom
 from deeprac.cohort.kits import open_kits
-from deeprac.cohort.msd import open_msd
-from deeprac.cohort.nnunet_raw import open_nnunet_raw
+from deeprac.cohort.nnunet_raw import open_msd, open_nnunet_raw
 from deeprac.cohort.pairs import open_pairs
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.pseudonyms import Pseudonyms

@@ -4,7 +4,7 @@ Convention: sizes, indices, spacings and matrices here are in SimpleITK's order
 (x, y, z); millimetres are LPS; arrays are [z, y, x].
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -38,9 +38,9 @@ class Grid:
     matrix is the unit vector of axis i.
     """
 
-    size: tuple[int, int, int]
-    spacing_xyz_mm: tuple[float, float, float]
-    origin_mm: tuple[float, float, float]
+    size: tuple[int, ...]
+    spacing_xyz_mm: tuple[float, ...]
+    origin_mm: tuple[float, ...]
     direction: tuple[float, ...]
 
     @classmethod
@@ -54,18 +54,15 @@ class Grid:
     def along(
         cls,
         axes: np.ndarray,
-        size: Sequence[int],
+        size: Iterable[int],
         spacing_xyz_mm: Iterable[float],
         origin_mm: Iterable[float],
     ) -> "Grid":
         """The grid along axes, 3 x 3 with their unit vectors as columns."""
-        x, y, z = (float(mm) for mm in origin_mm)
-        along_x, along_y, along_z = (float(mm) for mm in spacing_xyz_mm)
-        width, height, slices = size
         return cls(
-            (width, height, slices),
-            (along_x, along_y, along_z),
-            (x, y, z),
+            tuple(map(int, size)),
+            tuple(map(float, spacing_xyz_mm)),
+            tuple(map(float, origin_mm)),
             tuple(axes.ravel().tolist()),
         )
 
@@ -152,20 +149,6 @@ class Grid:
         )
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Where the voxels of a segmentation lie among those of the image.
-
-    Axis ``i`` of the image is axis ``order[i]`` of the segmentation, backwards where
-    ``backwards[i]``; its first voxel then has the index ``start[i]`` in the image.
-    """
-
-    order: tuple[int, ...]
-    backwards: tuple[bool, ...]
-    start: tuple[int, ...]
-    distance_voxels: float
-
-
 def aligned(
     segmentation: sitk.Image, image: sitk.Image
 ) -> tuple[sitk.Image, list[Finding]]:
@@ -179,8 +162,8 @@ def aligned(
         what was found.
     """
     label_grid, image_grid = Grid.of(segmentation), Grid.of(image)
-    fit = _fit(label_grid, image_grid)
-    if fit is None:
+    notes = _placed(label_grid, image_grid)
+    if notes is None:
         problem = (
             f"image and label are not on one grid: image {image_grid}; label "
             f"{label_grid}. Resample the label onto the image's grid"
@@ -196,12 +179,18 @@ def aligned(
             f"label {label_grid}. Give image and label that belong together"
         )
         return segmentation, [Finding.error("grid", problem)]
-    notes = _notes(label_grid, image_grid, fit)
     return pasted, [Finding.note("grid", note) for note in notes]
 
 
-def _fit(label: Grid, image: Grid) -> _Fit | None:
-    """Where the segmentation lies, None where its voxels are none of the image's."""
+def _labelled(volume: sitk.Image) -> int:
+    return int(np.count_nonzero(sitk.GetArrayViewFromImage(volume)))
+
+
+def _placed(label: Grid, image: Grid) -> list[str] | None:
+    """How the segmentation lies in the image, where that is worth a note.
+
+    None where its voxels are none of the image's.
+    """
     to_label, to_image = label.lps_from_voxel_mm, image.lps_from_voxel_mm
     steps = np.linalg.solve(to_image[:, :3], to_label[:, :3])
     first = np.linalg.solve(to_image[:, :3], to_label[:, 3] - to_image[:, 3])
@@ -213,41 +202,28 @@ def _fit(label: Grid, image: Grid) -> _Fit | None:
     corner_mm = corner * np.array(image.spacing_xyz_mm)
     if corner.max() > TOLERANCE_VOXELS or corner_mm.max() > TOLERANCE_MM:
         return None
-    order = np.abs(whole).argmax(axis=1)
-    backwards = whole.sum(axis=1) < 0
-    start = np.rint(first) - np.where(backwards, size[order] - 1, 0)
-    return _Fit(
-        order=tuple(order.tolist()),
-        backwards=tuple(backwards.tolist()),
-        start=tuple(start.astype(int).tolist()),
-        distance_voxels=float(corner.max()),
-    )
-
-
-def _labelled(volume: sitk.Image) -> int:
-    return int(np.count_nonzero(sitk.GetArrayViewFromImage(volume)))
-
-
-def _notes(label: Grid, image: Grid, fit: _Fit) -> list[str]:
     notes = []
-    if fit.order != (0, 1, 2) or any(fit.backwards):
+    if not np.array_equal(whole, np.eye(3)):
         notes.append(
             f"the label's axes are {label.orientation}, the image's "
             f"{image.orientation}; it was turned"
         )
-    size = tuple(label.size[axis] for axis in fit.order)
-    if any(fit.start) or size != image.size:
+    # Along the image's axes: the label's size, and where it begins.
+    size = size[np.abs(whole).argmax(axis=1)]
+    start = np.rint(first) - np.where(whole.sum(axis=1) < 0, size - 1, 0)
+    if start.any() or tuple(size) != image.size:
         notes.append(
-            f"the label covers {_by(size)} voxels from {fit.start} of the image's "
-            f"{_by(image.size)}; the rest was taken as background"
+            f"the label covers {_by(size)} voxels from "
+            f"{tuple(start.astype(int).tolist())} of the image's {_by(image.size)}; "
+            "the rest was taken as background"
         )
-    if fit.distance_voxels > NOTED_VOXELS:
+    if corner.max() > NOTED_VOXELS:
         notes.append(
-            f"the grids of image and label differ by {fit.distance_voxels:.2f} voxels; "
-            "the image's was taken"
+            f"the grids of image and label differ by {corner.max():.2f} voxels; the "
+            "image's was taken"
         )
     return notes
 
 
-def _by(size: tuple[int, ...]) -> str:
+def _by(size: Iterable[int]) -> str:
     return " x ".join(map(str, size))

@@ -50,12 +50,6 @@ class _Layer:
             rounded = label_values.rounded(values)
         return cls(numbers, names, whole, _mapping(names, wanted), rounded)
 
-    def indices(self, one: np.ndarray) -> np.ndarray:
-        """The whole numbers of a slice, fit to index a table."""
-        if self.rounded:
-            one = np.rint(one)
-        return one.astype(np.intp, copy=False)
-
 
 def merge(
     segmentations: Sequence[tuple[np.ndarray, Mapping[int, str]]],
@@ -186,7 +180,8 @@ def _painted(
         table = np.zeros(values[-1] + 1, np.uint8)
         table[values] = [layer.mapping[value] for value in layer.values]
         for one, painted in zip(layer.numbers, label, strict=True):
-            new = table[layer.indices(one)]
+            whole = np.rint(one) if layer.rounded else one
+            new = table[whole.astype(np.intp, copy=False)]
             both = (new > 0) & (painted > 0) & (new != painted)
             if both.any():
                 pairs = np.sort(np.stack([new[both], painted[both]]), axis=0)

@@ -1,9 +1,10 @@
-"""Cohorts in nnU-Net's raw layout, versions 1 and 2, with one channel.
+"""Cohorts in nnU-Net's raw layout, versions 1 and 2, and the Decathlon's before it.
 
 Version 2: ``dataset.json`` with ``channel_names``; images and labels are
 ``imagesTr/{case}_0000{ending}`` and ``labelsTr/{case}{ending}``, or where
 ``dataset.json`` lists them under ``dataset``. Version 1: ``dataset.json`` with
-``modality`` and a list ``training``, files end in ``.nii.gz``.
+``modality`` and a list ``training``, files end in ``.nii.gz``. The Medical Segmentation
+Decathlon is like version 1, but its images are ``imagesTr/{case}.nii.gz``.
 """
 
 import os
@@ -49,17 +50,36 @@ def open_nnunet_raw(config: CohortConfig) -> dict[str, ListedCase]:
             files = _mapped_files(dataset["dataset"], folder)
         else:
             files = _files_in(folder, dataset["file_ending"])
-    return file_cases(config, files, labels)
+    return _file_cases(config, files, labels)
 
 
-def file_cases(
-    config: CohortConfig, files: Files, labels: NnunetLabels
-) -> dict[str, ListedCase]:
-    """List pairs of files; without a table every case is a patient of its own.
+def open_msd(config: CohortConfig) -> dict[str, ListedCase]:
+    """Read ``dataset.json`` and the table of patients.
 
     Raises:
-        CohortError: the names of the labels or the table of patients do not fit.
+        CohortError: the folder does not hold such a dataset, or the configuration
+            does not fit it.
     """
+    folder = config.source_path
+    dataset = dataset_json.read_dataset(
+        folder,
+        "a task of the Medical Segmentation Decathlon: dataset.json, imagesTr, "
+        "labelsTr",
+    )
+    labels, files = _labels_and_files(dataset, config)
+    if not _any_image(files):
+        raise CohortError(
+            f"{folder / 'dataset.json'}: none of the {len(files)} images that it lists "
+            "is there. Check cohort.path; where images end in _0000, set "
+            "cohort.format to nnunet_raw."
+        )
+    return _file_cases(config, files, labels)
+
+
+def _file_cases(
+    config: CohortConfig, files: Files, labels: NnunetLabels
+) -> dict[str, ListedCase]:
+    """List pairs of files; without a table every case is a patient of its own."""
     label_map.map_labels(labels.names, config.labels)
     return listed(
         config,
@@ -74,12 +94,12 @@ def _version_1(
     dataset: Mapping[str, Any], config: CohortConfig
 ) -> tuple[NnunetLabels, Files]:
     """Labels and files; the list has no ``_0000``, the images' files do."""
-    labels, pairs = labels_and_files(dataset, config)
+    labels, pairs = _labels_and_files(dataset, config)
     files = {
         case: (on_disk(image.with_name(f"{case}_0000.nii.gz")), label)
         for case, (image, label) in pairs.items()
     }
-    if not any_image(files) and any_image(pairs):
+    if not _any_image(files) and _any_image(pairs):
         raise CohortError(
             f"{config.source_path / 'dataset.json'} is that of the Medical "
             "Segmentation Decathlon: its images have no _0000 before their ending. Set "
@@ -88,22 +108,17 @@ def _version_1(
     return labels, files
 
 
-def labels_and_files(
+def _labels_and_files(
     dataset: Mapping[str, Any], config: CohortConfig
 ) -> tuple[NnunetLabels, Files]:
-    """What the Decathlon's ``dataset.json`` tells, which is nnU-Net's version 1 too.
-
-    Raises:
-        CohortError: it is none of theirs.
-    """
+    """What the Decathlon's ``dataset.json`` tells, which is nnU-Net's version 1 too."""
     path = config.source_path / "dataset.json"
     dataset_json.require(dataset, ("labels", "training"), "modality", path)
     labels = numbered_labels(dataset, config, path)
     return labels, dataset_json.training_files(dataset, config.source_path)
 
 
-def any_image(files: Files) -> bool:
-    """Whether the image of any case is there."""
+def _any_image(files: Files) -> bool:
     return any(image.is_file() for image, _ in files.values())
 
 

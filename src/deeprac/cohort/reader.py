@@ -1,13 +1,15 @@
 """What every source format yields, before anything is checked, mapped or turned."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort.findings import Finding
+from deeprac.cohort.grid import Grid
 from deeprac.settings.cohort import CohortConfig
 
 
@@ -59,3 +61,41 @@ class ListedCase:
 Reader = Callable[[CohortConfig], dict[str, ListedCase]]
 """A source format: its cases by the source's names, which are no more shown than
 patients; a CohortError where the source as a whole cannot be read."""
+
+
+MAX_NUMBER = 255
+"""Label maps are uint8."""
+
+
+class Layers:
+    """Label maps; a mask goes into the first of its grid in which it overlaps none.
+
+    Masks of one name count as one segment.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the names of all segments, also of those without a mask."""
+        self.names = dict(enumerate(sorted(set(names)), start=1))
+        """Name of each number."""
+        self._numbers = {name: number for number, name in self.names.items()}
+        self._layers: list[tuple[Grid, np.ndarray]] = []
+
+    def add(self, mask: np.ndarray, name: str, grid: Grid) -> None:
+        """Add a mask [z, y, x] of bool on its grid."""
+        number = self._numbers[name]
+        for of_layer, layer in self._layers:
+            if of_layer.is_same_as(grid):
+                there = layer[mask]
+                if np.all((there == 0) | (there == number)):
+                    layer[mask] = number
+                    return
+        self._layers.append((grid, mask * np.uint8(number)))
+
+    def segmentations(self) -> tuple[Segmentation, ...]:
+        """One segmentation per layer.
+
+        All of them have all names, so that names without a meaning are found.
+        """
+        return tuple(
+            Segmentation(grid.volume(layer), self.names) for grid, layer in self._layers
+        )

@@ -23,9 +23,8 @@ from deeprac.cohort.endings import without_ending
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.label_map import KIDNEYS
-from deeprac.cohort.layers import Layers
 from deeprac.cohort.patients import Patient, age_in
-from deeprac.cohort.reader import ListedCase
+from deeprac.cohort.reader import Layers, ListedCase
 from deeprac.cohort.tables import by_case, read_rows
 from deeprac.errors import CohortError
 from deeprac.labels import TITLES, plain_name

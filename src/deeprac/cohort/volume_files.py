@@ -87,12 +87,12 @@ def check_bytes(path: Path) -> None:
 
 def _read_itk(path: Path, *, layers: bool) -> tuple[list[sitk.Image], list[Finding]]:
     """Read NRRD or MetaImage, with ``layers`` of several numbers per voxel too."""
-    flips = (1, 1, 1)
+    signs = np.ones(3)
     if path.suffix.lower() in META_IMAGE:
         voxels = read_meta_image_header(path)
     else:
         header = read_nrrd_header(path)
-        voxels, flips = header.voxels, header.left_to_flip
+        voxels, signs = header.voxels, np.array(header.left_to_flip, float)
     voxels.refuse_missing()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -101,7 +101,10 @@ def _read_itk(path: Path, *, layers: bool) -> tuple[list[sitk.Image], list[Findi
         channels = 1 if layers else reader.GetNumberOfComponents()
         shape = (*reader.GetSize(), *([channels] if channels > 1 else []))
         _, findings = three_dimensions(shape)
-        direction, origin, found = _place(reader, flips)
+        count = reader.GetDimension()
+        cosines = np.reshape(reader.GetDirection(), (count, count))[:3, :3]
+        axes_mm = signs[:, np.newaxis] * cosines * np.array(reader.GetSpacing()[:3])
+        _, direction, found = affine.orthonormal(axes_mm)
         findings += found
         voxels.refuse_other_size(_bytes_of(reader))
         volume = reader.Execute()
@@ -113,24 +116,12 @@ def _read_itk(path: Path, *, layers: bool) -> tuple[list[sitk.Image], list[Findi
     while volume.GetDimension() > 3:
         volume = volume[(slice(None),) * (volume.GetDimension() - 1) + (0,)]
     volume.SetDirection(direction.ravel().tolist())
-    volume.SetOrigin(origin.tolist())
+    volume.SetOrigin((signs * np.array(reader.GetOrigin()[:3])).tolist())
     volumes = [volume]
     if volume.GetPixelIDTypeAsString().startswith("vector"):
         count = volume.GetNumberOfComponentsPerPixel()
         volumes = [sitk.VectorIndexSelectionCast(volume, i) for i in range(count)]
     return [_compact(one) for one in volumes], findings
-
-
-def _place(
-    reader: sitk.ImageFileReader, flips: tuple[int, int, int]
-) -> tuple[np.ndarray, np.ndarray, list[Finding]]:
-    """Direction cosines and origin in LPS, and what was found."""
-    count = reader.GetDimension()
-    cosines = np.reshape(reader.GetDirection(), (count, count))[:3, :3]
-    signs = np.array(flips, float)
-    axes_mm = signs[:, np.newaxis] * cosines * np.array(reader.GetSpacing()[:3])
-    _, direction, found = affine.orthonormal(axes_mm)
-    return direction, signs * np.array(reader.GetOrigin()[:3]), found
 
 
 def _bytes_of(reader: sitk.ImageFileReader) -> int:

@@ -76,7 +76,13 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
         yield Finding.error("spacing", text)
         return
     yield from _step_findings(headers)
-    yield from _rescale_findings(headers)
+    lacking = sum(not h.slope or h.intercept is None for h in headers)
+    if lacking:
+        yield Finding.error(
+            "rescale",
+            f"{lacking} of {len(headers)} slices have no rescale slope and intercept, "
+            "so their values are not HU. Export the series again",
+        )
 
 
 def _step_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
@@ -156,16 +162,6 @@ def _tilt_findings(
             f"the header tells a gantry tilt of {header_deg:.1f} degrees, the "
             "positions of the slices none. Look at sagittal slices: if they are "
             "sheared, leave the case out",
-        )
-
-
-def _rescale_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
-    lacking = sum(not h.slope or h.intercept is None for h in headers)
-    if lacking:
-        yield Finding.error(
-            "rescale",
-            f"{lacking} of {len(headers)} slices have no rescale slope and intercept, "
-            "so their values are not HU. Export the series again",
         )
 
 

@@ -48,7 +48,7 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
     return grid.place(_read_slices(stack.headers)), stack, findings
 
 
-def _refuse_too_large(size: tuple[int, int, int]) -> None:
+def _refuse_too_large(size: tuple[int, ...]) -> None:
     try:
         three_dimensions(size)
     except CaseError as error:

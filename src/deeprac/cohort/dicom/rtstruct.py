@@ -86,7 +86,7 @@ class RtstructReader:
         mask = np.zeros(grid.size[::-1], bool)
         shared: list[int] = []
         for k, in_slice in by_slice.items():
-            mask[k], voxels = filled(in_slice, mask.shape[1:])
+            mask[k], voxels = filled(in_slice, (grid.size[1], grid.size[0]))
             shared += [voxels] if voxels else []
         if shared:
             self._warn(

@@ -11,8 +11,7 @@ from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.dicom.rtstruct import RtstructReader
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
-from deeprac.cohort.layers import MAX_NUMBER, Layers
-from deeprac.cohort.reader import Segmentation
+from deeprac.cohort.reader import MAX_NUMBER, Layers, Segmentation
 from deeprac.labels import plain_name
 
 NONE = (

@@ -221,7 +221,10 @@ def _unfit(stack: Stack) -> str | None:
     first = stack.headers[0]
     kinds = set(first.image_type)
     if first.modality != "CT":
-        return f"the modality is {_code(first.modality)}, not CT"
+        # The field could hold anything, a name too.
+        known = first.modality in _MODALITIES
+        code = first.modality if known else "missing or unknown"
+        return f"the modality is {code}, not CT"
     if kinds & _SCOUT:
         return "it is a scout"
     if kinds & _PROJECTION:
@@ -290,8 +293,3 @@ def _size(stack: Stack) -> str:
     apart_mm = stack.slice_distance_mm
     distance = "" if apart_mm is None else f" {apart_mm:.3g} mm apart"
     return f"{stack.slices} slices{distance}"
-
-
-def _code(modality: str) -> str:
-    """A modality if it is one: the field could hold anything, a name too."""
-    return modality if modality in _MODALITIES else "missing or unknown"

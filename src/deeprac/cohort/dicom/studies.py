@@ -105,7 +105,7 @@ def _segmented(
                 tuple(header for uid in uids for header in by_series[uid]),
                 tuple(referring[uids]),
                 unmatched=unmatched[by_series[uids[0]][0].study_uid],
-                findings=tuple(_of_another(referring[uids], by_series[uids[0]])),
+                findings=_of_another(referring[uids], by_series[uids[0]]),
             ),
         )
         for uids in referring
@@ -114,15 +114,15 @@ def _segmented(
 
 def _of_another(
     segmentations: Iterable[Header], images: Iterable[Header]
-) -> Iterable[Finding]:
+) -> tuple[Finding, ...]:
     ids = {plain(header.patient_id) for header in images}
-    if count := sum(plain(header.patient_id) not in ids for header in segmentations):
-        yield Finding.error(
-            "patient id",
-            f"{count} DICOM segmentations have no patient id, or another one than the "
-            "series to which they refer. Correct the id that is wrong, or remove the "
-            "segmentation if it is another patient's",
-        )
+    count = sum(plain(header.patient_id) not in ids for header in segmentations)
+    problem = (
+        f"{count} DICOM segmentations have no patient id, or another one than the "
+        "series to which they refer. Correct the id that is wrong, or remove the "
+        "segmentation if it is another patient's"
+    )
+    return (Finding.error("patient id", problem),) if count else ()
 
 
 def _referenced(segmentation: Header, images: Sequence[Header]) -> tuple[str, ...]:
@@ -180,23 +180,18 @@ def _with_label_files(
             found[next(iter(keys))].append(path)
         else:
             unclear.update(near)
-    return {
-        key: replace(
-            case,
-            label_files=tuple(found[key]),
-            findings=(*case.findings, *_unclear(0 if found[key] else unclear[key])),
-        )
-        for key, case in cases.items()
-    }
-
-
-def _unclear(count: int) -> Iterable[Finding]:
-    if count:
-        yield Finding.warning(
-            "segmentation",
-            f"{count} label files near it could be of several cases and were ignored. "
-            "Put each into the folder of its series, or call it after the patient's id",
-        )
+    both = {}
+    for key, case in cases.items():
+        findings = case.findings
+        if unclear[key] and not found[key]:
+            doubt = (
+                f"{unclear[key]} label files near it could be of several cases and "
+                "were ignored. Put each into the folder of its series, or call it "
+                "after the patient's id"
+            )
+            findings = (*findings, Finding.warning("segmentation", doubt))
+        both[key] = replace(case, label_files=tuple(found[key]), findings=findings)
+    return both
 
 
 def _without_bare_studies(cases: Mapping[str, DicomCase]) -> dict[str, DicomCase]:
