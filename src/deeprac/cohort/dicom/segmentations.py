@@ -7,8 +7,8 @@ import numpy as np
 from highdicom.seg import Segmentation as DicomSegmentation
 from highdicom.seg import SegmentationTypeValues, segread
 
+from deeprac.cohort.dicom import rtstruct
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
-from deeprac.cohort.dicom.rtstruct import RtstructReader
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import MAX_NUMBER, Layers, Segmentation
@@ -84,8 +84,9 @@ def read_segmentations(
     Raises:
         CaseError: they cannot be read, or do not fit the series.
     """
-    readers = [_READERS[header.modality](header) for header in headers]
-    names = {name for reader in readers for name in reader.names}
+    findings: list[Finding] = []
+    files = [_MASKS[one.modality](one, grid, wanted, findings) for one in headers]
+    names = {name for names_of_file, _ in files for name in names_of_file}
     if len(names) > MAX_NUMBER:
         raise CaseError.of(
             "segmentation",
@@ -93,81 +94,58 @@ def read_segmentations(
             "the ones that are needed",
         )
     layers = Layers(names)
-    findings: list[Finding] = []
-    for reader in readers:
-        for name, mask in reader.masks(grid, wanted):
+    for _, masks in files:
+        for name, mask in masks:
             layers.add(mask, name, grid)
-        findings += getattr(reader, "findings", ())
     nothing = Segmentation(
         grid.volume(np.zeros(grid.size[::-1], np.uint8)), layers.names
     )
     return layers.segmentations() or (nothing,), findings
 
 
-class SegReader:
-    """The segments of one DICOM-SEG file."""
+def _seg_masks(
+    header: Header, grid: Grid, wanted: Callable[[str], bool], _: list[Finding]
+) -> tuple[list[str], Iterator[tuple[str, np.ndarray]]]:
+    """Open a DICOM-SEG file; as ``rtstruct.masks``, frames are read when asked for."""
+    try:
+        file: DicomSegmentation = segread(header.path, lazy_frame_retrieval=True)
+        names = {
+            int(number): str(file.get_segment_description(number).segment_label).strip()
+            for number in file.segment_numbers
+        }
+        fractions = file.segmentation_type == SegmentationTypeValues.FRACTIONAL
+    except UNREADABLE as error:
+        raise CaseError.of(
+            "segmentation",
+            "the DICOM-SEG file cannot be read: damaged, or not as DICOM asks. Export "
+            "it again",
+        ) from error
+    if fractions:
+        raise CaseError.of(
+            "segmentation",
+            "the DICOM-SEG file holds fractions, not yes or no. Export it as binary",
+        )
+    made = (
+        (name, _seg_mask(file, number, grid))
+        for number, name in names.items()
+        if wanted(name)
+    )
+    return list(names.values()), made
 
-    def __init__(self, header: Header) -> None:
-        """Open a file; frames are read when they are asked for.
 
-        Raises:
-            CaseError: it cannot be read, or holds fractions.
-        """
-        try:
-            self._file: DicomSegmentation = segread(
-                header.path, lazy_frame_retrieval=True
-            )
-            self._names = {
-                int(number): str(
-                    self._file.get_segment_description(number).segment_label
-                ).strip()
-                for number in self._file.segment_numbers
-            }
-            fractions = (
-                self._file.segmentation_type == SegmentationTypeValues.FRACTIONAL
-            )
-        except UNREADABLE as error:
-            raise CaseError.of(
-                "segmentation",
-                "the DICOM-SEG file cannot be read: damaged, or not as DICOM asks. "
-                "Export it again",
-            ) from error
-        if fractions:
-            raise CaseError.of(
-                "segmentation",
-                "the DICOM-SEG file holds fractions, not yes or no. Export it as "
-                "binary",
-            )
-
-    @property
-    def names(self) -> list[str]:
-        """Names of all segments."""
-        return list(self._names.values())
-
-    def masks(
-        self, grid: Grid, wanted: Callable[[str], bool]
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """Name and mask [k, j, i] of bool of each wanted segment.
-
-        Raises:
-            CaseError: the frames do not lie on the grid of the series.
-        """
-        target = _geometry(grid)
-        for number, name in self._names.items():
-            if not wanted(name):
-                continue
-            try:
-                volume = self._file.get_volume(
-                    segment_numbers=[number], combine_segments=True, relabel=True
-                )
-                on_grid = volume.match_geometry(target, tol=_TOLERANCE)
-            except UNREADABLE as error:
-                raise CaseError.of(
-                    "segmentation",
-                    "the frames of the DICOM-SEG file do not lie on the slices of the "
-                    "series, or cannot be read. Export it on the grid of the series",
-                ) from error
-            yield name, np.asarray(on_grid.array) > 0
+def _seg_mask(file: DicomSegmentation, number: int, grid: Grid) -> np.ndarray:
+    try:
+        volume = file.get_volume(
+            segment_numbers=[number], combine_segments=True, relabel=True
+        )
+        on_grid = volume.match_geometry(_geometry(grid), tol=_TOLERANCE)
+    except UNREADABLE as error:
+        raise CaseError.of(
+            "segmentation",
+            "the frames of the DICOM-SEG file do not lie on the slices of the series, "
+            "or cannot be read. Export it on the grid of the series",
+        ) from error
+    return np.asarray(on_grid.array) > 0
 
 
 _TOLERANCE = 1e-2
@@ -187,7 +165,4 @@ def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
     )
 
 
-_READERS: dict[str, type[SegReader] | type[RtstructReader]] = {
-    "SEG": SegReader,
-    "RTSTRUCT": RtstructReader,
-}
+_MASKS = {"SEG": _seg_masks, "RTSTRUCT": rtstruct.masks}
