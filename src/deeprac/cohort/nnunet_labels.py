@@ -53,7 +53,13 @@ class NnunetLabels:
         """
         if self.ignore is None:
             return
-        if voxels := sum(_count(one.volume, self.ignore) for one in labels):
+        low, high = self.ignore - 0.5, self.ignore + 0.5  # scaled ones are rounded
+        voxels = sum(
+            int(np.count_nonzero((part > low) & (part < high)))
+            for one in labels
+            for part in sitk.GetArrayViewFromImage(one.volume)
+        )
+        if voxels:
             raise CaseError.of(
                 "label values",
                 f"{voxels} voxels hold {self.ignore}, nnU-Net's label {IGNORE!r}: "
@@ -203,11 +209,3 @@ def _refuse_meaning(config: CohortConfig) -> None:
                 "leave the cases out that have such voxels, or give their number a "
                 "class in cohort.label_numbers."
             )
-
-
-def _count(volume: sitk.Image, number: int) -> int:
-    """Voxels of a number, slice by slice; a scaled label map is off by rounding."""
-    return sum(
-        int(np.count_nonzero((one > number - 0.5) & (one < number + 0.5)))
-        for one in sitk.GetArrayViewFromImage(volume)
-    )

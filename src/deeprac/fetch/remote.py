@@ -1,7 +1,6 @@
 """A file at a host, what is known of its bytes beforehand, and what was fetched."""
 
 import hashlib
-import threading
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
@@ -107,12 +106,11 @@ class Row:
 
 
 class Record:
-    """The table of a cohort's folder; threads may add to it."""
+    """The table of a cohort's folder."""
 
     def __init__(self, folder: Path) -> None:
         """Read the table that is there."""
         self._path = folder / RECORD
-        self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
         if self._path.is_file():
             text = {field.name: str for field in fields(Row)} | {"bytes": int}
@@ -125,8 +123,7 @@ class Record:
 
     def add(self, row: Row) -> None:
         """Add a file and write the table."""
-        with self._lock:
-            self._rows[row.path] = row
-            rows = [asdict(self._rows[path]) for path in sorted(self._rows)]
-            columns = [field.name for field in fields(Row)]
-            files.write_csv(self._path, pd.DataFrame(rows, columns=columns))
+        self._rows[row.path] = row
+        rows = [asdict(self._rows[path]) for path in sorted(self._rows)]
+        columns = [field.name for field in fields(Row)]
+        files.write_csv(self._path, pd.DataFrame(rows, columns=columns))

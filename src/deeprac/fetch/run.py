@@ -161,11 +161,12 @@ def _fetch_all(
     """Fetch files in parallel; failures are told at the end, all at once."""
     stop, local, problems = threading.Event(), threading.local(), []
 
-    def fetch_one(file: RemoteFile) -> None:
+    def open_web() -> None:  # a session is for one thread
+        local.web = Web(mirror=config.fetch.mirror, patience=patience)
+
+    def fetch_one(file: RemoteFile) -> Row:
         if stop.is_set():
             raise StoppedError
-        if not hasattr(local, "web"):  # a session is for one thread
-            local.web = Web(mirror=config.fetch.mirror, patience=patience)
         target = folder / file.path
         place = unpack if file.is_archive else os.replace
         row = download(
@@ -174,16 +175,16 @@ def _fetch_all(
         if file.is_archive:
             part_of(target).unlink()
             row = replace(row, checked=_vouched(target))
-        record.add(row)
+        return row
 
     total = sum(file.size or 0 for file in todo) or None
-    pool = ThreadPoolExecutor(config.fetch.parallel)
+    pool = ThreadPoolExecutor(config.fetch.parallel, initializer=open_web)
     with tqdm(total=total, unit="B", unit_scale=True, desc="fetch") as bar:
         try:
             futures = {pool.submit(fetch_one, file): file for file in todo}
             for future in as_completed(futures):
                 try:
-                    future.result()
+                    record.add(future.result())
                 except FetchError as error:
                     problems.append(f"{futures[future].path}: {error}")
                     if len(problems) >= GIVE_UP:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.series import MIN_SLICES, SAME_POSITION_MM, Stack, depths_mm
+from deeprac.cohort.dicom.series import MIN_SLICES, Stack
 from deeprac.cohort.findings import Finding
 from deeprac.cohort.grid import Grid
 
@@ -163,9 +163,3 @@ def _tilt_findings(
             "positions of the slices none. Look at sagittal slices: if they are "
             "sheared, leave the case out",
         )
-
-
-def doubled(headers: tuple[Header, ...]) -> list[tuple[int, int]]:
-    """Pairs of neighbours (indices) that lie on top of each other."""
-    close = np.flatnonzero(np.diff(depths_mm(headers)) < SAME_POSITION_MM)
-    return [(int(index), int(index) + 1) for index in close]

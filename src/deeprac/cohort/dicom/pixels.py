@@ -12,9 +12,15 @@ import highdicom
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.dicom.geometry import doubled, grid_of, slice_findings
+from deeprac.cohort.dicom.geometry import grid_of, slice_findings
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
-from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
+from deeprac.cohort.dicom.series import (
+    MIN_AXIAL,
+    MIN_SLICES,
+    SAME_POSITION_MM,
+    Stack,
+    depths_mm,
+)
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.voxels import three_dimensions
@@ -70,7 +76,8 @@ def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
     Raises:
         CaseError: slices in the same place differ.
     """
-    pairs = doubled(stack.headers)
+    close = np.flatnonzero(np.diff(depths_mm(stack.headers)) < SAME_POSITION_MM)
+    pairs = [(int(index), int(index) + 1) for index in close]
     if not pairs:
         return stack, []
     different = sum(

@@ -61,8 +61,13 @@ def cases_of(scan: Scan) -> dict[str, DicomCase]:
             digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
             cases[f"{patient.name}_{digest}"] = case
     cases = _with_label_files(cases, scan.label_files)
-    cases = _without_bare_studies(cases)
-    return dict(sorted(cases.items()))
+    # Studies without segmentation count where the patient has none with it.
+    segmented = {case.patient for case in cases.values() if case.is_segmented}
+    return {
+        key: case
+        for key, case in sorted(cases.items())
+        if case.is_segmented or case.patient not in segmented
+    }
 
 
 def _with_their_series(
@@ -192,16 +197,6 @@ def _with_label_files(
             findings = (*findings, Finding.warning("segmentation", doubt))
         both[key] = replace(case, label_files=tuple(found[key]), findings=findings)
     return both
-
-
-def _without_bare_studies(cases: Mapping[str, DicomCase]) -> dict[str, DicomCase]:
-    """Leave out studies without segmentation of patients who have one with it."""
-    segmented = {case.patient for case in cases.values() if case.is_segmented}
-    return {
-        key: case
-        for key, case in cases.items()
-        if case.is_segmented or case.patient not in segmented
-    }
 
 
 def keys_by_folder(cases: Mapping[str, DicomCase]) -> dict[Path, set[str]]:
