@@ -123,12 +123,10 @@ def _from_gzip(stream: BinaryIO) -> Iterator[int]:
 def _from_zlib(stream: BinaryIO, left: int | None) -> Iterator[int]:
     """Sizes of the chunks to the end of the one member, where the checksum is."""
     unpacker = zlib.decompressobj(wbits=47)
+    packed = stream.read(-1 if left is None else left)
     while not unpacker.eof:
-        packed = unpacker.unconsumed_tail
-        if not packed:
-            packed = stream.read(_CHUNK if left is None else min(_CHUNK, left))
-            left = left and left - len(packed)
         chunk = unpacker.decompress(packed, _CHUNK)
+        packed = unpacker.unconsumed_tail
         if not packed and not chunk:
             raise EOFError
         yield len(chunk)
