@@ -50,10 +50,9 @@ class Check:
     @classmethod
     def of(cls, outcome: Outcome[Inspected], source: Source, *, folds: int) -> "Check":
         """Add to what was found in each case what the cohort as a whole shows."""
-        inspections = {name: kept.inspection for name, kept in outcome.made.items()}
-        found = dict(outcome.failed)
-        found |= {name: kept.findings for name, kept in outcome.made.items()}
-        found[WHOLE] = ()
+        inspections = {name: case for name, (case, _) in outcome.made.items()}
+        found = {name: of_case for name, (_, of_case) in outcome.made.items()}
+        found |= outcome.failed | {WHOLE: ()}
         for name, finding in cohort_findings([*inspections.values()], folds=folds):
             found[name] = (*found[name], finding)
         check = cls(

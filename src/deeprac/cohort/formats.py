@@ -11,6 +11,7 @@ from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import Reader
 from deeprac.cohort.totalsegmentator import open_totalsegmentator
+from deeprac.errors import ConfigError
 from deeprac.settings.cohort import CohortConfig
 
 READERS: dict[str, Reader] = {
@@ -28,6 +29,11 @@ def open_source(config: CohortConfig) -> Source:
     """Open the source that ``cohort.format`` names."""
     if config.format == "phantom":
         return PhantomSource(config)
+    if config.format not in READERS:
+        raise ConfigError(
+            f"cohort.format is {config.format!r}: no such format. "
+            f"Choose one of phantom, {', '.join(READERS)}."
+        )
     reader = READERS[config.format]
     if not config.pseudonyms:
         with open_to_all():

@@ -55,11 +55,8 @@ def _file(row: Row, column: str, path: Path) -> Path:
 def _rows_by_case(rows: list[Row], path: Path) -> dict[str, Row]:
     """Rows by the case's name: the column case, else the image's file."""
     has_names = "case" in rows[0].cells
-    if has_names and (empty := [r.line for r in rows if not r.cells["case"]]):
-        raise CohortError(
-            f"{path} has no case in {lines(empty)}. Fill it in, or leave out the "
-            "column."
-        )
+    if has_names:
+        _refuse_empty(rows, "case", path)
     by_case: dict[str, Row] = {}
     for row in rows:
         image = Path(row.cells["image"])
@@ -90,6 +87,14 @@ def _refuse_files_listed_twice(rows: list[Row], path: Path) -> None:
                 )
 
 
+def _refuse_empty(rows: list[Row], column: str, path: Path) -> None:
+    if empty := [row.line for row in rows if not row.cells[column]]:
+        raise CohortError(
+            f"{path} has no {column} in {lines(empty)}. Fill it in, or leave out the "
+            "column."
+        )
+
+
 def _patients(by_case: dict[str, Row], config: CohortConfig) -> dict[str, Patient]:
     """The patients by the CSV; without the column, each case is one."""
     path, rows = config.source_path, list(by_case.values())
@@ -100,9 +105,5 @@ def _patients(by_case: dict[str, Row], config: CohortConfig) -> dict[str, Patien
             f"{path} has a column patient, and cohort.patients is set too. Leave one "
             "of them out."
         )
-    if empty := [row.line for row in rows if not row.cells["patient"]]:
-        raise CohortError(
-            f"{path} has no patient in {lines(empty)}. Fill it in, or leave out the "
-            "column."
-        )
+    _refuse_empty(rows, "patient", path)
     return dict(zip(by_case, patients_in(rows, path), strict=True))

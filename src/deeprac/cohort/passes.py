@@ -59,23 +59,17 @@ def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outc
     """Do what is not finished yet in so many processes, with a progress bar."""
     names = source.names()
     settings = {name: json_sha256(source.settings(name)) for name in names}
-    made: dict[str, T] = {}
-    for name in names:
-        if (kept := task.finished(name, settings[name])) is not None:
-            made[name] = kept
-    todo = {name: settings[name] for name in names if name not in made}
+    made = {name: task.finished(name, settings[name]) for name in names}
+    todo = {name: settings[name] for name in names if made[name] is None}
     failed = {}
     doing = _do_all(source, task, todo, workers)
     for name, result, findings in tqdm(doing, total=len(todo), desc=title):
-        if result is None:
-            failed[name] = findings
-        else:
-            made[name] = result
+        made[name], failed[name] = result, findings
     # As they became ready, they are in no order.
     return Outcome(
         names=tuple(names),
-        made={name: made[name] for name in names if name in made},
-        failed={name: failed[name] for name in names if name in failed},
+        made={name: one for name, one in made.items() if one is not None},
+        failed={name: failed[name] for name in names if made[name] is None},
     )
 
 

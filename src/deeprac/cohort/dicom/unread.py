@@ -66,18 +66,17 @@ def with_unread(cases: Mapping[str, DicomCase], scan: Scan) -> dict[str, DicomCa
                 (beside if own else near)[key].append(path)
             elif path.parent in direct:
                 ignored[key] += 1
-    return {
-        key: replace(
-            case,
-            unread=(*beside[key], *near[key]),
-            findings=(
-                *case.findings,
-                *_unread(case, beside[key], near[key], damaged),
-                *_ignored(ignored[key]),
-            ),
-        )
-        for key, case in cases.items()
-    }
+    with_theirs = {}
+    for key, case in cases.items():
+        found = _unread(case, beside[key], near[key], damaged)
+        if count := ignored[key]:
+            note = (
+                f"{count} files beside those of the case are no DICOM and were ignored"
+            )
+            found.append(Finding.note("files", note))
+        unread, findings = (*beside[key], *near[key]), (*case.findings, *found)
+        with_theirs[key] = replace(case, unread=unread, findings=findings)
+    return with_theirs
 
 
 def _called_below(headers: Iterable[Header]) -> dict[Path, set[str]]:
@@ -134,9 +133,3 @@ def _listed(roles: Sequence[str]) -> str:
     if not roles:
         return ""
     return f"; {roles[0]}" + (f" to {roles[-1]}" if len(roles) > 1 else "")
-
-
-def _ignored(count: int) -> Iterable[Finding]:
-    if count:
-        text = f"{count} files beside those of the case are no DICOM and were ignored"
-        yield Finding.note("files", text)
