@@ -97,7 +97,7 @@ def listed(
             settings=partial(_settings, case, patients[key]),
             read=partial(_read, case, patients[key]),
         )
-        for key, case in cases.items()
+        for key, case in sorted(cases.items())
     }
 
 
