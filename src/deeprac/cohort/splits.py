@@ -164,9 +164,7 @@ def check_splits(
         if unknown:
             problems.append(f"fold {fold} names cases that are not in the cohort: "
                             f"{_some(unknown)}")  # fmt: skip
-    if not problems:
-        problems = _leaks(splits, patient_of)
-    if problems:
+    if problems := problems or _leaks(splits, patient_of):
         raise SplitError(
             "The splits cannot be used: " + "; ".join(problems) + ". Delete "
             "splits_final.json to have it made anew, or correct it."

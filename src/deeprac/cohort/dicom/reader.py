@@ -1,6 +1,7 @@
 """Cohorts of DICOM series."""
 
 import os
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,7 @@ def _settings(case: DicomCase, config: CohortConfig) -> dict[str, Any]:
     paths = {*(header.path for header in headers), *case.label_files, *case.unread}
     return {
         "files": [stamp(path) for path in sorted(paths)],
-        "slice_spacing_mm": list(config.dicom.slice_spacing_mm),
-        "prefer": config.dicom.prefer,
-        "description": config.dicom.description,
-        "segmentations": config.dicom.segmentations,
+        **asdict(config.dicom),
         "label_numbers": sorted(config.number_names.items()),
     }
 
