@@ -19,7 +19,7 @@ from deeprac.cohort.dicom.segmentations import (
 )
 from deeprac.cohort.dicom.series import choose, stacks_of
 from deeprac.cohort.dicom.studies import DicomCase, cases_of
-from deeprac.cohort.dicom.unread import named, with_unread
+from deeprac.cohort.dicom.unread import add_unread, named
 from deeprac.cohort.findings import CaseError, Finding, Severity
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.reader import ListedCase, SourceCase
@@ -39,7 +39,8 @@ def open_dicom(config: CohortConfig) -> dict[str, ListedCase]:
             "cohort.patients is set, but DICOM files name their patients. Leave it out."
         )
     found = scan(config.source_path)
-    cases = with_unread(cases_of(found), found)
+    cases = cases_of(found)
+    add_unread(cases, found)
     if not cases:
         raise CohortError(
             f"{config.path} holds DICOM files, but no images among them. Check "
