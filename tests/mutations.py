@@ -113,15 +113,15 @@ MUTATIONS = (
     Mutation(
         "metrics: distances are measured with the spacing as (x, y, z)",
         "evaluation",
-        "spacing_mm=np.asarray(spacing_mm),",
-        "spacing_mm=np.asarray(spacing_mm)[::-1],",
+        "spacing_zyx_mm=np.asarray(spacing_zyx_mm),",
+        "spacing_zyx_mm=np.asarray(spacing_zyx_mm)[::-1],",
         ("surface", "surface_monai"),
     ),
     Mutation(
         "metrics: areas are taken with the spacing as (x, y, z)",
         "evaluation",
-        "surface_area(spacing_mm)",
-        "surface_area(spacing_mm[::-1])",
+        "surface_area(spacing_zyx_mm)",
+        "surface_area(spacing_zyx_mm[::-1])",
         ("surface", "surface_monai"),
     ),
     Mutation(
@@ -141,8 +141,8 @@ MUTATIONS = (
     Mutation(
         "readers: DICOM's pixel spacing is taken as (columns, rows)",
         "cohort",
-        "between_rows_mm, between_columns_mm = first.spacing_mm",
-        "between_columns_mm, between_rows_mm = first.spacing_mm",
+        "between_rows_mm, between_columns_mm = first.spacing_yx_mm",
+        "between_columns_mm, between_rows_mm = first.spacing_yx_mm",
         ("dicom_geometry", "dicom_series"),
     ),
     Mutation(

@@ -15,8 +15,14 @@ from deeprac.errors import ConfigError
 from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
 
-RENAMED = {"released": "labarbera", "claim": "test", "stn_released": "stn_labarbera"}
-"""Keys and values by the names that they had once."""
+RENAMED = {
+    "released": "labarbera",
+    "claim": "test",
+    "stn_released": "stn_labarbera",
+    "series": "dicom",
+    "annotation": "kits.annotation",
+}
+"""Keys and values by the names that they had once; with a dot, of another section."""
 
 SCHEMA = shipped("workflow/schemas/config.schema.yaml")
 
@@ -109,8 +115,10 @@ def _messages(error: Any, prefix: str) -> Iterator[str]:
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
         for name in sorted(set(error.instance) - set(known), key=str):
-            if RENAMED.get(name) in known:
-                yield f"{dot}{name} is called {RENAMED[name]} now: rename it"
+            new = RENAMED.get(name, "")
+            if new.partition(".")[0] in known:
+                new = f"{dot}{new}" if "." in new else new
+                yield f"{dot}{name} is called {new} now: rename it"
                 continue
             yield f"{dot}{name} is an unknown key: {_nearest(str(name), known, dot)}"
     elif error.validator == "required":

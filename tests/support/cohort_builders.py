@@ -11,9 +11,10 @@ from deeprac.cohort.inspection import Inspection
 from deeprac.labels import source_names
 from deeprac.settings.cohort import (
     CohortConfig,
+    DicomConfig,
     FetchConfig,
+    KitsConfig,
     PhantomConfig,
-    SeriesConfig,
 )
 
 SPACING_MM = (0.8, 0.8, 3.0)
@@ -25,28 +26,28 @@ def cohort_config(**changes) -> CohortConfig:
         "format": "phantom",
         "path": None,
         "patients": None,
-        "annotation": "majority",
         "label_numbers": None,
         "labels": source_names("nnunet_raw", {}),
         "pseudonyms": False,
         "private": Path("private"),
         "intensity": "hu",
         "air": -1000.0,
-        "series": series_config(),
+        "kits": KitsConfig(annotation="majority"),
+        "dicom": dicom_section(),
         "phantom": phantom_config(),
         "fetch": fetch_config(),
     }
     return CohortConfig(**(settings | changes))
 
 
-def series_config(**changes) -> SeriesConfig:
+def dicom_section(**changes) -> DicomConfig:
     settings = {
         "slice_spacing_mm": (0.3, 8.0),
         "prefer": "thinnest",
         "description": None,
         "segmentations": "one",
     }
-    return SeriesConfig(**(settings | changes))
+    return DicomConfig(**(settings | changes))
 
 
 def phantom_config(**changes) -> PhantomConfig:

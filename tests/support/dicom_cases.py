@@ -12,17 +12,17 @@ from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.labels import source_names
 from deeprac.settings.cohort import CohortConfig
-from support.cohort_builders import cohort_config, ct_like, series_config
+from support.cohort_builders import cohort_config, ct_like, dicom_section
 from support.dicom_builders import Series
 
 
-def dicom_config(folder: Path, **series: Any) -> CohortConfig:
-    """The configuration of a DICOM folder; ``series`` are keys of cohort.series."""
+def dicom_config(folder: Path, **dicom: Any) -> CohortConfig:
+    """The configuration of a DICOM folder; ``dicom`` are keys of cohort.dicom."""
     return cohort_config(
         format="dicom",
         path=folder,
         labels=source_names("dicom", {}),
-        series=series_config(**series),
+        dicom=dicom_section(**dicom),
     )
 
 

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from deeprac.cohort.case import Case
 from deeprac.cohort.formats import open_source
 from deeprac.labels import source_names
-from support.cohort_builders import cohort_config, series_config
+from support.cohort_builders import cohort_config, dicom_section
 from support.dicom_builders import Series, hu_of
 
 SHAPE = (6, 11, 14)
@@ -30,7 +30,7 @@ def load(folder: Path, segmentations: str = "one", labels=None, **changes) -> Ca
         format="dicom",
         path=folder,
         labels=source_names("dicom", labels or {}),
-        series=series_config(segmentations=segmentations),
+        dicom=dicom_section(segmentations=segmentations),
         **changes,
     )
     source = open_source(config)

@@ -62,7 +62,7 @@ def test_no_tumour_is_expected_of_children_without_tumours():
     cohort = load("pediatric_ct_seg").cohort
     assert cohort.labels["tumour"] == ()
     assert cohort.labels["background"] == ("*",)
-    assert cohort.series.segmentations == "newest"
+    assert cohort.dicom.segmentations == "newest"
 
 
 @pytest.mark.parametrize("name", READY)

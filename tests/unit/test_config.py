@@ -173,6 +173,14 @@ def test_an_added_matrix_can_be_used():
             "released is called labarbera now: rename it",
         ),
         (
+            {"cohort": {"annotation": "union"}},
+            "cohort.annotation is called cohort.kits.annotation now: rename it",
+        ),
+        (
+            {"cohort": {"series": {"prefer": "thinnest"}}},
+            "cohort.series is called dicom now: rename it",
+        ),
+        (
             {
                 "statistics": {
                     "comparisons": [

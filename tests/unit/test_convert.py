@@ -2,6 +2,8 @@
 
 import errno
 import os
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -73,21 +75,15 @@ def test_the_label_alone_may_lie_nowhere(tmp_path, coordinate):
     good, bad = (-7.0, 11.0, 30.0), (-7.0, coordinate, 30.0)
     volumes = pair(good, bad)
     config = write_raw(tmp_path, {"a": pair(good)})
+    cases = open_nnunet_raw(config)
 
-    class Reader:
-        def __init__(self):
-            self._reader = open_nnunet_raw(config)
-
-        def __getattr__(self, name):
-            return getattr(self._reader, name)
-
-        def read(self, key):
-            source = self._reader.read(key)
-            source.segmentations[0].volume.SetOrigin(volumes[1].GetOrigin())
-            return source
+    def read():
+        source = cases["a"].read()
+        source.segmentations[0].volume.SetOrigin(volumes[1].GetOrigin())
+        return source
 
     with pytest.raises(CaseError) as error:
-        ConvertedSource(Reader(), config).load("a")
+        ConvertedSource({"a": replace(cases["a"], read=read)}, config).load("a")
     (finding,) = error.value.findings
     assert finding.message.startswith("the label: the origin is (-7, ")
 
@@ -98,18 +94,15 @@ def test_the_farthest_origins_that_are_read(tmp_path, coordinate):
     assert open_source(config).load("a").frame.origin_mm[0] == coordinate
 
 
-class FailingReader:
-    """Reads all cases but ``b``, over which it fails as nobody foresaw."""
+def read(error):
+    """Read nothing, as nobody foresaw."""
+    raise error
 
-    def __init__(self, reader, error):
-        self._reader, self._error = reader, error
-        for method in ("keys", "patient", "settings", "files"):
-            setattr(self, method, getattr(reader, method))
 
-    def read(self, key):
-        if key == "b":
-            raise self._error
-        return self._reader.read(key)
+def failing(config, error):
+    """All cases, of which ``b`` cannot be read."""
+    cases = open_nnunet_raw(config)
+    return cases | {"b": replace(cases["b"], read=partial(read, error))}
 
 
 def three_cases(folder, **changes):
@@ -141,7 +134,7 @@ def three_cases(folder, **changes):
 )
 def test_the_others_are_read(tmp_path, error, told, pseudonyms, workers):
     config = three_cases(tmp_path, pseudonyms=pseudonyms)
-    source = ConvertedSource(FailingReader(open_nnunet_raw(config), error), config)
+    source = ConvertedSource(failing(config, error), config)
     outcome = run_pass(source, Inspect(tmp_path), workers=workers, title="read")
     assert len(outcome.made) == 2
     ((finding,),) = outcome.failed.values()

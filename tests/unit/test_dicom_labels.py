@@ -9,7 +9,7 @@ import slicerio
 from pydicom import dcmread
 from skimage.measure import find_contours
 
-from deeprac.cohort.dicom.reader import DicomReader
+from deeprac.cohort.dicom.reader import open_dicom
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.config import load_config
@@ -118,9 +118,13 @@ def test_a_case_depends_on_the_numbers_of_its_labels(tmp_path):
     other = cohort_config(
         format="dicom", path=tmp_path, label_numbers={"kidney": 2, "tumour": 1}
     )
-    readers = [DicomReader(config), DicomReader(other)]
-    (key,) = readers[0].keys()
-    assert readers[0].settings(key) != readers[1].settings(key)
+    settings = [
+        listed.settings()
+        for one in (config, other)
+        for listed in open_dicom(one).values()
+    ]
+    assert len(settings) == 2
+    assert settings[0] != settings[1]
 
 
 def square(series, k, i, j):

@@ -8,9 +8,8 @@ import pytest
 from pydicom import dcmread
 
 from deeprac.cohort import source_files
-from deeprac.cohort.dicom.ages import age_years
 from deeprac.cohort.dicom.headers import Unusable, quiet, read_header
-from deeprac.cohort.dicom.patients import patients_of
+from deeprac.cohort.dicom.patients import age_years, patients_of
 from deeprac.cohort.dicom.scan import scan
 from deeprac.errors import CohortError
 from support.dicom_builders import Series, hu_of
@@ -30,7 +29,7 @@ def header_of(path):
 def test_header_holds_what_was_written(paths):
     header = header_of(paths[2])
     assert header.position_mm == (-31.0, 17.5, 107.0)
-    assert header.spacing_mm == (0.9, 0.7)  # between rows first
+    assert header.spacing_yx_mm == (0.9, 0.7)  # between rows first
     assert (header.rows, header.columns, header.frames, header.bits) == (5, 7, 1, 16)
     assert (header.slope, header.intercept, header.is_plain) == (1.0, -1024.0, True)
     assert (header.modality, header.patient_id) == ("CT", "p7")

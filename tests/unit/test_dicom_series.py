@@ -79,7 +79,7 @@ def test_equally_good_series_ask_the_user(tmp_path):
         (
             "error",
             "2 series are equally good: 6 slices 2.5 mm apart each. Narrow "
-            "cohort.series.description, or keep one of them",
+            "cohort.dicom.description, or keep one of them",
         )
     ]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deeprac.cohort.dicom.reader import DicomReader
+from deeprac.cohort.dicom.reader import open_dicom
 from deeprac.cohort.dicom.unread import called
 from deeprac.cohort.formats import open_source
 from support.dicom_builders import write_seg
@@ -105,9 +105,8 @@ def test_the_files_are_listed_by_role(tmp_path):
     folder = case(tmp_path)
     for number in range(12):
         (folder / f"IM1{number:03}").write_bytes(b"")
-    reader = DicomReader(dicom_config(tmp_path))
-    [key] = reader.keys()
-    files = reader.files(key)
+    [listed] = open_dicom(dicom_config(tmp_path)).values()
+    files = listed.files
     assert files["unread_1"] == folder / "IM1000"
     assert files["unread_10"] == folder / "IM1009"
     assert "unread_11" not in files

@@ -1,6 +1,5 @@
 import itertools
 import json
-from dataclasses import asdict
 
 import nibabel as nib
 import numpy as np
@@ -200,4 +199,4 @@ def test_frames_survive_their_table(tmp_path):
     assert table["direction_zx"].item() == pytest.approx(1, abs=1e-4)
     table.to_csv(tmp_path / "frames.csv", index=False)
     assert read_frames(tmp_path / "frames.csv") == {"007": frame}
-    assert Grid.from_json(json.loads(json.dumps(asdict(frame)))) == frame
+    assert Grid.from_json(json.loads(json.dumps(frame.as_json()))) == frame

@@ -10,6 +10,7 @@ from deeprac.cohort.convert import ConvertedSource
 from deeprac.cohort.kits import open_kits
 from deeprac.errors import CohortError
 from deeprac.labels import Label, source_names
+from deeprac.settings.cohort import KitsConfig
 from support.cohort_builders import cohort_config, ct_arrays, volume
 
 LABELS = source_names("kits", {})
@@ -105,7 +106,7 @@ def write_kits21(folder):
 )
 def test_annotations_of_kits21(tmp_path, annotation, tumour_voxels, cyst_voxels):
     write_kits21(tmp_path)
-    got = label_of(kits(tmp_path, WITH_CYST, annotation=annotation))
+    got = label_of(kits(tmp_path, WITH_CYST, kits=KitsConfig(annotation)))
     assert ((got == 2).sum(), (got == 3).sum()) == (tumour_voxels, cyst_voxels)
     assert (got > 0).sum() == (ct_arrays()[1] > 0).sum()
 
@@ -113,16 +114,16 @@ def test_annotations_of_kits21(tmp_path, annotation, tumour_voxels, cyst_voxels)
 def test_an_annotation_that_is_not_there(tmp_path):
     case = write_kits21(tmp_path)
     with pytest.raises(CohortError, match="has majority, union, intersection, 1, 2"):
-        opened(kits(tmp_path, annotation=3))
+        opened(kits(tmp_path, kits=KitsConfig(3)))
     (case / "segmentations" / "kidney_instance-1_annotation-2.nii.gz").unlink()
     with pytest.raises(CohortError, match=r"but kidney 1 has 1\. Choose one"):
-        label_of(kits(tmp_path, annotation=2))
+        label_of(kits(tmp_path, kits=KitsConfig(2)))
 
 
 def test_kits19_has_one_annotation(tmp_path):
     write_case(tmp_path)
     with pytest.raises(CohortError, match=r"is union, but KiTS19 in .* has majority\."):
-        opened(kits(tmp_path, annotation="union"))
+        opened(kits(tmp_path, kits=KitsConfig("union")))
 
 
 def test_instances_on_other_grids_are_refused(tmp_path):
@@ -130,7 +131,7 @@ def test_instances_on_other_grids_are_refused(tmp_path):
     file = case / "segmentations" / "tumor_instance-1_annotation-1.nii.gz"
     write(file, ct_arrays()[1][1:])
     with pytest.raises(CohortError, match="do not lie on one grid"):
-        label_of(kits(tmp_path, annotation=1))
+        label_of(kits(tmp_path, kits=KitsConfig(1)))
 
 
 def test_a_challenge_that_cannot_be_told(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deeprac.cohort.findings import Severity
 from deeprac.cohort.label_map import contradictions, map_labels, merge
-from deeprac.cohort.label_volumes import volume_findings
+from deeprac.cohort.label_values import volume_findings
 from deeprac.cohort.volume_files import read_volume
 from deeprac.errors import CohortError, ConfigError
 from deeprac.labels import plain_name, source_names

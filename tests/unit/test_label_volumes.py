@@ -1,7 +1,7 @@
 import numpy as np
 
 from deeprac.cohort.findings import Severity
-from deeprac.cohort.label_volumes import volume_findings
+from deeprac.cohort.label_values import volume_findings
 from deeprac.labels import source_names
 
 SIDES = {"kidney_left": ["left kidney"], "kidney_right": ["right kidney"]}

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from deeprac.cohort.convert import ConvertedSource
-from deeprac.cohort.msd import open_msd
+from deeprac.cohort.nnunet_raw import open_msd
 from deeprac.errors import CohortError
 from deeprac.labels import Label
 from support.cohort_builders import cohort_config, ct_arrays, volume

@@ -146,7 +146,7 @@ def test_patients_are_given_once(tmp_path):
     with pytest.raises(CohortError, match=r"cohort\.patients is set too"):
         opened(config)
     config = pairs(tmp_path, "image,label\na.nii,b.nii\n", patients=table)
-    assert open_pairs(config).patient("a") == "p"
+    assert open_pairs(config)["a"].patient == "p"
 
 
 def test_both_files_of_a_case_are_told(tmp_path):

@@ -7,7 +7,8 @@ from deeprac.cohort.case import Similarity
 from deeprac.cohort.phantom.acquisition import draw_acquisition
 from deeprac.cohort.phantom.anatomy import draw_anatomy
 from deeprac.cohort.phantom.fields import Points
-from deeprac.cohort.phantom.render import render_slice
+from deeprac.cohort.phantom.source import render_slice
+from deeprac.geometry.planar import similarity
 
 
 @pytest.fixture(scope="module")
@@ -18,24 +19,15 @@ def scene():
     return anatomy, acquisition
 
 
-def test_convention_similarity_maps_canonical_to_image():
-    # A quarter turn takes (1, 0) to (0, 1); twice as large, then shifted.
-    similarity = Similarity(
-        scale=2.0, angle_rad=np.pi / 2, shift_x_mm=3.0, shift_y_mm=5.0
-    )
-    mapped = similarity.image_from_canonical_mm @ [1, 0, 1]
-    np.testing.assert_allclose(mapped, [3, 7], atol=1e-12)
-
-
 def test_patient_points_are_the_inverse_of_the_similarity(scene):
     _, acquisition = scene
-    similarity = Similarity(1.3, 0.3, 12.0, -20.0)
-    acquisition = replace(acquisition, similarity=similarity)
+    drawn = Similarity(1.3, 0.3, 12.0, -20.0)
+    acquisition = replace(acquisition, similarity=drawn)
     x, y = acquisition.image_points()
     row, column = 20, 71
     patient = acquisition.patient_points(0.0)
     canonical = np.array([patient.x[row, column], patient.y[row, column]]) / 1.3
-    image = similarity.image_from_canonical_mm @ [*canonical, 1]
+    image = similarity(np.log(1.3), 0.3, (12.0, -20.0)) @ [*canonical, 1]
     np.testing.assert_allclose(image, [x[0, column], y[row, 0]], atol=1e-3)
 
 

@@ -47,10 +47,10 @@ PLANTED = re.compile(
 PROGRAM = """
 import sys
 from deeprac.cohort.formats import READERS
-from support.leaky_reader import LeakyReader
+from support.leaky_reader import leaky_cases
 from deeprac.cli import main
 if __name__ == "__main__":
-    READERS["nnunet_raw"] = LeakyReader
+    READERS["nnunet_raw"] = leaky_cases
     sys.exit(main(sys.argv[1:]))
 """
 

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 import slicerio
 
-from deeprac.cohort.case_files import LabelFile
+from deeprac.cohort.case_files import label_file
 from deeprac.cohort.findings import CaseError
 from deeprac.cohort.formats import open_source
 from deeprac.cohort.seg_nrrd import names_by_layer, read_segmentations
@@ -161,7 +161,7 @@ def test_names_in_the_header_count_whatever_the_ending(tmp_path, ending):
     path = write(tmp_path / "a.seg.nrrd", ("tumour", KIDNEY), ("kidney", CYST))
     voxels, header = nrrd.read(str(path))
     nrrd.write(str(tmp_path / f"b{ending}"), voxels, header)
-    (one,), _ = LabelFile(tmp_path / f"b{ending}", BESIDE).read()
+    (one,), _ = label_file(tmp_path / f"b{ending}", BESIDE).read()
     assert one.names == {1: "tumour", 2: "kidney"}
     # 3D Slicer's own ending says whose numbers they are.
     assert one.expected == ({} if ".seg" in ending else BESIDE)
@@ -169,7 +169,7 @@ def test_names_in_the_header_count_whatever_the_ending(tmp_path, ending):
 
 def test_layers_are_read_whatever_the_ending(tmp_path):
     path = write(tmp_path / "a.seg.nrrd", ("kidney", KIDNEY), ("tumour", TUMOUR))
-    layers, _ = LabelFile(path.rename(tmp_path / "a.nrrd"), BESIDE).read()
+    layers, _ = label_file(path.rename(tmp_path / "a.nrrd"), BESIDE).read()
     assert [layer.names for layer in layers] == [{1: "kidney"}, {1: "tumour"}]
     # 1 is kidney in one and tumour in the other: nothing beside it can say so.
     assert [layer.expected for layer in layers] == [{}, {}]
@@ -178,7 +178,7 @@ def test_layers_are_read_whatever_the_ending(tmp_path):
 def test_without_segments_the_names_beside_it_count(tmp_path):
     header = {"space": "LPS", "space directions": np.eye(3), "space origin": [0, 0, 0]}
     nrrd.write(str(tmp_path / "a.nrrd"), KIDNEY.astype(np.uint8), header)
-    (one,), _ = LabelFile(tmp_path / "a.nrrd", BESIDE).read()
+    (one,), _ = label_file(tmp_path / "a.nrrd", BESIDE).read()
     assert (one.names, one.expected) == (BESIDE, {})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deeprac.cohort.findings import Finding
+from deeprac.cohort.findings import CaseError, Finding
 
 ROUNDING = 1e-5
 """Cosines between axes up to this come from rounding and are not worth a word."""
@@ -39,8 +39,11 @@ def orthonormal(
         axes_mm: 3 x 3, one column per axis of the volume, in mm.
 
     Returns:
-        Spacing (x, y, z) in mm, direction cosines (3 x 3, of either handedness,
-        orthonormal unless an error was found), and what was found.
+        Spacing (x, y, z) in mm, direction cosines (3 x 3, orthonormal, of either
+        handedness), and what was repaired.
+
+    Raises:
+        CaseError: the spacing is not that of a CT, or the axes are sheared.
     """
     spacing = np.linalg.norm(axes_mm, axis=0)
     low, high = SPACING_MM
@@ -49,7 +52,7 @@ def orthonormal(
             f"the spacing is {short(spacing)} mm, but that of a CT is {low:g} to "
             f"{high:g} mm. Correct the header, its unit too"
         )
-        return spacing, np.eye(3), [Finding.error("affine", problem)]
+        raise CaseError.of("affine", problem)
     direction = axes_mm / spacing
     cosine = float(np.abs(direction.T @ direction - np.eye(3)).max())
     angle = f"{90 - np.degrees(np.arcsin(min(cosine, 1))):.2f} degrees"
@@ -58,7 +61,7 @@ def orthonormal(
             f"the axes are sheared: they meet at {angle} instead of 90, as after a "
             "tilt of the gantry. Resample image and label to a rectangular grid"
         )
-        return spacing, direction, [Finding.error("affine", problem)]
+        raise CaseError.of("affine", problem)
     if cosine > 1e-12:
         # The nearest orthonormal matrix; one that is exact stays as it is.
         left, _, right = np.linalg.svd(direction)

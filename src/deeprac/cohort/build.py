@@ -93,12 +93,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class Convert:
-    """The task of the conversion: write a case, and inspect it while it is there.
-
-    Attributes:
-        folder: the cohort folder.
-        inspect: keeps the inspections.
-    """
+    """The task of the conversion: write a case, and inspect it while it is there."""
 
     folder: Path
     inspect: Inspect
@@ -121,7 +116,7 @@ class Convert:
         inspected = self.inspect.keep(case, settings)
         # Cases that are made in the canonical frame are their own source.
         frame = case.frame or Grid.of(case.image)
-        content = {"row": asdict(row), "frame": asdict(frame)}
+        content = {"row": asdict(row), "frame": frame.as_json()}
         _sidecars(self.folder).write(name, settings, content)
         return Converted(row, frame, inspected)
 

@@ -21,7 +21,6 @@ from deeprac.cohort.frame import FRAME
 from deeprac.cohort.grid import Grid
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
-from deeprac.geometry.planar import similarity
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
 from deeprac.records.cases import CaseRow
 from deeprac.volumes import write_volume
@@ -54,12 +53,6 @@ class Similarity:
     angle_rad: float
     shift_x_mm: float
     shift_y_mm: float
-
-    @property
-    def image_from_canonical_mm(self) -> np.ndarray:
-        """The 2 x 3 matrix of the similarity."""
-        shift_mm = (self.shift_x_mm, self.shift_y_mm)
-        return similarity(np.log(self.scale), self.angle_rad, shift_mm)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,20 @@
 """Cases whose image and label lie in files: what the folder formats have in common.
 
-A format lists its cases as ``CaseFiles``; one reader reads them all.
+A format lists its cases as ``CaseFiles``; all are read alike.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
 from deeprac.cohort.findings import CaseError, Finding, ForeignError
 from deeprac.cohort.patients import Patient, patients_of
-from deeprac.cohort.reader import Segmentation, SourceCase
+from deeprac.cohort.reader import ListedCase, Segmentation, SourceCase
 from deeprac.cohort.source_files import stamp
 from deeprac.settings.cohort import CohortConfig
 
@@ -23,51 +24,40 @@ Labels = tuple[Segmentation, ...]
 Read = TypeVar("Read", sitk.Image, Labels)
 
 
-class LabelFiles(Protocol):
-    """The files that hold the label of one case."""
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """All files, in a fixed order."""
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number, as far as the files do not name it themselves."""
-
-    def read(self) -> tuple[Labels, list[Finding]]:
-        """Read all of them.
-
-        Raises:
-            CaseError: they cannot be read.
-        """
-
-
 @dataclass(frozen=True)
-class LabelFile:
+class LabelFiles:
+    """The files that hold the label of one case, in a fixed order."""
+
+    paths: tuple[Path, ...]
+    names: Mapping[int, str]
+    """Name of each number, as far as the files do not name it themselves."""
+    read: Callable[[], tuple[Labels, list[Finding]]]
+    """Raises a CaseError where they cannot be read."""
+
+
+def label_file(
+    path: Path,
+    names: Mapping[int, str],
+    refuse: Callable[[Labels], None] | None = None,
+) -> LabelFiles:
     """One file with a label map; 3D Slicer's segmentations bring their own names.
 
     ``refuse`` raises ``CaseError`` for labels that the format does not allow.
     """
+    return LabelFiles((path,), names, partial(_read_label, path, names, refuse))
 
-    path: Path
-    names: Mapping[int, str]
-    refuse: Callable[[Labels], None] | None = None
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    def read(self) -> tuple[Labels, list[Finding]]:
-        """Read it, as ``LabelFiles`` asks for."""
-        if seg_nrrd.holds_segments(self.path):
-            labels, findings = seg_nrrd.read_segmentations(self.path, self.names)
-        else:
-            volume, findings = volume_files.read_volume(self.path)
-            labels = (Segmentation(volume, self.names),)
-        if self.refuse is not None:
-            self.refuse(labels)
-        return labels, findings
+def _read_label(
+    path: Path, names: Mapping[int, str], refuse: Callable[[Labels], None] | None
+) -> tuple[Labels, list[Finding]]:
+    if seg_nrrd.holds_segments(path):
+        labels, findings = seg_nrrd.read_segmentations(path, names)
+    else:
+        volume, findings = volume_files.read_volume(path)
+        labels = (Segmentation(volume, names),)
+    if refuse is not None:
+        refuse(labels)
+    return labels, findings
 
 
 @dataclass(frozen=True)
@@ -84,64 +74,50 @@ class CaseFiles:
     get_image: str | None = None
 
     def read_image(self) -> tuple[sitk.Image, list[Finding]]:
-        """Read the image.
-
-        Raises:
-            CaseError: it is missing or cannot be read.
-        """
+        """Read the image, or raise a CaseError."""
         if self.get_image is not None and not self.image.exists():
             raise CaseError.of("file", f"the file is missing. {self.get_image}")
         return volume_files.read_volume(self.image)
 
 
-class FileReader:
-    """Reads the cases of a folder, one at a time."""
+def listed(
+    config: CohortConfig, cases: Mapping[str, CaseFiles]
+) -> dict[str, ListedCase]:
+    """List cases of files, with their patients from ``cohort.patients``.
 
-    def __init__(self, config: CohortConfig, cases: Mapping[str, CaseFiles]) -> None:
-        """Take the files of all cases, and their patients from ``cohort.patients``.
+    Raises:
+        CohortError: the table of patients cannot be used, or names collide.
+    """
+    own = {key: case.patient for key, case in cases.items()}
+    patients = patients_of(config, own)
+    return {
+        key: ListedCase(
+            patient=patients[key].name,
+            files={"image": case.image} | numbered("label", case.label.paths),
+            settings=partial(_settings, case, patients[key]),
+            read=partial(_read, case, patients[key]),
+        )
+        for key, case in sorted(cases.items())
+    }
 
-        Raises:
-            CohortError: the table of patients cannot be used, or names collide.
-        """
-        own = {key: case.patient for key, case in cases.items()}
-        self._patients = patients_of(config, own)
-        self._cases = dict(cases)
 
-    def keys(self) -> list[str]:
-        """Names of all cases, sorted."""
-        return sorted(self._cases)
+def _settings(case: CaseFiles, patient: Patient) -> dict[str, Any]:
+    """Files by size and time of change, names of the labels, and the age."""
+    return {
+        "files": [stamp(path) for path in (case.image, *case.label.paths)],
+        "names": {str(value): name for value, name in case.label.names.items()},
+        "age_years": patient.age_years,
+    }
 
-    def patient(self, key: str) -> str:
-        """The patient of a case, in the source's own words."""
-        return self._patients[key].name
 
-    def settings(self, key: str) -> Mapping[str, Any]:
-        """Files by size and time of change, names of the labels, and the age."""
-        case = self._cases[key]
-        return {
-            "files": [stamp(path) for path in (case.image, *case.label.paths)],
-            "names": {str(value): name for value, name in case.label.names.items()},
-            "age_years": self._patients[key].age_years,
-        }
-
-    def files(self, key: str) -> Mapping[str, Path]:
-        """Image and label; a label of several files has numbers from the second on."""
-        case = self._cases[key]
-        return {"image": case.image} | numbered("label", case.label.paths)
-
-    def read(self, key: str) -> SourceCase:
-        """Read all files; complain about all that are unreadable.
-
-        Raises:
-            CaseError: a file cannot be read; each message begins with which.
-        """
-        case = self._cases[key]
-        image, of_image = read_part("image", case.read_image)
-        label, of_label = read_part("label", case.label.read)
-        findings = (*of_image, *of_label)
-        if image is None or label is None:
-            raise CaseError(findings)
-        return SourceCase(image, label, self._patients[key].age_years, findings)
+def _read(case: CaseFiles, patient: Patient) -> SourceCase:
+    """Read all files; complain about all that are unreadable, each by its role."""
+    image, of_image = read_part("image", case.read_image)
+    label, of_label = read_part("label", case.label.read)
+    findings = (*of_image, *of_label)
+    if image is None or label is None:
+        raise CaseError(findings)
+    return SourceCase(image, label, patient.age_years, findings)
 
 
 def numbered(role: str, paths: Iterable[Path]) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """The check of a cohort: all that was found, before anything is trained on it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,11 +38,9 @@ SHOWN_ERRORS = 10
 class Check:
     """What a pass over all cases found.
 
-    Attributes:
-        inspections: every case by name in the source's order; None where it cannot be
-            read or brought into the canonical frame.
-        findings: by case; under ``WHOLE`` those about the cohort. All names are there.
-        where: where the files of the first cases with errors are, in words.
+    ``inspections`` has every case in the source's order, None where it cannot be read
+    or brought into the canonical frame; ``findings`` every case, and under ``WHOLE``
+    those about the cohort. ``where`` says where the first cases with errors lie.
     """
 
     inspections: Mapping[str, Inspection | None]
@@ -52,10 +50,9 @@ class Check:
     @classmethod
     def of(cls, outcome: Outcome[Inspected], source: Source, *, folds: int) -> "Check":
         """Add to what was found in each case what the cohort as a whole shows."""
-        inspections = {name: kept.inspection for name, kept in outcome.made.items()}
-        found = dict(outcome.failed)
-        found |= {name: kept.findings for name, kept in outcome.made.items()}
-        found[WHOLE] = ()
+        inspections = {name: case for name, (case, _) in outcome.made.items()}
+        found = {name: of_case for name, (_, of_case) in outcome.made.items()}
+        found |= outcome.failed | {WHOLE: ()}
         for name, finding in cohort_findings([*inspections.values()], folds=folds):
             found[name] = (*found[name], finding)
         check = cls(
@@ -97,10 +94,14 @@ class Check:
         Raises:
             CohortError: naming the first errors, and the page that has all.
         """
-        errors = _errors(self.findings)
-        if not errors:
+        listed = []
+        for name in sorted(self.findings):
+            found = self.findings[name]
+            errors = [f.message for f in found if f.severity is Severity.ERROR]
+            if errors:
+                listed.append(f"  {name or 'cohort'}: {'; '.join(errors)}")
+        if not listed:
             return
-        listed = [f"  {name or 'cohort'}: {text}" for name, text in errors]
         more = len(listed) - SHOWN_ERRORS
         rest = [f"  and {more} more"] if more > 0 else []
         raise CohortError(
@@ -112,26 +113,12 @@ class Check:
         )
 
 
-def _errors(found: Mapping[str, Iterable[Finding]]) -> list[tuple[str, str]]:
-    """Every case with errors, and its errors in one line."""
-    lines = []
-    for name in sorted(found):
-        errors = [f.message for f in found[name] if f.severity is Severity.ERROR]
-        if errors:
-            lines.append((name, "; ".join(errors)))
-    return lines
-
-
 def check_cohort(
     config: CohortConfig, folder: Path, *, folds: int, workers: int = 1
 ) -> Check:
     """Read and check all cases of a cohort; write nothing but what the check keeps.
 
-    Args:
-        config: the cohort's settings.
-        folder: ``check`` in the cohort folder.
-        folds: ``splits.folds``.
-        workers: processes that read cases at the same time.
+    ``folder`` is ``check`` in the cohort folder.
     """
     remove_leftovers(folder)
     task = Inspect(folder)

@@ -123,9 +123,7 @@ def without(text: str, names: Mapping[str, str]) -> str:
 def names_of_files(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
     """What stands for each path, each file and each folder below the cohort's.
 
-    Args:
-        files: paths of the case by role.
-        folder: ``cohort.path``, which the user chose and which is not secret.
+    ``files`` are those of the case by role; ``folder``, ``cohort.path``, is no secret.
     """
     names: dict[str, str] = {}
     for role, path in files.items():

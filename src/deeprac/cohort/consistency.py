@@ -28,16 +28,13 @@ Found = tuple[str, Finding]
 
 
 def cohort_findings(cases: Sequence[Inspection], *, folds: int) -> list[Found]:
-    """Check all cases that can be read against each other.
-
-    Args:
-        cases: their inspections.
-        folds: ``splits.folds``.
-    """
+    """Check all cases that can be read against each other."""
+    volumes = [case for case in cases if case.size_z > 1]
     return [
         *_same_images(cases),
         *_contradictions(cases),
-        *_spacing_outliers(cases),
+        *_outliers(volumes, "slice spacing", lambda case: case.spacing_z_mm),
+        *_outliers(cases, "in-plane spacing", lambda case: case.spacing_x_mm),
         *_too_few(cases, folds),
     ]
 
@@ -60,35 +57,29 @@ def _contradictions(cases: Sequence[Inspection]) -> Iterable[Found]:
     for case in cases:
         of_patient[case.patient].append(case)
     for same in of_patient.values():
-        for what in _differences(same):
+        differences = []
+        ages = [case.age_years for case in same if case.age_years is not None]
+        if ages and max(ages) - min(ages) > AGE_YEARS:
+            differences.append(f"are {min(ages):g} to {max(ages):g} years old")
+        # Single slices cut the kidneys anywhere.
+        volumes = [case.kidney_ml + case.tumour_ml for case in same if case.size_z > 1]
+        if volumes and max(volumes) > KIDNEY_FACTOR * min(volumes):
+            low, high = min(volumes), max(volumes)
+            differences.append(f"have {low:.0f} to {high:.0f} ml of kidney and tumour")
+        for what in differences:
             text = (
                 f"the cases of this patient {what}. Check that they are of one patient"
             )
             yield same[0].case, Finding.warning("one patient", text)
 
 
-def _differences(same: Sequence[Inspection]) -> Iterable[str]:
-    """Differences that the cases of one patient cannot have."""
-    ages = [case.age_years for case in same if case.age_years is not None]
-    if ages and max(ages) - min(ages) > AGE_YEARS:
-        yield f"are {min(ages):g} to {max(ages):g} years old"
-    # Single slices cut the kidneys anywhere.
-    volumes = [case.kidney_ml + case.tumour_ml for case in same if case.size_z > 1]
-    if volumes and max(volumes) > KIDNEY_FACTOR * min(volumes):
-        yield f"have {min(volumes):.0f} to {max(volumes):.0f} ml of kidney and tumour"
-
-
-def _spacing_outliers(cases: Sequence[Inspection]) -> Iterable[Found]:
-    """Spacings unlike those of the cohort are often errors of a header."""
-    volumes = [case for case in cases if case.size_z > 1]
-    yield from _outliers(volumes, "slice spacing", lambda case: case.spacing_z_mm)
-    yield from _outliers(cases, "in-plane spacing", lambda case: case.spacing_x_mm)
-
-
 def _outliers(
     cases: Sequence[Inspection], what: str, spacing_mm: Callable[[Inspection], float]
 ) -> Iterable[Found]:
-    """Beyond Tukey's fences of the logarithms, and not near the median either."""
+    """Spacings unlike the cohort's, which are often errors of a header.
+
+    Beyond Tukey's fences of the logarithms, and not near the median either.
+    """
     if len(cases) < FEWEST_FOR_OUTLIERS:
         return
     logs = np.log([spacing_mm(case) for case in cases])

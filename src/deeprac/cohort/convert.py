@@ -1,13 +1,13 @@
 """From what a reader yields to a case in the canonical frame."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import affine, frame, intensity, label_map, label_volumes
+from deeprac.cohort import affine, frame, intensity, label_map, label_values
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.confidential import (
     confidential,
@@ -18,7 +18,7 @@ from deeprac.cohort.confidential import (
 from deeprac.cohort.findings import Finding, refuse_errors
 from deeprac.cohort.grid import Grid, aligned
 from deeprac.cohort.pseudonyms import Pseudonyms
-from deeprac.cohort.reader import Reader, Segmentation, SourceCase
+from deeprac.cohort.reader import ListedCase, Segmentation, SourceCase
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 from deeprac.settings.cohort import CohortConfig
@@ -27,56 +27,47 @@ VERSION = 3
 """Raised whenever the same files would give another case."""
 
 
-@dataclass(frozen=True)
-class Identity:
-    """The source's names of a case and its patient, and the patient's name here."""
-
-    key: str
-    source_patient: str
-    patient: str
-
-
 class ConvertedSource:
-    """The cases of a reader in the canonical frame, one at a time.
+    """The cases of a source in the canonical frame, one at a time.
 
     Their names are pseudonyms, and the names of their files stay inside; with
     ``cohort.pseudonyms`` off they have the source's names, and nothing is hidden.
     """
 
-    def __init__(self, reader: Reader, config: CohortConfig) -> None:
-        """Take a reader and the cohort's settings.
+    def __init__(self, cases: Mapping[str, ListedCase], config: CohortConfig) -> None:
+        """Take the cases by the source's names, and the cohort's settings.
 
         Raises:
             CohortError: names that cannot be used, or pseudonyms that do not fit.
         """
-        self._reader = reader
+        self._listed = cases
         self._config = config
-        patients = {key: reader.patient(key) for key in list(reader.keys())}
         self._pseudonyms: Pseudonyms | None = None
-        self._cases = {key: Identity(key, p, p) for key, p in patients.items()}
+        patients = {key: case.patient for key, case in cases.items()}
         if not config.pseudonyms:
             _refuse_foreign([*patients, *patients.values()])
+            self._key_of = {key: key for key in cases}
+            self._patient_of = patients
             return
         names = self._pseudonyms = Pseudonyms(config.private, config.name)
-        names.record(patients, {key: reader.files(key) for key in patients})
-        self._cases = {
-            names.case(key): Identity(key, patient, names.patient(patient))
-            for key, patient in patients.items()
+        names.record(patients, {key: case.files for key, case in cases.items()})
+        self._key_of = {names.case(key): key for key in cases}
+        self._patient_of = {
+            names.case(key): names.patient(patient) for key, patient in patients.items()
         }
 
     def names(self) -> list[str]:
         """Names of all cases, sorted: the order of pseudonyms identifies nobody."""
-        return sorted(self._cases)
+        return sorted(self._key_of)
 
     def settings(self, name: str) -> Mapping[str, Any]:
         """The reader's settings, patient, label map and intensity; salted."""
-        case = self._cases[name]
         return {
             "version": VERSION,
             "salt": self._pseudonyms and self._pseudonyms.salt,
             "format": self._config.format,
-            "patient": case.patient,
-            "reader": dict(self._reader.settings(case.key)),
+            "patient": self._patient_of[name],
+            "reader": dict(self._listed[self._key_of[name]].settings()),
             "labels": {t: list(names) for t, names in self._config.labels.items()},
             "intensity": self._config.intensity,
         }
@@ -103,22 +94,22 @@ class ConvertedSource:
                 f"{self._pseudonyms.log.name} beside it what libraries said of them. "
                 "Both stay on this machine."
             )
-        files = {name: self._reader.files(self._cases[name].key) for name in names}
+        files = {name: self._listed[self._key_of[name]].files for name in names}
         return "Their files:\n" + "\n".join(
             f"  {name}: " + ", ".join(f"{role} {path}" for role, path in paths.items())
             for name, paths in files.items()
         )
 
     def _load(self, name: str) -> Case:
-        case = self._cases[name]
-        source = self._reader.read(case.key)
-        return convert(source, name, case.patient, self._config)
+        source = self._listed[self._key_of[name]].read()
+        return convert(source, name, self._patient_of[name], self._config)
 
     def _hidden(self, name: str) -> dict[str, str]:
         """What stands for the names of a case in messages."""
-        case = self._cases[name]
-        files = names_of_files(self._reader.files(case.key), self._config.source_path)
-        return files | {case.source_patient: case.patient, case.key: name}
+        key = self._key_of[name]
+        case = self._listed[key]
+        files = names_of_files(case.files, self._config.source_path)
+        return files | {case.patient: self._patient_of[name], key: name}
 
 
 def _refuse_foreign(names: Sequence[str]) -> None:
@@ -153,7 +144,9 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     findings += found
     numbers, found = _merged(turned, source.segmentations, config)
     findings = list(refuse_errors(findings + found))
-    findings += label_volumes.volume_findings(numbers, grid.spacing_mm, config.labels)
+    findings += label_values.volume_findings(
+        numbers, grid.spacing_xyz_mm, config.labels
+    )
     return Case(
         name=name,
         patient=patient,

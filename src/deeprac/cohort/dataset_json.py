@@ -11,11 +11,7 @@ from deeprac.strict import TwiceError, parse_json
 
 
 def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
-    """Read ``dataset.json``.
-
-    Args:
-        folder: that holds it.
-        layout: what ``cohort.path`` must be, for the message.
+    """Read the ``dataset.json`` of a folder; ``layout`` says what that must be.
 
     Raises:
         CohortError: the file is missing, not a JSON mapping, or has a key twice.
@@ -40,74 +36,34 @@ def read_dataset(folder: Path, layout: str) -> dict[str, Any]:
     return dataset
 
 
-def require(dataset: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> None:
-    """Make sure that keys are there.
+def require(
+    dataset: Mapping[str, Any], keys: tuple[str, ...], channels: str, path: Path
+) -> None:
+    """Make sure that keys are there, and that the images have one channel.
+
+    ``channels`` is the key of channel by number: modality, or nnU-Net's channel_names.
 
     Raises:
-        CohortError: naming the first that is not.
+        CohortError: naming the first key that is not there, or the channels.
     """
-    for key in keys:
+    for key in (channels, *keys):
         if key not in dataset:
             raise CohortError(f"{path} has no {key!r}. Add it, or correct cohort.path.")
-
-
-def refuse_channels(channels: Any, path: Path) -> None:
-    """Make sure that the images have one channel.
-
-    Args:
-        channels: channel by number ("modality", or nnU-Net's "channel_names").
-        path: of ``dataset.json``.
-
-    Raises:
-        CohortError: there are several, or none.
-    """
-    listed = list(channels.values()) if isinstance(channels, dict) else channels
-    if not isinstance(channels, dict) or len(channels) != 1:
+    named = dataset[channels]
+    if not isinstance(named, dict) or len(named) != 1:
+        listed = list(named.values()) if isinstance(named, dict) else named
         raise CohortError(
             f"{path} lists the channels {listed}. Give a dataset with CT as its only "
             "channel."
         )
 
 
-def names_by_number(labels: Any, path: Path) -> dict[int, str]:
-    """Read labels that are written as "number": name, as the Decathlon does.
-
-    Raises:
-        CohortError: a key is not a whole number, a name is not text, or two labels
-            have one number.
-    """
-    names: dict[int, str] = {}
-    for number, name in label_items(labels, path):
-        if not (str(number).isdecimal() and isinstance(name, str)):
-            raise CohortError(
-                f'{path}: label {number!r} is {name!r}. It must be "number": name.'
-            )
-        if names.setdefault(int(number), name) != name:
-            raise CohortError(f"{path}: two labels have the same number. Correct it.")
-    return names
-
-
-def label_items(labels: Any, path: Path) -> list[tuple[Any, Any]]:
-    """Keys and values of "labels".
-
-    Raises:
-        CohortError: it is no mapping.
-    """
-    if not isinstance(labels, dict):
-        raise CohortError(f"{path}: 'labels' must be a mapping. Correct it.")
-    return list(labels.items())
-
-
 def training_files(dataset: Mapping[str, Any], folder: Path) -> dict[str, tuple]:
     """Read the list "training" of pairs of files.
 
-    Args:
-        dataset: the content of ``dataset.json``.
-        folder: that holds it; paths are relative to it.
-
     Returns:
-        Paths of image and label by case: the label's name without its ending. What
-        begins with a dot is a leftover of an archive, not a case.
+        Image and label by case: the label's name without its ending. Paths are
+        relative to ``folder``; what begins with a dot is a leftover, not a case.
 
     Raises:
         CohortError: an entry is not such a pair, or a file is listed twice.

@@ -100,11 +100,7 @@ def unforeseen(error: Exception, report: str = "") -> CaseError:
     """The error of a case over whose files a library failed.
 
     Its message has the kind of the library's error and the line that raised it, not
-    that error's message, which may name a file.
-
-    Args:
-        error: whatever was raised.
-        report: a sentence on where all of it is written.
+    that error's message, which may name a file; ``report`` says where that is written.
     """
     which = f"the {error.which}: " if isinstance(error, ForeignError) else ""
     cause = error.__cause__ if isinstance(error, ForeignError) else error
@@ -143,10 +139,7 @@ COLUMNS = ("case", "severity", "check", "message")
 
 
 def table(findings: Mapping[str, Iterable[Finding]]) -> pd.DataFrame:
-    """All findings of a cohort as ``problems.csv`` lists them.
-
-    Args:
-        findings: findings by case.
+    """All findings of a cohort, by case, as ``problems.csv`` lists them.
 
     Returns:
         One row per finding: the worst first, then by case, then as they were found.

@@ -1,14 +1,11 @@
 """The formats that a cohort can come in: one module and one line each."""
 
-from collections.abc import Callable
-
 from deeprac.cohort.case import Source
 from deeprac.cohort.confidential import confidential, names_of_source, open_to_all
 from deeprac.cohort.convert import ConvertedSource
-from deeprac.cohort.dicom.reader import DicomReader
+from deeprac.cohort.dicom.reader import open_dicom
 from deeprac.cohort.kits import open_kits
-from deeprac.cohort.msd import open_msd
-from deeprac.cohort.nnunet_raw import open_nnunet_raw
+from deeprac.cohort.nnunet_raw import open_msd, open_nnunet_raw
 from deeprac.cohort.pairs import open_pairs
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.pseudonyms import Pseudonyms
@@ -17,12 +14,12 @@ from deeprac.cohort.totalsegmentator import open_totalsegmentator
 from deeprac.errors import ConfigError
 from deeprac.settings.cohort import CohortConfig
 
-READERS: dict[str, Callable[[CohortConfig], Reader]] = {
+READERS: dict[str, Reader] = {
     "nnunet_raw": open_nnunet_raw,
     "msd": open_msd,
     "kits": open_kits,
     "pairs": open_pairs,
-    "dicom": DicomReader,
+    "dicom": open_dicom,
     "totalsegmentator": open_totalsegmentator,
 }
 """The formats that are read from files."""

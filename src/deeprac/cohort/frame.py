@@ -80,7 +80,7 @@ def frame_findings(volume: sitk.Image) -> list[Finding]:
 def frames_table(frames: Mapping[str, Grid]) -> pd.DataFrame:
     """``frames.csv``: the grid of every case's source, one row per case."""
     rows = [
-        (name, *grid.size, *grid.spacing_mm, *grid.origin_mm, *grid.direction)
+        (name, *grid.size, *grid.spacing_xyz_mm, *grid.origin_mm, *grid.direction)
         for name, grid in frames.items()
     ]
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))

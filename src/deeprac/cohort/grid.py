@@ -4,8 +4,8 @@ Convention: sizes, indices, spacings and matrices here are in SimpleITK's order
 (x, y, z); millimetres are LPS; arrays are [z, y, x].
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,17 +26,21 @@ _SAME = 1e-6
 """Grids are one up to this share of a voxel; direction cosines up to this."""
 
 
+_KEYS = ("size", "spacing_mm", "origin_mm", "direction")
+"""Of a grid's JSON object."""
+
+
 @dataclass(frozen=True)
 class Grid:
-    """Size, spacing (x, y, z) and place of a volume with orthonormal axes.
+    """Size, spacing and place of a volume with orthonormal axes.
 
     ``direction`` are the nine direction cosines row by row: column i of their 3 x 3
     matrix is the unit vector of axis i.
     """
 
-    size: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    origin_mm: tuple[float, float, float]
+    size: tuple[int, ...]
+    spacing_xyz_mm: tuple[float, ...]
+    origin_mm: tuple[float, ...]
     direction: tuple[float, ...]
 
     @classmethod
@@ -50,25 +54,26 @@ class Grid:
     def along(
         cls,
         axes: np.ndarray,
-        size: Sequence[int],
-        spacing_mm: Iterable[float],
+        size: Iterable[int],
+        spacing_xyz_mm: Iterable[float],
         origin_mm: Iterable[float],
     ) -> "Grid":
         """The grid along axes, 3 x 3 with their unit vectors as columns."""
-        x, y, z = (float(mm) for mm in origin_mm)
-        along_x, along_y, along_z = (float(mm) for mm in spacing_mm)
-        width, height, slices = size
         return cls(
-            (width, height, slices),
-            (along_x, along_y, along_z),
-            (x, y, z),
+            tuple(map(int, size)),
+            tuple(map(float, spacing_xyz_mm)),
+            tuple(map(float, origin_mm)),
             tuple(axes.ravel().tolist()),
         )
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Grid":
-        """The grid from the JSON object that ``asdict`` made of one."""
-        return cls(**{key: tuple(value) for key, value in stored.items()})
+        """The grid from its JSON object."""
+        return cls(*(tuple(stored[key]) for key in _KEYS))
+
+    def as_json(self) -> dict[str, tuple]:
+        """What ``from_json`` reads."""
+        return dict(zip(_KEYS, astuple(self), strict=True))
 
     @property
     def axes(self) -> np.ndarray:
@@ -85,19 +90,21 @@ class Grid:
     @property
     def lps_from_voxel_mm(self) -> np.ndarray:
         """The 3 x 4 matrix that maps indices to millimetres."""
-        return np.column_stack([self.axes * np.array(self.spacing_mm), self.origin_mm])
+        return np.column_stack(
+            [self.axes * np.array(self.spacing_xyz_mm), self.origin_mm]
+        )
 
     def index_from_mm(self, points_mm: np.ndarray) -> np.ndarray:
         """Continuous indices [n, 3] of points [n, 3]."""
-        return (points_mm - np.array(self.origin_mm)) @ self.axes / self.spacing_mm
+        return (points_mm - np.array(self.origin_mm)) @ self.axes / self.spacing_xyz_mm
 
     def is_same_as(self, other: "Grid") -> bool:
         """Whether two grids are one but for rounding."""
-        near = _SAME * self.spacing_mm[0]
+        near = _SAME * self.spacing_xyz_mm[0]
         return self.size == other.size and all(
             np.allclose(a, b, rtol=0, atol=tolerance)
             for a, b, tolerance in (
-                (self.spacing_mm, other.spacing_mm, near),
+                (self.spacing_xyz_mm, other.spacing_xyz_mm, near),
                 (self.origin_mm, other.origin_mm, near),
                 (self.direction, other.direction, _SAME),
             )
@@ -105,7 +112,7 @@ class Grid:
 
     def place(self, image: sitk.Image) -> sitk.Image:
         """Give a volume of this size the grid's spacing and place."""
-        image.SetSpacing(self.spacing_mm)
+        image.SetSpacing(self.spacing_xyz_mm)
         image.SetOrigin(self.origin_mm)
         image.SetDirection(self.direction)
         return image
@@ -137,29 +144,15 @@ class Grid:
         if not np.isin(np.abs(self.direction), (0, 1)).all():
             axes += f" {short(self.direction)}"
         return (
-            f"{_by(self.size)} voxels of {short(self.spacing_mm)} mm from "
+            f"{_by(self.size)} voxels of {short(self.spacing_xyz_mm)} mm from "
             f"{short(self.origin_mm)} mm, axes {axes}"
         )
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """Where the voxels of a segmentation lie among those of the image.
-
-    Axis ``i`` of the image is axis ``order[i]`` of the segmentation, backwards where
-    ``backwards[i]``; its first voxel then has the index ``start[i]`` in the image.
-    """
-
-    order: tuple[int, ...]
-    backwards: tuple[bool, ...]
-    start: tuple[int, ...]
-    distance_voxels: float
 
 
 def aligned(
     segmentation: sitk.Image, image: sitk.Image
 ) -> tuple[sitk.Image, list[Finding]]:
-    """Bring a segmentation onto the grid of its image without resampling.
+    """Bring a segmentation onto the grid of its image, each voxel as it is.
 
     Its axes may be in another order or direction, and it may cover a part of the image
     or reach beyond it, as long as nothing labelled does.
@@ -169,26 +162,35 @@ def aligned(
         what was found.
     """
     label_grid, image_grid = Grid.of(segmentation), Grid.of(image)
-    fit = _fit(label_grid, image_grid)
-    if fit is None:
+    notes = _placed(label_grid, image_grid)
+    if notes is None:
         problem = (
             f"image and label are not on one grid: image {image_grid}; label "
             f"{label_grid}. Resample the label onto the image's grid"
         )
         return segmentation, [Finding.error("grid", problem)]
-    pasted, lost = _pasted(segmentation, fit, image_grid)
-    if lost:
+    # Voxels lie on voxels: the nearest is the same one.
+    pasted = sitk.Resample(
+        segmentation, image, sitk.Transform(), sitk.sitkNearestNeighbor
+    )
+    if lost := _labelled(segmentation) - _labelled(pasted):
         problem = (
             f"{lost} labelled voxels lie outside of the image: image {image_grid}; "
             f"label {label_grid}. Give image and label that belong together"
         )
         return segmentation, [Finding.error("grid", problem)]
-    notes = _notes(label_grid, image_grid, fit)
     return pasted, [Finding.note("grid", note) for note in notes]
 
 
-def _fit(label: Grid, image: Grid) -> _Fit | None:
-    """Where the segmentation lies, None where its voxels are none of the image's."""
+def _labelled(volume: sitk.Image) -> int:
+    return int(np.count_nonzero(sitk.GetArrayViewFromImage(volume)))
+
+
+def _placed(label: Grid, image: Grid) -> list[str] | None:
+    """How the segmentation lies in the image, where that is worth a note.
+
+    None where its voxels are none of the image's.
+    """
     to_label, to_image = label.lps_from_voxel_mm, image.lps_from_voxel_mm
     steps = np.linalg.solve(to_image[:, :3], to_label[:, :3])
     first = np.linalg.solve(to_image[:, :3], to_label[:, 3] - to_image[:, 3])
@@ -197,58 +199,31 @@ def _fit(label: Grid, image: Grid) -> _Fit | None:
         return None
     size = np.array(label.size)
     corner = np.abs(steps - whole) @ (size - 1) + np.abs(first - np.rint(first))
-    corner_mm = corner * np.array(image.spacing_mm)
+    corner_mm = corner * np.array(image.spacing_xyz_mm)
     if corner.max() > TOLERANCE_VOXELS or corner_mm.max() > TOLERANCE_MM:
         return None
-    order = np.abs(whole).argmax(axis=1)
-    backwards = whole.sum(axis=1) < 0
-    start = np.rint(first) - np.where(backwards, size[order] - 1, 0)
-    return _Fit(
-        order=tuple(order.tolist()),
-        backwards=tuple(backwards.tolist()),
-        start=tuple(start.astype(int).tolist()),
-        distance_voxels=float(corner.max()),
-    )
-
-
-def _pasted(segmentation: sitk.Image, fit: _Fit, image: Grid) -> tuple[sitk.Image, int]:
-    """The segmentation's voxels among the image's, and how many were lost."""
-    numbers = sitk.GetArrayViewFromImage(segmentation).T.transpose(fit.order)
-    numbers = np.flip(numbers, axis=tuple(np.flatnonzero(fit.backwards).tolist()))
-    whole = np.zeros(image.size[::-1], numbers.dtype)
-    inside, there = [], []
-    for start, length, limit in zip(fit.start, numbers.shape, image.size, strict=True):
-        low, high = max(start, 0), min(start + length, limit)
-        inside.append(slice(low, max(low, high)))
-        there.append(slice(low - start, max(low, high) - start))
-    kept = numbers[tuple(there)]
-    whole.T[tuple(inside)] = kept
-    lost = 0
-    if kept.shape != numbers.shape:
-        lost = int(np.count_nonzero(numbers) - np.count_nonzero(kept))
-    return image.volume(whole), lost
-
-
-def _notes(label: Grid, image: Grid, fit: _Fit) -> list[str]:
     notes = []
-    if fit.order != (0, 1, 2) or any(fit.backwards):
+    if not np.array_equal(whole, np.eye(3)):
         notes.append(
             f"the label's axes are {label.orientation}, the image's "
             f"{image.orientation}; it was turned"
         )
-    size = tuple(label.size[axis] for axis in fit.order)
-    if any(fit.start) or size != image.size:
+    # Along the image's axes: the label's size, and where it begins.
+    size = size[np.abs(whole).argmax(axis=1)]
+    start = np.rint(first) - np.where(whole.sum(axis=1) < 0, size - 1, 0)
+    if start.any() or tuple(size) != image.size:
         notes.append(
-            f"the label covers {_by(size)} voxels from {fit.start} of the image's "
-            f"{_by(image.size)}; the rest was taken as background"
+            f"the label covers {_by(size)} voxels from "
+            f"{tuple(start.astype(int).tolist())} of the image's {_by(image.size)}; "
+            "the rest was taken as background"
         )
-    if fit.distance_voxels > NOTED_VOXELS:
+    if corner.max() > NOTED_VOXELS:
         notes.append(
-            f"the grids of image and label differ by {fit.distance_voxels:.2f} voxels; "
-            "the image's was taken"
+            f"the grids of image and label differ by {corner.max():.2f} voxels; the "
+            "image's was taken"
         )
     return notes
 
 
-def _by(size: tuple[int, ...]) -> str:
+def _by(size: Iterable[int]) -> str:
     return " x ".join(map(str, size))

@@ -164,20 +164,15 @@ def _voxels_sha256(image: NDArray) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class Inspected:
-    """What was kept of one case: its numbers, and what was found in it."""
-
-    inspection: Inspection
-    findings: tuple[Finding, ...]
+Inspected = tuple[Inspection, tuple[Finding, ...]]
+"""What was kept of one case: its numbers, and what was found in it."""
 
 
 @dataclass(frozen=True)
 class Inspect:
     """The task of the check: read a case, keep its inspection and write nothing else.
 
-    Attributes:
-        folder: ``check`` in the cohort folder.
+    ``folder`` is ``check`` in the cohort folder.
     """
 
     folder: Path
@@ -188,7 +183,7 @@ class Inspect:
         if done is None or not slice_path(self.folder, name).is_file():
             return None
         found = tuple(Finding.of(stored) for stored in done["findings"])
-        return Inspected(Inspection(**done["inspection"]), found)
+        return Inspection(**done["inspection"]), found
 
     def make(self, source: Source, name: str, settings: str) -> Inspected:
         """Load and inspect a case."""
@@ -201,7 +196,7 @@ class Inspect:
         found = [asdict(finding) for finding in case.findings]
         content = {"inspection": asdict(inspection), "findings": found}
         _sidecars(self.folder).write(case.name, settings, content)
-        return Inspected(inspection, case.findings)
+        return inspection, case.findings
 
 
 def slice_path(folder: Path, name: str) -> Path:

@@ -38,7 +38,13 @@ def plausible(values: np.ndarray, intensity: str) -> tuple[np.ndarray, list[Find
         found. After an error the values are unchanged.
     """
     histogram = Histogram.of(values)
-    if problem := _unusable(histogram):
+    problem = ""
+    if not histogram.finite:
+        problem = "the image holds NaN or infinite values. Replace them by air"
+    elif histogram.lowest == histogram.highest:
+        one = f"{histogram.lowest:g}"
+        problem = f"the image holds only the value {one}. Export it again"
+    if problem:
         return values, [Finding.error("intensity", problem)]
     if intensity != "hu":
         return compact(values), []
@@ -62,15 +68,6 @@ def compact(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32, copy=False)
 
 
-def _unusable(histogram: Histogram) -> str:
-    """Why values cannot be used whatever they mean; empty if they can."""
-    if not histogram.finite:
-        return "the image holds NaN or infinite values. Replace them by air"
-    if histogram.lowest == histogram.highest:
-        return f"the image holds only the value {histogram.lowest:g}. Export it again"
-    return ""
-
-
 def _repaired(
     values: np.ndarray, histogram: Histogram
 ) -> tuple[np.ndarray, list[Finding]]:
@@ -80,9 +77,7 @@ def _repaired(
     padding = _padding(histogram, floor)
     if not offset and padding is None:
         return compact(values), []
-    findings = []
-    if padding is not None:
-        findings.append(_padding_finding(histogram, padding, floor))
+    findings = [] if padding is None else [padding]
     if offset:
         air, fat, soft = (peak + offset for peak in _peaks(histogram, offset))
         repair = (
@@ -98,28 +93,20 @@ def _repaired(
     return repaired, findings
 
 
-def _padding(histogram: Histogram, floor: int) -> int | None:
-    """The value that fills what was not scanned, where that is certain.
+def _padding(histogram: Histogram, floor: int) -> Finding | None:
+    """What is recorded of the value that fills what was not scanned.
 
-    One value below ``floor`` in at least a thousandth of the voxels; others there are
-    few, as resampling leaves them along the padding's edge. Streaks beside metal are
-    spread over many values and are not taken for it.
+    Certain is one value below ``floor`` in at least a thousandth of the voxels; others
+    there are few, as resampling leaves them along the padding's edge. Streaks beside
+    metal are spread over many values and are not taken for it.
     """
     below = histogram.number(FIRST, floor)
     value = histogram.commonest(FIRST, floor)
     same = histogram.number(value, value + 1)
     if value == FIRST or same < 0.001 * histogram.voxels or below - same > same / 4:
         return None
-    return value
-
-
-def _padding_finding(histogram: Histogram, padding: int, floor: int) -> Finding:
-    below = histogram.number(FIRST, floor)
-    same = histogram.number(padding, padding + 1)
-    text = (
-        f"{same} voxels ({100 * same / histogram.voxels:.3g} %) hold the padding "
-        f"{padding}"
-    )
+    share = 100 * same / histogram.voxels
+    text = f"{same} voxels ({share:.3g} %) hold the padding {value}"
     if below > same:
         text += f", {below - same} more lie between it and {floor}"
     return Finding.repaired("intensity padding", f"{text}; set to {PADDING} HU")

@@ -18,11 +18,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import label_map, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile, Labels
+from deeprac.cohort.case_files import CaseFiles, LabelFiles, Labels, label_file, listed
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.patients import Patient
-from deeprac.cohort.reader import Segmentation
+from deeprac.cohort.reader import ListedCase, Segmentation
 from deeprac.errors import CohortError
 from deeprac.settings.cohort import CohortConfig
 from deeprac.strict import TwiceError, parse_json
@@ -48,8 +48,8 @@ _PAINTED = ("kidney", "cyst", "tumor")
 class Edition:
     """One of the challenges, as it lies on disk.
 
-    ``files`` are the label maps by ``cohort.annotation``, ``instances`` the folder of
-    what every annotator drew, ``clinical`` the table with the patients' ages, and
+    ``files`` are the label maps by ``cohort.kits.annotation``, ``instances`` the folder
+    of what every annotator drew, ``clinical`` the table with the patients' ages, and
     ``download`` what fetches the images.
     """
 
@@ -90,7 +90,7 @@ KITS23 = Edition(
 )
 
 
-def open_kits(config: CohortConfig) -> FileReader:
+def open_kits(config: CohortConfig) -> dict[str, ListedCase]:
     """Find out which challenge it is, and list the cases with a label.
 
     Raises:
@@ -100,7 +100,7 @@ def open_kits(config: CohortConfig) -> FileReader:
     folder, cases = _case_folders(config.source_path)
     edition = _edition(folder, cases)
     label_map.map_labels(edition.names, config.labels)
-    labels = [KitsLabel(case, edition, config.annotation) for case in cases]
+    labels = [KitsLabel(case, edition, config.kits.annotation) for case in cases]
     labels = [label for label in labels if label.annotations]
     if left_out := len(cases) - len(labels):
         message = "%s: %d of %d cases have no label and are left out"
@@ -108,11 +108,14 @@ def open_kits(config: CohortConfig) -> FileReader:
     _refuse_missing(folder, edition, config, labels)
     ages = _ages(folder / edition.clinical)
     get_image = f"Run `{edition.download}` in the repository of {edition.title}"
-    return FileReader(
+    return listed(
         config,
         {
             (case := label.folder.name): CaseFiles(
-                label.folder / IMAGE, label, Patient(case, ages.get(case)), get_image
+                label.folder / IMAGE,
+                LabelFiles(label.paths, edition.names, label.read),
+                Patient(case, ages.get(case)),
+                get_image,
             )
             for label in labels
         },
@@ -121,7 +124,7 @@ def open_kits(config: CohortConfig) -> FileReader:
 
 @dataclass(frozen=True)
 class KitsLabel:
-    """The label of one case, by ``cohort.annotation``.
+    """The label of one case, by ``cohort.kits.annotation``.
 
     ``annotation`` is majority, union or intersection, or the number of one annotator,
     whose instances are painted onto one label map. Annotators have numbers per
@@ -131,11 +134,6 @@ class KitsLabel:
     folder: Path
     edition: Edition
     annotation: str | int
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number."""
-        return self.edition.names
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -152,7 +150,7 @@ class KitsLabel:
 
     @property
     def annotations(self) -> list[str]:
-        """The annotations that the case has, each as ``cohort.annotation`` names it."""
+        """The annotations that it has, as ``cohort.kits.annotation`` names them."""
         files = self.edition.files.items()
         annotators = {n for found in self._instances.values() for n in found}
         return [name for name, file in files if (self.folder / file).is_file()] + [
@@ -168,8 +166,8 @@ class KitsLabel:
         """
         self._refuse_gaps()
         if not isinstance(self.annotation, int):
-            return LabelFile(self.paths[0], self.names).read()
-        numbers = {name: number for number, name in self.names.items()}
+            return label_file(self.paths[0], self.edition.names).read()
+        numbers = {name: number for number, name in self.edition.names.items()}
         painted = grid = None
         findings: list[Finding] = []
         for path in self.paths:
@@ -185,7 +183,7 @@ class KitsLabel:
                     "case again",
                 )
             painted[mask] = numbers[_INSTANCE.fullmatch(path.name)["name"]]
-        label = Segmentation(grid.volume(painted), self.names)
+        label = Segmentation(grid.volume(painted), self.edition.names)
         return (label,), list(dict.fromkeys(findings))
 
     def _refuse_gaps(self) -> None:
@@ -201,7 +199,7 @@ class KitsLabel:
             problem = f"{'; '.join(gaps)}. Choose one that all have, or majority"
         else:
             return
-        text = f"cohort.annotation is {self.annotation}, but {problem}"
+        text = f"cohort.kits.annotation is {self.annotation}, but {problem}"
         raise CaseError.of("annotation", text)
 
     @cached_property
@@ -266,10 +264,10 @@ def _refuse_missing(
             f"{folder} holds no labels of {edition.title}. Check cohort.path."
         )
     there = list(dict.fromkeys(name for label in labels for name in label.annotations))
-    if str(config.annotation) not in there:
+    if str(config.kits.annotation) not in there:
         raise CohortError(
-            f"cohort.annotation is {config.annotation}, but {edition.title} in "
-            f"{folder} has {', '.join(there)}. Choose one of them."
+            f"cohort.kits.annotation is {config.kits.annotation}, but "
+            f"{edition.title} in {folder} has {', '.join(there)}. Choose one of them."
         )
     if not any((label.folder / IMAGE).exists() for label in labels):
         raise CohortError(

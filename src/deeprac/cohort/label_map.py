@@ -50,12 +50,6 @@ class _Layer:
             rounded = label_values.rounded(values)
         return cls(numbers, names, whole, _mapping(names, wanted), rounded)
 
-    def indices(self, one: np.ndarray) -> np.ndarray:
-        """The whole numbers of a slice, fit to index a table."""
-        if self.rounded:
-            one = np.rint(one)
-        return one.astype(np.intp, copy=False)
-
 
 def merge(
     segmentations: Sequence[tuple[np.ndarray, Mapping[int, str]]],
@@ -100,10 +94,8 @@ def contradictions(
 ) -> list[Finding]:
     """Numbers that mean one thing in the label's file and another beside it.
 
-    Args:
-        names: name of each number in the file's own header.
-        expected: name of each number by ``cohort.label_numbers`` or ``dataset.json``.
-        wanted: ``cohort.labels``.
+    ``names`` are by the file's own header, ``expected`` by ``cohort.label_numbers`` or
+    ``dataset.json``; ``wanted`` is ``cohort.labels``.
     """
     own, other = _mapping(names, wanted), _mapping(expected, wanted)
     numbers = [
@@ -131,10 +123,6 @@ def map_labels(
     """Map the source's label values to the cohort's by name.
 
     For sources that name their labels before a case is read, to fail early.
-
-    Args:
-        names: name of every value in the source.
-        wanted: ``cohort.labels``: names in the source by the cohort's title.
 
     Returns:
         The cohort's number by the source's value; background 0 always, unmapped values
@@ -192,7 +180,8 @@ def _painted(
         table = np.zeros(values[-1] + 1, np.uint8)
         table[values] = [layer.mapping[value] for value in layer.values]
         for one, painted in zip(layer.numbers, label, strict=True):
-            new = table[layer.indices(one)]
+            whole = np.rint(one) if layer.rounded else one
+            new = table[whole.astype(np.intp, copy=False)]
             both = (new > 0) & (painted > 0) & (new != painted)
             if both.any():
                 pairs = np.sort(np.stack([new[both], painted[both]]), axis=0)

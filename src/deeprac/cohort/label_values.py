@@ -1,9 +1,12 @@
-"""The values of a label map: whole numbers from 0 on, or as good as that."""
+"""The values of a label map, whole numbers from 0 on, and the volumes they make."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from deeprac.cohort.findings import Finding
+from deeprac.labels import CohortLabels, Label
 
 ROUNDING = 1e-3
 """Values this near to whole numbers are those: scaling or resampling left the rest."""
@@ -63,3 +66,44 @@ def bad_values(values: np.ndarray) -> list[str]:
 def _some(values: np.ndarray, most: int = 8) -> str:
     listed = ", ".join(f"{value:.8g}" for value in values[:most])
     return listed + (", ..." if len(values) > most else "")
+
+
+SMALLEST_KIDNEYS_ML = 5
+"""Both kidneys of a newborn have about 20 ml, one shrunken kidney may have fewer."""
+
+LARGEST_KIDNEYS_ML = 1500
+"""An adult's kidneys have 300 to 400 ml, dilated or full of cysts a few times that."""
+
+LARGEST_TUMOUR_ML = 5000
+"""Wilms tumours of several hundred ml are common and of over 3000 ml are known."""
+
+
+def volume_findings(
+    numbers: np.ndarray,
+    spacing_xyz_mm: Sequence[float],
+    wanted: Mapping[str, tuple[str, ...]],
+) -> list[Finding]:
+    """Warn of volumes that no child and no adult has: wrong spacing or wrong labels.
+
+    ``numbers`` is the cohort's label map [z, y, x]; of a single slice nothing is said.
+    """
+    if numbers.shape[0] == 1:
+        return []
+    voxel_ml = float(np.prod(spacing_xyz_mm)) / 1000
+    counts = np.zeros(256, np.int64)
+    for one in numbers:
+        counts += np.bincount(one.ravel(), minlength=256)
+    kidney_ml = voxel_ml * int(counts[[*CohortLabels.named(wanted).kidney]].sum())
+    tumour_ml = voxel_ml * int(counts[Label.TUMOUR])
+    doubts = []
+    if not SMALLEST_KIDNEYS_ML <= kidney_ml <= LARGEST_KIDNEYS_ML:
+        doubts.append(
+            f"the kidneys have {kidney_ml:.4g} ml together; {SMALLEST_KIDNEYS_ML} to "
+            f"{LARGEST_KIDNEYS_ML} ml are plausible. Check spacing and label"
+        )
+    if tumour_ml > LARGEST_TUMOUR_ML:
+        doubts.append(
+            f"the tumour has {tumour_ml:.4g} ml; up to {LARGEST_TUMOUR_ML} ml are "
+            "plausible. Check spacing and label"
+        )
+    return [Finding.warning("label volume", text) for text in doubts]

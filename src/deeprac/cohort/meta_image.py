@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.packed import (
     DAMAGED,
     Packing,
@@ -27,11 +27,11 @@ _NO_AXES = (
 )
 
 
-def read_meta_image_header(path: Path) -> tuple[StoredVoxels, list[Finding]]:
-    """Read where the voxels lie, and what is wrong with their axes, unit and scale.
+def read_meta_image_header(path: Path) -> StoredVoxels:
+    """Read where the voxels lie.
 
     Raises:
-        CaseError: it is no such header.
+        CaseError: it is no such header, or axes, unit or scale are not as needed.
     """
     header: dict[str, str] = {}
     with path.open("rb") as stream:
@@ -46,7 +46,9 @@ def read_meta_image_header(path: Path) -> tuple[StoredVoxels, list[Finding]]:
         start = stream.tell()
         is_list = header["ElementDataFile"] == "LIST"
         further = list(lines) if is_list else []
-    return _voxels(header, path, start, further), _findings(header)
+    voxels = _voxels(header, path, start, further)
+    refuse_errors(_findings(header))
+    return voxels
 
 
 def _voxels(
@@ -81,20 +83,11 @@ def _voxels(
     )
 
 
-def _findings(header: Mapping[str, str]) -> list[Finding]:
+def _findings(header: Mapping[str, str]) -> Iterator[Finding]:
+    """What is wrong with axes, spacing, and unit and scale, which ITK ignores."""
     axes = _whole(header, "NDims")
     if not 1 <= axes <= _MOST_AXES:
         raise CaseError.of("file", DAMAGED)
-    found = [*_axes_findings(header, axes), *_value_findings(header)]
-    for key in sorted({*_ORIGIN} & {*header}):
-        # ITK reads words that are not numbers as zero.
-        origin = [*_numbers(header[key]), *[math.nan] * axes][:axes]
-        found += affine.origin_findings(origin[:3])
-    return found
-
-
-def _axes_findings(header: Mapping[str, str], axes: int) -> Iterator[Finding]:
-    """What is wrong with axes and spacing."""
     if not any(key in header for key in _AXES):
         yield Finding.error("affine", _NO_AXES)
     if not any(key in header for key in _SPACING):
@@ -102,13 +95,10 @@ def _axes_findings(header: Mapping[str, str], axes: int) -> Iterator[Finding]:
         yield Finding.error("spacing", text)
     for count, keys in ((axes**2, _AXES), (axes, _SPACING)):
         for key in sorted({*keys} & {*header}):
-            if not _are_numbers(header[key], count):
+            numbers = _numbers(header[key])
+            if len(numbers) != count or not all(map(math.isfinite, numbers)):
                 text = f"the header's {key} is {header[key]!r:.80}, not {count} numbers"
                 yield Finding.error("affine", f"{text}. Export it again")
-
-
-def _value_findings(header: Mapping[str, str]) -> Iterator[Finding]:
-    """What is wrong with unit and scale, which ITK does not apply."""
     unit = header.get("DistanceUnits", "mm")
     if unit not in ("mm", "?", ""):
         text = f"the header's DistanceUnits is {unit!r:.40}, which is not converted"
@@ -122,6 +112,10 @@ def _value_findings(header: Mapping[str, str]) -> Iterator[Finding]:
             "(ElementToIntensityFunction), which is not applied. Store the scaled "
             "values",
         )
+    for key in sorted({*_ORIGIN} & {*header}):
+        # ITK reads words that are not numbers as zero.
+        origin = [*_numbers(header[key]), *[math.nan] * axes][:axes]
+        yield from affine.origin_findings(origin[:3])
 
 
 def _numbers(text: str) -> list[float]:
@@ -133,12 +127,6 @@ def _numbers(text: str) -> list[float]:
         except ValueError:
             numbers.append(math.nan)
     return numbers
-
-
-def _are_numbers(text: str, count: int) -> bool:
-    """Whether a text is so many finite numbers."""
-    numbers = _numbers(text)
-    return len(numbers) == count and all(map(math.isfinite, numbers))
 
 
 def _whole(header: Mapping[str, str], key: str) -> int:

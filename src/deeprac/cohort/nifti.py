@@ -11,9 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import nifti_header
-from deeprac.cohort.findings import CaseError, Finding, refuse_errors
+from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.packed import AFTER_GZIP
-from deeprac.cohort.voxels import INT32, TOO_LARGE, three_dimensions
+from deeprac.cohort.voxels import refuse_large_numbers, three_dimensions
 from deeprac.volumes import DAMAGED_GZIP
 
 _CHUNK = 2**20
@@ -34,19 +34,16 @@ def read_nifti(path: Path) -> tuple[sitk.Image, list[Finding]]:
     try:
         with _opened(path) as stream:
             header = nifti_header.read_header(stream)
-            size, findings = three_dimensions(nifti_header.shape(header))
-            grid, found = nifti_header.grid(header, size)
-            findings = list(refuse_errors(findings + found))
-            values, found = _voxels(stream, header, size)
-            findings += found
+            size, of_shape = three_dimensions(nifti_header.shape(header))
+            grid, of_grid = nifti_header.grid(header, size)
+            values, of_values = _voxels(stream, header, size)
             _read_to_the_end(stream)
     except DAMAGED_GZIP as error:
         raise CaseError.of(
             "file",
             "the file is cut short or damaged. Copy or download it again",
         ) from error
-    assert grid is not None  # or an error would have been refused
-    return grid.volume(values), findings
+    return grid.volume(values), [*of_shape, *of_grid, *of_values]
 
 
 @contextmanager
@@ -81,28 +78,14 @@ def _voxels(
     slope, intercept, findings = nifti_header.scaling(header, stored)
     target = _target_type(stored, slope, intercept)
     values = np.empty(size[::-1], target)
-    slab = np.empty(size[1::-1], stored)
-    for index in range(size[2]):
-        _fill(stream, slab)
-        if _beyond_int32(slab):
-            raise CaseError.of("values", TOO_LARGE)
-        values[index] = slab if slope is None else slab * slope + intercept
-    return values, findings
-
-
-def _beyond_int32(slab: np.ndarray) -> bool:
-    if slab.dtype.kind not in "iu" or slab.dtype.itemsize < 8:
-        return False
-    return slab.min() < INT32.min or slab.max() > INT32.max
-
-
-def _fill(stream: io.BufferedIOBase, array: np.ndarray) -> None:
-    view, done = array.data.cast("B"), 0
-    while done < len(view):
-        count = stream.readinto(view[done : done + _CHUNK])
-        if not count:
+    for one in values:
+        bytes_ = stream.read(one.size * stored.itemsize)
+        if len(bytes_) < one.size * stored.itemsize:
             raise EOFError
-        done += count
+        slab = np.frombuffer(bytes_, stored).reshape(one.shape)
+        refuse_large_numbers(slab)
+        one[...] = slab if slope is None else slab * slope + intercept
+    return values, findings
 
 
 def _target_type(stored: np.dtype, slope: float | None, intercept: float) -> type:

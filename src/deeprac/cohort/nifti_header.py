@@ -96,34 +96,35 @@ def shape(header: nib.Nifti1Header) -> list[int]:
 
 def grid(
     header: nib.Nifti1Header, size: tuple[int, int, int]
-) -> tuple[Grid | None, list[Finding]]:
-    """The grid by the header, None after an error, and what was found."""
+) -> tuple[Grid, list[Finding]]:
+    """The grid by the header, and what was repaired in it.
+
+    Raises:
+        CaseError: spacing, unit or axes are missing, wrong or contradict each other.
+    """
     pixdim = np.array(header["pixdim"][1:4], float)
     if not (np.isfinite(pixdim).all() and pixdim.min() > 0):
-        problem = (
+        raise CaseError.of(
+            "spacing",
             f"the header gives the spacing {affine.short(pixdim)}; it must be above "
-            "zero. Correct pixdim"
+            "zero. Correct pixdim",
         )
-        return None, [Finding.error("spacing", problem)]
-    matrix, findings = _matrix(header, size)
-    if matrix is None:
-        return None, findings
+    matrix = _matrix(header, size)
     code = int(header["xyzt_units"]) & 7
     if code not in _UNITS:
         text = f"the header's unit of length has the number {code}; NIfTI knows 0 to 3"
-        return None, [*findings, Finding.error("unit", text)]
+        raise CaseError.of("unit", text)
     unit, in_mm = _UNITS[code]
+    repairs = []
     if in_mm != 1:
         repair = f"the header's unit of length is {unit}; converted to mm"
-        findings.append(Finding.repaired("unit", repair))
+        repairs.append(Finding.repaired("unit", repair))
     matrix = matrix * in_mm
     spacing, direction, found = affine.orthonormal(matrix[:, :3])
-    return Grid.along(direction, size, spacing, matrix[:, 3]), findings + found
+    return Grid.along(direction, size, spacing, matrix[:, 3]), repairs + found
 
 
-def _matrix(
-    header: nib.Nifti1Header, size: tuple[int, int, int]
-) -> tuple[np.ndarray | None, list[Finding]]:
+def _matrix(header: nib.Nifti1Header, size: tuple[int, int, int]) -> np.ndarray:
     """The matrix of sform and qform, in the header's unit, where they agree."""
     found = {}
     header = header.copy()
@@ -136,65 +137,54 @@ def _matrix(
             if code:
                 found[name] = _LPS_FROM_RAS * ras[:3].astype(float) + 0.0  # no -0
     except (HeaderDataError, ValueError):
-        return None, [_broken_qform(header)]
-    if "qform" in found and not np.isfinite(found["qform"][:, :3]).all():
-        return None, [_broken_qform(header)]
-    if not found:
-        problem = (
-            "neither qform nor sform is set: nothing tells left from right. Set one "
-            "from the original images"
+        raise _broken_qform(header) from None
+    sform, qform = found.get("sform"), found.get("qform")
+    if qform is not None and not np.isfinite(qform[:, :3]).all():
+        raise _broken_qform(header)
+    if qform is None:
+        if sform is None:
+            raise CaseError.of(
+                "affine",
+                "neither qform nor sform is set: nothing tells left from right. Set "
+                "one from the original images",
+            )
+        _refuse_other_steps(sform, header, size)
+        return sform
+    if sform is None:
+        return qform
+    # How far apart they put a corner, at most; a NaN compares as not smaller.
+    apart = np.abs(sform - qform)
+    shift_mm = (apart[:, :3] @ (np.array(size) - 1) + apart[:, 3]).max()
+    if not shift_mm <= DISAGREEMENT_MM:
+        raise CaseError.of(
+            "affine",
+            f"sform and qform disagree: sform {_rows(sform)}, qform {_rows(qform)} "
+            "(rows of voxel to LPS). Set the code of the wrong one to 0",
         )
-        return None, [Finding.error("affine", problem)]
-    if "qform" not in found:
-        return _agreeing_spacing(found["sform"], header, size)
-    if "sform" in found:
-        return _agreeing_forms(found["sform"], found["qform"], size)
-    return found["qform"], []
+    return sform
 
 
-def _broken_qform(header: nib.Nifti1Header) -> Finding:
+def _broken_qform(header: nib.Nifti1Header) -> CaseError:
     quaternion = affine.short([float(header[f"quatern_{part}"]) for part in "bcd"])
-    problem = (
+    return CaseError.of(
+        "affine",
         f"the header's qform is broken: its quaternion is {quaternion}, at most 1 long "
         f"in one that turns, and pixdim[0] is {float(header['pixdim'][0]):g}, which "
-        "must be -1, 0 or 1. Correct it, or set qform_code to 0 where sform is right"
+        "must be -1, 0 or 1. Correct it, or set qform_code to 0 where sform is right",
     )
-    return Finding.error("affine", problem)
 
 
-def _agreeing_forms(
-    sform: np.ndarray, qform: np.ndarray, size: tuple[int, int, int]
-) -> tuple[np.ndarray | None, list[Finding]]:
-    """The sform, unless the qform puts the voxels elsewhere."""
-    # A NaN in either compares as not smaller.
-    if not _largest_shift(sform - qform, size) <= DISAGREEMENT_MM:
-        problem = (
-            f"sform and qform disagree: sform {_rows(sform)}, qform {_rows(qform)} "
-            "(rows of voxel to LPS). Set the code of the wrong one to 0"
-        )
-        return None, [Finding.error("affine", problem)]
-    return sform, []
-
-
-def _agreeing_spacing(
+def _refuse_other_steps(
     sform: np.ndarray, header: nib.Nifti1Header, size: tuple[int, int, int]
-) -> tuple[np.ndarray | None, list[Finding]]:
-    """The sform, unless its steps are not those of pixdim."""
+) -> None:
     steps = np.linalg.norm(sform[:, :3], axis=0)
     pixdim = np.array(header["pixdim"][1:4], float)
     if not np.abs(steps - pixdim).max() * max(size) <= DISAGREEMENT_MM:
-        problem = (
+        raise CaseError.of(
+            "affine",
             f"the steps of sform are {affine.short(steps)}, pixdim gives "
-            f"{affine.short(pixdim)}. Correct the wrong one"
+            f"{affine.short(pixdim)}. Correct the wrong one",
         )
-        return None, [Finding.error("affine", problem)]
-    return sform, []
-
-
-def _largest_shift(difference: np.ndarray, size: tuple[int, int, int]) -> float:
-    """How far apart two 3 x 4 matrices with this difference put a corner, at most."""
-    last = np.array(size) - 1
-    return float((np.abs(difference[:, :3]) @ last + np.abs(difference[:, 3])).max())
 
 
 def _rows(matrix: np.ndarray) -> str:

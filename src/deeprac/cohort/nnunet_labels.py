@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.case_files import LabelFile, Labels
-from deeprac.cohort.dataset_json import label_items
+from deeprac.cohort.case_files import LabelFiles, Labels, label_file
 from deeprac.cohort.findings import CaseError
 from deeprac.errors import CohortError
 from deeprac.labels import plain_name
@@ -42,9 +41,9 @@ class NnunetLabels:
     names: Mapping[int, str]
     ignore: int | None = None
 
-    def file(self, path: Path) -> LabelFile:
+    def file(self, path: Path) -> LabelFiles:
         """The label map of a case, read by these names."""
-        return LabelFile(path, self.names, self.refuse_ignored)
+        return label_file(path, self.names, self.refuse_ignored)
 
     def refuse_ignored(self, labels: Labels) -> None:
         """Make sure that no voxel is left without a label.
@@ -54,7 +53,13 @@ class NnunetLabels:
         """
         if self.ignore is None:
             return
-        if voxels := sum(_count(one.volume, self.ignore) for one in labels):
+        low, high = self.ignore - 0.5, self.ignore + 0.5  # scaled ones are rounded
+        voxels = sum(
+            int(np.count_nonzero((part > low) & (part < high)))
+            for one in labels
+            for part in sitk.GetArrayViewFromImage(one.volume)
+        )
+        if voxels:
             raise CaseError.of(
                 "label values",
                 f"{voxels} voxels hold {self.ignore}, nnU-Net's label {IGNORE!r}: "
@@ -66,18 +71,13 @@ class NnunetLabels:
 def read_labels(
     dataset: Mapping[str, Any], config: CohortConfig, path: Path
 ) -> NnunetLabels:
-    """What the numbers mean, by ``cohort.label_numbers``, else by ``dataset.json``.
-
-    Args:
-        dataset: the content of ``dataset.json``, of version 2.
-        config: the cohort's settings.
-        path: of ``dataset.json``, for messages.
+    """What the numbers mean, by ``cohort.label_numbers``, else ``dataset.json``.
 
     Raises:
         CohortError: labels that nnU-Net does not allow, regions between which a number
             is ambiguous, or ``ignore`` has a meaning in ``cohort.labels``.
     """
-    items = label_items(dataset["labels"], path)
+    items = _labels(dataset, path)
     numbers = {name: _numbers(name, value, path) for name, value in items}
     (ignore,) = numbers.pop(IGNORE, (None,))
     if config.label_numbers is not None:
@@ -97,6 +97,35 @@ def read_labels(
         return NnunetLabels(names)
     _refuse_meaning(config)
     return NnunetLabels({**names, ignore: IGNORE}, ignore)
+
+
+def numbered_labels(
+    dataset: Mapping[str, Any], config: CohortConfig, path: Path
+) -> NnunetLabels:
+    """What the numbers mean where "labels" are written as "number": name.
+
+    So the Decathlon does, and nnU-Net's version 1; ``cohort.label_numbers`` overrides.
+
+    Raises:
+        CohortError: they are not written so, or two labels have one number.
+    """
+    names: dict[int, str] = {}
+    for number, name in _labels(dataset, path):
+        if not (str(number).isdecimal() and isinstance(name, str)):
+            raise CohortError(
+                f'{path}: label {number!r} is {name!r}. It must be "number": name.'
+            )
+        if names.setdefault(int(number), name) != name:
+            raise CohortError(f"{path}: two labels have the same number. Correct it.")
+    if config.label_numbers is not None:
+        names = {0: "background"} | config.number_names
+    return NnunetLabels(names)
+
+
+def _labels(dataset: Mapping[str, Any], path: Path) -> list[tuple[Any, Any]]:
+    if not isinstance(dataset["labels"], dict):
+        raise CohortError(f"{path}: 'labels' must be a mapping. Correct it.")
+    return list(dataset["labels"].items())
 
 
 def _numbers(name: str, value: Any, path: Path) -> tuple[int, ...]:
@@ -180,11 +209,3 @@ def _refuse_meaning(config: CohortConfig) -> None:
                 "leave the cases out that have such voxels, or give their number a "
                 "class in cohort.label_numbers."
             )
-
-
-def _count(volume: sitk.Image, number: int) -> int:
-    """Voxels of a number, slice by slice; a scaled label map is off by rounding."""
-    return sum(
-        int(np.count_nonzero((one > number - 0.5) & (one < number + 0.5)))
-        for one in sitk.GetArrayViewFromImage(volume)
-    )

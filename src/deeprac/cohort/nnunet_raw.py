@@ -1,9 +1,10 @@
-"""Cohorts in nnU-Net's raw layout, versions 1 and 2, with one channel.
+"""Cohorts in nnU-Net's raw layout, versions 1 and 2, and the Decathlon's before it.
 
 Version 2: ``dataset.json`` with ``channel_names``; images and labels are
 ``imagesTr/{case}_0000{ending}`` and ``labelsTr/{case}{ending}``, or where
 ``dataset.json`` lists them under ``dataset``. Version 1: ``dataset.json`` with
-``modality`` and a list ``training``, files end in ``.nii.gz``.
+``modality`` and a list ``training``, files end in ``.nii.gz``. The Medical Segmentation
+Decathlon is like version 1, but its images are ``imagesTr/{case}.nii.gz``.
 """
 
 import os
@@ -12,9 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.cohort import dataset_json, label_map
-from deeprac.cohort.case_files import CaseFiles, FileReader
-from deeprac.cohort.nnunet_labels import NnunetLabels, read_labels
+from deeprac.cohort.case_files import CaseFiles, listed
+from deeprac.cohort.nnunet_labels import (
+    NnunetLabels,
+    numbered_labels,
+    read_labels,
+)
 from deeprac.cohort.patients import Patient
+from deeprac.cohort.reader import ListedCase
 from deeprac.errors import CohortError
 from deeprac.files import composed, on_disk
 from deeprac.settings.cohort import CohortConfig
@@ -23,7 +29,7 @@ Files = dict[str, tuple[Path, Path]]
 """Image and label by case."""
 
 
-def open_nnunet_raw(config: CohortConfig) -> FileReader:
+def open_nnunet_raw(config: CohortConfig) -> dict[str, ListedCase]:
     """Read ``dataset.json`` and the table of patients, and list the cases.
 
     Raises:
@@ -38,26 +44,44 @@ def open_nnunet_raw(config: CohortConfig) -> FileReader:
     if "modality" in dataset and "channel_names" not in dataset:
         labels, files = _version_1(dataset, config)
     else:
-        dataset_json.require(dataset, ("channel_names", "labels", "file_ending"), path)
-        dataset_json.refuse_channels(dataset["channel_names"], path)
+        dataset_json.require(dataset, ("labels", "file_ending"), "channel_names", path)
         labels = read_labels(dataset, config, path)
-        ending = dataset["file_ending"]
-        files = (
-            _mapped_files(dataset["dataset"], folder)
-            if "dataset" in dataset
-            else _files_in(folder, ending)
-        )
-    return file_reader(config, files, labels)
+        if "dataset" in dataset:
+            files = _mapped_files(dataset["dataset"], folder)
+        else:
+            files = _files_in(folder, dataset["file_ending"])
+    return _file_cases(config, files, labels)
 
 
-def file_reader(config: CohortConfig, files: Files, labels: NnunetLabels) -> FileReader:
-    """Read pairs of files; without a table every case is a patient of its own.
+def open_msd(config: CohortConfig) -> dict[str, ListedCase]:
+    """Read ``dataset.json`` and the table of patients.
 
     Raises:
-        CohortError: the names of the labels or the table of patients do not fit.
+        CohortError: the folder does not hold such a dataset, or the configuration
+            does not fit it.
     """
+    folder = config.source_path
+    dataset = dataset_json.read_dataset(
+        folder,
+        "a task of the Medical Segmentation Decathlon: dataset.json, imagesTr, "
+        "labelsTr",
+    )
+    labels, files = _labels_and_files(dataset, config)
+    if not _any_image(files):
+        raise CohortError(
+            f"{folder / 'dataset.json'}: none of the {len(files)} images that it lists "
+            "is there. Check cohort.path; where images end in _0000, set "
+            "cohort.format to nnunet_raw."
+        )
+    return _file_cases(config, files, labels)
+
+
+def _file_cases(
+    config: CohortConfig, files: Files, labels: NnunetLabels
+) -> dict[str, ListedCase]:
+    """List pairs of files; without a table every case is a patient of its own."""
     label_map.map_labels(labels.names, config.labels)
-    return FileReader(
+    return listed(
         config,
         {
             case: CaseFiles(image, labels.file(label), Patient(case))
@@ -70,37 +94,32 @@ def _version_1(
     dataset: Mapping[str, Any], config: CohortConfig
 ) -> tuple[NnunetLabels, Files]:
     """Labels and files; the list has no ``_0000``, the images' files do."""
-    folder = config.source_path
-    path = folder / "dataset.json"
-    dataset_json.require(dataset, ("labels", "training"), path)
-    dataset_json.refuse_channels(dataset["modality"], path)
-    listed = dataset_json.training_files(dataset, folder)
+    labels, pairs = _labels_and_files(dataset, config)
     files = {
         case: (on_disk(image.with_name(f"{case}_0000.nii.gz")), label)
-        for case, (image, label) in listed.items()
+        for case, (image, label) in pairs.items()
     }
-    if not any(image.is_file() for image, _ in files.values()) and any(
-        image.is_file() for image, _ in listed.values()
-    ):
+    if not _any_image(files) and _any_image(pairs):
         raise CohortError(
-            f"{path} is that of the Medical Segmentation Decathlon: its images have no "
-            "_0000 before their ending. Set cohort.format to msd."
+            f"{config.source_path / 'dataset.json'} is that of the Medical "
+            "Segmentation Decathlon: its images have no _0000 before their ending. Set "
+            "cohort.format to msd."
         )
-    return numbered_labels(dataset, config, path), files
+    return labels, files
 
 
-def numbered_labels(
-    dataset: Mapping[str, Any], config: CohortConfig, path: Path
-) -> NnunetLabels:
-    """Labels that are written as "number": name; ``cohort.label_numbers`` overrides.
+def _labels_and_files(
+    dataset: Mapping[str, Any], config: CohortConfig
+) -> tuple[NnunetLabels, Files]:
+    """What the Decathlon's ``dataset.json`` tells, which is nnU-Net's version 1 too."""
+    path = config.source_path / "dataset.json"
+    dataset_json.require(dataset, ("labels", "training"), "modality", path)
+    labels = numbered_labels(dataset, config, path)
+    return labels, dataset_json.training_files(dataset, config.source_path)
 
-    Raises:
-        CohortError: they are not written so.
-    """
-    names = dataset_json.names_by_number(dataset["labels"], path)
-    if config.label_numbers is not None:
-        names = {0: "background"} | config.number_names
-    return NnunetLabels(names)
+
+def _any_image(files: Files) -> bool:
+    return any(image.is_file() for image, _ in files.values())
 
 
 def _mapped_files(cases: Any, folder: Path) -> Files:

@@ -14,7 +14,7 @@ import nrrd
 import numpy as np
 
 from deeprac.cohort import affine
-from deeprac.cohort.findings import CaseError, Finding
+from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.packed import (
     DAMAGED,
     Packing,
@@ -54,41 +54,27 @@ class NrrdHeader:
 
     fields: Mapping[str, Any]
     voxels: StoredVoxels
+    left_to_flip: tuple[int, int, int]
+    """Signs that bring the three axes of the patient from ITK's to LPS."""
 
-    @property
-    def left_to_flip(self) -> tuple[int, int, int]:
-        """Signs that bring the three axes of the patient from ITK's to LPS.
 
-        ITK itself turns RAS and LAS, but not where a fourth axis of time is beside.
-        """
-        name, with_time = _SPACES[self._space]
-        return _LPS_FROM_SPACE[name] if with_time else (1, 1, 1)
-
-    @property
-    def _space(self) -> str:
-        return str(self.fields.get("space", "")).lower()
-
-    def findings(self) -> list[Finding]:
-        """Why the axes or the unit are not known, as far as ITK does not check."""
-        if self._space not in _SPACES:
-            named = "names no space"
-            if self._space:
-                named = f"has the space {self.fields['space']!r:.40}, no anatomy's name"
-            problem = (
-                f"the header {named}, and nothing tells left from right. Save it again "
-                f"in one of {', '.join(_LPS_FROM_SPACE)}"
-            )
-            return [Finding.error("affine", problem)]
-        origin = self.fields.get("space origin", (0,))[:3]
-        return [*self._directions(), *self._units(), *affine.origin_findings(origin)]
-
-    def _directions(self) -> Iterator[Finding]:
-        count = 3 + _SPACES[self._space][1]
-        vectors = np.array(self.fields.get("space directions", np.empty((0, count))))
-        missing = np.isnan(vectors).all(axis=1)
-        axes = vectors[~missing]
-        if axes.shape == (count, count) and np.isfinite(axes).all():
-            return
+def _findings(fields: Mapping[str, Any], space: str) -> Iterator[Finding]:
+    """Why the axes or the unit are not known, as far as ITK does not check."""
+    if space not in _SPACES:
+        named = "names no space"
+        if space:
+            named = f"has the space {fields['space']!r:.40}, no anatomy's name"
+        problem = (
+            f"the header {named}, and nothing tells left from right. Save it again "
+            f"in one of {', '.join(_LPS_FROM_SPACE)}"
+        )
+        yield Finding.error("affine", problem)
+        return
+    count = 3 + _SPACES[space][1]
+    vectors = np.array(fields.get("space directions", np.empty((0, count))))
+    missing = np.isnan(vectors).all(axis=1)
+    axes = vectors[~missing]
+    if axes.shape != (count, count) or not np.isfinite(axes).all():
         listed = [
             "none" if none else affine.short(vector)
             for vector, none in zip(vectors, missing, strict=True)
@@ -99,22 +85,22 @@ class NrrdHeader:
             "Export it again from the original images"
         )
         yield Finding.error("affine", problem)
-
-    def _units(self) -> Iterator[Finding]:
-        units = {unit.lower()[:20] for unit in self.fields.get("space units", ())[:3]}
-        if others := sorted(units - _MM):
-            problem = (
-                f"the header's space units are {' and '.join(map(repr, others))}, "
-                "which are not converted. Save it again in mm"
-            )
-            yield Finding.error("unit", problem)
+    units = {unit.lower()[:20] for unit in fields.get("space units", ())[:3]}
+    if others := sorted(units - _MM):
+        problem = (
+            f"the header's space units are {' and '.join(map(repr, others))}, which "
+            "are not converted. Save it again in mm"
+        )
+        yield Finding.error("unit", problem)
+    yield from affine.origin_findings(fields.get("space origin", (0,))[:3])
 
 
 def read_nrrd_header(path: Path) -> NrrdHeader:
     """Read the header of a file, attached to its voxels or not.
 
     Raises:
-        CaseError: it is none, or is packed as nothing here can unpack.
+        CaseError: it is none, is packed as nothing here can unpack, or does not say
+            which axes and unit it has.
     """
     with path.open("rb") as stream:
         all_lines = header_lines(stream)
@@ -126,10 +112,15 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
     except (nrrd.NRRDError, ValueError, StopIteration) as error:
         raise CaseError.of("file", DAMAGED) from error
     named = next((fields[key] for key in _DATA_FILE if key in fields), None)
-    if named is None:
-        return NrrdHeader(fields, _voxels(fields, [path], start))
-    files = listed_files(named, path.parent, further)
-    return NrrdHeader(fields, _voxels(fields, files, 0))
+    files = [path]
+    if named is not None:
+        files, start = listed_files(named, path.parent, further), 0
+    voxels = _voxels(fields, files, start)
+    space = str(fields.get("space", "")).lower()
+    refuse_errors(_findings(fields, space))
+    name, with_time = _SPACES[space]
+    # ITK itself turns RAS and LAS, but not where a fourth axis of time is beside.
+    return NrrdHeader(fields, voxels, _LPS_FROM_SPACE[name] if with_time else (1, 1, 1))
 
 
 def _voxels(fields: Mapping[str, Any], files: list[Path], start: int) -> StoredVoxels:

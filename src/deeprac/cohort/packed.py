@@ -40,21 +40,17 @@ class Packing(Enum):
 
 @dataclass(frozen=True)
 class StoredVoxels:
-    """The files that hold the voxels, one after the other.
-
-    Attributes:
-        files: each with the byte at which its voxels begin.
-        packing: of every file.
-        skipped: bytes before the first voxel, once unpacked.
-        at_the_end: the voxels are the last bytes, whatever comes before them.
-        packed_bytes: how many bytes the packed ones are, None up to the end.
-    """
+    """The files that hold the voxels, one after the other."""
 
     files: tuple[tuple[Path, int], ...]
+    """Each with the byte at which its voxels begin."""
     packing: Packing = Packing.PLAIN
     skipped: int = 0
+    """Bytes before the first voxel, once unpacked."""
     at_the_end: bool = False
+    """The voxels are the last bytes, whatever comes before them."""
     packed_bytes: int | None = None
+    """How many bytes the packed ones are, None up to the end."""
 
     def refuse_missing(self) -> None:
         """Make sure that all files are there.
@@ -127,12 +123,10 @@ def _from_gzip(stream: BinaryIO) -> Iterator[int]:
 def _from_zlib(stream: BinaryIO, left: int | None) -> Iterator[int]:
     """Sizes of the chunks to the end of the one member, where the checksum is."""
     unpacker = zlib.decompressobj(wbits=47)
+    packed = stream.read(-1 if left is None else left)
     while not unpacker.eof:
-        packed = unpacker.unconsumed_tail
-        if not packed:
-            packed = stream.read(_CHUNK if left is None else min(_CHUNK, left))
-            left = left and left - len(packed)
         chunk = unpacker.decompress(packed, _CHUNK)
+        packed = unpacker.unconsumed_tail
         if not packed and not chunk:
             raise EOFError
         yield len(chunk)
@@ -143,11 +137,7 @@ def listed_files(value: str, folder: Path, further: Sequence[str]) -> list[Path]
 
     Both formats know a name, ``LIST`` with names in the lines that follow, and a
     pattern with its first number, its last and its step, such as ``ct_%03d.raw 1 9 1``.
-
-    Args:
-        value: the header's.
-        folder: of the header; names are relative to it.
-        further: the lines after this one.
+    Names are relative to the folder of the header.
 
     Raises:
         CaseError: it is none of them.

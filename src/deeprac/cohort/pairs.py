@@ -7,9 +7,10 @@ age_years may be there.
 
 from pathlib import Path
 
-from deeprac.cohort.case_files import CaseFiles, FileReader, LabelFile
+from deeprac.cohort.case_files import CaseFiles, label_file, listed
 from deeprac.cohort.endings import without_ending
 from deeprac.cohort.patients import Patient, age_in, patients_in
+from deeprac.cohort.reader import ListedCase
 from deeprac.cohort.tables import Row, lines, read_rows
 from deeprac.errors import CohortError
 from deeprac.files import on_disk
@@ -19,7 +20,7 @@ OPTIONAL = ("case", "patient", "age_years")
 """Columns that the CSV may have beside image and label."""
 
 
-def open_pairs(config: CohortConfig) -> FileReader:
+def open_pairs(config: CohortConfig) -> dict[str, ListedCase]:
     """Read the CSV file and the table of patients.
 
     Raises:
@@ -33,12 +34,12 @@ def open_pairs(config: CohortConfig) -> FileReader:
     _refuse_files_listed_twice(rows, path)
     by_case = _rows_by_case(rows, path)
     patients = _patients(by_case, config)
-    return FileReader(
+    return listed(
         config,
         {
             case: CaseFiles(
                 image=_file(row, "image", path),
-                label=LabelFile(_file(row, "label", path), config.number_names),
+                label=label_file(_file(row, "label", path), config.number_names),
                 patient=patients[case],
             )
             for case, row in by_case.items()
@@ -54,11 +55,8 @@ def _file(row: Row, column: str, path: Path) -> Path:
 def _rows_by_case(rows: list[Row], path: Path) -> dict[str, Row]:
     """Rows by the case's name: the column case, else the image's file."""
     has_names = "case" in rows[0].cells
-    if has_names and (empty := [r.line for r in rows if not r.cells["case"]]):
-        raise CohortError(
-            f"{path} has no case in {lines(empty)}. Fill it in, or leave out the "
-            "column."
-        )
+    if has_names:
+        _refuse_empty(rows, "case", path)
     by_case: dict[str, Row] = {}
     for row in rows:
         image = Path(row.cells["image"])
@@ -89,6 +87,14 @@ def _refuse_files_listed_twice(rows: list[Row], path: Path) -> None:
                 )
 
 
+def _refuse_empty(rows: list[Row], column: str, path: Path) -> None:
+    if empty := [row.line for row in rows if not row.cells[column]]:
+        raise CohortError(
+            f"{path} has no {column} in {lines(empty)}. Fill it in, or leave out the "
+            "column."
+        )
+
+
 def _patients(by_case: dict[str, Row], config: CohortConfig) -> dict[str, Patient]:
     """The patients by the CSV; without the column, each case is one."""
     path, rows = config.source_path, list(by_case.values())
@@ -99,9 +105,5 @@ def _patients(by_case: dict[str, Row], config: CohortConfig) -> dict[str, Patien
             f"{path} has a column patient, and cohort.patients is set too. Leave one "
             "of them out."
         )
-    if empty := [row.line for row in rows if not row.cells["patient"]]:
-        raise CohortError(
-            f"{path} has no patient in {lines(empty)}. Fill it in, or leave out the "
-            "column."
-        )
+    _refuse_empty(rows, "patient", path)
     return dict(zip(by_case, patients_in(rows, path), strict=True))

@@ -10,7 +10,6 @@ import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -35,10 +34,7 @@ class Task(Protocol[T_co]):
     def make(self, source: Source, name: str, settings: str) -> T_co:
         """Load a case, do the work and leave a sidecar.
 
-        Args:
-            source: where it comes from.
-            name: of the case.
-            settings: hash of everything that the case depends on.
+        ``settings`` is a hash of everything that the case depends on.
 
         Raises:
             CohortError: the case cannot be used.
@@ -51,10 +47,7 @@ class Task(Protocol[T_co]):
 class Outcome(Generic[T]):
     """What a pass made of the cases, and what was found in those it could not use.
 
-    Attributes:
-        names: all cases in the source's order.
-        made: by case, in that order.
-        failed: everything that was found, by case that cannot be used, in that order.
+    ``names`` are all cases in the source's order; the other two are in that order too.
     """
 
     names: tuple[str, ...]
@@ -63,33 +56,20 @@ class Outcome(Generic[T]):
 
 
 def run_pass(source: Source, task: Task[T], *, workers: int, title: str) -> Outcome[T]:
-    """Do what is not finished yet, with a progress bar.
-
-    Args:
-        source: the cohort.
-        task: what is done with every case.
-        workers: processes that work on cases at the same time.
-        title: of the progress bar.
-    """
+    """Do what is not finished yet in so many processes, with a progress bar."""
     names = source.names()
     settings = {name: json_sha256(source.settings(name)) for name in names}
-    made: dict[str, T] = {}
-    for name in names:
-        if (kept := task.finished(name, settings[name])) is not None:
-            made[name] = kept
-    todo = {name: settings[name] for name in names if name not in made}
+    made = {name: task.finished(name, settings[name]) for name in names}
+    todo = {name: settings[name] for name in names if made[name] is None}
     failed = {}
     doing = _do_all(source, task, todo, workers)
     for name, result, findings in tqdm(doing, total=len(todo), desc=title):
-        if result is None:
-            failed[name] = findings
-        else:
-            made[name] = result
+        made[name], failed[name] = result, findings
     # As they became ready, they are in no order.
     return Outcome(
         names=tuple(names),
-        made={name: made[name] for name in names if name in made},
-        failed={name: failed[name] for name in names if name in failed},
+        made={name: one for name, one in made.items() if one is not None},
+        failed={name: failed[name] for name in names if made[name] is None},
     )
 
 
@@ -109,7 +89,13 @@ def _do_all(
         for case in todo.items():
             yield _do(source, task, *case)
         return
-    with _pool(min(workers, len(todo)), source, task) as pool:
+    # Fresh processes receive source and task once: to find the cases may be slow.
+    with ProcessPoolExecutor(
+        min(workers, len(todo)),
+        multiprocessing.get_context("spawn"),
+        initializer=_share,
+        initargs=(source, task),
+    ) as pool:
         futures = [pool.submit(_do_in_worker, *case) for case in todo.items()]
         try:
             for future in as_completed(futures):
@@ -120,24 +106,8 @@ def _do_all(
                 "memory. Finished cases are kept: run the same command again with "
                 "fewer workers."
             ) from error
-
-
-@contextmanager
-def _pool(workers: int, source: Source, task: Task) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes whose waiting work is dropped on an error.
-
-    Each receives source and task once: to find the cases of a large folder is slow.
-    """
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_share,
-        initargs=(source, task),
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _SHARED: list[Any] = []

@@ -25,9 +25,7 @@ class Patient:
 def patients_of(config: CohortConfig, own: Mapping[str, Patient]) -> dict[str, Patient]:
     """Patient of every case: from ``cohort.patients``, else the source's own.
 
-    Args:
-        config: the cohort's settings.
-        own: the source's own patient by case. An age in the table replaces its age.
+    An age in the table replaces the source's own.
 
     Raises:
         CohortError: the table cannot be used, or names of patients collide. No

@@ -83,9 +83,7 @@ class Pseudonyms:
     ) -> None:
         """Add cases to the table, unless it has them; others stay as they are.
 
-        Args:
-            patients: the source's name of the patient by its name of the case.
-            files: paths by role (image, label) by the source's name of the case.
+        Patients, and files by role, are by the source's name of the case.
 
         Raises:
             CohortError: the table was made with another key, or two names are equal.
@@ -106,9 +104,12 @@ class Pseudonyms:
         }
         self._refuse_collisions(after.values())
         if after != before:
-            rows = sorted(after.values(), key=lambda row: row.case)
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(field.name for field in fields(Entry))
+            writer.writerows(sorted(map(astuple, after.values())))
             with atomic_path(self.table) as temporary:
-                _create_private(temporary, _csv(rows))
+                _create_private(temporary, text.getvalue())
 
     def _read(self) -> list[Entry]:
         if not self.table.is_file():
@@ -207,14 +208,6 @@ def _make_key(path: Path) -> None:
         return
     finally:
         temporary.unlink()
-
-
-def _csv(rows: Iterable[Entry]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Entry))
-    writer.writerows(map(astuple, rows))
-    return text.getvalue()
 
 
 def _create_private(path: Path, text: str) -> None:

@@ -40,11 +40,9 @@ def read_segmentations(
 ) -> tuple[tuple[Segmentation, ...], list[Finding]]:
     """Read the layers of a segmentation; segments of one layer do not overlap.
 
-    Args:
-        path: of the file.
-        expected: name of each number, from elsewhere than the file. It is kept with
-            one layer that does not end as Slicer's segmentations; nothing else knows
-            the numbers of several layers or of what Slicer stores for itself.
+    ``expected`` has the name of each number from elsewhere than the file. It is kept
+    with one layer that does not end as Slicer's segmentations; nothing else knows the
+    numbers of several layers or of what Slicer stores for itself.
 
     Returns:
         One segmentation per layer that has segments, and what was found.
@@ -74,10 +72,7 @@ def names_by_layer(
     """Name of each label value by layer, as 3D Slicer itself reads them.
 
     Before segments shared layers, each was written as 1 into a layer of its own,
-    without value and layer.
-
-    Args:
-        segments: the header's fields of each, by its index.
+    without value and layer. ``segments`` has the header's fields of each by its index.
 
     Raises:
         CaseError: layers or values are no numbers, or two segments share one.

@@ -57,10 +57,7 @@ def source_digest(config: CohortConfig, own: Iterable[Path] = ()) -> str:
 def conversion_mb(config: CohortConfig, workers: int, own: Iterable[Path] = ()) -> int:
     """Memory that a conversion needs when each worker holds the largest case, in MB.
 
-    Args:
-        config: the cohort's settings.
-        workers: processes that convert cases at the same time.
-        own: as for ``source_digest``.
+    ``own`` as for ``source_digest``.
     """
     voxels = config.phantom.matrix**2 * _PHANTOM_SLICES
     if config.path is not None:
@@ -113,11 +110,8 @@ def _listed_files(folder: Path) -> set[Path]:
 def files_below(folder: Path, own: Iterable[Path] = ()) -> Iterator[Path]:
     """All files, each folder once even where links lead to it again.
 
-    What is hidden is left out: archives and file managers leave such files behind.
-
-    Args:
-        folder: to be searched.
-        own: folders in it that are left out.
+    Folders of our ``own`` are left out, and what is hidden: archives and file managers
+    leave such files behind.
 
     Raises:
         CohortError: a folder cannot be listed, or there are too many.

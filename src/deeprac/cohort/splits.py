@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,20 +11,6 @@ from deeprac.errors import SplitError
 from deeprac.records.splits import Split
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Traits:
-    """What patients are balanced by: tumour volume in thirds, side, number of cases."""
-
-    volume: int
-    side: str
-    cases: int
-
-    @property
-    def stratum(self) -> tuple[int, str]:
-        """Patients of one stratum are spread over the folds."""
-        return self.volume, self.side
 
 
 def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
@@ -70,21 +55,19 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     return splits
 
 
-def _patients(cases: pd.DataFrame) -> dict[str, _Traits]:
-    """Stratum of every patient, sorted by name; volumes add up over the cases."""
-    volume = cases.groupby("patient")["tumour_ml"].sum().sort_index()
-    sides = cases.groupby("patient")["side"].agg(lambda s: _join_sides(set(s)))
-    count = cases.groupby("patient").size()
-    positive = volume[volume > 0]
+def _patients(cases: pd.DataFrame) -> pd.DataFrame:
+    """What patients are balanced by, one row each, sorted by name.
+
+    Columns: volume, the third in which the tumour's volume lies, 0 without tumour; side
+    of the tumour; number of cases. Volumes add up over the cases.
+    """
+    of_patient = cases.groupby("patient")
+    volume_ml = of_patient["tumour_ml"].sum()
+    positive = volume_ml[volume_ml > 0]
     edges = np.quantile(positive, [1 / 3, 2 / 3]) if len(positive) else np.zeros(2)
-    return {
-        patient: _Traits(
-            volume=1 + int(np.searchsorted(edges, ml)) if ml > 0 else 0,
-            side=sides[patient],
-            cases=int(count[patient]),
-        )
-        for patient, ml in volume.items()
-    }
+    third = np.where(volume_ml > 0, 1 + np.searchsorted(edges, volume_ml), 0)
+    sides = of_patient["side"].agg(lambda side: _join_sides(set(side)))
+    return pd.DataFrame({"volume": third, "side": sides, "cases": of_patient.size()})
 
 
 def _join_sides(sides: set[str]) -> str:
@@ -96,23 +79,23 @@ def _join_sides(sides: set[str]) -> str:
 
 
 def _deal(
-    patients: Mapping[str, _Traits], folds: int, rng: np.random.Generator
+    patients: pd.DataFrame, folds: int, rng: np.random.Generator
 ) -> dict[str, int]:
     """Deal the patients round the folds, stratum after stratum, in random order."""
     order: list[str] = []
-    for stratum in sorted({patient.stratum for patient in patients.values()}):
-        members = [name for name in patients if patients[name].stratum == stratum]
-        order += [members[i] for i in rng.permutation(len(members))]
+    for _, stratum in patients.groupby(["volume", "side"]):
+        order += [stratum.index[i] for i in rng.permutation(len(stratum))]
     turn = rng.permutation(folds)
     fold_of: dict[str, int] = {}
     cases_in = np.zeros(folds, int)
     for start in range(0, len(order), folds):
         # One patient to every fold; the one with most cases to the emptiest.
-        once = sorted(order[start : start + folds], key=lambda p: -patients[p].cases)
+        once = order[start : start + folds]
+        once.sort(key=lambda patient: -patients["cases"][patient])
         emptiest = turn[np.argsort(cases_in[turn], kind="stable")]
         for name, fold in zip(once, emptiest, strict=False):
             fold_of[name] = int(fold)
-            cases_in[fold] += patients[name].cases
+            cases_in[fold] += patients["cases"][name]
     return fold_of
 
 
@@ -155,17 +138,14 @@ def subset(
     return sorted(training["case"][training["patient"].isin(order[:count])])
 
 
-def _nested_order(
-    patients: Mapping[str, _Traits], rng: np.random.Generator
-) -> list[str]:
+def _nested_order(patients: pd.DataFrame, rng: np.random.Generator) -> list[str]:
     """Every patient's place in the order is a share of its stratum, evenly spaced."""
     place: dict[str, float] = {}
-    for volume in sorted({patient.volume for patient in patients.values()}):
-        members = [name for name in patients if patients[name].volume == volume]
+    for _, stratum in patients.groupby("volume"):
         start = rng.uniform()
-        for i, member in enumerate(rng.permutation(len(members))):
-            place[members[member]] = (i + start) / len(members)
-    return sorted(patients, key=lambda name: (place[name], name))
+        for i, member in enumerate(rng.permutation(len(stratum))):
+            place[stratum.index[member]] = (i + start) / len(stratum)
+    return sorted(place, key=lambda name: (place[name], name))
 
 
 def check_splits(
@@ -184,9 +164,7 @@ def check_splits(
         if unknown:
             problems.append(f"fold {fold} names cases that are not in the cohort: "
                             f"{_some(unknown)}")  # fmt: skip
-    if not problems:
-        problems = _leaks(splits, patient_of)
-    if problems:
+    if problems := problems or _leaks(splits, patient_of):
         raise SplitError(
             "The splits cannot be used: " + "; ".join(problems) + ". Delete "
             "splits_final.json to have it made anew, or correct it."

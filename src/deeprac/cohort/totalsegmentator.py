@@ -10,22 +10,21 @@ names, and all of kidneys, so that none is forgotten; other organs are backgroun
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from deeprac.cohort import seg_nrrd, volume_files
-from deeprac.cohort.case_files import CaseFiles, FileReader, Labels
+from deeprac.cohort.case_files import CaseFiles, LabelFiles, Labels, listed
 from deeprac.cohort.endings import without_ending
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.label_map import KIDNEYS
-from deeprac.cohort.layers import Layers
 from deeprac.cohort.patients import Patient, age_in
+from deeprac.cohort.reader import Layers, ListedCase
 from deeprac.cohort.tables import by_case, read_rows
 from deeprac.errors import CohortError
 from deeprac.labels import TITLES, plain_name
@@ -47,108 +46,92 @@ _GET_IMAGE = (
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
 
-def open_totalsegmentator(config: CohortConfig) -> FileReader:
+def open_totalsegmentator(config: CohortConfig) -> dict[str, ListedCase]:
     """List the cases and read the tables of patients.
 
     Raises:
         CohortError: the folder is not laid out so, or a table cannot be used.
     """
-    root = config.source_path
+    root, wanted = config.source_path, config.labels
     images = _images(root)
-    labels = {case: OrganMasks(root / case, config.labels) for case in images}
-    if not any(label.kidneys for label in labels.values()):
+    masks = {case: _masks(root / case, wanted) for case in images}
+    if not any(_kidneys(of_case, wanted) for of_case in masks.values()):
         raise CohortError(
             f"{root} has no case with a mask that is called as cohort.labels calls "
-            f"kidneys ({_listed(config.labels)}). cohort.path must be {_LAYOUT}."
+            f"kidneys ({_listed(wanted)}). cohort.path must be {_LAYOUT}."
         )
     ages = _ages(root / CLINICAL)
-    return FileReader(
+    return listed(
         config,
         {
             case: CaseFiles(
-                image, labels[case], Patient(case, ages.get(case)), _GET_IMAGE
+                image,
+                LabelFiles(
+                    tuple(masks[case].values()),
+                    Layers(masks[case]).names,
+                    partial(_read_masks, masks[case], wanted),
+                ),
+                Patient(case, ages.get(case)),
+                _GET_IMAGE,
             )
             for case, image in images.items()
         },
     )
 
 
-@dataclass(frozen=True)
-class OrganMasks:
-    """The masks of one case that ``cohort.labels`` names, and all of kidneys.
+def _masks(folder: Path, labels: Mapping[str, Sequence[str]]) -> dict[str, Path]:
+    """The masks of a case that ``cohort.labels`` names, by name, sorted.
 
-    ``folder`` is the case's, ``labels`` the names of masks by title.
+    And all of kidneys: one that no title names would become background unnoticed.
     """
+    below = folder / MASKS
+    named = _plain_names(labels, MEANT)
+    ignored = _plain_names(labels, ("background",))
+    files = _volumes(below if below.is_dir() else folder)
+    return {
+        name: files[name]
+        for name in sorted(files)
+        if (plain := plain_name(name)) in named
+        or (plain.startswith("kidney") and not ignored & {plain, "*"})
+    }
 
-    folder: Path
-    labels: Mapping[str, Sequence[str]]
 
-    @cached_property
-    def _masks(self) -> dict[str, Path]:
-        """The masks that are read, by name, sorted.
+def _kidneys(masks: Iterable[str], labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the masks that are kidneys."""
+    named = _plain_names(labels, KIDNEYS)
+    return [name for name in masks if plain_name(name) in named]
 
-        A kidney's mask that no title names would become background unnoticed.
-        """
-        below = self.folder / MASKS
-        named = _plain_names(self.labels, MEANT)
-        ignored = _plain_names(self.labels, ("background",))
-        files = _volumes(below if below.is_dir() else self.folder)
-        return {
-            name: files[name]
-            for name in sorted(files)
-            if (plain := plain_name(name)) in named
-            or (plain.startswith("kidney") and not ignored & {plain, "*"})
-        }
 
-    @property
-    def kidneys(self) -> list[str]:
-        """Names of the masks that are kidneys."""
-        named = _plain_names(self.labels, KIDNEYS)
-        return [name for name in self._masks if plain_name(name) in named]
+def _read_masks(
+    masks: Mapping[str, Path], labels: Mapping[str, Sequence[str]]
+) -> tuple[Labels, list[Finding]]:
+    """Pack masks into one label map, those that overlap or have another grid into more.
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The masks that are read."""
-        return tuple(self._masks.values())
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Name of each number in what ``read`` returns."""
-        return Layers(self._masks).names
-
-    def read(self) -> tuple[Labels, list[Finding]]:
-        """Pack the masks into one label map.
-
-        Masks that overlap or have a grid of their own go into further ones.
-
-        Raises:
-            CaseError: a mask is missing, cannot be read, or is none.
-        """
-        self._refuse_missing()
-        layers, findings = Layers(self._masks), []
-        for name, path in self._masks.items():
-            volume, found = _read(name, path)
-            findings += found
-            mask = sitk.GetArrayViewFromImage(volume) != 0
-            layers.add(mask, name, Grid.of(volume))
-        return layers.segmentations(), list(dict.fromkeys(findings))
-
-    def _refuse_missing(self) -> None:
-        if not self.kidneys:
+    Raises:
+        CaseError: a mask is missing, cannot be read, or is none.
+    """
+    if not _kidneys(masks, labels):
+        raise CaseError.of(
+            "file",
+            f"there is no mask of a kidney ({_listed(labels)}). Segment the image "
+            "again, or leave the case out",
+        )
+    there = {plain_name(name): name for name in masks}
+    missing = _plain_names(labels, MEANT) - set(there)
+    for plain, name in there.items():
+        if _other_side(plain) in missing:
             raise CaseError.of(
                 "file",
-                f"there is no mask of a kidney ({_listed(self.labels)}). Segment the "
-                "image again, or leave the case out",
+                f"the mask {name} has none of the other side beside it. Segment the "
+                "image again: an organ that is not there has an empty mask",
             )
-        there = {plain_name(name): name for name in self._masks}
-        missing = _plain_names(self.labels, MEANT) - set(there)
-        for plain, name in there.items():
-            if _other_side(plain) in missing:
-                raise CaseError.of(
-                    "file",
-                    f"the mask {name} has none of the other side beside it. Segment "
-                    "the image again: an organ that is not there has an empty mask",
-                )
+    layers, findings = Layers(masks), []
+    for name, path in masks.items():
+        volume, found = _read(name, path)
+        findings += found
+        mask = sitk.GetArrayViewFromImage(volume) != 0
+        layers.add(mask, name, Grid.of(volume))
+    return layers.segmentations(), list(dict.fromkeys(findings))
 
 
 def _images(root: Path) -> dict[str, Path]:

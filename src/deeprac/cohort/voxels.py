@@ -9,12 +9,6 @@ from deeprac.cohort.findings import CaseError, Finding
 MAX_VOXELS = 2**29
 """The largest volume that is read: 512 x 512 x 2048 voxels."""
 
-INT32 = np.iinfo(np.int32)
-TOO_LARGE = (
-    "it holds whole numbers beyond 32 bits, which neither CT nor labels need. Export "
-    "it again"
-)
-
 
 def three_dimensions(
     shape: Sequence[int],
@@ -62,4 +56,21 @@ def refuse_too_large(size: Sequence[int]) -> None:
             "shape",
             f"it has {' x '.join(map(str, size))} voxels; at most {MAX_VOXELS} "
             "(512 x 512 x 2048) are read. Crop it to the abdomen",
+        )
+
+
+def refuse_large_numbers(values: np.ndarray) -> None:
+    """Make sure that whole numbers of 64 bits fit into 32.
+
+    Raises:
+        CaseError: they do not.
+    """
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+        return
+    limits = np.iinfo(np.int32)
+    if values.min() < limits.min or values.max() > limits.max:
+        raise CaseError.of(
+            "values",
+            "it holds whole numbers beyond 32 bits, which neither CT nor labels need. "
+            "Export it again",
         )

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
-    from deeprac.fetch.record import NAME
+    from deeprac.fetch.remote import RECORD
     from deeprac.fetch.run import fetch_cohort
 
     cohort = load_config(args.config).cohort
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> None:
             "no checksum is known of %d files, such as %s: theirs is recorded in %s",
             len(fetched.unchecked),
             fetched.unchecked[0],
-            cohort.source_path / NAME,
+            cohort.source_path / RECORD,
         )

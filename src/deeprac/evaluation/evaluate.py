@@ -37,10 +37,10 @@ GRID_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class LabelVolume:
-    """A label map ``(z, y, x)`` on its native grid; its spacing is ``(x, y, z)``."""
+    """A label map ``(z, y, x)`` on its native grid."""
 
     voxels: NDArray[np.integer]
-    spacing_mm: tuple[float, float, float]
+    spacing_xyz_mm: tuple[float, float, float]
     grid: tuple[float, ...]
     path: Path
 
@@ -117,7 +117,7 @@ def case_rows(
         regions: what is scored.
         image_from_input: ``(2, 3)`` matrix of every slice, by its index.
     """
-    z, y, x = reversed(reference.spacing_mm)
+    z, y, x = reversed(reference.spacing_xyz_mm)
     boxed = cropped(prediction.voxels, reference.voxels)
     rows: list[dict[str, float | str]] = []
     missed = []
@@ -197,6 +197,6 @@ def _check_same_grid(
 
 def _grid(label_map: LabelVolume) -> str:
     size = " x ".join(str(n) for n in reversed(label_map.voxels.shape))
-    spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_mm)
+    spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_xyz_mm)
     origin = ", ".join(f"{mm:g}" for mm in label_map.grid[3:6])
     return f"{label_map.path} ({size}, {spacing} mm, origin {origin})"

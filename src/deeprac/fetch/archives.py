@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import stat
 import tarfile
 import zipfile
@@ -13,6 +14,8 @@ import pooch
 from deeprac import files
 from deeprac.errors import FetchError
 from deeprac.fetch.remote import digest, is_safe
+
+pooch.get_logger().setLevel(logging.WARNING)
 
 MOST_BYTES = 50 * 2**30
 """Largest sum of unpacked files; a DICOM series has far less."""

@@ -1,6 +1,7 @@
 """Fetching a whole cohort: licence, list, space, files in parallel, record."""
 
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Sequence
@@ -15,8 +16,7 @@ from deeprac.fetch.archives import MD5_TABLE, unpack
 from deeprac.fetch.download import StoppedError, download, part_of, set_aside
 from deeprac.fetch.listings import list_files
 from deeprac.fetch.manifest import NO_SOURCE, Manifest, read_manifest, sources
-from deeprac.fetch.record import Record, Row
-from deeprac.fetch.remote import RemoteFile, misfit
+from deeprac.fetch.remote import Record, RemoteFile, Row, misfit
 from deeprac.fetch.web import Patience, Web
 from deeprac.settings.cohort import CohortConfig
 
@@ -98,11 +98,16 @@ def _is_there(file: RemoteFile, folder: Path, record: Record) -> bool:
     """Whether a file is there and whole; a wrong one is set aside.
 
     A file without a row was placed by hand, or the process was killed between its last
-    byte and its row: it is checked like a new one.
+    byte and its row: it is checked like a new one. An archive's folder gets its name
+    once it is whole.
     """
     target, row = folder / file.path, record.get(file.path)
     if file.is_archive:
-        return _is_unpacked(file, target, record)
+        for half in target.parent.glob(f".tmp-*-{target.name}"):  # of a killed process
+            shutil.rmtree(half)
+        if target.is_dir() and row is None:
+            record.add(Row(file.path, 0, "", _vouched(target), file.url))
+        return target.is_dir()
     if not target.is_file():
         return False
     if row is not None and row.bytes == target.stat().st_size:
@@ -113,15 +118,6 @@ def _is_there(file: RemoteFile, folder: Path, record: Record) -> bool:
         return False
     record.add(Row.of(file, target))
     return True
-
-
-def _is_unpacked(file: RemoteFile, target: Path, record: Record) -> bool:
-    """Whether an archive's folder is there: it gets its name once it is whole."""
-    for half in target.parent.glob(f".tmp-*-{target.name}"):  # of a killed process
-        shutil.rmtree(half)
-    if target.is_dir() and record.get(file.path) is None:
-        record.add(Row(file.path, 0, "", _vouched(target), file.url))
-    return target.is_dir()
 
 
 def _vouched(folder: Path) -> str:
@@ -165,21 +161,30 @@ def _fetch_all(
     """Fetch files in parallel; failures are told at the end, all at once."""
     stop, local, problems = threading.Event(), threading.local(), []
 
-    def fetch_one(file: RemoteFile) -> None:
+    def open_web() -> None:  # a session is for one thread
+        local.web = Web(mirror=config.fetch.mirror, patience=patience)
+
+    def fetch_one(file: RemoteFile) -> Row:
         if stop.is_set():
             raise StoppedError
-        if not hasattr(local, "web"):  # a session is for one thread
-            local.web = Web(mirror=config.fetch.mirror, patience=patience)
-        record.add(_fetch(file, folder, local.web, stop=stop, bar=bar))
+        target = folder / file.path
+        place = unpack if file.is_archive else os.replace
+        row = download(
+            file, target, local.web, stop=stop, progress=bar.update, place=place
+        )
+        if file.is_archive:
+            part_of(target).unlink()
+            row = replace(row, checked=_vouched(target))
+        return row
 
     total = sum(file.size or 0 for file in todo) or None
-    pool = ThreadPoolExecutor(config.fetch.parallel)
+    pool = ThreadPoolExecutor(config.fetch.parallel, initializer=open_web)
     with tqdm(total=total, unit="B", unit_scale=True, desc="fetch") as bar:
         try:
             futures = {pool.submit(fetch_one, file): file for file in todo}
             for future in as_completed(futures):
                 try:
-                    future.result()
+                    record.add(future.result())
                 except FetchError as error:
                     problems.append(f"{futures[future].path}: {error}")
                     if len(problems) >= GIVE_UP:
@@ -195,15 +200,3 @@ def _fetch_all(
             f"{len(problems)} of {len(todo)} files could not be fetched; the others "
             f"are kept. Run the same command again for the rest:\n{listed}"
         )
-
-
-def _fetch(
-    file: RemoteFile, folder: Path, web: Web, *, stop: threading.Event, bar: tqdm
-) -> Row:
-    """Fetch one file, and unpack it if it is an archive."""
-    target, arrive = folder / file.path, {"stop": stop, "progress": bar.update}
-    if not file.is_archive:
-        return download(file, target, web, **arrive)
-    row = download(file, target, web, place=unpack, **arrive)
-    part_of(target).unlink()
-    return replace(row, checked=_vouched(target))

@@ -33,10 +33,6 @@ class Patience:
     timeout_s: float = 60.0
     """Without an answer, or without a byte."""
 
-    def pause_s(self, failures: int) -> float:
-        """Pause before the next attempt."""
-        return min(self.backoff_s * 2 ** max(0, failures - 1), self.longest_s)
-
 
 class Web:
     """Requests through an optional mirror, one session (one per thread)."""
@@ -93,8 +89,15 @@ class Web:
             ) from error
         if response.ok or response.status_code == 416:
             return response
-        with response:
-            raise FetchError(_status_message(address, response))
+        status = response.status_code
+        next_step = (
+            f"{HINTS.get(status, 'The host does not give it')}: check "
+            "cohort.fetch.mirror, or see docs/cohorts for other ways"
+        )
+        if status in PASSING:
+            next_step = "The host is busy: run the same command again later"
+        response.close()
+        raise FetchError(f"{address} answers {status} {response.reason}. {next_step}.")
 
     def json(self, url: str) -> tuple[Any, str | None]:
         """Read a listing; returns it and the address of its next page.
@@ -111,14 +114,3 @@ class Web:
                     f"{address} should be a listing in JSON but is not ({error}). The "
                     "host may have changed: see docs/cohorts."
                 ) from error
-
-
-def _status_message(address: str, response: requests.Response) -> str:
-    """What an error of a host means, and the next step."""
-    status = response.status_code
-    if status in PASSING:
-        next_step = "The host is busy: run the same command again later"
-    else:
-        next_step = HINTS.get(status, "The host does not give it")
-        next_step += ": check cohort.fetch.mirror, or see docs/cohorts for other ways"
-    return f"{address} answers {status} {response.reason}. {next_step}."

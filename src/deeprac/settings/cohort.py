@@ -48,7 +48,14 @@ class FetchConfig:
 
 
 @dataclass(frozen=True)
-class SeriesConfig:
+class KitsConfig:
+    """Which of a case's labels is taken."""
+
+    annotation: str | int
+
+
+@dataclass(frozen=True)
+class DicomConfig:
     """Which DICOM series and which of its segmentations make a case."""
 
     slice_spacing_mm: tuple[float, float]
@@ -57,13 +64,13 @@ class SeriesConfig:
     segmentations: str
 
     def __post_init__(self) -> None:
-        key = "cohort.series.slice_spacing_mm"
+        key = "cohort.dicom.slice_spacing_mm"
         require_order(key, self.slice_spacing_mm, "smaller distance")
         try:
             re.compile(self.description or "")
         except re.error as error:
             raise ConfigError(
-                f"cohort.series.description is no regular expression ({error}). "
+                f"cohort.dicom.description is no regular expression ({error}). "
                 "Correct it."
             ) from error
 
@@ -76,14 +83,14 @@ class CohortConfig:
     format: str
     path: Path | None
     patients: Path | None
-    annotation: str | int
     label_numbers: dict[str, int] | None
     labels: dict[str, tuple[str, ...]]
     pseudonyms: bool
     private: Path
     intensity: str
     air: float
-    series: SeriesConfig
+    kits: KitsConfig
+    dicom: DicomConfig
     phantom: PhantomConfig
     fetch: FetchConfig
 

@@ -2,9 +2,8 @@
 
 ``headers`` reads headers and ``scan`` finds the files; ``studies`` groups them into
 cases, ``series`` splits and chooses series, ``geometry`` checks their slices,
-``pixels`` reads them. Segmentations come from ``seg`` (DICOM-SEG), ``rtstruct``
-(which ``contours`` fills) or label files. ``unread`` finds files that cannot be
-read; ``reader`` puts the parts together.
+``pixels`` reads them. ``segmentations`` reads DICOM-SEG, ``rtstruct`` what ``contours``
+fills. ``unread`` finds files that cannot be read; ``reader`` puts the parts together.
 
 Nothing of a header but numbers, the modality and names of segments enters a message:
 neither names, identifiers, dates and descriptions nor paths.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.series import MIN_SLICES, SAME_POSITION_MM, Stack, depths_mm
+from deeprac.cohort.dicom.series import MIN_SLICES, Stack
 from deeprac.cohort.findings import Finding
 from deeprac.cohort.grid import Grid
 
@@ -34,12 +34,12 @@ def grid_of(headers: tuple[Header, ...]) -> Grid:
     first, last = headers[0], headers[-1]
     axes = _axes(first.orientation)
     length_mm = (np.array(last.position_mm) - first.position_mm) @ axes[:, 2]
-    between_rows_mm, between_columns_mm = first.spacing_mm
+    between_rows_mm, between_columns_mm = first.spacing_yx_mm
     between_slices_mm = length_mm / (len(headers) - 1)
     return Grid.along(
         axes,
         size=(first.columns, first.rows, len(headers)),
-        spacing_mm=(between_columns_mm, between_rows_mm, between_slices_mm),
+        spacing_xyz_mm=(between_columns_mm, between_rows_mm, between_slices_mm),
         origin_mm=first.position_mm,
     )
 
@@ -71,12 +71,18 @@ def slice_findings(stack: Stack) -> Iterator[Finding]:
             "the series again",
         )
         return
-    if min(headers[0].spacing_mm) <= 0:
+    if min(headers[0].spacing_yx_mm) <= 0:
         text = "the pixel spacing is not positive. Correct the header"
         yield Finding.error("spacing", text)
         return
     yield from _step_findings(headers)
-    yield from _rescale_findings(headers)
+    lacking = sum(not h.slope or h.intercept is None for h in headers)
+    if lacking:
+        yield Finding.error(
+            "rescale",
+            f"{lacking} of {len(headers)} slices have no rescale slope and intercept, "
+            "so their values are not HU. Export the series again",
+        )
 
 
 def _step_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
@@ -157,19 +163,3 @@ def _tilt_findings(
             "positions of the slices none. Look at sagittal slices: if they are "
             "sheared, leave the case out",
         )
-
-
-def _rescale_findings(headers: tuple[Header, ...]) -> Iterator[Finding]:
-    lacking = sum(not h.slope or h.intercept is None for h in headers)
-    if lacking:
-        yield Finding.error(
-            "rescale",
-            f"{lacking} of {len(headers)} slices have no rescale slope and intercept, "
-            "so their values are not HU. Export the series again",
-        )
-
-
-def doubled(headers: tuple[Header, ...]) -> list[tuple[int, int]]:
-    """Pairs of neighbours (indices) that lie on top of each other."""
-    close = np.flatnonzero(np.diff(depths_mm(headers)) < SAME_POSITION_MM)
-    return [(int(index), int(index) + 1) for index in close]

@@ -108,7 +108,7 @@ class Header:
     """What is needed of one file. It identifies the patient: never show it.
 
     ``position_mm`` is the centre of the first pixel, ``orientation`` the direction of
-    rows, then of columns, in LPS; ``spacing_mm`` is DICOM's pixel spacing: between rows
+    rows, then of columns, in LPS; ``spacing_yx_mm`` DICOM's pixel spacing: between rows
     (y), then between columns (x).
     ``is_plain``: the pixels are not compressed; ``is_inverted``: low ones are bright.
     """
@@ -139,7 +139,7 @@ class Header:
     orientation: tuple[float, ...] | None = _element(
         _numbers, "ImageOrientationPatient"
     )
-    spacing_mm: tuple[float, ...] | None = _element(_numbers, "PixelSpacing")
+    spacing_yx_mm: tuple[float, ...] | None = _element(_numbers, "PixelSpacing")
     rows: int = _element(_count, "Rows")
     columns: int = _element(_count, "Columns")
     frames: int = _element(_at_least_one, "NumberOfFrames")

@@ -1,8 +1,10 @@
-"""Whose files these are: patients by their ids, and ids that collide."""
+"""Whose files these are: patients by their ids, ids that collide, and ages."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from deeprac.cohort.dicom.headers import Header
 from deeprac.cohort.findings import Finding, Severity
@@ -88,3 +90,39 @@ def _findings(headers: Sequence[Header]) -> Iterable[Finding]:
 def plain(text: str) -> str:
     """An id or a name as it is compared: without case, ``^`` and spaces as one."""
     return " ".join(text.replace("^", " ").split()).casefold()
+
+
+DAYS = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Y": 365.25}
+"""Days of DICOM's units of age."""
+
+
+def age_years(age: str, birth_date: str, study_date: str) -> float | None:
+    """Age at the study in years, to a tenth.
+
+    Args:
+        age: DICOM's age, such as 018M; it comes first.
+        birth_date: YYYYMMDD, or anything else that is then ignored.
+        study_date: the same.
+
+    Returns:
+        The age; None where it is unknown or negative.
+
+    Example:
+        >>> age_years("018M", "", ""), age_years("", "20200101", "20260702")
+        (1.5, 6.5)
+    """
+    if match := re.fullmatch(r"(\d{1,3})([DWMY])", age):
+        return round(int(match[1]) * DAYS[match[2]] / DAYS["Y"], 1)
+    try:
+        born, studied = _day(birth_date), _day(study_date)
+    except ValueError:
+        return None
+    days = (studied - born).days
+    return round(days / DAYS["Y"], 1) if days >= 0 else None
+
+
+def _day(date: str) -> datetime:
+    # strptime takes 202011 for the first of January.
+    if len(date) != len("YYYYMMDD"):
+        raise ValueError
+    return datetime.strptime(date, "%Y%m%d")

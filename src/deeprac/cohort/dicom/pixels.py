@@ -12,9 +12,15 @@ import highdicom
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort.dicom.geometry import doubled, grid_of, slice_findings
+from deeprac.cohort.dicom.geometry import grid_of, slice_findings
 from deeprac.cohort.dicom.headers import UNREADABLE, Header
-from deeprac.cohort.dicom.series import MIN_AXIAL, MIN_SLICES, Stack
+from deeprac.cohort.dicom.series import (
+    MIN_AXIAL,
+    MIN_SLICES,
+    SAME_POSITION_MM,
+    Stack,
+    depths_mm,
+)
 from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.voxels import three_dimensions
@@ -48,7 +54,7 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Stack, list[Finding]]:
     return grid.place(_read_slices(stack.headers)), stack, findings
 
 
-def _refuse_too_large(size: tuple[int, int, int]) -> None:
+def _refuse_too_large(size: tuple[int, ...]) -> None:
     try:
         three_dimensions(size)
     except CaseError as error:
@@ -70,7 +76,8 @@ def _without_doubles(stack: Stack) -> tuple[Stack, list[Finding]]:
     Raises:
         CaseError: slices in the same place differ.
     """
-    pairs = doubled(stack.headers)
+    close = np.flatnonzero(np.diff(depths_mm(stack.headers)) < SAME_POSITION_MM)
+    pairs = [(int(index), int(index) + 1) for index in close]
     if not pairs:
         return stack, []
     different = sum(
@@ -181,9 +188,9 @@ def _read_multi_frame(header: Header) -> sitk.Image:
 def _right_handed(volume: highdicom.Volume) -> tuple[Grid, np.ndarray]:
     """Grid and array [k, j, i] of a volume; highdicom's axes are k, j, i too."""
     axes, array = volume.direction[:, ::-1].copy(), np.asarray(volume.array)
-    spacing_mm, origin_mm = volume.spacing[::-1], np.array(volume.position)
+    spacing_xyz_mm, origin_mm = volume.spacing[::-1], np.array(volume.position)
     if np.linalg.det(axes) < 0:
-        origin_mm = origin_mm + axes[:, 2] * spacing_mm[2] * (len(array) - 1)
+        origin_mm = origin_mm + axes[:, 2] * spacing_xyz_mm[2] * (len(array) - 1)
         axes[:, 2] *= -1
         array = array[::-1]
-    return Grid.along(axes, array.shape[::-1], spacing_mm, origin_mm), array
+    return Grid.along(axes, array.shape[::-1], spacing_xyz_mm, origin_mm), array

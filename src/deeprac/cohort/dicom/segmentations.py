@@ -1,16 +1,17 @@
 """The segmentations of a case, whatever they come in, as label maps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import highdicom
 import numpy as np
+from highdicom.seg import Segmentation as DicomSegmentation
+from highdicom.seg import SegmentationTypeValues, segread
 
-from deeprac.cohort.dicom.headers import Header
-from deeprac.cohort.dicom.rtstruct import RtstructReader
-from deeprac.cohort.dicom.seg import SegReader
+from deeprac.cohort.dicom import rtstruct
+from deeprac.cohort.dicom.headers import UNREADABLE, Header
 from deeprac.cohort.findings import CaseError, Finding
 from deeprac.cohort.grid import Grid
-from deeprac.cohort.layers import MAX_NUMBER, Layers
-from deeprac.cohort.reader import Segmentation
+from deeprac.cohort.reader import MAX_NUMBER, Layers, Segmentation
 from deeprac.labels import plain_name
 
 NONE = (
@@ -27,7 +28,7 @@ def choose_segmentations(
 
     Args:
         headers: all of them, copies of one file included.
-        rule: ``cohort.series.segmentations``: one, newest or all.
+        rule: ``cohort.dicom.segmentations``: one, newest or all.
 
     Raises:
         CaseError: there are several and the rule does not choose.
@@ -40,7 +41,7 @@ def choose_segmentations(
         raise CaseError.of(
             "segmentation",
             f"{count} DICOM segmentations refer to the series. Keep one, or set "
-            "cohort.series.segmentations to newest or all",
+            "cohort.dicom.segmentations to newest or all",
         )
     if rule == "all":
         message = f"{count} DICOM segmentations refer to the series; all were taken"
@@ -51,7 +52,7 @@ def choose_segmentations(
         raise CaseError.of(
             "segmentation",
             f"{count} DICOM segmentations refer to the series and none is the newest. "
-            "Keep one, or set cohort.series.segmentations to all",
+            "Keep one, or set cohort.dicom.segmentations to all",
         )
     message = f"{count} DICOM segmentations refer to the series; the newest was taken"
     return tuple(chosen), [Finding.note("segmentation", message)]
@@ -61,9 +62,6 @@ def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
     """Whether the voxels of a segment are needed: all but those of the background.
 
     Segments that are listed nowhere are needed too: their voxels are an error.
-
-    Args:
-        labels: ``cohort.labels``, the source's names by title.
     """
     background = {plain_name(name) for name in labels.get("background", ())}
     used = {plain_name(name) for title, names in labels.items()
@@ -79,19 +77,16 @@ def wanted_names(labels: Mapping[str, Sequence[str]]) -> Callable[[str], bool]:
 def read_segmentations(
     headers: Sequence[Header], grid: Grid, wanted: Callable[[str], bool]
 ) -> tuple[tuple[Segmentation, ...], list[Finding]]:
-    """Read DICOM segmentations onto the grid of their series.
+    """Read DICOM segmentations, one or several together, onto their series' grid.
 
-    Args:
-        headers: the files, one or several together.
-        grid: the grid of the series.
-        wanted: whether the voxels of a segment of this name are needed; the others are
-            known by name only.
+    Segments that are not ``wanted`` are known by name only.
 
     Raises:
         CaseError: they cannot be read, or do not fit the series.
     """
-    readers = [_READERS[header.modality](header) for header in headers]
-    names = {name for reader in readers for name in reader.names}
+    findings: list[Finding] = []
+    files = [_MASKS[one.modality](one, grid, wanted, findings) for one in headers]
+    names = {name for names_of_file, _ in files for name in names_of_file}
     if len(names) > MAX_NUMBER:
         raise CaseError.of(
             "segmentation",
@@ -99,18 +94,75 @@ def read_segmentations(
             "the ones that are needed",
         )
     layers = Layers(names)
-    findings: list[Finding] = []
-    for reader in readers:
-        for name, mask in reader.masks(grid, wanted):
+    for _, masks in files:
+        for name, mask in masks:
             layers.add(mask, name, grid)
-        findings += getattr(reader, "findings", ())
     nothing = Segmentation(
         grid.volume(np.zeros(grid.size[::-1], np.uint8)), layers.names
     )
     return layers.segmentations() or (nothing,), findings
 
 
-_READERS: dict[str, type[SegReader] | type[RtstructReader]] = {
-    "SEG": SegReader,
-    "RTSTRUCT": RtstructReader,
-}
+def _seg_masks(
+    header: Header, grid: Grid, wanted: Callable[[str], bool], _: list[Finding]
+) -> tuple[list[str], Iterator[tuple[str, np.ndarray]]]:
+    """Open a DICOM-SEG file; as ``rtstruct.masks``, frames are read when asked for."""
+    try:
+        file: DicomSegmentation = segread(header.path, lazy_frame_retrieval=True)
+        names = {
+            int(number): str(file.get_segment_description(number).segment_label).strip()
+            for number in file.segment_numbers
+        }
+        fractions = file.segmentation_type == SegmentationTypeValues.FRACTIONAL
+    except UNREADABLE as error:
+        raise CaseError.of(
+            "segmentation",
+            "the DICOM-SEG file cannot be read: damaged, or not as DICOM asks. Export "
+            "it again",
+        ) from error
+    if fractions:
+        raise CaseError.of(
+            "segmentation",
+            "the DICOM-SEG file holds fractions, not yes or no. Export it as binary",
+        )
+    made = (
+        (name, _seg_mask(file, number, grid))
+        for number, name in names.items()
+        if wanted(name)
+    )
+    return list(names.values()), made
+
+
+def _seg_mask(file: DicomSegmentation, number: int, grid: Grid) -> np.ndarray:
+    try:
+        volume = file.get_volume(
+            segment_numbers=[number], combine_segments=True, relabel=True
+        )
+        on_grid = volume.match_geometry(_geometry(grid), tol=_TOLERANCE)
+    except UNREADABLE as error:
+        raise CaseError.of(
+            "segmentation",
+            "the frames of the DICOM-SEG file do not lie on the slices of the series, "
+            "or cannot be read. Export it on the grid of the series",
+        ) from error
+    return np.asarray(on_grid.array) > 0
+
+
+_TOLERANCE = 1e-2
+"""Share of a voxel by which the two grids may differ."""
+
+
+def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
+    """The grid for highdicom, whose arrays are [k, j, i] too."""
+    i, j, k = (
+        axis * spacing
+        for axis, spacing in zip(grid.axes.T, grid.spacing_xyz_mm, strict=True)
+    )
+    affine = np.eye(4)
+    affine[:3] = np.column_stack([k, j, i, grid.origin_mm])
+    return highdicom.VolumeGeometry(
+        affine, grid.size[::-1], coordinate_system="PATIENT"
+    )
+
+
+_MASKS = {"SEG": _seg_masks, "RTSTRUCT": rtstruct.masks}

@@ -14,7 +14,7 @@ import numpy as np
 
 from deeprac.cohort.dicom.headers import Header
 from deeprac.cohort.findings import CaseError, Finding
-from deeprac.settings.cohort import SeriesConfig
+from deeprac.settings.cohort import DicomConfig
 
 MIN_SLICES = 4
 """Fewer slices do not show whether they are evenly spaced."""
@@ -116,7 +116,7 @@ def _split(headers: Sequence[Header]) -> list[Stack]:
 
 
 def _has_place(header: Header) -> bool:
-    known = (header.position_mm, header.orientation, header.spacing_mm)
+    known = (header.position_mm, header.orientation, header.spacing_yx_mm)
     return None not in known and header.rows > 0 and header.columns > 0
 
 
@@ -125,7 +125,7 @@ def _same_plane(a: Header, b: Header) -> bool:
         (a.rows, a.columns, a.frames, a.modality)
         == (b.rows, b.columns, b.frames, b.modality)
         and np.allclose(a.orientation, b.orientation, rtol=0, atol=SAME_DIRECTION)
-        and np.allclose(a.spacing_mm, b.spacing_mm, rtol=0, atol=SAME_SPACING_MM)
+        and np.allclose(a.spacing_yx_mm, b.spacing_yx_mm, rtol=0, atol=SAME_SPACING_MM)
     )
 
 
@@ -164,13 +164,13 @@ def _sorted(group: Sequence[Header]) -> tuple[Header, ...]:
 
 
 def choose(
-    stacks: Sequence[Stack], config: SeriesConfig, *, segmented: bool
+    stacks: Sequence[Stack], config: DicomConfig, *, segmented: bool
 ) -> tuple[Stack, list[Finding]]:
     """Choose the stack that makes the volume.
 
     Args:
         stacks: all stacks of the case.
-        config: ``cohort.series``.
+        config: ``cohort.dicom``.
         segmented: a segmentation refers to these stacks: only what rules a stack out as
             a CT volume counts, not the range of spacings or the description.
 
@@ -221,7 +221,10 @@ def _unfit(stack: Stack) -> str | None:
     first = stack.headers[0]
     kinds = set(first.image_type)
     if first.modality != "CT":
-        return f"the modality is {_code(first.modality)}, not CT"
+        # The field could hold anything, a name too.
+        known = first.modality in _MODALITIES
+        code = first.modality if known else "missing or unknown"
+        return f"the modality is {code}, not CT"
     if kinds & _SCOUT:
         return "it is a scout"
     if kinds & _PROJECTION:
@@ -244,7 +247,7 @@ def _misplaced(stack: Stack) -> str | None:
     return None
 
 
-def _unwanted(stack: Stack, config: SeriesConfig, segmented: bool) -> str | None:
+def _unwanted(stack: Stack, config: DicomConfig, segmented: bool) -> str | None:
     """Why the rules of the configuration leave a stack out, or None."""
     if segmented:
         return None
@@ -253,11 +256,11 @@ def _unwanted(stack: Stack, config: SeriesConfig, segmented: bool) -> str | None
     if apart_mm is not None and not low <= apart_mm <= high:
         return (
             f"its slices are {apart_mm:.3g} mm apart, not {low:g} to {high:g} mm "
-            "(cohort.series.slice_spacing_mm)"
+            "(cohort.dicom.slice_spacing_mm)"
         )
     pattern, text = config.description, stack.headers[0].description
     if pattern and not re.search(pattern, text, re.IGNORECASE):
-        return "its description does not contain cohort.series.description"
+        return "its description does not contain cohort.dicom.description"
     return None
 
 
@@ -281,7 +284,7 @@ def _none_is_best(equal: Sequence[Stack]) -> str:
             f"good: {each}. Keep the files of one of them"
         )
     return (
-        f"{count} series are equally good: {each}. Narrow cohort.series.description, "
+        f"{count} series are equally good: {each}. Narrow cohort.dicom.description, "
         "or keep one of them"
     )
 
@@ -290,8 +293,3 @@ def _size(stack: Stack) -> str:
     apart_mm = stack.slice_distance_mm
     distance = "" if apart_mm is None else f" {apart_mm:.3g} mm apart"
     return f"{stack.slices} slices{distance}"
-
-
-def _code(modality: str) -> str:
-    """A modality if it is one: the field could hold anything, a name too."""
-    return modality if modality in _MODALITIES else "missing or unknown"

@@ -11,7 +11,7 @@ holds those of one case only.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deeprac.cohort.dicom.headers import Header
@@ -27,7 +27,7 @@ SEGMENTATIONS = ("SEG", "RTSTRUCT")
 _NO_IMAGES = (*SEGMENTATIONS, "RTDOSE", "RTPLAN", "SR", "PR", "KO", "REG", "DOC")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class DicomCase:
     """The files of one case; ``images`` may hold several series to choose from.
 
@@ -38,10 +38,10 @@ class DicomCase:
     patient: DicomPatient
     images: tuple[Header, ...]
     segmentations: tuple[Header, ...] = ()
-    label_files: tuple[Path, ...] = ()
     unmatched: int = 0
-    unread: tuple[Path, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    label_files: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def is_segmented(self) -> bool:
@@ -60,9 +60,14 @@ def cases_of(scan: Scan) -> dict[str, DicomCase]:
         for uid, case in _segmented(patient, headers) or _studies(patient, headers):
             digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
             cases[f"{patient.name}_{digest}"] = case
-    cases = _with_label_files(cases, scan.label_files)
-    cases = _without_bare_studies(cases)
-    return dict(sorted(cases.items()))
+    _add_label_files(cases, scan.label_files)
+    # Studies without segmentation count where the patient has none with it.
+    segmented = {case.patient for case in cases.values() if case.is_segmented}
+    return {
+        key: case
+        for key, case in sorted(cases.items())
+        if case.is_segmented or case.patient not in segmented
+    }
 
 
 def _with_their_series(
@@ -105,7 +110,7 @@ def _segmented(
                 tuple(header for uid in uids for header in by_series[uid]),
                 tuple(referring[uids]),
                 unmatched=unmatched[by_series[uids[0]][0].study_uid],
-                findings=tuple(_of_another(referring[uids], by_series[uids[0]])),
+                findings=_of_another(referring[uids], by_series[uids[0]]),
             ),
         )
         for uids in referring
@@ -114,15 +119,15 @@ def _segmented(
 
 def _of_another(
     segmentations: Iterable[Header], images: Iterable[Header]
-) -> Iterable[Finding]:
+) -> list[Finding]:
     ids = {plain(header.patient_id) for header in images}
-    if count := sum(plain(header.patient_id) not in ids for header in segmentations):
-        yield Finding.error(
-            "patient id",
-            f"{count} DICOM segmentations have no patient id, or another one than the "
-            "series to which they refer. Correct the id that is wrong, or remove the "
-            "segmentation if it is another patient's",
-        )
+    count = sum(plain(header.patient_id) not in ids for header in segmentations)
+    problem = (
+        f"{count} DICOM segmentations have no patient id, or another one than the "
+        "series to which they refer. Correct the id that is wrong, or remove the "
+        "segmentation if it is another patient's"
+    )
+    return [Finding.error("patient id", problem)] if count else []
 
 
 def _referenced(segmentation: Header, images: Sequence[Header]) -> tuple[str, ...]:
@@ -162,14 +167,11 @@ def _is_image(header: Header) -> bool:
     )
 
 
-def _with_label_files(
-    cases: Mapping[str, DicomCase], paths: Iterable[Path]
-) -> dict[str, DicomCase]:
+def _add_label_files(cases: Mapping[str, DicomCase], paths: Iterable[Path]) -> None:
     by_folder = keys_by_folder(cases)
     by_id: dict[str, set[str]] = defaultdict(set)
     for key, case in cases.items():
         by_id[case.patient.identity].add(key)
-    found: dict[str, list[Path]] = defaultdict(list)
     unclear: Counter[str] = Counter()
     for path in paths:
         near = closest(path, by_folder)
@@ -177,36 +179,17 @@ def _with_label_files(
         # Of a patient's several cases, the one beside the file.
         keys = named & near if len(named) > 1 else named or near
         if len(keys) == 1:
-            found[next(iter(keys))].append(path)
+            cases[next(iter(keys))].label_files.append(path)
         else:
             unclear.update(near)
-    return {
-        key: replace(
-            case,
-            label_files=tuple(found[key]),
-            findings=(*case.findings, *_unclear(0 if found[key] else unclear[key])),
-        )
-        for key, case in cases.items()
-    }
-
-
-def _unclear(count: int) -> Iterable[Finding]:
-    if count:
-        yield Finding.warning(
-            "segmentation",
-            f"{count} label files near it could be of several cases and were ignored. "
-            "Put each into the folder of its series, or call it after the patient's id",
-        )
-
-
-def _without_bare_studies(cases: Mapping[str, DicomCase]) -> dict[str, DicomCase]:
-    """Leave out studies without segmentation of patients who have one with it."""
-    segmented = {case.patient for case in cases.values() if case.is_segmented}
-    return {
-        key: case
-        for key, case in cases.items()
-        if case.is_segmented or case.patient not in segmented
-    }
+    for key, count in unclear.items():
+        if not cases[key].label_files:
+            doubt = (
+                f"{count} label files near it could be of several cases and were "
+                "ignored. Put each into the folder of its series, or call it after the "
+                "patient's id"
+            )
+            cases[key].findings.append(Finding.warning("segmentation", doubt))
 
 
 def keys_by_folder(cases: Mapping[str, DicomCase]) -> dict[Path, set[str]]:

@@ -8,7 +8,6 @@ called like DICOM are an error; a licence or a table beside the slices is none.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from deeprac.cohort.dicom.headers import Header
@@ -46,8 +45,8 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
     return {f"unread_{n}": path for n, path in enumerate(paths[:NAMED], start=1)}
 
 
-def with_unread(cases: Mapping[str, DicomCase], scan: Scan) -> dict[str, DicomCase]:
-    """The cases with the files near theirs that cannot be read as DICOM."""
+def add_unread(cases: Mapping[str, DicomCase], scan: Scan) -> None:
+    """Add to the cases the files near theirs that cannot be read as DICOM."""
     by_folder = keys_by_folder(cases)
     dicom = _called_below(scan.headers)
     direct = {header.path.parent for header in scan.headers}
@@ -66,18 +65,14 @@ def with_unread(cases: Mapping[str, DicomCase], scan: Scan) -> dict[str, DicomCa
                 (beside if own else near)[key].append(path)
             elif path.parent in direct:
                 ignored[key] += 1
-    return {
-        key: replace(
-            case,
-            unread=(*beside[key], *near[key]),
-            findings=(
-                *case.findings,
-                *_unread(case, beside[key], near[key], damaged),
-                *_ignored(ignored[key]),
-            ),
-        )
-        for key, case in cases.items()
-    }
+    for key, case in cases.items():
+        case.unread += [*beside[key], *near[key]]
+        case.findings += _unread(case, beside[key], near[key], damaged)
+        if count := ignored[key]:
+            note = (
+                f"{count} files beside those of the case are no DICOM and were ignored"
+            )
+            case.findings.append(Finding.note("files", note))
 
 
 def _called_below(headers: Iterable[Header]) -> dict[Path, set[str]]:
@@ -134,9 +129,3 @@ def _listed(roles: Sequence[str]) -> str:
     if not roles:
         return ""
     return f"; {roles[0]}" + (f" to {roles[-1]}" if len(roles) > 1 else "")
-
-
-def _ignored(count: int) -> Iterable[Finding]:
-    if count:
-        text = f"{count} files beside those of the case are no DICOM and were ignored"
-        yield Finding.note("files", text)

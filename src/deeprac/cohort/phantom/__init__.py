@@ -1,8 +1,8 @@
 """Phantoms: generated abdominal CT of children with Wilms-like tumours.
 
-``growth`` holds sizes by age, ``fields`` and ``canvas`` the tools to draw with,
+``growth`` holds sizes by age, ``fields`` the tools to draw with,
 ``torso``, ``viscera``, ``kidney`` and ``tumour`` the parts of a child, ``anatomy`` the
-child, ``acquisition`` the scan, ``render`` the voxels and ``source`` the cohort.
+child, ``acquisition`` the scan and ``source`` the voxels and the cohort.
 """
 
 from deeprac.cohort.phantom.source import PhantomSource

@@ -16,8 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from deeprac.cohort.case import Similarity
 from deeprac.cohort.phantom.anatomy import Anatomy
-from deeprac.cohort.phantom.canvas import EVERYWHERE, Canvas
-from deeprac.cohort.phantom.fields import Array, Points, occupancy
+from deeprac.cohort.phantom.fields import EVERYWHERE, Array, Canvas, Points, occupancy
 from deeprac.cohort.phantom.growth import REFERENCE_BODY_SIZE_MM
 from deeprac.cohort.phantom.torso import OUTLINE_EXPONENT
 
@@ -77,20 +76,17 @@ class Acquisition:
     def finish(self, hu: Array, rng: np.random.Generator) -> Array:
         """Blur, noise with grain, the reconstruction circle and whole numbers."""
         image = gaussian_filter(hu, self.blur_mm / self.pixel_mm, truncate=3)
-        image += self._noise(hu, rng)
+        # Noise of a set standard deviation inside the body and less in air.
+        white = rng.standard_normal(hu.shape, dtype=np.float32)
+        sigma = self.grain_mm / self.pixel_mm
+        grain = gaussian_filter(white, sigma, truncate=3) if sigma > 0.3 else white
+        grain *= np.float32(self.noise_hu) / (grain.std() + np.float32(1e-6))
+        image += grain * np.where(hu < -700, np.float32(0.4), np.float32(1))
         if self.masked:
             x, y = self.image_points()
             radius = self.pixel_mm * self.matrix / 2
             image[np.square(x) + np.square(y) > radius**2] = AIR_HU
         return np.rint(np.clip(image, -1024, 3071)).astype(np.int16)
-
-    def _noise(self, hu: Array, rng: np.random.Generator) -> Array:
-        """Noise of a set standard deviation inside the body and less in air."""
-        white = rng.standard_normal(hu.shape, dtype=np.float32)
-        sigma = self.grain_mm / self.pixel_mm
-        grain = gaussian_filter(white, sigma, truncate=3) if sigma > 0.3 else white
-        grain *= np.float32(self.noise_hu) / (grain.std() + np.float32(1e-6))
-        return grain * np.where(hu < -700, np.float32(0.4), np.float32(1))
 
 
 def draw_acquisition(

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deeprac.cohort.phantom.canvas import Organ
-from deeprac.cohort.phantom.fields import Array, Points
+from deeprac.cohort.phantom.fields import Array, Organ, Points
 from deeprac.cohort.phantom.growth import growth
 from deeprac.cohort.phantom.kidney import Kidney, draw_kidney
 from deeprac.cohort.phantom.torso import Torso, draw_torso

@@ -27,11 +27,10 @@ def kidney_length_mm(age_years: float) -> float:
         >>> round(kidney_length_mm(10.0), 1)
         89.9
     """
-    if age_years < 1:
-        # The two published lines do not meet at one year; the smaller one is kept so
-        # that a kidney never shrinks on its first birthday.
-        return 10 * min(4.98 + 0.155 * 12 * age_years, 6.79 + 0.22 * age_years)
-    return 10 * (6.79 + 0.22 * age_years)
+    older = 6.79 + 0.22 * age_years
+    # The two published lines do not meet at one year; the smaller one is kept so that
+    # a kidney never shrinks on its first birthday.
+    return 10 * (min(4.98 + 0.155 * 12 * age_years, older) if age_years < 1 else older)
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,11 @@ class Growth:
 
 def growth(age_years: float) -> Growth:
     """Mean lengths at an age between 0 and 16 years."""
-    at = [
+    width, depth, vertebra, fat = (
         float(np.interp(age_years, _AGES, table))
         for table in (_WIDTH_MM, _DEPTH_MM, _VERTEBRA_MM, _FAT_MM)
-    ]
-    return Growth(
-        body_width_mm=at[0],
-        body_depth_mm=at[1],
-        kidney_length_mm=kidney_length_mm(age_years),
-        vertebra_pitch_mm=at[2],
-        fat_mm=at[3],
     )
+    return Growth(width, depth, kidney_length_mm(age_years), vertebra, fat)
 
 
 REFERENCE_BODY_SIZE_MM = growth(REFERENCE_AGE_YEARS).body_size_mm

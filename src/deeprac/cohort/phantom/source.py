@@ -1,4 +1,4 @@
-"""The phantom cohort as a source of cases."""
+"""The phantom cohort: from children and scans to voxels, slice by slice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,15 +9,19 @@ import SimpleITK as sitk
 from scipy.stats import beta
 
 from deeprac.cohort.case import Case, Side
-from deeprac.cohort.phantom.acquisition import Acquisition, draw_acquisition
+from deeprac.cohort.phantom.acquisition import AIR_HU, Acquisition, draw_acquisition
 from deeprac.cohort.phantom.anatomy import Anatomy, draw_anatomy
-from deeprac.cohort.phantom.render import render
+from deeprac.cohort.phantom.fields import Array, Canvas, Points, occupancy
+from deeprac.labels import Label
 from deeprac.settings.cohort import CohortConfig, PhantomConfig
 
 VERSION = 1
 """Raised whenever the same seed would give another picture."""
 
 OLDEST_YEARS = 16.0
+
+_THICK_MM = 2.5
+"""Slices thicker than this are the mean of two thinner ones."""
 
 _GOLDEN, _SILVER = (np.sqrt(5) - 1) / 2, np.sqrt(2) - 1
 
@@ -47,14 +51,14 @@ class PhantomSource:
         """Generate one case."""
         index = self.names().index(name)
         anatomy, acquisition, noise = self.draw(index)
-        voxels = render(anatomy, acquisition, noise)
+        image, label = render(anatomy, acquisition, noise)
         sides = [tumour.side for tumour in anatomy.tumours]
         one = Side.LEFT if sides[0] == 1 else Side.RIGHT
         return Case(
             name=name,
             patient=f"patient_{index:03d}",
-            image=_image(voxels.image, acquisition),
-            label=_image(voxels.label, acquisition),
+            image=_image(image, acquisition),
+            label=_image(label, acquisition),
             side=Side.BILATERAL if len(sides) == 2 else one,
             age_years=round(anatomy.age_years, 2),
             similarity=acquisition.similarity,
@@ -98,3 +102,79 @@ def _image(array: np.ndarray, acquisition: Acquisition) -> sitk.Image:
     image.SetSpacing((pixel, pixel, acquisition.slice_mm))
     image.SetOrigin((-corner * pixel, -corner * pixel, acquisition.z_mm[0]))
     return image
+
+
+def render(
+    anatomy: Anatomy, acquisition: Acquisition, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """CT in HU (int16) and label map (uint8), both [z, y, x]; ``rng`` draws noise."""
+    shape = (len(acquisition.z_mm), acquisition.matrix, acquisition.matrix)
+    image, label = np.empty(shape, np.int16), np.empty(shape, np.uint8)
+    quarter = acquisition.slice_mm / 4
+    offsets = (-quarter, quarter) if acquisition.slice_mm > _THICK_MM else (0.0,)
+    for index, z_mm in enumerate(acquisition.z_mm):
+        parts = [render_slice(anatomy, acquisition, z_mm + dz) for dz in offsets]
+        hu, kidney, tumour = (
+            sum(part) / len(parts) for part in zip(*parts, strict=True)
+        )
+        image[index] = acquisition.finish(hu, rng)
+        label[index] = np.where(
+            tumour > 0.5, Label.TUMOUR, np.where(kidney > 0.5, Label.KIDNEY, 0)
+        )
+    return image, label
+
+
+def render_slice(
+    anatomy: Anatomy, acquisition: Acquisition, z_mm: float
+) -> tuple[Array, Array, Array]:
+    """HU before noise, share of kidney and share of tumour, each (h, w) float32."""
+    size = acquisition.matrix
+    canvas = Canvas(np.full((size, size), AIR_HU, np.float32), acquisition.edge_mm)
+    acquisition.paint_table(canvas)
+    rows, columns = _body_box(anatomy, acquisition)
+    angle = acquisition.similarity.angle_rad
+    down = float(np.sin(angle)), float(np.cos(angle))
+    body = Canvas(canvas.hu[rows, columns], acquisition.edge_mm, down)
+    points = acquisition.patient_points(z_mm).at((rows, columns))
+    kidney, tumour = (np.zeros_like(canvas.hu) for _ in range(2))
+    kidney[rows, columns], tumour[rows, columns] = _paint_body(anatomy, body, points)
+    return canvas.hu, kidney, tumour
+
+
+def _paint_body(
+    anatomy: Anatomy, canvas: Canvas, points: Points
+) -> tuple[Array, Array]:
+    """Paint the child from the skin inwards; returns shares of kidney and tumour."""
+    torso, edge = anatomy.torso, canvas.edge_mm
+    wall = anatomy.bulged(points)
+    tissue = anatomy.undisturbed(points)
+    skin = torso.paint_wall(canvas, wall)
+    cavity = torso.cavity_level(wall)
+    inside = occupancy(cavity, edge)
+    empty = canvas.hu.copy()
+    for organ in anatomy.viscera:
+        organ.paint(canvas, tissue)
+    kidney = sum(part.paint(canvas, tissue, inside) for part in anatomy.kidneys)
+    # Nothing soft leaves the cavity.
+    canvas.hu[...] = empty + inside * (canvas.hu - empty)
+    tumour = np.zeros_like(canvas.hu)
+    for part in anatomy.tumours:
+        share = part.paint(canvas, points, cavity)
+        tumour = np.maximum(tumour, share)
+    torso.paint_back(canvas, wall)
+    torso.paint_ribs(canvas, wall, skin)
+    return np.clip(kidney, 0, 1) * (1 - tumour), tumour
+
+
+def _body_box(anatomy: Anatomy, acquisition: Acquisition) -> tuple[slice, slice]:
+    """Rows and columns that the body can reach in any slice."""
+    points = acquisition.patient_points(0.0)
+    torso = anatomy.torso
+    bulge = max((tumour.bulge_mm for tumour in anatomy.tumours), default=0.0)
+    near = (np.abs(points.x) < 1.12 * torso.half_width_mm + bulge + 3) & (
+        np.abs(points.y) < 1.12 * torso.half_depth_mm + bulge + 3
+    )
+    return tuple(
+        slice(int(i.min()), int(i.max()) + 1)
+        for i in (near.any(1).nonzero()[0], near.any(0).nonzero()[0])
+    )

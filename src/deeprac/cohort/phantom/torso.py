@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import beta
 
-from deeprac.cohort.phantom.canvas import EVERYWHERE, Box, Canvas, box_around
 from deeprac.cohort.phantom.fields import (
+    EVERYWHERE,
     Array,
     Blob,
+    Box,
+    Canvas,
     Points,
     Waves,
+    box_around,
     draw_waves,
     occupancy,
     smooth_max,

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deeprac.cohort.phantom.canvas import Canvas, box_around
 from deeprac.cohort.phantom.fields import (
     Array,
     Blob,
+    Canvas,
     Points,
     Waves,
+    box_around,
     draw_waves,
     occupancy,
     rotation_matrix,

@@ -4,8 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from deeprac.cohort.phantom.canvas import Organ
-from deeprac.cohort.phantom.fields import Array, Blob, draw_waves, rotation_matrix
+from deeprac.cohort.phantom.fields import (
+    Array,
+    Blob,
+    Organ,
+    draw_waves,
+    rotation_matrix,
+)
 from deeprac.cohort.phantom.torso import Torso
 
 

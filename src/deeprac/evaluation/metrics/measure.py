@@ -19,7 +19,7 @@ def measure(
     prediction: NDArray[np.integer],
     reference: NDArray[np.integer],
     region: Region,
-    spacing_mm: tuple[float, float, float],
+    spacing_zyx_mm: tuple[float, float, float],
 ) -> dict[str, float]:
     """Compare two label maps on one region.
 
@@ -27,7 +27,7 @@ def measure(
         prediction: label map ``(z, y, x)``.
         reference: label map of the same shape.
         region: what is compared.
-        spacing_mm: spacing ``(z, y, x)``, in the order of the array's axes.
+        spacing_zyx_mm: spacing in the order of the array's axes.
 
     Returns:
         Every column of ``catalogue.METRICS`` but coverage, by nnU-Net's convention for
@@ -41,7 +41,7 @@ def measure(
     counts = overlap(found, true)
     # 1 ml = 1000 mm^3.
     voxel_ml, volume_ml, reference_ml = (
-        math.prod(spacing_mm, start=voxels) / 1000
+        math.prod(spacing_zyx_mm, start=voxels) / 1000
         for voxels in (1, counts.predicted, counts.expected)
     )
     error_ml = volume_ml - reference_ml
@@ -50,7 +50,7 @@ def measure(
         "dice": counts.dice,
         "precision": counts.precision,
         "recall": counts.recall,
-        **_surface_metrics(found, true, region, spacing_mm),
+        **_surface_metrics(found, true, region, spacing_zyx_mm),
         "volume_ml": volume_ml,
         "reference_volume_ml": reference_ml,
         "volume_error_ml": error_ml,
@@ -87,15 +87,15 @@ def _surface_metrics(
     prediction: NDArray[np.bool_],
     reference: NDArray[np.bool_],
     region: Region,
-    spacing_mm: tuple[float, float, float],
+    spacing_zyx_mm: tuple[float, float, float],
 ) -> dict[str, float]:
     tolerances = {
         **TOLERANCES_MM,
-        "nsd_slice": spacing_mm[0],
+        "nsd_slice": spacing_zyx_mm[0],
         "nsd_kits": region.kits_tolerance_mm,
     }
     there = prediction.any(), reference.any()
-    between = surfaces(prediction, reference, spacing_mm) if all(there) else None
+    between = surfaces(prediction, reference, spacing_zyx_mm) if all(there) else None
     without = 0.0 if any(there) else NAN
 
     def nsd(tolerance_mm: float | None) -> float:

@@ -77,14 +77,14 @@ class Surfaces:
 def surfaces(
     prediction: NDArray[np.bool_],
     reference: NDArray[np.bool_],
-    spacing_mm: tuple[float, float, float],
+    spacing_zyx_mm: tuple[float, float, float],
 ) -> Surfaces:
     """Measure the distances between the surfaces of two masks.
 
     Args:
         prediction: mask ``(z, y, x)``, not empty.
         reference: mask of the same shape, not empty.
-        spacing_mm: spacing ``(z, y, x)``, in the order of the array's axes.
+        spacing_zyx_mm: spacing in the order of the array's axes.
 
     Raises:
         ValueError: A mask is empty or the shapes differ.
@@ -93,7 +93,7 @@ def surfaces(
         raise ValueError(f"shapes differ: {prediction.shape} and {reference.shape}")
     if not (prediction.any() and reference.any()):
         raise ValueError("an empty mask has no surface")
-    areas = lookup_tables.create_table_neighbour_code_to_surface_area(spacing_mm)
+    areas = lookup_tables.create_table_neighbour_code_to_surface_area(spacing_zyx_mm)
     codes = {"gt": _codes(reference), "pred": _codes(prediction)}
     elements = {name: (code != 0) & (code != 255) for name, code in codes.items()}
     points = {name: np.argwhere(where) for name, where in elements.items()}
@@ -103,7 +103,7 @@ def surfaces(
             points[name],
             points[other],
             shared=elements[other][elements[name]],
-            spacing_mm=np.asarray(spacing_mm),
+            spacing_zyx_mm=np.asarray(spacing_zyx_mm),
         )
         order = np.argsort(distances, kind="stable")
         found[f"distances_{name}_to_{other}"] = distances[order]
@@ -134,7 +134,7 @@ def _distances(
     others: NDArray[np.int64],
     *,
     shared: NDArray[np.bool_],
-    spacing_mm: NDArray[np.float64],
+    spacing_zyx_mm: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Distance of each of n elements to the nearest other one.
 
@@ -142,14 +142,14 @@ def _distances(
         points: ``(n, 3)`` corners of the grid.
         others: ``(m, 3)`` corners of the other surface.
         shared: ``(n,)`` which of the points lie on the other surface too.
-        spacing_mm: ``(3,)`` step of the grid.
+        spacing_zyx_mm: ``(3,)`` step of the grid.
     """
     distances = np.zeros(len(points))
     if not shared.all():
         own = points[~shared]
-        tree = KDTree(others * spacing_mm, leafsize=LEAF)
-        _, nearest = tree.query(own * spacing_mm)
+        tree = KDTree(others * spacing_zyx_mm, leafsize=LEAF)
+        _, nearest = tree.query(own * spacing_zyx_mm)
         # From whole steps, so that n slices are exactly n spacings apart.
-        steps = (own - others[nearest]) * spacing_mm
+        steps = (own - others[nearest]) * spacing_zyx_mm
         distances[~shared] = np.sqrt((steps**2).sum(axis=1))
     return distances
