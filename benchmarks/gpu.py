@@ -140,22 +140,27 @@ def trainings(
         print("No time is left for trainings.")
         return
     with tempfile.TemporaryDirectory() as folder:
+        content = yaml.safe_load(config.read_text())
+        content["results"] = str(Path(folder) / "results")
+        content["training"] = content["training"] | {
+            "epochs": EPOCHS,
+            "iterations_per_epoch": steps // EPOCHS,
+            "validation_iterations": 2,
+            "checkpoint_every": EPOCHS,
+            "device": device.type,
+        }
         budget = Path(folder) / "budget.yaml"
-        training = {"epochs": EPOCHS, "iterations_per_epoch": steps // EPOCHS,
-                    "validation_iterations": 2, "checkpoint_every": EPOCHS,
-                    "device": device.type}  # fmt: skip
-        content = {"results": str(Path(folder) / "results"), "training": training}
         budget.write_text(yaml.safe_dump(content))
-        layout = Layout.of(load_config([config, budget]))
+        layout = Layout.of(load_config([budget]))
         for command in ("cohort", "splits", "fingerprint", "case-poses"):
-            verb(command, config, budget)
-        verb("preprocess", config, budget, "--matrix", "coarse")
+            verb(command, budget)
+        verb("preprocess", budget, "--matrix", "coarse")
         for seed in map(str, SEEDS):
             for name in TRAINED:
                 row = "--experiment", name, "--seed", seed
-                verb("plan", config, budget, *row)
+                verb("plan", budget, *row)
                 for command in ("train", "predict", "evaluate"):
-                    verb(command, config, budget, *row, "--fold", "0")
+                    verb(command, budget, *row, "--fold", "0")
                 run = layout.run(name, int(seed), 0)
                 kept = out / "trainings" / name / f"seed_{seed}"
                 kept.mkdir(parents=True, exist_ok=True)
@@ -176,10 +181,10 @@ def steps_within(measured: Path, seconds: float, *, tiny: bool) -> int:
     return int(0.7 * left / (len(SEEDS) * one_of_each))
 
 
-def verb(name: str, config: Path, budget: Path, *arguments: str) -> None:
+def verb(name: str, config: Path, *arguments: str) -> None:
     """Run one verb of the package."""
     command = [sys.executable, "-m", "deeprac", name, "--config", str(config)]
-    subprocess.run([*command, str(budget), *arguments], check=True)
+    subprocess.run([*command, *arguments], check=True)
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
