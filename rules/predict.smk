@@ -6,6 +6,7 @@ rule predict:
     output:
         directory("<results>/<run>/predictions"),
         "<results>/<run>/transforms.csv",
+        "<results>/<run>/inference.csv",
     log:
         "<logs>/predict/<run>.log",
     benchmark:

@@ -1,39 +1,62 @@
 """Out-of-fold predictions of one run."""
 
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.files import write_csv
 from deeprac.inference.load import open_run
 from deeprac.layout import Layout
+from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.transforms import transform_table
+from deeprac.training.cost import GIB
 from deeprac.volumes import read_volume, write_label_map
 
 
 def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    """Segment every held-out case of a fold and write labels and transforms.
+    """Segment every held-out case of a fold; write labels, transforms and cost.
 
-    Arguments and errors are those of ``open_run``.
+    Labels of a case are written while the next one is segmented. Arguments and errors
+    are those of ``open_run``.
     """
     layout = Layout.of(config)
     target = layout.run(experiment, seed, fold)
     run = open_run(config, experiment, seed, fold)
-    tables = []
-    for row in tqdm(
+    cuda = run.predictor.device.type == "cuda"
+    tables, costs = [], []
+    written: Future[None] | None = None
+    cases = tqdm(
         run.cases.itertuples(),
         total=len(run.cases),
         desc=f"{experiment} fold {fold}",
         unit="case",
-    ):
-        image, geometry = read_volume(layout.cohort / row.image)
-        prediction = run.predictor.predict(
-            image,
-            geometry.GetSpacing()[::-1],
-            run.oracle_input(row.case, len(image)),
-        )
-        path = target / "predictions" / f"{row.case}.nii.gz"
-        write_label_map(path, prediction.labels, geometry)
-        table = transform_table(row.case, prediction)  # type: ignore[arg-type]  # frozen
-        tables.append(table)
+    )
+    with ThreadPoolExecutor(1) as writer:
+        for row in cases:
+            image, geometry = read_volume(layout.cohort / row.image)
+            if cuda:
+                torch.cuda.reset_peak_memory_stats()
+            start = time.perf_counter()
+            prediction = run.predictor.predict(
+                image,
+                geometry.GetSpacing()[::-1],
+                run.oracle_input(row.case, len(image)),
+            )
+            seconds = time.perf_counter() - start
+            peak = torch.cuda.max_memory_allocated() / GIB if cuda else None
+            costs.append((row.case, len(image), seconds, peak))
+            table = transform_table(row.case, prediction)  # type: ignore[arg-type]
+            tables.append(table)
+            if written is not None:
+                written.result()  # or its error, before more is computed
+            path = target / "predictions" / f"{row.case}.nii.gz"
+            written = writer.submit(write_label_map, path, prediction.labels, geometry)
+        if written is not None:
+            written.result()
     write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
+    cost = pd.DataFrame(costs, columns=list(INFERENCE_COLUMNS))
+    write_csv(target / "inference.csv", cost)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pandas as pd
@@ -12,8 +13,7 @@ from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.front_ends import ORACLE, has_oracle, planned_parts
-from deeprac.inference.predictor import Predictor, SlicePredictor
-from deeprac.inference.sliding import SlidingPredictor
+from deeprac.inference.predictor import Predictor
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
@@ -23,11 +23,11 @@ from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION
 
-PREDICTORS: dict[str, type[Predictor]] = {
-    WHOLE_SLICES: SlicePredictor,
-    OWN_PLAN: SlidingPredictor,
+PREDICTORS = {
+    WHOLE_SLICES: "deeprac.inference.predictor.SlicePredictor",
+    OWN_PLAN: "deeprac.inference.sliding.SlidingPredictor",
 }
-"""By the ``preprocessor_name`` of the plans."""
+"""By the ``preprocessor_name`` of the plans; nnU-Net's takes seconds to import."""
 
 OracleInput = Callable[[str, int], Supervision | None]
 """What an oracle knows of a case, by name and number of slices; None: no oracle."""
@@ -92,7 +92,7 @@ def load_predictor(model: Path, fold: int, device: torch.device) -> Predictor:
     weights = read_checkpoint(checkpoint)[WEIGHTS]
     kind = plans["configurations"][CONFIGURATION]["preprocessor_name"]
     try:
-        return PREDICTORS[kind](plans, dataset, weights, device)
+        return resolve_name(PREDICTORS[kind])(plans, dataset, weights, device)
     except RuntimeError as error:
         raise RunError(
             f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "

@@ -12,6 +12,7 @@ module           files
 ``runs``         ``run.json`` of each run, ``summary/runs.csv``
 ``training``     ``training.csv`` of each run
 ``transforms``   ``transforms.csv`` of each run
+``inference``    ``inference.csv`` of each run
 ``metrics``      ``metrics.csv`` of each run, ``summary/cases.csv``
 ``diagnostics``  ``diagnostics.csv`` of each run, and the summary's
 ``stress``       ``stress.csv`` of each run, and the summary's
