@@ -186,7 +186,8 @@ def _run_record(
         "schema": RUN_SCHEMA,
         **{name: settings[name] for name in names},
         "fold": trainer.fold,
-        "device": describe_device(trainer.device) | {"capture": trainer.captured.state},
+        "device": describe_device(trainer.device)
+        | {"capture": trainer.captured.state, "slices": trainer.slices_in},
         "host": provenance.host(),
         "software": provenance.software(),
         "git": provenance.git_state(),

@@ -30,6 +30,13 @@ from deeprac.training.checkpoint import restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import MAX_GRADIENT, NnunetTrainer, adapted
 from deeprac.training.plans import CONFIGURATION
+from deeprac.training.resident import (
+    ResidentLoader,
+    ResidentSlices,
+    augmenter,
+    needed_bytes,
+    place_for,
+)
 from deeprac.training.schedule import PolyLR
 
 EXTRA_LOG = (
@@ -76,6 +83,8 @@ class DeepracTrainer(NnunetTrainer):
         self.save_every = training["checkpoint_every"]
         self.segment = 0
         self.gradient_norms: list[Sequence[Tensor]] = []
+        self.resident_bytes = 0
+        self.slices_in = "files"
         self.log_also(EXTRA_LOG)
 
     @property
@@ -139,7 +148,8 @@ class DeepracTrainer(NnunetTrainer):
 
     def pinned(self, tensor: Tensor) -> Tensor:
         """Put a tensor of the host where a GPU can fetch it by itself."""
-        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+        cuda = self.device.type == "cuda"
+        return tensor.pin_memory() if cuda and not tensor.is_cuda else tensor
 
     def backward(self, *tensors: Tensor) -> Tensor:
         """Compute the loss of ``step_tensors`` and all gradients, scaled."""
@@ -223,6 +233,59 @@ class DeepracTrainer(NnunetTrainer):
             )
         return self.transforms_without_augmentation(*args, **kwargs)
 
+    def get_dataloaders(self) -> tuple[Any, Any]:
+        """Keep slices in memory where they fit and nothing is done to them.
+
+        Batches are those of nnU-Net's loader without processes. Otherwise see nnU-Net.
+        """
+        if self.settings["augment"] or not self.whole_slices:
+            return super().get_dataloaders()
+        datasets = self.get_tr_and_val_datasets()
+        place = place_for(sum(map(needed_bytes, datasets)), self.device)
+        if place is None:
+            self.print_to_log_file("The slices do not fit into memory: they are read.")
+            return super().get_dataloaders()
+        loaders = [
+            self._resident_loader(dataset, place, appended)
+            for dataset, appended in zip(datasets, (self.appended, ()), strict=True)
+        ]
+        self.resident_bytes = sum(loader.resident.nbytes for loader in loaders)
+        self.slices_in = "GPU" if place.type == "cuda" else "main memory"
+        size = f"{self.resident_bytes / GIB:.1f} GiB"
+        self.print_to_log_file(f"The slices stay in the {self.slices_in}: {size}.")
+        augmenters = [augmenter(loader) for loader in loaders]
+        for each in augmenters:
+            next(each)  # as nnU-Net does, so that the draws are the same
+        train, held_out = augmenters
+        return train, held_out
+
+    @property
+    def appended(self) -> Sequence[Tensor]:
+        """What the labels of a training batch end with, beside those of all levels."""
+        return ()
+
+    def _resident_loader(
+        self, dataset: Any, place: torch.device, appended: Sequence[Tensor]
+    ) -> ResidentLoader:
+        patch = self.configuration_manager.patch_size
+        resident = ResidentSlices(
+            dataset,
+            self.get_validation_transforms(self._get_deep_supervision_scales()),
+            place,
+            pinned=place.type != self.device.type,
+        )
+        return ResidentLoader(
+            resident,
+            appended,
+            dataset,
+            self.batch_size,
+            patch,
+            patch,
+            self.label_manager,
+            oversample_foreground_percent=self.oversample_foreground_percent,
+            probabilistic_oversampling=self.probabilistic_oversampling,
+        )
+
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
         """Build nnU-Net's SGD, or AdamW for short budgets, and its poly schedule."""
         groups = self.parameter_groups()
@@ -271,12 +334,14 @@ class DeepracTrainer(NnunetTrainer):
     def on_epoch_end(self) -> None:
         """Log the epoch's cost, then what nnU-Net logs."""
         cuda = self.device.type == "cuda"
+        # Slices on the GPU are for speed; what training needs is the rest.
+        slices = self.resident_bytes if self.slices_in == "GPU" else 0
         values = (
             self.dataloader_train.waited_seconds + self.dataloader_val.waited_seconds,
             self.segment,
             self.localiser_gradient(),
-            torch.cuda.max_memory_allocated() / GIB if cuda else None,
-            torch.cuda.max_memory_reserved() / GIB if cuda else None,
+            (torch.cuda.max_memory_allocated() - slices) / GIB if cuda else None,
+            (torch.cuda.max_memory_reserved() - slices) / GIB if cuda else None,
             peak_host_bytes() / GIB,
         )
         for key, value in zip(EXTRA_LOG, values, strict=True):
