@@ -253,7 +253,7 @@ def test_identity_lists_what_differs_between_runs_once(results):
     dirty = run_record(git={"commit": "beef", "dirty": True})
     runs = [run_record(), run_record(), dirty]
     config = load_config([results])
-    facts = {fact.term: fact.values for fact in identity(config, runs, "hash")}
+    facts = identity(config, runs, "hash")
     assert facts["Commit of the code"] == (
         "c0ffee (clean)",
         "beef (uncommitted changes)",

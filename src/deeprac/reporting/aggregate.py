@@ -25,14 +25,8 @@ SETTINGS = (
 """Columns of runs.csv that the runs of an experiment share."""
 
 PAPER_COLUMNS = (
-    "kidney_dice_mean",
-    "kidney_dice_sd",
-    "tumour_dice_mean",
-    "tumour_dice_sd",
-    "training_seconds",
-    "time_ratio",
-    "memory_gb",
-    "memory_ratio",
+    *("kidney_dice_mean", "kidney_dice_sd", "tumour_dice_mean", "tumour_dice_sd"),
+    *("training_seconds", "time_ratio", "memory_gb", "memory_ratio"),
 )
 
 
@@ -64,7 +58,9 @@ def experiment_rows(
                 "published": experiment.published or "",
                 "matrix": experiment.matrix,
                 **_identity(config.methods[experiment.method], experiment),
-                **_settings(its_runs),
+                **its_runs.iloc[0][list(SETTINGS)],
+                "device": "; ".join(its_runs.device.unique()),
+                "device_name": "; ".join(its_runs.device_name.unique()),
                 **_extent(config, cases[cases.experiment == name], its_runs),
                 **_scores(scores[scores.experiment == name]),
                 **_coverage(cases[cases.experiment == name]),
@@ -72,7 +68,9 @@ def experiment_rows(
             }
         )
     table = pd.DataFrame(rows)
-    return _with_paper(_with_ratios(table, config), published)
+    paper = published.reindex(table.published)[list(PAPER_COLUMNS)]
+    paper.index = table.index
+    return pd.concat([_with_ratios(table, config), paper.add_prefix("paper_")], axis=1)
 
 
 def _identity(method: Method, experiment: Experiment) -> dict[str, object]:
@@ -83,14 +81,6 @@ def _identity(method: Method, experiment: Experiment) -> dict[str, object]:
         "crop": method.crop,
         "augment": method.augment,
         "augmentation": augmentation(method),
-    }
-
-
-def _settings(runs: pd.DataFrame) -> dict[str, object]:
-    return {
-        **runs.iloc[0][list(SETTINGS)],
-        "device": "; ".join(runs.device.unique()),
-        "device_name": "; ".join(runs.device_name.unique()),
     }
 
 
@@ -172,9 +162,3 @@ def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     table.loc[table.device_name != base.device_name, "time_ratio"] = np.nan
     table.loc[table.memory_kind != base.memory_kind, "memory_ratio"] = np.nan
     return table
-
-
-def _with_paper(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    paper = published.reindex(table.published)[list(PAPER_COLUMNS)]
-    paper.index = table.index
-    return pd.concat([table, paper.add_prefix("paper_")], axis=1)

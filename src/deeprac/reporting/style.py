@@ -78,6 +78,12 @@ CONTOURS = {
 By number of a label map whose kidneys are united."""
 
 
+def contours(config: Config) -> dict[int, ContourStyle]:
+    """Contours of the labels that a cohort keeps."""
+    cysts = config.cohort.kept_labels.cysts
+    return {n: style for n, style in CONTOURS.items() if n != CYST or cysts}
+
+
 def method_styles(config: Config) -> dict[str, MethodStyle]:
     """Styles of all configured methods, in their order; colour-blind safe.
 

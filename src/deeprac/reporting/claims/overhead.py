@@ -11,8 +11,8 @@ from deeprac.settings.methods import Experiment
 CLAIM = "Overhead of a step"
 PARTS = {"step_flops_ratio": "FLOPs", "step_saved_bytes_ratio": "saved bytes"}
 LIMITS = {
-    role: dict(zip(PARTS, (Threshold(Bound.AT_MOST, n) for n in limits), strict=True))
-    for role, limits in {STN: (1.05, 1.10), STN_CROP_HALF: (0.30, 0.32)}.items()
+    STN: {"step_flops_ratio": 1.05, "step_saved_bytes_ratio": 1.10},
+    STN_CROP_HALF: {"step_flops_ratio": 0.30, "step_saved_bytes_ratio": 0.32},
 }
 """Largest cost of a role as a multiple of the plain nnU-Net's."""
 
@@ -21,11 +21,12 @@ NAMES = {STN: "pose-size", STN_CROP_HALF: "pose-size and crop at half size"}
 
 def counted_experiments(protocol: Config) -> list[Experiment]:
     """Experiments of the protocol whose steps have to be counted."""
-    roles = (PLAIN, *LIMITS)
-    names = [
-        cast.same_patients(role, None) for cast in _casts(protocol) for role in roles
+    return [
+        protocol.experiments[name]
+        for cast in _casts(protocol)
+        for role in (PLAIN, *LIMITS)
+        if (name := cast.same_patients(role, None)) is not None
     ]
-    return [protocol.experiments[name] for name in names if name is not None]
 
 
 def overhead(protocol: Config | None, costs: list[dict[str, Any]]) -> list[ClaimResult]:
@@ -68,7 +69,8 @@ def _matrix(cast: Cast, role: Role, costs: list[dict[str, Any]]) -> list[ClaimRe
 
 def _quantity(role: Role, part: str, experiment: str) -> Quantity:
     name = f"{PARTS[part]}, {NAMES[role]}"
-    return Quantity(CLAIM, name, "x plain", experiment, LIMITS[role][part])
+    threshold = Threshold(Bound.AT_MOST, LIMITS[role][part])
+    return Quantity(CLAIM, name, "x plain", experiment, threshold)
 
 
 def _lost(role: Role, missing: str) -> list[ClaimResult]:

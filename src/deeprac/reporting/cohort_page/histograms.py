@@ -1,6 +1,5 @@
 """Histograms of a cohort: sizes, spacings, ages and volumes."""
 
-import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 
 from deeprac.cohort.inspection import Inspection
 from deeprac.labels import Label
+from deeprac.reporting.page.build import data_uri
 from deeprac.reporting.style import CONTOURS, INK, say_why_not, theme
 
 Value = float | None
@@ -97,5 +97,4 @@ def svg_uri(figure: Figure) -> str:
     content = io.BytesIO()
     with theme():
         figure.savefig(content, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(content.getvalue()).decode()
-    return f"data:image/svg+xml;base64,{encoded}"
+    return data_uri(content.getvalue(), "image/svg+xml")

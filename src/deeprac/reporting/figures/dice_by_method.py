@@ -31,7 +31,9 @@ def make(summary: Summary) -> list[Drawing]:
         len(groups), len(FOREGROUND), sharex="col", sharey="row", squeeze=False,
         height_ratios=heights,
     )  # fmt: skip
-    data = case_dice(foreground_rows(summary.cases))
+    keys = ["experiment", "label", "patient", "case"]
+    seeds = foreground_rows(summary.cases).groupby(keys, sort=False).dice
+    data = seeds.mean().mul(100).rename("dice_percent").reset_index()
     for line, (matrix, styles) in zip(axes, groups.items(), strict=True):
         for ax, label in zip(line, FOREGROUND, strict=True):
             of_label = data[data.label == label.title]
@@ -42,16 +44,8 @@ def make(summary: Summary) -> list[Drawing]:
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):
         ax.set_xlabel(f"{dice_of(label)}, %")
     joined = "; grey lines join a case" if max(heights) <= MOST_JOINED + 1 else ""
-    return [
-        captioned("dice_by_method", figure, data, extent=summary.extent, joined=joined)
-    ]
-
-
-def case_dice(cases: pd.DataFrame) -> pd.DataFrame:
-    """Dice per experiment, case and label in percent, mean over seeds."""
-    keys = ["experiment", "label", "patient", "case"]
-    table = cases.groupby(keys, sort=False).dice.mean().mul(100)
-    return table.rename("dice_percent").reset_index()
+    words = {"extent": summary.extent, "joined": joined}
+    return [captioned("dice_by_method", figure, data, **words)]
 
 
 def _limits(dice_percent: pd.Series) -> tuple[float, float]:
@@ -80,8 +74,7 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
     means = means.groupby("experiment").mean().reindex(list(styles))
     for y, (experiment, style) in enumerate(styles.items()):
         values = wide[experiment].dropna()
-        look = {"s": 12, "alpha": 0.8, "linewidth": 0.2, "zorder": 2}
-        scatter(values, [y] * len(values), style, ax=ax, **look)
+        scatter(values, y, style, ax=ax, s=12, alpha=0.8, linewidth=0.2)
         mean = means[experiment]
         ax.vlines(mean, y - 0.32, y + 0.32, color=INK, linewidth=1.8, zorder=3)
     ax.set(xlabel="", ylabel="")

@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -46,8 +47,13 @@ def nothing_to_show(name: str, why: str) -> Drawing:
 
 
 def scatter(x: Any, y: Any, style: MethodStyle, *, ax: Axes, **look: Any) -> None:
-    """Points ``(x, y)`` in the colour and with the marker of a method."""
-    sns.scatterplot(x=x, y=y, color=style.colour, marker=style.marker, ax=ax, **look)
+    """Points ``(x, y)`` in the colour and with the marker of a method.
+
+    One ``y`` is the height of all points.
+    """
+    y = np.full(len(x), y) if np.isscalar(y) else y
+    look = {"color": style.colour, "marker": style.marker, "zorder": 2} | look
+    sns.scatterplot(x=x, y=y, ax=ax, **look)
 
 
 def dice_of(label: Label) -> str:

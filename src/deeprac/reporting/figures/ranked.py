@@ -1,14 +1,12 @@
 """What the figures of rankings share: the experiments of a matrix, ordered by Dice."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.statistics.estimates import Estimate
-from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
+from deeprac.evaluation.statistics.ranking import bootstrap_ranks
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.style import WIDTH, MethodStyle, matrix_title
@@ -28,6 +26,7 @@ class Ranking:
         styles: Style of each experiment, the best first.
         scores: Columns experiment, patient, dice of these experiments.
         ranks: Rows of ``bootstrap_ranks`` in the order of ``styles``.
+        n: Patients with a Dice in every experiment.
     """
 
     matrix: str
@@ -36,16 +35,7 @@ class Ranking:
     styles: dict[str, MethodStyle]
     scores: pd.DataFrame
     ranks: pd.DataFrame
-
-    @cached_property
-    def tau(self) -> Estimate:
-        """Kendall's tau of the ranking with those of resampled patients."""
-        return kendall_tau(self.scores)
-
-    @property
-    def n(self) -> int:
-        """Patients with a Dice in every experiment."""
-        return int(self.ranks.n.iloc[0])
+    n: int
 
     @property
     def names(self) -> list[str]:
@@ -77,7 +67,8 @@ def rankings(summary: Summary) -> list[Ranking]:
             ranks = bootstrap_ranks(scores)
             ranks = ranks.sort_values("rank", kind="stable", ignore_index=True)
             ordered = {name: styles[name] for name in ranks.experiment}
-            found.append(Ranking(matrix, label.title, title, ordered, scores, ranks))
+            n = int(ranks.n.iloc[0])
+            found.append(Ranking(matrix, label.title, title, ordered, scores, ranks, n))
     return found
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.evaluation.statistics.ranking import kendall_tau
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.ranked import Ranking, labelled, panels, rankings
+from deeprac.reporting.figures.ranked import labelled, panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
 from deeprac.reporting.style import INK, say_why_not
 from deeprac.reporting.summary import Summary
@@ -20,24 +21,23 @@ def make(summary: Summary) -> list[Drawing]:
     """One panel per matrix and label, one row per experiment, the best on top."""
     found = rankings(summary)
     figure, axes = panels(found)
+    tables = []
     for ax, ranking in zip(axes, found, strict=True):
-        ax.set_title(f"{ranking.title}\n{ranking.extent}{_tau(ranking)}", loc="left")
+        tau = kendall_tau(ranking.scores)
+        agreement = f"; Kendall's tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
+        agreement *= not np.isnan(tau.value)
+        ax.set_title(f"{ranking.title}\n{ranking.extent}{agreement}", loc="left")
+        taus = {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high}
+        own = pd.DataFrame(taus, ranking.ranks.index)
+        tables.append(pd.concat([own, ranking.ranks], axis=1))
         if ranking.n == 0:
             say_why_not("No patient has Dice in every method: no ranking.", ax=ax)
         else:
             draw(ranking.ranks, ax=ax)
             draw_rows(ranking.names, ax=ax)
     axes[-1].set_xlabel("Rank by mean Dice over patients (1: best)")
-    data = labelled(found, [_with_tau(ranking) for ranking in found])
     words = {"extent": summary.extent, "resamples": RESAMPLES}
-    return [captioned("ranking", figure, data, **words)]
-
-
-def _with_tau(ranking: Ranking) -> pd.DataFrame:
-    """Rows of ``bootstrap_ranks`` behind tau with its low and high."""
-    tau = {"tau": ranking.tau.value}
-    tau |= {"tau_low": ranking.tau.low, "tau_high": ranking.tau.high}
-    return pd.concat([pd.DataFrame(tau, ranking.ranks.index), ranking.ranks], axis=1)
+    return [captioned("ranking", figure, labelled(found, tables), **words)]
 
 
 def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
@@ -62,10 +62,3 @@ def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.set_xlim(0.4, count + 0.6)
     ax.set_xticks(range(1, count + 1))
     return ax
-
-
-def _tau(ranking: Ranking) -> str:
-    tau = ranking.tau
-    if np.isnan(tau.value):
-        return ""
-    return f"; Kendall's tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"

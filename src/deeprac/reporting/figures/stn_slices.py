@@ -41,7 +41,7 @@ def make(summary: Summary) -> list[Drawing]:
         for _, row in chosen.iterrows()
     ]
     method = config.methods[config.experiments[experiment].method]
-    figure = _draw_all(shown, config, cropped=crops(method))
+    figure = draw_all(shown, config, cropped=crops(method))
     words = {
         "label": experiment_style(config, experiment).label,
         "experiment": experiment,
@@ -49,7 +49,20 @@ def make(summary: Summary) -> list[Drawing]:
         "patients": len(patients),
         "window": canvas.window_text(config),
     }
-    return [captioned("stn_slices", figure, _data(shown, experiment), **words)]
+    data = pd.DataFrame(
+        {
+            "experiment": experiment,
+            "patient": item.patient,
+            "case": item.case,
+            "slice": item.axial.z,
+            "scale": item.scale,
+            "angle_deg": item.angle_deg,
+            "shift_x": item.image_from_canonical[0, 2],
+            "shift_y": item.image_from_canonical[1, 2],
+        }
+        for item in shown
+    )
+    return [captioned("stn_slices", figure, data, **words)]
 
 
 def draw(
@@ -81,7 +94,8 @@ def _spread(
     return ordered.iloc[picks.round().astype(int)]
 
 
-def _draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) -> Figure:
+def draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) -> Figure:
+    """Draw all slices, each with the outline of the next picture's square."""
     titles = ["Native slice, padded to a square", "Canonical: size and pose"]
     titles += ["Network input: crop"] if cropped else []
     look = {"window": config.figures.window_hu, "air": config.cohort.air}
@@ -91,44 +105,16 @@ def _draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) ->
         matrices = [NATIVE, item.image_from_canonical, item.image_from_input]
         for ax, matrix in zip(row, matrices[: len(titles)], strict=True):
             draw(item, matrix, ax=ax, **look)
-        for ax, matrix, inner in zip(
-            row, matrices, matrices[1 : len(titles)], strict=False
-        ):
-            _outline(ax, matrix, inner)
-        row[0].set_ylabel(
-            f"{item.patient}\nscale {item.scale:.2f}, {item.angle_deg:+.0f}°",
-            fontsize=6.5,
-        )
+        inner = matrices[1 : len(titles)]
+        for ax, outer, matrix in zip(row, matrices, inner, strict=False):
+            # The outline of the next picture's square in this one.
+            in_image = transform_points(matrix, CORNERS)
+            x, y = transform_points(invert(outer), in_image).T
+            ax.plot(x, y, color="white", linewidth=1, linestyle="--")
+            ax.set(xlim=SQUARE[:2], ylim=SQUARE[2:])
+        found = f"scale {item.scale:.2f}, {item.angle_deg:+.0f}°"
+        row[0].set_ylabel(f"{item.patient}\n{found}", fontsize=6.5)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    cysts = config.cohort.kept_labels.cysts
-    canvas.legend(figure, prediction=False, cysts=cysts)
+    canvas.legend(figure, config, prediction=False)
     return figure
-
-
-def _outline(
-    ax: Axes, image_from_outer: np.ndarray, image_from_inner: np.ndarray
-) -> None:
-    """Outline of the inner square in the picture of the outer one."""
-    in_image = transform_points(image_from_inner, CORNERS)
-    x, y = transform_points(invert(image_from_outer), in_image).T
-    ax.plot(x, y, color="white", linewidth=1, linestyle="--")
-    ax.set(xlim=SQUARE[:2], ylim=SQUARE[2:])
-
-
-def _data(shown: list[NormalisedSlice], experiment: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "experiment": experiment,
-                "patient": item.patient,
-                "case": item.case,
-                "slice": item.axial.z,
-                "scale": item.scale,
-                "angle_deg": item.angle_deg,
-                "shift_x": item.image_from_canonical[0, 2],
-                "shift_y": item.image_from_canonical[1, 2],
-            }
-            for item in shown
-        ]
-    )

@@ -51,31 +51,37 @@ def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: loss above, pseudo Dice below."""
     config = summary.config
     drawn = panels_of(config.cohort.kept_labels)
-    data = read_curves(summary)
+    columns = tuple(column for curves in drawn.values() for column in curves)
+    data = summary.training(columns, config.run.experiments)
+    dice = list(drawn["Pseudo Dice, %"])
+    data[dice] *= 100
+    phases = False
     figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
     for experiment, panels in axes.items():
         of_experiment = data[data.experiment == experiment]
         for ax, curves in zip(panels, drawn.values(), strict=True):
             draw(of_experiment, curves, ax=ax)
-            _mark(front_end_epochs(of_experiment), ax=ax)
+            if len(alone := front_end_epochs(of_experiment)):
+                ends = alone.min() - 0.5, alone.max() + 0.5
+                ax.axvspan(*ends, color=FAINT, alpha=0.4, lw=0, zorder=0)
+                phases = True
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)
     for ax, title in zip(next(iter(axes.values())), drawn, strict=True):
         ax.set_ylabel(title)
-    alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
-    legend_above(figure, _handles(drawn, phases=alone))
+    handles: list[Artist] = [
+        Line2D([], [], color=curve.colour, linestyle=curve.dash, label=curve.name)
+        for curves in drawn.values()
+        for curve in curves.values()
+    ]
+    if phases:
+        name = "front end trained alone, before the U-Net"
+        handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
+    legend_above(figure, handles)
     runs = summary.runs.groupby("experiment").size()
-    return [captioned("training_curves", figure, data, runs=_range(runs))]
-
-
-def read_curves(summary: Summary) -> pd.DataFrame:
-    """training.csv of all runs: experiment, fold, seed, epoch, curves; Dice in %."""
-    panels = panels_of(summary.config.cohort.kept_labels)
-    curves = tuple(column for panel in panels.values() for column in panel)
-    table = summary.training(curves, summary.config.run.experiments)
-    dice = [column for column in curves if column.startswith(DICE)]
-    return table.assign(**{column: 100 * table[column] for column in dice})
+    extent = " to ".join(map(str, sorted({runs.min(), runs.max()})))
+    return [captioned("training_curves", figure, data, runs=extent)]
 
 
 def front_end_epochs(data: pd.DataFrame) -> pd.Series:
@@ -100,26 +106,3 @@ def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
         ax.fill_between(mean.index, low, high, color=curve.colour, alpha=0.2, lw=0)
         ax.plot(mean.index, mean, color=curve.colour, linestyle=curve.dash, lw=1.1)
     return ax
-
-
-def _mark(epochs: pd.Series, *, ax: Axes) -> None:
-    if len(epochs):
-        ends = epochs.min() - 0.5, epochs.max() + 0.5
-        ax.axvspan(*ends, color=FAINT, alpha=0.4, lw=0, zorder=0)
-
-
-def _range(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _handles(panels: Panels, *, phases: bool) -> list[Artist]:
-    handles: list[Artist] = [
-        Line2D([], [], color=curve.colour, linestyle=curve.dash, label=curve.name)
-        for panel in panels.values()
-        for curve in panel.values()
-    ]
-    if phases:
-        name = "front end trained alone, before the U-Net"
-        handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
-    return handles

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from deeprac.reporting.page.document import Document, PageTable
+from deeprac.reporting.tables.table import Column
 
 PACKAGE = "deeprac.reporting.page"
 SCRIPTS = (
@@ -65,7 +66,7 @@ def render(document: Document) -> str:
         ],
         browser=_json(_browser_data(document)),
         volumes=[_json(asdict(case)) for case in document.browser.cases],
-        data_uri=_data_uri,
+        data_uri=lambda text, kind: data_uri(text.encode(), kind),
     )
 
 
@@ -130,17 +131,17 @@ def _table_data(table: PageTable) -> dict[str, Any]:
         "tall": table.tall,
         "parts": [
             {
-                "columns": [
-                    {name: getattr(column, name) for name in COLUMN}
-                    | {"key": column.keys[0]}
-                    for column in grid.columns
-                ],
+                "columns": [_column_data(column) for column in grid.columns],
                 "text": grid.text,
                 "value": grid.value,
             }
             for grid in table.grids
         ],
     }
+
+
+def _column_data(column: Column) -> dict[str, Any]:
+    return {name: getattr(column, name) for name in COLUMN} | {"key": column.keys[0]}
 
 
 def _browser_data(document: Document) -> dict[str, Any]:
@@ -155,17 +156,12 @@ def _vendored() -> list[dict[str, str]]:
     vendor = files(PACKAGE).joinpath("vendor")
     entries = json.loads(vendor.joinpath("vendor.json").read_text(encoding="utf-8"))
     packages = {entry["package"]: entry for entry in entries}
-    return [
-        entry
-        | {
-            "text": "\n".join(
-                vendor.joinpath(name).read_text(encoding="utf-8")
-                for name in entry["licence_files"]
-            )
-        }
-        for entry in packages.values()
-    ]
+    for entry in packages.values():
+        licences = [vendor.joinpath(name) for name in entry["licence_files"]]
+        entry["text"] = "\n".join(text.read_text(encoding="utf-8") for text in licences)
+    return list(packages.values())
 
 
-def _data_uri(text: str, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+def data_uri(content: bytes, kind: str) -> str:
+    """The content of a file, by its media type, as the address of itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

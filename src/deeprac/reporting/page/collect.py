@@ -1,5 +1,6 @@
 """Reads the declared outputs of a cohort and puts the document together."""
 
+import json
 from dataclasses import replace
 
 from deeprac.config import Config
@@ -10,18 +11,14 @@ from deeprac.layout import Layout
 from deeprac.machine import without_places
 from deeprac.provenance import digest
 from deeprac.records.run_key import selected_runs
+from deeprac.records.runs import read_run
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.page.build import render
 from deeprac.reporting.page.content import page_tables
 from deeprac.reporting.page.document import Browser, Document
 from deeprac.reporting.page.figures import embed
-from deeprac.reporting.page.identity import (
-    commands,
-    config_text,
-    identity,
-    limits,
-)
+from deeprac.reporting.page.identity import commands, identity, limits
 from deeprac.reporting.summary import Summary, read_summary
 
 MB = 10**6
@@ -56,7 +53,8 @@ def report_page(config: Config, layout: Layout) -> str:
 def collect(summary: Summary) -> Document:
     """Everything on the page but the volumes."""
     config, layout = summary.config, summary.layout
-    runs = [read_json(key.folder(layout) / "run.json") for key in selected_runs(config)]
+    keys = list(selected_runs(config))
+    runs = [read_run(key.folder(layout) / "run.json", key) for key in keys]
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
@@ -67,7 +65,7 @@ def collect(summary: Summary) -> Document:
         extent=f"{summary.extent}; {len(config.run.experiments)} experiments, "
         f"{len(summary.runs)} runs",
         identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}"),
-        config=config_text(content),
+        config=json.dumps(content, indent=2),
         config_hash=digest(content),
         commands=commands(config, runs),
         limits=limits(config, runs),

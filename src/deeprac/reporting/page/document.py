@@ -6,14 +6,6 @@ from deeprac.reporting.tables.table import Column
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One line of the run's identity: a term and everything that holds for it."""
-
-    term: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Grid:
     """Columns and rows under one heading, line by line.
 
@@ -126,7 +118,7 @@ class Document:
     Attributes:
         cohort: Name of the cohort.
         extent: Patients, cases, experiments, folds and seeds in one sentence.
-        identity: Who computed the numbers, with what.
+        identity: Who computed the numbers, with what: all that holds for each term.
         config: The configuration as JSON text, without folders of the machine.
         config_hash: Its SHA-256, independent of the order of keys.
         commands: How to compute them again, as shell commands.
@@ -138,7 +130,7 @@ class Document:
 
     cohort: str
     extent: str
-    identity: tuple[Fact, ...]
+    identity: dict[str, tuple[str, ...]]
     config: str
     config_hash: str
     commands: str

@@ -1,12 +1,12 @@
 """The figures of the page: smallest file, caption, data."""
 
-import base64
 from pathlib import Path
 
 from docutils.core import publish_parts
 
 from deeprac.errors import MetricsError
 from deeprac.reporting import captions
+from deeprac.reporting.page.build import data_uri
 from deeprac.reporting.page.document import PageFigure
 
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -37,11 +37,10 @@ def embed(folder: Path, name: str, *, title: str, caption: str) -> PageFigure:
             f"A figure is missing: {', '.join(missing)}. Run `deeprac figures`."
         )
     suffix = min(KINDS, key=lambda kind: files[kind].stat().st_size)
-    content = base64.b64encode(files[suffix].read_bytes()).decode()
     return PageFigure(
         name=name,
         title=title,
-        uri=f"data:{KINDS[suffix]};base64,{content}",
+        uri=data_uri(files[suffix].read_bytes(), KINDS[suffix]),
         caption=caption_html(captions.caption(caption)),
         csv=files[".csv"].read_text(encoding="utf-8"),
     )

@@ -102,30 +102,17 @@ def ladder_table(summary: Summary) -> Table:
 
 
 def _results() -> tuple[Column, ...]:
-    labels = [label.title for label in FOREGROUND]
-    return (
-        *row_columns(),
-        *(column for label in labels for column in _dice(label)),
-        *(
-            Column(
-                label,
-                tuple(f"{label}_gain{end}" for end in ("", "_low", "_high")),
-                formats.gain,
-                "Gain over plain, points",
-            )
-            for label in labels
-        ),
-        number("n_patients", "n"),
-    )
-
-
-def _dice(label: str) -> tuple[Column, Column]:
-    mean, sd, low, high = (f"{label}_dice_{k}" for k in ("mean", "sd", "low", "high"))
-    group = f"{label.capitalize()} Dice, %"
-    return (
-        Column("mean (SD)", (mean, sd), formats.mean_sd, group),
-        Column("95 %", (low, high), formats.interval, group),
-    )
+    dice, gains = [], []
+    for label in [label.title for label in FOREGROUND]:
+        group, own = f"{label.capitalize()} Dice, %", f"{label}_dice"
+        means, ends = (f"{own}_mean", f"{own}_sd"), (f"{own}_low", f"{own}_high")
+        dice += [
+            Column("mean (SD)", means, formats.mean_sd, group),
+            Column("95 %", ends, formats.interval, group),
+        ]
+        gain = tuple(f"{label}_gain{end}" for end in ("", "_low", "_high"))
+        gains.append(Column(label, gain, formats.gain, "Gain over plain, points"))
+    return (*row_columns(), *dice, *gains, number("n_patients", "n"))
 
 
 def _details() -> tuple[Column, ...]:
