@@ -113,15 +113,14 @@ def _case_row(
     """
     used = slices[shown] if shown.any() else slices
     own = used[used.fallback == 0]
+    canonical = matrices(used, CANONICAL_COLUMNS)
     scatter = spread(Poses.of(matrices(own, SINGLE_COLUMNS)))
     seen = labelled_coverage(labels)
     return {
         "slices": len(slices),
         "labelled_slices": int(shown.sum()),
         "reference": reference.kind,
-        **compared(
-            Poses.of(matrices(used, CANONICAL_COLUMNS)).median(), reference.pose
-        ),
+        **compared(Poses.of(canonical).median(), reference.pose),
         "spread_scale": scatter.log_scale,
         "spread_angle_deg": scatter.angle_deg,
         "spread_centre": scatter.centre,
@@ -129,9 +128,7 @@ def _case_row(
         "at_bound_slices": int(slices.at_bound.sum()),
         "coverage": seen,
         "missed": pd.NA if np.isnan(seen) else int(seen < MISSED),
-        "crop_side": crop_side(
-            matrices(used, INPUT_COLUMNS), matrices(used, CANONICAL_COLUMNS)
-        ),
+        "crop_side": crop_side(matrices(used, INPUT_COLUMNS), canonical),
     }
 
 

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeprac.evaluation.metrics.lesions import lesions
+from deeprac.evaluation.metrics.lesions import Lesions, lesions
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import Region
 from deeprac.evaluation.metrics.surface import surfaces
@@ -116,13 +117,7 @@ def _lesion_metrics(
     region: Region,
     voxel_ml: float,
 ) -> dict[str, float]:
-    names = {
-        "reference_lesions": "reference",
-        "predicted_lesions": "predicted",
-        "detected_lesions": "detected",
-        "false_lesions": "false",
-    }
     if not region.lesions:
-        return dict.fromkeys(names, NAN)
+        return {f"{field.name}_lesions": NAN for field in fields(Lesions)}
     counted = lesions(prediction, reference, voxel_ml=voxel_ml)
-    return {name: getattr(counted, field) for name, field in names.items()}
+    return {f"{name}_lesions": count for name, count in asdict(counted).items()}

@@ -32,11 +32,7 @@ class Region:
 
     def mask(self, label_map: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Where a label map ``(z, y, x)`` shows the region."""
-        first, *others = sorted(self.labels)
-        mask = label_map == first
-        for number in others:
-            mask |= label_map == number
-        return mask
+        return np.isin(label_map, list(self.labels))
 
 
 KITS_TOLERANCE_MM = {

@@ -154,7 +154,5 @@ def _estimates(
     low, high = result.confidence_interval
     equal = np.ptp(result.bootstrap_distribution, axis=-1) <= DEGENERATE
     low, high = (np.where(equal, values, end) for end in (low, high))
-    return [
-        Estimate(value, float(bottom), float(top), n)
-        for value, bottom, top in zip(values, low, high, strict=True)
-    ]
+    ends = zip(values, low.tolist(), high.tolist(), strict=True)
+    return [Estimate(value, bottom, top, n) for value, bottom, top in ends]
