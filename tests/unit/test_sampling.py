@@ -1,6 +1,6 @@
 import numpy as np
 
-from deeprac.reporting.sampling import warp
+from deeprac.reporting.slices import warp
 
 AIR = -1000.0
 SLICE = np.arange(12.0).reshape(3, 4)

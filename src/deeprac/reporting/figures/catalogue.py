@@ -1,7 +1,7 @@
 """Which figures there are, what they read, and which a configuration draws.
 
 Light: the rules of the workflow ask it for their outputs and inputs. What draws them is
-in ``deeprac.reporting.figures.registry``; their captions are
+in ``deeprac.reporting.figures.draw``; their captions are
 ``workflow/report/{name}.rst``.
 """
 

@@ -11,8 +11,8 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 from deeprac.evaluation.statistics.size import patient_sizes, with_fits
 from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import foreground_rows
+from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of, scatter
-from deeprac.reporting.figures.front_end import draw_legend, panel_rows
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.style import WIDTH, MethodStyle, matrix_title
 from deeprac.reporting.summary import Summary

@@ -1,4 +1,10 @@
-"""What a figure is, and the parts that several figures share."""
+"""What a figure is, the words about it, and the parts that several figures share.
+
+The words stand once, in ``workflow/report/{name}.rst``. The text of the file is the
+caption in Snakemake's report and on the report page. Its comment stands in the picture
+itself: what it is based on, with the numbers of the cohort in the places of their names
+in braces.
+"""
 
 import textwrap
 from dataclasses import dataclass
@@ -11,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.labels import Label
-from deeprac.reporting.captions import words_in_picture
 from deeprac.reporting.style import WIDTH, MethodStyle, add_caption
+from deeprac.shipped import shipped
 
 
 @dataclass(frozen=True)
@@ -59,3 +65,24 @@ def scatter(x: Any, y: Any, style: MethodStyle, *, ax: Axes, **look: Any) -> Non
 def dice_of(label: Label) -> str:
     """Name of the axis of a label's Dice, without its unit."""
     return f"{label.title.capitalize()} Dice"
+
+
+FOLDER = shipped("workflow/report")
+COMMENT = "\n..\n"
+"""Starts the comment, which is indented and ends the file."""
+
+
+def caption(name: str) -> str:
+    """The caption of a figure in reStructuredText, without its comment."""
+    return _parts(name)[0]
+
+
+def words_in_picture(name: str, **fields: object) -> str:
+    """The comment of a figure's caption with the numbers of a cohort."""
+    return " ".join(_parts(name)[1].split()).format(**fields)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    text = (FOLDER / f"{name}.rst").read_text(encoding="utf-8")
+    shown, comment = text.split(COMMENT)
+    return shown, comment

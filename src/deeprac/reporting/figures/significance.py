@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deeprac.evaluation.statistics.pairs import pairwise
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.ranked import labelled, panels, rankings
+from deeprac.reporting.figures.ranking import labelled, panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
 from deeprac.reporting.style import legend_above, say_why_not
 from deeprac.reporting.summary import Summary

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from deeprac.labels import Label
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.stn import (
+from deeprac.reporting.figures.stn_slices import (
     NATIVE,
     SIDE,
     SQUARE,
@@ -20,7 +20,7 @@ from deeprac.reporting.figures.stn import (
     normalising_experiment,
     one_case_per_patient,
 )
-from deeprac.reporting.sampling import warp
+from deeprac.reporting.slices import warp
 from deeprac.reporting.style import WIDTH, experiment_style
 from deeprac.reporting.summary import Summary
 

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
-from deeprac.reporting.figures.front_end import draw_legend, panel_rows
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.roles import normalises
 from deeprac.reporting.style import INK, WIDTH, MethodStyle, matrix_title
