@@ -11,11 +11,12 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
 from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import Region, regions_of
-from deeprac.files import read_json
+from deeprac.files import read_json, write_csv
 from deeprac.labels import CohortLabels, Label
 from deeprac.layout import Layout
 from deeprac.records.metrics import METRIC_COLUMNS, METRICS_SCHEMA
@@ -43,6 +44,17 @@ class LabelVolume:
     spacing_mm: tuple[float, float, float]
     grid: tuple[float, ...]
     path: Path
+
+
+def evaluate_run(config: Config, experiment: str, seed: int, fold: int) -> None:
+    """Compare the predictions of one fold with the labels; write metrics.csv.
+
+    Raises:
+        MetricsError: Predictions, labels, folds and transforms do not fit together.
+    """
+    layout = Layout.of(config)
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    write_csv(key.folder(layout) / "metrics.csv", evaluate_fold(layout, key))
 
 
 def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:

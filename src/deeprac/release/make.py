@@ -12,9 +12,11 @@ from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
 from deeprac.config import Config
 from deeprac.config_files import read_raw, resolve
 from deeprac.errors import ReleaseError
-from deeprac.evaluation.diagnostics import collect_diagnostics
-from deeprac.evaluation.stress import collect_stress
-from deeprac.evaluation.summarise import collect_cases
+from deeprac.evaluation.summarise import (
+    collect_cases,
+    collect_diagnostics,
+    collect_stress,
+)
 from deeprac.files import atomic_folder, json_text, write_bytes, write_json
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
