@@ -208,7 +208,8 @@ def _json_objections(
     name: str, content: dict[str, Any], read: tuple[str, ...]
 ) -> Iterator[str]:
     if PurePosixPath(name).name == "run.json":
-        yield from _entry_objections(name, content)
+        for entry in _foreign_entries(content):
+            yield f"{name} has the entry {entry}, which no release holds: remove it"
     for entry, text in _texts(content):
         key = entry.removeprefix("config.")  # of the protocol
         if not _is_plain(key, text, read):
@@ -218,17 +219,13 @@ def _json_objections(
             )
 
 
-def _entry_objections(name: str, run: dict[str, Any]) -> Iterator[str]:
+def _foreign_entries(run: dict[str, Any]) -> Iterator[str]:
     for entry, value in run.items():
-        inner = RUN_ENTRIES.get(entry, ())
-        wrong = []
+        inner, wrong = RUN_ENTRIES.get(entry, ()), []
         if inner is not None and isinstance(value, dict):
             wrong = [key for key in value if key not in inner]
         if entry not in RUN_ENTRIES or wrong:
-            yield (
-                f"{name} has the entry {'.'.join([entry, *wrong[:1]])}, which no "
-                "release holds: remove it"
-            )
+            yield ".".join([entry, *wrong[:1]])
 
 
 def _texts(content: Any, key: str = "") -> Iterator[tuple[str, str]]:

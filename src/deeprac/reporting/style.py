@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -123,15 +123,6 @@ def used_matrices(config: Config) -> list[str]:
     return [matrix for matrix in config.matrices if matrix in used]
 
 
-def of_matrix(config: Config, matrix: str) -> list[str]:
-    """Selected experiments at a matrix, in order."""
-    return [
-        name
-        for name in config.run.experiments
-        if config.experiments[name].matrix == matrix
-    ]
-
-
 @contextmanager
 def theme() -> Iterator[None]:
     """Fonts and lines of all figures; reproducible SVG."""
@@ -196,8 +187,7 @@ def save(figure: Figure, stem: Path) -> None:
         for group in ax.collections
         if isinstance(group, PathCollection)
     ]
-    offsets: list[Any] = [group.get_offsets() for group in points]
-    if sum(len(every) for every in offsets) > MOST_POINTS:
+    if sum(len(np.asarray(group.get_offsets())) for group in points) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):

@@ -21,7 +21,8 @@ COLUMNS = 5
 PANEL_INCHES = 0.66
 TITLE_INCHES = 0.34
 TITLE_LINE_INCHES = 0.1
-TITLE_CHARACTERS = 23
+CHARACTERS = 23
+"""Letters of a title's line."""
 
 
 def blocks(
@@ -55,9 +56,10 @@ def blocks(
             for panel in range(panels)
         ]
         note = f"\n{notes[experiment]}" if notes else ""
-        axes[experiment][0].set_title(
-            _title(config, experiment) + note, fontsize=6, fontweight="normal"
-        )
+        # With its matrix where there are several.
+        size = f"{matrix_size(config, experiment)}: " * (len(used_matrices(config)) > 1)
+        name = wrapped(size + experiment_style(config, experiment).label, CHARACTERS)
+        axes[experiment][0].set_title(name + note, fontsize=6, fontweight="normal")
     return figure, axes
 
 
@@ -90,13 +92,6 @@ def align(axes: Mapping[str, list[Axes]], *, xlabel: str, heights: bool) -> None
 def _union(limits: Iterable[tuple[float, float]]) -> tuple[float, float]:
     lows, highs = zip(*limits, strict=True)
     return min(lows), max(highs)
-
-
-def _title(config: Config, experiment: str) -> str:
-    """Name of the method; with its matrix where there are several."""
-    size = f"{matrix_size(config, experiment)}: " * (len(used_matrices(config)) > 1)
-    name = size + experiment_style(config, experiment).label
-    return wrapped(name, TITLE_CHARACTERS)
 
 
 LINE_INCHES = 0.112

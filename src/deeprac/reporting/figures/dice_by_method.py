@@ -1,5 +1,6 @@
 """Dice of every case by method; lines join the same case."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -38,7 +39,11 @@ def make(summary: Summary) -> list[Drawing]:
         for ax, label in zip(line, FOREGROUND, strict=True):
             of_label = data[data.label == label.title]
             draw(of_label, styles, ax=ax)
-            ax.set_xlim(*_limits(of_label.dice_percent))
+            # From the ten below the worst case, at least 20 points wide, to 100.
+            lowest = np.nan_to_num(of_label.dice_percent.min())
+            low = min(80.0, 10 * (lowest // 10))
+            margin = 0.03 * (100 - low)
+            ax.set_xlim(low - margin, 100 + margin)
         draw_rows(row_names(config, styles), ax=line[0])
         line[0].set_title(matrix_title(config, matrix), loc="left")
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):
@@ -46,14 +51,6 @@ def make(summary: Summary) -> list[Drawing]:
     joined = "; grey lines join a case" if max(heights) <= MOST_JOINED + 1 else ""
     words = {"extent": summary.extent, "joined": joined}
     return [captioned("dice_by_method", figure, data, **words)]
-
-
-def _limits(dice_percent: pd.Series) -> tuple[float, float]:
-    """Axis from the ten below the worst case, at least 20 points wide, to 100."""
-    lowest = dice_percent.min() if dice_percent.notna().any() else 0.0
-    low = min(80.0, 10 * (lowest // 10))
-    margin = 0.03 * (100 - low)
-    return low - margin, 100 + margin
 
 
 def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axes:

@@ -41,7 +41,8 @@ def captioned(
         data: What it shows.
         fields: Numbers of the cohort in these words.
     """
-    add_caption(figure, words_in_picture(name, **fields))
+    _, comment = _parts(name)
+    add_caption(figure, " ".join(comment.split()).format(**fields))
     return Drawing(name, figure, data)
 
 
@@ -75,11 +76,6 @@ COMMENT = "\n..\n"
 def caption(name: str) -> str:
     """The caption of a figure in reStructuredText, without its comment."""
     return _parts(name)[0]
-
-
-def words_in_picture(name: str, **fields: object) -> str:
-    """The comment of a figure's caption with the numbers of a cohort."""
-    return " ".join(_parts(name)[1].split()).format(**fields)
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Best, median and worst case of every method: reference against prediction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +13,15 @@ from deeprac.config import Config
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting import canvas, formats
 from deeprac.reporting.figures.drawing import Drawing, captioned
+from deeprac.reporting.figures.rows import all_experiments, by_matrix
 from deeprac.reporting.slices import AxialSlice, read_label_map, read_slice
 from deeprac.reporting.style import (
     CONTOURS,
     WIDTH,
+    MethodStyle,
     experiment_style,
     matrix_title,
-    of_matrix,
     say_why_not,
-    used_matrices,
 )
 from deeprac.reporting.summary import Summary
 
@@ -59,7 +60,8 @@ class Overlay:
 
 def make(summary: Summary) -> list[Drawing]:
     """One figure per matrix; rows: methods, columns: best, median, worst case."""
-    return [_matrix(summary, matrix) for matrix in used_matrices(summary.config)]
+    groups = by_matrix(summary.config, all_experiments(summary.config))
+    return [_matrix(summary, matrix, styles) for matrix, styles in groups.items()]
 
 
 def rank_cases(cases: pd.DataFrame) -> pd.DataFrame:
@@ -106,12 +108,14 @@ def draw(overlay: Overlay, *, ax: Axes) -> Axes:
     return ax
 
 
-def _matrix(summary: Summary, matrix: str) -> Drawing:
+def _matrix(
+    summary: Summary, matrix: str, styles: Mapping[str, MethodStyle]
+) -> Drawing:
     config = summary.config
     seed = config.run.seeds[0]
     cases = summary.cases[summary.cases.seed == seed]
     rows, data = {}, []
-    for experiment in of_matrix(config, matrix):
+    for experiment in styles:
         ranked = rank_cases(cases[cases.experiment == experiment])
         rows[experiment] = {
             case.role: _read(summary, experiment, case) for _, case in ranked.iterrows()

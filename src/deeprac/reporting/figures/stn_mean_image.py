@@ -15,10 +15,9 @@ from deeprac.reporting.figures.stn_slices import (
     NATIVE,
     SIDE,
     SQUARE,
-    held_out_transforms,
+    held_out,
     normalised_slice,
     normalising_experiment,
-    one_case_per_patient,
 )
 from deeprac.reporting.slices import warp
 from deeprac.reporting.style import WIDTH, experiment_style
@@ -43,8 +42,7 @@ def make(summary: Summary) -> list[Drawing]:
     """Two panels with the same window: native squares and canonical squares."""
     config = summary.config
     experiment = normalising_experiment(config)
-    transforms = held_out_transforms(summary, experiment)
-    patients = one_case_per_patient(summary, transforms)
+    transforms, patients = held_out(summary, experiment)
     images: dict[str, list[NDArray]] = {"Before": [], "After": []}
     data = []
     for _, row in tqdm(

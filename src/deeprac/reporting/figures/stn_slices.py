@@ -15,7 +15,7 @@ from deeprac.labels import Label
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
     INPUT_COLUMNS,
-    case_matrices,
+    matrices,
     read_transforms,
 )
 from deeprac.reporting import canvas
@@ -78,20 +78,17 @@ def normalising_experiment(config: Config) -> str:
     return max(shown, key=key).name
 
 
-def held_out_transforms(summary: Summary, experiment: str) -> pd.DataFrame:
-    """Transforms of all held-out cases, first seed."""
-    seed = summary.config.run.seeds[0]
-    runs = [
-        summary.layout.run(experiment, seed, fold) for fold in summary.config.run.folds
-    ]
-    return pd.concat([read_transforms(run / "transforms.csv") for run in runs])
+def held_out(summary: Summary, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Transforms of all held-out cases, first seed, and the first case of each patient.
 
-
-def one_case_per_patient(summary: Summary, transforms: pd.DataFrame) -> pd.DataFrame:
-    """Rows of cases.csv: the first held-out case of each patient."""
-    cohort = summary.cohort()
-    held_out = cohort.loc[list(transforms.case.unique())]
-    return held_out.sort_index().drop_duplicates("patient")
+    Returns:
+        Rows of transforms.csv of all folds, and rows of cases.csv.
+    """
+    config, layout = summary.config, summary.layout
+    runs = [layout.run(experiment, config.run.seeds[0], n) for n in config.run.folds]
+    transforms = pd.concat([read_transforms(run / "transforms.csv") for run in runs])
+    cases = summary.cohort().loc[transforms.case.unique()]
+    return transforms, cases.sort_index().drop_duplicates("patient")
 
 
 def normalised_slice(
@@ -99,9 +96,9 @@ def normalised_slice(
 ) -> NormalisedSlice:
     """Read the largest slice of a case and the transforms of that slice."""
     axial = read_slice(summary.layout.cohort, row, by=by)
+    own = transforms[(transforms.case == row.case) & (transforms.slice == axial.z)]
     canonical, crop = (
-        case_matrices(transforms, row.case, columns)[axial.z]
-        for columns in (CANONICAL_COLUMNS, INPUT_COLUMNS)
+        matrices(own, columns)[0] for columns in (CANONICAL_COLUMNS, INPUT_COLUMNS)
     )
     return NormalisedSlice(row.case, row.patient, axial, canonical, crop)
 
@@ -113,8 +110,7 @@ def make(summary: Summary) -> list[Drawing]:
     """One row per patient: native, canonical and, with a crop, the network input."""
     config = summary.config
     experiment = normalising_experiment(config)
-    transforms = held_out_transforms(summary, experiment)
-    patients = one_case_per_patient(summary, transforms)
+    transforms, patients = held_out(summary, experiment)
     chosen = _spread(patients, transforms, count=config.figures.cases)
     by = (Label.KIDNEY, Label.TUMOUR)
     shown = [

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from deeprac.labels import CYST, CohortLabels, Label
+from deeprac.labels import CYST, Label
 from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.drawing import Drawing, captioned
@@ -26,8 +26,6 @@ class Curve:
     dash: str
 
 
-Panels = dict[str, dict[str, Curve]]
-
 LOSS = {
     "train_loss": Curve("training loss", INK, "-"),
     "val_loss": Curve("validation loss", "0.5", "--"),
@@ -41,20 +39,15 @@ LABELS = {
 }
 
 
-def panels_of(labels: CohortLabels) -> Panels:
-    """What is drawn, by column of training.csv: loss above, a Dice per label below."""
-    dice = {f"{DICE}{title}": LABELS[title] for title in labels.foreground}
-    return {"Loss": LOSS, "Pseudo Dice, %": dice}
-
-
 def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: loss above, pseudo Dice below."""
     config = summary.config
-    drawn = panels_of(config.cohort.kept_labels)
+    labels = config.cohort.kept_labels.foreground
+    dice = {f"{DICE}{title}": LABELS[title] for title in labels}
+    drawn = {"Loss": LOSS, "Pseudo Dice, %": dice}
     columns = tuple(column for curves in drawn.values() for column in curves)
     data = summary.training(columns, config.run.experiments)
-    dice = list(drawn["Pseudo Dice, %"])
-    data[dice] *= 100
+    data[list(dice)] *= 100
     phases = False
     figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
     for experiment, panels in axes.items():

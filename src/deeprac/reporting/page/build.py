@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from deeprac.reporting.page.document import Document, PageTable
-from deeprac.reporting.tables.table import Column
 
 PACKAGE = "deeprac.reporting.page"
 SCRIPTS = (
@@ -26,8 +25,6 @@ SCRIPTS = (
     "static/page.js",
 )
 STYLES = ("vendor/tabulator_simple.min.css", "static/page.css")
-COLUMN = ("group", "title", "number", "frozen")
-"""What the page's script knows of a column, beside its key."""
 SOURCE_MAP = re.compile(r"(//# sourceMappingURL=\S+|/\*# sourceMappingURL=.*?\*/)\s*$")
 
 TABS = {
@@ -129,19 +126,8 @@ def _table_data(table: PageTable) -> dict[str, Any]:
         "csv": table.csv,
         "opens": table.opens,
         "tall": table.tall,
-        "parts": [
-            {
-                "columns": [_column_data(column) for column in grid.columns],
-                "text": grid.text,
-                "value": grid.value,
-            }
-            for grid in table.grids
-        ],
+        "parts": [grid for _, grid in table.grids],
     }
-
-
-def _column_data(column: Column) -> dict[str, Any]:
-    return {name: getattr(column, name) for name in COLUMN} | {"key": column.keys[0]}
 
 
 def _browser_data(document: Document) -> dict[str, Any]:

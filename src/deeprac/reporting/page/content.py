@@ -7,7 +7,7 @@ import pandas as pd
 
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
 from deeprac.files import csv_text
-from deeprac.records.catalogue import METRICS, Metric
+from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import PageTable
@@ -216,11 +216,6 @@ def _case_columns(cases: pd.DataFrame) -> Iterator[Column]:
     yield number("seed", "Seed")
     for name, metric in METRICS.items():
         if name in cases:
-            yield number(name, metric.heading, _show(metric))
-
-
-def _show(metric: Metric) -> Show:
-    """One value as the tables show it; counts of a case are whole."""
-    if metric.kind == "count":
-        return formats.whole
-    return partial(formats.metric, kind=metric.kind)
+            show: Show = partial(formats.metric, kind=metric.kind)
+            whole = metric.kind == "count"  # of one case
+            yield number(name, metric.heading, formats.whole if whole else show)

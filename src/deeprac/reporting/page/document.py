@@ -1,25 +1,12 @@
 """What the report page holds, as plain data."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from deeprac.reporting.tables.table import Column
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Columns and rows under one heading, line by line.
-
-    Attributes:
-        columns: Headings, and how each column is aligned and sorted.
-        text: What is shown.
-        value: The full numbers and texts behind it; None is missing.
-        heading: What stands above; empty where nothing does.
-    """
-
-    columns: tuple[Column, ...]
-    text: list[list[str]]
-    value: list[list[float | int | str | None]]
-    heading: str = ""
+Grid = dict[str, Any]
+"""Columns and rows under one heading, as the page's script reads them: ``columns``
+(headings, and how each column is aligned and sorted), line by line ``text`` (what is
+shown) and ``value`` (the full numbers and texts behind it; None is missing)."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +17,7 @@ class PageTable:
         name: Identifier, the file name without ending.
         title: Caption.
         n: What it rests on: patients and cases.
-        grids: One, or several.
+        grids: One by its heading, or several; the heading is empty where it is none.
         notes: Sentences below.
         csv: Text of the CSV file; None where the grid itself is what is downloaded.
         opens: Per row the case and experiment that its button shows in the case
@@ -41,7 +28,7 @@ class PageTable:
     name: str
     title: str
     n: str
-    grids: tuple[Grid, ...]
+    grids: tuple[tuple[str, Grid], ...]
     notes: tuple[str, ...] = ()
     csv: str | None = None
     opens: tuple[tuple[str, str], ...] = ()

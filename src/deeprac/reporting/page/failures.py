@@ -45,8 +45,6 @@ def counted(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["experiment", "label"]
     counts = cases.groupby(keys, sort=False).size().rename("n").to_frame()
-    for reason in REASONS:
-        has_reason = [reason in listed.split(", ") for listed in table.reasons]
-        found = table.loc[has_reason].groupby(keys).size()
-        counts[reason] = found.reindex(counts.index, fill_value=0)
-    return counts.reset_index()
+    flags = table.reasons.str.get_dummies(", ").reindex(columns=REASONS, fill_value=0)
+    found = flags.groupby([table[key] for key in keys]).sum()
+    return counts.join(found.reindex(counts.index, fill_value=0)).reset_index()
