@@ -26,7 +26,7 @@ from deeprac.reporting import formats
 from deeprac.reporting.page import build
 from deeprac.reporting.page.browser import browse, by_interest, volume_bytes
 from deeprac.reporting.page.collect import caption_html
-from deeprac.reporting.page.failures import counted, failures
+from deeprac.reporting.page.content import counted, failures
 from deeprac.reporting.page.identity import commands, identity, limits
 from deeprac.reporting.page.tables import from_frame, from_table
 from deeprac.reporting.page.volumes import (

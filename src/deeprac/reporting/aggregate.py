@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from deeprac.config import Config
+from deeprac.errors import ConfigError
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.published import check_known, read_published
+from deeprac.reporting.published import PUBLISHED, read_published
 from deeprac.reporting.roles import augmentation, patients_suffix
 from deeprac.settings.methods import Experiment
 
@@ -44,15 +45,24 @@ def experiment_rows(
         Tidy table in the order of the configuration. Dice as shares in 0..1; memory in
         GiB with its kind; ratios to the plain nnU-Net of the same matrix; the paper's
         numbers with the prefix ``paper_``. Unknown numbers are NaN.
+
+    Raises:
+        ConfigError: An experiment points to a row of the paper that does not exist.
     """
     published = read_published()
-    experiments = {name: config.experiments[name] for name in config.run.experiments}
-    check_known(published, {name: e.published for name, e in experiments.items()})
     tables = (cases, runs, patient_dice(cases))
-    table = pd.DataFrame(
-        _row(config, experiment, *(rows[rows.experiment == name] for rows in tables))
-        for name, experiment in experiments.items()
-    )
+    rows = []
+    for name in config.run.experiments:
+        row = config.experiments[name].published
+        if row is not None and row not in published.index:
+            raise ConfigError(
+                f"experiments.{name}.published is {row!r}, which is no row of "
+                f"{PUBLISHED.name}. Leave it empty or name one of "
+                f"{', '.join(published.index)}."
+            )
+        own = (table[table.experiment == name] for table in tables)
+        rows.append(_row(config, config.experiments[name], *own))
+    table = pd.DataFrame(rows)
     paper = published.reindex(table.published)[list(PAPER_COLUMNS)]
     paper.index = table.index
     return pd.concat([_with_ratios(table, config), paper.add_prefix("paper_")], axis=1)

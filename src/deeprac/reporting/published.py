@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from deeprac.errors import ConfigError
 from deeprac.records.tidy import read_tidy
 from deeprac.shipped import shipped
 
@@ -54,19 +53,3 @@ def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
             "baseline": table.baseline,
         }
     )
-
-
-def check_known(published: pd.DataFrame, rows: dict[str, str | None]) -> None:
-    """Raise ConfigError when an experiment points to a row that does not exist.
-
-    Args:
-        published: Result of :func:`read_published`.
-        rows: Published row (or None) of each experiment.
-    """
-    for experiment, row in rows.items():
-        if row is not None and row not in published.index:
-            raise ConfigError(
-                f"experiments.{experiment}.published is {row!r}, which is no row of "
-                f"{PUBLISHED.name}. Leave it empty or name one of "
-                f"{', '.join(published.index)}."
-            )

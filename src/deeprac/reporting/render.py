@@ -137,7 +137,7 @@ def terminal(table: Table) -> str:
     # Of both parts; what identifies a row only once.
     every = (column for part in table.parts for column in part.columns)
     columns = tuple({(c.group, c.title): c for c in every if c.short}.values())
-    rows = lines([column.short_texts(table.rows) for column in columns])
+    rows = lines([column.texts(table.rows, column.short) for column in columns])
     names = [column.title for column in columns]
     widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(columns))]
     text = [_spanning_heads(columns, widths)]

@@ -1,6 +1,5 @@
 """How methods, labels and figures look; each choice is made once."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,10 +32,8 @@ DPI = 300
 WIDTH = 180 / 25.4
 """Width of every figure in inches: two columns of a journal, so that no letter is below
 6 points in print."""
-CAPTION_SIZE = 6.0
 MOST_POINTS = 600
 """Points that an SVG holds as shapes."""
-CAPTION_CHARACTERS_PER_INCH = 23
 LETTER_INCHES = 0.057
 """Mean width of a letter of a legend."""
 
@@ -161,13 +158,6 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
         handles=handles, loc="outside upper center", ncols=max(1, min(columns, 4)),
         frameon=False,
     )  # fmt: skip
-
-
-def add_caption(figure: Figure, text: str) -> None:
-    """Write what the figure is based on (n, units, conventions) below it."""
-    columns = int(figure.get_figwidth() * CAPTION_CHARACTERS_PER_INCH)
-    wrapped = textwrap.fill(text, columns)
-    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
 
 
 def say_why_not(text: str, *, ax: Axes) -> None:

@@ -14,8 +14,7 @@ from deeprac.layout import Layout
 from deeprac.reporting.canvas import unit, window_text
 from deeprac.reporting.cohort_page import content
 from deeprac.reporting.cohort_page.content import Page
-from deeprac.reporting.cohort_page.histograms import histograms, svg_uri
-from deeprac.reporting.cohort_page.thumbnails import png
+from deeprac.reporting.cohort_page.pictures import histograms, png, svg_uri
 from deeprac.reporting.page.build import asset, data_uri, hashes, template
 from deeprac.reporting.style import CONTOURS
 

@@ -118,11 +118,12 @@ def panel_rows(
         For each row its axes ``(columns,)`` and the axes of its legend.
     """
     panel = min(2.9, figure.get_figwidth() / columns)
-    heights = [
-        height
-        for group in groups.values()
-        for height in (panel, _legend_inches(group, note_lines))
-    ]
+    heights = []
+    for styles in groups.values():
+        names = [wrapped(style.label) for style in styles.values()]
+        lines = [len(name.split("\n")) + note_lines + 0.7 for name in names]
+        highest = max(map(sum, np.array_split(lines, LEGEND_COLUMNS)))
+        heights += [panel, LINE_INCHES * highest]
     figure.set_figheight(0.6 + sum(heights))
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     rows = []
@@ -146,12 +147,3 @@ def draw_legend(
         borderaxespad=0, labelspacing=0.7,
     )  # fmt: skip
     return ax
-
-
-def _legend_inches(styles: Mapping[str, MethodStyle], note_lines: int) -> float:
-    lines = [
-        len(wrapped(style.label).split("\n")) + note_lines + 0.7
-        for style in styles.values()
-    ]
-    columns = np.array_split(lines, LEGEND_COLUMNS)
-    return LINE_INCHES * max(column.sum() for column in columns)

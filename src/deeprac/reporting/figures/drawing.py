@@ -17,8 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.labels import Label
-from deeprac.reporting.style import WIDTH, MethodStyle, add_caption
+from deeprac.reporting.style import WIDTH, MethodStyle
 from deeprac.shipped import shipped
+
+CAPTION_SIZE = 6.0
+CHARACTERS_PER_INCH = 23
+"""Letters of the words in a picture."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Drawing:
 def captioned(
     name: str, figure: Figure, data: pd.DataFrame, **fields: object
 ) -> Drawing:
-    """A figure with the words that its caption has for the picture.
+    """A figure with the words that its caption has for the picture below it.
 
     Args:
         name: Name of the figure and of its caption.
@@ -42,7 +46,9 @@ def captioned(
         fields: Numbers of the cohort in these words.
     """
     _, comment = _parts(name)
-    add_caption(figure, " ".join(comment.split()).format(**fields))
+    text = " ".join(comment.split()).format(**fields)
+    wrapped = textwrap.fill(text, int(figure.get_figwidth() * CHARACTERS_PER_INCH))
+    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
     return Drawing(name, figure, data)
 
 

@@ -42,13 +42,11 @@ class Column:
     short: Show | None = None
     frozen: bool = False
 
-    def texts(self, rows: pd.DataFrame) -> list[str]:
-        """What is shown of each row."""
-        return self._shown(rows, self.show)
-
-    def short_texts(self, rows: pd.DataFrame) -> list[str]:
-        """What the terminal shows of each row."""
-        return self._shown(rows, self.short or self.show)
+    def texts(self, rows: pd.DataFrame, show: Show | None = None) -> list[str]:
+        """What is shown of each row, made by ``show`` or another maker of texts."""
+        show = show or self.show
+        cells = zip(*(rows[key].tolist() for key in self.keys), strict=True)
+        return [formats.MISSING if pd.isna(cell[0]) else show(*cell) for cell in cells]
 
     def values(self, rows: pd.DataFrame) -> list[Any]:
         """What each row is sorted by at full precision; None is missing."""
@@ -58,10 +56,6 @@ class Column:
         shown = [value if there else None for value, there in known]
         # JSON knows no infinity.
         return [sys.float_info.max if value == math.inf else value for value in shown]
-
-    def _shown(self, rows: pd.DataFrame, show: Show) -> list[str]:
-        cells = zip(*(rows[key].tolist() for key in self.keys), strict=True)
-        return [formats.MISSING if pd.isna(cell[0]) else show(*cell) for cell in cells]
 
 
 @dataclass(frozen=True)
