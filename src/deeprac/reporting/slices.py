@@ -106,7 +106,7 @@ def warp(
         fill: Value outside the native slice (air).
 
     Returns:
-        ``(side, side)`` in float.
+        ``(side, side)`` in float; of a mask the shares in 0..1.
     """
     centres = (2 * np.arange(side) + 1) / side - 1
     points = np.stack(np.meshgrid(centres, centres), axis=-1)
@@ -115,8 +115,3 @@ def warp(
     return map_coordinates(
         image.astype(float), rows_columns, order=1, mode="grid-constant", cval=fill
     )
-
-
-def warp_mask(mask: NDArray, image_from_output: NDArray, *, side: int) -> NDArray:
-    """Like :func:`warp` for a mask: shares in 0..1, to be contoured at 0.5."""
-    return warp(mask, image_from_output, side=side, fill=0.0)

@@ -33,7 +33,7 @@ INTERVAL = {"color": INK, "linewidth": 0.9, "marker": "_", "markersize": 4, "zor
 def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: difference in ml and, over a decade, in percent."""
     config = summary.config
-    styles = shown_experiments(config, lambda _: True)
+    styles = shown_experiments(config)
     cases = summary.cases[summary.cases.experiment.isin(styles)]
     data = volume_differences(cases[cases.label == LABEL])
     positive = data.reference_ml[data.reference_ml > 0]

@@ -27,7 +27,7 @@ AXES = {
 def make(summary: Summary) -> list[Drawing]:
     """One row of panels per matrix, one panel per label."""
     config = summary.config
-    styles = shown_experiments(config, lambda _: True)
+    styles = shown_experiments(config)
     scores = foreground_rows(summary.scores)
     scores = scores[scores.experiment.isin(styles)]
     data = with_fits(scores, patient_sizes(summary.diagnostics()))

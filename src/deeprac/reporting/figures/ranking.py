@@ -60,7 +60,7 @@ def rankings(summary: Summary) -> list[Ranking]:
     Of a method that was trained on several numbers of patients, only the most count.
     """
     config = summary.config
-    groups = by_matrix(config, shown_experiments(config, lambda _: True))
+    groups = by_matrix(config, shown_experiments(config))
     found = []
     for matrix, styles in groups.items():
         for label in FOREGROUND if len(styles) > 1 else ():

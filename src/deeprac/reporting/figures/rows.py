@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
@@ -30,20 +31,21 @@ def all_experiments(config: Config) -> dict[str, MethodStyle]:
 
 
 def shown_experiments(
-    config: Config, wanted: Callable[[Method], bool]
+    config: Config, wanted: Callable[[Method], bool] = lambda _: True
 ) -> dict[str, MethodStyle]:
     """Selected experiments with a wanted method, in order, with their styles.
 
     Of a method that was trained on several numbers of patients at a matrix, only the
     most patients are shown: smaller sets are the learning curve's.
     """
-    most: dict[tuple[str, str], float] = {}
-    for row in selected_experiments(config):
+    rows = selected_experiments(config)
+    most: dict[tuple[str, str], float] = defaultdict(float)
+    for row in rows:
         key = row.method, row.matrix
-        most[key] = max(training_patients(row), most.get(key, 0))
+        most[key] = max(training_patients(row), most[key])
     return {
         row.name: experiment_style(config, row.name)
-        for row in selected_experiments(config)
+        for row in rows
         if wanted(config.methods[row.method])
         and training_patients(row) == most[row.method, row.matrix]
     }

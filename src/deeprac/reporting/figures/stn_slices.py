@@ -21,7 +21,7 @@ from deeprac.records.transforms import (
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.roles import crops, normalises, selected_experiments
-from deeprac.reporting.slices import AxialSlice, read_slice, warp, warp_mask
+from deeprac.reporting.slices import AxialSlice, read_slice, warp
 from deeprac.reporting.style import CONTOURS, experiment_style
 from deeprac.reporting.summary import Summary
 from deeprac.settings.methods import Experiment
@@ -154,7 +154,7 @@ def draw(
     image = warp(shown.axial.image, matrix, side=SIDE, fill=air)
     canvas.show(image, window, extent=SQUARE, ax=ax)
     for label, colours in CONTOURS.items():
-        mask = warp_mask(shown.axial.label == label, matrix, side=SIDE)
+        mask = warp(shown.axial.label == label, matrix, side=SIDE, fill=0.0)
         canvas.contour(mask, colours.reference, extent=SQUARE, ax=ax)
     canvas.mark_sides(ax)
     return ax

@@ -1,7 +1,5 @@
 """Loss and pseudo Dice per epoch of every experiment."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -17,25 +15,21 @@ from deeprac.reporting.style import CONTOURS, FAINT, INK, legend_above
 from deeprac.reporting.summary import Summary
 
 
-@dataclass(frozen=True)
-class Curve:
-    """How a column of training.csv is drawn."""
-
-    name: str
-    colour: str
-    dash: str
+def _look(name: str, colour: str, dash: str) -> dict[str, str]:
+    """How a column of training.csv is drawn, in matplotlib's words."""
+    return {"label": name, "color": colour, "linestyle": dash}
 
 
 LOSS = {
-    "train_loss": Curve("training loss", INK, "-"),
-    "val_loss": Curve("validation loss", "0.5", "--"),
+    "train_loss": _look("training loss", INK, "-"),
+    "val_loss": _look("validation loss", "0.5", "--"),
 }
 LABELS = {
-    "kidney": Curve("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
-    "kidney_left": Curve("left kidney", CONTOURS[Label.KIDNEY].reference, "-"),
-    "tumour": Curve("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
-    "cyst": Curve("cyst", CONTOURS[CYST].reference, "-."),
-    "kidney_right": Curve("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
+    "kidney": _look("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+    "kidney_left": _look("left kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+    "tumour": _look("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
+    "cyst": _look("cyst", CONTOURS[CYST].reference, "-."),
+    "kidney_right": _look("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
 }
 
 
@@ -63,11 +57,8 @@ def make(summary: Summary) -> list[Drawing]:
     align(axes, xlabel="Epoch", heights=True)
     for ax, title in zip(next(iter(axes.values())), drawn, strict=True):
         ax.set_ylabel(title)
-    handles: list[Artist] = [
-        Line2D([], [], color=curve.colour, linestyle=curve.dash, label=curve.name)
-        for curves in drawn.values()
-        for curve in curves.values()
-    ]
+    looks = (look for curves in drawn.values() for look in curves.values())
+    handles: list[Artist] = [Line2D([], [], **look) for look in looks]
     if phases:
         name = "front end trained alone, before the U-Net"
         handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
@@ -85,7 +76,7 @@ def front_end_epochs(data: pd.DataFrame) -> pd.Series:
     return by_epoch.index[by_epoch].to_series()
 
 
-def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
+def draw(data: pd.DataFrame, curves: dict[str, dict], *, ax: Axes) -> Axes:
     """Mean and range over runs of one experiment's curves.
 
     Args:
@@ -93,9 +84,9 @@ def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
         curves: How each column is drawn.
         ax: Where to draw.
     """
-    for column, curve in curves.items():
+    for column, look in curves.items():
         by_epoch = data.groupby("epoch")[column]
         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
-        ax.fill_between(mean.index, low, high, color=curve.colour, alpha=0.2, lw=0)
-        ax.plot(mean.index, mean, color=curve.colour, linestyle=curve.dash, lw=1.1)
+        ax.fill_between(mean.index, low, high, color=look["color"], alpha=0.2, lw=0)
+        ax.plot(mean.index, mean, lw=1.1, **look)
     return ax
