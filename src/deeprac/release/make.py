@@ -150,15 +150,11 @@ def _files(source: Source) -> dict[str, bytes]:
     """Content of every file of the release by name, stripped."""
     layout, config = source.layout, source.config
     files = {"config.json": json_text(stripped_config(source.resolved)).encode()}
-    summaries = {
-        layout.summary_cases: True,
-        layout.summary_runs: True,
-        layout.summary_diagnostics: True,
-        layout.summary_cohort: True,
-        layout.summary_stress: bool(config.stress.experiments),
-        layout.summary_protocol: layout.summary_protocol.is_file(),
-    }
-    for path in [path for path, wanted in summaries.items() if wanted]:
+    summaries = [layout.summary_cases, layout.summary_runs, layout.summary_diagnostics]
+    summaries += [layout.summary_cohort]
+    summaries += [layout.summary_stress] * bool(config.stress.experiments)
+    summaries += [layout.summary_protocol] * layout.summary_protocol.is_file()
+    for path in summaries:
         files[f"summary/{path.name}"] = path.read_bytes()
     for name, run in source.runs.items():
         files[f"{name}/run.json"] = json_text(stripped_run(run)).encode()

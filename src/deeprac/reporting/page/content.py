@@ -86,16 +86,6 @@ def page_tables(
     return {tab: tuple(tables) for tab, tables in tabs.items()}
 
 
-def extent(cases: pd.DataFrame) -> str:
-    """What rows of cases.csv rest on.
-
-    Example:
-        >>> extent(pd.DataFrame({"patient": ["a", "a"], "case": ["1", "2"]}))
-        '2 rows. n = 1 patients, 2 cases.'
-    """
-    return f"{len(cases)} rows. {formats.extent(cases)}."
-
-
 def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
     """The cohort's distributions, and its tumours by side."""
     counts = cohort[cohort.statistic == "n"].set_index("quantity").value
@@ -104,9 +94,9 @@ def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
         index="quantity", columns="statistic", values="value"
     )
     known = [name for name in QUANTITIES if name in wide.index]
-    wide = wide.loc[known, list(STATISTICS)].astype(float).reset_index()
+    wide = wide.loc[known, list(STATISTICS)].astype(float)
     yield from_frame(
-        wide.assign(quantity=wide.quantity.map(QUANTITY_TITLES)),
+        wide.rename(QUANTITY_TITLES).reset_index(),
         (
             words("quantity", "Quantity"),
             number("n", "Cases with a value", "{:.0f}".format),
@@ -138,7 +128,7 @@ def cases_table(summary: Summary) -> PageTable:
         _case_columns(cases),
         name="cases",
         title="Every case, label and run",
-        n=extent(cases),
+        n=f"{len(cases)} rows. {summary.extent}.",
         notes=(
             f"{convention_note(summary.config)} NSD: surface Dice.",
             "Shares in percent, as on all of this page; the downloaded file has them "
@@ -165,7 +155,7 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
         ),
         name="failure_counts",
         title="Number of failures by experiment and label",
-        n=extent(cases),
+        n=f"{len(cases)} rows. {summary.extent}.",
         notes=(
             "Missed: reference without prediction. False positive: prediction without "
             "reference. Undefined: Dice does not exist, since neither has the label. "
