@@ -8,8 +8,7 @@ from tqdm import tqdm
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.evaluate import cohort_labels, read_label_map
-from deeprac.evaluation.poses import Poses, spread, wrapped
-from deeprac.evaluation.references import Reference, read_references
+from deeprac.evaluation.poses import Poses, Reference, read_references, spread, wrapped
 from deeprac.files import write_csv
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label

@@ -114,12 +114,6 @@ def matrix_title(config: Config, matrix: str) -> str:
     return f"{matrix} matrix, {size} x {size}"
 
 
-def used_matrices(config: Config) -> list[str]:
-    """Matrices of the selected experiments, in the order of the configuration."""
-    used = {config.experiments[name].matrix for name in config.run.experiments}
-    return [matrix for matrix in config.matrices if matrix in used]
-
-
 @contextmanager
 def theme() -> Iterator[None]:
     """Fonts and lines of all figures; reproducible SVG."""

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from deeprac.config import Config
 from deeprac.reporting.figures.rows import matrix_size, wrapped
+from deeprac.reporting.roles import used_matrices
 from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
     experiment_style,
     method_handles,
-    used_matrices,
 )
 
 COLUMNS = 5

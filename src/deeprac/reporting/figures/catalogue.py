@@ -16,6 +16,7 @@ from deeprac.reporting.roles import (
     estimates,
     normalises,
     selected_experiments,
+    used_matrices,
 )
 from deeprac.settings.methods import Method
 
@@ -55,8 +56,7 @@ def selected(config: Config) -> dict[str, Entry]:
         and not (config.has_released_metrics and "volumes" in entry.needs)
     }
     if overlays := chosen.pop("overlays", None):
-        used = {row.matrix for row in selected_experiments(config)}
-        for matrix in [matrix for matrix in config.matrices if matrix in used]:
+        for matrix in used_matrices(config):
             title = f"{overlays.title}, {matrix}"
             chosen[f"overlays_{matrix}"] = replace(overlays, title=title)
     return chosen

@@ -9,12 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.reporting.roles import selected_experiments, training_patients
+from deeprac.reporting.roles import (
+    selected_experiments,
+    training_patients,
+    used_matrices,
+)
 from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
     experiment_style,
-    used_matrices,
 )
 from deeprac.settings.methods import Method
 

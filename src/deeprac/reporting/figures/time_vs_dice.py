@@ -11,6 +11,7 @@ from deeprac.config import Config
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.aggregate import plain_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
+from deeprac.reporting.roles import used_matrices
 from deeprac.reporting.style import (
     INK,
     WIDTH,
@@ -20,7 +21,6 @@ from deeprac.reporting.style import (
     method_handles,
     method_styles,
     say_why_not,
-    used_matrices,
 )
 from deeprac.reporting.summary import Summary
 
