@@ -73,4 +73,4 @@ def counted_protocol(
         return None, []
     protocol = load_config([path or PROTOCOL])
     names = [experiment.name for experiment in counted_experiments(protocol)]
-    return protocol, count(protocol, names)
+    return protocol, count(protocol, names) if names else []
