@@ -17,7 +17,6 @@ from deeprac.reporting.page.document import (
     Browser,
     CaseVolume,
     Document,
-    Fact,
     PageFigure,
 )
 from deeprac.reporting.page.tables import from_frame
@@ -100,7 +99,7 @@ def document(*, names: tuple[str, ...] = ("a",), browser: Browser | None = None)
     return Document(
         cohort=names[0],
         extent=names[-1],
-        identity=(Fact(names[0], names),),
+        identity={names[0]: names},
         config=names[0],
         config_hash=names[0],
         commands=names[0],

@@ -264,7 +264,8 @@ def _write_run(
             "seed": seed,
             "fold": fold,
             "device": {"type": "cpu", "name": "cpu"},
-            "host": {"processor": "a CPU"},
+            "host": {"processor": "a CPU", "platform": "Linux-6.1"},
+            "software": {"python": "3.11"},
             "git": {"commit": None, "dirty": None},
             "config_sha256": "0" * 64,
             "settings": {

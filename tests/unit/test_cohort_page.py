@@ -15,8 +15,14 @@ from deeprac.labels import CYST, Label
 from deeprac.layout import Layout
 from deeprac.reporting.cohort_page import content
 from deeprac.reporting.cohort_page.build import page_of, render, write_page
-from deeprac.reporting.cohort_page.histograms import PANELS, histograms, svg_uri
-from deeprac.reporting.cohort_page.thumbnails import SMALLEST, draw, png
+from deeprac.reporting.cohort_page.pictures import (
+    PANELS,
+    SMALLEST,
+    draw,
+    histograms,
+    png,
+    svg_uri,
+)
 from deeprac.reporting.style import CONTOURS
 from support.cohort_builders import inspection
 

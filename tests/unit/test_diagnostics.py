@@ -12,12 +12,12 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.diagnostics import (
-    collect_diagnostics,
     compared,
     crop_side,
     labelled_coverage,
 )
 from deeprac.evaluation.poses import Poses
+from deeprac.evaluation.summarise import collect_diagnostics
 from deeprac.layout import Layout
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.records.transforms import CANONICAL_COLUMNS, SINGLE_COLUMNS

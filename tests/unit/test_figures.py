@@ -13,13 +13,13 @@ from deeprac.layout import Layout
 from deeprac.reporting.figures import (
     dice_by_method,
     overlays,
-    stn,
+    stn_slices,
     time_vs_dice,
     training_curves,
 )
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.catalogue import CATALOGUE
-from deeprac.reporting.figures.registry import FIGURES
+from deeprac.reporting.figures.draw import FIGURES
 from deeprac.reporting.figures.stn_mean_image import moments_of
 from deeprac.reporting.slices import AxialSlice, largest_slice
 from deeprac.reporting.style import (
@@ -195,7 +195,7 @@ def test_stn_figures_undo_the_pose(tree):
 
 
 def test_the_stn_figure_shows_the_crop_at_the_largest_matrix(tree):
-    assert stn.normalising_experiment(tree[1].config) == "fine_stn_crop"
+    assert stn_slices.normalising_experiment(tree[1].config) == "fine_stn_crop"
 
 
 LEARNING = [

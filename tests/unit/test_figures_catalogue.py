@@ -7,7 +7,7 @@ import pytest
 from deeprac.config import Config
 from deeprac.config_files import resolve
 from deeprac.reporting.figures.catalogue import CATALOGUE, NEEDS, selected
-from deeprac.reporting.figures.registry import FIGURES
+from deeprac.reporting.figures.draw import FIGURES
 
 ROOT = Path(__file__).parents[2]
 

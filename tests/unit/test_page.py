@@ -25,8 +25,8 @@ from deeprac.provenance import digest
 from deeprac.reporting import formats
 from deeprac.reporting.page import build
 from deeprac.reporting.page.browser import browse, by_interest, volume_bytes
-from deeprac.reporting.page.failures import counted, failures
-from deeprac.reporting.page.figures import caption_html
+from deeprac.reporting.page.collect import caption_html
+from deeprac.reporting.page.content import counted, failures
 from deeprac.reporting.page.identity import commands, identity, limits
 from deeprac.reporting.page.tables import from_frame, from_table
 from deeprac.reporting.page.volumes import (
@@ -152,8 +152,8 @@ def test_cells_are_sorted_by_the_number_in_front(show, cell, shown, value):
     rows = pd.DataFrame({"n": [1]} | {f"k{i}": [v] for i, v in enumerate(cell)})
     keys = tuple(f"k{i}" for i in range(len(cell)))
     part = Part((Column("title", keys, show),), rows)
-    (grid,) = from_table(Table("t", "T", rows, (part,), ())).grids
-    assert (grid.text, grid.value) == ([[shown]], [[value]])
+    ((_, grid),) = from_table(Table("t", "T", rows, (part,), ())).grids
+    assert (grid["text"], grid["value"]) == ([[shown]], [[value]])
 
 
 @pytest.mark.parametrize(
@@ -174,17 +174,17 @@ def test_a_table_states_its_n(n, stated):
 def test_parts_with_the_same_columns_are_one_grid():
     rows = pd.DataFrame({"n": [1, 2]})
     parts = tuple(Part((number("n", "n"),), rows, heading=name) for name in "ab")
-    (grid,) = from_table(Table("t", "T", rows, parts, ())).grids
-    assert grid.text == [["a", "1"], ["a", "2"], ["b", "1"], ["b", "2"]]
+    ((_, grid),) = from_table(Table("t", "T", rows, parts, ())).grids
+    assert grid["text"] == [["a", "1"], ["a", "2"], ["b", "1"], ["b", "2"]]
 
 
 def test_a_cell_keeps_its_full_value_beside_what_is_shown():
     frame = pd.DataFrame({"case": ["a", "b"], "dice": [2 / 3, np.nan]})
     columns = (words("case", "Case"), number("dice", "Dice", "{:.2f}".format))
     table = from_frame(frame, columns, name="t", title="T", n="n = 2")
-    (grid,) = table.grids
-    assert grid.text == [["a", "0.67"], ["b", "-"]]
-    assert grid.value == [["a", 2 / 3], ["b", None]]
+    ((_, grid),) = table.grids
+    assert grid["text"] == [["a", "0.67"], ["b", "-"]]
+    assert grid["value"] == [["a", 2 / 3], ["b", None]]
 
 
 def rows_of_cases(**columns):
@@ -253,7 +253,7 @@ def test_identity_lists_what_differs_between_runs_once(results):
     dirty = run_record(git={"commit": "beef", "dirty": True})
     runs = [run_record(), run_record(), dirty]
     config = load_config([results])
-    facts = {fact.term: fact.values for fact in identity(config, runs, "hash")}
+    facts = identity(config, runs, "hash")
     assert facts["Commit of the code"] == (
         "c0ffee (clean)",
         "beef (uncommitted changes)",

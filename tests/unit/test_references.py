@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from deeprac.errors import MetricsError
-from deeprac.evaluation.poses import Poses
-from deeprac.evaluation.references import read_references, references
+from deeprac.evaluation.poses import Poses, read_references, references
 from deeprac.geometry.planar import compose
 from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS, TRUTH_COLUMNS
 

@@ -10,11 +10,11 @@ from deeprac.config import load_config
 from deeprac.errors import ConfigError, MetricsError
 from deeprac.evaluation.statistics.curves import stress_curves
 from deeprac.evaluation.statistics.estimates import mean_interval
-from deeprac.evaluation.stress import collect_stress
+from deeprac.evaluation.summarise import collect_stress
 from deeprac.files import read_json, write_csv
 from deeprac.layout import Layout
 from deeprac.records.stress import STRESS_COLUMNS, conditions, stressed_runs
-from deeprac.reporting.figures.registry import FIGURES
+from deeprac.reporting.figures.draw import FIGURES
 from deeprac.reporting.summary import Summary
 from support.results_tree import TreeOptions, write_tree
 

@@ -63,14 +63,14 @@ VERBS = {
         FoldVerb(
             "evaluate",
             "Compare the predictions of one fold with the labels; write metrics.csv.",
-            "deeprac.evaluation.fold:evaluate_run",
+            "deeprac.evaluation.evaluate:evaluate_run",
         ),
         FoldVerb(
             "diagnose",
             "Compare size, pose and position that one fold's front end found with the "
             "reference, and measure spread, bounds and coverage; write "
             "diagnostics.csv.",
-            "deeprac.evaluation.fold:diagnose_run",
+            "deeprac.evaluation.diagnostics:diagnose_fold",
         ),
         FoldVerb(
             "stress",

@@ -23,21 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from deeprac.evaluation import summarise
     from deeprac.evaluation.cohort import collect_cohort
-    from deeprac.evaluation.diagnostics import collect_diagnostics
-    from deeprac.evaluation.stress import collect_stress
-    from deeprac.evaluation.summarise import collect_cases, collect_runs
     from deeprac.files import write_csv
 
     config, layout = opened(args)
     if args.what == "diagnostics":
-        tables = {layout.summary_diagnostics: collect_diagnostics(config, layout)}
+        tables = {
+            layout.summary_diagnostics: summarise.collect_diagnostics(config, layout)
+        }
     elif args.what == "stress":
-        tables = {layout.summary_stress: collect_stress(config, layout)}
+        tables = {layout.summary_stress: summarise.collect_stress(config, layout)}
     else:
         tables = {
-            layout.summary_cases: collect_cases(config, layout),
-            layout.summary_runs: collect_runs(config, layout),
+            layout.summary_cases: summarise.collect_cases(config, layout),
+            layout.summary_runs: summarise.collect_runs(config, layout),
             layout.summary_cohort: collect_cohort(layout.cases_csv),
         }
     for path, table in tables.items():

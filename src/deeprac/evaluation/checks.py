@@ -7,7 +7,6 @@ Each check takes a table with the columns of metrics.csv and raises
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from deeprac.errors import MetricsError
@@ -18,6 +17,9 @@ from deeprac.records.tidy import shortened
 
 RUN_OF_CASE = ["experiment", "seed", "case"]
 """What a case is predicted once for."""
+
+ROUNDING_ML = 1e-6
+"""Largest difference of two volumes of the same reference."""
 
 
 def check_rows(table: pd.DataFrame, path: Path, *, remedy: str) -> None:
@@ -78,15 +80,16 @@ def check_held_out(table: pd.DataFrame, held_out: Iterable[str], path: Path) -> 
         )
 
 
-def _difference(name: str, cases: set[str]) -> str:
-    return f"{name}: {shortened(sorted(cases))}; " if cases else ""
+def _difference(name: str, wrong: Iterable[str]) -> str:
+    listed = shortened(sorted(wrong))
+    return f"{name}: {listed}; " if listed else ""
 
 
 def check_comparable(cases: pd.DataFrame) -> None:
     """All runs saw the same cases, each once, with the same references."""
     check_no_case_twice(cases)
     check_same_cases(cases)
-    check_same_reference(cases)
+    _check_same_reference(cases)
 
 
 def check_no_case_twice(cases: pd.DataFrame) -> None:
@@ -117,28 +120,28 @@ def check_same_cases(cases: pd.DataFrame) -> None:
             )
 
 
-def _named(key: tuple[str, int]) -> str:
-    return f"{key[0]} (seed {key[1]})"
+def _named(key: tuple[str, int] | tuple[str, int, int]) -> str:
+    """Experiment and seed in words, and the fold where it is told."""
+    experiment, seed, *fold = key
+    return f"{experiment} (seed {seed}{''.join(f', fold {n}' for n in fold)})"
 
 
-def check_same_reference(cases: pd.DataFrame) -> None:
+def _check_same_reference(cases: pd.DataFrame) -> None:
     """The same case has one patient and one reference, whoever segments it."""
-    for column, same in (
-        ("patient", lambda values: values.nunique() == 1),
-        ("reference_volume_ml", lambda values: np.ptp(values) <= 1e-6),
+    groups = cases.groupby(["case", "label"])
+    volumes = groups.reference_volume_ml
+    for column, differ in (
+        ("patient", groups.patient.nunique() != 1),
+        ("reference_volume_ml", ~(volumes.max() - volumes.min() <= ROUNDING_ML)),
     ):
-        for (case, label), rows in cases.groupby(["case", "label"])[column]:
-            if not same(rows):
-                raise MetricsError(
-                    f"Experiments are compared on the same references; {column} of "
-                    f"case {case} ({label}) differs between runs: "
-                    f"{_values(rows)}. The cohort "
-                    "changed in between: run `deeprac evaluate` again for all runs."
-                )
-
-
-def _values(column: pd.Series) -> str:
-    return shortened([str(value) for value in column.unique()])
+        for case, label in differ.index[differ]:
+            found = groups.get_group((case, label))[column].unique()
+            raise MetricsError(
+                f"Experiments are compared on the same references; {column} of "
+                f"case {case} ({label}) differs between runs: "
+                f"{shortened(list(map(str, found)))}. The cohort changed in between: "
+                "run `deeprac evaluate` again for all runs."
+            )
 
 
 def check_runs(
@@ -158,10 +161,6 @@ def check_runs(
         raise MetricsError(
             f"{path} does not hold the runs that run.experiments, run.seeds and "
             "run.folds select; "
-            f"{_difference('missing', _run_names(selected - found))}"
-            f"{_difference('not selected', _run_names(found - selected))}{remedy}"
+            f"{_difference('missing', map(_named, selected - found))}"
+            f"{_difference('not selected', map(_named, found - selected))}{remedy}"
         )
-
-
-def _run_names(keys: set[tuple[str, int, int]]) -> set[str]:
-    return {f"{name} (seed {seed}, fold {fold})" for name, seed, fold in keys}

@@ -30,7 +30,9 @@ def collect_cohort(cases_csv: Path) -> pd.DataFrame:
     Raises:
         MetricsError: The table is missing or foreign.
     """
-    return describe_cohort(read_cases(cases_csv), digest=_digest(cases_csv))
+    cases = read_cases(cases_csv)
+    digest = hashlib.sha256(cases_csv.read_bytes()).hexdigest()
+    return describe_cohort(cases, digest=digest)
 
 
 def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:
@@ -44,6 +46,9 @@ def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:
         One row per number: quantity, statistic, value. Distributions are over cases
         with a known value, whose number is the statistic ``n``.
     """
+    covers = "cohort/cases.csv, without the content of images and labels"
+    if all(name in cases and cases[name].notna().all() for name in CHECKSUMS):
+        covers = "cohort/cases.csv with the checksums of all images and labels"
     rows: list[tuple[str, str, object]] = [
         ("patients", "n", cases.patient.nunique()),
         ("cases", "n", len(cases)),
@@ -58,17 +63,6 @@ def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:
         rows += [("side", side, sides[side]) for side in sorted(sides.index)]
     rows += [
         ("cohort_hash", "sha256", digest),
-        ("cohort_hash", "covers", _covered(cases)),
+        ("cohort_hash", "covers", covers),
     ]
     return pd.DataFrame(rows, columns=list(COHORT_COLUMNS))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _covered(cases: pd.DataFrame) -> str:
-    complete = all(name in cases and cases[name].notna().all() for name in CHECKSUMS)
-    if complete:
-        return "cohort/cases.csv with the checksums of all images and labels"
-    return "cohort/cases.csv, without the content of images and labels"

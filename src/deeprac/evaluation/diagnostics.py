@@ -7,15 +7,15 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.poses import Poses, spread, wrapped
-from deeprac.evaluation.references import Reference, read_references
+from deeprac.evaluation.evaluate import cohort_labels, read_label_map
+from deeprac.evaluation.poses import Poses, Reference, read_references, spread, wrapped
+from deeprac.files import write_csv
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, NAMES, read_diagnostics
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, NAMES
 from deeprac.records.metrics import read_metrics
-from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.records.tidy import foreground_rows
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
@@ -31,30 +31,31 @@ MISSED = 0.5
 """A crop that covers less than this share of a case's labelled voxels missed it."""
 
 
-def diagnose_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
-    """Diagnostics of all held-out cases of one run.
+def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
+    """Diagnostics of all held-out cases of one run; write diagnostics.csv.
 
     A case's transform is the median of its slices' (the same one where the front end
     treats the patient as a whole), taken, like the spread, over the slices that show
     any label; over all slices where none does.
 
     Args:
-        layout: where the cohort, the case poses and the run's tables are.
-        key: the run.
-
-    Returns:
-        One row per case, columns ``DIAGNOSTIC_COLUMNS``.
+        config: the configuration of the cohort.
+        experiment: name of the experiment.
+        seed: seed of the run.
+        fold: number of the fold.
 
     Raises:
         MetricsError: A file is missing or foreign, or they do not fit together.
     """
-    metrics_csv = key.folder(layout) / "metrics.csv"
-    transforms_csv = key.folder(layout) / "transforms.csv"
+    layout = Layout.of(config)
+    run = layout.run(experiment, seed, fold)
+    metrics_csv, transforms_csv = run / "metrics.csv", run / "transforms.csv"
     metrics = read_metrics(metrics_csv, remedy="Run `deeprac evaluate` for this fold.")
     metrics = foreground_rows(metrics)
     transforms = read_transforms(transforms_csv, more=(*SINGLE_COLUMNS, *FLAGS))
     references = read_references(layout.case_poses)
     cohort = read_cases(layout.cases_csv, ("case", "label")).to_dict("index")
+    numbers = cohort_labels(layout.dataset_json).numbers.values()
     known = {layout.case_poses: references, layout.cases_csv: cohort}
     rows = []
     for case, labels in tqdm(metrics.groupby("case", sort=False), desc="diagnose"):
@@ -64,7 +65,8 @@ def diagnose_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
                 "in between: run Snakemake, or all verbs from `deeprac case_poses` on, "
                 "again."
             )
-        shown = _labelled(layout, cohort[case]["label"])
+        label_map = read_label_map(layout.cohort / cohort[case]["label"], numbers)
+        shown = (label_map.voxels != Label.BACKGROUND).any(axis=(1, 2))
         slices = case_slices(transforms, case, len(shown), transforms_csv)
         try:
             found = _case_row(slices, shown, references[case], labels)
@@ -75,26 +77,8 @@ def diagnose_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
             ) from error
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
         rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
-    return pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
-
-
-def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
-    """Read the diagnostics of all selected runs.
-
-    Returns:
-        One row per run and case, columns ``DIAGNOSTIC_COLUMNS``.
-
-    Raises:
-        MetricsError: The table of a run is missing, lacks a column or is another run's.
-    """
-    tables = []
-    for key in selected_runs(config):
-        path = key.folder(layout) / "diagnostics.csv"
-        remedy = key.again("diagnose")
-        table = read_diagnostics(path, remedy=remedy)
-        key.check_table(table, path, remedy=remedy)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    table = pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
+    write_csv(run / "diagnostics.csv", table)
 
 
 def _case_row(
@@ -113,15 +97,14 @@ def _case_row(
     """
     used = slices[shown] if shown.any() else slices
     own = used[used.fallback == 0]
+    canonical = matrices(used, CANONICAL_COLUMNS)
     scatter = spread(Poses.of(matrices(own, SINGLE_COLUMNS)))
     seen = labelled_coverage(labels)
     return {
         "slices": len(slices),
         "labelled_slices": int(shown.sum()),
         "reference": reference.kind,
-        **compared(
-            Poses.of(matrices(used, CANONICAL_COLUMNS)).median(), reference.pose
-        ),
+        **compared(Poses.of(canonical).median(), reference.pose),
         "spread_scale": scatter.log_scale,
         "spread_angle_deg": scatter.angle_deg,
         "spread_centre": scatter.centre,
@@ -129,9 +112,7 @@ def _case_row(
         "at_bound_slices": int(slices.at_bound.sum()),
         "coverage": seen,
         "missed": pd.NA if np.isnan(seen) else int(seen < MISSED),
-        "crop_side": crop_side(
-            matrices(used, INPUT_COLUMNS), matrices(used, CANONICAL_COLUMNS)
-        ),
+        "crop_side": crop_side(matrices(used, INPUT_COLUMNS), canonical),
     }
 
 
@@ -196,16 +177,3 @@ def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float
         for transform in (image_from_input, image_from_canonical)
     )
     return float(np.median(np.sqrt(inner / outer)))
-
-
-def _labelled(layout: Layout, label: str) -> NDArray[np.bool_]:
-    """Which axial slices ``(z,)`` of a case show any label."""
-    # Readers of the diagnostics' table need no image library.
-    from deeprac.evaluation.evaluate import (  # noqa: PLC0415
-        cohort_labels,
-        read_label_map,
-    )
-
-    numbers = cohort_labels(layout.dataset_json).numbers.values()
-    shown = read_label_map(layout.cohort / label, numbers).voxels != Label.BACKGROUND
-    return shown.any(axis=(1, 2))

@@ -11,11 +11,12 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.coverage import coverage
 from deeprac.evaluation.metrics.measure import cropped, measure
-from deeprac.evaluation.metrics.regions import Region, regions_of
-from deeprac.files import read_json
+from deeprac.evaluation.metrics.regions import regions_of
+from deeprac.files import read_json, write_csv
 from deeprac.labels import CohortLabels, Label
 from deeprac.layout import Layout
 from deeprac.records.metrics import METRIC_COLUMNS, METRICS_SCHEMA
@@ -43,6 +44,23 @@ class LabelVolume:
     spacing_xyz_mm: tuple[float, float, float]
     grid: tuple[float, ...]
     path: Path
+
+    def __str__(self) -> str:
+        size = " x ".join(str(n) for n in reversed(self.voxels.shape))
+        spacing = " x ".join(f"{mm:g}" for mm in self.spacing_xyz_mm)
+        origin = ", ".join(f"{mm:g}" for mm in self.grid[3:6])
+        return f"{self.path} ({size}, {spacing} mm, origin {origin})"
+
+
+def evaluate_run(config: Config, experiment: str, seed: int, fold: int) -> None:
+    """Compare the predictions of one fold with the labels; write metrics.csv.
+
+    Raises:
+        MetricsError: Predictions, labels, folds and transforms do not fit together.
+    """
+    layout = Layout.of(config)
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    write_csv(key.folder(layout) / "metrics.csv", evaluate_fold(layout, key))
 
 
 def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
@@ -75,11 +93,19 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
         _check_same_grid(case, prediction, reference)
         slices = case_slices(transforms, case, len(reference.voxels), path)
         image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))
-        names = {"case": case, "patient": cohort.patient[case]}
-        rows += [
-            {"schema": METRICS_SCHEMA, **names, **row}
-            for row in case_rows(case, prediction, reference, regions, image_from_input)
-        ]
+        spacing_zyx_mm = reference.spacing_xyz_mm[::-1]
+        boxed = cropped(prediction.voxels, reference.voxels)
+        missed = []
+        for region in regions:
+            # On the whole slices, in whose frame the network's input is known.
+            seen = coverage(region.mask(reference.voxels), image_from_input)
+            if seen < 1:
+                missed.append(f"{100 * seen:.2f} % of {region.title}")
+            row = {"schema": METRICS_SCHEMA, "case": case, "label": region.title}
+            row |= {"patient": cohort.patient[case], "coverage": seen}
+            rows.append(row | measure(*boxed, region, spacing_zyx_mm))
+        if missed:
+            log.warning("%s: the network input covers %s", case, ", ".join(missed))
     return key.sign(pd.DataFrame(rows), METRIC_COLUMNS)
 
 
@@ -99,38 +125,6 @@ def cohort_labels(dataset_json: Path) -> CohortLabels:
         raise MetricsError(
             f"{dataset_json}: {error}. Run `deeprac cohort` again."
         ) from error
-
-
-def case_rows(
-    case: str,
-    prediction: LabelVolume,
-    reference: LabelVolume,
-    regions: tuple[Region, ...],
-    image_from_input: dict[int, NDArray],
-) -> list[dict[str, float | str]]:
-    """Label and metrics of one case, one row per region.
-
-    Args:
-        case: name of the case.
-        prediction: on the grid of the reference.
-        reference: the cohort's label map.
-        regions: what is scored.
-        image_from_input: ``(2, 3)`` matrix of every slice, by its index.
-    """
-    z, y, x = reversed(reference.spacing_xyz_mm)
-    boxed = cropped(prediction.voxels, reference.voxels)
-    rows: list[dict[str, float | str]] = []
-    missed = []
-    for region in regions:
-        # On the whole slices, in whose frame the network's input is known.
-        seen = coverage(region.mask(reference.voxels), image_from_input)
-        if seen < 1:
-            missed.append(f"{100 * seen:.2f} % of {region.title}")
-        scores = measure(*boxed, region, (z, y, x))
-        rows.append({"label": region.title, **scores, "coverage": seen})
-    if missed:
-        log.warning("%s: the network input covers %s", case, ", ".join(missed))
-    return rows
 
 
 def _check_predictions(folder: Path, held_out: list[str]) -> None:
@@ -190,13 +184,6 @@ def _check_same_grid(
     ):
         raise MetricsError(
             f"Case {case}: prediction and label lie on different grids, "
-            f"{_grid(prediction)} and {_grid(reference)}. Predictions must be on the "
+            f"{prediction} and {reference}. Predictions must be on the "
             "cohort's native grid: run `deeprac predict` again."
         )
-
-
-def _grid(label_map: LabelVolume) -> str:
-    size = " x ".join(str(n) for n in reversed(label_map.voxels.shape))
-    spacing = " x ".join(f"{mm:g}" for mm in label_map.spacing_xyz_mm)
-    origin = ", ".join(f"{mm:g}" for mm in label_map.grid[3:6])
-    return f"{label_map.path} ({size}, {spacing} mm, origin {origin})"

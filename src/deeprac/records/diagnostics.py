@@ -8,6 +8,8 @@ from deeprac.records.run_key import IDENTITY
 from deeprac.records.tidy import read_tidy
 
 NAMES = (*IDENTITY, "case", "patient")
+"""What diagnostics have from the metrics of the same case."""
+
 DIAGNOSTIC_COLUMNS = (
     *NAMES,
     *("slices", "labelled_slices", "reference"),

@@ -59,12 +59,6 @@ def read_run(path: Path, key: RunKey) -> dict[str, Any]:
     return run
 
 
-def _device_name(run: dict[str, Any]) -> str:
-    """Model of the processor that did the work: times are comparable on equal ones."""
-    on_cpu = run["device"]["type"] == "cpu"
-    return run["host"]["processor"] if on_cpu else run["device"]["name"]
-
-
 def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
     """Row of runs.csv, columns ``RUN_COLUMNS``.
 
@@ -76,6 +70,9 @@ def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
         MetricsError: An entry is missing.
     """
     try:
+        on_cpu = run["device"]["type"] == "cpu"
+        # Of what did the work: times are comparable on equal ones.
+        name = run["host"]["processor"] if on_cpu else run["device"]["name"]
         return {
             **{name: run[name] for name in (*IDENTITY, "method", "matrix")},
             **{name: run["settings"][name] for name in SETTINGS},
@@ -83,7 +80,7 @@ def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
             # Folds may differ by one patient, so it is none of the shared settings.
             "training_patients": run["settings"]["training_patients"],
             "device": run["device"]["type"],
-            "device_name": _device_name(run),
+            "device_name": name,
             **{name: run["cost"][name] for name in COST},
             "segments": len(run["segments"]),
             "git_commit": run["git"]["commit"],

@@ -82,14 +82,6 @@ def matrices(slices: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64
     return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)
 
 
-def case_matrices(
-    transforms: pd.DataFrame, case: str, columns: Sequence[str]
-) -> dict[int, NDArray]:
-    """The ``(2, 3)`` matrix of each slice of a case, by slice index."""
-    rows = transforms[transforms.case == case]
-    return dict(zip(rows.slice.astype(int), matrices(rows, columns), strict=True))
-
-
 class Transformed(Protocol):
     """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``."""
 

@@ -38,13 +38,21 @@ def released_config(
         ConfigError: There is no release of that name, or a key was changed that only
             the release can say.
     """
-    known = known_releases(releases)
+    known = sorted(path.parent.name for path in releases.glob(f"*/{MANIFEST}"))
     if resolved["release"] not in known:
         raise ConfigError(
             f"release is {resolved['release']!r}: there is no such folder with a "
             f"{MANIFEST} in {releases}. Known are: {', '.join(known) or 'none'}."
         )
-    _refuse_other_keys(resolved)
+    # A key that is silently ignored would pass for one that was obeyed.
+    default = resolve(schema.defaults(schema.load_schema()))
+    keys = [key for key in resolved if key not in OWN]
+    if changed := [key for key in keys if resolved[key] != default[key]]:
+        raise ConfigError(
+            f"metrics is released, so {', '.join(changed)} come from the release "
+            f"{resolved['release']!r} and cannot be set. Leave them out, with the "
+            "--configfile that sets them, or set metrics to computed."
+        )
     return laid_out_config(releases / resolved["release"], resolved["results"])
 
 
@@ -65,21 +73,3 @@ def laid_out_config(release: Path, results: str) -> dict[str, Any]:
         "metrics": "released",
         "release": release.name,
     }
-
-
-def known_releases(releases: Path = RELEASES) -> list[str]:
-    """Names of the releases in a folder."""
-    return sorted(path.parent.name for path in releases.glob(f"*/{MANIFEST}"))
-
-
-def _refuse_other_keys(resolved: dict[str, Any]) -> None:
-    """A key that is silently ignored would pass for one that was obeyed."""
-    default = resolve(schema.defaults(schema.load_schema()))
-    changed = [key for key in resolved if key not in OWN]
-    changed = [key for key in changed if resolved[key] != default[key]]
-    if changed:
-        raise ConfigError(
-            f"metrics is released, so {', '.join(changed)} come from the release "
-            f"{resolved['release']!r} and cannot be set. Leave them out, with the "
-            "--configfile that sets them, or set metrics to computed."
-        )

@@ -100,7 +100,12 @@ REVIEW = (
 def stripped_run(run: dict[str, Any]) -> dict[str, Any]:
     """Return a run's record without what names a machine, its folders or its user."""
     host = {key: value for key, value in run["host"].items() if key != "name"}
-    argv = ["deeprac", *(_without_folder(part) for part in run["argv"][1:])]
+    argv = ["deeprac"]
+    for part in run["argv"][1:]:
+        # The last part of a path, also behind an option's =: a relative path can name
+        # a machine's folders as well as an absolute one.
+        option, equals, value = part.rpartition("=")
+        argv.append(option + equals + PureWindowsPath(value).name)
     return run | {"host": host, "argv": argv}
 
 
@@ -116,15 +121,6 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
     cohort |= {"patients": None, "private": "private"}
     cohort["fetch"] = cohort["fetch"] | {"mirror": None}
     return resolved | {"results": "results", "cohort": cohort}
-
-
-def _without_folder(argument: str) -> str:
-    """Keep the last part of a path, also behind an option's ``=``.
-
-    A relative path can name a machine's folders as well as an absolute one.
-    """
-    option, equals, value = argument.rpartition("=")
-    return option + equals + PureWindowsPath(value).name
 
 
 def objections(
@@ -171,7 +167,9 @@ def _table_objections(
     for column in rows.fieldnames or ():
         cells = dict.fromkeys(row[column] or "" for row in table)
         if column in IDS:
-            wrong = [cell for cell in cells if not _is_id(cell, own_ids)]
+            free = {cell for cell in cells if is_pseudonym(cell)} | set(own_ids)
+            named = [cell for cell in cells if cell not in free]
+            wrong = [cell for cell in named if not re.fullmatch(PHANTOM, cell)]
             what = "no pseudonym", RENAME
         else:
             texts = [cell for cell in cells if not _is_number(cell)]
@@ -182,10 +180,6 @@ def _table_objections(
                 f"{name}, column {column}, holds {what[0]} (of the shape "
                 f"{shape(wrong[0])!r}). {what[1]}"
             )
-
-
-def _is_id(text: str, own_ids: Collection[str]) -> bool:
-    return is_pseudonym(text) or text in own_ids or bool(re.fullmatch(PHANTOM, text))
 
 
 def _is_plain(key: str, text: str, read: tuple[str, ...]) -> bool:
@@ -208,7 +202,8 @@ def _json_objections(
     name: str, content: dict[str, Any], read: tuple[str, ...]
 ) -> Iterator[str]:
     if PurePosixPath(name).name == "run.json":
-        yield from _entry_objections(name, content)
+        for entry in _foreign_entries(content):
+            yield f"{name} has the entry {entry}, which no release holds: remove it"
     for entry, text in _texts(content):
         key = entry.removeprefix("config.")  # of the protocol
         if not _is_plain(key, text, read):
@@ -218,17 +213,13 @@ def _json_objections(
             )
 
 
-def _entry_objections(name: str, run: dict[str, Any]) -> Iterator[str]:
+def _foreign_entries(run: dict[str, Any]) -> Iterator[str]:
     for entry, value in run.items():
-        inner = RUN_ENTRIES.get(entry, ())
-        wrong = []
+        inner, wrong = RUN_ENTRIES.get(entry, ()), []
         if inner is not None and isinstance(value, dict):
             wrong = [key for key in value if key not in inner]
         if entry not in RUN_ENTRIES or wrong:
-            yield (
-                f"{name} has the entry {'.'.join([entry, *wrong[:1]])}, which no "
-                "release holds: remove it"
-            )
+            yield ".".join([entry, *wrong[:1]])
 
 
 def _texts(content: Any, key: str = "") -> Iterator[tuple[str, str]]:

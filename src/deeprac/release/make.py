@@ -12,14 +12,17 @@ from deeprac.cohort.pseudonyms import KEY, TABLE, read_table
 from deeprac.config import Config
 from deeprac.config_files import read_raw, resolve
 from deeprac.errors import ReleaseError
-from deeprac.evaluation.diagnostics import collect_diagnostics
-from deeprac.evaluation.stress import collect_stress
-from deeprac.evaluation.summarise import collect_cases
-from deeprac.files import atomic_folder, json_text, read_json, write_json
+from deeprac.evaluation.summarise import (
+    collect_cases,
+    collect_diagnostics,
+    collect_stress,
+)
+from deeprac.files import atomic_folder, json_text, write_bytes, write_json
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
 from deeprac.records.run_key import selected_runs
+from deeprac.records.runs import read_run
 from deeprac.release.contents import objections, stripped_config, stripped_run
 from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, entry
 from deeprac.release.tables import check_summary, made_tables, same_text
@@ -90,9 +93,7 @@ def make_release(
     }
     with atomic_folder(target, replace=replace) as folder:
         for member, content in files.items():
-            path = folder / member
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            write_bytes(folder / member, content)
         write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -108,19 +109,16 @@ def _read_source(results: Path) -> Source:
     config = Config.from_resolved(resolved)
     check_summary(config, layout)
     same_text(layout.summary_cases, collect_cases(config, layout), "the metrics.csv")
-    same_text(
-        layout.summary_diagnostics,
-        collect_diagnostics(config, layout),
-        "the diagnostics.csv",
-    )
+    diagnostics = collect_diagnostics(config, layout)
+    same_text(layout.summary_diagnostics, diagnostics, "the diagnostics.csv")
     if config.stress.experiments:
         stress = collect_stress(config, layout)
         same_text(layout.summary_stress, stress, "the stress.csv")
     runs = {}
     for key in selected_runs(config):
-        folder = layout.run(key.experiment, key.seed, key.fold)
+        folder = key.folder(layout)
         name = folder.relative_to(layout.root).as_posix()
-        runs[name] = read_json(folder / "run.json")
+        runs[name] = read_run(folder / "run.json", key)
     return Source(config, resolved, layout, runs)
 
 
@@ -153,11 +151,9 @@ def _files(source: Source) -> dict[str, bytes]:
     layout, config = source.layout, source.config
     files = {"config.json": json_text(stripped_config(source.resolved)).encode()}
     summaries = [layout.summary_cases, layout.summary_runs, layout.summary_diagnostics]
-    summaries.append(layout.summary_cohort)
-    if config.stress.experiments:
-        summaries.append(layout.summary_stress)
-    if layout.summary_protocol.is_file():
-        summaries.append(layout.summary_protocol)
+    summaries += [layout.summary_cohort]
+    summaries += [layout.summary_stress] * bool(config.stress.experiments)
+    summaries += [layout.summary_protocol] * layout.summary_protocol.is_file()
     for path in summaries:
         files[f"summary/{path.name}"] = path.read_bytes()
     for name, run in source.runs.items():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deeprac.config import Config
-from deeprac.files import atomic_path, json_text
+from deeprac.files import json_text, write_bytes
 from deeprac.layout import Layout
 from deeprac.release.configuration import laid_out_config
 from deeprac.release.manifest import MANIFEST, checked_files, read_manifest
@@ -33,18 +33,9 @@ def lay_out(release: Path, results: Path) -> Config:
     config = Config.from_resolved(resolved)
     root = Layout.of(config).root
     files["config.json"] = json_text(resolved).encode()
-    files = {
-        name: content
-        for name, content in files.items()
-        if not name.startswith("tables/")
-    }
     (root / MANIFEST).unlink(missing_ok=True)
     for name, content in files.items():
-        _write(root / name, content)
-    _write(root / MANIFEST, (release / MANIFEST).read_bytes())
+        if not name.startswith("tables/"):
+            write_bytes(root / name, content)
+    write_bytes(root / MANIFEST, (release / MANIFEST).read_bytes())
     return config
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from deeprac.config import Config
+from deeprac.errors import ConfigError
 from deeprac.evaluation.statistics.patients import patient_dice
 from deeprac.labels import FOREGROUND
-from deeprac.reporting.published import check_known, read_published
+from deeprac.reporting.published import PUBLISHED, read_published
 from deeprac.reporting.roles import augmentation, patients_suffix
-from deeprac.settings.methods import Experiment, Method
+from deeprac.settings.methods import Experiment
 
 GIB = 2**30
 
@@ -25,14 +26,8 @@ SETTINGS = (
 """Columns of runs.csv that the runs of an experiment share."""
 
 PAPER_COLUMNS = (
-    "kidney_dice_mean",
-    "kidney_dice_sd",
-    "tumour_dice_mean",
-    "tumour_dice_sd",
-    "training_seconds",
-    "time_ratio",
-    "memory_gb",
-    "memory_ratio",
+    *("kidney_dice_mean", "kidney_dice_sd", "tumour_dice_mean", "tumour_dice_sd"),
+    *("training_seconds", "time_ratio", "memory_gb", "memory_ratio"),
 )
 
 
@@ -50,54 +45,51 @@ def experiment_rows(
         Tidy table in the order of the configuration. Dice as shares in 0..1; memory in
         GiB with its kind; ratios to the plain nnU-Net of the same matrix; the paper's
         numbers with the prefix ``paper_``. Unknown numbers are NaN.
+
+    Raises:
+        ConfigError: An experiment points to a row of the paper that does not exist.
     """
     published = read_published()
-    experiments = {name: config.experiments[name] for name in config.run.experiments}
-    check_known(published, {name: e.published for name, e in experiments.items()})
-    scores = patient_dice(cases)
+    tables = (cases, runs, patient_dice(cases))
     rows = []
-    for name, experiment in experiments.items():
-        its_runs = runs[runs.experiment == name]
-        rows.append(
-            {
-                "experiment": name,
-                "published": experiment.published or "",
-                "matrix": experiment.matrix,
-                **_identity(config.methods[experiment.method], experiment),
-                **_settings(its_runs),
-                **_extent(config, cases[cases.experiment == name], its_runs),
-                **_scores(scores[scores.experiment == name]),
-                **_coverage(cases[cases.experiment == name]),
-                **_costs(its_runs),
-            }
-        )
+    for name in config.run.experiments:
+        row = config.experiments[name].published
+        if row is not None and row not in published.index:
+            raise ConfigError(
+                f"experiments.{name}.published is {row!r}, which is no row of "
+                f"{PUBLISHED.name}. Leave it empty or name one of "
+                f"{', '.join(published.index)}."
+            )
+        own = (table[table.experiment == name] for table in tables)
+        rows.append(_row(config, config.experiments[name], *own))
     table = pd.DataFrame(rows)
-    return _with_paper(_with_ratios(table, config), published)
+    paper = published.reindex(table.published)[list(PAPER_COLUMNS)]
+    paper.index = table.index
+    return pd.concat([_with_ratios(table, config), paper.add_prefix("paper_")], axis=1)
 
 
-def _identity(method: Method, experiment: Experiment) -> dict[str, object]:
-    return {
+def _row(
+    config: Config,
+    experiment: Experiment,
+    cases: pd.DataFrame,
+    runs: pd.DataFrame,
+    scores: pd.DataFrame,
+) -> dict[str, object]:
+    """The row of one experiment, made of its rows in the tables; no ratios yet."""
+    method = config.methods[experiment.method]
+    row = {
+        "experiment": experiment.name,
+        "published": experiment.published or "",
+        "matrix": experiment.matrix,
         "method": method.name,
         "method_label": method.label + patients_suffix(experiment),
         "normaliser": method.normaliser,
         "crop": method.crop,
         "augment": method.augment,
         "augmentation": augmentation(method),
-    }
-
-
-def _settings(runs: pd.DataFrame) -> dict[str, object]:
-    return {
         **runs.iloc[0][list(SETTINGS)],
         "device": "; ".join(runs.device.unique()),
         "device_name": "; ".join(runs.device_name.unique()),
-    }
-
-
-def _extent(
-    config: Config, cases: pd.DataFrame, runs: pd.DataFrame
-) -> dict[str, object]:
-    return {
         "n_patients": cases.patient.nunique(),
         "n_cases": cases.case.nunique(),
         "folds_run": runs.fold.nunique(),
@@ -105,30 +97,18 @@ def _extent(
         "n_seeds": runs.seed.nunique(),
         "training_patients": runs.training_patients.mean(),
     }
-
-
-def _scores(scores: pd.DataFrame) -> dict[str, float]:
-    columns: dict[str, float] = {}
     for label in FOREGROUND:
         values = scores[scores.label == label.title].dice.dropna()
-        columns[f"{label.title}_n"] = len(values)
-        columns[f"{label.title}_dice_mean"] = values.mean()
-        columns[f"{label.title}_dice_sd"] = values.std(ddof=1)
-    return columns
-
-
-def _coverage(cases: pd.DataFrame) -> dict[str, float]:
-    smallest = cases.groupby("label").coverage.min()
-    return {
-        f"{label.title}_coverage_min": smallest.get(label.title, np.nan)
-        for label in FOREGROUND
-    } | {"coverage_min": cases.coverage.min()}
-
-
-def _costs(runs: pd.DataFrame) -> dict[str, object]:
+        row[f"{label.title}_n"] = len(values)
+        row[f"{label.title}_dice_mean"] = values.mean()
+        row[f"{label.title}_dice_sd"] = values.std(ddof=1)
+    for label in FOREGROUND:
+        covered = cases[cases.label == label.title].coverage
+        row[f"{label.title}_coverage_min"] = covered.min()
     on_gpu = bool((runs.device == "cuda").all())
     memory = runs.gpu_peak_reserved_gib if on_gpu else runs.host_peak_gib
-    return {
+    return row | {
+        "coverage_min": cases.coverage.min(),
         "training_seconds": runs.training_seconds.mean(),
         "epoch_seconds_median": runs.epoch_seconds_median.mean(),
         "memory_gib": memory.mean(),
@@ -172,9 +152,3 @@ def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     table.loc[table.device_name != base.device_name, "time_ratio"] = np.nan
     table.loc[table.memory_kind != base.memory_kind, "memory_ratio"] = np.nan
     return table
-
-
-def _with_paper(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    paper = published.reindex(table.published)[list(PAPER_COLUMNS)]
-    paper.index = table.index
-    return pd.concat([table, paper.add_prefix("paper_")], axis=1)

@@ -6,8 +6,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from deeprac.config import Config
-from deeprac.labels import CYST
-from deeprac.reporting.style import CONTOURS, FAINT
+from deeprac.reporting.style import FAINT, contours
 
 Extent = tuple[float, float, float, float]
 MARK = {"color": "white", "fontsize": 6.5, "fontweight": "bold"}
@@ -66,32 +65,25 @@ def scale_bar(length_mm: float, *, ax: Axes) -> None:
     )  # fmt: skip
 
 
-def contour_handles(*, prediction: bool, cysts: bool) -> list[Line2D]:
-    """Legend entries of the contours.
+def legend(figure: Figure, config: Config, *, prediction: bool) -> None:
+    """Legend of the contours on a dark ground, where the tints can be seen.
 
     Args:
+        figure: Where to draw.
+        config: Says which labels the cohort keeps.
         prediction: Whether predictions are drawn too.
-        cysts: Whether the cohort keeps cysts.
     """
     handles = []
-    for label, style in CONTOURS.items():
-        if label == CYST and not cysts:
-            continue
+    for style in contours(config).values():
         name = f"{style.title}, reference"
         handles.append(Line2D([], [], color=style.reference, lw=1.6, label=name))
         if prediction:
+            look = {"color": style.prediction, "lw": 1.2, "ls": "--"}
             name = f"{style.title}, prediction"
-            handles.append(
-                Line2D([], [], color=style.prediction, lw=1.2, ls="--", label=name)
-            )
-    return handles
-
-
-def legend(ax_or_figure: Axes | Figure, *, prediction: bool, cysts: bool) -> None:
-    """Legend of the contours on a dark ground, where the tints can be seen."""
-    handles = contour_handles(prediction=prediction, cysts=cysts)
+            handles.append(Line2D([], [], label=name, **look))
+    cysts = config.cohort.kept_labels.cysts
     columns = 3 if cysts else len(handles)  # six names are wider than the page
-    ax_or_figure.legend(
+    figure.legend(
         handles=handles, loc="outside upper center", ncols=columns,
         facecolor="0.3", labelcolor="white", edgecolor=FAINT, framealpha=1,
     )  # fmt: skip

@@ -51,7 +51,8 @@ def percent_1(share: float) -> str:
 
 def mean_sd(mean: float, sd: float, *, digits: int = 2) -> str:
     """Mean (SD) of shares, in percent; the SD of one patient does not exist."""
-    return _together("{} ({})", (mean, sd), lambda share: percent(share, digits=digits))
+    texts = [percent(share, digits=digits) for share in (mean, sd)]
+    return MISSING if texts[0] == MISSING else "{} ({})".format(*texts)
 
 
 DIGITS = {"share": 2, "mm": 2, "ml": 1, "percent": 1, "count": 2}
@@ -82,7 +83,8 @@ def metrics(template: str, values: Iterable[float], kind: str) -> str:
         >>> metrics("[{}, {}]", (float("nan"), float("nan")), "share")
         '-'
     """
-    return _together(template, values, lambda value: metric(value, kind))
+    texts = [metric(value, kind) for value in values]
+    return MISSING if texts[0] == MISSING else template.format(*texts)
 
 
 def p_value(value: float) -> str:
@@ -116,7 +118,7 @@ def interval(low: float, high: float) -> str:
         >>> interval(0.851, 0.9), interval(float("nan"), float("nan"))
         ('[85.10, 90.00]', '-')
     """
-    return _together("[{}, {}]", (low, high), percent)
+    return metrics("[{}, {}]", (low, high), "share")
 
 
 def gain(value: float, low: float, high: float) -> str:
@@ -139,9 +141,8 @@ def ratio(value: float) -> str:
     return _fixed(value, 2)
 
 
-def gib(value: float) -> str:
-    """Memory in GiB (the paper: GB) with two decimals, as the paper prints it."""
-    return _fixed(value, 2)
+gib = ratio
+"""Memory in GiB (the paper: GB) with two decimals, as the paper prints it."""
 
 
 def amount(value: float) -> str:
@@ -167,14 +168,6 @@ def in_units(unit: float) -> Callable[[float], str]:
         '2.50'
     """
     return lambda value: amount(value / unit)
-
-
-def _together(
-    template: str, values: Iterable[float], show: Callable[[float], str]
-) -> str:
-    """Several numbers in one text; none of them where the first is missing."""
-    texts = [show(value) for value in values]
-    return MISSING if texts[0] == MISSING else template.format(*texts)
 
 
 def _fixed(value: float, digits: int) -> str:

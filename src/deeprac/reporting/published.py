@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from deeprac.errors import ConfigError
 from deeprac.records.tidy import read_tidy
 from deeprac.shipped import shipped
 
@@ -34,6 +33,8 @@ def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
     )
     table = table.set_index("row")
     baseline = table.loc[table.baseline]
+    percent = ["kidney_dice", "kidney_sd", "tumour_dice", "tumour_sd"]
+    shares = (table[percent] / 100).round(6)
     return pd.DataFrame(
         {
             "tables": [tuple(map(int, cell.split(";"))) for cell in table.tables],
@@ -41,10 +42,10 @@ def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
             "network_input_size": table.network_input,
             "batch_size": table.batch_size,
             "method": table.method,
-            "kidney_dice_mean": _share(table.kidney_dice),
-            "kidney_dice_sd": _share(table.kidney_sd),
-            "tumour_dice_mean": _share(table.tumour_dice),
-            "tumour_dice_sd": _share(table.tumour_sd),
+            "kidney_dice_mean": shares.kidney_dice,
+            "kidney_dice_sd": shares.kidney_sd,
+            "tumour_dice_mean": shares.tumour_dice,
+            "tumour_dice_sd": shares.tumour_sd,
             "training_seconds": table.time_hours * 3600,
             "time_ratio": table.time_hours / baseline.time_hours.to_numpy(),
             "memory_gb": table.memory_gb,
@@ -52,23 +53,3 @@ def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
             "baseline": table.baseline,
         }
     )
-
-
-def _share(percent: pd.Series) -> pd.Series:
-    return (percent / 100).round(6)
-
-
-def check_known(published: pd.DataFrame, rows: dict[str, str | None]) -> None:
-    """Raise ConfigError when an experiment points to a row that does not exist.
-
-    Args:
-        published: Result of :func:`read_published`.
-        rows: Published row (or None) of each experiment.
-    """
-    for experiment, row in rows.items():
-        if row is not None and row not in published.index:
-            raise ConfigError(
-                f"experiments.{experiment}.published is {row!r}, which is no row of "
-                f"{PUBLISHED.name}. Leave it empty or name one of "
-                f"{', '.join(published.index)}."
-            )

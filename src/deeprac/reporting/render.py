@@ -6,15 +6,9 @@ from deeprac.reporting.tables.table import Column, Part, Table, lines
 
 Columns = tuple[Column, ...]
 
-LATEX_SPECIAL = {
+LATEX_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
+LATEX_SPECIAL |= {
     "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -47,7 +41,7 @@ def markdown(table: Table) -> str:
 
 def _pipe_table(part: Part) -> str:
     columns, rows = part.columns, part.texts()
-    header = [_flat_name(column) for column in columns]
+    header = [": ".join(filter(None, (c.group, c.title))) for c in columns]
     cells = [[_escape_markdown(cell) for cell in row] for row in [header, *rows]]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(columns))]
     rule = [
@@ -140,21 +134,16 @@ def terminal(table: Table) -> str:
     """The short columns as aligned text, made for 140 characters."""
     if table.rows.empty:
         return f"{table.title}\n{table.notes[0]}"
-    columns = _short_columns(table)
-    rows = lines([column.short_texts(table.rows) for column in columns])
+    # Of both parts; what identifies a row only once.
+    every = (column for part in table.parts for column in part.columns)
+    columns = tuple({(c.group, c.title): c for c in every if c.short}.values())
+    rows = lines([column.texts(table.rows, column.short) for column in columns])
     names = [column.title for column in columns]
     widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(columns))]
     text = [_spanning_heads(columns, widths)]
     text += ["  ".join(_aligned(row, widths, columns)) for row in (names, *rows)]
     rule = "-" * max(len(line) for line in text)
     return "\n".join([table.title, rule, *text[:2], rule, *text[2:], rule])
-
-
-def _short_columns(table: Table) -> Columns:
-    """The terminal's columns of both parts; the row's identity only once."""
-    columns = (column for part in table.parts for column in part.columns)
-    chosen = {(c.group, c.title): c for c in columns if c.short}
-    return tuple(chosen.values())
 
 
 def _spanning_heads(columns: Columns, widths: list[int]) -> str:
@@ -175,7 +164,7 @@ def _span(widths: list[int]) -> int:
 
 def escape_latex(text: str) -> str:
     """Escape the characters that LaTeX would read as commands."""
-    return "".join(LATEX_SPECIAL.get(character, character) for character in text)
+    return text.translate(str.maketrans(LATEX_SPECIAL))
 
 
 def _rules_below_groups(groups: list[tuple[str, int]]) -> str:
@@ -198,11 +187,7 @@ MARKDOWN_SPECIAL = {
 
 
 def _escape_markdown(text: str) -> str:
-    return "".join(MARKDOWN_SPECIAL.get(character, character) for character in text)
-
-
-def _flat_name(column: Column) -> str:
-    return f"{column.group}: {column.title}" if column.group else column.title
+    return text.translate(str.maketrans(MARKDOWN_SPECIAL))
 
 
 def _is_left(columns: Columns) -> list[bool]:

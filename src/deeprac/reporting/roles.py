@@ -53,6 +53,12 @@ def selected_experiments(config: Config) -> list[Experiment]:
     return [config.experiments[name] for name in config.run.experiments]
 
 
+def used_matrices(config: Config) -> list[str]:
+    """Matrices of the selected experiments, in the order of the configuration."""
+    used = {config.experiments[name].matrix for name in config.run.experiments}
+    return [matrix for matrix in config.matrices if matrix in used]
+
+
 def curve_experiments(config: Config) -> list[str]:
     """Experiments of methods with different ``training_patients`` at one matrix."""
     rows = selected_experiments(config)

@@ -1,4 +1,7 @@
-"""Axial slices of the cohort for the figures."""
+"""Axial slices of the cohort for the figures, as they are and through a transform.
+
+Transforms are those of :mod:`deeprac.geometry.square`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from deeprac.errors import MetricsError
 from deeprac.evaluation.metrics.regions import united
 from deeprac.files import read_json
+from deeprac.geometry.planar import transform_points
+from deeprac.geometry.square import Square
 from deeprac.labels import CohortLabels, Label
 
 
@@ -85,3 +91,27 @@ def read_volume(path: Path) -> NDArray:
             f"A figure needs a volume that cannot be read: {path}. Run the stage that "
             "writes it again (`deeprac cohort` or `deeprac predict`)."
         ) from error
+
+
+def warp(
+    image: NDArray, image_from_output: NDArray, *, side: int, fill: float
+) -> NDArray[np.floating]:
+    """Resample a native slice into a square output, bilinear.
+
+    Args:
+        image: Native slice ``(h, w)``.
+        image_from_output: ``(2, 3)``; normalised points of the output square to
+            normalised points of the padded native square.
+        side: Side of the output in pixels.
+        fill: Value outside the native slice (air).
+
+    Returns:
+        ``(side, side)`` in float; of a mask the shares in 0..1.
+    """
+    centres = (2 * np.arange(side) + 1) / side - 1
+    points = np.stack(np.meshgrid(centres, centres), axis=-1)
+    source = Square(*image.shape).to_px(transform_points(image_from_output, points))
+    rows_columns = [source[..., 1], source[..., 0]]
+    return map_coordinates(
+        image.astype(float), rows_columns, order=1, mode="grid-constant", cval=fill
+    )

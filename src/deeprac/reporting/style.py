@@ -1,13 +1,12 @@
 """How methods, labels and figures look; each choice is made once."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -33,10 +32,8 @@ DPI = 300
 WIDTH = 180 / 25.4
 """Width of every figure in inches: two columns of a journal, so that no letter is below
 6 points in print."""
-CAPTION_SIZE = 6.0
 MOST_POINTS = 600
 """Points that an SVG holds as shapes."""
-CAPTION_CHARACTERS_PER_INCH = 23
 LETTER_INCHES = 0.057
 """Mean width of a letter of a legend."""
 
@@ -78,6 +75,12 @@ CONTOURS = {
 By number of a label map whose kidneys are united."""
 
 
+def contours(config: Config) -> dict[int, ContourStyle]:
+    """Contours of the labels that a cohort keeps."""
+    cysts = config.cohort.kept_labels.cysts
+    return {n: style for n, style in CONTOURS.items() if n != CYST or cysts}
+
+
 def method_styles(config: Config) -> dict[str, MethodStyle]:
     """Styles of all configured methods, in their order; colour-blind safe.
 
@@ -109,21 +112,6 @@ def matrix_title(config: Config, matrix: str) -> str:
     if size == PLANNED:
         return f"{matrix} matrix, own spacing and patches"
     return f"{matrix} matrix, {size} x {size}"
-
-
-def used_matrices(config: Config) -> list[str]:
-    """Matrices of the selected experiments, in the order of the configuration."""
-    used = {config.experiments[name].matrix for name in config.run.experiments}
-    return [matrix for matrix in config.matrices if matrix in used]
-
-
-def of_matrix(config: Config, matrix: str) -> list[str]:
-    """Selected experiments at a matrix, in order."""
-    return [
-        name
-        for name in config.run.experiments
-        if config.experiments[name].matrix == matrix
-    ]
 
 
 @contextmanager
@@ -166,13 +154,6 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     )  # fmt: skip
 
 
-def add_caption(figure: Figure, text: str) -> None:
-    """Write what the figure is based on (n, units, conventions) below it."""
-    columns = int(figure.get_figwidth() * CAPTION_CHARACTERS_PER_INCH)
-    wrapped = textwrap.fill(text, columns)
-    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
-
-
 def say_why_not(text: str, *, ax: Axes) -> None:
     """A panel without data says why."""
     ax.set(xticks=[], yticks=[])
@@ -190,8 +171,7 @@ def save(figure: Figure, stem: Path) -> None:
         for group in ax.collections
         if isinstance(group, PathCollection)
     ]
-    offsets: list[Any] = [group.get_offsets() for group in points]
-    if sum(len(every) for every in offsets) > MOST_POINTS:
+    if sum(len(np.asarray(group.get_offsets())) for group in points) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):

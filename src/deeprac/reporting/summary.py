@@ -49,22 +49,15 @@ class Summary:
         That is by experiment as selected, then label, patient, case, seed and fold:
         sums of floats and ties of ranks depend on it.
         """
-        cases = with_convention(cases, config.statistics.empty_labels)
+        cases = in_order(with_convention(cases, config.statistics.empty_labels))
         runs = runs.sort_values(["experiment", "seed", "fold"])
         place = {name: index for index, name in enumerate(config.run.experiments)}
-        return cls(
-            config,
-            layout,
-            *(
-                table.sort_values(
-                    "experiment",
-                    key=lambda names: names.map(place),
-                    kind="stable",
-                    ignore_index=True,
-                )
-                for table in (in_order(cases), runs)
-            ),
+        order = {"key": lambda names: names.map(place), "kind": "stable"}
+        cases, runs = (
+            table.sort_values("experiment", ignore_index=True, **order)
+            for table in (cases, runs)
         )
+        return cls(config, layout, cases, runs)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -118,14 +111,11 @@ class Summary:
         tables = []
         runs = self.runs[self.runs.experiment.isin(set(experiments))]
         for run in runs.itertuples():
-            table = read_tidy(
-                self.layout.run(run.experiment, run.seed, run.fold) / "training.csv",
-                ("epoch", *columns),
-                remedy=f"Train fold {run.fold} of {run.experiment} again.",
-            )[["epoch", *columns]]
-            for place, key in enumerate(("experiment", "fold", "seed")):
-                table.insert(place, key, getattr(run, key))
-            tables.append(table)
+            path = self.layout.run(run.experiment, run.seed, run.fold) / "training.csv"
+            remedy = f"Train fold {run.fold} of {run.experiment} again."
+            table = read_tidy(path, ("epoch", *columns), remedy=remedy)
+            key = {"experiment": run.experiment, "fold": run.fold, "seed": run.seed}
+            tables.append(table.assign(**key)[[*key, "epoch", *columns]])
         return pd.concat(tables, ignore_index=True)
 
     @property

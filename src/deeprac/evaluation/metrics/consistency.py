@@ -43,7 +43,7 @@ def rules(table: pd.DataFrame) -> Iterator[Rule]:
     no_prediction, no_reference = table.volume_ml == 0, table.reference_volume_ml == 0
     yield from _volumes(table, no_reference)
     yield from _overlaps(table, no_prediction, no_reference)
-    for name in _of_kind("mm"):
+    for name in ("hd95_mm", "assd_mm"):
         yield Rule(
             name,
             "is empty exactly when prediction or reference is",
@@ -56,10 +56,6 @@ def rules(table: pd.DataFrame) -> Iterator[Rule]:
         table.coverage.isna() != no_reference,
     )
     yield from _lesions(table)
-
-
-def _of_kind(kind: str) -> list[str]:
-    return [name for name, metric in METRICS.items() if metric.kind == kind]
 
 
 def _at_least_zero(values: pd.Series) -> "pd.Series[bool]":
@@ -114,7 +110,7 @@ def _overlaps(
 def _lesions(table: pd.DataFrame) -> Iterator[Rule]:
     regions = regions_titled(set(table.label))
     counted = table.label.isin([region.title for region in regions if region.lesions])
-    for name in _of_kind("count"):
+    for name in [name for name, metric in METRICS.items() if metric.kind == "count"]:
         yield Rule(
             name,
             "is empty exactly for labels without lesions",

@@ -10,15 +10,10 @@ kits23    1           0                  KiTS23
 Distances and percentages have no value in these cases under either convention.
 """
 
-from typing import Literal, get_args
-
 import pandas as pd
 
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.records.catalogue import METRICS
-
-Convention = Literal["nnunet", "kits23"]
-CONVENTIONS: tuple[str, ...] = get_args(Convention)
 
 BOTH_EMPTY: dict[str, float] = {"nnunet": float("nan"), "kits23": 1.0}
 """Value of overlap and surface Dice when reference and prediction are both empty."""
@@ -31,7 +26,7 @@ COLUMNS = tuple(
 """The columns that a convention is about; coverage is no comparison of two masks."""
 
 
-def with_convention(cases: pd.DataFrame, convention: Convention) -> pd.DataFrame:
+def with_convention(cases: pd.DataFrame, convention: str) -> pd.DataFrame:
     """Write the empty cases of a table by one of the conventions.
 
     Args:
@@ -45,8 +40,8 @@ def with_convention(cases: pd.DataFrame, convention: Convention) -> pd.DataFrame
     Raises:
         ValueError: The convention is unknown.
     """
-    if convention not in CONVENTIONS:
-        raise ValueError(f"conventions are {CONVENTIONS}, not {convention!r}")
+    if convention not in BOTH_EMPTY:
+        raise ValueError(f"conventions are {tuple(BOTH_EMPTY)}, not {convention!r}")
     changed = cases.copy()
     empty = (cases.volume_ml == 0) & (cases.reference_volume_ml == 0)
     for column in COLUMNS:

@@ -1,12 +1,13 @@
 """All metrics of one region of a case, but for the coverage of the network's input."""
 
 import math
-from collections.abc import Iterator
+from dataclasses import asdict, fields
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from deeprac.evaluation.metrics.lesions import lesions
+from deeprac.evaluation.metrics.lesions import Lesions, lesions
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import Region
 from deeprac.evaluation.metrics.surface import surfaces
@@ -72,15 +73,10 @@ def cropped(prediction: NDArray, reference: NDArray) -> tuple[NDArray, NDArray]:
     """
     if prediction.shape != reference.shape:
         raise ValueError(f"shapes differ: {prediction.shape} and {reference.shape}")
-    box = tuple(_extents((prediction | reference) != 0))
+    shown = (prediction | reference) != 0
+    boxes = ndimage.find_objects(shown.view(np.uint8))
+    box = boxes[0] if boxes else (slice(1),) * shown.ndim
     return prediction[box], reference[box]
-
-
-def _extents(mask: NDArray[np.bool_]) -> Iterator[slice]:
-    for axis in range(mask.ndim):
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        (shown,) = np.nonzero(mask.any(axis=others))
-        yield slice(shown[0], shown[-1] + 1) if len(shown) else slice(0, 1)
 
 
 def _surface_metrics(
@@ -116,13 +112,7 @@ def _lesion_metrics(
     region: Region,
     voxel_ml: float,
 ) -> dict[str, float]:
-    names = {
-        "reference_lesions": "reference",
-        "predicted_lesions": "predicted",
-        "detected_lesions": "detected",
-        "false_lesions": "false",
-    }
     if not region.lesions:
-        return dict.fromkeys(names, NAN)
+        return {f"{field.name}_lesions": NAN for field in fields(Lesions)}
     counted = lesions(prediction, reference, voxel_ml=voxel_ml)
-    return {name: getattr(counted, field) for name, field in names.items()}
+    return {f"{name}_lesions": count for name, count in asdict(counted).items()}

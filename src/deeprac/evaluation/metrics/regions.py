@@ -7,6 +7,7 @@ kidneys left and right, kidney is both, and each side is scored as well.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +33,7 @@ class Region:
 
     def mask(self, label_map: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Where a label map ``(z, y, x)`` shows the region."""
-        first, *others = sorted(self.labels)
-        mask = label_map == first
-        for number in others:
-            mask |= label_map == number
-        return mask
+        return reduce(np.logical_or, (label_map == number for number in self.labels))
 
 
 KITS_TOLERANCE_MM = {

@@ -15,10 +15,10 @@ class Agreement:
 
     n: int
     bias: float
-    bias_interval: tuple[float, float]
-    limits: tuple[float, float]
-    lower_interval: tuple[float, float]
-    upper_interval: tuple[float, float]
+    bias_interval: tuple[float, float] = (NAN, NAN)
+    limits: tuple[float, float] = (NAN, NAN)
+    lower_interval: tuple[float, float] = (NAN, NAN)
+    upper_interval: tuple[float, float] = (NAN, NAN)
 
 
 def volume_differences(cases: pd.DataFrame) -> pd.DataFrame:
@@ -65,8 +65,7 @@ def agreement(data: pd.DataFrame) -> Agreement:
     n = len(means)
     bias = float(means.mean()) if n else NAN
     if n < 2:
-        none = (NAN, NAN)
-        return Agreement(n, bias, none, none, none, none)
+        return Agreement(n, bias)
     within_share = (within.fillna(0) * (1 - 1 / seeds)).mean()
     sd = float(np.sqrt(means.var() + within_share))
     z = stats.norm.ppf(0.5 + CONFIDENCE / 2)

@@ -43,29 +43,11 @@ ESTIMATES = ("difference", "low", "high", "hodges_lehmann", "hl_low", "hl_high")
 COUNTS = ("training_patients", "n", "n_undefined", "n_equal")
 
 PLANNED_COLUMNS = (
-    "method",
-    "reference_method",
-    "test",
-    "matrix",
-    "training_patients",
-    "experiment",
-    "reference",
-    "label",
-    "metric",
-    "n",
-    "n_undefined",
-    "n_equal",
-    *ESTIMATES,
-    "margin",
-    "p",
-    "p_holm",
-    "rank_biserial",
-    "sd_difference",
-    "seed_sd",
-    "detectable_difference",
-    "patients_needed",
-    "verdict",
-    "reason",
+    *("method", "reference_method", "test", "matrix", "training_patients"),
+    *("experiment", "reference", "label", "metric"),
+    *("n", "n_undefined", "n_equal", *ESTIMATES, "margin", "p", "p_holm"),
+    *("rank_biserial", "sd_difference", "seed_sd", "detectable_difference"),
+    *("patients_needed", "verdict", "reason"),
 )
 
 SUPERIOR, INFERIOR, NOT_INFERIOR = "superior", "inferior", "non-inferior"
@@ -99,7 +81,12 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
     cases = in_order(cases)
     scores = patient_means(cases, METRIC, "experiment", "label")
     meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
-    samples = [_differences(scores, meeting) for meeting in meetings]
+    samples = [
+        differences(
+            scores[scores.label == m.label], m.experiment.name, m.reference.name
+        )
+        for m in meetings
+    ]
     spreads = _seed_spreads(cases, meetings)
     rows = [
         _row(config, meeting, values, mean) | {"seed_sd": spread}
@@ -154,20 +141,10 @@ def _meetings(config: Config, comparison: Comparison) -> list[Meeting]:
 
 def _absence(config: Config, comparison: Comparison) -> str:
     selected = {config.experiments[name].method for name in config.run.experiments}
-    missing = [
-        name
-        for name in (comparison.method, comparison.reference)
-        if name not in selected
-    ]
-    if missing:
+    compared = (comparison.method, comparison.reference)
+    if missing := [name for name in compared if name not in selected]:
         return f"no selected experiment has the method {' or '.join(missing)}"
     return "no matrix and number of training patients is selected for both"
-
-
-def _differences(scores: pd.DataFrame, meeting: Meeting) -> NDArray:
-    of_label = scores[scores.label == meeting.label]
-    names = (meeting.experiment.name, meeting.reference.name)
-    return differences(of_label, *names, column=METRIC)
 
 
 def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
@@ -194,8 +171,7 @@ def _planned(comparison: Comparison) -> dict[str, str]:
 def estimates_of(values: NDArray, mean: Estimate) -> dict[str, float]:
     """N and ``ESTIMATES`` of the differences of the patients and their mean."""
     typical = hodges_lehmann(values)
-    numbers = [mean.value, mean.low, mean.high]
-    numbers += [typical.value, typical.low, typical.high]
+    numbers = [end for e in (mean, typical) for end in (e.value, e.low, e.high)]
     return {"n": mean.n, **dict(zip(ESTIMATES, numbers, strict=True))}
 
 

@@ -21,23 +21,18 @@ def stress_curves(table: pd.DataFrame) -> pd.DataFrame:
         n_patients (with a Dice), visible (mean share of the label that stays in the
         picture). Upright images stand at the neutral value of every kind.
     """
-    upright = table[table.kind == Perturbation.NONE.value]
-    table = pd.concat(
-        [
-            table[table.kind != Perturbation.NONE.value],
-            *(
-                upright.assign(kind=kind.value, value=neutral)
-                for kind, neutral in NEUTRAL.items()
-                if kind is not Perturbation.NONE
-            ),
-        ]
-    ).sort_values([*CONDITION, "patient"])
+    upright = table.kind == Perturbation.NONE.value
+    copies = [
+        table[upright].assign(kind=kind.value, value=neutral)
+        for kind, neutral in NEUTRAL.items()
+        if kind is not Perturbation.NONE
+    ]
+    table = pd.concat([table[~upright], *copies]).sort_values([*CONDITION, "patient"])
     visible = patient_means(table, "visible", *CONDITION)
     points = visible.groupby(CONDITION).visible.mean().reset_index()
     dice = patient_means(table, "dice", *CONDITION).groupby(CONDITION).dice
     estimates = mean_intervals([values for _, values in dice])
-    points.insert(4, "dice_percent", [100 * mean.value for mean in estimates])
-    points.insert(5, "low_percent", [100 * mean.low for mean in estimates])
-    points.insert(6, "high_percent", [100 * mean.high for mean in estimates])
-    points.insert(7, "n_patients", [mean.n for mean in estimates])
-    return points
+    numbers = [(100 * m.value, 100 * m.low, 100 * m.high, m.n) for m in estimates]
+    names = ["dice_percent", "low_percent", "high_percent", "n_patients"]
+    points[names] = pd.DataFrame(numbers, columns=names)
+    return points[[*CONDITION, *names, "visible"]]

@@ -65,11 +65,9 @@ def describe(
         for metric in metrics:
             sample = own[metric.name].to_numpy(float)
             samples.append(sample)
-            row: dict[str, Any] = dict(
-                zip(("experiment", "label", "metric"), (*key, metric.name), strict=True)
-            )
+            row: dict[str, Any] = {"experiment": key[0], "label": key[1]}
+            row |= {"metric": metric.name, "n_partial": partial.loc[key, metric.name]}
             row |= _described(sample, metric, failure_dice)
-            row["n_partial"] = partial.loc[key, metric.name]
             row |= {name: shared[name] for name in EXTENT}
             row |= {name: shared[f"{name}/{metric.name}"] for name in SPREADS}
             rows.append(row)

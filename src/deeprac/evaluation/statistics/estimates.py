@@ -103,17 +103,17 @@ def sd_difference_interval(experiment: ArrayLike, reference: ArrayLike) -> Estim
     """
     both = np.stack([np.asarray(experiment, float), np.asarray(reference, float)])
     rows = tuple(values[None] for values in both[:, np.lexsort(both)])
-    return _estimates(rows, _sd_difference, method="percentile", fewest=3)[0]
+
+    def difference(first: NDArray, second: NDArray, axis: int = -1) -> NDArray:
+        return np.std(first, axis=axis, ddof=1) - np.std(second, axis=axis, ddof=1)
+
+    return _estimates(rows, difference, method="percentile", fewest=3)[0]
 
 
 def _present(values: ArrayLike) -> NDArray:
     """The values that exist, sorted: the order of rows changes no resample."""
     array = np.asarray(values, float)
     return np.sort(array[~np.isnan(array)])
-
-
-def _sd_difference(experiment: NDArray, reference: NDArray, axis: int = -1) -> NDArray:
-    return np.std(experiment, axis=axis, ddof=1) - np.std(reference, axis=axis, ddof=1)
 
 
 def _estimates(
@@ -154,7 +154,5 @@ def _estimates(
     low, high = result.confidence_interval
     equal = np.ptp(result.bootstrap_distribution, axis=-1) <= DEGENERATE
     low, high = (np.where(equal, values, end) for end in (low, high))
-    return [
-        Estimate(value, float(bottom), float(top), n)
-        for value, bottom, top in zip(values, low, high, strict=True)
-    ]
+    ends = zip(values, low.tolist(), high.tolist(), strict=True)
+    return [Estimate(value, bottom, top, n) for value, bottom, top in ends]

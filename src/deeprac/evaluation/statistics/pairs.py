@@ -100,18 +100,15 @@ def with_patients(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def pairwise(
-    scores: pd.DataFrame, experiments: Sequence[str], *, column: str = "dice"
-) -> pd.DataFrame:
+def pairwise(scores: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:
     """All pairs of experiments on one label, for a map of significance.
 
     These comparisons were not planned: Holm's correction spans all pairs of this call.
 
     Args:
-        scores: Columns experiment, patient and ``column``, one row per experiment and
+        scores: Columns experiment, patient and dice, one row per experiment and
             patient (of one label).
         experiments: Their names, in the order of the map.
-        column: What is compared.
 
     Returns:
         One row per unordered pair, ``reference`` before ``experiment`` in the order of
@@ -122,20 +119,12 @@ def pairwise(
         else 0; mean and ranks must agree, as in :func:`planned`).
     """
     pairs = list(combinations(experiments, 2))
-    samples = [
-        differences(scores, experiment, reference, column=column)
-        for reference, experiment in pairs
-    ]
+    samples = [differences(scores, one, reference) for reference, one in pairs]
+    found = zip(pairs, samples, mean_intervals(samples), strict=True)
     rows = [
-        {
-            "experiment": experiment,
-            "reference": reference,
-            **estimates_of(values, mean),
-            "p": signed_rank_p(values),
-        }
-        for (reference, experiment), values, mean in zip(
-            pairs, samples, mean_intervals(samples), strict=True
-        )
+        {"experiment": experiment, "reference": reference}
+        | {**estimates_of(values, mean), "p": signed_rank_p(values)}
+        for (reference, experiment), values, mean in found
     ]
     columns = ("experiment", "reference", "n", *ESTIMATES, "p")
     table = pd.DataFrame(rows, columns=list(columns))

@@ -74,41 +74,38 @@ def paired(
     return pd.DataFrame(both).dropna().sort_index()
 
 
-def differences(
-    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
-) -> np.ndarray:
-    """Experiment minus reference of each patient; see :func:`paired`."""
-    pairs = paired(scores, experiment, reference, column=column)
+def differences(scores: pd.DataFrame, experiment: str, reference: str) -> np.ndarray:
+    """Dice of experiment minus reference of each patient; see :func:`paired`."""
+    pairs = paired(scores, experiment, reference)
     return (pairs.experiment - pairs.reference).to_numpy(float).round(ROUNDING)
 
 
 def paired_difference(
-    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
+    scores: pd.DataFrame, experiment: str, reference: str
 ) -> Estimate:
     """Mean over patients of experiment minus reference; see :func:`paired`."""
-    return mean_interval(differences(scores, experiment, reference, column=column))
+    return mean_interval(differences(scores, experiment, reference))
 
 
 def paired_sd_difference(
-    scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
+    scores: pd.DataFrame, experiment: str, reference: str
 ) -> Estimate:
-    """SD over patients (ddof 1) of experiment minus that of reference.
+    """SD over patients (ddof 1) of Dice of experiment minus that of reference.
 
     Patients are resampled as pairs. Two patients have an SD but no interval.
     """
-    pairs = paired(scores, experiment, reference, column=column)
+    pairs = paired(scores, experiment, reference)
     return sd_difference_interval(pairs.experiment, pairs.reference)
 
 
-def seed_sd(cases: pd.DataFrame, column: str = "dice") -> float:
-    """Spread over seeds: SD (ddof 1) of the seeds' means over patients.
+def seed_sd(cases: pd.DataFrame) -> float:
+    """Spread over seeds: SD (ddof 1) of the seeds' mean Dice over patients.
 
     Args:
-        cases: columns seed, patient and ``column`` of one experiment and label.
-        column: what is averaged.
+        cases: columns seed, patient and dice of one experiment and label.
 
     Returns:
         The SD; NaN with one seed.
     """
-    by_patient = cases.groupby(["seed", "patient"])[column].mean()
+    by_patient = cases.groupby(["seed", "patient"]).dice.mean()
     return float(by_patient.groupby(level="seed").mean().std(ddof=1))

@@ -5,8 +5,6 @@ Reports 2021 (challengeR): patients are resampled, the experiments ranked by the
 anew each time.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -41,12 +39,12 @@ def bootstrap_ranks(
         with that rank. Without patients all numbers but n are NaN; with one, no
         interval and no share.
     """
-    table = _complete(scores, column)
-    ranks, resampled = _ranks(table, better)
-    n, count = table.values.shape
-    found = pd.DataFrame({"experiment": table.experiments})
-    found["n"], found["n_left_out"] = n, table.left_out
-    found["mean"] = table.values.mean(axis=0) if n else NAN
+    values = _complete(scores, column)
+    ranks, resampled = _ranks(values, better)
+    n, count = values.shape
+    found = pd.DataFrame({"experiment": scores.experiment.unique()})
+    found["n"], found["n_left_out"] = n, scores.patient.nunique() - n
+    found["mean"] = values.mean(axis=0) if n else NAN
     found["rank"] = ranks
     ends = [NAN, NAN]
     if n > 1:
@@ -76,9 +74,9 @@ def kendall_tau(
         left out. NaN with fewer than two patients or experiments, or where the ranking
         itself ranks all alike.
     """
-    table = _complete(scores, column)
-    n = len(table.values)
-    ranks, resampled = _ranks(table, better)
+    values = _complete(scores, column)
+    n = len(values)
+    ranks, resampled = _ranks(values, better)
     if n < 2:
         return Estimate(NAN, NAN, NAN, n)
     first, second = np.triu_indices(len(ranks), k=1)
@@ -93,31 +91,21 @@ def kendall_tau(
     return Estimate(float(value), float(low), float(high), n)
 
 
-@dataclass(frozen=True)
-class _Complete:
+def _complete(scores: pd.DataFrame, column: str) -> NDArray:
     """Values (patients, experiments) of the patients that all experiments have."""
-
-    experiments: list[str]
-    values: NDArray
-    left_out: int
-
-
-def _complete(scores: pd.DataFrame, column: str) -> _Complete:
     wide = scores.pivot(index="patient", columns="experiment", values=column)
-    experiments = list(dict.fromkeys(scores.experiment))
-    complete = wide[experiments].sort_index().dropna()
-    return _Complete(experiments, complete.to_numpy(float), len(wide) - len(complete))
+    return wide[scores.experiment.unique()].dropna().to_numpy(float)
 
 
-def _ranks(table: _Complete, better: str) -> tuple[NDArray, NDArray]:
+def _ranks(values: NDArray, better: str) -> tuple[NDArray, NDArray]:
     """Ranks of the sample (experiments) and of the resamples (resamples, experiments).
 
     Means are rounded, or equal experiments would be ranked by the last bit.
     """
-    n, count = table.values.shape
+    n, count = values.shape
     if not n:
         return np.full(count, NAN), np.empty((0, count))
-    values = -table.values if better == "high" else table.values
+    values = -values if better == "high" else values
     rng = np.random.default_rng(SEED)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
     means = np.vstack([values.mean(axis=0), weights @ values]).round(ROUNDING)

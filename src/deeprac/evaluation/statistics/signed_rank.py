@@ -56,13 +56,9 @@ def hodges_lehmann(differences: ArrayLike) -> Estimate:
     if n == 0:
         return Estimate(NAN, NAN, NAN, 0)
     walsh = np.sort((values[:, None] + values)[np.triu_indices(n)] / 2)
-    value = float(np.median(walsh))
     left_out = _averages_left_out(n)
-    if left_out < 0:
-        return Estimate(value, NAN, NAN, n)
-    return Estimate(
-        value, float(walsh[left_out]), float(walsh[len(walsh) - 1 - left_out]), n
-    )
+    low, high = (walsh[left_out], walsh[-1 - left_out]) if left_out >= 0 else (NAN, NAN)
+    return Estimate(float(np.median(walsh)), float(low), float(high), n)
 
 
 def rank_biserial(differences: ArrayLike) -> float:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from deeprac.evaluation.statistics.estimates import NAN
 
@@ -54,19 +55,14 @@ def fit(rows: pd.DataFrame) -> dict[str, float]:
         n, intercept_percent, slope_per_doubling and its standard error slope_se; NaN
         where the sizes do not differ, the error also of fewer than 3 patients.
     """
-    x, y = np.log2(rows["size"].to_numpy(float)), rows.dice_percent.to_numpy(float)
-    away = x - x.mean()
-    spread = (away**2).sum()
     slope = intercept = error = NAN
-    if spread > 0:
-        slope = (away * y).sum() / spread
-        intercept = y.mean() - slope * x.mean()
-        if len(x) > 2:
-            rest = ((y - intercept - slope * x) ** 2).sum() / (len(x) - 2)
-            error = np.sqrt(rest / spread)
+    if rows["size"].nunique() > 1:
+        line = stats.linregress(np.log2(rows["size"]), rows.dice_percent)
+        slope, intercept = float(line.slope), float(line.intercept)
+        error = float(line.stderr) if len(rows) > 2 else NAN
     return {
-        "n": len(x),
-        "intercept_percent": float(intercept),
-        "slope_per_doubling": float(slope),
-        "slope_se": float(error),
+        "n": len(rows),
+        "intercept_percent": intercept,
+        "slope_per_doubling": slope,
+        "slope_se": error,
     }

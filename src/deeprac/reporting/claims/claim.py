@@ -53,11 +53,6 @@ class Threshold:
             return self.limit - measured.value
         return self.limit - measured.low
 
-    def reached(self, measured: Estimate) -> bool:
-        """Whether it is on the right side; only the interval must not touch."""
-        short = self.short_by(measured)
-        return short < 0 if self.bound is Bound.CLEARLY_ABOVE else short <= 0
-
     def text(self, unit: str) -> str:
         """The threshold in words."""
         if math.isnan(self.limit):
@@ -130,9 +125,12 @@ class Quantity:
         short_by = self.threshold.short_by(measured)
         if math.isnan(short_by):
             few = f"too few patients, n = {measured.n}"
-            note = f"{few}; {note}" if note else few
-            return self._result(measured, Status.NOT_MEASURED, note)
-        if self.threshold.reached(measured):
+            return self._result(
+                measured, Status.NOT_MEASURED, f"{few}; {note}" if note else few
+            )
+        # An interval must not even touch its limit.
+        open_ = self.threshold.bound is Bound.CLEARLY_ABOVE
+        if short_by < 0 or (short_by == 0 and not open_):
             return self._result(measured, Status.PASS, note)
         return replace(self._result(measured, Status.SHORT, note), short_by=short_by)
 

@@ -39,25 +39,23 @@ def _covered(experiment: str) -> Quantity:
 def _coverage(diagnostics: pd.DataFrame | None, name: str) -> list[ClaimResult]:
     covered = _covered(name)
     missed = Quantity(CLAIM, "missed cases, all seeds", "cases", name, MISSED)
-    lost = ""
-    if diagnostics is None:
-        lost = "summary/diagnostics.csv is missing"
-    else:
+    lost = "summary/diagnostics.csv is missing"
+    cases = pd.DataFrame()
+    if diagnostics is not None:
+        lost = f"summary/diagnostics.csv has no coverage of {name}"
         its_cases = diagnostics[diagnostics.experiment == name]
-        covered_cases = its_cases.dropna(subset=["coverage"])
-        if covered_cases.empty:
-            lost = f"summary/diagnostics.csv has no coverage of {name}"
-    if lost:
+        cases = its_cases.dropna(subset=["coverage"])
+    if cases.empty:
         return [covered.not_measured(lost), missed.not_measured(lost)]
-    n = covered_cases.patient.nunique()
-    worst = covered_cases.loc[covered_cases.coverage.idxmin()]
-    below = int((100 * covered_cases.coverage < COVERAGE.limit).sum())
-    note = f"{worst.case}, seed {worst.seed}; {below} of {len(covered_cases)} below"
+    n = cases.patient.nunique()
+    worst = cases.loc[cases.coverage.idxmin()]
+    below = int((100 * cases.coverage < COVERAGE.limit).sum())
+    note = f"{worst.case}, seed {worst.seed}; {below} of {len(cases)} below"
     smallest = Estimate(100 * worst.coverage, NAN, NAN, n)
-    count = Estimate(float(covered_cases.missed.astype(float).sum()), NAN, NAN, n)
+    count = Estimate(float(cases.missed.astype(float).sum()), NAN, NAN, n)
     return [
         covered.judged(smallest, note),
-        missed.judged(count, f"of {len(covered_cases)}"),
+        missed.judged(count, f"of {len(cases)}"),
     ]
 
 

@@ -1,7 +1,6 @@
 """The declared tables from which results are drawn."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -9,7 +8,7 @@ from deeprac.config import Config
 from deeprac.errors import ConfigError
 from deeprac.layout import Layout
 from deeprac.records.tidy import read_tidy
-from deeprac.reporting.roles import Cast, Role, largest_cast
+from deeprac.reporting.roles import Cast, Role, largest_cast, used_matrices
 from deeprac.reporting.summary import read_summary
 
 IDENTITY = ("experiment", "fold", "seed", "case", "patient")
@@ -33,8 +32,8 @@ class Evidence:
     cast: Cast
     cases: pd.DataFrame
     runs: pd.DataFrame
-    diagnostics: pd.DataFrame | None
-    stress: pd.DataFrame | None
+    diagnostics: pd.DataFrame | None = None
+    stress: pd.DataFrame | None = None
 
     def missing(self, role: Role, table: str, *, remedy: str = "") -> str:
         """Say what is missing of a role; empty where nothing is.
@@ -69,23 +68,22 @@ def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidenc
     """
     cast = largest_cast(config) if matrix is None else Cast(config, matrix)
     if not cast.experiments:
-        used = {config.experiments[name].matrix for name in config.run.experiments}
         raise ConfigError(
             f"--matrix {matrix} has no selected experiment. Name one of "
-            f"{', '.join(sorted(used))}."
+            f"{', '.join(sorted(used_matrices(config)))}."
         )
     summary = read_summary(config, layout)
+    paths = {"diagnostics": layout.summary_diagnostics, "stress": layout.summary_stress}
+    columns = {"diagnostics": DIAGNOSTICS, "stress": STRESS}
+    optional = {
+        name: read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`.")
+        for name, path in paths.items()
+        if path.is_file()
+    }
     return Evidence(
         cast=cast,
         # Claims are released by seed: the last bit of a mean depends on the order.
         cases=summary.cases.sort_values("seed", kind="stable", ignore_index=True),
         runs=summary.runs,
-        diagnostics=_optional(layout.summary_diagnostics, DIAGNOSTICS, "diagnostics"),
-        stress=_optional(layout.summary_stress, STRESS, "stress"),
+        **optional,
     )
-
-
-def _optional(path: Path, columns: tuple[str, ...], target: str) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    return read_tidy(path, columns, remedy=f"Run `snakemake {target}`.")

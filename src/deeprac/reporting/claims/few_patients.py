@@ -53,17 +53,26 @@ def _differences(
     count: float,
 ) -> list[ClaimResult]:
     """One result per label; none where a number without threshold has no reference."""
-    cast = evidence.cast
+    cast, runs = evidence.cast, evidence.runs
     threshold = THRESHOLD if FEWEST <= count <= MOST else None
     reference = cast.same_patients(role, experiment.training_patients)
-    lost, note = "", ""
+    lost, note = cast.missing(role, experiment.training_patients), ""
     if reference is None and threshold is None:
         return []
-    if reference is None:
-        lost = cast.missing(role, experiment.training_patients)
-    else:
-        lost = _unequal(evidence.runs, experiment.name, reference)
-        note = _time(evidence.runs, experiment.name, reference)
+    if reference is not None:
+        own, other = (
+            runs[runs.experiment == name] for name in (experiment.name, reference)
+        )
+        first, second = own.iloc[0], other.iloc[0]
+        lost = "; ".join(
+            f"unequal {name}: {first[name]:g}, {reference} {second[name]:g}"
+            for name in BUDGET
+            if first[name] != second[name]
+        )
+        ratio = own.training_seconds.mean() / other.training_seconds.mean()
+        same = set(own.device_name) == set(other.device_name)
+        note = f"training time x {ratio:.2f}"
+        note = note if same else "training times on different devices"
     results = []
     for label in FOREGROUND:
         name = f"{label.title} Dice, {count:.3g} patients: minus {REFERENCES[role]}"
@@ -75,25 +84,3 @@ def _differences(
         gain = paired_difference(of_label, experiment.name, reference).scaled(100)
         results.append(what.judged(gain, note))
     return results
-
-
-def _unequal(runs: pd.DataFrame, experiment: str, reference: str) -> str:
-    """Say in what the two budgets differ; empty where they are equal."""
-    own, other = (_of(runs, name).iloc[0] for name in (experiment, reference))
-    return "; ".join(
-        f"unequal {name}: {own[name]:g}, {reference} {other[name]:g}"
-        for name in BUDGET
-        if own[name] != other[name]
-    )
-
-
-def _time(runs: pd.DataFrame, experiment: str, reference: str) -> str:
-    own, other = (_of(runs, name) for name in (experiment, reference))
-    if set(own.device_name) != set(other.device_name):
-        return "training times on different devices"
-    ratio = own.training_seconds.mean() / other.training_seconds.mean()
-    return f"training time x {ratio:.2f}"
-
-
-def _of(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    return runs[runs.experiment == experiment]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from itertools import groupby
 
 import pandas as pd
@@ -20,19 +19,13 @@ def title(cohort: str, matrix: str) -> str:
 
 def to_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
     """Tidy rows: one per result, one column per attribute."""
-    columns = [field.name for field in fields(ClaimResult)]
-    return pd.DataFrame([asdict(result) for result in results], columns=columns)
+    return pd.DataFrame(list(results))
 
 
 def to_records(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
     """JSON-able records; numbers that do not exist are None."""
-    return [
-        {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in asdict(result).items()
-        }
-        for result in results
-    ]
+    table = to_frame(results).astype(object)
+    return table.where(table.notna(), None).to_dict("records")
 
 
 def terminal(results: Sequence[ClaimResult]) -> str:

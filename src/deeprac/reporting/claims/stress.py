@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
+from deeprac.evaluation.statistics.estimates import mean_interval
 from deeprac.evaluation.statistics.patients import patient_means
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
@@ -49,35 +49,26 @@ def _worst(table: pd.DataFrame, what: Quantity, label: Label) -> ClaimResult:
     if untested or not (of_label.kind == "none").any():
         lost = f"summary/stress.csv lacks {', '.join(untested) or 'upright images'}"
         return what.not_measured(f"{lost} of {what.experiment} within the range")
-    changes = _changes(of_label)
+    scores = patient_means(of_label, "dice", "kind", "value")
+    upright = scores[scores.kind == "none"].set_index("patient").dice
+    counted = scores[_within(scores, "rotation") | _within(scores, "scale")]
+    changes = {
+        condition: mean_interval(
+            100 * (rows.set_index("patient").dice - upright).dropna()
+        )
+        for condition, rows in counted.groupby(["kind", "value"])
+    }
     kind, value = min(changes, key=lambda condition: changes[condition].value)
     worst = of_label[(of_label.kind == kind) & (of_label.value == value)]
-    visible = worst.visible.mean()
-    note = f"{kind} {value:g}, {visible:.1%} visible; tested: {_tested(changes)}"
+    tested = []
+    for name, (_, _, unit) in RANGES.items():
+        values = counted.value[counted.kind == name]
+        tested.append(f"{name} {values.min():g} to {values.max():g} {unit}")
+    note = f"{kind} {value:g}, {worst.visible.mean():.1%} visible"
+    note += f"; tested: {', '.join(tested)}"
     return what.judged(changes[kind, value], note)
 
 
 def _within(table: pd.DataFrame, kind: str) -> pd.Series:
     low, high, _ = RANGES[kind]
     return (table.kind == kind) & table.value.between(low - 1e-9, high + 1e-9)
-
-
-def _changes(of_label: pd.DataFrame) -> dict[tuple[str, float], Estimate]:
-    """Mean change over patients in points of every condition that counts."""
-    scores = patient_means(of_label, "dice", "kind", "value")
-    upright = scores[scores.kind == "none"].set_index("patient").dice
-    counted = scores[_within(scores, "rotation") | _within(scores, "scale")]
-    return {
-        condition: mean_interval(
-            100 * (rows.set_index("patient").dice - upright).dropna()
-        )
-        for condition, rows in counted.groupby(["kind", "value"])
-    }
-
-
-def _tested(conditions: dict[tuple[str, float], Estimate]) -> str:
-    texts = []
-    for kind, (_, _, unit) in RANGES.items():
-        values = [value for name, value in conditions if name == kind]
-        texts.append(f"{kind} {min(values):g} to {max(values):g} {unit}")
-    return ", ".join(texts)

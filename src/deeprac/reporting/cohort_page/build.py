@@ -1,15 +1,12 @@
 """From a check to its page and pictures on disk."""
 
-import base64
 from collections.abc import Mapping
 from importlib.resources import files as resources
-from pathlib import Path
 
 from markupsafe import Markup
 
 from deeprac import files
 from deeprac.cohort.check import Check
-from deeprac.cohort.findings import Severity
 from deeprac.cohort.inspection import KidneySlice, slice_path
 from deeprac.config import Config
 from deeprac.labels import CYST
@@ -17,9 +14,8 @@ from deeprac.layout import Layout
 from deeprac.reporting.canvas import unit, window_text
 from deeprac.reporting.cohort_page import content
 from deeprac.reporting.cohort_page.content import Page
-from deeprac.reporting.cohort_page.histograms import histograms, svg_uri
-from deeprac.reporting.cohort_page.thumbnails import png
-from deeprac.reporting.page.build import asset, hashes, template
+from deeprac.reporting.cohort_page.pictures import histograms, png, svg_uri
+from deeprac.reporting.page.build import asset, data_uri, hashes, template
 from deeprac.reporting.style import CONTOURS
 
 PACKAGE = "deeprac.reporting.cohort_page"
@@ -33,58 +29,37 @@ def write_page(check: Check, config: Config, layout: Layout) -> None:
         config: names the cohort and the window of the pictures.
         layout: where the check keeps slices and writes its page.
     """
-    pictures = write_pictures(check, layout.check, config.figures.window_hu)
-    page = page_of(check, config, pictures)
-    files.write_text(layout.check_page, render(page))
-
-
-def write_pictures(
-    check: Check, folder: Path, window: tuple[float, float]
-) -> dict[str, bytes]:
-    """Draw the slices of all cases that can be read, and forget all others.
-
-    Returns:
-        PNG by case, cases with findings first; not more than the page can hold.
-    """
-    shown: dict[str, bytes] = {}
+    window, folder = config.figures.window_hu, layout.check / "slices"
+    pictures: dict[str, bytes] = {}
     written = set()
     for case in content.worst_first(check):
-        picture = png(KidneySlice.read(slice_path(folder, case.case)), window)
-        path = folder / "slices" / f"{case.case}.png"
+        middle = KidneySlice.read(slice_path(layout.check, case.case))
+        picture = png(middle, window)
+        path = folder / f"{case.case}.png"
         files.write_bytes(path, picture)
         written.add(path)
-        if len(shown) < content.MOST_PICTURES:
-            shown[case.case] = picture
-    for path in (folder / "slices").glob("*.png"):
-        if path not in written:
-            path.unlink()
-    return shown
+        if len(pictures) < content.MOST_PICTURES:
+            pictures[case.case] = picture
+    for path in set(folder.glob("*.png")) - written:
+        path.unlink()  # of a case that is no more
+    files.write_text(layout.check_page, render(page_of(check, config, pictures)))
 
 
 def page_of(check: Check, config: Config, pictures: Mapping[str, bytes]) -> Page:
     """The content of the page, which says nothing of the machine."""
-    check = check.without_paths(config.cohort)
-    uris = {
-        name: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-        for name, picture in pictures.items()
-    }
+    uris = {name: data_uri(png_, "image/png") for name, png_ in pictures.items()}
     drawn = histograms(check.readable, unit=unit(config))
     return Page(
         cohort=config.cohort.name,
-        verdict=content.verdict(check),
-        stops=bool(content.count(check, Severity.ERROR)),
-        extent=content.extent(check),
-        problems=content.problems(check),
+        check=check.without_paths(config.cohort),
         histograms=svg_uri(drawn) if check.readable else "",
-        pictures=content.pictures(check, uris),
-        left_out=len(check.readable) - len(uris),
+        pictures=uris,
         window=window_text(config),
         contours=tuple(
             style
             for number, style in CONTOURS.items()
             if number != CYST or any(case.cyst_ml for case in check.readable)
         ),
-        rows=content.rows(check),
     )
 
 
@@ -98,8 +73,7 @@ def render(page: Page) -> str:
     )
     return template(PACKAGE, "cohort.html.j2").render(
         page=page,
-        heads=content.HEADS,
-        words=content.WORDS,
+        content=content,
         policy=policy,
         styles=[Markup(style) for style in styles],
     )

@@ -47,45 +47,29 @@ class Problems:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """The slice of a case, what it shows, and what was found in it."""
-
-    case: str
-    uri: str
-    facts: tuple[str, ...]
-    severity: str
-    checks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Page:
     """Everything on the page.
 
     Attributes:
         cohort: Name of the cohort.
-        verdict: Whether it can be used, in one sentence.
-        stops: Whether there are errors.
-        extent: Cases and patients, and how many findings of each severity.
-        problems: By severity, the worst first.
-        histograms: A figure as a data URI.
-        pictures: Cases with findings first, the worst of them first.
-        left_out: How many more cases have a picture beside the page.
+        check: What was found, without paths of the machine.
+        histograms: A figure as a data URI; empty without a case that can be read.
+        pictures: Slices by case as data URIs; cases with findings first.
         window: What the pictures show as black and white, with the unit.
         contours: The labels that are outlined.
-        rows: The table of all cases, ``HEADS`` above it.
     """
 
     cohort: str
-    verdict: str
-    stops: bool
-    extent: tuple[str, ...]
-    problems: tuple[Problems, ...]
+    check: Check
     histograms: str
-    pictures: tuple[Picture, ...]
-    left_out: int
+    pictures: Mapping[str, str]
     window: str
     contours: tuple[ContourStyle, ...]
-    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def problems(self) -> tuple[Problems, ...]:
+        """Findings by severity, the worst first."""
+        return problems(self.check)
 
 
 def _known(value: float | None, form: str) -> str:
@@ -131,7 +115,7 @@ def verdict(check: Check) -> str:
 def count(check: Check, severity: Severity) -> int:
     """Number of findings of a severity."""
     found = (finding for all_ in check.findings.values() for finding in all_)
-    return sum(finding.severity is severity for finding in found)
+    return sum(finding.severity == severity for finding in found)
 
 
 def extent(check: Check) -> tuple[str, ...]:
@@ -190,26 +174,8 @@ def worst_first(check: Check) -> list[Inspection]:
     return sorted(check.readable, key=lambda case: order[check.worst(case.case)])
 
 
-def pictures(check: Check, uris: Mapping[str, str]) -> tuple[Picture, ...]:
-    """The first cases with their slices.
-
-    Args:
-        check: what was found.
-        uris: slices by case as data URIs; the cases that are shown, in their order.
-    """
-    return tuple(
-        Picture(
-            case=name,
-            uri=uri,
-            facts=tuple(_facts(check.inspections[name])),
-            severity=check.worst(name) or "",
-            checks=tuple(dict.fromkeys(f.check for f in check.findings[name])),
-        )
-        for name, uri in uris.items()
-    )
-
-
-def _facts(case: Inspection) -> list[str]:
+def facts(case: Inspection) -> list[str]:
+    """What stands below the picture of a case."""
     volumes = [f"kidney {case.kidney_ml:.0f} ml"]
     if case.tumour_ml:
         volumes.append(f"tumour {case.side}, {case.tumour_ml:.0f} ml")

@@ -1,5 +1,7 @@
 """Agreement of predicted and reference tumour volume (Bland and Altman)."""
 
+from collections import defaultdict
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -31,7 +33,7 @@ INTERVAL = {"color": INK, "linewidth": 0.9, "marker": "_", "markersize": 4, "zor
 def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: difference in ml and, over a decade, in percent."""
     config = summary.config
-    styles = shown_experiments(config, lambda _: True)
+    styles = shown_experiments(config)
     cases = summary.cases[summary.cases.experiment.isin(styles)]
     data = volume_differences(cases[cases.label == LABEL])
     positive = data.reference_ml[data.reference_ml > 0]
@@ -41,7 +43,11 @@ def make(summary: Summary) -> list[Drawing]:
     wide = positive.max() >= DECADE * positive.min()
     units = list(UNITS) if wide else ["ml"]
     notes = {name: _extent(data[data.experiment == name]) for name in styles}
-    found = agreements(data)
+    found = {
+        (experiment, column): agreement(rows.assign(difference=rows[column]))
+        for experiment, rows in data.groupby("experiment", sort=False)
+        for column in UNITS.values()
+    }
     figure, axes = blocks(config, list(styles), panels=len(units), notes=notes)
     for (experiment, panels), style in zip(axes.items(), styles.values(), strict=True):
         of_experiment = data[data.experiment == experiment]
@@ -60,32 +66,16 @@ def make(summary: Summary) -> list[Drawing]:
     return [captioned(NAME, figure, data, extent=summary.extent)]
 
 
-def agreements(data: pd.DataFrame) -> dict[tuple[str, str], Agreement]:
-    """Bias and limits by experiment and column of the difference."""
-    return {
-        (experiment, column): agreement(rows.assign(difference=rows[column]))
-        for experiment, rows in data.groupby("experiment", sort=False)
-        for column in UNITS.values()
-    }
-
-
 def with_agreement(
     data: pd.DataFrame, found: dict[tuple[str, str], Agreement]
 ) -> pd.DataFrame:
     """The points, each beside bias and limits of its experiment in ml and percent."""
-    rows: dict[str, dict[str, float]] = {}
+    names = ("n", "bias", "bias_low", "bias_high", "lower_limit", "upper_limit")
+    rows: dict[str, dict[str, float]] = defaultdict(dict)
     for (experiment, column), one in found.items():
-        suffix = column.removeprefix("difference_")
-        rows.setdefault(experiment, {}).update(
-            {
-                f"n_{suffix}": one.n,
-                f"bias_{suffix}": one.bias,
-                f"bias_low_{suffix}": one.bias_interval[0],
-                f"bias_high_{suffix}": one.bias_interval[1],
-                f"lower_limit_{suffix}": one.limits[0],
-                f"upper_limit_{suffix}": one.limits[1],
-            }
-        )
+        numbers = (one.n, one.bias, *one.bias_interval, *one.limits)
+        for name, number in zip(names, numbers, strict=True):
+            rows[experiment][name + column.removeprefix("difference")] = number
     return data.join(pd.DataFrame.from_dict(rows, orient="index"), on="experiment")
 
 
@@ -104,12 +94,8 @@ def draw(data: pd.DataFrame, found: Agreement, style: MethodStyle, *, ax: Axes) 
         (found.limits[1], found.upper_interval, "--"),
     ):
         if not np.isnan(interval).any():
-            ax.plot(
-                [INTERVAL_AT] * 2,
-                interval,
-                transform=ax.get_yaxis_transform(),
-                **INTERVAL,
-            )
+            place = ax.get_yaxis_transform()
+            ax.plot([INTERVAL_AT] * 2, interval, transform=place, **INTERVAL)
         if not np.isnan(value):
             ax.axhline(value, color=INK, linestyle=dash, linewidth=0.9, zorder=2)
     ax.axhline(0, color="0.5", linestyle=":", linewidth=0.8, zorder=1)

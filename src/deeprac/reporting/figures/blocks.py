@@ -1,19 +1,28 @@
-"""Small multiples: a block of one or two panels for every experiment."""
+"""Small multiples: a block of panels per experiment, or rows with a legend each."""
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from deeprac.config import Config
 from deeprac.reporting.figures.rows import matrix_size, wrapped
-from deeprac.reporting.style import WIDTH, experiment_style, used_matrices
+from deeprac.reporting.roles import used_matrices
+from deeprac.reporting.style import (
+    WIDTH,
+    MethodStyle,
+    experiment_style,
+    method_handles,
+)
 
 COLUMNS = 5
 PANEL_INCHES = 0.66
 TITLE_INCHES = 0.34
 TITLE_LINE_INCHES = 0.1
-TITLE_CHARACTERS = 23
+CHARACTERS = 23
+"""Letters of a title's line."""
 
 
 def blocks(
@@ -47,9 +56,10 @@ def blocks(
             for panel in range(panels)
         ]
         note = f"\n{notes[experiment]}" if notes else ""
-        axes[experiment][0].set_title(
-            _title(config, experiment) + note, fontsize=6, fontweight="normal"
-        )
+        # With its matrix where there are several.
+        size = f"{matrix_size(config, experiment)}: " * (len(used_matrices(config)) > 1)
+        name = wrapped(size + experiment_style(config, experiment).label, CHARACTERS)
+        axes[experiment][0].set_title(name + note, fontsize=6, fontweight="normal")
     return figure, axes
 
 
@@ -84,8 +94,56 @@ def _union(limits: Iterable[tuple[float, float]]) -> tuple[float, float]:
     return min(lows), max(highs)
 
 
-def _title(config: Config, experiment: str) -> str:
-    """Name of the method; with its matrix where there are several."""
-    size = f"{matrix_size(config, experiment)}: " * (len(used_matrices(config)) > 1)
-    name = size + experiment_style(config, experiment).label
-    return wrapped(name, TITLE_CHARACTERS)
+LINE_INCHES = 0.112
+"""Height of a line of a legend."""
+LEGEND_COLUMNS = 3
+
+
+def panel_rows(
+    figure: Figure,
+    groups: Mapping[str, Mapping[str, MethodStyle]],
+    *,
+    columns: int,
+    note_lines: int = 1,
+) -> list[tuple[NDArray, Axes]]:
+    """Rows of panels with room for a legend below each; sets the figure's height.
+
+    Args:
+        figure: An empty figure; panels are as high as they are wide at most.
+        groups: Experiments of each row.
+        columns: Number of panels in a row.
+        note_lines: Lines of a note in the legend.
+
+    Returns:
+        For each row its axes ``(columns,)`` and the axes of its legend.
+    """
+    panel = min(2.9, figure.get_figwidth() / columns)
+    heights = []
+    for styles in groups.values():
+        names = [wrapped(style.label) for style in styles.values()]
+        lines = [len(name.split("\n")) + note_lines + 0.7 for name in names]
+        highest = max(map(sum, np.array_split(lines, LEGEND_COLUMNS)))
+        heights += [panel, LINE_INCHES * highest]
+    figure.set_figheight(0.6 + sum(heights))
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+    rows = []
+    for row in range(0, len(heights), 2):
+        axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
+        below = figure.add_subplot(grid[row + 1, :])
+        below.axis("off")
+        rows.append((np.array(axes), below))
+    return rows
+
+
+def draw_legend(
+    styles: Mapping[str, MethodStyle], notes: Mapping[str, str], *, ax: Axes
+) -> Axes:
+    """Fill an empty axes with names of methods, each with its note below."""
+    handles = method_handles(list(styles.values()))
+    for handle, (name, style) in zip(handles, styles.items(), strict=True):
+        handle.set_label(f"{wrapped(style.label)}\n{notes[name]}")
+    ax.legend(
+        handles=handles, loc="upper center", ncols=LEGEND_COLUMNS, frameon=False,
+        borderaxespad=0, labelspacing=0.7,
+    )  # fmt: skip
+    return ax

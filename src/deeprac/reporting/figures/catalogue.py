@@ -1,7 +1,7 @@
 """Which figures there are, what they read, and which a configuration draws.
 
 Light: the rules of the workflow ask it for their outputs and inputs. What draws them is
-in ``deeprac.reporting.figures.registry``; their captions are
+in ``deeprac.reporting.figures.draw``; their captions are
 ``workflow/report/{name}.rst``.
 """
 
@@ -16,10 +16,12 @@ from deeprac.reporting.roles import (
     estimates,
     normalises,
     selected_experiments,
+    used_matrices,
 )
 from deeprac.settings.methods import Method
 
-Condition = Callable[[Config], bool]
+Condition = Callable[[Config], object]
+"""Whether, or what, a configuration has to show: nothing is false."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +49,17 @@ def selected(config: Config) -> dict[str, Entry]:
     Overlays are one per matrix, ``overlays_{matrix}``; all others are named as their
     entry. Released metrics come without volumes, and so without the figures of these.
     """
-    chosen: dict[str, Entry] = {}
-    for entry in CATALOGUE.values():
-        if not entry.shown(config) or not entry.needs <= _available(config):
-            continue
-        if entry.name != "overlays":
-            chosen[entry.name] = entry
-            continue
-        used = {row.matrix for row in selected_experiments(config)}
-        for matrix in config.matrices:
-            if matrix in used:
-                title = f"{entry.title}, {matrix}"
-                chosen[f"{entry.name}_{matrix}"] = replace(entry, title=title)
+    chosen = {
+        name: entry
+        for name, entry in CATALOGUE.items()
+        if entry.shown(config)
+        and not (config.has_released_metrics and "volumes" in entry.needs)
+    }
+    if overlays := chosen.pop("overlays", None):
+        for matrix in used_matrices(config):
+            title = f"{overlays.title}, {matrix}"
+            chosen[f"overlays_{matrix}"] = replace(overlays, title=title)
     return chosen
-
-
-def _available(config: Config) -> set[str]:
-    return NEEDS - {"volumes"} if config.has_released_metrics else NEEDS
 
 
 def _always(_: Config) -> bool:
@@ -83,69 +79,42 @@ def _compares(config: Config) -> bool:
     return len(pairs) > len({matrix for matrix, _ in pairs})
 
 
-def _stressed(config: Config) -> bool:
-    return bool(config.stress.experiments)
-
-
-def _has_learning_curve(config: Config) -> bool:
-    return bool(curve_experiments(config))
-
-
 _normalised, _estimated = _with_method(normalises), _with_method(estimates)
 _cropped, _front_end = _with_method(crops), _with_method(attrgetter("has_front_end"))
+_stressed = attrgetter("stress.experiments")
 
 NEEDS = {"summary", "diagnostics", "stress", "curves", "volumes"}
 """Everything that a figure can need."""
 
-_BOUNDS = "summary diagnostics curves"
-_ENTRIES: dict[str, tuple[str, str, Condition]] = {
-    "dice_by_method": ("Dice per case by method", "summary", _always),
-    "paired_differences": (
-        "Paired differences of Dice between methods",
-        "summary",
-        _compares,
-    ),
-    "significance": ("Which methods differ significantly", "summary", _compares),
-    "ranking": ("Reliability of the ranking", "summary", _compares),
-    "bland_altman": (
-        "Agreement of tumour volume (Bland-Altman)",
-        "summary",
-        _always,
-    ),
-    "time_vs_dice": ("Training time against Dice", "summary", _always),
-    "memory": ("Memory", "summary", _always),
-    "training_curves": ("Training curves", "summary curves", _always),
-    "learning_curve": (
-        "Dice against the number of training patients",
-        "summary",
-        _has_learning_curve,
-    ),
-    "stn_slices": ("What the STN does to slices", "summary volumes", _normalised),
-    "stn_mean_image": (
-        "Mean image before and after the STN",
-        "summary volumes",
-        _normalised,
-    ),
-    "stress_curves": ("Dice under rotation, zoom and shift", "stress", _stressed),
-    "stn_recovery": (
-        "Size, pose and position against the reference",
-        "diagnostics",
-        _normalised,
-    ),
-    "stn_spread": ("Spread of single slices", "diagnostics", _estimated),
-    "stn_bounds": ("Bounds, fallbacks and gradients", _BOUNDS, _front_end),
-    "crop_coverage": ("Kidney and tumour inside the crop", "diagnostics", _cropped),
-    "dice_by_size": (
-        "Dice against the patient's size",
-        "summary diagnostics",
-        _always,
-    ),
-    "overlays": ("Best, median and worst case", "summary volumes", _always),
-}
-"""Title, needs and condition of each figure."""
+_ROWS = (
+    ("dice_by_method", "Dice per case by method", "summary", _always),
+    ("paired_differences", "Paired differences of Dice between methods", "summary",
+     _compares),
+    ("significance", "Which methods differ significantly", "summary", _compares),
+    ("ranking", "Reliability of the ranking", "summary", _compares),
+    ("bland_altman", "Agreement of tumour volume (Bland-Altman)", "summary", _always),
+    ("time_vs_dice", "Training time against Dice", "summary", _always),
+    ("memory", "Memory", "summary", _always),
+    ("training_curves", "Training curves", "summary curves", _always),
+    ("learning_curve", "Dice against the number of training patients", "summary",
+     curve_experiments),
+    ("stn_slices", "What the STN does to slices", "summary volumes", _normalised),
+    ("stn_mean_image", "Mean image before and after the STN", "summary volumes",
+     _normalised),
+    ("stress_curves", "Dice under rotation, zoom and shift", "stress", _stressed),
+    ("stn_recovery", "Size, pose and position against the reference", "diagnostics",
+     _normalised),
+    ("stn_spread", "Spread of single slices", "diagnostics", _estimated),
+    ("stn_bounds", "Bounds, fallbacks and gradients", "summary diagnostics curves",
+     _front_end),
+    ("crop_coverage", "Kidney and tumour inside the crop", "diagnostics", _cropped),
+    ("dice_by_size", "Dice against the patient's size", "summary diagnostics",
+     _always),
+    ("overlays", "Best, median and worst case", "summary volumes", _always),
+)  # fmt: skip
 
 CATALOGUE: dict[str, Entry] = {
     name: Entry(name, title, frozenset(needs.split()), shown)
-    for name, (title, needs, shown) in _ENTRIES.items()
+    for name, title, needs, shown in _ROWS
 }
 """All figures by name, in the order in which they are shown."""

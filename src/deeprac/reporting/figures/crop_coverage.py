@@ -50,11 +50,11 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         ax: Where to draw.
     """
     ax.set_xscale("function", functions=(stretched, unstretched))
-    look = {"s": 14, "alpha": 0.6, "linewidth": 0.3, "zorder": 2, "clip_on": False}
+    look = {"s": 14, "alpha": 0.6, "linewidth": 0.3, "clip_on": False}
     for y, (experiment, style) in enumerate(styles.items()):
         rows = data[data.experiment == experiment].dropna(subset="coverage")
         percent = 100 * rows.coverage
-        scatter(percent, [y] * len(rows), style, ax=ax, **look)
+        scatter(percent, y, style, ax=ax, **look)
         ax.annotate(
             f"{int(rows.missed.sum())} missed, {(percent < REQUIRED).sum()} below "
             f"{REQUIRED:g} %, n = {len(rows)}; side {rows.crop_side.median():.2f}",

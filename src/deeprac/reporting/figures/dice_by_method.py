@@ -1,5 +1,6 @@
 """Dice of every case by method; lines join the same case."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,35 +32,25 @@ def make(summary: Summary) -> list[Drawing]:
         len(groups), len(FOREGROUND), sharex="col", sharey="row", squeeze=False,
         height_ratios=heights,
     )  # fmt: skip
-    data = case_dice(foreground_rows(summary.cases))
+    keys = ["experiment", "label", "patient", "case"]
+    seeds = foreground_rows(summary.cases).groupby(keys, sort=False).dice
+    data = seeds.mean().mul(100).rename("dice_percent").reset_index()
     for line, (matrix, styles) in zip(axes, groups.items(), strict=True):
         for ax, label in zip(line, FOREGROUND, strict=True):
             of_label = data[data.label == label.title]
             draw(of_label, styles, ax=ax)
-            ax.set_xlim(*_limits(of_label.dice_percent))
+            # From the ten below the worst case, at least 20 points wide, to 100.
+            lowest = np.nan_to_num(of_label.dice_percent.min())
+            low = min(80.0, 10 * (lowest // 10))
+            margin = 0.03 * (100 - low)
+            ax.set_xlim(low - margin, 100 + margin)
         draw_rows(row_names(config, styles), ax=line[0])
         line[0].set_title(matrix_title(config, matrix), loc="left")
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):
         ax.set_xlabel(f"{dice_of(label)}, %")
     joined = "; grey lines join a case" if max(heights) <= MOST_JOINED + 1 else ""
-    return [
-        captioned("dice_by_method", figure, data, extent=summary.extent, joined=joined)
-    ]
-
-
-def case_dice(cases: pd.DataFrame) -> pd.DataFrame:
-    """Dice per experiment, case and label in percent, mean over seeds."""
-    keys = ["experiment", "label", "patient", "case"]
-    table = cases.groupby(keys, sort=False).dice.mean().mul(100)
-    return table.rename("dice_percent").reset_index()
-
-
-def _limits(dice_percent: pd.Series) -> tuple[float, float]:
-    """Axis from the ten below the worst case, at least 20 points wide, to 100."""
-    lowest = dice_percent.min() if dice_percent.notna().any() else 0.0
-    low = min(80.0, 10 * (lowest // 10))
-    margin = 0.03 * (100 - low)
-    return low - margin, 100 + margin
+    words = {"extent": summary.extent, "joined": joined}
+    return [captioned("dice_by_method", figure, data, **words)]
 
 
 def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axes:
@@ -80,8 +71,7 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
     means = means.groupby("experiment").mean().reindex(list(styles))
     for y, (experiment, style) in enumerate(styles.items()):
         values = wide[experiment].dropna()
-        look = {"s": 12, "alpha": 0.8, "linewidth": 0.2, "zorder": 2}
-        scatter(values, [y] * len(values), style, ax=ax, **look)
+        scatter(values, y, style, ax=ax, s=12, alpha=0.8, linewidth=0.2)
         mean = means[experiment]
         ax.vlines(mean, y - 0.32, y + 0.32, color=INK, linewidth=1.8, zorder=3)
     ax.set(xlabel="", ylabel="")

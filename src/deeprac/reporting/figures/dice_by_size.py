@@ -11,8 +11,8 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 from deeprac.evaluation.statistics.size import patient_sizes, with_fits
 from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import foreground_rows
+from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of, scatter
-from deeprac.reporting.figures.front_end import draw_legend, panel_rows
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.style import WIDTH, MethodStyle, matrix_title
 from deeprac.reporting.summary import Summary
@@ -27,10 +27,11 @@ AXES = {
 def make(summary: Summary) -> list[Drawing]:
     """One row of panels per matrix, one panel per label."""
     config = summary.config
-    styles = shown_experiments(config, lambda _: True)
+    styles = shown_experiments(config)
     scores = foreground_rows(summary.scores)
     scores = scores[scores.experiment.isin(styles)]
     data = with_fits(scores, patient_sizes(summary.diagnostics()))
+    notes = _notes(data)
     groups = by_matrix(config, styles)
     figure = Figure(figsize=(WIDTH, 1))
     rows = panel_rows(figure, groups, columns=len(FOREGROUND), note_lines=2)
@@ -40,7 +41,7 @@ def make(summary: Summary) -> list[Drawing]:
             ax.set_title(matrix_title(config, matrix))
             ax.set_xlabel(AXES[data.size_kind.iloc[0]])
             ax.set_ylabel(f"{dice_of(label)}, %")
-        draw_legend(group, _notes(data, group), ax=below)
+        draw_legend(group, notes.reindex(group, fill_value=""), ax=below)
     return [captioned("dice_by_size", figure, data, extent=summary.extent)]
 
 
@@ -73,12 +74,11 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
     return ax
 
 
-def _notes(data: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, str]:
-    notes: dict[str, list[str]] = {name: [] for name in styles}
-    for line in data.drop_duplicates(["experiment", "label"]).itertuples():
-        if line.experiment in notes:
-            notes[line.experiment].append(
-                f"{line.label} {line.slope_per_doubling:+.1f} "
-                f"± {line.slope_se:.1f} ({line.n})"
-            )
-    return {name: "\n".join(lines) for name, lines in notes.items()}
+def _notes(data: pd.DataFrame) -> pd.Series:
+    """The slopes of each experiment in words, one line per label."""
+    fits = data.drop_duplicates(["experiment", "label"])
+    words = [
+        f"{fit.label} {fit.slope_per_doubling:+.1f} ± {fit.slope_se:.1f} ({fit.n})"
+        for fit in fits.itertuples()
+    ]
+    return pd.Series(words, fits.experiment, object).groupby(level=0).agg("\n".join)

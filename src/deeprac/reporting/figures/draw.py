@@ -1,15 +1,21 @@
 """Drawing the figures of a configuration, with their data beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
 from deeprac.files import write_csv
 from deeprac.layout import Layout
-from deeprac.reporting.figures.catalogue import selected
-from deeprac.reporting.figures.registry import FIGURES
+from deeprac.reporting.figures.catalogue import CATALOGUE, selected
+from deeprac.reporting.figures.drawing import Drawing
 from deeprac.reporting.style import save, theme
-from deeprac.reporting.summary import read_summary
+from deeprac.reporting.summary import Summary, read_summary
+
+FIGURES: dict[str, Callable[[Summary], list[Drawing]]] = {
+    name: import_module(f"deeprac.reporting.figures.{name}").make for name in CATALOGUE
+}
+"""``overlays`` draws one figure per matrix, ``overlays_{matrix}``; the others one."""
 
 
 def draw_figures(

@@ -1,17 +1,28 @@
-"""What a figure is, and the parts that several figures share."""
+"""What a figure is, the words about it, and the parts that several figures share.
+
+The words stand once, in ``workflow/report/{name}.rst``. The text of the file is the
+caption in Snakemake's report and on the report page. Its comment stands in the picture
+itself: what it is based on, with the numbers of the cohort in the places of their names
+in braces.
+"""
 
 import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.labels import Label
-from deeprac.reporting.captions import words_in_picture
-from deeprac.reporting.style import WIDTH, MethodStyle, add_caption
+from deeprac.reporting.style import WIDTH, MethodStyle
+from deeprac.shipped import shipped
+
+CAPTION_SIZE = 6.0
+CHARACTERS_PER_INCH = 23
+"""Letters of the words in a picture."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class Drawing:
 def captioned(
     name: str, figure: Figure, data: pd.DataFrame, **fields: object
 ) -> Drawing:
-    """A figure with the words that its caption has for the picture.
+    """A figure with the words that its caption has for the picture below it.
 
     Args:
         name: Name of the figure and of its caption.
@@ -34,7 +45,10 @@ def captioned(
         data: What it shows.
         fields: Numbers of the cohort in these words.
     """
-    add_caption(figure, words_in_picture(name, **fields))
+    _, comment = _parts(name)
+    text = " ".join(comment.split()).format(**fields)
+    wrapped = textwrap.fill(text, int(figure.get_figwidth() * CHARACTERS_PER_INCH))
+    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
     return Drawing(name, figure, data)
 
 
@@ -46,10 +60,31 @@ def nothing_to_show(name: str, why: str) -> Drawing:
 
 
 def scatter(x: Any, y: Any, style: MethodStyle, *, ax: Axes, **look: Any) -> None:
-    """Points ``(x, y)`` in the colour and with the marker of a method."""
-    sns.scatterplot(x=x, y=y, color=style.colour, marker=style.marker, ax=ax, **look)
+    """Points ``(x, y)`` in the colour and with the marker of a method.
+
+    One ``y`` is the height of all points.
+    """
+    y = np.full(len(x), y) if np.isscalar(y) else y
+    look = {"color": style.colour, "marker": style.marker, "zorder": 2} | look
+    sns.scatterplot(x=x, y=y, ax=ax, **look)
 
 
 def dice_of(label: Label) -> str:
     """Name of the axis of a label's Dice, without its unit."""
     return f"{label.title.capitalize()} Dice"
+
+
+FOLDER = shipped("workflow/report")
+COMMENT = "\n..\n"
+"""Starts the comment, which is indented and ends the file."""
+
+
+def caption(name: str) -> str:
+    """The caption of a figure in reStructuredText, without its comment."""
+    return _parts(name)[0]
+
+
+def _parts(name: str) -> tuple[str, str]:
+    text = (FOLDER / f"{name}.rst").read_text(encoding="utf-8")
+    shown, comment = text.split(COMMENT)
+    return shown, comment

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from deeprac.evaluation.statistics.estimates import mean_interval
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
-from deeprac.reporting.roles import curve_experiments
+from deeprac.reporting.roles import curve_experiments, used_matrices
 from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
@@ -16,7 +16,6 @@ from deeprac.reporting.style import (
     matrix_title,
     method_handles,
     method_styles,
-    used_matrices,
 )
 from deeprac.reporting.summary import Summary
 

@@ -4,16 +4,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from deeprac.config import Config
 from deeprac.reporting import formats
 from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.figures.rows import (
+    all_experiments,
     draw_rows,
     matrix_size,
     named_rows,
     wrapped,
 )
-from deeprac.reporting.style import experiment_style, method_styles
 from deeprac.reporting.summary import Summary
 
 KINDS = {
@@ -27,14 +26,21 @@ def make(summary: Summary) -> list[Drawing]:
     """Left: measured peak; right: bytes saved for backward; one bar per experiment."""
     columns = ["experiment", "method", "matrix", "memory_gib", "memory_kind"]
     data = summary.rows[[*columns, "step_saved_gib"]]
-    names = _names(data, summary.config)
-    colours = [method_styles(summary.config)[name].colour for name in data.method]
+    kinds = list(data.memory_kind.unique())
+    styles = all_experiments(summary.config)
+    names = [
+        wrapped(
+            f"{matrix_size(summary.config, name)}: {styles[name].label}"
+            + f", {WHERE[kind]}" * (len(kinds) > 1)
+        )
+        for name, kind in zip(data.experiment, data.memory_kind, strict=True)
+    ]
+    colours = [styles[name].colour for name in data.experiment]
     figure, (left, right) = named_rows(names, panels=2)
     draw(data.memory_gib, colours, ax=left)
     draw(data.step_saved_gib, colours, ax=right)
     draw_rows(names, ax=left)
     right.grid(visible=False, axis="y")
-    kinds = list(data.memory_kind.unique())
     where = " and ".join(WHERE[kind] for kind in kinds)
     left.set(xlabel=f"Peak {where} memory of training, GiB", title="Measured")
     right.set(xlabel="Saved for backward in one step, GiB", title="Counted")
@@ -56,15 +62,3 @@ def draw(gib: pd.Series, colours: list, *, ax: Axes) -> Axes:
     ax.margins(x=0.2)
     ax.set_xlim(left=0)
     return ax
-
-
-def _names(data: pd.DataFrame, config: Config) -> list[str]:
-    several = data.memory_kind.nunique() > 1
-    return [
-        wrapped(
-            f"{matrix_size(config, row.experiment)}: "
-            + experiment_style(config, row.experiment).label
-            + f", {WHERE[row.memory_kind]}" * several
-        )
-        for row in data.itertuples()
-    ]

@@ -1,5 +1,6 @@
 """Best, median and worst case of every method: reference against prediction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,18 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from deeprac.config import Config
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting import canvas, formats
 from deeprac.reporting.figures.drawing import Drawing, captioned
+from deeprac.reporting.figures.rows import all_experiments, by_matrix
 from deeprac.reporting.slices import AxialSlice, read_label_map, read_slice
 from deeprac.reporting.style import (
     CONTOURS,
     WIDTH,
+    MethodStyle,
     experiment_style,
     matrix_title,
-    of_matrix,
     say_why_not,
-    used_matrices,
 )
 from deeprac.reporting.summary import Summary
 
@@ -58,7 +60,8 @@ class Overlay:
 
 def make(summary: Summary) -> list[Drawing]:
     """One figure per matrix; rows: methods, columns: best, median, worst case."""
-    return [_matrix(summary, matrix) for matrix in used_matrices(summary.config)]
+    groups = by_matrix(summary.config, all_experiments(summary.config))
+    return [_matrix(summary, matrix, styles) for matrix, styles in groups.items()]
 
 
 def rank_cases(cases: pd.DataFrame) -> pd.DataFrame:
@@ -105,21 +108,20 @@ def draw(overlay: Overlay, *, ax: Axes) -> Axes:
     return ax
 
 
-def _matrix(summary: Summary, matrix: str) -> Drawing:
+def _matrix(
+    summary: Summary, matrix: str, styles: Mapping[str, MethodStyle]
+) -> Drawing:
     config = summary.config
     seed = config.run.seeds[0]
     cases = summary.cases[summary.cases.seed == seed]
     rows, data = {}, []
-    for experiment in of_matrix(config, matrix):
+    for experiment in styles:
         ranked = rank_cases(cases[cases.experiment == experiment])
         rows[experiment] = {
             case.role: _read(summary, experiment, case) for _, case in ranked.iterrows()
         }
         slices = [overlay.axial.z for overlay in rows[experiment].values()]
         data.append(ranked.assign(experiment=experiment, seed=seed, slice=slices))
-    labels = [experiment_style(config, experiment).wrapped for experiment in rows]
-    cysts = config.cohort.kept_labels.cysts
-    figure = _draw_all(list(rows.values()), labels, cysts=cysts)
     words = {
         "matrix": matrix_title(config, matrix).capitalize(),
         "extent": summary.extent,
@@ -127,7 +129,7 @@ def _matrix(summary: Summary, matrix: str) -> Drawing:
         "window": canvas.window_text(config),
     }
     table = pd.concat(data, ignore_index=True)
-    drawing = captioned("overlays", figure, table, **words)
+    drawing = captioned("overlays", _draw_all(config, rows), table, **words)
     return replace(drawing, name=f"overlays_{matrix}")
 
 
@@ -149,22 +151,23 @@ def _percent(dice: float) -> str:
     return "undefined" if np.isnan(dice) else f"{formats.percent(dice, digits=1)} %"
 
 
-def _draw_all(
-    rows: list[dict[str, Overlay]], labels: list[str], *, cysts: bool
-) -> Figure:
-    """A grid of overlays whose rows are as high as the tallest body in them."""
-    heights = [COLUMN_INCHES * max(_aspect(o) for o in row.values()) for row in rows]
-    size = (WIDTH, sum(heights) + 0.4 * len(rows) + 0.8)
-    figure = Figure(figsize=size)
+def _draw_all(config: Config, rows: dict[str, dict[str, Overlay]]) -> Figure:
+    """A grid of overlays whose rows are as high as the tallest body in them.
+
+    Fewer than three cases leave a column empty.
+    """
+    heights = [COLUMN_INCHES * max(map(_aspect, row.values())) for row in rows.values()]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.4 * len(rows) + 0.8))
     axes = figure.subplots(len(rows), len(ROLES), squeeze=False, height_ratios=heights)
-    for line, row, label in zip(axes, rows, labels, strict=True):
+    for line, (experiment, row) in zip(axes, rows.items(), strict=True):
         for role, ax in zip(ROLES, line, strict=True):
             if role in row:
                 draw(row[role], ax=ax)
             else:
-                _leave_empty(len(row), ax)
-        line[0].set_ylabel(label, fontsize=6.5)
-    canvas.legend(figure, prediction=True, cysts=cysts)
+                ax.spines[:].set_visible(False)
+                say_why_not(f"n = {len(row)} case{'s' * (len(row) != 1)}", ax=ax)
+        line[0].set_ylabel(experiment_style(config, experiment).wrapped, fontsize=6.5)
+    canvas.legend(figure, config, prediction=True)
     return figure
 
 
@@ -179,9 +182,3 @@ def _range_mm(visible: NDArray, spacing_mm: float) -> tuple[float, float]:
     low = max(0.0, inside[0] * spacing_mm - MARGIN_MM)
     high = min(len(visible) * spacing_mm, (inside[-1] + 1) * spacing_mm + MARGIN_MM)
     return low, high
-
-
-def _leave_empty(count: int, ax: Axes) -> None:
-    """Fewer than three cases leave a column empty."""
-    ax.spines[:].set_visible(False)
-    say_why_not(f"n = {count} case{'s' * (count != 1)}", ax=ax)

@@ -23,11 +23,11 @@ from deeprac.reporting.figures.drawing import (
     nothing_to_show,
 )
 from deeprac.reporting.figures.rows import draw_rows, wrapped
-from deeprac.reporting.roles import patients_suffix
 from deeprac.reporting.style import (
     FAINT,
     INK,
     WIDTH,
+    experiment_style,
     legend_above,
     matrix_title,
     method_styles,
@@ -38,15 +38,8 @@ NAME = "paired_differences"
 ROW_INCHES = 0.38
 SHOWN = (SUPERIOR, INFERIOR, NOT_INFERIOR)
 """Verdicts that are drawn filled."""
-PATIENT = {
-    "marker": "o",
-    "linestyle": "none",
-    "markersize": 2.6,
-    "markerfacecolor": FAINT,
-    "markeredgecolor": "0.45",
-    "markeredgewidth": 0.3,
-    "alpha": 0.7,
-}
+PATIENT = {"marker": "o", "linestyle": "none", "markersize": 2.6, "alpha": 0.7}
+PATIENT |= {"mfc": FAINT, "mec": "0.45", "mew": 0.3}
 LOSS = (
     "Non-inferior: a loss below {:g} points; inferior to it: the whole whisker is "
     "below it, without a test."
@@ -64,7 +57,11 @@ def make(summary: Summary) -> list[Drawing]:
         return [nothing_to_show(NAME, text)]
     data = with_patients(table, summary.scores)
     matrices = [name for name in config.matrices if name in set(table.matrix)]
-    pairs = {name: _pairs(table[table.matrix == name]) for name in matrices}
+    pairs = {
+        name: list(dict.fromkeys(zip(rows.experiment, rows.reference, strict=True)))
+        for name in matrices
+        for rows in [table[table.matrix == name]]
+    }
     heights = [len(rows) + 0.7 for rows in pairs.values()]
     figure = Figure(figsize=(WIDTH, 1.1 + ROW_INCHES * sum(heights)))
     axes = figure.subplots(
@@ -75,15 +72,14 @@ def make(summary: Summary) -> list[Drawing]:
         for column, (ax, label) in enumerate(zip(line, FOREGROUND, strict=True)):
             shown = data[(data.matrix == matrix) & (data.label == label.title)]
             draw(shown, rows, ax=ax)
-            names = [_name(config, *pair) if column == 0 else "" for pair in rows]
+            names = _names(config, rows) if column == 0 else [""] * len(rows)
             draw_rows(names, ax=ax)
         line[0].set_title(matrix_title(config, matrix), loc="left")
     for ax, label in zip(axes[-1], FOREGROUND, strict=True):
         ax.set_xlabel(f"{dice_of(label)}, difference in points")
     margin = data.margin_points.max()
-    has_margin = not np.isnan(margin)
-    legend_above(figure, _handles(margin=has_margin))
-    loss = LOSS.format(margin) * has_margin
+    legend_above(figure, _handles(margin=not np.isnan(margin)))
+    loss = "" if np.isnan(margin) else LOSS.format(margin)
     words = {"extent": summary.extent, "why": why, "loss": loss}
     return [captioned(NAME, figure, data, **words)]
 
@@ -108,7 +104,6 @@ def draw(data: pd.DataFrame, pairs: list[tuple[str, str]], *, ax: Axes) -> Axes:
 
 
 def _draw_mean(mean: Any, y: int, *, ax: Axes) -> None:
-    supported = mean.verdict in SHOWN
     if not np.isnan(mean.margin_points):
         ax.vlines(-mean.margin_points, y - 0.4, y + 0.4, color=INK, ls=":", lw=1.2)
     if mean.n:
@@ -118,8 +113,8 @@ def _draw_mean(mean: Any, y: int, *, ax: Axes) -> None:
         )  # fmt: skip
         ax.errorbar(
             mean.difference_points, y, xerr=ends, color=INK, marker="D", markersize=4,
-            markerfacecolor=INK if supported else "white", capsize=2.5, elinewidth=1.2,
-            zorder=3,
+            markerfacecolor=INK if mean.verdict in SHOWN else "white", capsize=2.5,
+            elinewidth=1.2, zorder=3,
         )  # fmt: skip
         text = f"{mean.difference_points:+.1f}"
         if not np.isnan(mean.low_points):
@@ -132,17 +127,13 @@ def _draw_mean(mean: Any, y: int, *, ax: Axes) -> None:
     )
 
 
-def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
-    rows = table[["experiment", "reference"]].itertuples(index=False, name=None)
-    return list(dict.fromkeys(rows))
-
-
-def _name(config: Config, experiment: str, reference: str) -> str:
-    styles = method_styles(config)
-    row = config.experiments[experiment]
-    against = styles[config.experiments[reference].method].label
-    label = styles[row.method].label + patients_suffix(row)
-    return f"{wrapped(label)}\nvs {wrapped(against)}"
+def _names(config: Config, pairs: list[tuple[str, str]]) -> list[str]:
+    methods = method_styles(config)
+    return [
+        f"{wrapped(experiment_style(config, experiment).label)}\n"
+        f"vs {wrapped(methods[config.experiments[reference].method].label)}"
+        for experiment, reference in pairs
+    ]
 
 
 def _handles(*, margin: bool) -> list[Line2D]:

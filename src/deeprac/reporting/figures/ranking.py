@@ -1,15 +1,97 @@
 """How reliable the ranking of the experiments is: ranks over resampled patients."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
+from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.ranked import Ranking, labelled, panels, rankings
-from deeprac.reporting.figures.rows import draw_rows
-from deeprac.reporting.style import INK, say_why_not
+from deeprac.reporting.figures.rows import by_matrix, draw_rows, shown_experiments
+from deeprac.reporting.style import INK, WIDTH, MethodStyle, matrix_title, say_why_not
 from deeprac.reporting.summary import Summary
+
+ROW_INCHES = 0.15
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One label at one matrix.
+
+    Attributes:
+        matrix: Name of the matrix.
+        label: Title of the label.
+        title: Both, for a panel.
+        styles: Style of each experiment, the best first.
+        scores: Columns experiment, patient, dice of these experiments.
+        ranks: Rows of ``bootstrap_ranks`` in the order of ``styles``.
+        n: Patients with a Dice in every experiment.
+    """
+
+    matrix: str
+    label: str
+    title: str
+    styles: dict[str, MethodStyle]
+    scores: pd.DataFrame
+    ranks: pd.DataFrame
+    n: int
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the rows with their place in the order."""
+        labels = (style.label for style in self.styles.values())
+        return [f"{label}  {place}" for place, label in enumerate(labels, start=1)]
+
+    @property
+    def extent(self) -> str:
+        """How many patients, for a title."""
+        left_out = int(self.ranks.n_left_out.iloc[0])
+        rest = f" ({left_out} without Dice in some method)" if left_out else ""
+        return f"n = {self.n} patients{rest}"
+
+
+def rankings(summary: Summary) -> list[Ranking]:
+    """All matrices with at least two experiments, for each label.
+
+    Of a method that was trained on several numbers of patients, only the most count.
+    """
+    config = summary.config
+    groups = by_matrix(config, shown_experiments(config))
+    found = []
+    for matrix, styles in groups.items():
+        for label in FOREGROUND if len(styles) > 1 else ():
+            title = f"{label.title.capitalize()}, {matrix_title(config, matrix)}"
+            scores = summary.scores[summary.scores.label == label.title]
+            scores = scores[scores.experiment.isin(styles)].drop(columns="label")
+            ranks = bootstrap_ranks(scores)
+            ranks = ranks.sort_values("rank", kind="stable", ignore_index=True)
+            ordered = {name: styles[name] for name in ranks.experiment}
+            n = int(ranks.n.iloc[0])
+            found.append(Ranking(matrix, label.title, title, ordered, scores, ranks, n))
+    return found
+
+
+def labelled(found: list[Ranking], tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of all, behind the columns matrix and label."""
+    parts = []
+    for ranking, table in zip(found, tables, strict=True):
+        parts.append(table.copy())
+        parts[-1].insert(0, "matrix", ranking.matrix)
+        parts[-1].insert(1, "label", ranking.label)
+    return pd.concat(parts, ignore_index=True)
+
+
+def panels(rows: list[Ranking]) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel below the other, as high as its experiments need."""
+    heights = [ROW_INCHES * len(row.styles) + 0.65 for row in rows]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.5))
+    axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)
+    return figure, list(axes[:, 0])
+
 
 BLOB_AREA = 70.0
 """Area of a blob of all resamples in square points."""
@@ -20,24 +102,23 @@ def make(summary: Summary) -> list[Drawing]:
     """One panel per matrix and label, one row per experiment, the best on top."""
     found = rankings(summary)
     figure, axes = panels(found)
+    tables = []
     for ax, ranking in zip(axes, found, strict=True):
-        ax.set_title(f"{ranking.title}\n{ranking.extent}{_tau(ranking)}", loc="left")
+        tau = kendall_tau(ranking.scores)
+        agreement = f"; Kendall's tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
+        agreement *= not np.isnan(tau.value)
+        ax.set_title(f"{ranking.title}\n{ranking.extent}{agreement}", loc="left")
+        taus = {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high}
+        own = pd.DataFrame(taus, ranking.ranks.index)
+        tables.append(pd.concat([own, ranking.ranks], axis=1))
         if ranking.n == 0:
             say_why_not("No patient has Dice in every method: no ranking.", ax=ax)
         else:
             draw(ranking.ranks, ax=ax)
             draw_rows(ranking.names, ax=ax)
     axes[-1].set_xlabel("Rank by mean Dice over patients (1: best)")
-    data = labelled(found, [_with_tau(ranking) for ranking in found])
     words = {"extent": summary.extent, "resamples": RESAMPLES}
-    return [captioned("ranking", figure, data, **words)]
-
-
-def _with_tau(ranking: Ranking) -> pd.DataFrame:
-    """Rows of ``bootstrap_ranks`` behind tau with its low and high."""
-    tau = {"tau": ranking.tau.value}
-    tau |= {"tau_low": ranking.tau.low, "tau_high": ranking.tau.high}
-    return pd.concat([pd.DataFrame(tau, ranking.ranks.index), ranking.ranks], axis=1)
+    return [captioned("ranking", figure, labelled(found, tables), **words)]
 
 
 def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
@@ -62,10 +143,3 @@ def draw(ranks: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.set_xlim(0.4, count + 0.6)
     ax.set_xticks(range(1, count + 1))
     return ax
-
-
-def _tau(ranking: Ranking) -> str:
-    tau = ranking.tau
-    if np.isnan(tau.value):
-        return ""
-    return f"; Kendall's tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"

@@ -2,18 +2,22 @@
 
 import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
-from deeprac.reporting.roles import selected_experiments, training_patients
+from deeprac.reporting.roles import (
+    selected_experiments,
+    training_patients,
+    used_matrices,
+)
 from deeprac.reporting.style import (
     WIDTH,
     MethodStyle,
     experiment_style,
-    used_matrices,
 )
 from deeprac.settings.methods import Method
 
@@ -30,20 +34,21 @@ def all_experiments(config: Config) -> dict[str, MethodStyle]:
 
 
 def shown_experiments(
-    config: Config, wanted: Callable[[Method], bool]
+    config: Config, wanted: Callable[[Method], bool] = lambda _: True
 ) -> dict[str, MethodStyle]:
     """Selected experiments with a wanted method, in order, with their styles.
 
     Of a method that was trained on several numbers of patients at a matrix, only the
     most patients are shown: smaller sets are the learning curve's.
     """
-    most: dict[tuple[str, str], float] = {}
-    for row in selected_experiments(config):
+    rows = selected_experiments(config)
+    most: dict[tuple[str, str], float] = defaultdict(float)
+    for row in rows:
         key = row.method, row.matrix
-        most[key] = max(training_patients(row), most.get(key, 0))
+        most[key] = max(training_patients(row), most[key])
     return {
         row.name: experiment_style(config, row.name)
-        for row in selected_experiments(config)
+        for row in rows
         if wanted(config.methods[row.method])
         and training_patients(row) == most[row.method, row.matrix]
     }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deeprac.evaluation.statistics.pairs import pairwise
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.ranked import labelled, panels, rankings
+from deeprac.reporting.figures.ranking import labelled, panels, rankings
 from deeprac.reporting.figures.rows import draw_rows
 from deeprac.reporting.style import legend_above, say_why_not
 from deeprac.reporting.summary import Summary
@@ -41,10 +41,8 @@ def make(summary: Summary) -> list[Drawing]:
         else:
             draw(table, list(ranking.styles), ax=ax)
             draw_rows(ranking.names, ax=ax)
-    handles = [
-        Patch(facecolor=colour, edgecolor="0.5", linewidth=0.5, label=name)
-        for colour, name in COLOURS.values()
-    ]
+    look = {"edgecolor": "0.5", "linewidth": 0.5}
+    handles = [Patch(facecolor=c, label=name, **look) for c, name in COLOURS.values()]
     legend_above(figure, handles)
     data = labelled(found, tables)
     return [captioned("significance", figure, data, extent=summary.extent)]

@@ -28,7 +28,8 @@ from deeprac.reporting.style import (
 )
 from deeprac.reporting.summary import Summary
 
-KEYS = ("experiment", "fold", "seed")
+KEYS = ["experiment", "fold", "seed"]
+COLUMNS = [*KEYS, "epoch", "quantity", "value"]
 SHARES = {"at_bound_percent": "correction at its bound", "fallback_percent": "fallback"}
 """Quantities of the left panel and their names."""
 GRADIENT = "localiser_gradient"
@@ -42,7 +43,10 @@ def make(summary: Summary) -> list[Drawing]:
     styles = shown_experiments(config, lambda method: method.has_front_end)
     table = summary.diagnostics(styles)
     shares = slice_shares(table)
-    gradients = read_gradients(summary, list(styles))
+    gradients = summary.training((GRADIENT,), styles).rename(
+        columns={GRADIENT: "value"}
+    )
+    gradients = gradients.assign(quantity=GRADIENT)[COLUMNS].dropna(subset="value")
     data = pd.concat([shares, gradients], ignore_index=True)
     figure = Figure(figsize=(WIDTH, max(2.6, 1 + ROW_INCHES * len(styles))))
     left, right = figure.subplots(1, 2)
@@ -51,7 +55,7 @@ def make(summary: Summary) -> list[Drawing]:
     groups = by_matrix(config, styles)
     for group, dash in zip(groups.values(), DASHES, strict=False):
         draw_gradients(gradients, group, dash=dash, ax=right)
-    _label_gradients(config, list(groups), ax=right)
+    draw_matrices(config, list(groups), ax=right)
     slices = table.groupby(["experiment", "seed"]).slices.sum().max()
     runs = shares.groupby(["experiment", "quantity"]).size().max()
     return [captioned("stn_bounds", figure, data, slices=slices, runs=runs)]
@@ -64,24 +68,16 @@ def slice_shares(table: pd.DataFrame) -> pd.DataFrame:
         table: Columns of summary/diagnostics.csv.
 
     Returns:
-        Columns of ``KEYS``, epoch (empty), quantity (see ``SHARES``), value in percent.
+        ``COLUMNS``: epoch is empty, quantity see ``SHARES``, value in percent.
     """
-    counts = table.groupby(list(KEYS), sort=False)[
-        ["slices", "at_bound_slices", "fallback_slices"]
-    ].sum()
+    slices = ["slices", "at_bound_slices", "fallback_slices"]
+    counts = table.groupby(KEYS, sort=False)[slices].sum()
     percent = {
         "at_bound_percent": 100 * counts.at_bound_slices / counts.slices,
         "fallback_percent": 100 * counts.fallback_slices / counts.slices,
     }
     long = pd.DataFrame(percent).reset_index().melt(KEYS, var_name="quantity")
-    return long.assign(epoch=np.nan)[[*KEYS, "epoch", "quantity", "value"]]
-
-
-def read_gradients(summary: Summary, experiments: list[str]) -> pd.DataFrame:
-    """The localiser's gradient per epoch, of runs that have one."""
-    table = summary.training((GRADIENT,), experiments)
-    table = table.assign(quantity=GRADIENT).rename(columns={GRADIENT: "value"})
-    return table[[*KEYS, "epoch", "quantity", "value"]].dropna(subset="value")
+    return long.assign(epoch=np.nan)[COLUMNS]
 
 
 def draw_shares(
@@ -130,7 +126,8 @@ def draw_gradients(
     return ax
 
 
-def _label_gradients(config: Config, matrices: list[str], *, ax: Axes) -> None:
+def draw_matrices(config: Config, matrices: list[str], *, ax: Axes) -> None:
+    """Name the axes of the gradients, and the lines of the matrices if several."""
     ax.set(xlabel="Epoch", ylabel="Norm of the gradient (log)")
     if not ax.lines:
         text = "No selected experiment learns its pose."

@@ -11,16 +11,15 @@ from tqdm import tqdm
 from deeprac.labels import Label
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.stn import (
+from deeprac.reporting.figures.stn_slices import (
     NATIVE,
     SIDE,
     SQUARE,
-    held_out_transforms,
+    held_out,
     normalised_slice,
     normalising_experiment,
-    one_case_per_patient,
 )
-from deeprac.reporting.sampling import warp
+from deeprac.reporting.slices import warp
 from deeprac.reporting.style import WIDTH, experiment_style
 from deeprac.reporting.summary import Summary
 
@@ -43,22 +42,21 @@ def make(summary: Summary) -> list[Drawing]:
     """Two panels with the same window: native squares and canonical squares."""
     config = summary.config
     experiment = normalising_experiment(config)
-    transforms = held_out_transforms(summary, experiment)
-    patients = one_case_per_patient(summary, transforms)
-    before, after, data = [], [], []
-    air = config.cohort.air
+    transforms, patients = held_out(summary, experiment)
+    images: dict[str, list[NDArray]] = {"Before": [], "After": []}
+    data = []
     for _, row in tqdm(
         patients.iterrows(), desc="stn_mean_image", unit="case", total=len(patients)
     ):
         item = normalised_slice(summary, row, transforms, by=(Label.KIDNEY,))
-        image = item.axial.image
-        before.append(warp(image, NATIVE, side=SIDE, fill=air))
-        after.append(warp(image, item.image_from_canonical, side=SIDE, fill=air))
+        for key, matrix in (("Before", NATIVE), ("After", item.image_from_canonical)):
+            image = warp(item.axial.image, matrix, side=SIDE, fill=config.cohort.air)
+            images[key].append(image)
         data.append({"patient": item.patient, "case": item.case, "slice": item.axial.z})
     window = config.figures.window_hu
     moments = {
-        "Before": moments_of(np.stack(before), window=window),
-        "After": moments_of(np.stack(after), window=window),
+        key: moments_of(np.stack(of_key), window=window)
+        for key, of_key in images.items()
     }
     figure = draw(moments, window=window, unit=canvas.unit(config))
     spreads = {f"sd_{key.lower()}": value.spread for key, value in moments.items()}

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
-from deeprac.reporting.figures.front_end import draw_legend, panel_rows
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
 from deeprac.reporting.roles import normalises
 from deeprac.reporting.style import INK, WIDTH, MethodStyle, matrix_title
@@ -94,9 +94,8 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
     limits = values.min() - margin, values.max() + margin
     ax.plot(limits, limits, color=INK, linewidth=0.8, zorder=1)
     for experiment, style in styles.items():
-        points = data[data.experiment == experiment]
-        look = {"s": 9, "alpha": 0.6, "linewidth": 0.2, "zorder": 2}
-        scatter(points.reference_value, points.predicted_value, style, ax=ax, **look)
+        x, y = values[shown.experiment == experiment].T
+        scatter(x, y, style, ax=ax, s=9, alpha=0.6, linewidth=0.2)
     ax.set(xlim=limits, ylim=limits, box_aspect=1, ylabel="")
     return ax
 

@@ -1,29 +1,107 @@
 """Held-out slices before and after the normaliser, for several patients."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from deeprac.config import Config
-from deeprac.geometry.planar import invert, transform_points
+from deeprac.geometry.planar import invert, parameters, transform_points
 from deeprac.labels import Label
+from deeprac.records.transforms import (
+    CANONICAL_COLUMNS,
+    INPUT_COLUMNS,
+    matrices,
+    read_transforms,
+)
 from deeprac.reporting import canvas
 from deeprac.reporting.figures.drawing import Drawing, captioned
-from deeprac.reporting.figures.stn import (
-    NATIVE,
-    SIDE,
-    SQUARE,
-    NormalisedSlice,
-    held_out_transforms,
-    normalised_slice,
-    normalising_experiment,
-    one_case_per_patient,
-)
-from deeprac.reporting.roles import crops
-from deeprac.reporting.sampling import warp, warp_mask
+from deeprac.reporting.roles import crops, normalises, selected_experiments
+from deeprac.reporting.slices import AxialSlice, read_slice, warp
 from deeprac.reporting.style import CONTOURS, experiment_style
 from deeprac.reporting.summary import Summary
+from deeprac.settings.methods import Experiment
+
+SIDE = 256
+"""Side in pixels of the squares that are drawn."""
+
+SQUARE = (-1.0, 1.0, 1.0, -1.0)
+"""Extent of a padded or canonical square in normalised units."""
+
+NATIVE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class NormalisedSlice:
+    """A held-out slice with the transforms that the network applied to it.
+
+    Attributes:
+        case: Name of the case.
+        patient: Name of its patient.
+        axial: The native slice.
+        image_from_canonical: ``(2, 3)``, pose and size only.
+        image_from_input: ``(2, 3)``, with the crop.
+    """
+
+    case: str
+    patient: str
+    axial: AxialSlice
+    image_from_canonical: NDArray
+    image_from_input: NDArray
+
+    @property
+    def scale(self) -> float:
+        """Factor from canonical to image: below 1 the patient is enlarged."""
+        return float(np.exp(parameters(self.image_from_canonical)[0]))
+
+    @property
+    def angle_deg(self) -> float:
+        """Rotation from canonical to image, in the picture clockwise."""
+        return float(np.degrees(parameters(self.image_from_canonical)[1]))
+
+
+def normalising_experiment(config: Config) -> str:
+    """The selected experiment that shows most: learned, at the largest matrix."""
+
+    def key(experiment: Experiment) -> tuple[int, bool, int | str, float]:
+        method = config.methods[experiment.method]
+        learned = (method.normaliser == "stn") + (method.crop == "stn")
+        size = config.matrices[experiment.matrix].size
+        return learned, method.crop != "none", size, method.network_input
+
+    rows = selected_experiments(config)
+    shown = [row for row in rows if normalises(config.methods[row.method])]
+    return max(shown, key=key).name
+
+
+def held_out(summary: Summary, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Transforms of all held-out cases, first seed, and the first case of each patient.
+
+    Returns:
+        Rows of transforms.csv of all folds, and rows of cases.csv.
+    """
+    config, layout = summary.config, summary.layout
+    runs = [layout.run(experiment, config.run.seeds[0], n) for n in config.run.folds]
+    transforms = pd.concat([read_transforms(run / "transforms.csv") for run in runs])
+    cases = summary.cohort().loc[transforms.case.unique()]
+    return transforms, cases.sort_index().drop_duplicates("patient")
+
+
+def normalised_slice(
+    summary: Summary, row: pd.Series, transforms: pd.DataFrame, *, by: Sequence[Label]
+) -> NormalisedSlice:
+    """Read the largest slice of a case and the transforms of that slice."""
+    axial = read_slice(summary.layout.cohort, row, by=by)
+    own = transforms[(transforms.case == row.case) & (transforms.slice == axial.z)]
+    canonical, crop = (
+        matrices(own, columns)[0] for columns in (CANONICAL_COLUMNS, INPUT_COLUMNS)
+    )
+    return NormalisedSlice(row.case, row.patient, axial, canonical, crop)
+
 
 CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]], dtype=float)
 
@@ -32,8 +110,7 @@ def make(summary: Summary) -> list[Drawing]:
     """One row per patient: native, canonical and, with a crop, the network input."""
     config = summary.config
     experiment = normalising_experiment(config)
-    transforms = held_out_transforms(summary, experiment)
-    patients = one_case_per_patient(summary, transforms)
+    transforms, patients = held_out(summary, experiment)
     chosen = _spread(patients, transforms, count=config.figures.cases)
     by = (Label.KIDNEY, Label.TUMOUR)
     shown = [
@@ -41,7 +118,7 @@ def make(summary: Summary) -> list[Drawing]:
         for _, row in chosen.iterrows()
     ]
     method = config.methods[config.experiments[experiment].method]
-    figure = _draw_all(shown, config, cropped=crops(method))
+    figure = draw_all(shown, config, cropped=crops(method))
     words = {
         "label": experiment_style(config, experiment).label,
         "experiment": experiment,
@@ -49,7 +126,20 @@ def make(summary: Summary) -> list[Drawing]:
         "patients": len(patients),
         "window": canvas.window_text(config),
     }
-    return [captioned("stn_slices", figure, _data(shown, experiment), **words)]
+    data = pd.DataFrame(
+        {
+            "experiment": experiment,
+            "patient": item.patient,
+            "case": item.case,
+            "slice": item.axial.z,
+            "scale": item.scale,
+            "angle_deg": item.angle_deg,
+            "shift_x": item.image_from_canonical[0, 2],
+            "shift_y": item.image_from_canonical[1, 2],
+        }
+        for item in shown
+    )
+    return [captioned("stn_slices", figure, data, **words)]
 
 
 def draw(
@@ -64,7 +154,7 @@ def draw(
     image = warp(shown.axial.image, matrix, side=SIDE, fill=air)
     canvas.show(image, window, extent=SQUARE, ax=ax)
     for label, colours in CONTOURS.items():
-        mask = warp_mask(shown.axial.label == label, matrix, side=SIDE)
+        mask = warp(shown.axial.label == label, matrix, side=SIDE, fill=0.0)
         canvas.contour(mask, colours.reference, extent=SQUARE, ax=ax)
     canvas.mark_sides(ax)
     return ax
@@ -81,7 +171,8 @@ def _spread(
     return ordered.iloc[picks.round().astype(int)]
 
 
-def _draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) -> Figure:
+def draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) -> Figure:
+    """Draw all slices, each with the outline of the next picture's square."""
     titles = ["Native slice, padded to a square", "Canonical: size and pose"]
     titles += ["Network input: crop"] if cropped else []
     look = {"window": config.figures.window_hu, "air": config.cohort.air}
@@ -91,44 +182,16 @@ def _draw_all(shown: list[NormalisedSlice], config: Config, *, cropped: bool) ->
         matrices = [NATIVE, item.image_from_canonical, item.image_from_input]
         for ax, matrix in zip(row, matrices[: len(titles)], strict=True):
             draw(item, matrix, ax=ax, **look)
-        for ax, matrix, inner in zip(
-            row, matrices, matrices[1 : len(titles)], strict=False
-        ):
-            _outline(ax, matrix, inner)
-        row[0].set_ylabel(
-            f"{item.patient}\nscale {item.scale:.2f}, {item.angle_deg:+.0f}°",
-            fontsize=6.5,
-        )
+        inner = matrices[1 : len(titles)]
+        for ax, outer, matrix in zip(row, matrices, inner, strict=False):
+            # The outline of the next picture's square in this one.
+            in_image = transform_points(matrix, CORNERS)
+            x, y = transform_points(invert(outer), in_image).T
+            ax.plot(x, y, color="white", linewidth=1, linestyle="--")
+            ax.set(xlim=SQUARE[:2], ylim=SQUARE[2:])
+        found = f"scale {item.scale:.2f}, {item.angle_deg:+.0f}°"
+        row[0].set_ylabel(f"{item.patient}\n{found}", fontsize=6.5)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    cysts = config.cohort.kept_labels.cysts
-    canvas.legend(figure, prediction=False, cysts=cysts)
+    canvas.legend(figure, config, prediction=False)
     return figure
-
-
-def _outline(
-    ax: Axes, image_from_outer: np.ndarray, image_from_inner: np.ndarray
-) -> None:
-    """Outline of the inner square in the picture of the outer one."""
-    in_image = transform_points(image_from_inner, CORNERS)
-    x, y = transform_points(invert(image_from_outer), in_image).T
-    ax.plot(x, y, color="white", linewidth=1, linestyle="--")
-    ax.set(xlim=SQUARE[:2], ylim=SQUARE[2:])
-
-
-def _data(shown: list[NormalisedSlice], experiment: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "experiment": experiment,
-                "patient": item.patient,
-                "case": item.case,
-                "slice": item.axial.z,
-                "scale": item.scale,
-                "angle_deg": item.angle_deg,
-                "shift_x": item.image_from_canonical[0, 2],
-                "shift_y": item.image_from_canonical[1, 2],
-            }
-            for item in shown
-        ]
-    )

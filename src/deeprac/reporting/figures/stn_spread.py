@@ -52,10 +52,9 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         styles: Style of each experiment, from the top.
         ax: Where to draw.
     """
-    look = {"s": 12, "alpha": 0.6, "linewidth": 0.3, "zorder": 2}
     for y, (experiment, style) in enumerate(styles.items()):
         values = data[data.experiment == experiment].value.dropna()
-        scatter(values, [y] * len(values), style, ax=ax, **look)
+        scatter(values, y, style, ax=ax, s=12, alpha=0.6, linewidth=0.3)
         ax.vlines(values.median(), y - 0.3, y + 0.3, color=INK, linewidth=1.6, zorder=3)
     ax.grid(visible=False, axis="y")
     largest = data.value.max()

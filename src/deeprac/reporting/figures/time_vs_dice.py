@@ -11,6 +11,7 @@ from deeprac.config import Config
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.aggregate import plain_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
+from deeprac.reporting.roles import used_matrices
 from deeprac.reporting.style import (
     INK,
     WIDTH,
@@ -20,11 +21,11 @@ from deeprac.reporting.style import (
     method_handles,
     method_styles,
     say_why_not,
-    used_matrices,
 )
 from deeprac.reporting.summary import Summary
 
 UNITS = ((3600, "h"), (60, "min"), (1, "s"))
+"""Seconds and names; the largest is taken of which the longest training has two."""
 AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
 
@@ -35,7 +36,8 @@ def make(summary: Summary) -> list[Drawing]:
     data = points(summary.rows, config)
     styles = method_styles(config)
     area = dict(zip(used_matrices(config), AREAS, strict=False))
-    seconds, unit = _unit(summary.rows.training_seconds.max())
+    longest = summary.rows.training_seconds.max()
+    seconds, unit = next((u for u in UNITS if longest >= 2 * u[0]), UNITS[-1])
     figure = Figure(figsize=(WIDTH, 6))
     axes = figure.subplots(len(FOREGROUND), 2)
     for row, label in zip(axes, FOREGROUND, strict=True):
@@ -47,7 +49,9 @@ def make(summary: Summary) -> list[Drawing]:
         if measured.y.notna().any():
             draw(measured, styles, area=area, ax=left)
             left.set_xscale("log")
-            _plain_log_ticks(left)
+            left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            left.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            left.xaxis.set_minor_formatter(NullFormatter())
         else:
             say_why_not(f"No patient has a {label.title} Dice.", ax=left)
         draw(change.dropna(subset=["x", "y"]), styles, area=area, ax=right)
@@ -59,7 +63,15 @@ def make(summary: Summary) -> list[Drawing]:
         right.set(xlabel=ratio, ylabel=f"{dice_of(label)} gain, points")
     axes[0, 0].set_title("Measured")
     axes[0, 1].set_title("Relative to the plain nnU-Net")
-    _legend(figure, config, styles, area)
+    shown = [style for name, style in styles.items() if name in set(data.method)]
+    circle = {"marker": "o", "linestyle": "none", "color": "0.5"}
+    handles = method_handles(shown)
+    for matrix, size in area.items():
+        title = matrix_title(config, matrix)
+        handles.append(Line2D([], [], label=title, markersize=size**0.5, **circle))
+    circle |= {"markerfacecolor": "none", "markersize": AREAS[0] ** 0.5}
+    handles.append(Line2D([], [], label="hollow: the paper", **circle))
+    legend_above(figure, handles)
     devices = ", ".join(summary.rows.device_name.unique())
     words = {"extent": summary.extent, "devices": devices}
     return [captioned("time_vs_dice", figure, data, **words)]
@@ -101,51 +113,11 @@ def draw(
     """Draw points ``(x, y)``; columns method, matrix and source choose their look."""
     for point in data.itertuples():
         style = styles[point.method]
+        face = style.colour if point.source == "ours" else "none"
         sns.scatterplot(
-            x=[point.x],
-            y=[point.y],
-            s=area[point.matrix],
-            marker=style.marker,
-            facecolor=style.colour if point.source == "ours" else "none",
-            edgecolor=style.colour,
-            linewidth=1,
-            alpha=0.85,
-            ax=ax,
+            x=[point.x], y=[point.y], s=area[point.matrix], marker=style.marker,
+            facecolor=face, edgecolor=style.colour, linewidth=1, alpha=0.85, ax=ax,
             zorder=3,
-        )
+        )  # fmt: skip
     ax.margins(0.12)
     return ax
-
-
-def _plain_log_ticks(ax: Axes) -> None:
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _unit(seconds: float) -> tuple[int, str]:
-    """The largest unit of which the longest training has at least two."""
-    return next((u for u in UNITS if seconds >= 2 * u[0]), UNITS[-1])
-
-
-def _legend(
-    figure: Figure,
-    config: Config,
-    styles: dict[str, MethodStyle],
-    area: dict[str, float],
-) -> None:
-    used = {config.experiments[name].method for name in config.run.experiments}
-    handles = method_handles([style for name, style in styles.items() if name in used])
-    for matrix, size in area.items():
-        title = matrix_title(config, matrix)
-        handles.append(_circle(title, size**0.5, filled=True))
-    handles.append(_circle("hollow: the paper", AREAS[0] ** 0.5, filled=False))
-    legend_above(figure, handles)
-
-
-def _circle(label: str, size: float, *, filled: bool) -> Line2D:
-    face = "0.5" if filled else "none"
-    return Line2D(
-        [], [], marker="o", linestyle="none", color="0.5", markerfacecolor=face,
-        markersize=size, label=label,
-    )  # fmt: skip

@@ -1,7 +1,5 @@
 """Loss and pseudo Dice per epoch of every experiment."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -9,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from deeprac.labels import CYST, CohortLabels, Label
+from deeprac.labels import CYST, Label
 from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.drawing import Drawing, captioned
@@ -17,65 +15,57 @@ from deeprac.reporting.style import CONTOURS, FAINT, INK, legend_above
 from deeprac.reporting.summary import Summary
 
 
-@dataclass(frozen=True)
-class Curve:
-    """How a column of training.csv is drawn."""
+def _look(name: str, colour: str, dash: str) -> dict[str, str]:
+    """How a column of training.csv is drawn, in matplotlib's words."""
+    return {"label": name, "color": colour, "linestyle": dash}
 
-    name: str
-    colour: str
-    dash: str
-
-
-Panels = dict[str, dict[str, Curve]]
 
 LOSS = {
-    "train_loss": Curve("training loss", INK, "-"),
-    "val_loss": Curve("validation loss", "0.5", "--"),
+    "train_loss": _look("training loss", INK, "-"),
+    "val_loss": _look("validation loss", "0.5", "--"),
 }
 LABELS = {
-    "kidney": Curve("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
-    "kidney_left": Curve("left kidney", CONTOURS[Label.KIDNEY].reference, "-"),
-    "tumour": Curve("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
-    "cyst": Curve("cyst", CONTOURS[CYST].reference, "-."),
-    "kidney_right": Curve("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
+    "kidney": _look("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+    "kidney_left": _look("left kidney", CONTOURS[Label.KIDNEY].reference, "-"),
+    "tumour": _look("tumour", CONTOURS[Label.TUMOUR].reference, "--"),
+    "cyst": _look("cyst", CONTOURS[CYST].reference, "-."),
+    "kidney_right": _look("right kidney", CONTOURS[Label.KIDNEY].reference, ":"),
 }
-
-
-def panels_of(labels: CohortLabels) -> Panels:
-    """What is drawn, by column of training.csv: loss above, a Dice per label below."""
-    dice = {f"{DICE}{title}": LABELS[title] for title in labels.foreground}
-    return {"Loss": LOSS, "Pseudo Dice, %": dice}
 
 
 def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: loss above, pseudo Dice below."""
     config = summary.config
-    drawn = panels_of(config.cohort.kept_labels)
-    data = read_curves(summary)
+    labels = config.cohort.kept_labels.foreground
+    dice = {f"{DICE}{title}": LABELS[title] for title in labels}
+    drawn = {"Loss": LOSS, "Pseudo Dice, %": dice}
+    columns = tuple(column for curves in drawn.values() for column in curves)
+    data = summary.training(columns, config.run.experiments)
+    data[list(dice)] *= 100
+    phases = False
     figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
     for experiment, panels in axes.items():
         of_experiment = data[data.experiment == experiment]
         for ax, curves in zip(panels, drawn.values(), strict=True):
             draw(of_experiment, curves, ax=ax)
-            _mark(front_end_epochs(of_experiment), ax=ax)
+            if len(alone := front_end_epochs(of_experiment)):
+                ends = alone.min() - 0.5, alone.max() + 0.5
+                ax.axvspan(*ends, color=FAINT, alpha=0.4, lw=0, zorder=0)
+                phases = True
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)
     for ax, title in zip(next(iter(axes.values())), drawn, strict=True):
         ax.set_ylabel(title)
-    alone = any(len(front_end_epochs(rows)) for _, rows in data.groupby("experiment"))
-    legend_above(figure, _handles(drawn, phases=alone))
+    looks = (look for curves in drawn.values() for look in curves.values())
+    handles: list[Artist] = [Line2D([], [], **look) for look in looks]
+    if phases:
+        name = "front end trained alone, before the U-Net"
+        handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
+    legend_above(figure, handles)
     runs = summary.runs.groupby("experiment").size()
-    return [captioned("training_curves", figure, data, runs=_range(runs))]
-
-
-def read_curves(summary: Summary) -> pd.DataFrame:
-    """training.csv of all runs: experiment, fold, seed, epoch, curves; Dice in %."""
-    panels = panels_of(summary.config.cohort.kept_labels)
-    curves = tuple(column for panel in panels.values() for column in panel)
-    table = summary.training(curves, summary.config.run.experiments)
-    dice = [column for column in curves if column.startswith(DICE)]
-    return table.assign(**{column: 100 * table[column] for column in dice})
+    extent = " to ".join(map(str, sorted({runs.min(), runs.max()})))
+    return [captioned("training_curves", figure, data, runs=extent)]
 
 
 def front_end_epochs(data: pd.DataFrame) -> pd.Series:
@@ -86,7 +76,7 @@ def front_end_epochs(data: pd.DataFrame) -> pd.Series:
     return by_epoch.index[by_epoch].to_series()
 
 
-def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
+def draw(data: pd.DataFrame, curves: dict[str, dict], *, ax: Axes) -> Axes:
     """Mean and range over runs of one experiment's curves.
 
     Args:
@@ -94,32 +84,9 @@ def draw(data: pd.DataFrame, curves: dict[str, Curve], *, ax: Axes) -> Axes:
         curves: How each column is drawn.
         ax: Where to draw.
     """
-    for column, curve in curves.items():
+    for column, look in curves.items():
         by_epoch = data.groupby("epoch")[column]
         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
-        ax.fill_between(mean.index, low, high, color=curve.colour, alpha=0.2, lw=0)
-        ax.plot(mean.index, mean, color=curve.colour, linestyle=curve.dash, lw=1.1)
+        ax.fill_between(mean.index, low, high, color=look["color"], alpha=0.2, lw=0)
+        ax.plot(mean.index, mean, lw=1.1, **look)
     return ax
-
-
-def _mark(epochs: pd.Series, *, ax: Axes) -> None:
-    if len(epochs):
-        ends = epochs.min() - 0.5, epochs.max() + 0.5
-        ax.axvspan(*ends, color=FAINT, alpha=0.4, lw=0, zorder=0)
-
-
-def _range(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _handles(panels: Panels, *, phases: bool) -> list[Artist]:
-    handles: list[Artist] = [
-        Line2D([], [], color=curve.colour, linestyle=curve.dash, label=curve.name)
-        for panel in panels.values()
-        for curve in panel.values()
-    ]
-    if phases:
-        name = "front end trained alone, before the U-Net"
-        handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
-    return handles

@@ -1,11 +1,8 @@
 """The case browser's content: which cases, as small volumes, within a budget."""
 
-from collections.abc import Iterator
-
 import pandas as pd
 
-from deeprac.config import Config
-from deeprac.labels import CYST, FOREGROUND, Label
+from deeprac.labels import Label
 from deeprac.reporting import formats
 from deeprac.reporting.figures.overlays import rank_cases
 from deeprac.reporting.page.document import Browser, CaseVolume
@@ -18,7 +15,7 @@ from deeprac.reporting.page.volumes import (
     to_bytes,
 )
 from deeprac.reporting.slices import largest_slice, read_label_map
-from deeprac.reporting.style import experiment_style
+from deeprac.reporting.style import contours, experiment_style
 from deeprac.reporting.summary import Summary
 
 
@@ -53,15 +50,12 @@ def browse(summary: Summary, cohort: pd.DataFrame, *, budget: int) -> Browser:
         span=kept_span(config.figures.window_hu),
         unit="HU" if config.cohort.intensity == "hu" else "grey",
         seed=seed,
-        labels=_contoured(config),
-        dice=tuple(_dice(scored)),
+        labels={style.title: int(number) for number, style in contours(config).items()},
+        dice=tuple(
+            (row.case, row.experiment, row.label, formats.percent(row.dice))
+            for row in scored.itertuples()
+        ),
     )
-
-
-def _contoured(config: Config) -> dict[str, int]:
-    """Numbers of the labels whose contours are drawn, in the embedded label maps."""
-    numbers = {label.title: int(label) for label in FOREGROUND}
-    return numbers | ({"cyst": CYST} if config.cohort.kept_labels.cysts else {})
 
 
 def by_interest(scored: pd.DataFrame) -> list[str]:
@@ -72,10 +66,8 @@ def by_interest(scored: pd.DataFrame) -> list[str]:
     """
     ranks = [rank_cases(rows) for _, rows in scored.groupby("experiment", sort=False)]
     ranked = pd.concat(ranks, ignore_index=True)
-    order = [
-        *(case for role in ("worst", "median", "best") for case in _of(ranked, role)),
-        *sorted(scored.case.unique()),
-    ]
+    roles = [ranked[ranked.role == role] for role in ("worst", "median", "best")]
+    order = [*pd.concat(roles).case, *sorted(scored.case.unique())]
     return list(dict.fromkeys(order))
 
 
@@ -84,16 +76,6 @@ def volume_bytes(volume: CaseVolume) -> int:
     names = (volume.case, *volume.predictions)
     texts = (volume.image, volume.reference, *volume.predictions.values())
     return sum(map(len, texts)) + sum(10 + 6 * len(name) for name in names) + 200
-
-
-def _of(ranked: pd.DataFrame, role: str) -> list[str]:
-    return ranked[ranked.role == role].case.tolist()
-
-
-def _dice(scored: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
-    """Dice as the browser shows it: case, experiment, label, percent."""
-    for row in scored.itertuples():
-        yield row.case, row.experiment, row.label, formats.percent(row.dice)
 
 
 def _case_volume(summary: Summary, scored: pd.DataFrame, row: pd.Series) -> CaseVolume:
@@ -110,13 +92,12 @@ def _case_volume(summary: Summary, scored: pd.DataFrame, row: pd.Series) -> Case
     steps, slope, low = to_bytes(shrink_image(image, factor), kept_span(window))
     small = shrink_labels(reference, factor)
     predictions = {}
-    for scores in scored[scored.case == row.case].itertuples():
+    of_case = scored[scored.case == row.case].drop_duplicates("experiment")
+    for scores in of_case.itertuples():
         run = layout.run(scores.experiment, scores.seed, scores.fold)
         predicted = run / "predictions" / f"{row.case}.nii.gz"
-        if scores.experiment not in predictions:
-            voxels = read_label_map(predicted, cohort=layout.cohort)
-            small_voxels = shrink_labels(voxels, factor)
-            predictions[scores.experiment] = encode(small_voxels, grid_mm)
+        voxels = read_label_map(predicted, cohort=layout.cohort)
+        predictions[scores.experiment] = encode(shrink_labels(voxels, factor), grid_mm)
     return CaseVolume(
         case=row.case,
         image=encode(steps, grid_mm, slope=slope, intercept=low, shown=window),

@@ -25,8 +25,6 @@ SCRIPTS = (
     "static/page.js",
 )
 STYLES = ("vendor/tabulator_simple.min.css", "static/page.css")
-COLUMN = ("group", "title", "number", "frozen")
-"""What the page's script knows of a column, beside its key."""
 SOURCE_MAP = re.compile(r"(//# sourceMappingURL=\S+|/\*# sourceMappingURL=.*?\*/)\s*$")
 
 TABS = {
@@ -65,7 +63,7 @@ def render(document: Document) -> str:
         ],
         browser=_json(_browser_data(document)),
         volumes=[_json(asdict(case)) for case in document.browser.cases],
-        data_uri=_data_uri,
+        data_uri=lambda text, kind: data_uri(text.encode(), kind),
     )
 
 
@@ -128,18 +126,7 @@ def _table_data(table: PageTable) -> dict[str, Any]:
         "csv": table.csv,
         "opens": table.opens,
         "tall": table.tall,
-        "parts": [
-            {
-                "columns": [
-                    {name: getattr(column, name) for name in COLUMN}
-                    | {"key": column.keys[0]}
-                    for column in grid.columns
-                ],
-                "text": grid.text,
-                "value": grid.value,
-            }
-            for grid in table.grids
-        ],
+        "parts": [grid for _, grid in table.grids],
     }
 
 
@@ -155,17 +142,12 @@ def _vendored() -> list[dict[str, str]]:
     vendor = files(PACKAGE).joinpath("vendor")
     entries = json.loads(vendor.joinpath("vendor.json").read_text(encoding="utf-8"))
     packages = {entry["package"]: entry for entry in entries}
-    return [
-        entry
-        | {
-            "text": "\n".join(
-                vendor.joinpath(name).read_text(encoding="utf-8")
-                for name in entry["licence_files"]
-            )
-        }
-        for entry in packages.values()
-    ]
+    for entry in packages.values():
+        licences = [vendor.joinpath(name) for name in entry["licence_files"]]
+        entry["text"] = "\n".join(text.read_text(encoding="utf-8") for text in licences)
+    return list(packages.values())
 
 
-def _data_uri(text: str, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+def data_uri(content: bytes, kind: str) -> str:
+    """The content of a file, by its media type, as the address of itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,27 +1,27 @@
 """Reads the declared outputs of a cohort and puts the document together."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
+
+from docutils.core import publish_parts
 
 from deeprac.config import Config
-from deeprac.errors import ConfigError
+from deeprac.errors import ConfigError, MetricsError
 from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.machine import without_places
 from deeprac.provenance import digest
 from deeprac.records.run_key import selected_runs
+from deeprac.records.runs import read_run
 from deeprac.records.tidy import read_tidy
+from deeprac.reporting.figures import drawing
 from deeprac.reporting.figures.catalogue import selected
-from deeprac.reporting.page.build import render
+from deeprac.reporting.page.build import data_uri, render
 from deeprac.reporting.page.content import page_tables
-from deeprac.reporting.page.document import Browser, Document
-from deeprac.reporting.page.figures import embed
-from deeprac.reporting.page.identity import (
-    commands,
-    config_text,
-    identity,
-    limits,
-)
+from deeprac.reporting.page.document import Browser, Document, PageFigure
+from deeprac.reporting.page.identity import commands, identity, limits
 from deeprac.reporting.summary import Summary, read_summary
 
 MB = 10**6
@@ -56,7 +56,8 @@ def report_page(config: Config, layout: Layout) -> str:
 def collect(summary: Summary) -> Document:
     """Everything on the page but the volumes."""
     config, layout = summary.config, summary.layout
-    runs = [read_json(key.folder(layout) / "run.json") for key in selected_runs(config)]
+    keys = list(selected_runs(config))
+    runs = [read_run(key.folder(layout) / "run.json", key) for key in keys]
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
@@ -67,7 +68,7 @@ def collect(summary: Summary) -> Document:
         extent=f"{summary.extent}; {len(config.run.experiments)} experiments, "
         f"{len(summary.runs)} runs",
         identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}"),
-        config=config_text(content),
+        config=json.dumps(content, indent=2),
         config_hash=digest(content),
         commands=commands(config, runs),
         limits=limits(config, runs),
@@ -90,3 +91,45 @@ def _checked(page: str, config: Config) -> str:
             "or select fewer experiments."
         )
     return page
+
+
+KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
+SAFE_RST = {
+    "file_insertion_enabled": False,
+    "raw_enabled": False,
+    "halt_level": 2,
+    "report_level": 5,
+}
+
+
+def embed(folder: Path, name: str, *, title: str, caption: str) -> PageFigure:
+    """Read a figure of the folder of figures.
+
+    Args:
+        folder: Holds ``{name}.svg``, ``{name}.png`` and ``{name}.csv``.
+        name: File name.
+        title: What it shows.
+        caption: Name of its caption in ``workflow/report``.
+
+    Raises:
+        MetricsError: A file is missing.
+    """
+    files = {suffix: folder / f"{name}{suffix}" for suffix in (*KINDS, ".csv")}
+    missing = [str(path) for path in files.values() if not path.is_file()]
+    if missing:
+        raise MetricsError(
+            f"A figure is missing: {', '.join(missing)}. Run `deeprac figures`."
+        )
+    suffix = min(KINDS, key=lambda kind: files[kind].stat().st_size)
+    return PageFigure(
+        name=name,
+        title=title,
+        uri=data_uri(files[suffix].read_bytes(), KINDS[suffix]),
+        caption=caption_html(drawing.caption(caption)),
+        csv=files[".csv"].read_text(encoding="utf-8"),
+    )
+
+
+def caption_html(text: str) -> str:
+    """A caption in reStructuredText as HTML; it can include no file and no raw HTML."""
+    return publish_parts(text, writer="html5", settings_overrides=SAFE_RST)["body"]

@@ -7,11 +7,10 @@ import pandas as pd
 
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
 from deeprac.files import csv_text
-from deeprac.records.catalogue import METRICS, Metric
+from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import PageTable
-from deeprac.reporting.page.failures import REASONS, counted, failures
 from deeprac.reporting.page.tables import from_frame, from_table
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables import all_tables
@@ -22,6 +21,9 @@ from deeprac.reporting.tables.table import (
     number,
     words,
 )
+
+REASONS = ("missed", "false positive", "undefined", "low Dice", "cut off")
+"""How a case can fail; see :func:`failures`."""
 
 TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
@@ -84,16 +86,6 @@ def page_tables(
     return {tab: tuple(tables) for tab, tables in tabs.items()}
 
 
-def extent(cases: pd.DataFrame) -> str:
-    """What rows of cases.csv rest on.
-
-    Example:
-        >>> extent(pd.DataFrame({"patient": ["a", "a"], "case": ["1", "2"]}))
-        '2 rows. n = 1 patients, 2 cases.'
-    """
-    return f"{len(cases)} rows. {formats.extent(cases)}."
-
-
 def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
     """The cohort's distributions, and its tumours by side."""
     counts = cohort[cohort.statistic == "n"].set_index("quantity").value
@@ -102,9 +94,9 @@ def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
         index="quantity", columns="statistic", values="value"
     )
     known = [name for name in QUANTITIES if name in wide.index]
-    wide = wide.loc[known, list(STATISTICS)].astype(float).reset_index()
+    wide = wide.loc[known, list(STATISTICS)].astype(float)
     yield from_frame(
-        wide.assign(quantity=wide.quantity.map(QUANTITY_TITLES)),
+        wide.rename(QUANTITY_TITLES).reset_index(),
         (
             words("quantity", "Quantity"),
             number("n", "Cases with a value", "{:.0f}".format),
@@ -136,7 +128,7 @@ def cases_table(summary: Summary) -> PageTable:
         _case_columns(cases),
         name="cases",
         title="Every case, label and run",
-        n=extent(cases),
+        n=f"{len(cases)} rows. {summary.extent}.",
         notes=(
             f"{convention_note(summary.config)} NSD: surface Dice.",
             "Shares in percent, as on all of this page; the downloaded file has them "
@@ -163,7 +155,7 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
         ),
         name="failure_counts",
         title="Number of failures by experiment and label",
-        n=extent(cases),
+        n=f"{len(cases)} rows. {summary.extent}.",
         notes=(
             "Missed: reference without prediction. False positive: prediction without "
             "reference. Undefined: Dice does not exist, since neither has the label. "
@@ -216,11 +208,51 @@ def _case_columns(cases: pd.DataFrame) -> Iterator[Column]:
     yield number("seed", "Seed")
     for name, metric in METRICS.items():
         if name in cases:
-            yield number(name, metric.heading, _show(metric))
+            show: Show = partial(formats.metric, kind=metric.kind)
+            whole = metric.kind == "count"  # of one case
+            yield number(name, metric.heading, formats.whole if whole else show)
 
 
-def _show(metric: Metric) -> Show:
-    """One value as the tables show it; counts of a case are whole."""
-    if metric.kind == "count":
-        return formats.whole
-    return partial(formats.metric, kind=metric.kind)
+def failures(cases: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
+    """Rows of cases.csv that a reviewer wants to see first.
+
+    Args:
+        cases: Columns of summary/cases.csv.
+        threshold: Dice below this is a failure.
+
+    Returns:
+        The rows with at least one reason, worst first, with a column ``reasons`` in
+        front of the others: *missed* (reference but no prediction), *false positive*
+        (prediction but no reference), *undefined* (Dice is NaN: neither has the
+        label), *low Dice*, *cut off* (a part of the reference lies outside the
+        network's input).
+    """
+    has_reference, has_prediction = cases.reference_volume_ml > 0, cases.volume_ml > 0
+    found = {
+        "missed": has_reference & ~has_prediction,
+        "false positive": ~has_reference & has_prediction,
+        "undefined": cases.dice.isna(),
+        "low Dice": cases.dice < threshold,
+        "cut off": cases.coverage < 1,
+    }
+    flags = pd.DataFrame(found)[list(REASONS)]
+    reasons = [
+        ", ".join(name for name, flag in zip(REASONS, row, strict=True) if flag)
+        for row in flags.itertuples(index=False)
+    ]
+    table = cases.assign(reasons=reasons)[flags.any(axis=1)]
+    return table.sort_values(["dice", "case", "experiment", "seed"], kind="stable")
+
+
+def counted(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """Number of rows with each reason per experiment and label.
+
+    Args:
+        table: Result of :func:`failures`.
+        cases: All rows, whose number per experiment and label is the column ``n``.
+    """
+    keys = ["experiment", "label"]
+    counts = cases.groupby(keys, sort=False).size().rename("n").to_frame()
+    flags = table.reasons.str.get_dummies(", ").reindex(columns=REASONS, fill_value=0)
+    found = flags.groupby([table[key] for key in keys]).sum()
+    return counts.join(found.reindex(counts.index, fill_value=0)).reset_index()

@@ -1,33 +1,12 @@
 """What the report page holds, as plain data."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from deeprac.reporting.tables.table import Column
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line of the run's identity: a term and everything that holds for it."""
-
-    term: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Columns and rows under one heading, line by line.
-
-    Attributes:
-        columns: Headings, and how each column is aligned and sorted.
-        text: What is shown.
-        value: The full numbers and texts behind it; None is missing.
-        heading: What stands above; empty where nothing does.
-    """
-
-    columns: tuple[Column, ...]
-    text: list[list[str]]
-    value: list[list[float | int | str | None]]
-    heading: str = ""
+Grid = dict[str, Any]
+"""Columns and rows under one heading, as the page's script reads them: ``columns``
+(headings, and how each column is aligned and sorted), line by line ``text`` (what is
+shown) and ``value`` (the full numbers and texts behind it; None is missing)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +17,7 @@ class PageTable:
         name: Identifier, the file name without ending.
         title: Caption.
         n: What it rests on: patients and cases.
-        grids: One, or several.
+        grids: One by its heading, or several; the heading is empty where it is none.
         notes: Sentences below.
         csv: Text of the CSV file; None where the grid itself is what is downloaded.
         opens: Per row the case and experiment that its button shows in the case
@@ -49,7 +28,7 @@ class PageTable:
     name: str
     title: str
     n: str
-    grids: tuple[Grid, ...]
+    grids: tuple[tuple[str, Grid], ...]
     notes: tuple[str, ...] = ()
     csv: str | None = None
     opens: tuple[tuple[str, str], ...] = ()
@@ -126,7 +105,7 @@ class Document:
     Attributes:
         cohort: Name of the cohort.
         extent: Patients, cases, experiments, folds and seeds in one sentence.
-        identity: Who computed the numbers, with what.
+        identity: Who computed the numbers, with what: all that holds for each term.
         config: The configuration as JSON text, without folders of the machine.
         config_hash: Its SHA-256, independent of the order of keys.
         commands: How to compute them again, as shell commands.
@@ -138,7 +117,7 @@ class Document:
 
     cohort: str
     extent: str
-    identity: tuple[Fact, ...]
+    identity: dict[str, tuple[str, ...]]
     config: str
     config_hash: str
     commands: str

@@ -1,52 +1,52 @@
 """Who computed the numbers: facts, limits and commands from config and run.json."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from deeprac.config import Config
 from deeprac.provenance import device_title
-from deeprac.reporting.page.document import Fact
 
 Run = Mapping[str, Any]
 
 UNKNOWN = "unknown"
 
 
-def identity(config: Config, runs: Iterable[Run], cohort_hash: str) -> tuple[Fact, ...]:
+def identity(
+    config: Config, runs: Sequence[Run], cohort_hash: str
+) -> dict[str, tuple[str, ...]]:
     """Code, configuration, seeds, devices and versions; values that differ are listed.
 
     Args:
         config: The configuration of the cohort.
         runs: Contents of run.json, one per run.
         cohort_hash: SHA-256 that names the cohort, with what it covers.
+
+    Returns:
+        All values by their term.
     """
-    runs = list(runs)
-    packages = sorted({name for run in runs for name in run.get("software", {})})
-    versions = ", ".join(
-        f"{name} {' / '.join(_distinct(_version(run, name) for run in runs))}"
-        for name in packages
-    )
-    computed = "computed"
-    if config.has_released_metrics:
-        computed = f"released as {config.release}"
-    settings = (run.get("config_sha256", UNKNOWN) for run in runs)
-    facts = {
+    packages = sorted({name for run in runs for name in run["software"]})
+    versions = []
+    for name in packages:
+        found = _distinct(run["software"].get(name) or UNKNOWN for run in runs)
+        versions.append(f"{name} {' / '.join(found)}")
+    released = config.has_released_metrics
+    folds, seeds = (map(str, ns) for ns in (config.run.folds, config.run.seeds))
+    extent = f"{len(config.run.folds)} of {config.splits.folds} run"
+    return {
         "Cohort": (f"{config.cohort.name}, format {config.cohort.format}",),
         "Cohort hash (SHA-256)": (cohort_hash,),
-        "Metrics": (computed,),
+        "Metrics": (f"released as {config.release}" if released else "computed",),
         "Commit of the code": _distinct(map(_commit, runs)),
-        "Settings of the runs (SHA-256)": _distinct(settings),
+        "Settings of the runs (SHA-256)": _distinct(r["config_sha256"] for r in runs),
         "Experiments": (f"{len(config.run.experiments)}",),
         "Runs": (f"{len(runs)}, one per experiment, fold and seed",),
-        "Folds": (_folds(config),),
-        "Seeds": (_listed(config.run.seeds),),
+        "Folds": (f"{', '.join(folds)}; {extent}",),
+        "Seeds": (", ".join(seeds),),
         "Device": _distinct(map(device_title, runs)),
-        "Operating system": _distinct(map(_platform, runs)),
-        "Packages": (versions or UNKNOWN,),
+        "Operating system": _distinct(run["host"]["platform"] for run in runs),
+        "Packages": (", ".join(versions),),
         "Trained": (_period(runs),),
     }
-    return tuple(Fact(term, values) for term, values in facts.items())
 
 
 def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
@@ -107,11 +107,6 @@ def commands(config: Config, runs: Iterable[Run]) -> str:
     return "\n".join(lines)
 
 
-def config_text(content: Mapping[str, Any]) -> str:
-    """The configuration as it is saved, readable."""
-    return json.dumps(content, indent=2)
-
-
 def _commit(run: Run) -> str:
     state = run["git"]
     if state["commit"] is None:
@@ -119,22 +114,7 @@ def _commit(run: Run) -> str:
     return f"{state['commit']} ({'uncommitted changes' if state['dirty'] else 'clean'})"
 
 
-def _platform(run: Run) -> str:
-    return run["host"].get("platform", UNKNOWN)
-
-
-def _version(run: Run, package: str) -> str:
-    return run.get("software", {}).get(package) or UNKNOWN
-
-
-def _folds(config: Config) -> str:
-    return (
-        f"{_listed(config.run.folds)}; {len(config.run.folds)} of "
-        f"{config.splits.folds} run"
-    )
-
-
-def _period(runs: list[Run]) -> str:
+def _period(runs: Iterable[Run]) -> str:
     """First start and last stop of all segments; no other time is on the page."""
     segments = [segment for run in runs for segment in run["segments"]]
     starts = [segment["start"] for segment in segments if segment["start"]]
@@ -143,8 +123,4 @@ def _period(runs: list[Run]) -> str:
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values)) or (UNKNOWN,)
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
+    return tuple(dict.fromkeys(values))

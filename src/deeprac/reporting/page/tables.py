@@ -27,7 +27,7 @@ def from_table(source: Table) -> PageTable:
     Neighbouring parts with the same headings are one grid, whose first column is their
     heading, so that they are filtered and sorted together.
     """
-    alike = groupby(source.parts, key=_headings)
+    alike = groupby(source.parts, key=lambda p: [(c.group, c.title) for c in p.columns])
     grids = tuple(_joined(tuple(run)) for _, run in alike)
     return PageTable(
         name=source.name,
@@ -36,7 +36,7 @@ def from_table(source: Table) -> PageTable:
         grids=grids,
         notes=source.notes,
         csv=csv_text(source.rows),
-        tall=max(len(grid.text) for grid in grids) > MANY_ROWS,
+        tall=max(len(grid["text"]) for _, grid in grids) > MANY_ROWS,
     )
 
 
@@ -50,28 +50,30 @@ def from_frame(
         columns: What is shown of them.
         rest: Other fields of the table.
     """
-    return PageTable(grids=(_grid(Part(tuple(columns), frame)),), **rest)
+    return PageTable(grids=(_joined((Part(tuple(columns), frame),)),), **rest)
 
 
-def _grid(part: Part) -> Grid:
-    values = [column.values(part.rows) for column in part.columns]
-    return Grid(part.columns, part.texts(), lines(values), part.heading)
+def _joined(parts: tuple[Part, ...]) -> tuple[str, Grid]:
+    """One grid; of several parts, whose headings are its first column, without its own.
 
-
-def _headings(part: Part) -> list[tuple[str, str]]:
-    return [(column.group, column.title) for column in part.columns]
-
-
-def _joined(parts: tuple[Part, ...]) -> Grid:
-    """One grid of several parts, whose headings are its first column."""
-    grids = [_grid(part) for part in parts]
-    if len(grids) == 1:
-        return grids[0]
-    return Grid(
-        columns=(words("", "Of", frozen=True), *grids[0].columns),
-        text=[[grid.heading, *row] for grid in grids for row in grid.text],
-        value=[[grid.heading, *row] for grid in grids for row in grid.value],
-    )
+    Returns:
+        The heading and the grid.
+    """
+    several = len(parts) > 1
+    columns = (words("", "Of", frozen=True),) * several + parts[0].columns
+    text, value = [], []
+    for part in parts:
+        first = [part.heading] * several
+        values = lines([column.values(part.rows) for column in part.columns])
+        text += [[*first, *row] for row in part.texts()]
+        value += [[*first, *row] for row in values]
+    shown = ("group", "title", "number", "frozen")
+    heads = [
+        {name: getattr(column, name) for name in shown} | {"key": column.keys[0]}
+        for column in columns
+    ]
+    heading = "" if several else parts[0].heading
+    return heading, {"columns": heads, "text": text, "value": value}
 
 
 def _counted(rows: pd.DataFrame) -> str:

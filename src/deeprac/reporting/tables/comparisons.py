@@ -16,7 +16,7 @@ from deeprac.reporting.tables.table import (
     small_note,
     words,
 )
-from deeprac.settings.reports import NON_INFERIORITY
+from deeprac.settings.reports import NON_INFERIORITY, SUPERIORITY
 
 
 def _where(matrix: str, training_patients: float) -> str:
@@ -25,11 +25,8 @@ def _where(matrix: str, training_patients: float) -> str:
     return f"{matrix}, {training_patients} patients"
 
 
-def _test(name: str) -> str:
-    return "non-inferior" if name == NON_INFERIORITY else "superior"
-
-
-TEST = number("test", "Test", _test)
+TESTED = {NON_INFERIORITY: "non-inferior", SUPERIORITY: "superior"}
+TEST = number("test", "Test", TESTED.__getitem__)
 METHODS = (
     words("method_label", "Method", frozen=True),
     words("reference_label", "Reference"),

@@ -56,34 +56,24 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
     experiments = summary.rows.experiment.map(summary.config.experiments)
     everyone = [row.training_patients is None for row in experiments]
     ladder = summary.rows[everyone].reset_index(drop=True)
-    added = [
-        {
-            f"{label.title}_{key}": value
-            for label in FOREGROUND
-            for key, value in _added(summary, name, label.title).items()
-        }
-        for name in ladder.experiment
-    ]
+    cases, scores = summary.cases, summary.scores
+    added = []
+    for name, matrix in zip(ladder.experiment, ladder.matrix, strict=True):
+        plain = Cast(summary.config, matrix).same_patients(PLAIN, None)
+        row: dict[str, float] = {}
+        for label in [label.title for label in FOREGROUND]:
+            of_label = scores[scores.label == label]
+            dice = mean_interval(of_label[of_label.experiment == name].dice)
+            gain = NOT_COMPARED
+            if plain is not None and plain != name:
+                gain = paired_difference(of_label, name, plain)
+            own = cases[(cases.experiment == name) & (cases.label == label)]
+            row |= {f"{label}_dice_low": dice.low, f"{label}_dice_high": dice.high}
+            row |= {f"{label}_gain": gain.value, f"{label}_gain_low": gain.low}
+            row |= {f"{label}_gain_high": gain.high, f"{label}_gain_n": gain.n}
+            row |= {f"{label}_seed_sd": seed_sd(own)}
+        added.append(row)
     return pd.concat([ladder, pd.DataFrame(added, index=ladder.index)], axis=1)
-
-
-def _added(summary: Summary, name: str, label: str) -> dict[str, float]:
-    config, cases = summary.config, summary.cases
-    of_label = summary.scores[summary.scores.label == label]
-    dice = mean_interval(of_label[of_label.experiment == name].dice)
-    plain = Cast(config, config.experiments[name].matrix).same_patients(PLAIN, None)
-    compared = plain is not None and plain != name
-    gain = paired_difference(of_label, name, plain) if compared else NOT_COMPARED
-    own = cases[(cases.experiment == name) & (cases.label == label)]
-    return {
-        "dice_low": dice.low,
-        "dice_high": dice.high,
-        "gain": gain.value,
-        "gain_low": gain.low,
-        "gain_high": gain.high,
-        "gain_n": gain.n,
-        "seed_sd": seed_sd(own),
-    }
 
 
 def ladder_table(summary: Summary) -> Table:
@@ -102,30 +92,17 @@ def ladder_table(summary: Summary) -> Table:
 
 
 def _results() -> tuple[Column, ...]:
-    labels = [label.title for label in FOREGROUND]
-    return (
-        *row_columns(),
-        *(column for label in labels for column in _dice(label)),
-        *(
-            Column(
-                label,
-                tuple(f"{label}_gain{end}" for end in ("", "_low", "_high")),
-                formats.gain,
-                "Gain over plain, points",
-            )
-            for label in labels
-        ),
-        number("n_patients", "n"),
-    )
-
-
-def _dice(label: str) -> tuple[Column, Column]:
-    mean, sd, low, high = (f"{label}_dice_{k}" for k in ("mean", "sd", "low", "high"))
-    group = f"{label.capitalize()} Dice, %"
-    return (
-        Column("mean (SD)", (mean, sd), formats.mean_sd, group),
-        Column("95 %", (low, high), formats.interval, group),
-    )
+    dice, gains = [], []
+    for label in [label.title for label in FOREGROUND]:
+        group, own = f"{label.capitalize()} Dice, %", f"{label}_dice"
+        means, ends = (f"{own}_mean", f"{own}_sd"), (f"{own}_low", f"{own}_high")
+        dice += [
+            Column("mean (SD)", means, formats.mean_sd, group),
+            Column("95 %", ends, formats.interval, group),
+        ]
+        gain = tuple(f"{label}_gain{end}" for end in ("", "_low", "_high"))
+        gains.append(Column(label, gain, formats.gain, "Gain over plain, points"))
+    return (*row_columns(), *dice, *gains, number("n_patients", "n"))
 
 
 def _details() -> tuple[Column, ...]:

@@ -101,15 +101,13 @@ def _dice_columns(label: str) -> tuple[Column, Column]:
     keys = f"{label}_dice_mean", f"{label}_dice_sd"
     paper = tuple(f"paper_{key}" for key in keys)
     group, brief = f"{label.capitalize()} Dice, %", partial(formats.mean_sd, digits=1)
+
+    def mean(mean: float, _: float) -> str:
+        return formats.percent_1(mean)
+
     return (
         Column("ours", keys, formats.mean_sd, group, short=brief),
-        Column(
-            "paper",
-            paper,
-            formats.mean_sd,
-            group,
-            short=lambda mean, _: formats.percent_1(mean),
-        ),
+        Column("paper", paper, formats.mean_sd, group, short=mean),
     )
 
 
@@ -138,7 +136,12 @@ def _notes(
     if not_run:
         notes.append(f"Rows of the paper that were not run: {', '.join(not_run)}.")
     if len(rows):
-        notes += [extent_note(rows), conditions_note(rows), *_patches(rows)]
+        notes += [extent_note(rows), conditions_note(rows)]
+    if rows.matrix_size.astype(str).str.contains("x").any():
+        notes.append(
+            "Height x width: patches at a common spacing, both planned by nnU-Net "
+            "itself."
+        )
     return (
         *notes,
         "Dice: mean (SD) over patients in percent, out of fold; cases of one patient "
@@ -153,11 +156,3 @@ def _notes(
         "paper: La Barbera et al., ISBI 2021. The paper's cohort is private; numbers "
         "are not directly comparable.",
     )
-
-
-def _patches(rows: pd.DataFrame) -> tuple[str, ...]:
-    planned = rows.matrix_size.astype(str).str.contains("x").any()
-    text = (
-        "Height x width: patches at a common spacing, both planned by nnU-Net itself."
-    )
-    return (text,) if planned else ()

@@ -73,8 +73,9 @@ def ranking_table(summary: Summary) -> Table:
             table = _ranked(cases[cases.label == region.title], metric.name)
             table.insert(0, "label", region.title)
             if table["n"].any():
+                tau = table.filter(like="tau").iloc[0].map(formats.ratio)
                 heading = f"{metric.title}: {region.title.replace('_', ' ')}"
-                heading += f", Kendall's tau {_tau(table)}"
+                heading += ", Kendall's tau {} [{}, {}]".format(*tau)
                 parts.append(Part(READ, identified(table, rows), heading))
             ranked.append(table)
     return Table(
@@ -102,9 +103,3 @@ def _ranked(cases: pd.DataFrame, metric: str) -> pd.DataFrame:
         kendall_tau_low=tau.low,
         kendall_tau_high=tau.high,
     ).sort_values("rank", kind="stable", ignore_index=True)
-
-
-def _tau(table: pd.DataFrame) -> str:
-    first = table.iloc[0]
-    low, high = (formats.ratio(first[f"kendall_tau_{end}"]) for end in ("low", "high"))
-    return f"{formats.ratio(first.kendall_tau)} [{low}, {high}]"

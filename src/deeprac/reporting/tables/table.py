@@ -42,32 +42,20 @@ class Column:
     short: Show | None = None
     frozen: bool = False
 
-    def texts(self, rows: pd.DataFrame) -> list[str]:
-        """What is shown of each row."""
-        return self._shown(rows, self.show)
-
-    def short_texts(self, rows: pd.DataFrame) -> list[str]:
-        """What the terminal shows of each row."""
-        return self._shown(rows, self.short or self.show)
-
-    def values(self, rows: pd.DataFrame) -> list[Any]:
-        """What each row is sorted by at full precision; None is missing."""
-        values = [_sorted_by(value) for value in rows[self.keys[0]].tolist()]
-        if self.number:
-            return values
-        texts = zip(self.texts(rows), values, strict=True)
-        return [None if value is None else text for text, value in texts]
-
-    def _shown(self, rows: pd.DataFrame, show: Show) -> list[str]:
+    def texts(self, rows: pd.DataFrame, show: Show | None = None) -> list[str]:
+        """What is shown of each row, made by ``show`` or another maker of texts."""
+        show = show or self.show
         cells = zip(*(rows[key].tolist() for key in self.keys), strict=True)
         return [formats.MISSING if pd.isna(cell[0]) else show(*cell) for cell in cells]
 
-
-def _sorted_by(value: Any) -> Any:
-    if pd.isna(value):
-        return None
-    endless = isinstance(value, float) and math.isinf(value)
-    return sys.float_info.max if endless else value  # JSON knows no infinity
+    def values(self, rows: pd.DataFrame) -> list[Any]:
+        """What each row is sorted by at full precision; None is missing."""
+        values = rows[self.keys[0]]
+        shown = values.tolist() if self.number else self.texts(rows)
+        known = zip(shown, values.notna(), strict=True)
+        shown = [value if there else None for value, there in known]
+        # JSON knows no infinity.
+        return [sys.float_info.max if value == math.inf else value for value in shown]
 
 
 @dataclass(frozen=True)
@@ -132,6 +120,7 @@ def row_columns() -> tuple[Column, ...]:
         fits = len(label) <= METHOD_WIDTH
         return label if fits else label[: METHOD_WIDTH - 1] + "…"
 
+    # The terminal has no room for the batch size.
     return (
         Column(
             "Matrix",

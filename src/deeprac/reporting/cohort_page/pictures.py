@@ -1,16 +1,22 @@
-"""Histograms of a cohort: sizes, spacings, ages and volumes."""
+"""The pictures of a cohort: histograms of all cases, and a slice of each."""
 
-import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from numpy.typing import NDArray
+from scipy import ndimage
 
-from deeprac.cohort.inspection import Inspection
+from deeprac.cohort.inspection import Inspection, KidneySlice
 from deeprac.labels import Label
+from deeprac.reporting.page.build import data_uri
 from deeprac.reporting.style import CONTOURS, INK, say_why_not, theme
 
 Value = float | None
@@ -97,5 +103,34 @@ def svg_uri(figure: Figure) -> str:
     content = io.BytesIO()
     with theme():
         figure.savefig(content, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(content.getvalue()).decode()
-    return f"data:image/svg+xml;base64,{encoded}"
+    return data_uri(content.getvalue(), "image/svg+xml")
+
+
+SMALLEST = 192
+"""Smaller slices are enlarged to at least this many pixels."""
+
+
+def png(middle: KidneySlice, window: tuple[float, float]) -> bytes:
+    """Draw a slice in its window, each label outlined in its colour, as PNG."""
+    content = io.BytesIO()
+    metadata: dict[str, Any] = {"Software": None}
+    imsave(content, draw(middle, window), format="png", metadata=metadata)
+    return content.getvalue()
+
+
+def draw(middle: KidneySlice, window: tuple[float, float]) -> NDArray[np.float32]:
+    """The picture (h, w, 3) of a slice, values 0 to 1."""
+    low, high = window
+    factor = max(1, -(-SMALLEST // max(middle.label.shape)))
+    grey = np.clip((middle.image - low) / (high - low), 0, 1)
+    picture = np.repeat(_enlarged(grey, factor)[..., None], 3, axis=2)
+    label = _enlarged(middle.label, factor)
+    for number, style in CONTOURS.items():
+        mask = label == number
+        # Of pixels that are enlarged the inner rim is as wide as of others.
+        picture[mask & ~ndimage.binary_erosion(mask)] = to_rgb(style.reference)
+    return picture.astype(np.float32)
+
+
+def _enlarged(array: NDArray, factor: int) -> NDArray:
+    return array.repeat(factor, axis=0).repeat(factor, axis=1)

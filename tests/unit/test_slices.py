@@ -1,6 +1,12 @@
-import numpy as np
+from types import SimpleNamespace
 
-from deeprac.reporting.sampling import warp
+import numpy as np
+import SimpleITK as sitk
+
+from deeprac.files import write_json
+from deeprac.labels import CohortLabels, Label
+from deeprac.reporting.slices import read_slice, warp
+from deeprac.volumes import write_volume
 
 AIR = -1000.0
 SLICE = np.arange(12.0).reshape(3, 4)
@@ -41,3 +47,21 @@ def test_zoom_interpolates_between_pixels():
     )
     middle = warp(SLICE, zoom, side=1, fill=AIR)
     np.testing.assert_allclose(middle, [[SLICE[1:3, 1:3].mean()]])
+
+
+def test_the_largest_slice_of_kidney_counts_both_sides(tmp_path):
+    """The left kidney is largest in slice 1, both together in slice 2."""
+    numbers = CohortLabels(sides=True).numbers
+    write_json(tmp_path / "dataset.json", {"labels": numbers})
+    label = np.zeros((4, 3, 5), np.uint8)
+    label[1, 0, :3] = numbers["kidney_left"]
+    label[2, 0, :2] = numbers["kidney_left"]
+    label[2, 1] = numbers["kidney_right"]
+    volume = sitk.GetImageFromArray(label)
+    write_volume(volume, tmp_path / "case.nii.gz")
+    row = SimpleNamespace(
+        image="case.nii.gz", label="case.nii.gz", spacing_x_mm=1.0, spacing_y_mm=1.0
+    )
+    axial = read_slice(tmp_path, row, by=(Label.TUMOUR, Label.KIDNEY))
+    assert axial.z == 2
+    assert np.count_nonzero(axial.label == Label.KIDNEY) == 7
