@@ -65,6 +65,10 @@ class NnunetTrainer(nnUNetTrainer):
             levels, **{key: kwargs[key] for key in kept}
         )
 
+    def labels_of_levels(self) -> BasicTransform:
+        """Return nnU-Net's of validation: labels of every level, no draws."""
+        return self.get_validation_transforms(self._get_deep_supervision_scales())
+
     def autocast(self) -> torch.autocast:
         """Return what lets a step compute in half precision, on a GPU alone."""
         return torch.autocast(self.device.type, enabled=self.device.type == "cuda")

@@ -6,17 +6,17 @@ choice of indices. Without augmentation nothing else has to be done to a slice.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import torch
-from batchgenerators.dataloading.single_threaded_augmenter import (
-    SingleThreadedAugmenter,
-)
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from deeprac.training.trainer import DeepracTrainer
 
 SHARE = 0.5
 """Of the free memory that slices may fill: training needs the rest."""
@@ -28,8 +28,7 @@ class ResidentSlices:
     Args:
         dataset: nnU-Net's, of preprocessed cases.
         transforms: nnU-Net's of validation, which draw nothing.
-        place: device of the slices; on the CPU they are pinned if ``pinned``.
-        pinned: whether a GPU can fetch them by itself.
+        place: where they stay.
     """
 
     def __init__(
@@ -37,8 +36,6 @@ class ResidentSlices:
         dataset: Any,
         transforms: BasicTransform,
         place: torch.device,
-        *,
-        pinned: bool = False,
     ) -> None:
         self.first: dict[str, int] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -58,9 +55,11 @@ class ResidentSlices:
             levels.append([level.to(place) for level in ready["segmentation"]])
         self.slices = torch.cat(slices)[:, None]
         self.levels = [torch.cat(level)[:, None] for level in zip(*levels, strict=True)]
-        if pinned:
-            self.slices = self.slices.pin_memory()
-            self.levels = [level.pin_memory() for level in self.levels]
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a batch needs no copy to a GPU."""
+        return self.slices.is_cuda
 
     @property
     def nbytes(self) -> int:
@@ -70,7 +69,7 @@ class ResidentSlices:
     def drawn(self, index: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
         """Return slices (batch, 1, size, size) and labels of every level."""
         chosen = torch.tensor(index)
-        if self.slices.is_cuda:
+        if self.on_gpu:
             chosen = chosen.pin_memory().to(self.slices.device, non_blocking=True)
         return self.slices[chosen], [level[chosen] for level in self.levels]
 
@@ -101,7 +100,7 @@ class ResidentLoader(nnUNetDataLoader):
     The same random numbers in the same order as nnU-Net's, so the same batches.
 
     Args:
-        resident: of the dataset.
+        slices: of the dataset.
         appended: what every batch's list of labels ends with.
         *args: nnU-Net's.
         **kwargs: nnU-Net's.
@@ -109,13 +108,13 @@ class ResidentLoader(nnUNetDataLoader):
 
     def __init__(
         self,
-        resident: ResidentSlices,
+        slices: ResidentSlices,
         appended: Sequence[Tensor],
         *args: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.resident = resident
+        self.slices = slices
         self.appended = list(appended)
 
     def generate_train_batch(self) -> dict[str, Any]:
@@ -124,15 +123,37 @@ class ResidentLoader(nnUNetDataLoader):
         index = []
         for position, case in enumerate(cases):
             corner, _ = self.get_bbox(
-                self.resident.shapes[case],
+                self.slices.shapes[case],
                 self.get_do_oversample(position),
-                self.resident.class_locations[case],
+                self.slices.class_locations[case],
             )
-            index.append(self.resident.first[case] + int(corner[0]))
-        slices, levels = self.resident.drawn(index)
-        return {"data": slices, "target": [*levels, *self.appended], "keys": cases}
+            index.append(self.slices.first[case] + int(corner[0]))
+        data, levels = self.slices.drawn(index)
+        return {"data": data, "target": [*levels, *self.appended], "keys": cases}
 
 
-def augmenter(loader: nnUNetDataLoader) -> SingleThreadedAugmenter:
-    """Return what nnU-Net draws batches from; no process of its own is needed."""
-    return SingleThreadedAugmenter(loader, None)
+def resident_loaders(trainer: "DeepracTrainer") -> list[ResidentLoader] | None:
+    """Return loaders of the training and the held-out cases of a fold.
+
+    None where their slices do not fit into memory.
+    """
+    datasets = trainer.get_tr_and_val_datasets()
+    place = place_for(sum(map(needed_bytes, datasets)), trainer.device)
+    if place is None:
+        return None
+    patch = trainer.configuration_manager.patch_size
+    transforms = trainer.labels_of_levels()
+    return [
+        ResidentLoader(
+            ResidentSlices(dataset, transforms, place),
+            appended,
+            dataset,
+            trainer.batch_size,
+            patch,
+            patch,
+            trainer.label_manager,
+            oversample_foreground_percent=trainer.oversample_foreground_percent,
+            probabilistic_oversampling=trainer.probabilistic_oversampling,
+        )
+        for dataset, appended in zip(datasets, (trainer.appended, ()), strict=True)
+    ]

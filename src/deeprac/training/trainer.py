@@ -5,7 +5,7 @@ sampling, augmentation and optimiser are nnU-Net's own.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from pydoc import locate
@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from batchgenerators.dataloading.single_threaded_augmenter import (
+    SingleThreadedAugmenter,
+)
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from torch import Tensor, nn
+from torch import Tensor
 
 from deeprac.cohort.splits import subset
 from deeprac.errors import RunError
@@ -25,19 +28,13 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
-from deeprac.training.capture import CapturedStep, CudaGraph
 from deeprac.training.checkpoint import restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
-from deeprac.training.nnunet import MAX_GRADIENT, NnunetTrainer, adapted
+from deeprac.training.nnunet import adapted
 from deeprac.training.plans import CONFIGURATION
-from deeprac.training.resident import (
-    ResidentLoader,
-    ResidentSlices,
-    augmenter,
-    needed_bytes,
-    place_for,
-)
+from deeprac.training.resident import resident_loaders
 from deeprac.training.schedule import PolyLR
+from deeprac.training.stepping import SteppingTrainer
 
 EXTRA_LOG = (
     "data_wait_seconds",
@@ -50,7 +47,7 @@ EXTRA_LOG = (
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
 
 
-class DeepracTrainer(NnunetTrainer):
+class DeepracTrainer(SteppingTrainer):
     """nnU-Net's training of one fold, as the plans' ``deeprac`` section states it."""
 
     def __init__(
@@ -82,20 +79,9 @@ class DeepracTrainer(NnunetTrainer):
         self.oversample_foreground_percent = training["oversample_foreground"]
         self.save_every = training["checkpoint_every"]
         self.segment = 0
-        self.gradient_norms: list[Sequence[Tensor]] = []
         self.resident_bytes = 0
         self.slices_in = "files"
         self.log_also(EXTRA_LOG)
-
-    @property
-    def trained(self) -> str:
-        """Name of the loss that the epoch brings down, for messages."""
-        return "training loss"
-
-    @property
-    def rate_key(self) -> str:
-        """Key of the learning rate with which the epoch does."""
-        return "training.learning_rate"
 
     @property
     def front_end_epochs(self) -> int:
@@ -107,74 +93,6 @@ class DeepracTrainer(NnunetTrainer):
         self._seed_epoch(0)
         super().initialize()
         self.prepare_steps()
-
-    def prepare_steps(self) -> None:
-        """Make once what every step needs of network and optimiser."""
-        self.clips = self.clipped_parts()
-        # Off a GPU nnU-Net has no scaler; a disabled one does nothing.
-        self.scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
-        self.captured = self.capture(self.backward)
-
-    def capture(self, step: Callable[..., Tensor]) -> CapturedStep:
-        """Return a step of this training, as a CUDA graph where that is wanted."""
-        wanted = self.settings["training"]["capture"] == "auto"
-        return CapturedStep(
-            step,
-            self.device,
-            graph=CudaGraph if wanted and self.device.type == "cuda" else None,
-            log=self.print_to_log_file,
-        )
-
-    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Take one step without waiting for the device.
-
-        The same as nnU-Net's, which waits for the loss at every step: the GPU then
-        runs dry while the next step is prepared. ``on_train_epoch_end`` fetches all.
-        """
-        return {"loss": self.take_step(*self.step_tensors(batch))}
-
-    def take_step(self, *tensors: Tensor) -> Tensor:
-        """Change the weights by ``step_tensors`` and return the loss."""
-        loss = self.captured(*tensors)
-        self.scaler.unscale_(self.optimizer)
-        self.clip_gradients()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return loss
-
-    def step_tensors(self, batch: dict[str, Any]) -> list[Tensor]:
-        """Return what a step reads of a batch: slices, then labels of every level."""
-        return [self.pinned(batch["data"]), *map(self.pinned, batch["target"])]
-
-    def pinned(self, tensor: Tensor) -> Tensor:
-        """Put a tensor of the host where a GPU can fetch it by itself."""
-        cuda = self.device.type == "cuda"
-        return tensor.pin_memory() if cuda and not tensor.is_cuda else tensor
-
-    def backward(self, *tensors: Tensor) -> Tensor:
-        """Compute the loss of ``step_tensors`` and all gradients, scaled."""
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.autocast():
-            loss = self.loss_of(*tensors)
-        self.scaler.scale(loss).backward()
-        return loss.detach()
-
-    def loss_of(self, data: Tensor, *target: Tensor) -> Tensor:
-        """Return the loss of (batch, 1, ...) slices and labels of every level."""
-        return self.loss(self.network(data), list(target))
-
-    def clipped_parts(self) -> list[tuple[list[nn.Parameter], float]]:
-        """Return the parameters whose gradients are clipped together, and to what."""
-        return [(list(self.network.parameters()), MAX_GRADIENT)]
-
-    def clip_gradients(self) -> None:
-        """Clip the gradient of each part on its own."""
-        self.gradient_norms.append(
-            [
-                torch.nn.utils.clip_grad_norm_(part, limit, foreach=True)
-                for part, limit in self.clips
-            ]
-        )
 
     def plot_network_architecture(self) -> None:
         """Skip: nnU-Net draws it with a package that cannot be installed any more."""
@@ -236,55 +154,28 @@ class DeepracTrainer(NnunetTrainer):
     def get_dataloaders(self) -> tuple[Any, Any]:
         """Keep slices in memory where they fit and nothing is done to them.
 
-        Batches are those of nnU-Net's loader without processes. Otherwise see nnU-Net.
+        Batches are those of nnU-Net's loader without processes.
         """
         if self.settings["augment"] or not self.whole_slices:
             return super().get_dataloaders()
-        datasets = self.get_tr_and_val_datasets()
-        place = place_for(sum(map(needed_bytes, datasets)), self.device)
-        if place is None:
+        loaders = resident_loaders(self)
+        if loaders is None:
             self.print_to_log_file("The slices do not fit into memory: they are read.")
             return super().get_dataloaders()
-        loaders = [
-            self._resident_loader(dataset, place, appended)
-            for dataset, appended in zip(datasets, (self.appended, ()), strict=True)
-        ]
-        self.resident_bytes = sum(loader.resident.nbytes for loader in loaders)
-        self.slices_in = "GPU" if place.type == "cuda" else "main memory"
+        slices = [loader.slices for loader in loaders]
+        self.slices_in = "GPU" if slices[0].on_gpu else "main memory"
+        self.resident_bytes = sum(each.nbytes for each in slices)
         size = f"{self.resident_bytes / GIB:.1f} GiB"
         self.print_to_log_file(f"The slices stay in the {self.slices_in}: {size}.")
-        augmenters = [augmenter(loader) for loader in loaders]
-        for each in augmenters:
-            next(each)  # as nnU-Net does, so that the draws are the same
-        train, held_out = augmenters
+        train, held_out = (SingleThreadedAugmenter(loader, None) for loader in loaders)
+        for augmenter in (train, held_out):
+            next(augmenter)  # as nnU-Net does, so that the draws are the same
         return train, held_out
 
     @property
     def appended(self) -> Sequence[Tensor]:
         """What the labels of a training batch end with, beside those of all levels."""
         return ()
-
-    def _resident_loader(
-        self, dataset: Any, place: torch.device, appended: Sequence[Tensor]
-    ) -> ResidentLoader:
-        patch = self.configuration_manager.patch_size
-        resident = ResidentSlices(
-            dataset,
-            self.get_validation_transforms(self._get_deep_supervision_scales()),
-            place,
-            pinned=place.type != self.device.type,
-        )
-        return ResidentLoader(
-            resident,
-            appended,
-            dataset,
-            self.batch_size,
-            patch,
-            patch,
-            self.label_manager,
-            oversample_foreground_percent=self.oversample_foreground_percent,
-            probabilistic_oversampling=self.probabilistic_oversampling,
-        )
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
         """Build nnU-Net's SGD, or AdamW for short budgets, and its poly schedule."""
@@ -348,17 +239,6 @@ class DeepracTrainer(NnunetTrainer):
             self.logger.log(key, value, self.current_epoch)
         super().on_epoch_end()
 
-    def localiser_gradient(self) -> float | None:
-        """Median norm of the localiser's gradient over the epoch; None without one."""
-        self.gradient_norms.clear()
-        return None
-
-    def empty_step(self) -> list[Tensor]:
-        """Return ``step_tensors`` of the sizes of the run, without content."""
-        batch = self.configuration_manager.batch_size
-        sizes = [self.configuration_manager.patch_size, *self.level_sizes()]
-        return [torch.zeros(batch, 1, *size) for size in sizes]
-
     def on_train_end(self) -> None:
         """Save the final checkpoint and stop the loaders; see nnU-Net."""
         self.dataloader_train = self.dataloader_train.loader
@@ -391,21 +271,6 @@ class DeepracTrainer(NnunetTrainer):
         if not self.was_initialized:
             self.initialize()
         restore(self, Path(filename_or_checkpoint))
-
-    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
-        """Fetch the epoch's losses and stop a training that diverged.
-
-        Before anything is saved, so that the last good checkpoint stays.
-        """
-        losses = torch.stack([output["loss"] for output in train_outputs]).cpu().numpy()
-        super().on_train_epoch_end([{"loss": loss} for loss in losses])
-        loss = losses.mean()
-        if not np.isfinite(loss):
-            raise RunError(
-                f"{self.settings['experiment']}, fold {self.fold}: the "
-                f"{self.trained} is {loss} in epoch {self.current_epoch}. Lower "
-                f"{self.rate_key}."
-            )
 
 
 def seed_everything(seed: int) -> None:
