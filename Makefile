@@ -3,7 +3,7 @@
 #   make venv    virtual environment in .venv with the locked versions
 #   make demo    the whole workflow on a small phantom cohort, on CPU
 #   make check   formatters, linters, types and the fast tests: before every commit
-#   make test    the whole test suite
+#   make test    the test suite; `make test-slow` runs what takes longest
 #   make review  tables, figures and page from released results: no GPU, torch or CT
 #   make gpu     what only a GPU can show, in nine minutes (benchmarks/gpu.py)
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
@@ -37,7 +37,7 @@ PYTHON_CODE := src tests benchmarks docs
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
-.PHONY: venv demo check test review gpu format lint types lock
+.PHONY: venv demo check test test-slow review gpu format lint types lock
 
 venv: $(STAMP)
 
@@ -80,10 +80,13 @@ review: $(REVIEW_STAMP)
 
 check: $(STAMP)
 	$(MAKE) --jobs 2 --output-sync lint types
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser and not long"
 
 test: $(STAMP)
-	$(PYTEST)
+	$(PYTEST) -m "not long"
+
+test-slow: $(STAMP)
+	$(PYTEST) -m long
 
 # Where there is a GPU, with whatever environment it has: PYTHON, as for `make venv`.
 gpu:
