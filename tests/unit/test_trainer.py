@@ -27,6 +27,7 @@ from deeprac.geometry.similarity import (
     transform_points,
 )
 from deeprac.layout import Layout
+from deeprac.lease import held
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.training.augmentation import split_target
 from deeprac.training.checkpoint import read_checkpoint
@@ -313,6 +314,37 @@ def test_settings_of_the_machine_may_change_between_segments(fresh, power_cut):
     assert train(write_config(fresh.parent, checkpoint_every=7), PLAIN) == 0
     record = read_json(run_folder(fresh, PLAIN) / "run.json")
     assert len(record["segments"]) == 2
+
+
+def lease_of(path, experiment):
+    layout = Layout.of(load_config([path]))
+    return layout.checkpoints(experiment, 0, 0).with_suffix(".lease")
+
+
+def test_a_second_trainer_of_a_run_is_refused(fresh, capsys):
+    with held(lease_of(fresh, PLAIN), "the run"):
+        assert train(fresh, PLAIN) == 1
+    message = capsys.readouterr().err
+    assert f"{PLAIN}, seed 0, fold 0 is being computed by process" in message
+    assert not (run_folder(fresh, PLAIN) / "run.json").exists()
+    assert train(fresh, PLAIN) == 0
+    assert not lease_of(fresh, PLAIN).exists()
+
+
+def test_a_trainer_that_lost_its_run_writes_nothing(fresh, monkeypatch, capsys):
+    """As on a cluster, where another job took over what seemed dead."""
+    on_epoch_end = DeepracTrainer.on_epoch_end
+
+    def lost(trainer):
+        lease_of(fresh, PLAIN).write_text("{}")
+        on_epoch_end(trainer)
+
+    monkeypatch.setattr(DeepracTrainer, "on_epoch_end", lost)
+    assert train(fresh, PLAIN) == 1
+    assert "is no longer this process's" in capsys.readouterr().err
+    folder = lease_of(fresh, PLAIN).with_suffix("")
+    assert not any(folder.rglob("*.pth"))
+    assert not (run_folder(fresh, PLAIN) / "run.json").exists()
 
 
 def test_a_loss_that_is_no_number_ends_the_training(fresh, monkeypatch, capsys):

@@ -11,6 +11,7 @@ from deeprac.config import Config
 from deeprac.files import write_csv
 from deeprac.inference.load import open_run
 from deeprac.layout import Layout
+from deeprac.lease import held
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.transforms import transform_table
 from deeprac.training.cost import GIB
@@ -23,6 +24,13 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     Labels of a case are written while the next one is segmented. Arguments and errors
     are those of ``open_run``.
     """
+    target = Layout.of(config).run(experiment, seed, fold)
+    what = f"The prediction of {experiment}, seed {seed}, fold {fold}"
+    with held(target / "predict.lease", what):
+        _predict_fold(config, experiment, seed, fold)
+
+
+def _predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     target = layout.run(experiment, seed, fold)
     run = open_run(config, experiment, seed, fold)

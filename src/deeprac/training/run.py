@@ -19,6 +19,7 @@ from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
+from deeprac.lease import held
 from deeprac.records.cases import read_cases
 from deeprac.records.runs import RUN_SCHEMA
 from deeprac.records.splits import read_split, read_splits
@@ -46,7 +47,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         fold: number of the fold.
 
     Raises:
-        RunError: the checkpoint belongs to other settings, or the training failed.
+        RunError: another process trains the run, the checkpoint belongs to other
+            settings, or the training failed.
         DeviceError: the device is not there.
         SplitError: the folds leak a patient.
     """
@@ -57,20 +59,30 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     device = resolve_device(plans["deeprac"]["training"]["device"])
     workspace = layout.checkpoints(experiment, seed, fold)
     identity = _identity(layout, plans, fold)
-    _bind(workspace, identity)
-    trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
+    what = f"{experiment}, seed {seed}, fold {fold}"
+    with held(workspace.with_suffix(".lease"), what) as lease:
+        _bind(workspace, identity)
+        trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
+        trainer.before_writing = lease.check
+        _train(trainer)
+        lease.check()
+        _publish(trainer, layout, plans, identity)
+
+
+def _train(trainer: DeepracTrainer) -> None:
+    """Train to the end, from the checkpoint where there is one."""
     trainer.initialize()
     _resume(trainer)
     try:
         if trainer.current_epoch < trainer.num_epochs:
             trainer.run_training()
     except torch.OutOfMemoryError as error:
+        settings = trainer.settings
         raise RunError(
-            f"{experiment}, fold {fold}: the GPU's memory is too small ({error}). "
-            f"Lower matrices.{plans['deeprac']['matrix']}.batch_size; every method at "
-            "this matrix must then be trained again."
+            f"{settings['experiment']}, fold {trainer.fold}: the GPU's memory is too "
+            f"small ({error}). Lower matrices.{settings['matrix']}.batch_size; every "
+            "method at this matrix must then be trained again."
         ) from error
-    _publish(trainer, layout, plans, identity)
 
 
 def _training_patients(trainer: DeepracTrainer, layout: Layout) -> int:

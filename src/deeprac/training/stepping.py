@@ -25,10 +25,13 @@ class SteppingTrainer(NnunetTrainer):
     clips: list[tuple[list[nn.Parameter], float]]
     scaler: torch.amp.GradScaler
     captured: CapturedStep
+    before_writing: Callable[[], None]
+    """Raises where this process may not write checkpoints any more."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.gradient_norms: list[Sequence[Tensor]] = []
+        self.before_writing: Callable[[], None] = lambda: None
 
     def prepare_steps(self) -> None:
         """Make once what every step needs of network and optimiser."""

@@ -158,15 +158,14 @@ class DeepracTrainer(SteppingTrainer):
         """
         if self.settings["augment"] or not self.whole_slices:
             return super().get_dataloaders()
-        loaders = resident_loaders(self)
-        if loaders is None:
+        if (loaders := resident_loaders(self)) is None:
             self.print_to_log_file("The slices do not fit into memory: they are read.")
             return super().get_dataloaders()
         slices = [loader.slices for loader in loaders]
         self.slices_in = "GPU" if slices[0].on_gpu else "main memory"
         self.resident_bytes = sum(each.nbytes for each in slices)
-        size = f"{self.resident_bytes / GIB:.1f} GiB"
-        self.print_to_log_file(f"The slices stay in the {self.slices_in}: {size}.")
+        size = f"{self.resident_bytes / GIB:.1f} GiB of slices"
+        self.print_to_log_file(f"{size} stay in the {self.slices_in}.")
         train, held_out = (SingleThreadedAugmenter(loader, None) for loader in loaders)
         for augmenter in (train, held_out):
             next(augmenter)  # as nnU-Net does, so that the draws are the same
@@ -253,6 +252,7 @@ class DeepracTrainer(SteppingTrainer):
         """
         if Path(filename).name == "checkpoint_best.pth":
             return
+        self.before_writing()
         try:
             with atomic_path(Path(filename)) as temporary:
                 super().save_checkpoint(str(temporary))

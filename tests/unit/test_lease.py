@@ -1,0 +1,146 @@
+"""One process at a time: leases of the living, the dead and the silent."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import pytest
+
+from deeprac import lease
+from deeprac.errors import RunError
+from deeprac.lease import STALE_SECONDS, Owner, held
+
+WHAT = "fine_stn, seed 0, fold 1"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "fold_1.lease"
+
+
+def left_by(path, silent=0.0, **changes):
+    """A lease that another process left; of this one but for the changes."""
+    path.write_text(json.dumps(asdict(replace(Owner.me(), **changes))))
+    then = time.time() - silent
+    os.utime(path, (then, then))
+
+
+def test_a_lease_is_a_file_while_it_is_held(path):
+    with held(path, WHAT) as mine:
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+        mine.check()
+    assert not path.exists()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_second_is_refused_and_told_how_to_go_on(path):
+    with held(path, WHAT):
+        with pytest.raises(RunError) as refused, held(path, WHAT):
+            pass
+        message = str(refused.value)
+        for part in (WHAT, str(os.getpid()), socket.gethostname(), str(path)):
+            assert part in message
+        assert f"`kill {os.getpid()}` on" in message
+        assert "last sign of life was 0 s ago" in message
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_job_of_slurm_is_stopped_by_its_number(path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    with (
+        held(path, WHAT),
+        pytest.raises(RunError, match="scancel 4711"),
+        held(path, WHAT),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pid": 2**22 + 1},  # beyond what Linux gives
+        {"born": 1.0},  # the number was given to another process since
+        {"boot": "another start"},
+    ],
+    ids=["process gone", "number used again", "machine restarted"],
+)
+def test_the_lease_of_a_dead_process_is_taken_over_and_it_is_said(
+    path, changes, caplog
+):
+    left_by(path, **changes)
+    with held(path, WHAT) as mine:
+        mine.check()
+    assert "taken over from a process that is gone" in caplog.text
+
+
+def test_a_process_elsewhere_is_dead_only_after_a_long_silence(path):
+    left_by(path, silent=STALE_SECONDS - 60, host="node7")
+    with pytest.raises(RunError, match="node7"), held(path, WHAT):
+        pass
+    left_by(path, silent=STALE_SECONDS + 60, host="node7")
+    with held(path, WHAT) as mine:
+        mine.check()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"pid": 3}', "[]"])
+def test_a_damaged_lease_holds_nobody_back(path, content):
+    path.write_text(content)
+    with held(path, WHAT) as mine:
+        mine.check()
+
+
+def test_who_lost_the_lease_writes_nothing_any_more(path):
+    with held(path, WHAT) as mine:
+        left_by(path, host="node7")
+        with pytest.raises(RunError, match="no longer this process's"):
+            mine.check()
+    # Nor is the other's lease given back.
+    assert json.loads(path.read_text())["host"] == "node7"
+    path.unlink()
+    with held(path, WHAT) as mine:
+        path.unlink()
+        with pytest.raises(RunError, match="but nobody's"):
+            mine.check()
+
+
+def test_an_error_gives_the_lease_back(path):
+    with pytest.raises(ZeroDivisionError), held(path, WHAT):
+        raise ZeroDivisionError
+    assert not path.exists()
+
+
+def test_signs_of_life_are_given(path, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
+    with held(path, WHAT):
+        os.utime(path, (1, 1))
+        end = time.monotonic() + 30
+        while path.stat().st_mtime == 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert path.stat().st_mtime > 1
+
+
+@pytest.mark.slow
+def test_of_many_processes_one_gets_a_dead_ones_lease(path):
+    left_by(path, boot="another start")
+    code = (
+        "import sys; from pathlib import Path; from deeprac.lease import held\n"
+        "from deeprac.errors import RunError\n"
+        "try:\n"
+        "    with held(Path(sys.argv[1]), 'x'):\n"
+        "        print('mine', flush=True); sys.stdin.read()\n"
+        "except RunError: print('refused', flush=True)\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    pipe = subprocess.PIPE
+    runs = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(4)
+    ]
+    said = sorted(run.stdout.readline().strip() for run in runs)
+    for run in runs:
+        run.communicate()  # who holds it waits for this
+    assert said == ["mine", "refused", "refused", "refused"]
