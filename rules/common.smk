@@ -2,6 +2,7 @@
 import os
 import shlex
 import sys
+from itertools import product
 from pathlib import Path
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
@@ -16,6 +17,7 @@ from deeprac.errors import DeepracError
 from deeprac.files import write_json
 from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
+from deeprac.lease import refuse_if_held
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures

@@ -1,6 +1,7 @@
 # What runs are called, what they depend on, need and leave. No rules here.
 MODEL = "{experiment}/seed{seed}"
 RUN = f"{MODEL}/fold_{{fold}}"
+RUN_NAMES = ("experiment", "seed", "fold")
 
 # Keys of a method that change its runs, and keys of training that change no result.
 METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
@@ -74,6 +75,19 @@ def every_run(name, experiments=CONFIG["run"]["experiments"]):
         seed=CONFIG["run"]["seeds"],
         fold=CONFIG["run"]["folds"],
     )
+
+
+def refuse_running():
+    """Stop before any job, and before outputs are deleted, where another process, such
+    as what a killed workflow left behind, still trains one of the runs."""
+    run = CONFIG["run"]
+    layout = Layout.of(SETTINGS)
+    try:
+        for experiment, seed, fold in product(*(run[f"{n}s"] for n in RUN_NAMES)):
+            lease = layout.checkpoints(experiment, seed, fold).with_suffix(".lease")
+            refuse_if_held(lease, f"{experiment}, seed {seed}, fold {fold}")
+    except DeepracError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def case_poses_for_training(wildcards):

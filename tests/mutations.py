@@ -47,32 +47,52 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "geometry: the inverse's derivative has the wrong sign",
+        "geometry",
+        "return -(inverse[:, :, :2].mT @ inner)",
+        "return inverse[:, :, :2].mT @ inner",
+        ("similarity", "stn_unet"),
+    ),
+    Mutation(
+        "training: a replayed step reads the first batch again",
+        "training",
+        "buffer.copy_(entry, non_blocking=True)",
+        "self.calls or buffer.copy_(entry, non_blocking=True)",
+        ("capture",),
+    ),
+    Mutation(
+        "lease: a living process is taken for a dead one",
+        ".",
+        "if self.boot != boot_identity():\n            return True",
+        "if self.boot == boot_identity():\n            return True",
+        ("lease",),
+    ),
+    Mutation(
         "geometry: points are taken as (y, x)",
         "geometry",
-        "x, y = points[..., 0].float(), points[..., 1].float()",
-        "y, x = points[..., 0].float(), points[..., 1].float()",
+        "return points.float() @ a_from_b",
+        "return points.flip(-1).float() @ a_from_b",
         ("similarity", "warp", "round_trip"),
     ),
     Mutation(
         "geometry: the rotation is transposed",
         "geometry",
-        "torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)",
-        "torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)",
+        "torch.stack([cos, -sin, x, sin, cos, y], -1)",
+        "torch.stack([cos, sin, x, -sin, cos, y], -1)",
         ("similarity", "warp", "moments"),
     ),
     Mutation(
         "geometry: transforms are composed in the other order",
         "geometry",
-        "linear_a, shift_a = a_from_b[:, :, :2]",
-        "a_from_b, b_from_c = b_from_c, a_from_b\n"
-        "    linear_a, shift_a = a_from_b[:, :, :2]",
+        "return a_from_b[:, :, :2] @ b_from_c.float() + shift",
+        "return b_from_c[:, :, :2].float() @ a_from_b + shift",
         ("similarity", "crops"),
     ),
     Mutation(
         "geometry: images are sampled with align_corners",
         "geometry",
-        "padding_mode=padding,\n        align_corners=False",
-        "padding_mode=padding,\n        align_corners=True",
+        'else "zeros",\n        align_corners=False',
+        'else "zeros",\n        align_corners=True',
         ("warp", "round_trip"),
     ),
     Mutation(
@@ -199,6 +219,8 @@ def outcome(mutation: Mutation | None, tests: tuple[str, ...]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "src"
         shutil.copytree(ROOT / "src", source)
+        for name in ("config", "resources", "workflow"):  # which the package reads
+            (Path(folder) / name).symlink_to(ROOT / name)
         if mutation and not plant(mutation, source):
             return "text not found"
         files = [f"tests/unit/test_{name}.py" for name in tests]

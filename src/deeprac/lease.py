@@ -162,6 +162,34 @@ def held(path: Path, what: str) -> Iterator[Lease]:
         lease.end()
 
 
+def refuse_if_held(path: Path, what: str) -> Owner | None:
+    """Find out, before anything is prepared, whether another process is at work.
+
+    Args:
+        path: file of a lease, there or not.
+        what: what it stands for, for messages.
+
+    Returns:
+        The dead owner whose lease lies there, if any.
+
+    Raises:
+        RunError: another process is at work.
+    """
+    owner = _read(path)
+    try:
+        silent = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return owner  # not there, or given back meanwhile
+    if owner is not None and not owner.is_gone(silent):
+        raise RunError(
+            f"{what} is being computed by process {owner.pid} on {owner.host} since "
+            f"{owner.since}; its last sign of life was {silent:.0f} s ago. Wait for "
+            f"it, or stop it with {owner.how_to_stop()} and run this command again. "
+            f"If it is known to be dead, delete {path}."
+        )
+    return owner
+
+
 def _take(path: Path, what: str) -> Owner:
     path.parent.mkdir(parents=True, exist_ok=True)
     me = Owner.me()
@@ -186,25 +214,14 @@ def _remove_dead(path: Path, what: str) -> None:
     Raises:
         RunError: the owner lives.
     """
-    owner = _read(path)
-    try:
-        silent = time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return  # given back meanwhile
-    if owner is not None and not owner.is_gone(silent):
-        raise RunError(
-            f"{what} is being computed by process {owner.pid} on {owner.host} since "
-            f"{owner.since}; its last sign of life was {silent:.0f} s ago. Wait for "
-            f"it, or stop it with {owner.how_to_stop()} and run this command again. "
-            f"If it is known to be dead, delete {path}."
-        )
+    owner = refuse_if_held(path, what)
     dead = path.with_name(f"{path.name}.dead.{uuid.uuid4().hex}")
     try:
         path.rename(dead)
     except FileNotFoundError:
         return  # another process was faster
     taken = _read(dead)
-    if owner is not None and taken is not None and taken.token != owner.token:
+    if taken is not None and (owner is None or taken.token != owner.token):
         # Between reading and renaming another process took it: it gets it back.
         os.link(dead, path)
     else:

@@ -12,7 +12,7 @@ import pytest
 
 from deeprac import lease
 from deeprac.errors import RunError
-from deeprac.lease import STALE_SECONDS, Owner, held
+from deeprac.lease import STALE_SECONDS, Owner, held, refuse_if_held
 
 WHAT = "fine_stn, seed 0, fold 1"
 
@@ -106,6 +106,15 @@ def test_who_lost_the_lease_writes_nothing_any_more(path):
         path.unlink()
         with pytest.raises(RunError, match="but nobody's"):
             mine.check()
+
+
+def test_a_lease_can_be_looked_at_without_taking_it(path):
+    assert refuse_if_held(path, WHAT) is None
+    left_by(path, boot="another start")
+    assert refuse_if_held(path, WHAT).boot == "another start"
+    assert path.exists()
+    with held(path, WHAT), pytest.raises(RunError, match="is being computed"):
+        refuse_if_held(path, WHAT)
 
 
 def test_an_error_gives_the_lease_back(path):

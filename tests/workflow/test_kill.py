@@ -1,4 +1,4 @@
-"""A training that is killed half way resumes from its checkpoint."""
+"""A training that is killed half way resumes from its checkpoint, and only once."""
 
 import json
 import shutil
@@ -9,6 +9,9 @@ import time
 import pandas as pd
 import pytest
 import yaml
+
+from deeprac.lease import held
+from support.checkout import snakemake, working_folder
 
 pytestmark = pytest.mark.slow
 EPOCHS = 6
@@ -50,3 +53,17 @@ def test_killed_training_resumes_and_its_time_is_cumulated(smoke_run, tmp_path):
     seconds = record["cost"]["training_seconds"]
     assert seconds == pytest.approx(epochs["seconds"].sum())
     assert (epochs.groupby("segment")["seconds"].sum() > 0).all()
+
+
+def test_a_workflow_does_not_start_over_a_training_that_goes_on(tmp_path):
+    """What `kill -9` of Snakemake leaves behind; `--unlock` was called."""
+    working_folder(tmp_path)
+    runs = tmp_path / "results/smoke/.checkpoints/fine_stn/seed0"
+    arguments = ("--cores", "1", "--configfile", "config/smoke.yaml", "--", "splits")
+    with held(runs / "fold_0.lease", "fine_stn"):
+        stopped = snakemake(tmp_path, *arguments)
+    assert stopped.returncode == 1
+    assert "fine_stn, seed 0, fold 0 is being computed by process" in stopped.stdout
+    assert "Traceback" not in stopped.stdout
+    assert not (tmp_path / "results/smoke/splits_final.json").exists()
+    assert snakemake(tmp_path, *arguments).returncode == 0
