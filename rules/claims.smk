@@ -21,8 +21,7 @@ rule claims:
         mem_mb=4000,
         runtime=30,
     params:
-        config=CONFIG_FILE,
         settings=TABLE_SETTINGS,
     shell:
-        "python -m deeprac claims --config {params.config:q}"
+        "python -m deeprac claims --config {CONFIG_FILE:q}"
         " --costs {input.costs:q} 2>&1 | tee {log:q}"

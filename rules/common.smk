@@ -2,6 +2,7 @@
 import os
 import shlex
 import sys
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from deeprac.files import write_json
 from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.lease import refuse_if_held
+from deeprac.provenance import digest
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
@@ -75,7 +77,13 @@ config["cohort"] = CONFIG["cohort"]
 RELEASED = SETTINGS.has_released_metrics
 RELEASE = f"{RELEASES}/{CONFIG['release']}"
 RESULTS = Layout.of(SETTINGS).root.as_posix()
-CONFIG_FILE = f"{RESULTS}/config.json"
+# Jobs read the configuration as it was when they were planned: a file that is named by
+# its content and never changed, whatever another workflow does in the same folder.
+# It is written when the workflow is read, so that modules have it too.
+CONFIG_FILE = f"{RESULTS}/configs/{digest(CONFIG)[:16]}.json"
+with suppress(OSError):  # a plan can be looked at where nothing can be written
+    if not Path(CONFIG_FILE).exists():
+        write_json(Path(CONFIG_FILE), CONFIG)
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
 

@@ -16,10 +16,8 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        config=CONFIG_FILE,
     shell:
-        "python -m deeprac evaluate --config {params.config:q}"
+        "python -m deeprac evaluate --config {CONFIG_FILE:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} > {log:q} 2>&1"
 
@@ -42,9 +40,7 @@ rule diagnose:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        config=CONFIG_FILE,
     shell:
-        "python -m deeprac diagnose --config {params.config:q}"
+        "python -m deeprac diagnose --config {CONFIG_FILE:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} > {log:q} 2>&1"

@@ -34,7 +34,6 @@ SUMMARY = {name: f"{RESULTS}/summary/{name}.csv" for name in ("cases", "runs")}
 
 # What tables are written from beside them.
 TABLE_PARAMS = {
-    "config": CONFIG_FILE,
     "settings": TABLE_SETTINGS,
     "statistics": CONFIG["statistics"],
 }

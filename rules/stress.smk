@@ -16,11 +16,10 @@ rule stress_fold:
     resources:
         **timed(16000, 1440),
     params:
-        config=CONFIG_FILE,
         stress=section("stress", "experiments"),
         mirroring=CONFIG["inference"]["mirroring"],
     shell:
-        "python -m deeprac stress --config {params.config:q}"
+        "python -m deeprac stress --config {CONFIG_FILE:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
 
@@ -42,10 +41,8 @@ rule summarise_stress:
     resources:
         mem_mb=2000,
         runtime=30,
-    params:
-        config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --what stress --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what stress --config {CONFIG_FILE:q} > {log:q} 2>&1"
 
 
 # Dice under rotation, zoom and shift, for the experiments in stress.experiments.

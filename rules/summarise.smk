@@ -18,10 +18,8 @@ rule summarise:
     resources:
         mem_mb=2000,
         runtime=30,
-    params:
-        config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --config {CONFIG_FILE:q} > {log:q} 2>&1"
 
 
 # Beside the two tables above and not one of them: tables need no diagnostics.
@@ -40,10 +38,8 @@ rule diagnostics:
     resources:
         mem_mb=2000,
         runtime=30,
-    params:
-        config=CONFIG_FILE,
     shell:
-        "python -m deeprac summarise --what diagnostics --config {params.config:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what diagnostics --config {CONFIG_FILE:q} > {log:q} 2>&1"
 
 
 # What a step of the paper's protocol costs: counted here, so that claims need no torch.

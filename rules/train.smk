@@ -17,10 +17,9 @@ rule plan:
         mem_mb=2000,
         runtime=10,
     params:
-        config=CONFIG_FILE,
         settings=run_settings,
     shell:
-        "python -m deeprac plan --config {params.config:q}"
+        "python -m deeprac plan --config {CONFIG_FILE:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q} > {log:q} 2>&1"
 
 
@@ -44,10 +43,9 @@ rule train_fold:
     resources:
         **timed(32000, training_minutes),
     params:
-        config=CONFIG_FILE,
         settings=run_settings,
     shell:
-        "python -m deeprac train --config {params.config:q}"
+        "python -m deeprac train --config {CONFIG_FILE:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
 

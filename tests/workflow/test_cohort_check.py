@@ -63,7 +63,7 @@ def test_errors_stop_the_workflow_and_leave_the_page(folder):
     assert len(list((check / "slices").iterdir())) == 3
     assert not (results / "cohort" / "cases.csv").exists()
     made = {path.name for path in results.iterdir()}
-    assert made <= {"config.json", "cohort", "logs", "benchmarks"}
+    assert made <= {"config.json", "configs", "cohort", "logs", "benchmarks"}
 
 
 def test_once_mended_only_that_case_is_read_again(folder):

@@ -67,7 +67,8 @@ def test_every_planned_command_has_the_folder_as_one_word(tmp_path):
         log = words[words.index("tee") + 1 if "tee" in words else words.index(">") + 1]
         assert Path(log).parts[:3] == (ODD, "demo", "logs"), line
         if words[3] != "cost":
-            assert words[words.index("--config") + 1] == f"{ODD}/demo/config.json"
+            config = words[words.index("--config") + 1]
+            assert config.startswith(f"{ODD}/demo/configs/")
     assert rules >= {
         *("cohort", "splits", "fingerprint", "case-poses", "preprocess", "plan"),
         *(

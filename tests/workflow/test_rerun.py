@@ -4,7 +4,9 @@ Jobs are answered by a stand-in for the package's command line that writes empty
 outputs, so that the rules, their inputs and their params are the real ones.
 """
 
+import json
 import os
+import re
 import shutil
 
 import pytest
@@ -116,6 +118,27 @@ def replanned(checkout, *overrides):
         *(["--config", *overrides] if overrides else []),
         snakefile=checkout / "Snakefile",
     )
+
+
+def test_jobs_read_the_configuration_that_they_were_planned_with(checkout):
+    """Whatever a second workflow in the same folder does meanwhile."""
+    read = {}
+    for mirroring in (False, True):
+        planned = snakemake(
+            checkout,
+            *("--dry-run", "--printshellcmds", "--forceall"),
+            *("--configfile", "three.yaml"),
+            *("--config", f"inference={{mirroring: {mirroring}}}"),
+            snakefile=checkout / "Snakefile",
+        )
+        assert planned.returncode == 0, planned.stdout
+        (read[mirroring],) = set(re.findall(r"--config (\S+)", planned.stdout))
+    for mirroring, path in read.items():
+        content = json.loads((checkout / path).read_text())
+        assert content["inference"]["mirroring"] == mirroring
+    assert len(set(read.values())) == 2
+    copy = json.loads(next((checkout / "results").glob("*/config.json")).read_text())
+    assert copy["inference"]["mirroring"] is False
 
 
 def test_without_a_change_nothing_runs(checkout):
