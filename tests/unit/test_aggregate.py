@@ -70,6 +70,7 @@ def _run(experiment, fold, **changes):
         "host_peak_gib": 4.0,
         "step_flops": 8e12,
         "step_saved_bytes": 2.0**31,
+        "step_precision": "float32",
         "parameters": 7,
     }
     return plain | changes

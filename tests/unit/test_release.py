@@ -122,9 +122,9 @@ def test_stripping_knows_options_and_windows():
         "host": {"name": "x", "cores": 1},
         "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "../m/c.json", "0"],
     }
-    stripped = stripped_run(record)
+    stripped = stripped_run(record, 3)
     assert stripped["argv"] == ["deeprac", "--config=c.json", "c.json", "c.json", "0"]
-    assert stripped["host"] == {"cores": 1}
+    assert stripped["host"] == {"cores": 1, "number": 3}
     assert record["host"]["name"] == "x"
 
 

@@ -39,7 +39,8 @@ outputs = {
     "preprocess": [layout.matrix(str(args.matrix)) / "cases.json"],
     "plan": [model / "plans.json", model / "dataset.json"],
     "train": [run / n for n in ("checkpoint_final.pth", "run.json", "training.csv")],
-    "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv"],
+    "predict": [run / "predictions" / "case.nii.gz", run / "transforms.csv",
+                run / "inference.csv"],
     "evaluate": [run / "metrics.csv"],
     "stress": [run / "stress.csv"],
     "summarise": {
