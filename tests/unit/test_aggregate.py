@@ -130,6 +130,15 @@ def test_costs_and_ratios_to_the_plain_row(config):
     assert (plain.time_ratio, plain.memory_ratio, plain.flops_ratio) == (1, 1, 1)
 
 
+def test_saved_bytes_of_another_precision_are_not_compared(config):
+    mixed = _runs(step_precision="mixed")
+    plain, half = experiment_rows(config, _cases(), mixed).itertuples()
+    assert (plain.step_precision, half.step_precision) == ("float32", "mixed")
+    assert plain.saved_ratio == 1
+    assert math.isnan(half.saved_ratio)
+    assert half.flops_ratio == 0.25
+
+
 def test_gpu_memory_where_the_runs_were_on_a_gpu(config):
     gpu = {"device": "cuda", "device_name": "a GPU", "gpu_peak_reserved_gib": 9.5}
     half = experiment_rows(config, _cases(), _runs(**gpu)).iloc[1]

@@ -68,8 +68,9 @@ def _counted(rows: pd.DataFrame) -> tuple[Column, ...]:
 
 
 NOTES = (
-    "Means over the runs, that is, per fold. Time: training; epoch: median of the "
-    "epochs without the first; waiting: share of the time spent waiting for data. "
+    "Means over the runs, that is, per fold. Time: training, of the network of La "
+    "Barbera et al. with the epochs of its transformers; epoch: median of the epochs "
+    "without the first; waiting: share of the time spent waiting for data. "
     "Memory: peaks of the training process, on the GPU as allocated and reserved by "
     "PyTorch, on the host resident.",
     "FLOP and saved bytes are counted for one training step at the run's real sizes, "
