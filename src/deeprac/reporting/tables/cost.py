@@ -79,7 +79,8 @@ NOTES = (
     "times on the same device only.",
     "Not counted: case_poses.csv, the supervision of learned front ends, computed from "
     "the labels once for all runs of a cohort. It took a quarter of a second per case "
-    "of 51 slices of 512 x 512 on one core of an AMD EPYC.",
+    "of 51 slices of 512 x 512 on one core of an AMD EPYC; benchmarks/case_poses.tsv "
+    "has the seconds of a cohort.",
 )
 PREDICTED = (
     "Predict: median over the held-out cases, from the volume in memory to its labels; "
