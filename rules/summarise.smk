@@ -3,6 +3,7 @@ rule summarise:
     input:
         metrics=every_run("metrics.csv"),
         runs=every_run("run.json"),
+        inference=every_run("inference.csv"),
         cohort=current_cohort,
     output:
         cases="<results>/summary/cases.csv",

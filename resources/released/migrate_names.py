@@ -11,6 +11,7 @@ lists what is there.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -67,13 +68,17 @@ def migrate(release: Path) -> None:
         if "reference" in table and path.name == "diagnostics.csv":
             table["reference"] = table["reference"].replace("target", "case_pose")
         write_text(path, csv_text(table))
+    write_tables(release, renamed(read_json(release / MANIFEST)))
+
+
+def write_tables(release: Path, manifest: dict[str, Any]) -> None:
+    """Make the tables of a release anew, and list all of its files in the manifest."""
     laid_out = Config.from_resolved(laid_out_config(release, "results"))
     made = made_tables(laid_out, Layout(release))
     for path in (release / "tables").iterdir():
         path.unlink()
     for name, content in made.items():
         (release / name).write_bytes(content)
-    manifest = renamed(read_json(release / MANIFEST))
     files = (
         p for p in sorted(release.rglob("*")) if p.is_file() and p.name != MANIFEST
     )

@@ -7,6 +7,7 @@ STN can be written exactly. Predictions are the labels shifted by a few pixels.
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
             for fold in options.folds_run:
                 run = layout.run(experiment, seed, fold)
                 _write_run(config, run, (experiment, seed, fold), options)
+                _write_inference(run / "inference.csv", folds[fold], fold=fold)
                 _write_predictions(
                     run / "predictions",
                     {case: labels[case] for case in folds[fold]},
@@ -279,7 +281,7 @@ def _write_run(
                 "augment": method.augment,
                 "training_patients": options.patients // 2,
             },
-            "segments": [{"start": "", "stop": "", "first_epoch": 0, "last_epoch": 2}],
+            "segments": [_segment(config, key)],
             "cost": {
                 "training_seconds": 100.0 * cost + 10 * fold,
                 "epoch_seconds_median": 30.0 * cost,
@@ -296,6 +298,24 @@ def _write_run(
     learned = "stn" in method.normaliser
     gradient = 2.0 / np.arange(1, options.epochs + 1) if learned else None
     _write_training(folder / "training.csv", options.epochs, key, gradient)
+
+
+def _write_inference(path: Path, cases: list[str], *, fold: int) -> None:
+    """Seconds of a case: 1, 2, 3 ... in the first fold, one more in the next."""
+    costs = {"case": cases, "slices": 3, "seconds": np.arange(len(cases)) + 1.0 + fold}
+    pd.DataFrame(costs).assign(gpu_peak_gib=np.nan).to_csv(path, index=False)
+
+
+def _segment(config: Config, key: tuple[str, int, int]) -> dict[str, object]:
+    """An hour of its own for every run."""
+    experiment, seed, fold = key
+    hour = 100 * config.run.experiments.index(experiment) + 10 * seed + fold
+    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    times = {"start": start, "stop": start + timedelta(hours=1)}
+    return {end: time.isoformat() for end, time in times.items()} | {
+        "first_epoch": 0,
+        "last_epoch": 2,
+    }
 
 
 def _write_training(

@@ -11,6 +11,7 @@ from deeprac.config import Config
 from deeprac.config_files import resolve
 from deeprac.layout import Layout
 from deeprac.records.catalogue import METRICS
+from deeprac.records.inference import PREDICT
 from deeprac.records.runs import COST, RUN_COLUMNS
 from deeprac.reporting.summary import Summary
 
@@ -113,7 +114,10 @@ def make_runs(config: Config, *, seeds=(0,), folds=2):
                         **dict.fromkeys(COST, 100.0 + fold),
                         "gpu_peak_allocated_gib": NAN,
                         "gpu_peak_reserved_gib": NAN,
+                        "step_precision": "float32",
+                        **dict.fromkeys(PREDICT, NAN),
                         "segments": 1,
+                        "shared_machine": False,
                         "git_commit": "0" * 40,
                         "git_dirty": False,
                     }

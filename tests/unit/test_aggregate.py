@@ -70,6 +70,7 @@ def _run(experiment, fold, **changes):
         "host_peak_gib": 4.0,
         "step_flops": 8e12,
         "step_saved_bytes": 2.0**31,
+        "step_precision": "float32",
         "parameters": 7,
     }
     return plain | changes
@@ -127,6 +128,15 @@ def test_costs_and_ratios_to_the_plain_row(config):
     assert (plain.step_tflops, half.flops_ratio) == (8.0, 0.25)
     assert (plain.step_saved_gib, half.saved_ratio) == (2.0, 0.25)
     assert (plain.time_ratio, plain.memory_ratio, plain.flops_ratio) == (1, 1, 1)
+
+
+def test_saved_bytes_of_another_precision_are_not_compared(config):
+    mixed = _runs(step_precision="mixed")
+    plain, half = experiment_rows(config, _cases(), mixed).itertuples()
+    assert (plain.step_precision, half.step_precision) == ("float32", "mixed")
+    assert plain.saved_ratio == 1
+    assert math.isnan(half.saved_ratio)
+    assert half.flops_ratio == 0.25
 
 
 def test_gpu_memory_where_the_runs_were_on_a_gpu(config):

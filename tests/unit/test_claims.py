@@ -78,6 +78,7 @@ def _runs(config, **changes):
         row = {"experiment": name, "training_patients": 10, "epochs": 3}
         row |= {"iterations_per_epoch": 5, "batch_size": 2, "device_name": "a CPU"}
         row |= {"training_seconds": 110.0 if name == "learned" else 100.0}
+        row |= {"gpu_peak_reserved_gib": NAN}
         rows.append(row | changes.get(name, {}))
     return pd.DataFrame(rows)
 
@@ -279,6 +280,26 @@ def test_unequal_iterations_are_not_compared(config):
     )
 
 
+def test_times_on_a_shared_machine_are_not_compared(config):
+    # Without a time on either side there is no ratio; the Dice stays what it is.
+    found = _few(config, plain={"training_seconds": NAN})
+    plain = found["tumour Dice, 10 patients: minus plain nnU-Net"]
+    assert (plain.value, plain.status) == (pytest.approx(15), Status.PASS)
+    assert plain.note == "training times do not compare: shared machine"
+    wide = found["tumour Dice, 10 patients: minus nnU-Net + wide augmentation"]
+    assert wide.note == "training time x 1.10"
+
+
+def test_the_number_of_timed_runs_stands_beside_their_ratio(config):
+    runs = _runs(config)
+    second = runs.assign(training_seconds=NAN)[runs.experiment == "learned"]
+    cases = _cases(learned=[0.6, 0.7, 0.6, 0.7], plain=[0.5] * 4)
+    runs = pd.concat([runs, second])
+    found = _by_name(few_patients(_evidence(config, cases=cases, runs=runs)))
+    plain = found["tumour Dice, 10 patients: minus plain nnU-Net"]
+    assert plain.note == "training time x 1.10 (1 and 1 timed runs)"
+
+
 def test_missing_augmentation_is_named(tmp_path):
     found = _few(_config(tmp_path, ("plain", "learned", "augmented")))
     lost = found["tumour Dice, 10 patients: minus nnU-Net + wide augmentation"]
@@ -365,14 +386,14 @@ def _costs(protocol, **ratios):
     return records
 
 
-def test_overhead_at_the_papers_sizes(protocol):
+def test_overhead_at_the_papers_sizes(config, protocol):
     costs = _costs(
         protocol,
         coarse_stn=(1.04, 1.10),
         fine_stn=(1.07, 1.02),
         fine_stn_crop_half=(0.28, 0.35),
     )
-    results = overhead(protocol, costs)
+    results = overhead(_evidence(config), protocol, costs)
     outcome = [(f.experiment, f.status.value, f.short_by) for f in results]
     assert outcome == [
         ("coarse_stn", "pass", pytest.approx(NAN, nan_ok=True)),
@@ -382,17 +403,62 @@ def test_overhead_at_the_papers_sizes(protocol):
         ("fine_stn_crop_half", "pass", pytest.approx(NAN, nan_ok=True)),
         ("fine_stn_crop_half", "falls short", pytest.approx(0.03)),
     ]
-    assert results[2].note == "matrix fine: 512, batch 12"
+    assert results[2].note == "matrix fine: 512, batch 12; counted"
+    assert results[5].quantity.startswith("saved bytes in float32, ")
 
 
-def test_overhead_without_protocol_or_experiments(protocol):
-    for result in overhead(None, []):
+def _memory(evidence, protocol, **cost):
+    """Rows about memory of the STN at the coarse matrix; the rest is counted as 1."""
+    costs = [record | cost for record in _costs(protocol, coarse_stn=(1.0, 1.08))]
+    rows = [
+        r for r in overhead(evidence, protocol, costs) if r.experiment == "coarse_stn"
+    ]
+    return rows[1:]
+
+
+def test_counted_memory_names_its_precision(config, protocol):
+    mixed = {"step_saved_bytes_mixed_ratio": 1.14}
+    single, half = _memory(_evidence(config), protocol, **mixed)
+    assert single.quantity == "saved bytes in float32, pose-size"
+    assert (single.value, single.status) == (1.08, Status.PASS)
+    assert half.quantity == "saved bytes in mixed precision, pose-size"
+    _assert_short(half, 0.04)
+    assert half.note == "matrix coarse: 128, batch 32; counted"
+
+
+def test_measured_memory_of_the_gpu_comes_before_what_is_counted(tmp_path, protocol):
+    config = _config(tmp_path, patients=None)
+
+    def memory(config=config, **changes):
+        plain = {"gpu_peak_reserved_gib": 2.0, "device_name": "a GPU"}
+        learned = plain | {"gpu_peak_reserved_gib": 2.1} | changes
+        runs = _runs(config, plain=plain, learned=learned)
+        return _memory(_evidence(config, runs=runs), protocol)
+
+    (measured,) = memory()
+    assert measured.quantity == "reserved GPU memory, pose-size"
+    assert (measured.value, measured.status) == (pytest.approx(1.05), Status.PASS)
+    assert measured.note == "matrix coarse: 128, batch 32; measured, n = 1 run"
+    # Neither of another GPU, nor of a CPU, nor at another size or of another network.
+    larger = replace(config.matrices["coarse"], batch_size=8)
+    network = replace(config.network, max_features=64)
+    for (counted,) in (
+        memory(device_name="another GPU"),
+        memory(gpu_peak_reserved_gib=NAN),
+        memory(replace(config, matrices=config.matrices | {"coarse": larger})),
+        memory(replace(config, network=network)),
+    ):
+        assert counted.quantity == "saved bytes in float32, pose-size"
+
+
+def test_overhead_without_protocol_or_experiments(config, protocol):
+    for result in overhead(_evidence(config), None, []):
         assert result.status is Status.NOT_MEASURED
         assert "--protocol" in result.note
     few = replace(
         protocol, run=replace(protocol.run, experiments=("coarse_stn", "fine_nnunet"))
     )
-    results = overhead(few, [])
+    results = overhead(_evidence(config), few, [])
     assert {result.status for result in results} == {Status.NOT_MEASURED}
     assert "matrix coarse with normaliser none" in results[0].note
     assert "the protocol has no experiment with" in results[-1].note

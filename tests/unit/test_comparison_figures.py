@@ -12,6 +12,7 @@ from deeprac.config import Config
 from deeprac.config_files import resolve
 from deeprac.evaluation.statistics.agreement import agreement
 from deeprac.layout import Layout
+from deeprac.records.runs import TIMES
 from deeprac.reporting.figures import (
     bland_altman,
     dice_by_method,
@@ -67,6 +68,7 @@ def cases_of(dice, *, tumour=True, seeds=(0,)):
 
 def sources_of(config, cases, folder="nowhere"):
     runs = cases[["experiment", "seed", "fold"]].drop_duplicates()
+    runs = runs.assign(shared_machine=False, **dict.fromkeys(TIMES, 1.0))
     return Summary.of(config, Layout(folder), cases, runs)
 
 

@@ -113,9 +113,30 @@ def test_half_the_input_costs_a_quarter_at_the_papers_sizes(monkeypatch):
     # 119 GFLOP forward per image (knowledge/integration.md), about three times that
     # with the backward pass, twelve images.
     assert plain["step_flops"] == pytest.approx(3 * 12 * 119e9, rel=0.05)
+    # In half precision fewer bytes are kept, but the front end's stay in float32.
+    assert half["step_saved_bytes_ratio"] < half["step_saved_bytes_mixed_ratio"] < 0.40
+    for record in records:
+        saved = record["step_saved_bytes_mixed"] / record["step_saved_bytes"]
+        assert 0.5 < saved < 0.65
     table = format_costs(records)
-    assert len(table.splitlines()) == 2 + 3
-    assert f"{half['step_flops_ratio']:.3f}" in table
+    assert len(table.splitlines()) == 3 + 3
+    for ratio in ("step_flops", "step_saved_bytes", "step_saved_bytes_mixed"):
+        assert f"{half[f'{ratio}_ratio']:.3f}" in table
+
+
+def test_the_precision_of_a_count_is_named():
+    """A convolution keeps its input in half, 2 bytes of 4; its float32 is not kept."""
+    convolution = nn.Conv2d(3, 5, 1, bias=False)
+
+    def loss():
+        return convolution(torch.rand(2, 3, 8, 6)).float().sum()
+
+    single = step_cost(convolution, loss)
+    mixed = step_cost(convolution, loss, mixed_precision=True)
+    assert (single.step_precision, mixed.step_precision) == ("float32", "mixed")
+    assert single.step_saved_bytes == 4 * 2 * 3 * 48
+    # The input and a copy of the weights, which are parameters in float32 alone.
+    assert mixed.step_saved_bytes == 2 * (2 * 3 * 48 + 3 * 5)
 
 
 def test_without_the_plain_row_there_is_no_ratio(tmp_path):

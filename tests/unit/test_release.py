@@ -117,14 +117,41 @@ def test_nothing_names_machine_folder_or_user(shared):
         assert private not in everything
 
 
+def test_machines_have_numbers_by_which_shared_ones_are_still_known(tree):
+    """All runs have the same start and stop, one of them on another machine."""
+    path = tree.results / RUN
+    host = read_json(path)["host"] | {"name": "ward4-ct"}
+    edit_json(path, host=host)
+    config = ("--config", str(tree.results / "config.json"))
+    for verb in ("summarise", "tables"):
+        assert main([verb, *config]) == 0
+    shared = pd.read_csv(tree.results / "summary" / "runs.csv").shared_machine
+    assert (len(shared), shared.sum()) == (6, 5)
+    release = remade(tree)
+    numbers = [read_json(run)["host"]["number"] for run in release.rglob("run.json")]
+    assert sorted(numbers) in ([1, 1, 1, 1, 1, 2], [1, 2, 2, 2, 2, 2])
+    assert verify_release(release).holds
+
+
+def test_seconds_of_inference_are_in_it_and_verified(tree):
+    inference = sorted(tree.release.rglob("inference.csv"))
+    assert len(inference) == 6
+    table = pd.read_csv(inference[0])
+    name = inference[0].relative_to(tree.release).as_posix()
+    changed = table.assign(seconds=table.seconds + 1)
+    rewrite(tree.release, name, changed.to_csv(index=False).encode())
+    with pytest.raises(ReleaseError, match=r"runs.csv is missing or is not what"):
+        verify_release(tree.release)
+
+
 def test_stripping_knows_options_and_windows():
     record = {
         "host": {"name": "x", "cores": 1},
         "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "../m/c.json", "0"],
     }
-    stripped = stripped_run(record)
+    stripped = stripped_run(record, 3)
     assert stripped["argv"] == ["deeprac", "--config=c.json", "c.json", "c.json", "0"]
-    assert stripped["host"] == {"cores": 1}
+    assert stripped["host"] == {"cores": 1, "number": 3}
     assert record["host"]["name"] == "x"
 
 

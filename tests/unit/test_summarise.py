@@ -73,6 +73,35 @@ def test_all_rows_of_all_runs(tree):
     assert list(runs.device.unique()) == ["cpu"]
 
 
+def test_seconds_of_inference_are_medians_over_the_cases(tree):
+    config, layout = tree
+    path = layout.run("coarse_stn", 0, 1) / "inference.csv"
+    path.write_text("case,slices,seconds,gpu_peak_gib\na,3,4,\nb,3,9,\nc,3,5,\n")
+    (layout.run("coarse_stn", 0, 0) / "inference.csv").unlink()
+    runs = collect_runs(config, layout)
+    # Two cases a fold: 1 and 2 s in the first, 2 and 3 s in the second.
+    assert runs.predict_seconds.fillna(0).tolist() == [1.5, 2.5, 0, 5]
+    assert runs.predict_gpu_gib.isna().all()
+
+
+def test_runs_at_the_same_time_share_their_machine(tree):
+    config, layout = tree
+    assert not collect_runs(config, layout).shared_machine.any()
+    other = json.loads((layout.run("coarse_nnunet", 0, 1) / "run.json").read_text())
+    _edit_run(layout, lambda run: run.update(segments=other["segments"]))
+    runs = collect_runs(config, layout)
+    assert runs.shared_machine.tolist() == [False, True, False, True]
+    _edit_run(layout, lambda run: run["host"].update(processor="another CPU"))
+    assert not collect_runs(config, layout).shared_machine.any()
+
+
+def test_saved_bytes_of_older_runs_were_counted_in_float32(tree):
+    config, layout = tree
+    assert set(collect_runs(config, layout).step_precision) == {"float32"}
+    _edit_run(layout, lambda run: run["cost"].update(step_precision="mixed"))
+    assert collect_runs(config, layout).step_precision.iloc[-1] == "mixed"
+
+
 def test_verb_writes_both_tables(tree, tmp_path):
     _, layout = tree
     assert main(["summarise", "--config", str(tmp_path / "config.json")]) == 0

@@ -164,7 +164,7 @@ def test_run_record(trained, experiment):
     assert set(cost) == {
         *("training_seconds", "epoch_seconds_median", "data_wait_share"),
         *("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib"),
-        *("step_flops", "step_saved_bytes", "parameters"),
+        *("step_flops", "step_saved_bytes", "step_precision", "parameters"),
     }
     assert cost["gpu_peak_allocated_gib"] is cost["gpu_peak_reserved_gib"] is None
     assert 0 < cost["data_wait_share"] < 1

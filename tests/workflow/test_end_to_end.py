@@ -26,6 +26,9 @@ def test_the_table_of_all_experiments_has_eight_measured_rows(results):
         assert table[column].between(0, 1).all()
     assert (table["training_seconds"] > 0).all()
     assert (table["step_tflops"] > 0).all()
+    cost = pd.read_csv(results / "tables/cost.csv")
+    assert (cost["n_timed"] == 1).all()
+    assert (cost["predict_seconds"] > 0).all()
 
 
 def test_the_papers_tables_have_the_papers_rows(results):

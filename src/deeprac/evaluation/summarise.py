@@ -20,6 +20,8 @@ from deeprac.evaluation.checks import (
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.records.diagnostics import read_diagnostics
+from deeprac.records.inference import predict_cost
+from deeprac.records.machines import shared_machine
 from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import RUN_COLUMNS, SETTINGS, read_run, run_row
@@ -52,18 +54,23 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
 
 
 def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
-    """Read and check run.json of all selected runs.
+    """Read and check run.json of all selected runs, and what segmenting cost them.
 
     Returns:
         One row per run, columns ``RUN_COLUMNS``.
 
     Raises:
-        MetricsError: A run.json is missing, foreign or does not fit its experiment.
+        MetricsError: A run.json is missing, foreign or does not fit its experiment; an
+            inference.csv is foreign.
     """
+    keys = {key.folder(layout) / "run.json": key for key in selected_runs(config)}
+    records = {path: read_run(path, key) for path, key in keys.items()}
+    shared = shared_machine(records)
     rows = []
-    for key in selected_runs(config):
-        path = key.folder(layout) / "run.json"
-        rows.append(run_row(read_run(path, key), path))
+    for path, key in keys.items():
+        inference, remedy = path.with_name("inference.csv"), key.again("predict")
+        row = run_row(records[path], path) | {"shared_machine": shared[path]}
+        rows.append(row | predict_cost(inference, remedy=remedy))
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
     for experiment, table in runs.groupby("experiment", sort=False):
         for column in ("method", "matrix", *SETTINGS):

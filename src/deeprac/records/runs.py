@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from deeprac.errors import MetricsError
 from deeprac.files import read_json
 from deeprac.fitting import size_text
+from deeprac.records.inference import PREDICT
 from deeprac.records.run_key import IDENTITY, RunKey
 
 RUN_SCHEMA = 1
@@ -23,15 +26,27 @@ COST = (
     *("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib"),
     *("step_flops", "step_saved_bytes", "parameters"),
 )
-"""What a run cost."""
+"""What a run cost to train."""
+
+TIMES = (
+    *("training_seconds", "epoch_seconds_median", "data_wait_share"),
+    "predict_seconds",
+)
+"""What says nothing of a run that shared its machine."""
+
+FLOAT32, MIXED = "float32", "mixed"
+"""Precisions in which saved bytes are counted; the first before run.json named it.
+Mixed: half where autocast says so, as on a GPU."""
 
 RUN_COLUMNS = (
     *("cohort", "experiment", "method", "matrix", *SIZES, "batch_size", "fold", "seed"),
     *("training_patients", "device", "device_name"),
     *("epochs", "iterations_per_epoch", "optimiser", "learning_rate"),
-    *(*COST, "segments", "git_commit", "git_dirty"),
+    *(*COST, "step_precision", *PREDICT),
+    *("segments", "shared_machine", "git_commit", "git_dirty"),
 )
-"""Columns of summary/runs.csv: one row per run."""
+"""Columns of summary/runs.csv: one row per run. Times are there of all runs, those that
+shared their machine too; :func:`without_shared_times` leaves them out."""
 
 
 def read_run(path: Path, key: RunKey) -> dict[str, Any]:
@@ -60,7 +75,7 @@ def read_run(path: Path, key: RunKey) -> dict[str, Any]:
 
 
 def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Row of runs.csv, columns ``RUN_COLUMNS``.
+    """Row of runs.csv: ``RUN_COLUMNS`` but ``PREDICT`` and ``shared_machine``.
 
     Args:
         run: content of run.json.
@@ -82,6 +97,7 @@ def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
             "device": run["device"]["type"],
             "device_name": name,
             **{name: run["cost"][name] for name in COST},
+            "step_precision": run["cost"].get("step_precision", FLOAT32),
             "segments": len(run["segments"]),
             "git_commit": run["git"]["commit"],
             "git_dirty": run["git"]["dirty"],
@@ -91,3 +107,10 @@ def run_row(run: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path} lacks the entry {error}. It was written by another version: train "
             "this run again."
         ) from error
+
+
+def without_shared_times(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs.csv with ``TIMES`` empty where the machine was shared."""
+    shared = runs.shared_machine.astype(bool)
+    times = list(TIMES)
+    return runs.assign(**runs[times].mask(shared))

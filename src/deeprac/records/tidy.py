@@ -16,6 +16,7 @@ TEXT = frozenset(
     (
         *("cohort", "experiment", "method", "matrix", "matrix_size"),
         *("network_input_size", "optimiser", "device", "device_name", "git_commit"),
+        "step_precision",
         *("case", "patient", "label", "image", "side", "reference", "kind"),
     )
 )

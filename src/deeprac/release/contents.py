@@ -17,6 +17,7 @@ from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.labels import TITLES
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
+from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.records.runs import RUN_COLUMNS
 from deeprac.records.stress import STRESS_COLUMNS
@@ -32,6 +33,7 @@ COLUMNS = {
     "stress.csv": STRESS_COLUMNS,
     "cohort.csv": COHORT_COLUMNS,
     "training.csv": TRAINING_COLUMNS,
+    "inference.csv": INFERENCE_COLUMNS,
 }
 """Columns by table; those of training.csv are the same in all runs of a cohort."""
 
@@ -41,8 +43,11 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
     **dict.fromkeys(("segments", "cost")),
-    "device": ("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
-    "host": ("platform", "processor", "cores", "memory_gib"),
+    "device": (
+        *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
+        *("capture", "slices"),
+    ),
+    "host": ("number", "platform", "processor", "cores", "memory_gib"),
     "git": ("commit", "dirty"),
 }
 """Entries of run.json that are let through, and their own; None: all of them."""
@@ -82,6 +87,7 @@ FORMS = {
     "device_name": _HARDWARE,
     "git_commit": _HEXADECIMAL,
     "git_dirty": "True|False",
+    "shared_machine": "True|False",
     "matrix_size": r"\d{1,4}x\d{1,4}",
     "network_input_size": r"\d{1,4}x\d{1,4}",
     "value": rf"{_HEXADECIMAL}|cohort/cases\.csv[a-z ,]*",
@@ -97,9 +103,15 @@ REVIEW = (
 )
 
 
-def stripped_run(run: dict[str, Any]) -> dict[str, Any]:
-    """Return a run's record without what names a machine, its folders or its user."""
+def stripped_run(run: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a run's record without what names a machine, its folders or its user.
+
+    Args:
+        run: Content of run.json.
+        number: Stands for the machine, so that runs on the same one are known.
+    """
     host = {key: value for key, value in run["host"].items() if key != "name"}
+    host["number"] = number
     argv = ["deeprac"]
     for part in run["argv"][1:]:
         # The last part of a path, also behind an option's =: a relative path can name

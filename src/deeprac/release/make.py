@@ -20,6 +20,7 @@ from deeprac.evaluation.summarise import (
 from deeprac.files import atomic_folder, json_text, write_bytes, write_json
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
+from deeprac.records.machines import machine
 from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import read_run
@@ -156,10 +157,15 @@ def _files(source: Source) -> dict[str, bytes]:
     summaries += [layout.summary_protocol] * layout.summary_protocol.is_file()
     for path in summaries:
         files[f"summary/{path.name}"] = path.read_bytes()
+    machines = list(dict.fromkeys(map(machine, source.runs.values())))
     for name, run in source.runs.items():
-        files[f"{name}/run.json"] = json_text(stripped_run(run)).encode()
+        stripped = stripped_run(run, machines.index(machine(run)) + 1)
+        files[f"{name}/run.json"] = json_text(stripped).encode()
         curve = layout.root / name / "training.csv"
         files[f"{name}/training.csv"] = curve.read_bytes()
+        inference = layout.root / name / "inference.csv"
+        if inference.is_file():  # runs of older versions have none
+            files[f"{name}/inference.csv"] = inference.read_bytes()
     tables = made_tables(config, layout)
     for name, content in tables.items():
         path = layout.root / name

@@ -26,7 +26,7 @@ MEMBER = re.compile(
     r"|summary/(?:cases|runs|diagnostics|stress|cohort)\.csv"
     r"|summary/protocol\.json"
     r"|tables/[a-z0-9_]+\.(?:csv|md)"
-    rf"|{NAME.pattern}/seed\d+/fold_\d+/(?:run\.json|training\.csv)"
+    rf"|{NAME.pattern}/seed\d+/fold_\d+/(?:run\.json|training\.csv|inference\.csv)"
 )
 """Every file that a release can have, beside its manifest."""
 

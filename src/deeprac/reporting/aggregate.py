@@ -3,7 +3,7 @@
 The patient is the unit: cases of one patient are averaged, then seeds, then mean and SD
 (one delta degree of freedom) are taken over patients, all folds together, since every
 case is predicted once and out of fold. Costs are means over the runs of an experiment,
-that is, per fold.
+that is, per fold; times over those that had their machine to themselves.
 """
 
 import numpy as np
@@ -39,12 +39,13 @@ def experiment_rows(
     Args:
         config: The configuration of the cohort.
         cases: Columns of summary/cases.csv.
-        runs: Columns of summary/runs.csv.
+        runs: Columns of summary/runs.csv; times are NaN where they do not count.
 
     Returns:
         Tidy table in the order of the configuration. Dice as shares in 0..1; memory in
-        GiB with its kind; ratios to the plain nnU-Net of the same matrix; the paper's
-        numbers with the prefix ``paper_``. Unknown numbers are NaN.
+        GiB with its kind; ``n_timed`` of ``n_runs`` have a time; ratios to the plain
+        nnU-Net of the same matrix; the paper's numbers with the prefix ``paper_``.
+        Unknown numbers are NaN.
 
     Raises:
         ConfigError: An experiment points to a row of the paper that does not exist.
@@ -95,6 +96,8 @@ def _row(
         "folds_run": runs.fold.nunique(),
         "folds_planned": config.splits.folds,
         "n_seeds": runs.seed.nunique(),
+        "n_runs": len(runs),
+        "n_timed": int(runs.training_seconds.notna().sum()),
         "training_patients": runs.training_patients.mean(),
     }
     for label in FOREGROUND:
@@ -115,6 +118,7 @@ def _row(
         "memory_kind": "gpu_reserved" if on_gpu else "host",
         "step_tflops": runs.step_flops.mean() / 1e12,
         "step_saved_gib": runs.step_saved_bytes.mean() / GIB,
+        "step_precision": "; ".join(runs.step_precision.unique()),
         "parameters": runs.parameters.mean(),
     }
 
@@ -139,7 +143,8 @@ def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
 def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Add ratios to the plain row.
 
-    Times are compared on the same device only, memory of the same kind only.
+    Times are compared on the same device only, memory of the same kind only, saved
+    bytes in the same precision only.
     """
     base, table = plain_rows(table, config), table.copy()
     for ratio, column in (
@@ -151,4 +156,5 @@ def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:
         table[ratio] = table[column] / base[column]
     table.loc[table.device_name != base.device_name, "time_ratio"] = np.nan
     table.loc[table.memory_kind != base.memory_kind, "memory_ratio"] = np.nan
+    table.loc[table.step_precision != base.step_precision, "saved_ratio"] = np.nan
     return table

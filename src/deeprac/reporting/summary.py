@@ -16,7 +16,7 @@ from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import selected_runs
-from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.runs import RUN_COLUMNS, without_shared_times
 from deeprac.records.tidy import read_tidy, shortened
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import experiment_rows
@@ -32,7 +32,8 @@ class Summary:
         config: The configuration of the cohort.
         layout: Where its declared files are.
         cases: Columns of summary/cases.csv, one row per run, case and label.
-        runs: Columns of summary/runs.csv, one row per run.
+        runs: Columns of summary/runs.csv, one row per run; without the times of runs
+            that shared their machine.
     """
 
     config: Config
@@ -46,11 +47,12 @@ class Summary:
     ) -> "Summary":
         """Results with empty labels as the configuration counts them, in its order.
 
-        That is by experiment as selected, then label, patient, case, seed and fold:
-        sums of floats and ties of ranks depend on it.
+        Times of runs that shared their machine are left out. The order is by experiment
+        as selected, then label, patient, case, seed and fold: sums of floats and ties
+        of ranks depend on it.
         """
         cases = in_order(with_convention(cases, config.statistics.empty_labels))
-        runs = runs.sort_values(["experiment", "seed", "fold"])
+        runs = without_shared_times(runs).sort_values(["experiment", "seed", "fold"])
         place = {name: index for index, name in enumerate(config.run.experiments)}
         order = {"key": lambda names: names.map(place), "kind": "stable"}
         cases, runs = (

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from deeprac.records.runs import FLOAT32, MIXED
+
 GIB = 2**30
 
 
@@ -30,11 +32,13 @@ class StepCost:
         step_flops: floating point operations, forward and backward.
         step_saved_bytes: bytes that autograd keeps for the backward pass, parameters
             excluded, each storage once.
+        step_precision: in which precision these bytes were counted, float32 or mixed.
         parameters: number of trained parameters.
     """
 
     step_flops: int
     step_saved_bytes: int
+    step_precision: str
     parameters: int
 
 
@@ -74,6 +78,7 @@ def step_cost(
     return StepCost(
         step_flops=counter.get_total_flops(),
         step_saved_bytes=saved_bytes,
+        step_precision=MIXED if mixed_precision else FLOAT32,
         parameters=sum(p.numel() for p in parameters),
     )
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from deeprac.fitting import size_text
 from deeprac.geometry.pixels import apart
 from deeprac.layout import Layout
 from deeprac.settings.methods import Experiment
-from deeprac.training.cost import StepCost, step_cost
+from deeprac.training.cost import GIB, StepCost, step_cost
 from deeprac.training.plans import build_plans, dataset_json
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 
@@ -113,7 +112,8 @@ def experiment_costs(
     Returns:
         One record per experiment with sizes, cost, and ratios to the plain nnU-Net
         (no normaliser, crop or augmentation) at the same matrix where it is among the
-        experiments.
+        experiments. Saved bytes are there twice: ``step_saved_bytes`` in float32 and
+        ``step_saved_bytes_mixed`` in half where autocast says so, as on a GPU.
 
     Raises:
         PreprocessError: an experiment at a planned matrix, without the cohort's sizes.
@@ -126,7 +126,7 @@ def experiment_costs(
     }
     for record in records:
         reference = plain.get(record["matrix"])
-        for key in ("step_flops", "step_saved_bytes"):
+        for key in ("step_flops", "step_saved_bytes", "step_saved_bytes_mixed"):
             record[f"{key}_ratio"] = record[key] / reference[key] if reference else None
     return records
 
@@ -138,14 +138,18 @@ def _record(
     # nnU-Net greets on stdout, which here belongs to the result.
     with contextlib.redirect_stdout(io.StringIO()):
         trainer = build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
-        cost = measure_step(trainer)
+        cost = measure_step(trainer, mixed_precision=False)
+        mixed = measure_step(trainer, mixed_precision=True)
     return {
         "experiment": experiment.name,
         "matrix": experiment.matrix,
         "matrix_size": plans["deeprac"]["matrix_size"],
         "network_input_size": plans["deeprac"]["network_input_size"],
         "batch_size": config.matrices[experiment.matrix].batch_size,
-        **asdict(cost),
+        "step_flops": cost.step_flops,
+        "step_saved_bytes": cost.step_saved_bytes,
+        "step_saved_bytes_mixed": mixed.step_saved_bytes,
+        "parameters": cost.parameters,
     }
 
 
@@ -153,11 +157,13 @@ def format_costs(records: list[dict[str, Any]]) -> str:
     """Return the records as a text table."""
     header = (
         f"{'experiment':28}{'matrix':>10}{'input':>10}{'batch':>7}{'TFLOP':>9}"
-        f"{'ratio':>7}{'saved GiB':>11}{'ratio':>7}{'parameters':>12}"
+        f"{'ratio':>7}{'float32 GiB':>13}{'ratio':>7}{'mixed GiB':>11}{'ratio':>7}"
+        f"{'parameters':>12}"
     )
     lines = [
-        "One training step, forward and backward, float32; ratios to the plain nnU-Net "
-        "at the same matrix.",
+        "One training step, forward and backward; ratios to the plain nnU-Net at the "
+        "same matrix.",
+        "GiB: saved for backward, in float32 and in mixed precision, as on a GPU.",
         header,
     ]
     for record in records:
@@ -165,8 +171,11 @@ def format_costs(records: list[dict[str, Any]]) -> str:
             f"{record['experiment']:28}{size_text(record['matrix_size']):>10}"
             f"{size_text(record['network_input_size']):>10}{record['batch_size']:7d}"
             f"{record['step_flops'] / 1e12:9.3f}{_ratio(record['step_flops_ratio'])}"
-            f"{record['step_saved_bytes'] / 2**30:11.3f}"
-            f"{_ratio(record['step_saved_bytes_ratio'])}{record['parameters']:12,d}"
+            f"{record['step_saved_bytes'] / GIB:13.3f}"
+            f"{_ratio(record['step_saved_bytes_ratio'])}"
+            f"{record['step_saved_bytes_mixed'] / GIB:11.3f}"
+            f"{_ratio(record['step_saved_bytes_mixed_ratio'])}"
+            f"{record['parameters']:12,d}"
         )
     return "\n".join(lines)
 

@@ -38,7 +38,7 @@ def all_claims(
         *crop(evidence),
         *few_patients(evidence),
         *stress(evidence),
-        *overhead(protocol, costs),
+        *overhead(evidence, protocol, costs),
     ]
 
 

@@ -24,7 +24,7 @@ class Evidence:
     Attributes:
         cast: The experiments at the judged matrix, by role.
         cases: Columns of summary/cases.csv.
-        runs: Columns of summary/runs.csv.
+        runs: Columns of summary/runs.csv, without times of runs on a shared machine.
         diagnostics: Columns of summary/diagnostics.csv; None if there is no such file.
         stress: Columns of summary/stress.csv; None if there is no such file.
     """

@@ -69,10 +69,7 @@ def _differences(
             for name in BUDGET
             if first[name] != second[name]
         )
-        ratio = own.training_seconds.mean() / other.training_seconds.mean()
-        same = set(own.device_name) == set(other.device_name)
-        note = f"training time x {ratio:.2f}"
-        note = note if same else "training times on different devices"
+        note = _times(own, other)
     results = []
     for label in FOREGROUND:
         name = f"{label.title} Dice, {count:.3g} patients: minus {REFERENCES[role]}"
@@ -84,3 +81,16 @@ def _differences(
         gain = paired_difference(of_label, experiment.name, reference).scaled(100)
         results.append(what.judged(gain, note))
     return results
+
+
+def _times(own: pd.DataFrame, other: pd.DataFrame) -> str:
+    """The ratio of two experiments' times in words, or why there is none."""
+    if set(own.device_name) != set(other.device_name):
+        return "training times on different devices"
+    timed = [table.training_seconds.dropna() for table in (own, other)]
+    if any(times.empty for times in timed):
+        return "training times do not compare: shared machine"
+    note = f"training time x {timed[0].mean() / timed[1].mean():.2f}"
+    if (len(own), len(other)) == (len(timed[0]), len(timed[1])):
+        return note
+    return f"{note} ({len(timed[0])} and {len(timed[1])} timed runs)"

@@ -25,7 +25,7 @@ WHERE = {"host": "host", "gpu_reserved": "GPU"}
 def make(summary: Summary) -> list[Drawing]:
     """Left: measured peak; right: bytes saved for backward; one bar per experiment."""
     columns = ["experiment", "method", "matrix", "memory_gib", "memory_kind"]
-    data = summary.rows[[*columns, "step_saved_gib"]]
+    data = summary.rows[[*columns, "step_saved_gib", "step_precision"]]
     kinds = list(data.memory_kind.unique())
     styles = all_experiments(summary.config)
     names = [
@@ -46,6 +46,7 @@ def make(summary: Summary) -> list[Drawing]:
     right.set(xlabel="Saved for backward in one step, GiB", title="Counted")
     numbers = {
         "runs": len(summary.runs),
+        "precisions": " or ".join(data.step_precision.unique()),
         "kinds": "; ".join(KINDS[kind] for kind in kinds),
     }
     return [captioned("memory", figure, data, **numbers)]

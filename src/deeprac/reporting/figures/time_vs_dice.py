@@ -28,6 +28,7 @@ UNITS = ((3600, "h"), (60, "min"), (1, "s"))
 """Seconds and names; the largest is taken of which the longest training has two."""
 AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
+UNTIMED = "Each run was trained beside another one: times do not compare."
 
 
 def make(summary: Summary) -> list[Drawing]:
@@ -45,18 +46,24 @@ def make(summary: Summary) -> list[Drawing]:
         ours = of_label[of_label.source == "ours"]
         measured = ours.assign(x=ours.training_seconds / seconds, y=ours.dice_percent)
         change = of_label.assign(x=of_label.time_ratio, y=of_label.dice_gain_points)
+        measured, change = (t.dropna(subset=["x", "y"]) for t in (measured, change))
         left, right = row
-        if measured.y.notna().any():
+        if len(measured):
             draw(measured, styles, area=area, ax=left)
             left.set_xscale("log")
             left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             left.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             left.xaxis.set_minor_formatter(NullFormatter())
         else:
-            say_why_not(f"No patient has a {label.title} Dice.", ax=left)
-        draw(change.dropna(subset=["x", "y"]), styles, area=area, ax=right)
-        right.axhline(0, color=INK, linewidth=0.8)
-        right.axvline(1, color=INK, linewidth=0.8)
+            scored = ours.dice_percent.notna().any()
+            why = UNTIMED if scored else f"No patient has a {label.title} Dice."
+            say_why_not(why, ax=left)
+        if len(change):
+            draw(change, styles, area=area, ax=right)
+            right.axhline(0, color=INK, linewidth=0.8)
+            right.axvline(1, color=INK, linewidth=0.8)
+        else:
+            say_why_not("Nothing compares.", ax=right)
         time = f"Training time per fold, {unit} (log)"
         left.set(xlabel=time, ylabel=f"{dice_of(label)}, %")
         ratio = "Training time / plain nnU-Net of the same matrix"
@@ -73,7 +80,9 @@ def make(summary: Summary) -> list[Drawing]:
     handles.append(Line2D([], [], label="hollow: the paper", **circle))
     legend_above(figure, handles)
     devices = ", ".join(summary.rows.device_name.unique())
-    words = {"extent": summary.extent, "devices": devices}
+    rows = summary.rows
+    numbers = {"timed": rows.n_timed.sum(), "runs": rows.n_runs.sum()}
+    words = {"extent": summary.extent, "devices": devices, **numbers}
     return [captioned("time_vs_dice", figure, data, **words)]
 
 
@@ -83,7 +92,7 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
     Returns:
         Columns experiment, method, matrix, source (ours or paper), label,
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
-        nnU-Net of the same matrix and source).
+        nnU-Net of the same matrix and source). Times that do not count are NaN.
     """
     plain = plain_rows(rows, config)
     parts = [

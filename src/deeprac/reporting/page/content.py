@@ -19,6 +19,7 @@ from deeprac.reporting.tables.table import (
     Show,
     convention_note,
     number,
+    shown_columns,
     words,
 )
 
@@ -51,7 +52,11 @@ COSTS = (
     number("step_flops", "FLOP per step, T", formats.in_units(1e12)),
     number("step_saved_bytes", "Saved, GiB per step", formats.in_units(GIB)),
     number("parameters", "Parameters", "{:.0f}".format),
+    words("step_precision", "Saved in"),
+    number("predict_seconds", "Predict, s per case", "{:.2f}".format, optional=True),
+    number("predict_gpu_gib", "Predict, GPU GiB", formats.gib, optional=True),
     number("segments", "Segments", "{:.0f}".format),
+    words("shared_machine", "Shared machine", show=lambda is_: "yes" if is_ else "no"),
 )
 """The costs in runs.csv."""
 
@@ -180,7 +185,7 @@ def runs_table(runs: pd.DataFrame) -> PageTable:
     """What every run cost."""
     return from_frame(
         runs,
-        (column for column in RUNS if column.keys[0] in runs),
+        shown_columns(RUNS, runs),
         name="runs",
         title="Cost of every run",
         n=f"n = {len(runs)} runs.",
@@ -190,7 +195,9 @@ def runs_table(runs: pd.DataFrame) -> PageTable:
             "Training: all epochs with their validation, without start-up; epoch: "
             "their median, without the first. Memory: "
             "peak of the training process. Step: one training step at the run's real "
-            "sizes, counted and not timed; saved: tensors kept for the backward pass.",
+            "sizes, counted and not timed; saved: tensors kept for the backward pass. "
+            "Shared machine: another run was trained beside it, and its times, which "
+            "do not compare, are left out. Predict: median over the held-out cases.",
         ),
     )
 

@@ -27,6 +27,7 @@ from deeprac.reporting.tables.table import (
     extent_note,
     number,
     row_columns,
+    timed_note,
     words,
 )
 
@@ -79,7 +80,9 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
 def ladder_table(summary: Summary) -> Table:
     """The readable ladder: numbers first, then what the methods are."""
     ladder = ladder_rows(summary)
-    extent = (extent_note(ladder), conditions_note(ladder)) if len(ladder) else ()
+    extent: tuple[str, ...] = ()
+    if len(ladder):
+        extent = extent_note(ladder), conditions_note(ladder), timed_note(ladder)
     cohort = summary.config.cohort.name
     return Table(
         name="ladder",

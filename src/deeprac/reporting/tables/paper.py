@@ -9,6 +9,7 @@ from deeprac.reporting import formats
 from deeprac.reporting.published import read_published
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
+    MEMORY,
     Column,
     Part,
     Show,
@@ -16,8 +17,11 @@ from deeprac.reporting.tables.table import (
     conditions_note,
     convention_note,
     extent_note,
+    named_kind,
     number,
     row_columns,
+    saved_group,
+    timed_note,
     words,
 )
 
@@ -31,27 +35,33 @@ TITLES = {
 """Tables by file name; table1 and table2 follow the paper."""
 
 
-SAVED, SCORED = "Saved for backward", "Scored patients"
-DETAILS = (
-    *row_columns(),
-    number("n_cases", "Cases"),
-    Column("Folds", ("folds_run", "folds_planned"), "{}/{}".format),
-    number("n_seeds", "Seeds"),
-    number("kidney_n", "kidney", group=SCORED),
-    number("tumour_n", "tumour", group=SCORED),
-    number("coverage_min", "min, %", formats.percent, group="Coverage"),
-    number("step_tflops", "T/step", formats.amount, group="FLOP"),
-    number("flops_ratio", "ratio", formats.ratio, group="FLOP", short=formats.ratio),
-    number("step_saved_gib", "GiB", formats.amount, group=SAVED),
-    number("saved_ratio", "ratio", formats.ratio, group=SAVED),
-    words("device", "Device"),
-    Column(
-        "Budget",
-        ("optimiser", "epochs", "iterations_per_epoch"),
-        "{}, {:.0f} x {:.0f}".format,
-        number=False,
-    ),
-)
+SCORED = "Scored patients"
+
+
+def _details(rows: pd.DataFrame) -> tuple[Column, ...]:
+    saved = saved_group(rows)
+    return (
+        *row_columns(),
+        number("n_cases", "Cases"),
+        Column("Folds", ("folds_run", "folds_planned"), "{}/{}".format),
+        number("n_seeds", "Seeds"),
+        number("kidney_n", "kidney", group=SCORED),
+        number("tumour_n", "tumour", group=SCORED),
+        number("coverage_min", "min, %", formats.percent, group="Coverage"),
+        number("step_tflops", "T/step", formats.amount, group="FLOP"),
+        number(
+            "flops_ratio", "ratio", formats.ratio, group="FLOP", short=formats.ratio
+        ),
+        number("step_saved_gib", "GiB", formats.amount, group=saved),
+        number("saved_ratio", "ratio", formats.ratio, group=saved),
+        words("device", "Device"),
+        Column(
+            "Budget",
+            ("optimiser", "epochs", "iterations_per_epoch"),
+            "{}, {:.0f} x {:.0f}".format,
+            number=False,
+        ),
+    )
 
 
 def build_tables(summary: Summary) -> tuple[Table, ...]:
@@ -70,7 +80,7 @@ def build_tables(summary: Summary) -> tuple[Table, ...]:
                 name=name,
                 title=f"{title}. Cohort {summary.config.cohort.name}.",
                 rows=shown,
-                parts=(Part(_results(shown), shown), Part(DETAILS, shown)),
+                parts=(Part(_results(shown), shown), Part(_details(shown), shown)),
                 notes=_notes(summary.config, shown, not_run=not_run),
             )
         )
@@ -112,20 +122,18 @@ def _dice_columns(label: str) -> tuple[Column, Column]:
 
 
 def _memory_columns(rows: pd.DataFrame) -> tuple[Column, ...]:
-    units = {"host": "GiB host", "gpu_reserved": "GiB GPU"}
-    kinds = list(rows.memory_kind.unique())
+    several = rows.memory_kind.nunique() > 1
 
     def measured(gib: float, kind: str) -> str:
-        mixed = f" {units[kind].split()[1]}" * (len(kinds) != 1)
-        return formats.gib(gib) + mixed
+        return formats.gib(gib) + f" {MEMORY[kind]}" * several
 
-    name = units[kinds[0]] if len(kinds) == 1 else "GiB"
-    keys = ("memory_gib", "memory_kind")
+    kind = named_kind(rows.memory_kind, MEMORY)
+    keys, ratio = ("memory_gib", "memory_kind"), "Memory ratio"
     return (
-        Column(name, keys, measured, "Memory", short=measured),
-        number("paper_memory_gb", "paper, GB", formats.gib, group="Memory"),
-        number("memory_ratio", "ours", formats.ratio, group="Memory ratio"),
-        number("paper_memory_ratio", "paper", formats.ratio, group="Memory ratio"),
+        Column(kind, keys, measured, "Memory, GiB", short=measured),
+        number("paper_memory_gb", "paper, GB", formats.gib, group="Memory, GiB"),
+        number("memory_ratio", "ours", formats.ratio, group=ratio),
+        number("paper_memory_ratio", "paper", formats.ratio, group=ratio),
     )
 
 
@@ -136,7 +144,7 @@ def _notes(
     if not_run:
         notes.append(f"Rows of the paper that were not run: {', '.join(not_run)}.")
     if len(rows):
-        notes += [extent_note(rows), conditions_note(rows)]
+        notes += [extent_note(rows), conditions_note(rows), timed_note(rows)]
     if rows.matrix_size.astype(str).str.contains("x").any():
         notes.append(
             "Height x width: patches at a common spacing, both planned by nnU-Net "

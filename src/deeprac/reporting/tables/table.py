@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Column:
             words are sorted by their text.
         short: Makes the text in the terminal; None leaves the column out there.
         frozen: Whether it stays in view when a page is scrolled to the side.
+        optional: Whether it is left out where no row has a value.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Column:
     number: bool = True
     short: Show | None = None
     frozen: bool = False
+    optional: bool = False
 
     def texts(self, rows: pd.DataFrame, show: Show | None = None) -> list[str]:
         """What is shown of each row, made by ``show`` or another maker of texts."""
@@ -113,6 +115,38 @@ def words(key: str, title: str, **rest: Any) -> Column:
     return Column(title, (key,), number=False, **rest)
 
 
+def shown_columns(columns: Iterable[Column], rows: pd.DataFrame) -> tuple[Column, ...]:
+    """The columns without those that are optional and empty in all rows."""
+    return tuple(
+        column
+        for column in columns
+        if not column.optional or rows[column.keys[0]].notna().any()
+    )
+
+
+MEMORY = {"host": "host peak", "gpu_reserved": "GPU reserved"}
+"""Names of the kinds of measured memory, column ``memory_kind``."""
+
+
+def named_kind(kinds: pd.Series, names: Mapping[str, str]) -> str:
+    """What a column holds where all its rows are of one kind; else that they differ.
+
+    Args:
+        kinds: The kind of each row.
+        names: How a kind is called; others are called what they are.
+    """
+    found = list(kinds.unique())
+    if len(found) > 1:
+        return "mixed kinds"
+    return names.get(found[0], found[0]) if found else "no run"
+
+
+def saved_group(rows: pd.DataFrame) -> str:
+    """Heading of saved bytes, which names their precision."""
+    precision = named_kind(rows.step_precision, {"mixed": "mixed precision"})
+    return f"Saved for backward, {precision}"
+
+
 def row_columns() -> tuple[Column, ...]:
     """Columns that identify the experiment of a row."""
 
@@ -161,6 +195,18 @@ def extent_note(rows: pd.DataFrame) -> str:
         f"n = {text('n_patients')} patients, {text('n_cases')} cases; "
         f"{text('folds_run')} of {text('folds_planned')} folds run, seeds: "
         f"{text('n_seeds')}."
+    )
+
+
+def timed_note(rows: pd.DataFrame) -> str:
+    """How many runs have a time that counts."""
+    timed, runs = rows.n_timed.sum(), rows.n_runs.sum()
+    if timed == runs:
+        return f"Times: of all {runs} runs; none was trained beside another."
+    return (
+        f"Times: of {timed} of {runs} runs. Beside each of the other {runs - timed} "
+        "another run was trained on the same machine: their times do not compare and "
+        "are left out."
     )
 
 
