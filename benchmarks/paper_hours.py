@@ -44,7 +44,7 @@ def main() -> None:
 def of_steps(path: Path) -> dict[str, float]:
     """Seconds of a step by experiment, as training_step.py printed them."""
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    return {record["step"]: record["ms"] / 1e3 for record in records}
+    return {row["step"]: row["ms"] / 1e3 for row in records if row["ms"] is not None}
 
 
 def of_release(folder: Path) -> dict[str, float]:

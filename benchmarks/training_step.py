@@ -4,14 +4,15 @@
     python benchmarks/training_step.py --config config/demo.yaml    # a CPU's
 
 Every round takes one step of each, so that a busy moment meets all of them; the median
-is of the rounds. ``stock`` is nnU-Net's own ``train_step`` on the plain network, eager,
-and compiled where there is a GPU, as nnU-Net does by default. The slices are noise: a
-step takes the same time whatever they show. ``--json`` prints one line per experiment
-as soon as it is known.
+is of the rounds. ``stock`` is nnU-Net's own ``train_step`` and optimiser on the plain
+network, eager, and compiled where there is a GPU, as nnU-Net does by default. The
+slices are noise: a step takes the same time whatever they show. ``--json`` prints one
+line per step, matrix by matrix.
 """
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import statistics
@@ -35,6 +36,7 @@ from deeprac.training.trainer import DeepracTrainer, build_trainer
 
 ROOT = Path(__file__).parents[1]
 Step = Callable[[], Any]
+WARM_UP = 5
 
 
 def main() -> None:
@@ -54,6 +56,7 @@ def main() -> None:
         if not config.methods[row.method].augment
     ]  # fmt: skip
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # as every training does
     by_matrix: dict[str, list[str]] = {}
     for name in names:
         by_matrix.setdefault(config.experiment(name).matrix, []).append(name)
@@ -61,31 +64,67 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows = measured(config, group, device, Path(folder), args.rounds)
         report(matrix, rows, as_json=args.json)
+        # Graphs and trainers hold each other, and the GPU's memory.
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def measured(
     config: Config, names: list[str], device: torch.device, folder: Path, rounds: int
-) -> dict[str, float]:
-    """Return the median seconds of a step of each experiment at one matrix."""
+) -> dict[str, dict[str, Any]]:
+    """Measure a step of each experiment at one matrix.
+
+    Returns:
+        By what was measured: ``ms``, the median of a step, and ``state``, whether it
+        was captured, or an error.
+    """
     steps: dict[str, Step] = {}
+    states: dict[str, Callable[[], str]] = {}
     for name in names:
         trainer = initialised(config, name, device, folder)
         steps[name] = partial(trainer.take_step, *noise(trainer))
+        states[name] = partial(getattr, trainer.captured, "state")
     if config.methods[config.experiment(names[0]).method].is_plain:
         for how in ("eager", "compiled") if device.type == "cuda" else ("eager",):
             trainer = initialised(config, names[0], device, folder)
+            trainer.optimizer = stock_optimiser(trainer)
             if how == "compiled":
                 trainer.network = torch.compile(trainer.network)
             data, *target = noise(trainer)
             batch = {"data": data, "target": target}
             steps[f"stock, {how}"] = partial(nnUNetTrainer.train_step, trainer, batch)
     taken: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(rounds + 5):
-        for name, take in steps.items():
-            seconds = timed(take, device)
-            if number >= 5:  # libraries choose, graphs are recorded
-                taken[name].append(seconds)
-    return {name: statistics.median(values) for name, values in taken.items()}
+    failed = {}
+    for number in range(rounds + WARM_UP):
+        for name in [name for name in steps if name not in failed]:
+            try:
+                seconds = timed(steps[name], device)
+            except Exception as error:  # such as no compiler: the others go on
+                failed[name] = str(error).splitlines()[0]
+                continue
+            if number >= WARM_UP:  # libraries choose, graphs are recorded
+                taken[name].append(1e3 * seconds)
+    return {
+        name: {"ms": None, "state": f"failed: {failed[name]}"}
+        if name in failed
+        else {
+            "ms": round(statistics.median(values), 3),
+            "state": states[name]() if name in states else "nnU-Net's",
+        }
+        for name, values in taken.items()
+    }
+
+
+def stock_optimiser(trainer: DeepracTrainer) -> torch.optim.Optimizer:
+    """Return nnU-Net's own optimiser, with its own defaults."""
+    return torch.optim.SGD(
+        trainer.network.parameters(),
+        trainer.initial_lr,
+        weight_decay=trainer.weight_decay,
+        momentum=0.99,
+        nesterov=True,
+    )
 
 
 def timed(take: Step, device: torch.device) -> float:
@@ -123,13 +162,14 @@ def noise(trainer: DeepracTrainer) -> list[torch.Tensor]:
     return [trainer.pinned(tensor) for tensor in (slices, *others)]
 
 
-def report(matrix: str, rows: dict[str, float], *, as_json: bool) -> None:
+def report(matrix: str, rows: dict[str, dict[str, Any]], *, as_json: bool) -> None:
     """Print milliseconds and the ratio to the plain network of the matrix."""
-    plain = next(iter(rows.values()))
-    for name, seconds in rows.items():
-        record = {"matrix": matrix, "step": name, "ms": round(1e3 * seconds, 2),
-                  "ratio": round(seconds / plain, 3)}  # fmt: skip
-        line = "{matrix:10}{step:24}{ms:10.2f} ms{ratio:8.3f}".format(**record)
+    plain = next(iter(rows.values()))["ms"]
+    for name, row in rows.items():
+        ratio = round(row["ms"] / plain, 3) if row["ms"] and plain else None
+        record = {"matrix": matrix, "step": name, **row, "ratio": ratio}
+        line = f"{matrix:10}{name:24}{row['ms'] or 0:10.2f} ms{ratio or 0:8.3f}"
+        line += f"   {row['state']}"
         print(json.dumps(record) if as_json else line, flush=True)
 
 

@@ -98,6 +98,19 @@ def test_tensors_without_values_cost_what_real_ones_do(tmp_path, experiment):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["fine_nnunet", "fine_stn_crop"])
+def test_a_training_on_a_gpu_is_counted_in_half_precision(tmp_path, experiment):
+    """Without one: only its name is known, and nothing is made there."""
+    config = load_config([write_config(tmp_path)])
+    plans = build_plans(config, config.experiment(experiment), 0, NOMINAL_FINGERPRINT)
+    trainer = build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
+    expected = measure_step(trainer, mixed_precision=True)
+    trainer.device = torch.device("cuda", 0)
+    assert measure_step(trainer) == expected
+    assert trainer.device.type == "cuda"
+
+
+@pytest.mark.slow
 def test_half_the_input_costs_a_quarter_at_the_papers_sizes(monkeypatch):
     monkeypatch.chdir(REPO)
     config = load_config([Path("config/config.yaml")])

@@ -73,7 +73,7 @@ class PoseLocaliser(nn.Module):
         return similarity(log_scale.squeeze(1), angle_rad.squeeze(1), shift), raw
 
     def regress(self, channels: Tensor) -> Tensor:
-        """Return raw outputs (batch, 4) of (batch, 4, size, size), in full precision.
+        """Return raw outputs (batch, 4) of (batch, 4, size, size), never in half.
 
         The network is too small for half precision to pay, and places every pixel.
         """

@@ -19,7 +19,10 @@ WARM_UP = 3
 
 
 class Graph(Protocol):
-    """What records a function without running it and then repeats it."""
+    """What runs a function until it is recorded, and then repeats it."""
+
+    def warm_up(self, function: Callable[[], Tensor]) -> Tensor:
+        """Run a function as it will be recorded and return its result."""
 
     def record(self, function: Callable[[], Tensor]) -> Tensor:
         """Record a function and return the tensor that every replay writes."""
@@ -29,16 +32,40 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """A graph of the current GPU."""
+    """A graph of the current GPU, warmed up and recorded on one stream of its own.
+
+    Memory that is cached belongs to a stream: on a new one for every step, several sets
+    of activations would stay reserved.
+    """
 
     def __init__(self) -> None:
         self.graph = torch.cuda.CUDAGraph()
+        self.stream = torch.cuda.Stream()
+
+    def warm_up(self, function: Callable[[], Tensor]) -> Tensor:
+        """Run a function on the graph's stream, in order with all else."""
+        current = torch.cuda.current_stream()
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
+            result = function()
+        current.wait_stream(self.stream)
+        return result
 
     def record(self, function: Callable[[], Tensor]) -> Tensor:
         """Record a function and return the tensor that every replay writes."""
-        # Threads of the loader pin memory while this one records.
-        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
-            return function()
+        current = torch.cuda.current_stream()
+        try:
+            # Threads of a loader may pin memory while this one records.
+            with torch.cuda.graph(
+                self.graph, stream=self.stream, capture_error_mode="thread_local"
+            ):
+                result = function()
+        finally:
+            # A capture that fails leaves its stream the current one.
+            torch.cuda.set_stream(current)
+        # What the warm-up took beside the graph is no need of the training.
+        torch.cuda.reset_peak_memory_stats()
+        return result
 
     def replay(self) -> None:
         """Repeat what was recorded."""
@@ -68,13 +95,12 @@ class CapturedStep:
     ) -> None:
         self.step = step
         self.device = device
-        self.make_graph = graph
         self.log = log
         self.state = "not asked for" if graph is None else "not yet"
         self.calls = 0
         self.buffers: list[Tensor] = []
-        self.graph: Graph | None = None
-        self.result: Tensor
+        self.graph = graph() if graph is not None else None
+        self.result: Tensor | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Return the result of one step, a tensor of its own on the device.
@@ -83,8 +109,10 @@ class CapturedStep:
             *inputs: of the same shapes and types at every call, on any device; those
                 of the host in pinned memory are copied while the GPU works.
         """
-        if self.make_graph is None:
-            return self.step(*(self._on_device(entry) for entry in inputs))
+        if self.graph is None:
+            return self.step(
+                *(entry.to(self.device, non_blocking=True) for entry in inputs)
+            )
         if not self.buffers:
             self.buffers = [
                 torch.empty_like(entry, device=self.device) for entry in inputs
@@ -92,42 +120,36 @@ class CapturedStep:
         for buffer, entry in zip(self.buffers, inputs, strict=True):
             buffer.copy_(entry, non_blocking=True)
         self.calls += 1
-        if self.graph is None and self.calls > WARM_UP:
-            self._record()
-        if self.graph is None:
-            return self._warm_up()
+        if self.calls <= WARM_UP:
+            return self.graph.warm_up(self._run).clone()
+        if self.result is None:
+            self.result = self._recorded(self.graph)
+        if self.result is None:
+            return self._run()
         self.graph.replay()
         return self.result.clone()
 
-    def _on_device(self, entry: Tensor) -> Tensor:
-        return entry.to(self.device, non_blocking=True)
+    def _run(self) -> Tensor:
+        return self.step(*self.buffers)
 
-    def _warm_up(self) -> Tensor:
-        """Run the step on a stream of its own, as recording will."""
-        if self.device.type != "cuda":
-            return self.step(*self.buffers)
-        current, own = torch.cuda.current_stream(), torch.cuda.Stream()
-        own.wait_stream(current)
-        with torch.cuda.stream(own):
-            result = self.step(*self.buffers)
-        current.wait_stream(own)
-        return result.clone()
-
-    def _record(self) -> None:
-        if self.make_graph is None:
-            return
-        graph = self.make_graph()
+    def _recorded(self, graph: Graph) -> Tensor | None:
+        """Record the step; None where that fails."""
+        cause = None
         try:
-            self.result = graph.record(lambda: self.step(*self.buffers))
+            result = graph.record(self._run)
         except (RuntimeError, torch.OutOfMemoryError) as error:
             # An operation that waits for the GPU, no memory for a second copy of all
-            # activations, a driver without graphs.
-            self.make_graph = None
-            self.state = f"failed: {str(error).splitlines()[0]}"
-            self.log(f"Steps are not captured as a CUDA graph; {self.state}")
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            return
-        self.graph = graph
-        self.state = "captured"
-        self.log("Steps are captured as a CUDA graph.")
+            # activations, a driver without graphs. What broke a capture comes first;
+            # that it cannot be ended is a consequence.
+            cause = str(error.__context__ or error).splitlines()[0]
+        if cause is None:
+            self.state = "captured"
+            self.log("Steps are captured as a CUDA graph.")
+            return result
+        self.graph = None
+        self.state = f"failed: {cause}"
+        self.log(f"Steps are not captured as a CUDA graph; {self.state}")
+        if self.device.type == "cuda":
+            del graph
+            torch.cuda.empty_cache()
+        return None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from deeprac.errors import RunError
+from deeprac.training.schedule import start_momentum
 
 if TYPE_CHECKING:
     from deeprac.training.trainer import DeepracTrainer
@@ -106,9 +107,10 @@ def restore(trainer: "DeepracTrainer", path: Path) -> None:
     content = read_checkpoint(path, RESUMED)
     try:
         trainer.network.load_state_dict(content[WEIGHTS])
-        trainer.optimizer.load_state_dict(content["optimizer_state"])
-        for group in trainer.optimizer.param_groups:
+        for group in content["optimizer_state"]["param_groups"]:
             group["fused"] = True  # whatever an older version wrote
+        trainer.optimizer.load_state_dict(content["optimizer_state"])
+        start_momentum(trainer.optimizer)
         if trainer.grad_scaler is not None and content["grad_scaler_state"]:
             trainer.grad_scaler.load_state_dict(content["grad_scaler_state"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -51,10 +51,13 @@ class ResidentSlices:
             labels = torch.from_numpy(np.asarray(seg[0]).astype(np.int16))
             # Slices as channels: the transforms treat each alike.
             ready = transforms(image=image, segmentation=labels)
-            slices.append(ready["image"].to(place))
-            levels.append([level.to(place) for level in ready["segmentation"]])
-        self.slices = torch.cat(slices)[:, None]
-        self.levels = [torch.cat(level)[:, None] for level in zip(*levels, strict=True)]
+            slices.append(ready["image"])
+            levels.append(ready["segmentation"])
+        # Joined before they are moved: a GPU need not hold them twice.
+        self.slices = torch.cat(slices)[:, None].to(place)
+        self.levels = [
+            torch.cat(level)[:, None].to(place) for level in zip(*levels, strict=True)
+        ]
 
     @property
     def on_gpu(self) -> bool:

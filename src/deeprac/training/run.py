@@ -57,6 +57,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     plans = read_plans(model, config)
     check_splits(read_splits(layout.splits), read_cases(layout.cases_csv))
     device = resolve_device(plans["deeprac"]["training"]["device"])
+    # As nnU-Net's own command does: all sizes are fixed.
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     workspace = layout.checkpoints(experiment, seed, fold)
     identity = _identity(layout, plans, fold)
     what = f"{experiment}, seed {seed}, fold {fold}"

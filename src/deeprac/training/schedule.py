@@ -1,6 +1,7 @@
-"""Learning-rate schedule."""
+"""Learning-rate schedule, and how momentum starts."""
 
-from torch.optim import Optimizer
+import torch
+from torch.optim import SGD, Optimizer
 
 
 class PolyLR:
@@ -39,3 +40,18 @@ class PolyLR:
             self.optimizer.param_groups, self.base_rates, strict=True
         ):
             group["lr"] = self.early_rate if early else base * factor
+
+
+def start_momentum(optimizer: Optimizer) -> None:
+    """Start the momentum of SGD at 0, which is the same arithmetic.
+
+    Fused SGD makes it in its first step, without content, and if half precision
+    overflows in that step, nothing is written to it.
+    """
+    if not isinstance(optimizer, SGD):
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["momentum"] else ():
+            state = optimizer.state[parameter]
+            if state.get("momentum_buffer") is None:
+                state["momentum_buffer"] = torch.zeros_like(parameter)

@@ -62,6 +62,8 @@ def measure_step(
     """
     if mixed_precision is None:
         mixed_precision = trainer.device.type == "cuda"
+    trainer = copy(trainer)
+    trainer.device = torch.device("cpu")  # where tensors without values are
     with without_values():
         dry = dry_copy(trainer)
         network: nn.Module = dry.network

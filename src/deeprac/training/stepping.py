@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deeprac.errors import RunError
 from deeprac.training.capture import CapturedStep, CudaGraph
 from deeprac.training.nnunet import MAX_GRADIENT, NnunetTrainer
+from deeprac.training.schedule import start_momentum
 
 
 class SteppingTrainer(NnunetTrainer):
@@ -36,6 +37,7 @@ class SteppingTrainer(NnunetTrainer):
     def prepare_steps(self) -> None:
         """Make once what every step needs of network and optimiser."""
         self.clips = self.clipped_parts()
+        start_momentum(self.optimizer)
         # Off a GPU nnU-Net has no scaler; a disabled one does nothing.
         self.scaler = self.grad_scaler or torch.amp.GradScaler(enabled=False)
         self.captured = self.capture(self.backward)
@@ -76,7 +78,9 @@ class SteppingTrainer(NnunetTrainer):
     def pinned(self, tensor: Tensor) -> Tensor:
         """Put a tensor of the host where a GPU can fetch it by itself."""
         cuda = self.device.type == "cuda"
-        return tensor.pin_memory() if cuda and not tensor.is_cuda else tensor
+        if not cuda or tensor.is_cuda:
+            return tensor
+        return tensor.contiguous().pin_memory()
 
     def backward(self, *tensors: Tensor) -> Tensor:
         """Compute the loss of ``step_tensors`` and all gradients, scaled."""

@@ -71,7 +71,7 @@ class STNTrainer(DeepracTrainer):
         super().localiser_gradient()
         if not norms or not self.network.pose_parameters():
             return None
-        return float(torch.stack(norms).cpu().median())
+        return float(torch.stack(norms).cpu().nanmedian())
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Validate as nnU-Net does; an oracle needs its input here too."""
