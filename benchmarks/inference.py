@@ -103,12 +103,13 @@ def opened(config: Config, name: str, device: torch.device) -> SlicePredictor:
 
 def stock_predictor(own: SlicePredictor) -> nnUNetPredictor:
     """Return nnU-Net's predictor of the same network, with its own defaults."""
-    stock = nnUNetPredictor(
-        use_mirroring=False,
-        perform_everything_on_device=own.device.type == "cuda",
-        device=own.device,
-        allow_tqdm=False,
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # nnU-Net talks
+        stock = nnUNetPredictor(
+            use_mirroring=False,
+            perform_everything_on_device=own.device.type == "cuda",
+            device=own.device,
+            allow_tqdm=False,
+        )
     network = own.network.network
     stock.manual_initialization(
         network, own.plans, own.configuration, None, own.dataset, "stock", None

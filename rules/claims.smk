@@ -21,7 +21,8 @@ rule claims:
         mem_mb=4000,
         runtime=30,
     params:
+        config=configuration,
         settings=TABLE_SETTINGS,
     shell:
-        "python -m deeprac claims --config {CONFIG_FILE:q}"
+        "python -m deeprac claims --config {params.config:q}"
         " --costs {input.costs:q} 2>&1 | tee {log:q}"

@@ -16,10 +16,11 @@ rule cohort:
         mem_mb=conversion_memory,
         runtime=720,
     params:
+        config=configuration,
         cohort=section("cohort", "fetch"),
         source=source_state,
     shell:
-        "python -m deeprac cohort --config {CONFIG_FILE:q} --workers {threads:q}"
+        "python -m deeprac cohort --config {params.config:q} --workers {threads:q}"
         " 2>&1 | tee {log:q}"
 
 

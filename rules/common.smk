@@ -77,10 +77,10 @@ config["cohort"] = CONFIG["cohort"]
 RELEASED = SETTINGS.has_released_metrics
 RELEASE = f"{RELEASES}/{CONFIG['release']}"
 RESULTS = Layout.of(SETTINGS).root.as_posix()
-# Jobs read the configuration as it was when they were planned: a file that is named by
-# its content and never changed, whatever another workflow does in the same folder.
+# Jobs read the configuration as it was when they were planned: a file in a folder named
+# by its content, never changed, whatever another workflow does in the same folder.
 # It is written when the workflow is read, so that modules have it too.
-CONFIG_FILE = f"{RESULTS}/configs/{digest(CONFIG)[:16]}.json"
+CONFIG_FILE = f"{RESULTS}/configs/{digest(CONFIG)[:16]}/config.json"
 with suppress(OSError):  # a plan can be looked at where nothing can be written
     if not Path(CONFIG_FILE).exists():
         write_json(Path(CONFIG_FILE), CONFIG)
@@ -96,6 +96,12 @@ TABLE_SETTINGS = {
     "folds": CONFIG["splits"]["folds"],
     "notes": CONFIG["report"]["notes"],
 }
+
+
+def configuration(_, output):
+    """The configuration for a job. Asking for the output makes it a derived parameter,
+    of which Snakemake keeps no record: another name is no reason to run again."""
+    return CONFIG_FILE
 
 
 def section(name, *without):

@@ -16,8 +16,10 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        config=configuration,
     shell:
-        "python -m deeprac evaluate --config {CONFIG_FILE:q}"
+        "python -m deeprac evaluate --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} > {log:q} 2>&1"
 
@@ -40,7 +42,9 @@ rule diagnose:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        config=configuration,
     shell:
-        "python -m deeprac diagnose --config {CONFIG_FILE:q}"
+        "python -m deeprac diagnose --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} > {log:q} 2>&1"

@@ -9,5 +9,7 @@ rule fetch:
     resources:
         mem_mb=1000,
         runtime=2880,
+    params:
+        config=configuration,
     shell:
-        "python -m deeprac cohort fetch {CONFIG_FILE:q} 2>&1 | tee {log:q}"
+        "python -m deeprac cohort fetch {params.config:q} 2>&1 | tee {log:q}"

@@ -17,8 +17,9 @@ rule predict:
     resources:
         **timed(16000, 240),
     params:
+        config=configuration,
         mirroring=CONFIG["inference"]["mirroring"],
     shell:
-        "python -m deeprac predict --config {CONFIG_FILE:q}"
+        "python -m deeprac predict --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"

@@ -15,9 +15,10 @@ rule fingerprint:
         mem_mb=6000,
         runtime=240,
     params:
+        config=configuration,
         intensity=CONFIG["cohort"]["intensity"],
     shell:
-        "python -m deeprac fingerprint --config {CONFIG_FILE:q} 2>&1 | tee {log:q}"
+        "python -m deeprac fingerprint --config {params.config:q} 2>&1 | tee {log:q}"
 
 
 # Where size, pose and labels of every case lie: for losses, oracles and diagnostics.
@@ -37,11 +38,12 @@ rule case_poses:
         mem_mb=6000,
         runtime=240,
     params:
+        config=configuration,
         air=CONFIG["cohort"]["air"],
         radius=CONFIG["localiser"]["canonical_radius"],
         max_log_scale=CONFIG["localiser"]["max_log_scale"],
     shell:
-        "python -m deeprac case-poses --config {CONFIG_FILE:q} 2>&1 | tee {log:q}"
+        "python -m deeprac case-poses --config {params.config:q} 2>&1 | tee {log:q}"
 
 
 # One preprocessed dataset per matrix, shared by all methods. The slices are not
@@ -62,7 +64,8 @@ rule preprocess:
         mem_mb=6000,
         runtime=480,
     params:
+        config=configuration,
         settings=matrix_settings,
     shell:
-        "python -m deeprac preprocess --config {CONFIG_FILE:q} --matrix {wildcards.matrix:q}"
+        "python -m deeprac preprocess --config {params.config:q} --matrix {wildcards.matrix:q}"
         " 2>&1 | tee {log:q}"

@@ -23,4 +23,4 @@ rule report_page:
         **TABLE_PARAMS,
         **{key: CONFIG[key] for key in ("figures", "report")},
     shell:
-        "python -m deeprac report --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac report --config {params.config:q} > {log:q} 2>&1"

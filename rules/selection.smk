@@ -34,6 +34,7 @@ SUMMARY = {name: f"{RESULTS}/summary/{name}.csv" for name in ("cases", "runs")}
 
 # What tables are written from beside them.
 TABLE_PARAMS = {
+    "config": configuration,
     "settings": TABLE_SETTINGS,
     "statistics": CONFIG["statistics"],
 }

@@ -15,6 +15,7 @@ rule splits:
         mem_mb=1000,
         runtime=10,
     params:
+        config=configuration,
         splits=CONFIG["splits"],
     shell:
-        "python -m deeprac splits --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac splits --config {params.config:q} > {log:q} 2>&1"

@@ -16,10 +16,11 @@ rule stress_fold:
     resources:
         **timed(16000, 1440),
     params:
+        config=configuration,
         stress=section("stress", "experiments"),
         mirroring=CONFIG["inference"]["mirroring"],
     shell:
-        "python -m deeprac stress --config {CONFIG_FILE:q}"
+        "python -m deeprac stress --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
 
@@ -41,8 +42,10 @@ rule summarise_stress:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        config=configuration,
     shell:
-        "python -m deeprac summarise --what stress --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what stress --config {params.config:q} > {log:q} 2>&1"
 
 
 # Dice under rotation, zoom and shift, for the experiments in stress.experiments.

@@ -19,8 +19,10 @@ rule summarise:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        config=configuration,
     shell:
-        "python -m deeprac summarise --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --config {params.config:q} > {log:q} 2>&1"
 
 
 # Beside the two tables above and not one of them: tables need no diagnostics.
@@ -39,8 +41,10 @@ rule diagnostics:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        config=configuration,
     shell:
-        "python -m deeprac summarise --what diagnostics --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac summarise --what diagnostics --config {params.config:q} > {log:q} 2>&1"
 
 
 # What a step of the paper's protocol costs: counted here, so that claims need no torch.

@@ -21,7 +21,7 @@ rule tables:
     params:
         **TABLE_PARAMS,
     shell:
-        "python -m deeprac tables --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac tables --config {params.config:q} > {log:q} 2>&1"
 
 
 # A figure, the same for print, and its data.
@@ -44,8 +44,9 @@ rule figures:
         mem_mb=6000,
         runtime=60,
     params:
+        config=configuration,
         labels=TABLE_SETTINGS,
         statistics=CONFIG["statistics"],
         figures=CONFIG["figures"],
     shell:
-        "python -m deeprac figures --config {CONFIG_FILE:q} > {log:q} 2>&1"
+        "python -m deeprac figures --config {params.config:q} > {log:q} 2>&1"

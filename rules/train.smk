@@ -17,9 +17,10 @@ rule plan:
         mem_mb=2000,
         runtime=10,
     params:
+        config=configuration,
         settings=run_settings,
     shell:
-        "python -m deeprac plan --config {CONFIG_FILE:q}"
+        "python -m deeprac plan --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q} > {log:q} 2>&1"
 
 
@@ -43,9 +44,10 @@ rule train_fold:
     resources:
         **timed(32000, training_minutes),
     params:
+        config=configuration,
         settings=run_settings,
     shell:
-        "python -m deeprac train --config {CONFIG_FILE:q}"
+        "python -m deeprac train --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
         " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
 

@@ -29,6 +29,7 @@ def run_workflow(folder, shared_data, name, cohort, experiment):
     return folder / "results" / name
 
 
+@pytest.mark.long
 def test_slices_of_kits(shared_data, tmp_path):
     cohort = {
         "path": "kits_slices_nnunet",
@@ -44,6 +45,7 @@ def test_slices_of_kits(shared_data, tmp_path):
     assert (results / "figures/overlays_coarse.png").exists()
 
 
+@pytest.mark.long
 def test_whole_volumes(shared_data, tmp_path):
     cohort = {"path": "real_ct_nnunet"}
     results = run_workflow(
