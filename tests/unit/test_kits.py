@@ -179,6 +179,7 @@ def test_bad_clinical_tables(tmp_path, text):
         opened(kits(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("edition", "name"),
     [("kits19", "case_00162"), ("kits19", "case_00037"), ("kits23", "case_00425")],

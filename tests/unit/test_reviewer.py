@@ -61,6 +61,7 @@ def test_the_block_blocks(environment):
     assert "a reviewer has no torch" in result.stderr
 
 
+@pytest.mark.long
 def test_tables_figures_findings_page_and_verification(environment, tmp_path):
     release = released_tree(tmp_path).release
     config = tmp_path / "out" / "released" / "tree" / "config.json"

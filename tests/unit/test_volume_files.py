@@ -360,6 +360,7 @@ def test_real_lfs_pointers(shared_data, name):
         read_volume(shared_data / "bad" / "lfs_pointer" / f"{name}.nii.gz")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", ["kits19/case_00023", "kits19/case_00160", "kits23/case_00425"]
 )
