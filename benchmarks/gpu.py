@@ -16,10 +16,8 @@ read; nothing is fetched.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import gc
-import io
 import json
 import shutil
 import subprocess
@@ -31,16 +29,13 @@ from typing import Any
 
 import torch
 import yaml
-from training_step import noise
+from training_step import initialised, noise
 
 from deeprac import provenance
-from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import Config, load_config
 from deeprac.layout import Layout
 from deeprac.training.device import describe_device
-from deeprac.training.plans import build_plans, dataset_json
-from deeprac.training.step import NOMINAL_FINGERPRINT, dry_copy
-from deeprac.training.trainer import DeepracTrainer, build_trainer
+from deeprac.training.trainer import DeepracTrainer
 
 ROOT = Path(__file__).parents[1]
 MINUTES = 9.0
@@ -128,13 +123,9 @@ def stepped(
     """Return a trainer after steps on noise, the same for every ``capture``."""
     training = dataclasses.replace(config.training, capture=capture)
     config = dataclasses.replace(config, training=training)
-    with tempfile.TemporaryDirectory() as folder:
-        configure_nnunet(Layout(Path(folder)), workspace=Path(folder), data_workers=0)
-        plans = build_plans(config, config.experiment(name), 0, NOMINAL_FINGERPRINT)
-        with contextlib.redirect_stdout(io.StringIO()):
-            trainer = build_trainer(plans, dataset_json(config, 1), 0, device)
     torch.manual_seed(0)
-    trainer = dry_copy(trainer)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = initialised(config, name, device, Path(folder))
     tensors = noise(trainer)
     torch.manual_seed(1)
     for _ in range(COMPARED_STEPS):

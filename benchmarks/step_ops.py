@@ -14,7 +14,6 @@ Neither values nor time are involved, so the counts are the same on any machine.
 import argparse
 import bisect
 import contextlib
-import io
 import json
 import sys
 import tempfile
@@ -31,9 +30,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import Config, load_config
 from deeprac.layout import Layout
-from deeprac.training.plans import build_plans, dataset_json
-from deeprac.training.step import NOMINAL_FINGERPRINT, dry_copy, without_values
-from deeprac.training.trainer import DeepracTrainer, build_trainer
+from deeprac.training.step import dry_copy, nominal_trainer, without_values
+from deeprac.training.trainer import DeepracTrainer
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "costs.yaml"
@@ -83,9 +81,8 @@ def count(config: Config, experiment: str) -> Counter[tuple[str, str]]:
         direction, "forward" or "backward".
     """
     with tempfile.TemporaryDirectory() as folder, _foreach_of_fakes():
-        # nnU-Net greets on stdout, which belongs to the result.
-        with contextlib.redirect_stdout(io.StringIO()):
-            trainer = _trainer(config, experiment, Path(folder))
+        configure_nnunet(Layout(Path(folder)), workspace=Path(folder), data_workers=0)
+        trainer = nominal_trainer(config, config.experiment(experiment))
         with without_values(), torch.autograd.set_multithreading_enabled(False):
             dry = dry_copy(trainer)
             dry.autocast = lambda: torch.autocast("cpu", HALF)
@@ -98,12 +95,6 @@ def count(config: Config, experiment: str) -> Counter[tuple[str, str]]:
                 dry.backward(*inputs)
             _update(dry, operations)
     return operations.found
-
-
-def _trainer(config: Config, experiment: str, folder: Path) -> DeepracTrainer:
-    configure_nnunet(Layout(folder), workspace=folder, data_workers=0)
-    plans = build_plans(config, config.experiment(experiment), 0, NOMINAL_FINGERPRINT)
-    return build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
 
 
 def _update(trainer: DeepracTrainer, operations: "Operations") -> None:

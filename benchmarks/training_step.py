@@ -11,9 +11,7 @@ line per step, matrix by matrix.
 """
 
 import argparse
-import contextlib
 import gc
-import io
 import json
 import statistics
 import sys
@@ -30,9 +28,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import Config, load_config
 from deeprac.layout import Layout
-from deeprac.training.plans import build_plans, dataset_json
-from deeprac.training.step import NOMINAL_FINGERPRINT, dry_copy
-from deeprac.training.trainer import DeepracTrainer, build_trainer
+from deeprac.training.step import dry_copy, nominal_trainer
+from deeprac.training.trainer import DeepracTrainer
 
 ROOT = Path(__file__).parents[1]
 Step = Callable[[], Any]
@@ -145,10 +142,7 @@ def initialised(
 ) -> DeepracTrainer:
     """Return a trainer with network, optimiser and loss."""
     configure_nnunet(Layout(folder), workspace=folder, data_workers=0)
-    plans = build_plans(config, config.experiment(name), 0, NOMINAL_FINGERPRINT)
-    with contextlib.redirect_stdout(io.StringIO()):
-        trainer = build_trainer(plans, dataset_json(config, 1), 0, device)
-    return dry_copy(trainer)
+    return dry_copy(nominal_trainer(config, config.experiment(name), device=device))
 
 
 def noise(trainer: DeepracTrainer) -> list[torch.Tensor]:

@@ -25,6 +25,7 @@ from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
+from deeprac.settings.training import MACHINE_KEYS
 from deeprac.strict import parse_yaml
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter

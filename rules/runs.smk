@@ -3,9 +3,8 @@ MODEL = "{experiment}/seed{seed}"
 RUN = f"{MODEL}/fold_{{fold}}"
 RUN_NAMES = ("experiment", "seed", "fold")
 
-# Keys of a method that change its runs, and keys of training that change no result.
+# Keys of a method that change its runs.
 METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
-MACHINE_KEYS = ("device", "data_workers", "checkpoint_every", "capture")
 
 # Timed rules take the whole machine, so that they do not share it with each other.
 # Under a cluster profile there is no such number: set-threads says it there.

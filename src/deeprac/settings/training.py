@@ -75,6 +75,10 @@ class TrainingConfig:
     checkpoint_every: int
 
 
+MACHINE_KEYS = ("device", "data_workers", "checkpoint_every", "capture")
+"""Training settings that say where and how safely a run is computed, not what."""
+
+
 @dataclass(frozen=True)
 class InferenceConfig:
     """Batch size in slices and test-time mirroring; the same for every method."""

@@ -11,6 +11,7 @@ from deeprac.networks.unet import KWARGS_TO_IMPORT
 from deeprac.preprocessing.intensity import normalised_air
 from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
 from deeprac.settings.methods import Experiment, Method
+from deeprac.settings.training import MACHINE_KEYS
 
 CONFIGURATION = "2d"
 
@@ -115,10 +116,6 @@ def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
         "labarbera": method.front_end is FRONT_ENDS["labarbera"],
         "settings": asdict(getattr(config, section)),
     }
-
-
-MACHINE_KEYS = ("device", "data_workers", "checkpoint_every", "capture")
-"""Training settings that say where and how safely a run is computed, not what."""
 
 
 def read_plans(model: Path, config: Config) -> dict[str, Any]:

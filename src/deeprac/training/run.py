@@ -24,8 +24,9 @@ from deeprac.records.cases import read_cases
 from deeprac.records.runs import RUN_SCHEMA
 from deeprac.records.splits import read_split, read_splits
 from deeprac.records.training import DICE, training_columns
+from deeprac.settings.training import MACHINE_KEYS
 from deeprac.training.device import describe_device, resolve_device
-from deeprac.training.plans import MACHINE_KEYS, read_plans
+from deeprac.training.plans import read_plans
 from deeprac.training.step import measure_step
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 

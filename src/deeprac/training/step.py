@@ -71,6 +71,30 @@ def measure_step(
         return step_cost(network, step, mixed_precision=mixed_precision)
 
 
+def nominal_trainer(
+    config: Config,
+    experiment: Experiment,
+    *,
+    fingerprint: dict[str, Any] = NOMINAL_FINGERPRINT,
+    device: torch.device = torch.device("cpu"),  # noqa: B008  (no state)
+) -> DeepracTrainer:
+    """Return the trainer of an experiment whose cohort need not exist.
+
+    Args:
+        config: the whole configuration.
+        experiment: which row.
+        fingerprint: content of ``dataset_fingerprint.json``.
+        device: where it would train.
+
+    Returns:
+        A trainer of fold 0 and seed 0 that is not initialised; see ``dry_copy``.
+    """
+    plans = build_plans(config, experiment, 0, fingerprint)
+    # nnU-Net greets on stdout, which belongs to the caller's result.
+    with contextlib.redirect_stdout(io.StringIO()):
+        return build_trainer(plans, dataset_json(config, 1), 0, device)
+
+
 def dry_copy(trainer: DeepracTrainer) -> DeepracTrainer:
     """Return a trainer with network, loss and optimiser of its own.
 
@@ -136,17 +160,14 @@ def experiment_costs(
 def _record(
     config: Config, experiment: Experiment, fingerprint: dict[str, Any]
 ) -> dict[str, Any]:
-    plans = build_plans(config, experiment, 0, fingerprint)
-    # nnU-Net greets on stdout, which here belongs to the result.
-    with contextlib.redirect_stdout(io.StringIO()):
-        trainer = build_trainer(plans, dataset_json(config, 1), 0, torch.device("cpu"))
-        cost = measure_step(trainer, mixed_precision=False)
-        mixed = measure_step(trainer, mixed_precision=True)
+    trainer = nominal_trainer(config, experiment, fingerprint=fingerprint)
+    cost = measure_step(trainer, mixed_precision=False)
+    mixed = measure_step(trainer, mixed_precision=True)
     return {
         "experiment": experiment.name,
         "matrix": experiment.matrix,
-        "matrix_size": plans["deeprac"]["matrix_size"],
-        "network_input_size": plans["deeprac"]["network_input_size"],
+        "matrix_size": trainer.settings["matrix_size"],
+        "network_input_size": trainer.settings["network_input_size"],
         "batch_size": config.matrices[experiment.matrix].batch_size,
         "step_flops": cost.step_flops,
         "step_saved_bytes": cost.step_saved_bytes,

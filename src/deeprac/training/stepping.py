@@ -32,7 +32,7 @@ class SteppingTrainer(NnunetTrainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.gradient_norms: list[Sequence[Tensor]] = []
-        self.before_writing: Callable[[], None] = lambda: None
+        self.before_writing = lambda: None
 
     def prepare_steps(self) -> None:
         """Make once what every step needs of network and optimiser."""
