@@ -9,7 +9,9 @@ DeepracError
 ├── DeviceError      the device that the configuration asks for is not there
 ├── RunError         a run folder that does not fit its plans, or a training that failed
 ├── MetricsError     predictions, labels or tables that are missing or do not fit
-└── ReleaseError     results that must not be released, or a release that was changed
+├── ReleaseError     results that must not be released, or a release that was changed
+├── BundleError      a bundle that is damaged, unsafe, or does not fit
+└── SurgeryError     a volume or segmentation that cannot be segmented or measured
 
 A message has three parts: the rule, what was given (file or key), the next step.
 The command line turns them into one line and exit code 1; anything else is a bug.
@@ -54,3 +56,11 @@ class MetricsError(DeepracError):
 
 class ReleaseError(DeepracError):
     """Results must not be released, or a release is not what its manifest says."""
+
+
+class BundleError(DeepracError):
+    """A bundle is damaged, unsafe, of another version, or cannot be made."""
+
+
+class SurgeryError(DeepracError):
+    """A volume or a segmentation cannot be segmented or measured, or not written."""

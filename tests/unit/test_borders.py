@@ -21,6 +21,7 @@ FORBIDDEN = {
     "reporting": {"networks", "training", "inference", "preprocessing"},
     "release": {"networks", "training", "inference", "preprocessing"},
     "cohort": {"networks", "training", "inference"},
+    "surgery": {"networks", "training", "inference", "preprocessing"},
     "fetch": {"networks", "training", "inference", "preprocessing", "cohort"},
 }
 
@@ -54,6 +55,7 @@ def test_light_modules_do_not_load_torch_or_nnunet():
         "release",
         "cohort",
         "fetch",
+        "surgery",
         "commands",
     ):
         for path in modules(PACKAGE / package):
