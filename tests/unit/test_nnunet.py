@@ -114,7 +114,7 @@ def test_training_transforms_are_called_with_the_scales_third(trainer, monkeypat
         "get_training_transforms",
         lambda *args, **kwargs: calls.append((args, kwargs)) or None,
     )
-    trainer.get_dataloaders()
+    nnUNetTrainer.get_dataloaders(trainer)
     ((args, kwargs),) = calls
     assert args[2] == trainer._get_deep_supervision_scales()
     taken = set(signature(nnUNetTrainer.get_validation_transforms).parameters)

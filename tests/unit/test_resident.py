@@ -10,9 +10,11 @@ import torch
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
 from deeprac.files import read_json
+from deeprac.geometry.similarity import identity
+from deeprac.geometry.warp import warp
 from deeprac.layout import Layout
 from deeprac.training import resident
-from deeprac.training import trainer as trainer_module
+from deeprac.training.augmentation import split_target
 from deeprac.training.nnunet import NnunetTrainer
 from deeprac.training.resident import ResidentLoader, needed_bytes, place_for
 from deeprac.training.stepping import SteppingTrainer
@@ -75,8 +77,43 @@ def test_slices_that_do_not_fit_are_read_and_it_is_said(opened, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_is_augmented_is_read(opened, monkeypatch):
-    monkeypatch.setattr(trainer_module, "resident_loaders", None)
+@pytest.mark.parametrize("name", [AUGMENTED, STN])
+def test_batches_of_training_are_augmented_together(opened, name):
+    """The same slices as without, changed; labels go where the front end is told."""
+    trainer = opened(name)
+    trainer.settings["augment"] = False
+    stored, _ = trainer.get_dataloaders()
+    trainer.settings["augment"] = True
+    loader, held_out = trainer.get_dataloaders()
+    assert isinstance(loader.data_loader, ResidentLoader)
+    assert held_out.data_loader.augmentation is None
+    moved = changed = 0
+    for seed in range(12):
+        seed_everything(seed)
+        plain = next(stored)
+        seed_everything(seed)
+        batch = next(loader)
+        assert list(batch["keys"]) == list(plain["keys"])
+        assert batch["data"].shape == plain["data"].shape
+        changed += not torch.equal(batch["data"], plain["data"])
+        target = batch["target"]
+        if name == STN:
+            target, image_from_sample = split_target(target)
+            labels = plain["target"][0].float()
+            expected = warp(labels, image_from_sample, labels.shape[2:], fill=0.0)
+            # Nearest against linear: a part of the pixels at the borders of organs.
+            assert ((expected - target[0]).abs() > 1).float().mean() < 0.03
+            moved += not torch.equal(image_from_sample, identity(len(labels)))
+        assert [level.shape for level in target] == [
+            level.shape for level in plain["target"][: len(target)]
+        ]
+    assert changed > 6
+    assert moved > 6 or name == AUGMENTED
+
+
+@pytest.mark.slow
+def test_augmented_slices_that_do_not_fit_are_read_by_nnunet(opened, monkeypatch):
+    monkeypatch.setattr(resident, "place_for", lambda needed, device: None)
     trainer = opened(AUGMENTED)
     loader, _ = trainer.get_dataloaders()
     assert not isinstance(loader.data_loader, ResidentLoader)

@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from batchgeneratorsv2.transforms.noise.gaussian_blur import (
+    GaussianBlurTransform,
+    _build_kernel,
+)
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
 from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
@@ -21,6 +24,9 @@ from deeprac.geometry.similarity import identity
 
 MAX_GRADIENT = 12.0
 """nnU-Net's clip of the norm of all gradients."""
+
+BLUR_TRUNCATE = 6
+"""Where nnU-Net cuts a Gaussian, in standard deviations."""
 
 
 class NnunetTrainer(nnUNetTrainer):
@@ -55,9 +61,22 @@ class NnunetTrainer(nnUNetTrainer):
     def _build_loss(self) -> nn.Module:
         return self.build_loss()
 
+    def training_transforms(self, *args: Any, **kwargs: Any) -> ComposeTransforms:
+        """Return nnU-Net's transforms of single training slices, for its arguments."""
+        return super().get_training_transforms(*args, **kwargs)
+
+    def slice_transforms(self) -> ComposeTransforms:
+        """Return the transforms of single training slices, with this run's sizes."""
+        rotation, dummy_2d, _, mirror_axes = (
+            self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        )
+        patch = self.configuration_manager.patch_size
+        levels = self._get_deep_supervision_scales()
+        return self.training_transforms(patch, rotation, levels, mirror_axes, dummy_2d)
+
     def transforms_without_augmentation(
         self, *args: Any, **kwargs: Any
-    ) -> BasicTransform:
+    ) -> ComposeTransforms:
         """Return the transforms of validation, for what training's are called with."""
         kept = ("is_cascaded", "foreground_labels", "regions", "ignore_label")
         levels = args[2]
@@ -65,7 +84,7 @@ class NnunetTrainer(nnUNetTrainer):
             levels, **{key: kwargs[key] for key in kept}
         )
 
-    def labels_of_levels(self) -> BasicTransform:
+    def labels_of_levels(self) -> ComposeTransforms:
         """Return nnU-Net's of validation: labels of every level, no draws."""
         return self.get_validation_transforms(self._get_deep_supervision_scales())
 
@@ -127,15 +146,35 @@ def applied(
     Returns:
         The data, and (1, 2, 3) ``before_from_after``.
     """
+    drawn = transform.get_parameters(**data)
+    return transform.apply(data, **drawn), moved_by(transform, drawn)
+
+
+def moved_by(transform: BasicTransform, drawn: dict[str, Any]) -> Tensor:
+    """Return where a transform moves a slice: (1, 2, 3) ``before_from_after``.
+
+    Args:
+        transform: one of nnU-Net's.
+        drawn: its parameters.
+    """
     if isinstance(transform, MirrorTransform):
-        drawn = transform.get_parameters(**data)
-        moved = _mirrored(drawn["axes"])
-    elif isinstance(transform, SpatialTransform):
-        drawn = transform.get_parameters(**data)
-        moved = identity(1) if drawn["grid"] is None else _of_grid(drawn["grid"])
-    else:
-        return transform(**data), identity(1)
-    return transform.apply(data, **drawn), moved
+        return _mirrored(drawn["axes"])
+    if isinstance(transform, SpatialTransform) and drawn["grid"] is not None:
+        return _of_grid(drawn["grid"])
+    return identity(1)
+
+
+def blur_taps(sigma: float, count: int) -> list[float]:
+    """Return the kernel with which nnU-Net blurs along an axis, centred in ``count``.
+
+    Raises:
+        ValueError: it has more taps than that.
+    """
+    kernel = _build_kernel(sigma, truncate=BLUR_TRUNCATE).tolist()
+    if len(kernel) > count:
+        raise ValueError(f"a blur of {sigma} pixels has more than {count} taps")
+    rim = [0.0] * ((count - len(kernel)) // 2)
+    return rim + kernel + rim
 
 
 def _mirrored(axes: Iterable[int]) -> Tensor:

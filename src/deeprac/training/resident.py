@@ -2,10 +2,10 @@
 
 nnU-Net reads and unpacks a case for every slice of every batch, in many processes. A
 cohort of slices on their matrix fits into a GPU, or into main memory: then a batch is a
-choice of indices. Without augmentation nothing else has to be done to a slice.
+choice of indices, and augmentation is done to all of its slices together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,9 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from torch import Tensor
+
+from deeprac.geometry.similarity import identity
+from deeprac.training.batched import BatchedAugmentation
 
 if TYPE_CHECKING:
     from deeprac.training.trainer import DeepracTrainer
@@ -100,11 +103,13 @@ def place_for(needed: int, device: torch.device) -> torch.device | None:
 class ResidentLoader(nnUNetDataLoader):
     """nnU-Net's loader with its own draws, of slices that are in memory.
 
-    The same random numbers in the same order as nnU-Net's, so the same batches.
+    Without augmentation the same random numbers in the same order as nnU-Net's, so the
+    same batches.
 
     Args:
         slices: of the dataset.
-        appended: what every batch's list of labels ends with.
+        augmentation: what is done to a batch; None for nothing.
+        appended: what a batch's list of labels ends with, by ``image_from_sample``.
         *args: nnU-Net's.
         **kwargs: nnU-Net's.
     """
@@ -112,13 +117,15 @@ class ResidentLoader(nnUNetDataLoader):
     def __init__(
         self,
         slices: ResidentSlices,
-        appended: Sequence[Tensor],
+        augmentation: BatchedAugmentation | None,
+        appended: Callable[[Tensor], Sequence[Tensor]],
         *args: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.slices = slices
-        self.appended = list(appended)
+        self.augmentation = augmentation
+        self.appended = appended
 
     def generate_train_batch(self) -> dict[str, Any]:
         """Return a batch as nnU-Net's loader does."""
@@ -132,7 +139,11 @@ class ResidentLoader(nnUNetDataLoader):
             )
             index.append(self.slices.first[case] + int(corner[0]))
         data, levels = self.slices.drawn(index)
-        return {"data": data, "target": [*levels, *self.appended], "keys": cases}
+        image_from_sample = identity(len(data))
+        if self.augmentation is not None:
+            data, levels, image_from_sample = self.augmentation(data, levels[0])
+        target = [*levels, *self.appended(image_from_sample)]
+        return {"data": data, "target": target, "keys": cases}
 
 
 def resident_loaders(trainer: "DeepracTrainer") -> list[ResidentLoader] | None:
@@ -146,9 +157,11 @@ def resident_loaders(trainer: "DeepracTrainer") -> list[ResidentLoader] | None:
         return None
     patch = trainer.configuration_manager.patch_size
     transforms = trainer.labels_of_levels()
+    augmentation = trainer.batched_augmentation()
     return [
         ResidentLoader(
             ResidentSlices(dataset, transforms, place),
+            augment,
             appended,
             dataset,
             trainer.batch_size,
@@ -158,5 +171,8 @@ def resident_loaders(trainer: "DeepracTrainer") -> list[ResidentLoader] | None:
             oversample_foreground_percent=trainer.oversample_foreground_percent,
             probabilistic_oversampling=trainer.probabilistic_oversampling,
         )
-        for dataset, appended in zip(datasets, (trainer.appended, ()), strict=True)
+        for dataset, augment, appended in (
+            (datasets[0], augmentation, trainer.appended),
+            (datasets[1], None, lambda image_from_sample: ()),
+        )
     ]

@@ -34,10 +34,9 @@ class STNTrainer(DeepracTrainer):
         """Augment as the other methods do, and say where the slice went."""
         return Tracked(super().get_training_transforms(*args, **kwargs))
 
-    @property
-    def appended(self) -> Sequence[Tensor]:
-        """Where the slices of a batch are that nothing moved; see ``Tracked``."""
-        return (identity(self.batch_size),)
+    def appended(self, image_from_sample: Tensor) -> Sequence[Tensor]:
+        """Return where the slices of a batch were moved; see ``Tracked``."""
+        return (image_from_sample,)
 
     def step_tensors(self, batch: dict[str, Any]) -> list[Tensor]:
         """Return slices and what is known of them, then labels of every level."""

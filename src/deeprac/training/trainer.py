@@ -17,6 +17,7 @@ from batchgenerators.dataloading.single_threaded_augmenter import (
     SingleThreadedAugmenter,
 )
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from torch import Tensor
 
 from deeprac.cohort.splits import subset
@@ -28,6 +29,7 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
+from deeprac.training.batched import BatchedAugmentation
 from deeprac.training.checkpoint import restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import adapted
@@ -142,21 +144,25 @@ class DeepracTrainer(SteppingTrainer):
         return None, False, patch_size, None
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
-        """Augment as nnU-Net does, or not at all."""
+        """Return what nnU-Net's loaders do to slices."""
+        return self.training_transforms(*args, **kwargs)
+
+    def training_transforms(self, *args: Any, **kwargs: Any) -> ComposeTransforms:
+        """Augment as nnU-Net does, or not at all; arguments are nnU-Net's."""
         if self.settings["augment"]:
             return adapted(
-                super().get_training_transforms(*args, **kwargs),
+                super().training_transforms(*args, **kwargs),
                 air=self.settings["normalised_air"] if self.whole_slices else None,
                 scale=self.settings["augment_scale"],
             )
         return self.transforms_without_augmentation(*args, **kwargs)
 
     def get_dataloaders(self) -> tuple[Any, Any]:
-        """Keep slices in memory where they fit and nothing is done to them.
+        """Keep slices in memory where they fit.
 
-        Batches are those of nnU-Net's loader without processes.
+        Batches are those of nnU-Net's loader without processes; see ``resident``.
         """
-        if self.settings["augment"] or not self.whole_slices:
+        if not self.whole_slices:
             return super().get_dataloaders()
         if (loaders := resident_loaders(self)) is None:
             self.print_to_log_file("The slices do not fit into memory: they are read.")
@@ -171,9 +177,19 @@ class DeepracTrainer(SteppingTrainer):
             next(augmenter)  # as nnU-Net does, so that the draws are the same
         return train, held_out
 
-    @property
-    def appended(self) -> Sequence[Tensor]:
-        """What the labels of a training batch end with, beside those of all levels."""
+    def batched_augmentation(self) -> BatchedAugmentation | None:
+        """Return nnU-Net's augmentation of whole batches; None without."""
+        if not self.settings["augment"]:
+            return None
+        classes = len(self.labels.numbers)
+        return BatchedAugmentation(self.slice_transforms(), classes, self.device)
+
+    def appended(self, image_from_sample: Tensor) -> Sequence[Tensor]:
+        """Return what a batch's labels end with, beside those of all levels.
+
+        Args:
+            image_from_sample: (batch, 2, 3) by augmentation.
+        """
         return ()
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLR]:
