@@ -5,8 +5,8 @@
 
 Eight rows, five folds, 1000 epochs of 250 steps. The argument is a release, whose
 records say how long an epoch took, or what training_step.py printed with ``--json``.
-Hours compare on one kind of GPU only. Augmentation by loader processes is counted as
-free: give the row itself where it was measured.
+Hours compare on one kind of GPU only. Where a row with augmentation was not measured,
+its steps are taken for those of the row without.
 """
 
 import argparse

@@ -6,11 +6,13 @@
 Every round takes one step of each, so that a busy moment meets all of them; the median
 is of the rounds. ``stock`` is nnU-Net's own ``train_step`` and optimiser on the plain
 network, eager, and compiled where there is a GPU, as nnU-Net does by default. The
-slices are noise: a step takes the same time whatever they show. ``--json`` prints one
-line per step, matrix by matrix.
+slices are noise: a step takes the same time whatever they show. Where an experiment
+augments, its step includes that of its batch. ``--json`` prints one line per step,
+matrix by matrix.
 """
 
 import argparse
+import contextlib
 import gc
 import json
 import statistics
@@ -39,7 +41,7 @@ WARM_UP = 5
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("experiments", nargs="*", help="default: without augmentation")
+    parser.add_argument("experiments", nargs="*", help="default: all")
     parser.add_argument("--config", type=Path, default=ROOT / "config" / "costs.yaml")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int, help="of PyTorch")
@@ -48,10 +50,7 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = load_config([args.config])
-    names = args.experiments or [
-        name for name, row in config.experiments.items()
-        if not config.methods[row.method].augment
-    ]  # fmt: skip
+    names = args.experiments or list(config.experiments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.benchmark = device.type == "cuda"  # as every training does
     by_matrix: dict[str, list[str]] = {}
@@ -80,7 +79,7 @@ def measured(
     states: dict[str, Callable[[], str]] = {}
     for name in names:
         trainer = initialised(config, name, device, folder)
-        steps[name] = partial(trainer.take_step, *noise(trainer))
+        steps[name] = step_of(trainer)
         states[name] = partial(getattr, trainer.captured, "state")
     if config.methods[config.experiment(names[0]).method].is_plain:
         for how in ("eager", "compiled") if device.type == "cuda" else ("eager",):
@@ -143,6 +142,22 @@ def initialised(
     """Return a trainer with network, optimiser and loss."""
     configure_nnunet(Layout(folder), workspace=folder, data_workers=0)
     return dry_copy(nominal_trainer(config, config.experiment(name), device=device))
+
+
+def step_of(trainer: DeepracTrainer) -> Step:
+    """Return what takes a step, augmentation included."""
+    tensors = noise(trainer)
+    with contextlib.redirect_stdout(sys.stderr):  # which nnU-Net tells its choices
+        augment = trainer.batched_augmentation()
+    if augment is None:
+        return partial(trainer.take_step, *tensors)
+    labels = tensors[-len(trainer.level_sizes())]
+
+    def augmented() -> None:
+        slices, *_ = augment(tensors[0], labels)
+        trainer.take_step(slices, *tensors[1:])
+
+    return augmented
 
 
 def noise(trainer: DeepracTrainer) -> list[torch.Tensor]:
