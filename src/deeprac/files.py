@@ -71,16 +71,32 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     The temporary name keeps all suffixes of the target, since writers such as
     SimpleITK choose the format by them. The parent folder is made when missing.
-    On an exception the temporary file is removed and ``target`` stays as it was.
+    On an exception the temporary file is removed and ``target`` stays as it was. What
+    is there afterwards survives a crash of the machine.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, target)
+        _flush(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the disk keep what was written to a file, or the names in a folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        # Some file systems of clusters and containers have none for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(number)
 
 
 def write_text(target: Path, text: str) -> None:

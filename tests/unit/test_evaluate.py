@@ -186,6 +186,7 @@ def test_cohort_without_dataset_json(files):
 
 def test_cohort_that_lists_a_case_twice(files):
     table = pd.read_csv(files.cases_csv, dtype=str)
+    files.cases_csv.with_name("dataset.json").unlink()  # which counts them
     pd.concat([table, table.tail(1)]).to_csv(files.cases_csv, index=False)
     with pytest.raises(MetricsError, match="lists case case003 twice"):
         evaluate_fold(files, fold=0)
@@ -276,6 +277,7 @@ def test_unreadable_label(files):
 
 def test_case_unknown_to_the_cohort(files):
     table = pd.read_csv(files.cases_csv, dtype=str)
+    files.cases_csv.with_name("dataset.json").unlink()  # which counts them
     table[table.case != "case002"].to_csv(files.cases_csv, index=False)
     with pytest.raises(SplitError, match=r"does not list: case002.*deeprac splits"):
         evaluate_fold(files, fold=0)

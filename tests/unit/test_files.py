@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +33,35 @@ def write_half(target, error):
     with atomic_path(target) as temporary:
         temporary.write_text("half")
         raise error
+
+
+def test_atomic_path_waits_for_the_disk_before_and_after_renaming(
+    tmp_path, monkeypatch
+):
+    flushed, target = [], tmp_path / "table.csv"
+
+    def fsync(number):
+        flushed.append((os.readlink(f"/proc/self/fd/{number}"), target.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(target, "a,b")
+    (file, before), (folder, after) = flushed
+    assert Path(file).name == f".tmp-{os.getpid()}-table.csv"
+    assert (folder, before, after) == (str(tmp_path), False, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "raises"), [(errno.EINVAL, False), (errno.EIO, True)]
+)
+def test_a_disk_that_cannot_flush_folders_is_no_error(
+    tmp_path, monkeypatch, number, raises
+):
+    def fsync(_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="no") if raises else nullcontext():
+        write_text(tmp_path / "table.csv", "a,b")
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])

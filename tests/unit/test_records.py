@@ -58,6 +58,29 @@ def test_a_case_twice_is_refused(cases_csv):
         read_cases(cases_csv)
 
 
+def test_a_table_cut_short_is_no_smaller_cohort(cases_csv):
+    whole = cases_csv.read_text()
+    cases_csv.write_text("".join(whole.splitlines(keepends=True)[:2]))
+    with pytest.raises(
+        MetricsError, match=r"has 1 rows and was written with 2.*Delete"
+    ):
+        read_cases(cases_csv)
+    cases_csv.write_text(whole.replace("2.5", "2.6"))
+    with pytest.raises(MetricsError, match=r"cases.csv is not as it was written"):
+        read_cases(cases_csv)
+    cases_csv.write_text(whole)
+    assert len(read_cases(cases_csv)) == 2
+
+
+def test_a_table_of_an_older_version_is_counted(cases_csv):
+    """It has no manifest; nnU-Net's description of the cohort has the number."""
+    cases_csv.with_name("manifest.json").unlink()
+    assert len(read_cases(cases_csv)) == 2
+    cases_csv.with_name("dataset.json").write_text(json.dumps({"numTraining": 3}))
+    with pytest.raises(MetricsError, match="has 2 rows and was written with 3"):
+        read_cases(cases_csv)
+
+
 def test_held_out_cases_come_in_the_order_of_the_fold(cases_csv, tmp_path):
     splits = tmp_path / "splits_final.json"
     with pytest.raises(SplitError, match="Run `deeprac splits`"):

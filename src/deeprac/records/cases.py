@@ -1,5 +1,11 @@
-"""cases.csv: one row per case of a cohort."""
+"""cases.csv: one row per case of a cohort, and the manifest that guards it.
 
+A table that was cut short, by a full disk or a broken copy, is one of a smaller cohort:
+every stage after it would go on, with fewer patients. ``manifest.json`` beside it has
+its rows and its checksum.
+"""
+
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -7,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.errors import MetricsError
-from deeprac.files import write_csv
+from deeprac.files import csv_text, read_json, write_json, write_text
 from deeprac.records.tidy import read_tidy
 
 
@@ -40,6 +46,9 @@ class CaseRow:
 CASES_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))
 """Columns of ``cases.csv``."""
 
+MANIFEST = "manifest.json"
+"""Beside ``cases.csv``."""
+
 
 def read_cases(
     path: Path, columns: tuple[str, ...] = ("case", "patient")
@@ -55,9 +64,11 @@ def read_cases(
         they look like numbers; an empty number is NaN.
 
     Raises:
-        MetricsError: The table is missing, foreign or lists a case twice.
+        MetricsError: The table is missing, foreign, not as it was written, or lists a
+            case twice.
     """
     cases = read_tidy(path, columns, remedy="Run `deeprac cohort`.")
+    _check_manifest(path, len(cases))
     twice = cases.case[cases.case.duplicated()]
     if len(twice):
         raise MetricsError(
@@ -67,6 +78,35 @@ def read_cases(
 
 
 def write_cases(path: Path, rows: Iterable[CaseRow]) -> None:
-    """Write cases.csv."""
+    """Write cases.csv, after its manifest."""
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(CASES_COLUMNS))
-    write_csv(path, table)
+    text = csv_text(table)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_json(
+        path.with_name(MANIFEST), {path.name: {"rows": len(table), "sha256": digest}}
+    )
+    write_text(path, text)
+
+
+def _check_manifest(path: Path, rows: int) -> None:
+    """Refuse a table that is not as it was written.
+
+    Cohorts of older versions have no manifest, but their ``dataset.json`` has the
+    number of cases.
+    """
+    manifest, dataset = (path.with_name(name) for name in (MANIFEST, "dataset.json"))
+    if manifest.is_file():
+        written = read_json(manifest)[path.name]
+        same = hashlib.sha256(path.read_bytes()).hexdigest() == written["sha256"]
+        expected = written["rows"]
+    elif dataset.is_file():
+        expected = read_json(dataset)["numTraining"]
+        same = rows == expected
+    else:
+        return
+    if not same:
+        raise MetricsError(
+            f"{path} is not as it was written: it has {rows} rows and was written with "
+            f"{expected}. It was cut short or changed. Delete it and run `deeprac "
+            "cohort` again, which keeps the finished cases."
+        )
