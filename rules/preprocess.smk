@@ -60,12 +60,13 @@ rule preprocess:
         "<benchmarks>/preprocess/{matrix}.tsv"
     conda:
         "../envs/deeprac.yaml"
+    threads: 4
     resources:
-        mem_mb=6000,
+        mem_mb=lambda wildcards, threads: 3000 + 3000 * threads,
         runtime=480,
     params:
         config=configuration,
         settings=matrix_settings,
     shell:
         "python -m deeprac preprocess --config {params.config:q} --matrix {wildcards.matrix:q}"
-        " 2>&1 | tee {log:q}"
+        " --workers {threads:q} 2>&1 | tee {log:q}"

@@ -11,6 +11,13 @@ EXAMPLE = "deeprac preprocess --config results/demo/config.json --matrix fine"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--matrix", required=True, help="name of the matrix")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="cases that are worked on at the same time (default: 1)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,4 +32,4 @@ def run(args: argparse.Namespace) -> None:
 
     plans = preprocessing_plans(config, args.matrix, read_json(layout.fingerprint))
     dataset = dataset_json(config, len(read_cases(layout.cases_csv)))
-    preprocess_cohort(config, args.matrix, plans, dataset)
+    preprocess_cohort(config, args.matrix, plans, dataset, workers=args.workers)
