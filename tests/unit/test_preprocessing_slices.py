@@ -78,9 +78,9 @@ def test_what_stops_a_pass_loses_no_finished_case(toy, monkeypatch, capsys):
     arguments = ["preprocess", "--config", str(path), "--matrix", "coarse"]
     assert main(arguments) == 1
     assert "No space left on device" in capsys.readouterr().err
-    assert started == cases[:3]
     preprocess(path)
-    assert started[3:] == cases[2:]
+    assert started.count(cases[2]) == 2
+    assert [case for case in started if case != cases[2]] == [*cases[:2], *cases[3:]]
     assert content(layout) == whole
 
 
