@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import time
+from copy import deepcopy
 from inspect import signature
 from pathlib import Path
 
@@ -253,7 +254,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     ("content", "words"),
     [
         (lambda kept, flag: kept | {"logging": Payload(flag)}, "other than weights"),
-        (lambda kept, flag: {"network_weights": {}}, "it has no optimizer_state"),
+        (lambda kept, flag: {"network_weights": {}}, "it has no logging, _best_ema"),
         (lambda kept, flag: kept | {"network_weights": {}}, "does not fit the plans"),
         (lambda kept, flag: kept | {"optimizer_state": {}}, "does not fit the plans"),
     ],
@@ -273,24 +274,51 @@ def test_a_foreign_checkpoint_is_not_resumed_nor_run(
     assert words in capsys.readouterr().err
 
 
-def test_nnunet_itself_resumes_our_checkpoints_and_we_its_own(trained, fresh, tmp_path):
-    ours = trained[PLAIN] / "checkpoint_final.pth"
+def test_nnunet_itself_resumes_our_checkpoints_and_we_its_own(
+    fresh, power_cut, tmp_path
+):
+    assert train(fresh, PLAIN) == 3
+    power_cut.undo()
+    (ours,) = Layout.of(load_config([fresh])).root.rglob("checkpoint_latest.pth")
     trainer = initialised(fresh, PLAIN)
     nnUNetTrainer.load_checkpoint(trainer, str(ours))
-    assert trainer.current_epoch == 2
-    logged = trainer.logged
-    assert logged["segment"] == [0, 0]
-    nnUNetTrainer.save_checkpoint(trainer, str(tmp_path / "checkpoint_final.pth"))
-    assert_same_weights(trained[PLAIN], tmp_path)
+    assert trainer.current_epoch == 1
+    logged = deepcopy(trainer.logged)
+    assert logged["segment"] == [0]
+    theirs = tmp_path / "checkpoint_latest.pth"
+    trainer.current_epoch = 0  # which it writes plus 1
+    nnUNetTrainer.save_checkpoint(trainer, str(theirs))
     again = initialised(fresh, PLAIN)
-    again.load_checkpoint(str(tmp_path / "checkpoint_final.pth"))
+    again.load_checkpoint(str(theirs))
     assert again.logged == logged
     assert again._best_ema == trainer._best_ema
+    for one, two in zip(
+        again.network.parameters(), trainer.network.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
     state, kept = again.optimizer.state_dict(), trainer.optimizer.state_dict()
     assert state["param_groups"] == kept["param_groups"]
     for number, moments in kept["state"].items():
         for name, moment in moments.items():
             assert torch.equal(state["state"][number][name], moment)
+
+
+def test_finished_weights_are_small_and_hold_nothing_but_data(fresh, power_cut):
+    assert train(fresh, PLAIN) == 3
+    (latest,) = Layout.of(load_config([fresh])).root.rglob("checkpoint_latest.pth")
+    to_go_on = latest.stat().st_size
+    power_cut.undo()
+    assert train(fresh, PLAIN) == 0
+    path = run_folder(fresh, PLAIN) / "checkpoint_final.pth"
+    assert path.stat().st_size < 0.6 * to_go_on
+    content = torch.load(path, weights_only=True)
+    assert content.keys().isdisjoint({"optimizer_state", "grad_scaler_state"})
+    # What nnU-Net's own predictor reads.
+    needed = {"network_weights", "trainer_name", "init_args"}
+    assert needed | {"inference_allowed_mirroring_axes"} <= content.keys()
+    workspace = Layout.of(load_config([fresh])).checkpoints(PLAIN, 0, 0)
+    (kept,) = workspace.rglob("checkpoint_final.pth")
+    assert kept.read_bytes() == path.read_bytes()
 
 
 def test_a_checkpoint_of_other_settings_is_refused(fresh, power_cut, capsys):
@@ -445,8 +473,10 @@ def test_calibration_runs_once_and_its_time_counts(fresh, power_cut, monkeypatch
     assert cost["training_seconds"] == pytest.approx(first + second)
 
 
-def test_the_localiser_has_its_own_learning_rate(trained):
-    groups = checkpoint(trained[STN])["optimizer_state"]["param_groups"]
+def test_the_localiser_has_its_own_learning_rate(fresh):
+    trainer = initialised(fresh, STN)
+    trainer.lr_scheduler.step(1)
+    groups = trainer.optimizer.param_groups
     # localiser.learning_rate_factor is 0.1, in every epoch.
     assert [group["lr"] for group in groups] == pytest.approx(
         [0.003 * 0.5**0.9, 0.0003 * 0.5**0.9]

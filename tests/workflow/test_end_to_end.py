@@ -70,10 +70,11 @@ def test_stress_is_scored_on_all_held_out_cases(results):
     assert len(table) == 2 * len(held_out) * 4 * 2
 
 
-def test_only_final_checkpoints_are_kept_and_take_no_space(results):
+def test_a_copy_of_the_final_checkpoint_is_kept(results):
+    """One of its own: what damages one file must not damage the other."""
     kept = sorted((results / ".checkpoints").rglob("*.pth"))
     assert {path.name for path in kept} == {"checkpoint_final.pth"}
-    assert all(path.stat().st_nlink == 2 for path in kept)
+    assert all(path.stat().st_nlink == 1 for path in kept)
 
 
 def test_columns_are_documented(results):

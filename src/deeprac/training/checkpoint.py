@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 WEIGHTS = "network_weights"
 """The entry of a checkpoint with the state of the network."""
 
-RESUMED = (
-    *(WEIGHTS, "optimizer_state", "grad_scaler_state", "logging", "_best_ema"),
-    *("current_epoch", "inference_allowed_mirroring_axes"),
+FINISHED = (
+    *(WEIGHTS, "logging", "_best_ema", "current_epoch"),
+    "inference_allowed_mirroring_axes",
 )
-"""Entries of nnU-Net's checkpoints from which a training goes on."""
+"""Entries of nnU-Net's checkpoints that say what a training has come to."""
+
+STEPPING = ("optimizer_state", "grad_scaler_state")
+"""Those that only further steps need, as large as the weights."""
 
 _scalar = np.float64(0).__reduce__()[0]
 LOGGED_NUMBERS: list[Any] = [
@@ -98,21 +101,36 @@ def _foreign(path: Path, why: str) -> RunError:
     )
 
 
+def leave_finished(path: Path) -> None:
+    """Take from the checkpoint of a finished training what only steps need.
+
+    It is then half as large, and loads with ``torch.load(..., weights_only=True)``.
+    """
+    content = read_checkpoint(path, FINISHED)
+    kept = {key: _plain(value) for key, value in content.items() if key not in STEPPING}
+    torch.save(kept, path)
+
+
+def _plain(value: Any) -> Any:
+    """The same with Python's numbers for numpy's."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
 def restore(trainer: "DeepracTrainer", path: Path) -> None:
     """Let an initialised trainer go on where a checkpoint was written.
 
     Raises:
-        RunError: the file is no checkpoint, or one of another network.
+        RunError: the file is no checkpoint, or one of another network or length.
     """
-    content = read_checkpoint(path, RESUMED)
+    content = read_checkpoint(path, FINISHED)
     try:
         trainer.network.load_state_dict(content[WEIGHTS])
-        for group in content["optimizer_state"]["param_groups"]:
-            group["fused"] = True  # whatever an older version wrote
-        trainer.optimizer.load_state_dict(content["optimizer_state"])
-        start_momentum(trainer.optimizer)
-        if trainer.grad_scaler is not None and content["grad_scaler_state"]:
-            trainer.grad_scaler.load_state_dict(content["grad_scaler_state"])
+        if content["current_epoch"] < trainer.num_epochs:
+            _restore_steps(trainer, content)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise RunError(
             f"{path} does not fit the plans of {trainer.settings['experiment']}: "
@@ -121,3 +139,18 @@ def restore(trainer: "DeepracTrainer", path: Path) -> None:
     trainer.logger.load_checkpoint(content["logging"])
     for name in ("current_epoch", "_best_ema", "inference_allowed_mirroring_axes"):
         setattr(trainer, name, content[name])
+
+
+def _restore_steps(trainer: "DeepracTrainer", content: dict[str, Any]) -> None:
+    """Restore what further steps need.
+
+    Raises:
+        KeyError: the checkpoint is one of a finished training.
+    """
+    state, scale = (content[key] for key in STEPPING)
+    for group in state["param_groups"]:
+        group["fused"] = True  # whatever an older version wrote
+    trainer.optimizer.load_state_dict(state)
+    start_momentum(trainer.optimizer)
+    if trainer.grad_scaler is not None and scale:
+        trainer.grad_scaler.load_state_dict(scale)

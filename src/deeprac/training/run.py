@@ -1,7 +1,6 @@
 """One run: build the trainer, resume where there is something to resume, publish."""
 
 import logging
-import os
 import shutil
 import sys
 from dataclasses import asdict
@@ -37,8 +36,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """Train one fold and write checkpoint, training curve and ``run.json``.
 
     Resume checkpoints live in ``Layout.checkpoints`` and are bound to a digest of the
-    run's settings and data. The final one stays there under a second name, since
-    Snakemake deletes the outputs of a job whose end it did not see; the training is
+    run's settings and data. A copy of the final one stays there, since Snakemake
+    deletes the outputs of a job whose end it did not see; the training is
     then published again instead of repeated. Delete the folder to train afresh.
 
     Args:
@@ -146,18 +145,10 @@ def _publish(
         with atomic_path(target / path.name) as temporary:
             shutil.copyfile(path, temporary)
     with atomic_path(target / "checkpoint_final.pth") as temporary:
-        _share(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
+        shutil.copyfile(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
     record = _run_record(trainer, plans, identity, epochs)
     record["settings"]["training_patients"] = _training_patients(trainer, layout)
     write_json(target / "run.json", record)
-
-
-def _share(source: Path, target: Path) -> None:
-    """Give a file a second name; copy it where the file system cannot."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:

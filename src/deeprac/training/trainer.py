@@ -30,7 +30,7 @@ from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
 from deeprac.training.batched import BatchedAugmentation
-from deeprac.training.checkpoint import restore
+from deeprac.training.checkpoint import leave_finished, restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import adapted
 from deeprac.training.plans import CONFIGURATION
@@ -272,6 +272,8 @@ class DeepracTrainer(SteppingTrainer):
         try:
             with atomic_path(Path(filename)) as temporary:
                 super().save_checkpoint(str(temporary))
+                if Path(filename).name == "checkpoint_final.pth":
+                    leave_finished(temporary)
         except RuntimeError as error:  # how torch.save reports a full disk
             raise RunError(
                 f"The checkpoint {filename} cannot be written: {error}. Free disk "
