@@ -6,7 +6,7 @@ with ``_`` for spaces and ``-``, those of a single fold in ``fold``. It offers `
 ``run(args)``. Verbs are imported only when they run: ``--help`` answers at once.
 
 Exit codes: 0 done, 1 a known error (one message, no traceback), 2 usage, 3 a bug,
-130 interrupted.
+130 interrupted, 128 + n a training that signal n asked to stop and that is saved.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import traceback
 from typing import Any
 
 from deeprac import __version__
-from deeprac.errors import DeepracError
+from deeprac.errors import DeepracError, StoppedError
 
 VERBS: dict[str, str] = {
     "config": "resolve and check the configuration",
@@ -105,6 +105,9 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("numexpr").setLevel(logging.WARNING)
     try:
         command.run(args)
+    except StoppedError as error:
+        print(f"deeprac {verb}: stopped: {error}", file=sys.stderr)
+        return 128 + error.signal
     except DeepracError as error:
         print(f"deeprac {verb}: error: {error}", file=sys.stderr)
         return 1

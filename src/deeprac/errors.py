@@ -8,6 +8,7 @@ DeepracError
 ├── PreprocessError  a case that cannot be brought onto the matrix, or planned for it
 ├── DeviceError      the device that the configuration asks for is not there
 ├── RunError         a run folder that does not fit its plans, or a training that failed
+├── StoppedError     a training was asked to stop, and saved what it had
 ├── MetricsError     predictions, labels or tables that are missing or do not fit
 ├── ReleaseError     results that must not be released, or a release that was changed
 ├── BundleError      a bundle that is damaged, unsafe, or does not fit
@@ -48,6 +49,19 @@ class DeviceError(DeepracError):
 
 class RunError(DeepracError):
     """A run folder does not fit its plans, or its training failed."""
+
+
+class StoppedError(DeepracError):
+    """A signal asked a training to stop; it has saved what it had.
+
+    Args:
+        message: as of any other error.
+        signal: its number.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = int(signal)
 
 
 class MetricsError(DeepracError):

@@ -142,7 +142,7 @@ def test_run_record(trained, experiment):
     assert list(record) == [
         *("schema", "cohort", "experiment", "method", "matrix", "seed", "fold"),
         *("device", "host", "software", "git", "argv", "config_sha256"),
-        *("settings", "segments", "cost"),
+        *("settings", "segments", "interruptions", "cost"),
     ]
     assert (record["experiment"], record["fold"]) == (experiment, 0)
     assert record["device"]["type"] == "cpu"

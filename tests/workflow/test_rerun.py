@@ -151,7 +151,7 @@ def test_without_a_change_nothing_runs(checkout):
     [
         ("figures={cases: 3}", {"figures", "report_page", "all"}),
         ("training={device: cpu}", set()),
-        ("training={checkpoint_every: 3}", set()),
+        ("training={checkpoint_every: 3, checkpoint_minutes: 2}", set()),
         ("results=results", set()),
     ],
 )

@@ -73,9 +73,13 @@ class TrainingConfig:
     data_workers: int
     capture: str | bool
     checkpoint_every: int
+    checkpoint_minutes: float
 
 
-MACHINE_KEYS = ("device", "data_workers", "checkpoint_every", "capture")
+MACHINE_KEYS = (
+    *("device", "data_workers", "capture"),
+    *("checkpoint_every", "checkpoint_minutes"),
+)
 """Training settings that say where and how safely a run is computed, not what."""
 
 

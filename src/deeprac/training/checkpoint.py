@@ -44,6 +44,11 @@ LOGGED_NUMBERS: list[Any] = [
 """What nnU-Net logs beyond Python's own numbers; all else that a file asks for is not
 imported."""
 
+
+class DamagedError(RunError):
+    """A checkpoint is cut short or otherwise unreadable."""
+
+
 _ASKED_FOR = re.compile(r"GLOBAL (\S+)")
 
 
@@ -73,7 +78,7 @@ def read_checkpoint(path: Path, entries: Iterable[str] = (WEIGHTS,)) -> dict[str
             ) from error
         except Exception as error:
             # A damaged file fails in torch, in its archive or in numpy, with any type.
-            raise RunError(
+            raise DamagedError(
                 f"{path} cannot be read: it is cut short or damaged "
                 f"({type(error).__name__}). Copy it again, or delete it and train the "
                 "fold again."
@@ -101,14 +106,34 @@ def _foreign(path: Path, why: str) -> RunError:
     )
 
 
-def leave_finished(path: Path) -> None:
-    """Take from the checkpoint of a finished training what only steps need.
+def content_of(trainer: "DeepracTrainer", epoch: int) -> dict[str, Any]:
+    """Return what nnU-Net saves of a training.
 
-    It is then half as large, and loads with ``torch.load(..., weights_only=True)``.
+    Args:
+        trainer: the training.
+        epoch: with which it will go on; what was logged of it is left out.
     """
-    content = read_checkpoint(path, FINISHED)
-    kept = {key: _plain(value) for key, value in content.items() if key not in STEPPING}
-    torch.save(kept, path)
+    scaler = trainer.grad_scaler
+    return {
+        WEIGHTS: trainer.network.state_dict(),
+        "optimizer_state": trainer.optimizer.state_dict(),
+        "grad_scaler_state": None if scaler is None else scaler.state_dict(),
+        "logging": {key: values[:epoch] for key, values in trainer.logged.items()},
+        "_best_ema": trainer._best_ema,
+        "current_epoch": epoch,
+        "init_args": trainer.my_init_kwargs,
+        "trainer_name": type(trainer).__name__,
+        "inference_allowed_mirroring_axes": trainer.inference_allowed_mirroring_axes,
+    }
+
+
+def leave_finished(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a finished training's checkpoint.
+
+    Without what only steps need it is half as large, and without numpy's numbers it
+    loads with ``torch.load(..., weights_only=True)``.
+    """
+    return {key: _plain(value) for key, value in content.items() if key not in STEPPING}
 
 
 def _plain(value: Any) -> Any:
@@ -120,8 +145,11 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
-def restore(trainer: "DeepracTrainer", path: Path) -> None:
+def restore(trainer: "DeepracTrainer", path: Path) -> dict[str, Any]:
     """Let an initialised trainer go on where a checkpoint was written.
+
+    Returns:
+        The content of the checkpoint.
 
     Raises:
         RunError: the file is no checkpoint, or one of another network or length.
@@ -139,6 +167,7 @@ def restore(trainer: "DeepracTrainer", path: Path) -> None:
     trainer.logger.load_checkpoint(content["logging"])
     for name in ("current_epoch", "_best_ema", "inference_allowed_mirroring_axes"):
         setattr(trainer, name, content[name])
+    return content
 
 
 def _restore_steps(trainer: "DeepracTrainer", content: dict[str, Any]) -> None:

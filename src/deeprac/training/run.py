@@ -24,8 +24,10 @@ from deeprac.records.runs import RUN_SCHEMA
 from deeprac.records.splits import read_split, read_splits
 from deeprac.records.training import DICE, training_columns
 from deeprac.settings.training import MACHINE_KEYS
+from deeprac.training.checkpoint import DamagedError
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.plans import read_plans
+from deeprac.training.resuming import FINAL, LATEST, PREVIOUS
 from deeprac.training.step import measure_step
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 
@@ -114,7 +116,7 @@ def _bind(workspace: Path, identity: str) -> None:
     if workspace.exists() and (
         not stamp.exists() or read_json(stamp)["sha256"] != identity
     ):
-        if any(workspace.rglob("checkpoint_latest.pth")):
+        if any(workspace.rglob(LATEST)):
             raise RunError(
                 f"{workspace} holds the checkpoint of an interrupted training with "
                 "other settings, folds or data. Restore those to resume it, or delete "
@@ -125,12 +127,25 @@ def _bind(workspace: Path, identity: str) -> None:
 
 
 def _resume(trainer: DeepracTrainer) -> None:
-    folder = Path(trainer.output_folder)
-    for name in ("checkpoint_final.pth", "checkpoint_latest.pth"):
-        if (folder / name).exists():
-            trainer.load_checkpoint(str(folder / name))
-            log.info("resuming %s at epoch %d", folder.name, trainer.current_epoch)
-            return
+    """Go on from the newest checkpoint that can be read, if there is one.
+
+    Raises:
+        DamagedError: none can be read.
+    """
+    folder, damaged = Path(trainer.output_folder), None
+    for path in (folder / name for name in (FINAL, LATEST, PREVIOUS)):
+        if not path.exists():
+            continue
+        try:
+            trainer.load_checkpoint(str(path))
+        except DamagedError as error:
+            log.warning("%s", error)
+            damaged = error
+            continue
+        log.info("resuming %s at epoch %d", folder.name, trainer.current_epoch)
+        return
+    if damaged is not None:
+        raise damaged
 
 
 def _publish(
@@ -144,8 +159,8 @@ def _publish(
     for path in sorted(Path(trainer.output_folder).glob("training_log_*.txt")):
         with atomic_path(target / path.name) as temporary:
             shutil.copyfile(path, temporary)
-    with atomic_path(target / "checkpoint_final.pth") as temporary:
-        shutil.copyfile(Path(trainer.output_folder, "checkpoint_final.pth"), temporary)
+    with atomic_path(target / FINAL) as temporary:
+        shutil.copyfile(Path(trainer.output_folder, FINAL), temporary)
     record = _run_record(trainer, plans, identity, epochs)
     record["settings"]["training_patients"] = _training_patients(trainer, layout)
     write_json(target / "run.json", record)
@@ -166,7 +181,7 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
                 f"{DICE}{title}": dice[:, index]
                 for index, title in enumerate(trainer.labels.foreground)
             },
-            "seconds": stop - start,
+            "seconds": logged["seconds"],
             "data_wait_seconds": logged["data_wait_seconds"],
             "segment": logged["segment"],
             "localiser_gradient": logged["localiser_gradient"],
@@ -208,6 +223,7 @@ def _run_record(
             "network_input_size": settings["network_input_size"],
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],
+        "interruptions": trainer.interruptions,
         "cost": _cost(epochs) | asdict(measure_step(trainer)),
     }
 

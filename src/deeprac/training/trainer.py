@@ -21,8 +21,6 @@ from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from torch import Tensor
 
 from deeprac.cohort.splits import subset
-from deeprac.errors import RunError
-from deeprac.files import atomic_path
 from deeprac.front_ends import front_end_of, planned_parts
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
@@ -30,15 +28,15 @@ from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
 from deeprac.training.batched import BatchedAugmentation
-from deeprac.training.checkpoint import leave_finished, restore
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.nnunet import adapted
 from deeprac.training.plans import CONFIGURATION
 from deeprac.training.resident import resident_loaders
+from deeprac.training.resuming import ResumableTrainer
 from deeprac.training.schedule import PolyLR
-from deeprac.training.stepping import SteppingTrainer
 
 EXTRA_LOG = (
+    "seconds",
     "data_wait_seconds",
     "segment",
     "localiser_gradient",
@@ -49,7 +47,7 @@ EXTRA_LOG = (
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
 
 
-class DeepracTrainer(SteppingTrainer):
+class DeepracTrainer(ResumableTrainer):
     """nnU-Net's training of one fold, as the plans' ``deeprac`` section states it."""
 
     def __init__(
@@ -243,6 +241,7 @@ class DeepracTrainer(SteppingTrainer):
         # Slices on the GPU are for speed; what training needs is the rest.
         slices = self.resident_bytes if self.slices_in == "GPU" else 0
         values = (
+            self.epoch_seconds,
             self.dataloader_train.waited_seconds + self.dataloader_val.waited_seconds,
             self.segment,
             self.localiser_gradient(),
@@ -259,36 +258,6 @@ class DeepracTrainer(SteppingTrainer):
         self.dataloader_train = self.dataloader_train.loader
         self.dataloader_val = self.dataloader_val.loader
         super().on_train_end()
-
-    def save_checkpoint(self, filename: str) -> None:
-        """Save a checkpoint atomically; never one chosen on the held-out cases.
-
-        nnU-Net's validation cases are this benchmark's test cases, so its "best"
-        checkpoint would be selected on the test set.
-        """
-        if Path(filename).name == "checkpoint_best.pth":
-            return
-        self.before_writing()
-        try:
-            with atomic_path(Path(filename)) as temporary:
-                super().save_checkpoint(str(temporary))
-                if Path(filename).name == "checkpoint_final.pth":
-                    leave_finished(temporary)
-        except RuntimeError as error:  # how torch.save reports a full disk
-            raise RunError(
-                f"The checkpoint {filename} cannot be written: {error}. Free disk "
-                "space and run the same command again; it resumes from the one before."
-            ) from error
-
-    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """Resume as nnU-Net does, which would also run code that the file holds.
-
-        Raises:
-            RunError: the file is no checkpoint, or one of another network.
-        """
-        if not self.was_initialized:
-            self.initialize()
-        restore(self, Path(filename_or_checkpoint))
 
 
 def seed_everything(seed: int) -> None:
