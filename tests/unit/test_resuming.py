@@ -5,6 +5,7 @@ import signal
 import time
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json
 from deeprac.layout import Layout
-from deeprac.training import resuming
+from deeprac.training import resident, resuming
 from deeprac.training.checkpoint import read_checkpoint
 from deeprac.training.resuming import (
     LATEST,
@@ -158,6 +159,28 @@ def test_without_a_sound_checkpoint_nothing_is_begun_anew(fresh, send, capsys, l
     message = capsys.readouterr().err
     assert f"{latest} cannot be read" in message
     assert "delete it and train the fold again" in message
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    # batchgenerators' threads raise the same error beside the training.
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)
+def test_a_killed_loader_is_named_with_its_likely_cause(fresh, monkeypatch, capsys):
+    write_config(fresh.parent, data_workers=1)
+    monkeypatch.setattr(resident, "place_for", lambda needed, device: None)
+    original = DeepracTrainer.on_train_epoch_start
+
+    def killing(self):
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        original(self)
+
+    monkeypatch.setattr(DeepracTrainer, "on_train_epoch_start", killing)
+    assert train(fresh, PLAIN) == 1
+    message = capsys.readouterr().err
+    assert "a process that loads slices was killed" in message
+    assert "training.data_workers" in message
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from deeprac.records.splits import read_split, read_splits
 from deeprac.records.training import DICE, training_columns
 from deeprac.settings.training import MACHINE_KEYS
 from deeprac.training.checkpoint import DamagedError
+from deeprac.training.children import end_with_this_process
 from deeprac.training.device import describe_device, resolve_device
 from deeprac.training.plans import read_plans
 from deeprac.training.resuming import FINAL, LATEST, PREVIOUS
@@ -32,6 +33,9 @@ from deeprac.training.step import measure_step
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 
 log = logging.getLogger(__name__)
+
+LOADER_DIED = "background workers are no longer alive"
+"""In batchgenerators' message."""
 
 
 def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
@@ -68,6 +72,7 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         _bind(workspace, identity)
         trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
         trainer.before_writing = lease.check
+        end_with_this_process()
         _train(trainer)
         lease.check()
         _publish(trainer, layout, plans, identity)
@@ -86,6 +91,16 @@ def _train(trainer: DeepracTrainer) -> None:
             f"{settings['experiment']}, fold {trainer.fold}: the GPU's memory is too "
             f"small ({error}). Lower matrices.{settings['matrix']}.batch_size; every "
             "method at this matrix must then be trained again."
+        ) from error
+    except RuntimeError as error:
+        if LOADER_DIED not in str(error):
+            raise
+        raise RunError(
+            f"{trainer.settings['experiment']}, fold {trainer.fold}: a process that "
+            "loads slices was killed, most likely for want of memory (main memory, or "
+            "/dev/shm in a container). Give the job more, or lower "
+            "training.data_workers; run the same command again to go on from the last "
+            "checkpoint."
         ) from error
 
 
