@@ -3,7 +3,6 @@ import os
 import shlex
 import sys
 from contextlib import suppress
-from itertools import product
 from pathlib import Path
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
@@ -23,9 +22,11 @@ from deeprac.provenance import digest
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
+from deeprac.records.run_key import RunKey, selected_runs
+from deeprac.replacing import refuse_retraining
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
-from deeprac.settings.training import MACHINE_KEYS
+from deeprac.settings.effective import run_settings
 from deeprac.strict import parse_yaml
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter

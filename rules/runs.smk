@@ -1,10 +1,6 @@
 # What runs are called, what they depend on, need and leave. No rules here.
 MODEL = "{experiment}/seed{seed}"
 RUN = f"{MODEL}/fold_{{fold}}"
-RUN_NAMES = ("experiment", "seed", "fold")
-
-# Keys of a method that change its runs.
-METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
 
 # Timed rules take the whole machine, so that they do not share it with each other.
 # Under a cluster profile there is no such number: set-threads says it there.
@@ -31,30 +27,14 @@ def slices(wildcards):
     return f"{RESULTS}/preprocessed/{matrix}/cases.json"
 
 
-def run_settings(wildcards):
+def settings_of_run(wildcards):
     """What the result of a run depends on: a change here trains it anew."""
-    matrix = EXPERIMENTS[wildcards.experiment]["matrix"]
-    idea = {key: METHODS[wildcards.experiment][key] for key in METHOD_KEYS}
-    return {
-        "matrix": CONFIG["matrices"][matrix],
-        "method": idea,
-        "air": CONFIG["cohort"]["air"],
-        "network": CONFIG["network"],
-        "front_end": front_end_settings(idea),
-        "training_patients": EXPERIMENTS[wildcards.experiment]["training_patients"],
-        "training": section("training", *MACHINE_KEYS),
-    }
+    return run_settings(SETTINGS, SETTINGS.experiment(wildcards.experiment))
 
 
 def parts(method):
     """What the front end of a method is made of."""
     return method["normaliser"], method["crop"]
-
-
-def front_end_settings(idea):
-    """The section of the configuration that the front end of a method reads."""
-    section = front_end_of(*parts(idea)).section
-    return None if section is None else CONFIG[section]
 
 
 def training_minutes(wildcards):
@@ -76,17 +56,27 @@ def every_run(name, experiments=CONFIG["run"]["experiments"]):
     )
 
 
-def refuse_running():
+def refuse_harm():
     """Stop before any job, and before outputs are deleted, where another process, such
-    as what a killed workflow left behind, still trains one of the runs."""
-    run = CONFIG["run"]
+    as what a killed workflow left behind, still trains one of the runs; and where
+    finished runs of other settings would be trained over."""
     layout = Layout.of(SETTINGS)
     try:
-        for experiment, seed, fold in product(*(run[f"{n}s"] for n in RUN_NAMES)):
-            lease = layout.checkpoints(experiment, seed, fold).with_suffix(".lease")
-            refuse_if_held(lease, f"{experiment}, seed {seed}, fold {fold}")
+        for run in selected_runs(SETTINGS):
+            lease = layout.checkpoints(*run.parts).with_suffix(".lease")
+            refuse_if_held(lease, str(run))
+        refuse_retraining(SETTINGS, planned_trainings())
     except DeepracError as error:
         raise WorkflowError(str(error)) from None
+
+
+def planned_trainings():
+    """The runs that this call of Snakemake will train."""
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name == "train_fold":
+            named = job.wildcards_dict
+            seed, fold = int(named["seed"]), int(named["fold"])
+            yield RunKey(CONFIG["cohort"]["name"], named["experiment"], seed, fold)
 
 
 def case_poses_for_training(wildcards):

@@ -18,7 +18,7 @@ rule plan:
         runtime=10,
     params:
         config=configuration,
-        settings=run_settings,
+        settings=settings_of_run,
     shell:
         "python -m deeprac plan --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q} > {log:q} 2>&1"
@@ -45,7 +45,7 @@ rule train_fold:
         **timed(32000, training_minutes),
     params:
         config=configuration,
-        settings=run_settings,
+        settings=settings_of_run,
     shell:
         "python -m deeprac train --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"

@@ -105,6 +105,10 @@ class Layout:
         """Folder of the resume checkpoints, unknown to the workflow."""
         return self.root / ".checkpoints" / experiment / f"seed{seed}" / f"fold_{fold}"
 
+    def replaced(self, experiment: str, seed: int, fold: int) -> Path:
+        """Folder of finished runs that were trained again, each by its time."""
+        return self.root / ".replaced" / experiment / f"seed{seed}" / f"fold_{fold}"
+
     @property
     def summary_cases(self) -> Path:
         """Tidy table of all runs, one row per case and label."""

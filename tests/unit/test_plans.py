@@ -7,6 +7,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from deeprac.config import load_config
+from deeprac.errors import RunError
 from deeprac.files import write_json
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.preprocessing.intensity import normalised, normalised_air
@@ -140,9 +141,11 @@ def test_dataset_json_is_nnunets(config):
 def test_machine_and_inference_follow_the_configuration_and_nothing_else(tmp_path):
     old = load_config([write_config(tmp_path)])
     write_json(tmp_path / "plans.json", plans_of(old, "fine_stn"))
-    path = write_config(tmp_path, data_workers=5, checkpoint_every=9, epochs=77)
+    path = write_config(tmp_path, data_workers=5, checkpoint_every=9)
     read = read_plans(tmp_path, load_config([path]))["deeprac"]
     assert read["training"]["data_workers"] == 5
     assert read["training"]["checkpoint_every"] == 9
-    assert read["training"]["epochs"] == 2
+    path = write_config(tmp_path, epochs=77)
+    with pytest.raises(RunError, match=r"training.epochs: 2 -> 77. Run `deeprac plan`"):
+        read_plans(tmp_path, load_config([path]))
     assert read["inference"] == {"batch_size": 3, "mirroring": False}

@@ -142,7 +142,7 @@ def test_run_record(trained, experiment):
     assert list(record) == [
         *("schema", "cohort", "experiment", "method", "matrix", "seed", "fold"),
         *("device", "host", "software", "git", "argv", "config_sha256"),
-        *("settings", "segments", "interruptions", "cost"),
+        *("run_settings", "settings", "segments", "interruptions", "cost"),
     ]
     assert (record["experiment"], record["fold"]) == (experiment, 0)
     assert record["device"]["type"] == "cpu"
@@ -330,7 +330,8 @@ def test_a_checkpoint_of_other_settings_is_refused(fresh, power_cut, capsys):
     assert train(changed, PLAIN) == 1
     message = capsys.readouterr().err
     workspace = Layout.of(load_config([changed])).checkpoints(PLAIN, 0, 0)
-    assert f"error: {workspace} holds the checkpoint" in message
+    assert f"error: {workspace} holds the weights" in message
+    assert "settings.training.learning_rate: 0.003 -> 0.001" in message
     assert "delete the folder" in message
     shutil.rmtree(workspace)
     assert train(changed, PLAIN) == 0

@@ -15,11 +15,13 @@ from support.checkout import ROOT, planned_jobs, snakemake, working_folder
 
 STAND_IN = """
 import argparse
+import json
 from pathlib import Path
 from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.table_titles import TABLE_TITLES
+from deeprac.settings.effective import run_settings
 
 parser = argparse.ArgumentParser()
 parser.add_argument("verb")
@@ -66,6 +68,9 @@ if args.verb == "cohort" and config.cohort.path:
 for path in outputs[args.verb]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
+if args.verb == "train":
+    settings = run_settings(config, config.experiment(args.experiment))
+    (run / "run.json").write_text(json.dumps({"run_settings": settings}))
 if args.verb == "train" and Path("fail").exists():
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.write_text("")
@@ -101,8 +106,9 @@ def finished(folder, configuration):
     return folder
 
 
-def run_again(checkout):
-    arguments = ("--cores", "2", "--configfile", "three.yaml")
+def run_again(checkout, *overrides):
+    arguments = ["--cores", "2", "--configfile", "three.yaml"]
+    arguments += ["--config", *overrides] if overrides else []
     return snakemake(checkout, *arguments, snakefile=checkout / "Snakefile")
 
 
@@ -157,6 +163,55 @@ def test_without_a_change_nothing_runs(checkout):
 )
 def test_keys_that_change_no_number_train_nothing(checkout, override, rules):
     assert set(replanned(checkout, override)) == rules
+
+
+def test_a_wrong_key_over_finished_runs_deletes_nothing(checkout):
+    finished_runs = sorted((checkout / "results").rglob("run.json"))
+    weights = sorted((checkout / "results").rglob("checkpoint_final.pth"))
+    result = run_again(checkout, "training={epochs: 3}")
+    assert result.returncode == 1
+    assert "3 finished runs would be trained again" in result.stdout
+    assert "training.epochs: 1000 -> 3" in result.stdout
+    assert all(path.exists() for path in [*finished_runs, *weights])
+    assert replanned(checkout) == {}
+
+
+@pytest.mark.slow
+def test_asked_for_finished_runs_are_trained_again_and_kept(tmp_path):
+    checkout = finished(tmp_path, THREE)
+    result = run_again(checkout, "training={epochs: 3, retrain: true}")
+    assert result.returncode == 0, result.stdout
+    (results,) = (checkout / "results").iterdir()
+    kept = {path.parent.name for path in results.glob(".replaced/*/seed0")}
+    assert kept == set(EXPERIMENTS)
+    for path in results.glob(".replaced/*/seed0/fold_0/*/run/run.json"):
+        assert (
+            json.loads(path.read_text())["run_settings"]["training"]["epochs"] == 1000
+        )
+    for path in results.glob("*/seed0/fold_0/run.json"):
+        assert json.loads(path.read_text())["run_settings"]["training"]["epochs"] == 3
+
+
+def test_a_new_key_at_its_neutral_value_plans_nothing(checkout):
+    """As a later version would add it: in the schema and in its dataclass."""
+    paths = [
+        checkout / "workflow/schemas/config.schema.yaml",
+        checkout / "src/deeprac/settings/training.py",
+    ]
+    before = [path.read_text() for path in paths]
+    schema, settings = before
+    key = "      smoothing: {type: number, default: 0, neutral: 0, description: new}"
+    place = "      oversample_foreground:\n        description"
+    assert schema.count(place) == 1
+    field = "    weight_decay: float\n"
+    try:
+        paths[0].write_text(schema.replace(place, f"{key}\n{place}"))
+        paths[1].write_text(settings.replace(field, f"{field}    smoothing: float\n"))
+        assert replanned(checkout) == {}
+        assert replanned(checkout, "training={smoothing: 0.1}")["train_fold"] == 3
+    finally:
+        for path, text in zip(paths, before, strict=True):
+            path.write_text(text)
 
 
 def test_the_budget_concerns_every_run(checkout):

@@ -6,6 +6,7 @@ one experiment with different settings.
 """
 
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
@@ -23,11 +24,12 @@ from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.inference import predict_cost
 from deeprac.records.machines import shared_machine
 from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
-from deeprac.records.run_key import selected_runs
+from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.records.runs import RUN_COLUMNS, SETTINGS, read_run, run_row
 from deeprac.records.splits import read_splits
 from deeprac.records.stress import conditions, read_stress, stressed_runs
 from deeprac.records.tidy import shortened
+from deeprac.settings.effective import differences, run_settings
 
 
 def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
@@ -65,6 +67,7 @@ def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
     """
     keys = {key.folder(layout) / "run.json": key for key in selected_runs(config)}
     records = {path: read_run(path, key) for path, key in keys.items()}
+    _refuse_mixture(config, {keys[path]: records[path] for path in keys})
     shared = shared_machine(records)
     rows = []
     for path, key in keys.items():
@@ -82,6 +85,24 @@ def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
                     "Remove the run folders of the older settings and train them again."
                 )
     return runs
+
+
+def _refuse_mixture(config: Config, records: dict[RunKey, dict[str, Any]]) -> None:
+    """Refuse runs that were trained with other settings than the configuration's.
+
+    Those of versions that did not record them are compared with each other alone.
+    """
+    foreign = []
+    for key, record in records.items():
+        expected = run_settings(config, config.experiment(key.experiment))
+        trained = record.get("run_settings", expected)
+        if found := list(differences(trained, expected)):
+            foreign.append(f"{key} ({'; '.join(found)})")
+    if foreign:
+        raise MetricsError(
+            "Runs were trained with other settings than the configuration's: "
+            f"{shortened(foreign)}. Restore the settings, or run the workflow again."
+        )
 
 
 def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:

@@ -23,6 +23,14 @@ class RunKey:
     seed: int
     fold: int
 
+    def __str__(self) -> str:
+        return f"{self.experiment}, seed {self.seed}, fold {self.fold}"
+
+    @property
+    def parts(self) -> tuple[str, int, int]:
+        """Experiment, seed and fold, as the paths of ``Layout`` are asked for."""
+        return self.experiment, self.seed, self.fold
+
     def folder(self, layout: Layout) -> Path:
         """Folder of the run."""
         return layout.run(self.experiment, self.seed, self.fold)

@@ -74,11 +74,12 @@ class TrainingConfig:
     capture: str | bool
     checkpoint_every: int
     checkpoint_minutes: float
+    retrain: bool
 
 
 MACHINE_KEYS = (
     *("device", "data_workers", "capture"),
-    *("checkpoint_every", "checkpoint_minutes"),
+    *("checkpoint_every", "checkpoint_minutes", "retrain"),
 )
 """Training settings that say where and how safely a run is computed, not what."""
 

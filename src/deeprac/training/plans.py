@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.config import Config
+from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.front_ends import FRONT_ENDS
 from deeprac.networks.unet import KWARGS_TO_IMPORT
 from deeprac.preprocessing.intensity import normalised_air
 from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
+from deeprac.settings.effective import differences, run_settings
 from deeprac.settings.methods import Experiment, Method
 from deeprac.settings.training import MACHINE_KEYS
 
@@ -101,6 +103,7 @@ def build_plans(
         "network_input_size": kind.input_size(method.network_input),
         "training": asdict(config.training),
         "inference": asdict(config.inference),
+        "run_settings": run_settings(config, experiment),
     }
     return plans
 
@@ -122,8 +125,19 @@ def read_plans(model: Path, config: Config) -> dict[str, Any]:
     """Read ``plans.json`` with the machine's and inference's settings of ``config``.
 
     These may change after the plans were written, without a new plan or training.
+
+    Raises:
+        RunError: other settings have changed since the plans were written.
     """
     plans = read_json(model / "plans.json")
+    planned = plans["deeprac"].get("run_settings")
+    experiment = config.experiment(plans["deeprac"]["experiment"])
+    found = list(differences(planned, run_settings(config, experiment)))
+    if planned is not None and found:
+        raise RunError(
+            f"{model / 'plans.json'} is of other settings than the configuration: "
+            f"{'; '.join(found)}. Run `deeprac plan` again."
+        )
     training = plans["deeprac"]["training"]
     training |= {key: getattr(config.training, key) for key in MACHINE_KEYS}
     plans["deeprac"]["inference"] = asdict(config.inference)

@@ -20,10 +20,12 @@ from deeprac.files import atomic_path, read_json, write_csv, write_json
 from deeprac.layout import Layout
 from deeprac.lease import held
 from deeprac.records.cases import read_cases
+from deeprac.records.run_key import RunKey
 from deeprac.records.runs import RUN_SCHEMA
 from deeprac.records.splits import read_split, read_splits
 from deeprac.records.training import DICE, training_columns
-from deeprac.settings.training import MACHINE_KEYS
+from deeprac.replacing import SHOWN, replace
+from deeprac.settings.effective import differences, run_settings
 from deeprac.training.checkpoint import DamagedError
 from deeprac.training.children import end_with_this_process
 from deeprac.training.device import describe_device, resolve_device
@@ -66,10 +68,10 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     # As nnU-Net's own command does: all sizes are fixed.
     torch.backends.cudnn.benchmark = device.type == "cuda"
     workspace = layout.checkpoints(experiment, seed, fold)
-    identity = _identity(layout, plans, fold)
-    what = f"{experiment}, seed {seed}, fold {fold}"
-    with held(workspace.with_suffix(".lease"), what) as lease:
-        _bind(workspace, identity)
+    run = RunKey(config.cohort.name, experiment, seed, fold)
+    identity = _identity(config, layout, run)
+    with held(workspace.with_suffix(".lease"), str(run)) as lease:
+        _bind(layout, run, identity, retrain=config.training.retrain)
         trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
         trainer.before_writing = lease.check
         end_with_this_process()
@@ -111,34 +113,42 @@ def _training_patients(trainer: DeepracTrainer, layout: Layout) -> int:
     return int(cases["patient"][cases["case"].isin(train)].nunique())
 
 
-def _identity(layout: Layout, plans: dict[str, Any], fold: int) -> str:
-    """Digest of everything that a half-finished training depends on."""
-    settings = {k: v for k, v in plans["deeprac"].items() if k != "inference"}
-    training = settings["training"]
-    settings["training"] = {k: training[k] for k in training if k not in MACHINE_KEYS}
-    return provenance.digest(
-        {
-            "plans": plans | {"deeprac": settings},
-            "split": [read_split(layout.splits, fold)],
-            "cases": read_json(layout.matrix(settings["matrix"]) / "cases.json"),
-        }
-    )
+def _identity(config: Config, layout: Layout, run: RunKey) -> dict[str, Any]:
+    """Everything that a training depends on, as JSON values."""
+    experiment = config.experiment(run.experiment)
+    return {
+        "settings": run_settings(config, experiment),
+        "seed": run.seed,
+        "split": read_split(layout.splits, run.fold),
+        "data": read_json(layout.matrix(experiment.matrix) / "cases.json"),
+    }
 
 
-def _bind(workspace: Path, identity: str) -> None:
-    """Bind the workspace to the run; a finished run of other settings makes way."""
+def _bind(
+    layout: Layout, run: RunKey, identity: dict[str, Any], *, retrain: bool
+) -> None:
+    """Bind the workspace to the run.
+
+    Raises:
+        RunError: what is there is of other settings, folds or data, and worth keeping.
+    """
+    workspace = layout.checkpoints(*run.parts)
     stamp = workspace / "identity.json"
-    if workspace.exists() and (
-        not stamp.exists() or read_json(stamp)["sha256"] != identity
-    ):
-        if any(workspace.rglob(LATEST)):
+    if workspace.exists():
+        old = read_json(stamp) if stamp.exists() else {}
+        found = list(differences(old, identity))
+        if found and any(workspace.rglob(FINAL)) and retrain:
+            log.info("%s: the finished run moves to %s", run, replace(layout, run))
+        elif found and any(workspace.rglob("*.pth")):
             raise RunError(
-                f"{workspace} holds the checkpoint of an interrupted training with "
-                "other settings, folds or data. Restore those to resume it, or delete "
+                f"{workspace} holds the weights of a training with other settings, "
+                f"folds or data ({'; '.join(found[:SHOWN])}). Restore those to go on; "
+                "to train a finished run again set training.retrain to true, or delete "
                 "the folder to train afresh."
             )
-        shutil.rmtree(workspace)
-    write_json(stamp, {"sha256": identity})
+        elif found:
+            shutil.rmtree(workspace)
+    write_json(stamp, identity)
 
 
 def _resume(trainer: DeepracTrainer) -> None:
@@ -164,7 +174,10 @@ def _resume(trainer: DeepracTrainer) -> None:
 
 
 def _publish(
-    trainer: DeepracTrainer, layout: Layout, plans: dict[str, Any], identity: str
+    trainer: DeepracTrainer,
+    layout: Layout,
+    plans: dict[str, Any],
+    identity: dict[str, Any],
 ) -> None:
     settings = plans["deeprac"]
     target = layout.run(settings["experiment"], settings["seed"], trainer.fold)
@@ -212,7 +225,7 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
 def _run_record(
     trainer: DeepracTrainer,
     plans: dict[str, Any],
-    identity: str,
+    identity: dict[str, Any],
     epochs: pd.DataFrame,
 ) -> dict[str, Any]:
     settings = plans["deeprac"]
@@ -228,7 +241,8 @@ def _run_record(
         "software": provenance.software(),
         "git": provenance.git_state(),
         "argv": sys.argv,
-        "config_sha256": identity,
+        "config_sha256": provenance.digest(identity),
+        "run_settings": identity["settings"],
         "settings": {
             **training,
             "augment": settings["augment"],
