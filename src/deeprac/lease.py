@@ -162,6 +162,19 @@ def held(path: Path, what: str) -> Iterator[Lease]:
         lease.end()
 
 
+def holder_of(path: Path) -> tuple[Owner, float] | None:
+    """Return who holds a lease, dead or alive, and its seconds since a sign of life.
+
+    None where nobody does.
+    """
+    owner = _read(path)
+    try:
+        silent = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None  # not there, or given back meanwhile
+    return None if owner is None else (owner, silent)
+
+
 def refuse_if_held(path: Path, what: str) -> Owner | None:
     """Find out, before anything is prepared, whether another process is at work.
 
@@ -175,12 +188,10 @@ def refuse_if_held(path: Path, what: str) -> Owner | None:
     Raises:
         RunError: another process is at work.
     """
-    owner = _read(path)
-    try:
-        silent = time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return owner  # not there, or given back meanwhile
-    if owner is not None and not owner.is_gone(silent):
+    if (holder := holder_of(path)) is None:
+        return None
+    owner, silent = holder
+    if not owner.is_gone(silent):
         raise RunError(
             f"{what} is being computed by process {owner.pid} on {owner.host} since "
             f"{owner.since}; its last sign of life was {silent:.0f} s ago. Wait for "

@@ -11,6 +11,7 @@ module           files
 ``case_poses``   ``case_poses.csv``
 ``runs``         ``run.json`` of each run, ``summary/runs.csv``
 ``training``     ``training.csv`` of each run
+``progress``     ``progress.jsonl`` of each training, as it goes
 ``transforms``   ``transforms.csv`` of each run
 ``inference``    ``inference.csv`` of each run
 ``metrics``      ``metrics.csv`` of each run, ``summary/cases.csv``

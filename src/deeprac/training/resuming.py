@@ -8,6 +8,7 @@ without the interruption; loader processes of nnU-Net draw on their own.
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ class ResumableTrainer(SteppingTrainer):
         self.part = Part()
         """What a former process did of the current epoch."""
         self.interruptions: list[dict[str, Any]] = []
+        self.after_epoch: Callable[[], None] = lambda: None
+        """Called after every epoch, with its number in ``current_epoch`` passed."""
         self._outputs: list[dict[str, Any]] = []
         self._random: dict[str, Any] = {}
         self._saved = self._began = time.monotonic()
@@ -78,6 +81,7 @@ class ResumableTrainer(SteppingTrainer):
                 self._train_epoch()
                 self._validate_epoch()
                 self.on_epoch_end()
+                self.after_epoch()
         self.on_train_end()
         Path(self.output_folder, PREVIOUS).unlink(missing_ok=True)
 
