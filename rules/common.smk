@@ -3,12 +3,23 @@ import os
 import shlex
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
-SRC = str(Path(workflow.current_basedir).parent / "src")
-sys.path.insert(0, SRC)
+# The package beside the rules where they are a folder; rules that Snakemake reads from a
+# git repository, as modules are deployed, use the installed one.
+SRC = None
+with suppress(TypeError):
+    SRC = str(Path(workflow.current_basedir).parent / "src")
+    sys.path.insert(0, SRC)
+if SRC is None and find_spec("deeprac") is None:
+    raise WorkflowError(
+        "The package deeprac is not installed, and these rules come from a git "
+        "repository, where it cannot be found. Install it beside Snakemake: "
+        "pip install git+URL, with the repository and the tag of the module."
+    )
 
 from deeprac.cohort.source_files import conversion_mb, source_digest
 from deeprac.config import Config
@@ -32,7 +43,9 @@ from deeprac.strict import parse_yaml
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
 # that runs Snakemake unless conda or a container brings its own. Values are quoted, here
 # and in all rules: a folder's name is no command.
-ENVIRONMENT = f"set -euo pipefail; export PYTHONPATH={shlex.quote(SRC)}; "
+ENVIRONMENT = "set -euo pipefail; "
+if SRC is not None:
+    ENVIRONMENT += f"export PYTHONPATH={shlex.quote(SRC)}; "
 if not workflow.deployment_settings.deployment_method:
     ENVIRONMENT += (
         f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '

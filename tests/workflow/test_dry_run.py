@@ -1,4 +1,5 @@
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -194,6 +195,32 @@ def test_module_import_plans_the_same_jobs(folder):
     )
     jobs = planned_jobs(folder, snakefile=snakefile)
     assert jobs["deeprac_train_fold"] == 8 * 5
+
+
+def test_a_module_from_a_git_repository_plans_the_same_jobs(tmp_path):
+    """As it is deployed: an empty folder, and the repository at a tag."""
+    folder, repository = tmp_path / "empty", tmp_path / "repository"
+    folder.mkdir()
+    parts = ("workflow", "rules", "envs", "config", "resources")
+    for part in parts:
+        shutil.copytree(ROOT / part, repository / part)
+    git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@y"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    shutil.copytree(ROOT / "config", folder / "config")
+    snakefile = folder / "Snakefile"
+    snakefile.write_text(
+        "configfile: 'config/smoke.yaml'\n"
+        "module deeprac:\n"
+        f"    snakefile: gitfile('{repository}', 'workflow/Snakefile', tag='v1')\n"
+        "    config: config\n"
+        "use rule * from deeprac as deeprac_*\n"
+        "rule everything:\n"
+        "    input: rules.deeprac_all.input\n"
+        "    default_target: True\n"
+    )
+    jobs = planned_jobs(folder, snakefile=snakefile)
+    assert jobs["deeprac_train_fold"] > 0
 
 
 def test_snakemake_lint_is_clean():
