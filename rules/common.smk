@@ -43,7 +43,12 @@ from deeprac.strict import parse_yaml
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
 # that runs Snakemake unless conda or a container brings its own. Values are quoted, here
 # and in all rules: a folder's name is no command.
-ENVIRONMENT = "set -euo pipefail; "
+# A job that is asked to end, by a cluster or ^C, waits for its command, which may have
+# something to save, and what that says still reaches the log.
+ENVIRONMENT = (
+    "set -euo pipefail; trap : TERM INT USR1; "
+    "tee() ( trap '' TERM INT USR1; command tee \"$@\" ); "
+)
 if SRC is not None:
     ENVIRONMENT += f"export PYTHONPATH={shlex.quote(SRC)}; "
 if not workflow.deployment_settings.deployment_method:

@@ -9,9 +9,18 @@ ALL_CORES = workflow.resource_settings.cores or 8
 
 def timed(mem_mb, runtime):
     """Resources of rules that train or predict: they wait for a GPU where the
-    configuration asks for one."""
+    configuration asks for one. What was ended for want of memory gets more next time;
+    what does not fit into a partition's limit of time goes on in another job."""
+
+    def memory(wildcards, attempt):
+        return mem_mb * attempt
+
+    def minutes(wildcards):
+        needed = runtime(wildcards) if callable(runtime) else runtime
+        return min(needed, CONFIG["training"]["time_limit_minutes"] or needed)
+
     gpu = int(CONFIG["training"]["device"] == "cuda")
-    return {"gpu": gpu, "mem_mb": mem_mb, "runtime": runtime}
+    return {"gpu": gpu, "mem_mb": memory, "runtime": minutes}
 
 
 def matrix_settings(wildcards):

@@ -74,12 +74,13 @@ class TrainingConfig:
     capture: str | bool
     checkpoint_every: int
     checkpoint_minutes: float
+    time_limit_minutes: int | None
     retrain: bool
 
 
 MACHINE_KEYS = (
     *("device", "data_workers", "capture"),
-    *("checkpoint_every", "checkpoint_minutes", "retrain"),
+    *("checkpoint_every", "checkpoint_minutes", "time_limit_minutes", "retrain"),
 )
 """Training settings that say where and how safely a run is computed, not what."""
 
