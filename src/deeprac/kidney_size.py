@@ -34,6 +34,4 @@ def kidney_volume_ml(age_years: float) -> float:
         >>> round(kidney_volume_ml(10.0))
         77
     """
-    return (
-        math.pi / 6 * WIDTH_PER_LENGTH**2 * (kidney_length_mm(age_years) / 10) ** 3
-    )
+    return math.pi / 6 * WIDTH_PER_LENGTH**2 * (kidney_length_mm(age_years) / 10) ** 3

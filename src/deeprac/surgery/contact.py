@@ -16,8 +16,8 @@ from deeprac.surgery.anatomy import bounding_box
 from deeprac.surgery.extents import Spacing
 
 ITERATIONS = 8
-"""Steps of smoothing. With more the surface shrinks: with VTK's 16 a hemisphere of 15 mm
-in slices of 3 mm loses up to 6 % of its area; with none it has far too much."""
+"""Steps of smoothing. With more the surface shrinks: with VTK's 16 a hemisphere of 15
+mm in slices of 3 mm loses up to 6 % of its area; with none it has far too much."""
 
 
 def surface_nets(
@@ -80,5 +80,6 @@ def contact_areas_cm2(
     for pair in np.unique(sides, axis=0):
         if pair.all():
             between = (sides == pair).all(axis=1)
-            areas[frozenset(map(int, pair))] += doubled_mm2[between].sum() / 2 / 100
+            area_mm2 = float(doubled_mm2[between].sum()) / 2
+            areas[frozenset(map(int, pair))] += area_mm2 / 100
     return dict(areas)

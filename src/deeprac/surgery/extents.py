@@ -6,6 +6,7 @@ of a voxel: a row of n voxels is n voxels long, and structures that share a face
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,9 @@ class Extents:
         return math.pi / 6 * axes_mm / 1000
 
 
-def surface_points(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float64]:
+def surface_points(
+    mask: NDArray[np.bool_], spacing_mm: Sequence[float]
+) -> NDArray[np.float64]:
     """Points halfway between each voxel inside and each neighbour outside.
 
     Args:

@@ -61,7 +61,6 @@ class Limit:
 
 
 _CORRECT = "Look at the slices; correct the segmentation and measure it again."
-_SAME_CT = "Check that the CT is like those that the model was trained on."
 
 _ALL = (
     # Kidneys.
@@ -107,8 +106,8 @@ _ALL = (
           "Use thinner slices; volumes and diameters are rough."),
     Limit("not_hu", "values that are not in HU", "above", 0, 0,
           "Export the CT in Hounsfield units, without a window."),
-    Limit("below_training", "of the training's lowest", "below", None, None, _SAME_CT),
-    Limit("above_training", "of the training's highest", "above", None, None, _SAME_CT),
+    Limit("outside_training", "as the range says", "above", None, None,
+          "Check that the CT is like those that the model was trained on."),
     # The model.
     Limit("outside_window", "% of the coarse foreground", "above", 0.5, 10, _CORRECT),
     Limit("fallback_slices", "% of the slices", "above", 5, 50, _CORRECT),
@@ -124,7 +123,7 @@ _ALL = (
 )  # fmt: skip
 
 LIMITS: dict[str, Limit] = {limit.code: limit for limit in _ALL}
-"""By code; the two of the training take their limits from the bundle."""
+"""By code; ``outside_training`` takes its limits from the bundle."""
 
 SMALL_MESH_ML = 5.0
 """Below this a mesh strays more from its voxels: ``small_mesh_volume`` counts."""

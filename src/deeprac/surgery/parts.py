@@ -19,7 +19,7 @@ class Parts:
         voxels: voxels of each part by its number; those of 0 are the rest.
     """
 
-    numbers: NDArray[np.uint32]
+    numbers: NDArray[np.unsignedinteger]
     voxels: NDArray[np.int64]
 
     @classmethod

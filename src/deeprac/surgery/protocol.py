@@ -88,15 +88,18 @@ def in_words(measured: float, comparison: str, limit: float, unit: str) -> str:
     Example:
         >>> in_words(214.3, "below", 300, "ml"), in_words(300, "below", 300, "ml")
         ('214 ml, below 300 ml', '300 ml, at least 300 ml')
-        >>> in_words(299.7, "below", 300, "ml")
-        '299.7 ml, below 300 ml'
+        >>> in_words(299.97, "below", 300, "ml")
+        '299.97 ml, below 300 ml'
     """
     if pd.isna(measured):
         return "not measured"
-    word = comparison
-    if not _HOLDS[comparison](measured, limit):
-        word = _OPPOSITE[comparison]
+    holds = _HOLDS[comparison]
+    word = comparison if holds(measured, limit) else _OPPOSITE[comparison]
     # No rounding may make the number look as if it were on the other side.
-    near = round(measured) == limit != measured
-    shown = f"{measured:.1f}" if near else f"{measured:.0f}"
+    shown = next(
+        text
+        for digits in range(17)
+        if holds(float(text := f"{measured:.{digits}f}"), limit)
+        == holds(measured, limit)
+    )
     return f"{shown} {unit}, {word} {limit:g} {unit}"

@@ -64,7 +64,9 @@ def find_tumours(
         rule: what counts as a tumour.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
-    enough = [p for p in parts.by_size if parts.voxels[p] * voxel_ml >= rule.smallest_ml]
+    enough = [
+        p for p in parts.by_size if parts.voxels[p] * voxel_ml >= rule.smallest_ml
+    ]
     counted = enough[: rule.most]
     of_part = np.zeros(len(parts.voxels), np.uint8)
     of_part[counted] = range(1, len(counted) + 1)
@@ -112,7 +114,7 @@ def _doubtful_sides(
 
 
 def _left_out(
-    volumes_ml: NDArray[np.float64], enough: list[int], rule: InstanceRule
+    volumes_ml: NDArray[np.floating], enough: list[int], rule: InstanceRule
 ) -> tuple[Flag, ...]:
     """Flags of the parts that are no tumours."""
     specks = np.delete(volumes_ml, [0, *enough])
