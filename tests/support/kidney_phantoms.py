@@ -75,16 +75,12 @@ def _draw(rng, kind):
         for body in bodies:
             owner[body.shows(points)] = number
     shown = [body.shows(points) for _, body in tumours]
-    if any(touch(a, b) for a, b in combinations(shown, 2)):
+    if _overlap(shown):
         return None
-    before = {number: np.count_nonzero(owner == number) for number in kidneys}
+    whole = owner.copy()
     for mask in shown:
         owner[mask] = 0
-    # Enough must remain of each kidney, and no tumour may hide a part of the other.
-    for number in kidneys:
-        if np.count_nonzero(owner == number) < 0.2 * before[number]:
-            return None
-    if kind in ("single", "horseshoe", "crossed_fused") and pieces(owner > 0) > 1:
+    if not _remain(owner, whole, kind):
         return None
     order = np.argsort([-np.count_nonzero(mask) for mask in shown])
     truth = owner.copy()
@@ -190,6 +186,24 @@ def _grid(rng, size):
         return image
 
     return points, place
+
+
+def _overlap(tumours):
+    """Whether tumours lie outside of the grid, or two are one."""
+    few = any(np.count_nonzero(mask) < 10 for mask in tumours)
+    return few or any(touch(a, b) for a, b in combinations(tumours, 2))
+
+
+def _remain(kidneys, whole, kind):
+    """Whether a fifth of each kidney is left, and a fused one in one piece."""
+    for number in np.unique(whole[whole > 0]):
+        if np.count_nonzero(kidneys == number) < 0.2 * np.count_nonzero(
+            whole == number
+        ):
+            return False
+    return kind not in ("single", "horseshoe", "crossed_fused") or (
+        pieces(kidneys > 0) == 1
+    )
 
 
 def touch(mask, other):

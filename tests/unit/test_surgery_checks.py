@@ -80,6 +80,16 @@ def test_the_border_of_the_volume(axis, end):
     assert "at least 14 ml" in flag.message
 
 
+def test_a_segmentation_that_is_cut_to_its_structures():
+    cut = anatomy(healthy()).cropped()
+    assert {flag.code for flag in border_flags(cut)} == {"touches_border"}
+    assert codes(border_flags(cut, with_ct=False)) == [("border_unknown", "")]
+    # One voxel of room, and the border of the file is taken for that of the CT.
+    wider = anatomy(np.pad(cut.numbers, ((0, 1), (0, 0), (0, 0))))
+    flags = border_flags(wider, with_ct=False)
+    assert {flag.code for flag in flags} == {"touches_border"}
+
+
 def test_a_slice_that_is_missing():
     numbers = healthy()
     assert jump_flags(anatomy(numbers)) == ()

@@ -22,7 +22,11 @@ FEWEST_SLICES = 8
 
 
 def check_anatomy(
-    anatomy: Anatomy, measures: pd.DataFrame, age_years: float | None = None
+    anatomy: Anatomy,
+    measures: pd.DataFrame,
+    age_years: float | None = None,
+    *,
+    with_ct: bool = True,
 ) -> Flags:
     """All flags that structures and measures alone can raise.
 
@@ -30,11 +34,12 @@ def check_anatomy(
         anatomy: the structures on the whole grid.
         measures: the table of ``deeprac.surgery.measures``.
         age_years: of the patient; None: sizes are not compared with those of the age.
+        with_ct: whether the grid is that of the CT; it may be cut to the structures.
     """
     return (
         *count_flags(anatomy),
         *away_flags(anatomy),
-        *border_flags(anatomy),
+        *border_flags(anatomy, with_ct=with_ct),
         *jump_flags(anatomy),
         *spacing_flags(anatomy),
         *(age_flags(anatomy, measures, age_years) if age_years is not None else ()),
@@ -68,9 +73,16 @@ def away_flags(anatomy: Anatomy) -> Flags:
     return tuple(flags)
 
 
-def border_flags(anatomy: Anatomy) -> Flags:
-    """Structures that the volume cuts off."""
+def border_flags(anatomy: Anatomy, *, with_ct: bool = True) -> Flags:
+    """Structures that the volume cuts off.
+
+    3D Slicer may store no more of the grid than its segments fill: without the CT it is
+    not known where the volume ends.
+    """
     numbers = anatomy.numbers
+    if not with_ct and numbers.any() and anatomy.cropped().numbers.size == numbers.size:
+        message = "whether the CT cuts a structure off is not known"
+        return LIMITS["border_unknown"].flags(1, message)
     ends = [np.take(numbers, [0, -1], axis).ravel() for axis in range(numbers.ndim)]
     voxels = np.bincount(np.concatenate(ends), minlength=256)
     return tuple(

@@ -95,6 +95,8 @@ _ALL = (
     # Any structure.
     Limit("touches_border", "voxels at the border of the volume", "above", 0, None,
           "Its volume and diameters are lower bounds; get a CT that shows all of it."),
+    Limit("border_unknown", "segmentations cut to what they show", "above", 0, None,
+          "Give the CT with --image."),
     Limit("volume_jump", "change between slices over the largest area", "above", 0.5,
           None, _CORRECT),
     Limit("removed_part", "ml that post-processing changed", "above", 1, None,

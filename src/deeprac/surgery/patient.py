@@ -55,7 +55,9 @@ def study_of(
     """
     anatomy, found = anatomy_of(labelled.label, labelled.labels)
     measures = measure(anatomy, patient.margin_mm)
-    checked = check_anatomy(anatomy, measures, patient.age_years)
+    checked = check_anatomy(
+        anatomy, measures, patient.age_years, with_ct=image is not None
+    )
     if patient.previous is not None:
         measures = with_changes(measures, patient.previous)
     protocol = None
