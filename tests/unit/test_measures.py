@@ -99,6 +99,8 @@ def test_contact_is_that_with_the_kidney(table):
 def test_the_table_is_tidy(table):
     assert tuple(table.columns) == COLUMNS
     assert not table.duplicated(["structure", "measure"]).any()
+    changes = (table.structure != table.structure.shift()).sum()
+    assert changes == table.structure.nunique()
     assert set(table.measure) <= set(MEASURES)
     missing = table[table.value.isna()]
     assert (missing.note != "").all()

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from deeprac.kidney_size import kidney_length_mm, kidney_volume_ml
 from deeprac.surgery.anatomy import Anatomy, Kind
-from deeprac.surgery.extents import gap_mm, surface_points
+from deeprac.surgery.extents import gap_mm
 from deeprac.surgery.flags import Flag
 from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.rows import value_of
+from deeprac.surgery.shapes import Shapes
 
 Flags = tuple[Flag, ...]
 
@@ -58,13 +59,12 @@ def count_flags(anatomy: Anatomy) -> Flags:
 def away_flags(anatomy: Anatomy) -> Flags:
     """Tumours that lie away from every kidney."""
     part = anatomy.cropped()
-    kidneys = part.mask(*part.of_kind(Kind.KIDNEY))
+    shapes = Shapes(part.numbers, part.spacing_mm)
     flags: list[Flag] = []
-    if kidneys.any():
-        points = surface_points(kidneys, part.spacing_mm)
+    if kidneys := part.of_kind(Kind.KIDNEY):
         for tumour in part.of_kind(Kind.TUMOUR):
-            own = surface_points(part.mask(tumour), part.spacing_mm)
-            gap = gap_mm(own, points)
+            own = shapes.surface_mm(tumour.number)
+            gap = min(gap_mm(own, shapes.tree(one.number)) for one in kidneys)
             flags += LIMITS["tumour_away"].flags(
                 gap,
                 f"it lies {gap:.0f} mm away from the nearest kidney",

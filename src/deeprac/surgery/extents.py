@@ -97,10 +97,9 @@ def extents(mask: NDArray[np.bool_], spacing_mm: Spacing) -> Extents:
     return Extents(max(diameter, height), axial, perpendicular, height)
 
 
-def gap_mm(points: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+def gap_mm(points: NDArray[np.float64], others: KDTree) -> float:
     """Smallest distance between two surfaces, each as ``surface_points``."""
-    fewer, more = sorted((points, others), key=len)
-    distances, _ = KDTree(more).query(fewer)
+    distances, _ = others.query(points)
     return float(distances.min())
 
 

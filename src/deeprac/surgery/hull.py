@@ -2,32 +2,24 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, Delaunay
-
-from deeprac.surgery.extents import Spacing, surface_points
+from scipy.spatial import Delaunay
 
 
-def outside_hull_percent(
-    tumour: NDArray[np.bool_], kidney: NDArray[np.bool_], spacing_mm: Spacing
-) -> float:
+def outside_hull_percent(centres_mm: NDArray[np.float64], hull: Delaunay) -> float:
     """Share of a tumour's voxels whose centres the kidney's hull does not hold.
 
     The hull is that of the kidney's parenchyma: a kidney that is wrapped around its
     tumour holds most of it, one that carries it on its surface little.
 
     Args:
-        tumour: [z, y, x], not empty.
-        kidney: the same shape, without the tumour, not empty.
-        spacing_mm: (z, y, x).
+        centres_mm: [n, 3] of the tumour's voxels, at least one.
+        hull: of the kidney without the tumour, as ``Shapes.hull``.
 
     Returns:
         0..100.
     """
-    points = surface_points(kidney, spacing_mm)
-    hull = ConvexHull(points)
-    corners = points[hull.vertices]
-    centres = np.argwhere(tumour) * np.array(spacing_mm)
     # Most lie outside the hull's box, which is far quicker to tell.
-    near = ((centres >= corners.min(axis=0)) & (centres <= corners.max(axis=0))).all(1)
-    inside = Delaunay(corners).find_simplex(centres[near]) >= 0
-    return 100 * (1 - float(np.count_nonzero(inside)) / len(centres))
+    low, high = hull.min_bound, hull.max_bound
+    near = ((centres_mm >= low) & (centres_mm <= high)).all(axis=1)
+    inside = hull.find_simplex(centres_mm[near]) >= 0
+    return 100 * (1 - float(np.count_nonzero(inside)) / len(centres_mm))

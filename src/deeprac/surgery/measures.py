@@ -10,10 +10,11 @@ import pandas as pd
 
 from deeprac.surgery.anatomy import Anatomy, BodySide, Kind, Structure
 from deeprac.surgery.contact import contact_areas_cm2
-from deeprac.surgery.extents import extents, gap_mm, surface_points
+from deeprac.surgery.extents import extents, gap_mm
 from deeprac.surgery.hull import outside_hull_percent
 from deeprac.surgery.parenchyma import remaining_ml
 from deeprac.surgery.rows import PATIENT, TUMOURS, Row, as_table
+from deeprac.surgery.shapes import Shapes
 
 NOT_SEGMENTED = ("hilum", "collecting_system", "vessels")
 """What surgeons ask for and no model here shows."""
@@ -33,18 +34,19 @@ def measure(anatomy: Anatomy, margin_mm: float = 0.0) -> pd.DataFrame:
         margin_mm: rim with which the tumours are taken out; 0 leaves these rows out.
 
     Returns:
-        ``catalogue.COLUMNS``, one row per structure and measure.
+        ``catalogue.COLUMNS``, one row per structure and measure, by structure.
     """
     part = anatomy.cropped()
     tumours = part.of_kind(Kind.TUMOUR)
-    contacts = contact_areas_cm2(part.numbers, part.spacing_mm) if tumours else {}
     volumes = {one.side: part.volume_ml(one) for one in part.of_kind(Kind.KIDNEY)}
+    shapes = Shapes(part.numbers, part.spacing_mm)
     rows = [
         *_of_patient(part),
         *_of_all_tumours(part),
-        *_of_kidneys(part),
+        *_of_kidneys(part, shapes),
         *_shares(part, volumes, ("share_percent", "of_other_percent")),
-        *(row for one in tumours for row in _of_tumour(part, one, contacts)),
+        *(row for one in tumours for row in _of_tumour(part, shapes, one)),
+        *_contacts(part),
         *(
             Row(one.name, "volume_ml", part.volume_ml(one))
             for one in part.of_kind(Kind.CYST)
@@ -54,7 +56,8 @@ def measure(anatomy: Anatomy, margin_mm: float = 0.0) -> pd.DataFrame:
         rows += _with_rim(part, margin_mm)
     note = "not measured, not segmented"
     rows += [Row(name, "not_measured", note=note) for name in NOT_SEGMENTED]
-    return as_table(rows)
+    order = list(dict.fromkeys(row.structure for row in rows))
+    return as_table(sorted(rows, key=lambda row: order.index(row.structure)))
 
 
 def _of_patient(anatomy: Anatomy) -> Iterator[Row]:
@@ -77,9 +80,9 @@ def _of_all_tumours(anatomy: Anatomy) -> Iterator[Row]:
             yield Row(f"{TUMOURS}_{side}", "volume_ml", anatomy.volume_ml(*own))
 
 
-def _of_kidneys(anatomy: Anatomy) -> Iterator[Row]:
+def _of_kidneys(anatomy: Anatomy, shapes: Shapes) -> Iterator[Row]:
     for one in anatomy.of_kind(Kind.KIDNEY):
-        length = extents(anatomy.mask(one), anatomy.spacing_mm).diameter_mm
+        length = extents(shapes.mask(one.number), anatomy.spacing_mm).diameter_mm
         yield Row(one.name, "volume_ml", anatomy.volume_ml(one))
         yield Row(one.name, "diameter_mm", length)
 
@@ -109,17 +112,10 @@ def _shares(
             yield Row(one.name, of_other, 100 * own / other, note)
 
 
-def _of_tumour(
-    anatomy: Anatomy, tumour: Structure, contacts_cm2: Mapping[frozenset[int], float]
-) -> Iterator[Row]:
-    name, mask = tumour.name, anatomy.mask(tumour)
-    volume = anatomy.volume_ml(tumour)
-    lengths = extents(mask, anatomy.spacing_mm)
-    kidneys = {one.side: one for one in anatomy.of_kind(Kind.KIDNEY)}
-    contact = sum(
-        contacts_cm2.get(frozenset({tumour.number, one.number}), 0.0)
-        for one in kidneys.values()
-    )
+def _of_tumour(anatomy: Anatomy, shapes: Shapes, tumour: Structure) -> Iterator[Row]:
+    name, volume = tumour.name, anatomy.volume_ml(tumour)
+    lengths = extents(shapes.mask(tumour.number), anatomy.spacing_mm)
+    kidney_on = {one.side: one.number for one in anatomy.of_kind(Kind.KIDNEY)}
     yield Row(name, "side", note=str(tumour.side))
     yield Row(name, "volume_ml", volume)
     yield Row(name, "diameter_mm", lengths.diameter_mm)
@@ -128,20 +124,28 @@ def _of_tumour(
     yield Row(name, "craniocaudal_mm", lengths.craniocaudal_mm)
     yield Row(name, "ellipsoid_ml", lengths.ellipsoid_ml)
     yield Row(name, "ellipsoid_ratio", lengths.ellipsoid_ml / volume)
-    if kidneys:
-        yield Row(name, "contact_cm2", contact)
     if tumour.side is BodySide.UNKNOWN:
-        reason = NO_SIDE if kidneys else NO_KIDNEY
+        reason = NO_SIDE if kidney_on else NO_KIDNEY
         yield Row(name, "outside_hull_percent", note=reason)
         yield Row(name, "other_kidney_mm", note=reason)
         return
-    own, other = (
-        anatomy.mask(kidneys[side]) for side in (tumour.side, OTHER[tumour.side])
-    )
-    outside = outside_hull_percent(mask, own, anatomy.spacing_mm)
-    points, others = (surface_points(m, anatomy.spacing_mm) for m in (mask, other))
+    own, other = kidney_on[tumour.side], kidney_on[OTHER[tumour.side]]
+    outside = outside_hull_percent(shapes.centres_mm(tumour.number), shapes.hull(own))
+    gap = gap_mm(shapes.surface_mm(tumour.number), shapes.tree(other))
     yield Row(name, "outside_hull_percent", outside)
-    yield Row(name, "other_kidney_mm", gap_mm(points, others))
+    yield Row(name, "other_kidney_mm", gap)
+
+
+def _contacts(anatomy: Anatomy) -> Iterator[Row]:
+    """The area on which each tumour touches all kidneys."""
+    kidneys, tumours = anatomy.of_kind(Kind.KIDNEY), anatomy.of_kind(Kind.TUMOUR)
+    if not (kidneys and tumours):
+        return
+    areas = contact_areas_cm2(anatomy.numbers, anatomy.spacing_mm)
+    for one in tumours:
+        pairs = (frozenset({one.number, kidney.number}) for kidney in kidneys)
+        contact = sum(areas.get(pair, 0.0) for pair in pairs)
+        yield Row(one.name, "contact_cm2", contact)
 
 
 def _with_rim(anatomy: Anatomy, margin_mm: float) -> Iterator[Row]:

@@ -17,10 +17,11 @@ from scipy.spatial import KDTree
 from deeprac.errors import BundleError
 from deeprac.labels import CohortLabels, Label
 from deeprac.surgery.anatomy import bounding_box
-from deeprac.surgery.extents import Spacing, surface_points
+from deeprac.surgery.extents import Spacing, gap_mm, surface_points
 from deeprac.surgery.flags import Flag
 from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.parts import Parts, touching
+from deeprac.surgery.shapes import Shapes
 
 Labels = NDArray[np.uint8]
 
@@ -199,7 +200,6 @@ def _closed_holes(numbers: Labels, limit_ml: float, scan: Scan) -> Labels:
 
 
 def _slivers(numbers: Labels, limit_ml: float, scan: Scan) -> Labels:
-    mended = numbers.copy()
     kidney = Parts.of(np.isin(numbers, scan.labels.kidney))
     tumour = Parts.of(numbers == Label.TUMOUR)
     most = scan.voxels(limit_ml)
@@ -207,15 +207,26 @@ def _slivers(numbers: Labels, limit_ml: float, scan: Scan) -> Labels:
     # Sorted, so that the largest contact counts in the end.
     of_kidney = {k: t for k, t, _ in touches if kidney.voxels[k] <= most}
     of_tumour = {t: k for k, t, _ in touches if tumour.voxels[t] <= most}
+    becomes_tumour = np.zeros(len(kidney.voxels), bool)
+    becomes_kidney = np.zeros(len(tumour.voxels), np.uint8)
+    label_of = _labels_of(kidney, numbers)
+    # Of two slivers that touch, only the smaller one changes.
     for part, other in of_kidney.items():
-        # Of two slivers that touch, only the smaller one changes.
-        if tumour.voxels[other] >= kidney.voxels[part]:
-            mended[kidney.numbers == part] = Label.TUMOUR
+        becomes_tumour[part] = tumour.voxels[other] >= kidney.voxels[part]
     for part, other in of_tumour.items():
         if kidney.voxels[other] > tumour.voxels[part]:
-            own = numbers[kidney.numbers == other]
-            mended[tumour.numbers == part] = np.bincount(own).argmax()
-    return mended
+            becomes_kidney[part] = label_of[other]
+    mended = np.where(becomes_tumour[kidney.numbers], np.uint8(Label.TUMOUR), numbers)
+    slivers = becomes_kidney[tumour.numbers]
+    return np.where(slivers > 0, slivers, mended)
+
+
+def _labels_of(parts: Parts, numbers: Labels) -> NDArray[np.uint8]:
+    """The label of most voxels of each part, by its number."""
+    shown = parts.numbers > 0
+    counts = np.zeros((len(parts.voxels), int(numbers.max(initial=0)) + 1), np.int64)
+    np.add.at(counts, (parts.numbers[shown], numbers[shown]), 1)
+    return counts.argmax(axis=1).astype(np.uint8)
 
 
 def _small_parts(numbers: Labels, limit_ml: float, scan: Scan) -> Labels:
@@ -233,14 +244,12 @@ def _far_tumours(numbers: Labels, limit_mm: float, scan: Scan) -> Labels:
     parts = Parts.of(numbers == Label.TUMOUR)
     if not kidney.any() or not parts.by_size:
         return numbers
-    mended = numbers.copy()
     tree = KDTree(surface_points(kidney, scan.spacing_mm))
+    shapes = Shapes(parts.numbers, scan.spacing_mm)
+    far = np.zeros(len(parts.voxels), bool)
     for part in parts.by_size:
-        mask = parts.numbers == part
-        distances, _ = tree.query(surface_points(mask, scan.spacing_mm))
-        if distances.min() > limit_mm:
-            mended[mask] = Label.BACKGROUND
-    return mended
+        far[part] = gap_mm(shapes.surface_mm(part), tree) > limit_mm
+    return np.where(far[parts.numbers], np.uint8(Label.BACKGROUND), numbers)
 
 
 STEPS: Mapping[str, Callable[[Labels, float, Scan], Labels]] = {

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.evaluation.metrics.lesions import SMALLEST_ML
-from deeprac.surgery.extents import Spacing, gap_mm, surface_points
+from deeprac.surgery.extents import Spacing, gap_mm
 from deeprac.surgery.flags import Flag
 from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.parts import Parts
+from deeprac.surgery.shapes import Shapes
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,16 @@ def find_tumours(
     kidney_of_part = np.zeros_like(of_part)
     for part, by_kidney in areas.items():
         kidney_of_part[part] = max(by_kidney, key=lambda kidney: by_kidney[kidney])
+    shapes, of_kidneys = Shapes(parts.numbers, spacing_mm), Shapes(kidneys, spacing_mm)
+    numbers = np.unique(kidneys[kidneys > 0]).tolist()
     for part in counted:
-        if part not in areas:
-            mask = parts.numbers == part
-            kidney_of_part[part] = _nearest(mask, kidneys, spacing_mm)
+        if part not in areas and numbers:
+            surface = shapes.surface_mm(part)
+            gaps = [gap_mm(surface, of_kidneys.tree(number)) for number in numbers]
+            kidney_of_part[part] = numbers[int(np.argmin(gaps))]
     flags = _doubtful_sides(counted, areas)
     flags += _left_out(parts.voxels * voxel_ml, enough, rule)
     return Tumours(of_part, kidney_of_part, len(counted), flags)
-
-
-def _nearest(
-    tumour: NDArray[np.bool_], kidneys: NDArray[np.uint8], spacing_mm: Spacing
-) -> int:
-    """Number of the kidney with the smallest gap to a tumour; 0 without kidneys."""
-    points = surface_points(tumour, spacing_mm)
-    gaps = {
-        number: gap_mm(points, surface_points(kidneys == number, spacing_mm))
-        for number in np.unique(kidneys[kidneys > 0]).tolist()
-    }
-    return min(gaps, key=lambda number: gaps[number], default=0)
 
 
 def _doubtful_sides(
