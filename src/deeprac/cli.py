@@ -45,6 +45,7 @@ VERBS: dict[str, str] = {
     "unpack": "lay a release out as results, for tables, figures and page",
     "verify": "check a release and rebuild its tables",
     "report": "write the report page",
+    "measure": "measure kidneys and tumours of a segmentation, and write 3D models",
 }
 
 FOLD_VERBS = frozenset({"train", "predict", "evaluate", "stress", "diagnose"})
