@@ -102,5 +102,10 @@ class Anatomy:
 
     def volume_ml(self, *structures: Structure) -> float:
         """Volume of all voxels of these structures."""
-        counts = np.bincount(self.numbers.ravel(), minlength=256)
-        return float(sum(counts[one.number] for one in structures)) * self.voxel_ml
+        voxels = sum(int(self._voxels[one.number]) for one in structures)
+        return voxels * self.voxel_ml
+
+    @cached_property
+    def _voxels(self) -> NDArray[np.int64]:
+        """Number of voxels of each number."""
+        return np.bincount(self.numbers.ravel(), minlength=256)
