@@ -53,7 +53,7 @@ def git_state(folder: Path = Path(__file__).parent) -> dict[str, Any]:
 
 
 def software(*more: str) -> dict[str, str | None]:
-    """Return the versions of Python, of the packages that make the numbers, and more."""
+    """Return the versions of Python and of packages: those of numbers, and more."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
     for package in (*PACKAGES, *more):
         try:

@@ -52,16 +52,12 @@ def read_series(folder: Path, grid: Grid) -> list[Dataset]:
     with quiet():
         for stack in stacks_of(scan(folder).headers):
             try:
-                volume, stack, _ = read_stack(stack)
+                volume, clean, _ = read_stack(stack)
             except CaseError:
                 continue
             if Grid.of(volume).is_same_as(grid):
-                found.append(
-                    [
-                        dcmread(header.path, stop_before_pixels=True)
-                        for header in stack.headers
-                    ]
-                )
+                paths = [header.path for header in clean.headers]
+                found.append([dcmread(path, stop_before_pixels=True) for path in paths])
     if len(found) != 1:
         raise SurgeryError(
             "A DICOM-SEG belongs to the one series that was segmented; "

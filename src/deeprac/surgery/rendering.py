@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from vtkmodules import vtkRenderingOpenGL2
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
-from vtkmodules import vtkRenderingOpenGL2
 from vtkmodules.vtkRenderingCore import (
     vtkActor,
     vtkPolyDataMapper,
@@ -57,7 +57,8 @@ def render(
     camera.SetFocalPoint(middle)
     pictures = []
     for view in views:
-        camera.SetPosition(middle + [0, view * 2 * extent_mm.max(), 0])
+        x, y, z = middle
+        camera.SetPosition(x, y + view * 2 * extent_mm.max(), z)
         camera.SetViewUp(0, 0, 1)
         camera.SetParallelScale(side_mm / 2)
         renderer.ResetCameraClippingRange()

@@ -10,7 +10,7 @@ from deeprac import files
 from deeprac.cohort.grid import Grid
 from deeprac.errors import SurgeryError
 from deeprac.provenance import software
-from deeprac.surgery.flags import Flag, overall
+from deeprac.surgery.flags import overall
 from deeprac.surgery.study import Study
 from deeprac.surgery.surfaces import Surface
 
@@ -47,22 +47,20 @@ class Result:
 
 
 def result_of(
-    study: Study, surfaces: Iterable[Surface], flags: Iterable[Flag], folder: Path
+    study: Study, surfaces: Iterable[Surface], folder: Path
 ) -> dict[str, Any]:
     """The content of ``result.json``.
 
     Args:
         study: the patient.
         surfaces: of all structures.
-        flags: all of them.
         folder: holds all other files.
     """
-    flags = tuple(flags)
     return {
         "schema": SCHEMA,
         "notice": NOTICE,
-        "overall": overall(flags),
-        "flags": [asdict(flag) for flag in flags],
+        "overall": overall(study.flags),
+        "flags": [asdict(flag) for flag in study.flags],
         "grid": study.source.as_json(),
         "structures": [_structure(surface) for surface in surfaces],
         "files": {

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-
 from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
