@@ -17,7 +17,6 @@ from deeprac.cohort.dicom.segmentations import read_segmentations
 from deeprac.errors import SurgeryError
 from deeprac.surgery.anatomy import Anatomy
 from deeprac.surgery.dicom_seg import read_series, write_dicom_seg
-from support.dicom_builders import Series
 from support.studies import (
     STRUCTURES,
     bodies,
@@ -26,19 +25,10 @@ from support.studies import (
     lps_grid,
     middles_mm,
     source_grid,
+    write_series,
 )
 
 DCMQI = "dcmqi==1.5.7"
-
-
-def write_series(folder, grid, **changes):
-    """A CT series on a grid."""
-    hu = np.zeros(grid.size[::-1], np.int16) + 40
-    series = Series(
-        hu, spacing_mm=grid.spacing_xyz_mm, origin_mm=grid.origin_mm, axes=grid.axes,
-        **changes,
-    )  # fmt: skip
-    series.write(folder)
 
 
 def written(folder, anatomy, orientation="LPS"):
