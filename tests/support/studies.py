@@ -178,7 +178,7 @@ def a_study(anatomy: Anatomy | None = None, *, source=None, image=True, **change
     if image:
         values = np.array([-50, 120, 110, 70], np.float32)
         noise = np.random.default_rng(0).normal(0, 12, anatomy.numbers.shape)
-        ct = values[anatomy.numbers] + noise.astype(np.float32)
+        ct = values[anatomy.numbers.clip(max=3)] + noise.astype(np.float32)
     usual = {
         "anatomy": anatomy,
         "source": source or anatomy.grid,

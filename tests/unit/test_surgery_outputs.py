@@ -10,10 +10,14 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import cc3d
 import numpy as np
 import pytest
+import SimpleITK as sitk
+import trimesh
 
 from deeprac import files
+from deeprac.cohort.grid import Grid
 from deeprac.errors import SurgeryError
 from deeprac.surgery import outputs
 from deeprac.surgery.anatomy import Anatomy
@@ -268,3 +272,36 @@ def test_its_flags_are_in_the_seal_and_on_the_page(tmp_path, monkeypatch):
     codes = [flag["code"] for flag in read_result(tmp_path / "out/result.json").flags]
     assert codes == ["kidney_count", *["surface_strays"] * 3]
     assert "the 3D model has" in (tmp_path / "out/report.html").read_text()
+
+
+def by_component(path):
+    """The structures of a real label map: both kidneys, and the largest tumour."""
+    volume = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    label = sitk.GetArrayFromImage(volume)
+    numbers = np.zeros(label.shape, np.uint8)
+    parts = cc3d.connected_components(label == 1)
+    sizes = np.bincount(parts.ravel())[1:]
+    two = np.argsort(sizes)[-2:] + 1
+    left, right = sorted(two, key=lambda n: -np.nonzero(parts == n)[2].mean())
+    numbers[parts == left], numbers[parts == right] = 1, 2
+    numbers[cc3d.largest_k(label == 2, k=1) > 0] = 3
+    return an_anatomy(Grid.of(volume), numbers)
+
+
+def test_a_real_patient(shared_data, tmp_path):
+    cohort = shared_data / "real_ct_nnunet"
+    path = cohort / "labelsTr" / "ircad_07.nii.gz"
+    anatomy = by_component(path)
+    ct = sitk.ReadImage(str(cohort / "imagesTr" / "ircad_07_0000.nii.gz"))
+    image = sitk.GetArrayFromImage(sitk.DICOMOrient(ct, "LPS")).astype(np.float32)
+    source = Grid.of(sitk.ReadImage(str(path)))
+    study = replace(a_study(anatomy, source=source, image=False), image=image)
+    write_study(study, tmp_path / "out")
+    result = read_result(tmp_path / "out" / "result.json")
+    assert [flag["code"] for flag in result.flags] == ["kidney_count"]
+    for one in result.structures:
+        assert one["surface_ml"] == pytest.approx(one["volume_ml"], rel=0.01)
+        mesh = trimesh.load(tmp_path / "out" / "models" / f"{one['name']}.stl")
+        assert mesh.is_watertight
+        assert mesh.volume / 1000 == pytest.approx(one["volume_ml"], rel=0.01)
+    assert (tmp_path / "out" / "report.html").stat().st_size <= 15e6

@@ -41,7 +41,7 @@ SERIES_NUMBER = 9901
 """High, so that a viewer lists it after what the scanner made."""
 
 
-def read_series(folder: Path, grid: Grid) -> list[Dataset]:
+def read_series(folder: Path, grid: Grid) -> Sequence[Dataset]:
     """Read the series of a folder that has a grid, sorted by slice.
 
     Raises:

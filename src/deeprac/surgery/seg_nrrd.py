@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
+from scipy import ndimage
 
 from deeprac import volumes
 from deeprac.files import atomic_path
@@ -58,9 +58,12 @@ def _fields(anatomy: Anatomy, volume: sitk.Image) -> dict[str, str]:
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
-    numbers = sitk.GetArrayViewFromImage(volume)
+    boxes = ndimage.find_objects(sitk.GetArrayViewFromImage(volume))
     for index, structure in enumerate(anatomy.structures):
-        values = _segment(structure) | {"Extent": _extent(numbers == structure.number)}
+        # First and last index along i, j and k.
+        box = reversed(boxes[structure.number - 1])
+        extent = " ".join(f"{part.start} {part.stop - 1}" for part in box)
+        values = _segment(structure) | {"Extent": extent}
         fields |= {f"Segment{index}_{key}": value for key, value in values.items()}
     return fields
 
@@ -77,10 +80,3 @@ def _segment(structure: Structure) -> dict[str, str]:
         "Layer": "0",
         "Tags": f"{known.slicer_tag}|",
     }
-
-
-def _extent(mask: NDArray[np.bool_]) -> str:
-    """First and last index along i, j and k of a mask [k, j, i]."""
-    others = ((0, 1), (0, 2), (1, 2))
-    found = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
-    return " ".join(f"{ones[0]} {ones[-1]}" for ones in found)

@@ -127,7 +127,7 @@ def _enclosed(
     """The volume inside the boundaries of each number, [256] in mm3."""
     cones = _cones_mm3(points_mm, triangles)
     first, second = (np.bincount(side, cones, minlength=256) for side in sides.T)
-    return first - second
+    return (first - second).astype(float)
 
 
 def _slopes(

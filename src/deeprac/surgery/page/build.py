@@ -29,7 +29,7 @@ from deeprac.surgery.terminology import title
 PACKAGE = "deeprac.surgery.page"
 NIIVUE = "vendor/niivue.umd.js"
 
-PICTURE_BYTES = 3_000_000
+PICTURE_BYTES = 2_250_000
 """Of all planes on the page at most, before base64; at least one is shown."""
 
 

@@ -19,7 +19,7 @@ from deeprac.surgery.study import Study
 from deeprac.surgery.surfaces import Surface
 from deeprac.surgery.terminology import terms, title
 
-CT_CHARACTERS = 6_000_000
+CT_CHARACTERS = 5_000_000
 """Of the CT on the page at most: bytes in base64."""
 
 TRIANGLES = 120_000
