@@ -141,17 +141,17 @@ MEASURES = pd.DataFrame(
 PROTOCOL = pd.DataFrame(
     [
         {
-            "measure": "tumour_volume_ml",
-            "value": 7.2384,
-            "comparison": "<",
-            "threshold": 300.0,
+            "finding": "7 ml, below 300 ml",
+            "measured": 7.2384,
+            "criterion": "volume for nephron-sparing surgery",
+            "measure": "volume_ml",
+            "comparison": "below",
+            "value": 300.0,
             "unit": "ml",
-            "timepoint": "diagnosis",
-            "population": "unilateral, no predisposition syndrome",
-            "statement": "7 ml, below 300 ml",
-            "also_needed": "no thrombus; a syndrome cannot be seen in a mask",
-            "citation": "10.1186/s12887-024-04775-2",
-            "verified": "yes",
+            "time_point": "after_chemotherapy",
+            "also_asks": "no thrombus; a syndrome cannot be seen in a mask",
+            "verified": "no",
+            "note": "",
         }
     ]
 )

@@ -80,6 +80,8 @@ def test_tumours_are_pictured_else_kidneys():
     grid = lps_grid()
     kidneys = Anatomy(an_anatomy().numbers % 3, grid, (LEFT, RIGHT))
     assert pictured(kidneys) == (LEFT, RIGHT)
+    cysts = Structure(1, Kind.CYST, BodySide.UNKNOWN)
+    assert pictured(Anatomy(kidneys.numbers, grid, (cysts,))) == (cysts,)
     many = tuple(Structure(n, Kind.TUMOUR, BodySide.LEFT, n) for n in range(1, 31))
     assert pictured(Anatomy(kidneys.numbers, grid, many)) == many[:12]
     assert pictured(Anatomy(kidneys.numbers * 0, grid, ())) == ()

@@ -103,14 +103,14 @@ def test_texts_are_text(tmp_path):
     study = a_study(
         boxes(),
         measures=MEASURES.assign(definition=script, citation=end),
-        protocol=PROTOCOL.assign(statement=image),
+        protocol=PROTOCOL.assign(also_asks=image),
         provenance={attribute: script},
         flags=(Flag("x", Verdict.LOOK, script, image),),
     )
     text = without_scripts(render(page(tmp_path, study)))
     assert "<script" not in text
     assert "onerror='" not in text
-    assert text.count("&lt;script&gt;window.evil = 1&lt;/script&gt;") == 8
+    assert text.count("&lt;script&gt;window.evil = 1&lt;/script&gt;") == 6
 
 
 def test_equal_studies_give_equal_pages(tmp_path):
@@ -126,9 +126,24 @@ def test_measures_by_structure_rounded_for_people(tmp_path):
     assert (volume.name, volume.value, volume.unit) == ("Volume", "7", "ml")
     assert (diameter.name, diameter.value) == ("Diameter 3d", "24")
     hilum = groups["All together"][1]
-    assert (hilum.value, hilum.unit, hilum.definition) == (
-        "-", "", "not measured, not segmented",
-    )  # fmt: skip
+    assert (hilum.value, hilum.unit) == ("-", "")
+
+
+def test_a_note_stands_where_there_is_no_number():
+    table = MEASURES.assign(note="")
+    table.loc[0, "note"] = "a lower bound"
+    table.loc[5, "note"] = "not segmented"
+    groups = content.measures(a_study(boxes(), measures=table))
+    volume, hilum = groups["Left kidney"][0], groups["All together"][1]
+    assert (volume.value, volume.note) == ("20", "a lower bound")
+    assert (hilum.value, hilum.note) == ("not segmented", "")
+
+
+def test_what_a_measure_is_stands_once(html):
+    texts = content.definitions(MEASURES.assign(citation="a paper"))
+    assert list(texts) == ["Volume", "Diameter 3d", "Tumours", "Hilum"]
+    assert texts["Volume"] == "voxels times their volume\ncounted\na paper"
+    assert html.count("largest distance of two voxels") == 1
 
 
 def test_texts_as_values_are_shown_as_they_are():
@@ -144,10 +159,17 @@ def test_no_protocol_no_thresholds(tmp_path):
 
 
 def test_tables_in_words():
-    headings, lines = content.grid(PROTOCOL)
-    assert headings[:4] == ["Measure", "Value", "Comparison", "Threshold"]
-    assert lines[0][:4] == ["Tumour volume ml", "7", "<", "300"]
-    assert content.grid(pd.DataFrame(columns=["a_b"])) == (["A b"], [])
+    table = content.in_words(PROTOCOL)
+    line = dict(zip(table.headings, table.lines[0], strict=True))
+    # Without the unit, and without the note, which is empty.
+    assert list(line) == [
+        "Finding", "Measured", "Criterion", "Measure", "Comparison", "Value",
+        "Time point", "Also asks", "Verified",
+    ]  # fmt: skip
+    assert (line["Measured"], line["Value"]) == ("7", "300")
+    assert line["Time point"] == "After chemotherapy"
+    empty = content.in_words(pd.DataFrame(columns=["a_b", "unit"]))
+    assert (empty.headings, empty.lines) == ((), ())
 
 
 def test_flags_come_the_worst_first():

@@ -77,9 +77,9 @@ def write_preview(study: Study, surfaces: Sequence[Surface], folder: Path) -> No
 
 
 def pictured(anatomy: Anatomy) -> tuple[Structure, ...]:
-    """The structures that have planes: the tumours, or without any the kidneys."""
-    shown = anatomy.of_kind(Kind.TUMOUR) or anatomy.of_kind(Kind.KIDNEY)
-    return shown[:MOST_PICTURES]
+    """The structures that have planes: the tumours, else the kidneys, else all."""
+    kinds = (anatomy.of_kind(kind) for kind in (Kind.TUMOUR, Kind.KIDNEY, Kind.CYST))
+    return next(filter(None, kinds), ())[:MOST_PICTURES]
 
 
 def planes(study: Study, structure: Structure) -> Figure:

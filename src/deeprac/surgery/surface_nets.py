@@ -8,6 +8,8 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkFiltersCore import vtkSurfaceNets3D
 
+from deeprac.surgery.anatomy import bounding_box
+
 ITERATIONS = 20
 """Steps of smoothing. Points stay within half a voxel of where they were along every
 axis, so that steps between slices vanish and thin parts do not."""
@@ -50,12 +52,10 @@ def surface_nets(
         spacing_mm: (z, y, x).
     """
     # What lies outside of all structures costs time and memory only.
-    found = [
-        np.flatnonzero(numbers.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))
-    ]
-    box = tuple(slice(ones[0], ones[-1] + 1) for ones in found)
+    box = bounding_box(numbers)
     padded = np.pad(numbers[box], 1)
-    origin_mm = np.array(spacing_mm) * [ones[0] - 1 for ones in found]
+    first = [part.start - 1 for part in reversed(box)]
+    origin_mm = np.array(first) * spacing_mm[::-1]
     image = vtkImageData()
     image.SetDimensions(padded.shape[::-1])
     image.SetSpacing(spacing_mm[::-1])
@@ -70,7 +70,7 @@ def surface_nets(
     for index, number in enumerate(np.unique(padded)[1:]):
         nets.SetValue(index, int(number))
     corners, points = (
-        _points(nets, smoothed=smoothed) + origin_mm[::-1] for smoothed in (False, True)
+        _points(nets, smoothed=smoothed) + origin_mm for smoothed in (False, True)
     )
     output = nets.GetOutput()
     quads = vtk_to_numpy(output.GetPolys().GetConnectivityArray())

@@ -20,7 +20,7 @@ from deeprac.surgery.flags import overall
 from deeprac.surgery.page import content
 from deeprac.surgery.page.content import Page, Picture
 from deeprac.surgery.page.viewer import viewer
-from deeprac.surgery.preview import SURFACES, pictured
+from deeprac.surgery.preview import SURFACES, WINDOW_HU, pictured
 from deeprac.surgery.result import NOTICE
 from deeprac.surgery.study import Study
 from deeprac.surgery.surfaces import Surface
@@ -64,8 +64,9 @@ def page_of(study: Study, surfaces: Sequence[Surface], preview: Path) -> Page:
         verdict=overall(study.flags),
         flags=content.worst_first(study.flags),
         measures=content.measures(study),
-        protocol=None if study.protocol is None else content.grid(study.protocol),
-        changes=content.grid(study.changes),
+        definitions=content.definitions(study.measures),
+        protocol=None if study.protocol is None else content.in_words(study.protocol),
+        changes=content.in_words(study.changes),
         planes=tuple(planes),
         left_out=len(same_kind) - len(planes),
         surfaces=Picture("Surfaces", data_uri(drawn.read_bytes(), "image/png"))
@@ -87,6 +88,7 @@ def render(page: Page) -> str:
     return template(PACKAGE, "patient.html.j2").render(
         page=page,
         notice=NOTICE,
+        window=WINDOW_HU,
         policy=policy(scripts, styles),
         styles=[Markup(style) for style in styles],
         scripts=[Markup(script) for script in scripts],

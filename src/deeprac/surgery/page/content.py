@@ -34,14 +34,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class Measure:
-    """One line of a table of measures, in words."""
+    """One measure of one structure, in words."""
 
     name: str
     value: str
     unit: str
-    definition: str
-    method: str
-    citation: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in words, without columns that are empty."""
+
+    headings: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,9 @@ class Page:
         verdict: the worst of the flags.
         flags: the worst first.
         measures: by the title of their structure.
-        protocol: headings and lines; None without a time point.
-        changes: headings and lines of what post-processing did.
+        definitions: what each measure is, by its name.
+        protocol: None without a time point.
+        changes: what post-processing did.
         planes: through each pictured structure.
         left_out: how many structures have no picture.
         surfaces: the picture in 3D; None where there is none.
@@ -64,8 +71,9 @@ class Page:
     verdict: Verdict
     flags: tuple[Flag, ...]
     measures: Mapping[str, Sequence[Measure]]
-    protocol: tuple[list[str], list[list[str]]] | None
-    changes: tuple[list[str], list[list[str]]]
+    definitions: Mapping[str, str]
+    protocol: Table | None
+    changes: Table
     planes: tuple[Picture, ...]
     left_out: int
     surfaces: Picture | None
@@ -85,36 +93,49 @@ def worst_first(flags: Sequence[Flag]) -> tuple[Flag, ...]:
 
 
 def measures(study: Study) -> dict[str, list[Measure]]:
-    """The measures by the title of their structure, in the order of the table."""
+    """The measures by the title of their structure, in the order of the table.
+
+    The table's column ``note`` is optional: a word where there is no number.
+    """
     titles = {one.name: title(one) for one in study.anatomy.structures}
     groups: dict[str, list[Measure]] = {}
-    for row in study.measures.itertuples():
-        heading = titles.get(str(row.structure)) or words(row.structure) or ALL
-        measure = Measure(
-            name=words(row.measure, unit=row.unit),
-            value=shown(row.value, row.unit),
-            unit=_text(row.unit) if shown(row.value, row.unit) != MISSING else "",
-            definition=_text(row.definition),
-            method=_text(row.method),
-            citation=_text(row.citation),
-        )
-        groups.setdefault(heading, []).append(measure)
+    for row in study.measures.to_dict("records"):
+        name = _text(row["structure"])
+        heading = titles.get(name, words(name) or ALL)
+        groups.setdefault(heading, []).append(_measure(row))
     return groups
 
 
-def grid(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Headings and lines of a table, numbers rounded for people."""
+def _measure(row: Mapping[Any, Any]) -> Measure:
+    value, note = shown(row["value"], row["unit"]), _text(row.get("note"))
+    name = words(row["measure"], unit=row["unit"])
+    if value == MISSING:
+        # A word, or why there is no number, stands in its place.
+        return Measure(name, note or MISSING, "", "")
+    return Measure(name, value, _text(row["unit"]).replace("cm2", "cm²"), note)
+
+
+def definitions(table: pd.DataFrame) -> dict[str, str]:
+    """What each measure is, how it is computed and who says so, each once."""
+    texts = {}
+    for row in table.drop_duplicates("measure").to_dict("records"):
+        parts = (_text(row[column]) for column in ("definition", "method", "citation"))
+        texts[words(row["measure"], unit=row["unit"])] = "\n".join(filter(None, parts))
+    return texts
+
+
+def in_words(table: pd.DataFrame) -> Table:
+    """A table with numbers rounded for people; ``unit`` is that of the line."""
     units = table["unit"] if "unit" in table else pd.Series("", index=table.index)
-    kept = [column for column in table.columns if column != "unit"]
-    lines = []
-    for row, unit in zip(table[kept].itertuples(index=False), units, strict=True):
-        lines.append(
-            [
-                words(cell) if name in _NAMES else shown(cell, _unit_of(name, unit))
-                for name, cell in zip(kept, row, strict=True)
-            ]
-        )
-    return [words(column) for column in kept], lines
+    columns = {}
+    for name in table.columns.drop("unit", errors="ignore"):
+        cells = [
+            words(cell) if name in _NAMES else shown(cell, _unit_of(name, unit))
+            for cell, unit in zip(table[name], units, strict=True)
+        ]
+        if any(cells):
+            columns[words(name)] = cells
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
 
 def shown(value: Any, unit: Any = "") -> str:
@@ -143,12 +164,11 @@ def words(name: Any, unit: Any = "") -> str:
     """A column's or measure's name in words, without its unit.
 
     Example:
-        >>> words("volume_ml", "ml"), words("also_needed"), words("largest_3d_mm", "mm")
-        ('Volume', 'Also needed', 'Largest 3d')
+        >>> words("volume_ml", "ml"), words("also_asks"), words("largest_3d_mm", "mm")
+        ('Volume', 'Also asks', 'Largest 3d')
     """
-    text = _text(name)
-    if unit and text.endswith(f"_{unit}"):
-        text = text.removesuffix(f"_{unit}")
+    ending = "percent" if unit == "%" else _text(unit)
+    text = _text(name).removesuffix(f"_{ending}")
     return text[:1].upper() + text[1:].replace("_", " ")
 
 
@@ -156,10 +176,10 @@ def facts(provenance: Mapping[str, Any]) -> dict[str, str]:
     """What made a result, one line each; parts of a mapping by their path.
 
     Example:
-        >>> facts({"folds": [0, 1], "seconds": {"network": 12.5}})
+        >>> facts({"folds": [0, 1], "age": None, "seconds": {"network": 12.5}})
         {'Folds': '0, 1', 'Seconds, network': '12.5'}
     """
-    return dict(_facts(provenance))
+    return {name: text for name, text in _facts(provenance) if text}
 
 
 def _facts(content: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
@@ -177,7 +197,7 @@ _WHOLE = ("ml", "mm", "%")
 """Units of which people read whole numbers."""
 
 
-_NAMES = ("measure", "step", "structure", "timepoint")
+_NAMES = ("measure", "step", "structure", "time_point")
 """Columns that hold names of our own."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.reporting.page.volumes import encode, kept_span, shrink_image, to_bytes
-from deeprac.surgery.anatomy import Anatomy
+from deeprac.surgery.anatomy import Anatomy, bounding_box
 from deeprac.surgery.meshes import reduced
 from deeprac.surgery.preview import WINDOW_HU, pictured
 from deeprac.surgery.study import Study
@@ -139,13 +139,11 @@ def small_volumes(study: Study, limit: int = CT_CHARACTERS) -> Volumes | None:
 
 def _around(anatomy: Anatomy) -> tuple[slice, ...]:
     """The box of all structures with a margin, [z, y, x]."""
-    box = []
-    for axis, spacing_mm in enumerate(anatomy.spacing_mm):
-        others = tuple(other for other in range(3) if other != axis)
-        found = np.flatnonzero(anatomy.numbers.any(axis=others))
-        margin = ceil(AROUND_MM / spacing_mm)
-        box.append(slice(max(0, int(found[0]) - margin), int(found[-1]) + margin + 1))
-    return tuple(box)
+    margins = [ceil(AROUND_MM / spacing_mm) for spacing_mm in anatomy.spacing_mm]
+    return tuple(
+        slice(max(0, part.start - margin), part.stop + margin)
+        for part, margin in zip(bounding_box(anatomy.numbers), margins, strict=True)
+    )
 
 
 def _spacing_mm(anatomy: Anatomy, factor: int) -> tuple[float, float, float]:
