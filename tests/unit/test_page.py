@@ -467,7 +467,7 @@ def test_names_never_become_elements():
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
 def test_json_in_a_script_element_never_ends_it(names):
     browser = browser_of(tuple(names), "")
-    content = build._json(build._browser_data(document(browser=browser)))
+    content = build.script_json(build._browser_data(document(browser=browser)))
     assert not set("<>&") & set(content)
     assert json.loads(content)["cases"] == names
 

@@ -1,5 +1,7 @@
 """Drawing CT slices: window, contours, sides, scale bar."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -9,7 +11,7 @@ from deeprac.config import Config
 from deeprac.reporting.style import FAINT, contours
 
 Extent = tuple[float, float, float, float]
-MARK = {"color": "white", "fontsize": 6.5, "fontweight": "bold"}
+MARK: dict[str, Any] = {"color": "white", "fontsize": 6.5, "fontweight": "bold"}
 
 
 def show(

@@ -108,7 +108,9 @@ def _seg_masks(
 ) -> tuple[list[str], Iterator[tuple[str, np.ndarray]]]:
     """Open a DICOM-SEG file; as ``rtstruct.masks``, frames are read when asked for."""
     try:
-        file: DicomSegmentation = segread(header.path, lazy_frame_retrieval=True)
+        # Of frames that begin within a byte, highdicom reads too little.
+        whole_bytes = header.rows * header.columns % 8 == 0
+        file: DicomSegmentation = segread(header.path, lazy_frame_retrieval=whole_bytes)
         names = {
             int(number): str(file.get_segment_description(number).segment_label).strip()
             for number in file.segment_numbers
@@ -138,7 +140,7 @@ def _seg_mask(file: DicomSegmentation, number: int, grid: Grid) -> np.ndarray:
         volume = file.get_volume(
             segment_numbers=[number], combine_segments=True, relabel=True
         )
-        on_grid = volume.match_geometry(_geometry(grid), tol=_TOLERANCE)
+        on_grid = volume.match_geometry(geometry(grid), tol=_TOLERANCE)
     except UNREADABLE as error:
         raise CaseError.of(
             "segmentation",
@@ -152,7 +154,7 @@ _TOLERANCE = 1e-2
 """Share of a voxel by which the two grids may differ."""
 
 
-def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
+def geometry(grid: Grid) -> highdicom.VolumeGeometry:
     """The grid for highdicom, whose arrays are [k, j, i] too."""
     i, j, k = (
         axis * spacing
