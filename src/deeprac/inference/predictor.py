@@ -1,7 +1,7 @@
 """Segment whole cases with one run, batch by batch of slices."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -65,6 +65,9 @@ class Predictor(ABC):
         device: where to run.
     """
 
+    batched = True
+    """Whether ``inference.batch_size`` applies."""
+
     def __init__(
         self,
         plans: dict[str, Any],
@@ -108,7 +111,8 @@ class Predictor(ABC):
             Labels on the native grid and transforms, slice by slice.
         """
         data, properties = self.preprocess(image, spacing)
-        return Prediction.of(*self.answer(data, properties, oracle_input))
+        located = self.locate(data, oracle_input)
+        return Prediction.of(answer([self], data, properties, [located]), located)
 
     def preprocess(
         self, image: NDArray, spacing: tuple[float, ...]
@@ -133,16 +137,97 @@ class Predictor(ABC):
         return torch.from_numpy(data), properties
 
     @abstractmethod
-    def answer(
-        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
-    ) -> tuple[NDArray[np.uint8], Located]:
-        """Return native labels (slices, height, width) and where the U-Net looked.
+    def locate(self, data: Tensor, oracle: Supervision | None = None) -> Located:
+        """Find where the U-Net looks in all slices.
 
         Args:
             data: (1, slices, height, width) from ``preprocess``.
-            properties: nnU-Net's, from there.
             oracle: what an oracle knows of every slice.
         """
+
+    @abstractmethod
+    def parts(self, slices: int) -> list[slice]:
+        """Which of so many slices are answered at a time."""
+
+    @abstractmethod
+    def logits(
+        self, data: Tensor, properties: dict[str, Any], located: Located, part: slice
+    ) -> Tensor:
+        """Answer some slices.
+
+        Args:
+            data: of all slices, from ``preprocess``.
+            properties: nnU-Net's, from there.
+            located: of all slices.
+            part: one of ``parts``.
+
+        Returns:
+            (part, classes, height, width) on the native grid, or on the network's.
+        """
+
+    @abstractmethod
+    def vote(self, logits: Tensor) -> Tensor:
+        """What is averaged over the networks of an ensemble."""
+
+    def native_voxels(self, data: Tensor, properties: dict[str, Any]) -> float:
+        """Return how many native voxels a voxel of the logits stands for."""
+        return 1.0
+
+    @abstractmethod
+    def labels_of(
+        self, scores: Iterable[Tensor], properties: dict[str, Any]
+    ) -> NDArray[np.uint8]:
+        """Return native labels (slices, height, width) of logits or mean votes.
+
+        Args:
+            scores: of all parts, one after the other.
+            properties: nnU-Net's, from ``preprocess``.
+        """
+
+
+Watch = Callable[[int, slice, Tensor], None]
+"""Told, by ``answer``, which network has answered which slices, and its logits."""
+
+
+@torch.inference_mode()
+def answer(
+    members: Sequence[Predictor],
+    data: Tensor,
+    properties: dict[str, Any],
+    located: Sequence[Located],
+    watch: Watch = lambda *_: None,
+) -> NDArray[np.uint8]:
+    """Segment a case with one network, or with the mean vote of several.
+
+    One part of the slices is answered by all networks before the next is begun, so that
+    memory is bounded by a part and by the labels.
+
+    Args:
+        members: networks of the same plans.
+        data: (1, slices, height, width) from ``Predictor.preprocess``.
+        properties: nnU-Net's, from there.
+        located: of every member.
+        watch: told of every answer.
+
+    Returns:
+        (slices, height, width) on the native grid.
+    """
+
+    def scores() -> Iterator[Tensor]:
+        for part in members[0].parts(data.shape[1]):
+            total: Tensor | None = None
+            for index, member in enumerate(members):
+                logits = member.logits(data, properties, located[index], part)
+                watch(index, part, logits)
+                if len(members) == 1:
+                    yield logits
+                    break
+                vote = member.vote(logits)
+                total = vote if total is None else total.add_(vote)
+            else:
+                yield total / len(members)
+
+    return members[0].labels_of(scores(), properties)
 
 
 class SlicePredictor(Predictor):
@@ -156,21 +241,38 @@ class SlicePredictor(Predictor):
         super().__init__(*args)
         self.network = slice_segmenter(self.network)
 
-    def answer(
-        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
-    ) -> tuple[NDArray[np.uint8], Located]:
-        """Locate all slices, then segment them batch by batch."""
-        slices, native_shape = data[0][:, None], properties["native_shape"]
+    def locate(self, data: Tensor, oracle: Supervision | None = None) -> Located:
+        """Locate all slices together."""
         with self._autocast():
-            located = self.network.locate(slices, oracle)
-        labels = np.empty(native_shape, np.uint8)
+            return self.network.locate(data[0][:, None], oracle)
+
+    def parts(self, slices: int) -> list[slice]:
+        """Batches of ``inference.batch_size`` slices."""
         count = self.settings["inference"]["batch_size"]
-        for start in range(0, len(slices), count):
-            part = slice(start, start + count)
-            logits = self.segment(slices[part].to(self.device), located[part])
-            native = logits_to_native(logits, *native_shape[1:]).argmax(1)
-            labels[part] = native.cpu().numpy()
-        return labels, located
+        return [slice(start, start + count) for start in range(0, slices, count)]
+
+    def logits(
+        self, data: Tensor, properties: dict[str, Any], located: Located, part: slice
+    ) -> Tensor:
+        """Segment a batch and bring its logits back to the native grid."""
+        batch = data[0][part][:, None].to(self.device)
+        logits = self.segment(batch, located[part])
+        return logits_to_native(logits, *properties["native_shape"][1:])
+
+    def vote(self, logits: Tensor) -> Tensor:
+        """Return probabilities."""
+        return logits.softmax(1)
+
+    def labels_of(
+        self, scores: Iterable[Tensor], properties: dict[str, Any]
+    ) -> NDArray[np.uint8]:
+        """Take the class with the largest score, batch by batch."""
+        labels = np.empty(properties["native_shape"], np.uint8)
+        start = 0
+        for batch in scores:
+            labels[start : start + len(batch)] = batch.argmax(1).cpu().numpy()
+            start += len(batch)
+        return labels
 
     def segment(self, batch: Tensor, located: Located) -> Tensor:
         """Return logits, with mirroring the mean over all four flips.

@@ -1,0 +1,301 @@
+"""All folds of a model segment a case together, and how far they agree."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deeprac.errors import DeviceError
+from deeprac.geometry.pixels import pixel_centres
+from deeprac.geometry.similarity import invert, transform_points
+from deeprac.inference.predictor import Predictor, answer
+from deeprac.networks.front_end import Located
+from deeprac.training.cost import GIB
+
+Result = TypeVar("Result")
+Progress = Callable[[float], object]
+"""Told which share of the work, 0 to 1, is done."""
+Halved = Callable[[int], object]
+"""Told how many slices are segmented together from now on."""
+
+
+@dataclass(frozen=True)
+class FrontEndNumbers:
+    """What one fold's front end did in a case.
+
+    Attributes:
+        fallback_slices: slices with too little body for an estimate of their own.
+        at_bound_slices: slices whose learned correction is at its bound.
+        outside_share: share of the coarse segmentation's foreground, 0 to 1, that the
+            U-Net did not see; None without coarse segmentation or foreground.
+    """
+
+    fallback_slices: int
+    at_bound_slices: int
+    outside_share: float | None
+
+    @classmethod
+    def of(cls, located: Located) -> "FrontEndNumbers":
+        """Count in what was located in all slices."""
+        bound = located.at_bound
+        return cls(
+            int(located.fallback.sum()),
+            0 if bound is None else int(bound.sum()),
+            outside_share(located),
+        )
+
+
+@dataclass(frozen=True)
+class EnsemblePrediction:
+    """A case segmented by several folds.
+
+    Attributes:
+        labels: (slices, height, width) uint8 on the native grid.
+        slices: number of slices.
+        fold_ml: ml of each foreground label by title, one number per fold.
+        fold_dice: smallest Dice of two folds by title, 0 to 1; None for one fold, or
+            where no fold finds the label.
+        front_end: by fold.
+    """
+
+    labels: NDArray[np.uint8]
+    slices: int
+    fold_ml: dict[str, list[float]]
+    fold_dice: dict[str, float | None]
+    front_end: dict[int, FrontEndNumbers]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a segmentation will cost, from a few slices of it.
+
+    Attributes:
+        seconds: of all folds and slices, without reading, measuring and writing.
+        memory_gib: of the host, at its peak.
+        gpu_gib: of the GPU's memory; None without.
+    """
+
+    seconds: float
+    memory_gib: float
+    gpu_gib: float | None
+
+
+class Ensemble:
+    """The networks of a model's folds.
+
+    Args:
+        members: by fold; all of the same plans.
+    """
+
+    def __init__(self, members: Mapping[int, Predictor]) -> None:
+        self.folds = tuple(members)
+        self.members = list(members.values())
+
+    @property
+    def batch(self) -> int:
+        """Slices that are segmented together, where whole slices are."""
+        return self.members[0].settings["inference"]["batch_size"]
+
+    @batch.setter
+    def batch(self, slices: int) -> None:
+        for member in self.members:
+            member.settings["inference"]["batch_size"] = slices
+
+    def estimate(
+        self,
+        image: NDArray,
+        spacing: tuple[float, ...],
+        halved: Halved = lambda slices: None,
+    ) -> Estimate:
+        """Time one part of the slices; arguments and errors are those of ``predict``."""
+        return self._fitting(lambda: self._estimate(image, spacing), halved)
+
+    def predict(
+        self,
+        image: NDArray,
+        spacing: tuple[float, ...],
+        progress: Progress = lambda share: None,
+        halved: Halved = lambda slices: None,
+    ) -> EnsemblePrediction:
+        """Segment one canonical case.
+
+        Where the GPU's memory is too small, half as many slices are segmented together.
+
+        Args:
+            image: (slices, height, width) in the cohort's unit.
+            spacing: (z, y, x) in millimetres.
+            progress: told which share of the work, 0 to 1, is done.
+            halved: told how many slices are segmented together from now on.
+
+        Raises:
+            DeviceError: the GPU's memory is too small even for one slice.
+        """
+        data, properties = self.members[0].preprocess(image, spacing)
+        return self._fitting(
+            lambda: self._predict(data, properties, spacing, progress), halved
+        )
+
+    def _fitting(self, compute: Callable[[], Result], halved: Halved) -> Result:
+        """Compute, with half the batch as often as the GPU's memory is too small."""
+        first = self.members[0]
+        while True:
+            try:
+                return compute()
+            except torch.OutOfMemoryError as error:
+                if self.batch == 1 or not first.batched:
+                    raise DeviceError(_out_of_memory(first.device)) from error
+            # Out of the except clause, which would keep the tensors alive.
+            torch.cuda.empty_cache()
+            self.batch //= 2
+            halved(self.batch)
+
+    @torch.inference_mode()
+    def _estimate(self, image: NDArray, spacing: tuple[float, ...]) -> Estimate:
+        first = self.members[0]
+        cuda = first.device.type == "cuda"
+        count = min(len(image), first.parts(len(image))[0].stop)
+        start = (len(image) - count) // 2
+        data, properties = first.preprocess(image[start : start + count], spacing)
+        if cuda:
+            torch.cuda.reset_peak_memory_stats(first.device)
+        for _ in range(1 + cuda):  # the first time of a GPU is not typical
+            begin = time.perf_counter()
+            located = first.locate(data)
+            # To the CPU: a GPU's work has ended then.
+            logits = first.logits(data, properties, located, slice(0, count)).cpu()
+            seconds = time.perf_counter() - begin
+        # As the network sees the slices, twice while they are made, and labels; of one
+        # part logits, votes and their sum.
+        per_slice = data[0, 0].nbytes * 2 + image[0].size * 2
+        return Estimate(
+            seconds / count * len(image) * len(self.members),
+            (per_slice * len(image) + 4 * logits.float().nbytes) / GIB,
+            torch.cuda.max_memory_allocated(first.device) / GIB if cuda else None,
+        )
+
+    @torch.inference_mode()
+    def _predict(
+        self,
+        data: Tensor,
+        properties: dict[str, Any],
+        spacing: tuple[float, ...],
+        progress: Progress,
+    ) -> EnsemblePrediction:
+        first = self.members[0]
+        located = [member.locate(data) for member in self.members]
+        votes = Votes(len(self.members), first.labels.foreground)
+        total = len(self.members) * data.shape[1]
+        done = 0
+
+        def watch(index: int, part: slice, logits: Tensor) -> None:
+            nonlocal done
+            votes.add(index, logits)
+            done += len(logits)
+            progress(done / total)
+
+        labels = answer(self.members, data, properties, located, watch)
+        native_ml = float(np.prod(spacing)) / 1000
+        fold_ml = votes.volumes_ml(native_ml * first.native_voxels(data, properties))
+        return EnsemblePrediction(
+            labels=labels,
+            slices=len(labels),
+            fold_ml=fold_ml,
+            fold_dice=votes.dice(),
+            front_end={
+                fold: FrontEndNumbers.of(one)
+                for fold, one in zip(self.folds, located, strict=True)
+            },
+        )
+
+
+@dataclass
+class Votes:
+    """Counts, label by label, of what networks find alone and in common.
+
+    Args:
+        members: how many networks.
+        numbers: of the foreground labels, by title.
+    """
+
+    members: int
+    numbers: Mapping[str, int]
+    counts: dict[str, NDArray[np.int64]] = field(init=False)
+    """(members, members) voxels that two networks call so; on the diagonal, one."""
+
+    def __post_init__(self) -> None:
+        square = (self.members, self.members)
+        self.counts = {title: np.zeros(square, np.int64) for title in self.numbers}
+        self._labels: list[Tensor] = []
+
+    def add(self, index: int, logits: Tensor) -> None:
+        """Take the answer of a network to some slices; the last one's completes them.
+
+        Args:
+            index: of the network, from 0 on for every part.
+            logits: (part, classes, height, width).
+        """
+        self._labels.append(logits.argmax(1).to(torch.uint8).flatten(1))
+        if index < self.members - 1:
+            return
+        labels = torch.stack(self._labels, 1)
+        self._labels = []
+        for title, number in self.numbers.items():
+            # Slice by slice: float32 counts to 2**24, more than a slice has.
+            found = (labels == number).float()
+            common = (found @ found.transpose(1, 2)).round().long().sum(0)
+            self.counts[title] += common.cpu().numpy()
+
+    def volumes_ml(self, voxel_ml: float) -> dict[str, list[float]]:
+        """Volume of each label, one number per network."""
+        return {
+            title: (np.diag(counts) * voxel_ml).tolist()
+            for title, counts in self.counts.items()
+        }
+
+    def dice(self) -> dict[str, float | None]:
+        """Smallest Dice of two networks; None for one network or without the label."""
+        return {title: _smallest_dice(counts) for title, counts in self.counts.items()}
+
+
+def _smallest_dice(counts: NDArray[np.int64]) -> float | None:
+    sizes = np.diag(counts)
+    if len(sizes) < 2 or not sizes.any():
+        return None
+    both = sizes[:, None] + sizes
+    # Two networks that find nothing agree.
+    dice = np.divide(2 * counts, both, out=np.ones(both.shape), where=both > 0)
+    return float(dice.min())
+
+
+def outside_share(located: Located) -> float | None:
+    """Share of the coarse segmentation's foreground outside the U-Net's window.
+
+    Args:
+        located: of all slices.
+
+    Returns:
+        0 to 1; None without coarse segmentation, or where it finds nothing.
+    """
+    coarse, window = located.coarse_logits, located.canonical_from_crop
+    if coarse is None or window is None:
+        return None
+    found = (coarse.argmax(1) > 0).flatten(1)
+    centres = pixel_centres(coarse.shape[2:], coarse.device)
+    points = transform_points(invert(window.float()), centres.expand(len(found), -1, 2))
+    outside = (points.abs() > 1).any(-1)
+    total = int(found.sum())
+    return int((found & outside).sum()) / total if total else None
+
+
+def _out_of_memory(device: torch.device) -> str:
+    free, whole = (size / GIB for size in torch.cuda.mem_get_info(device))
+    return (
+        f"The GPU's memory is too small: {free:.1f} of {whole:.1f} GiB are free, which "
+        "is not enough even for --batch 1. End what else runs on the GPU, take another, "
+        "or say --device cpu."
+    )
