@@ -24,7 +24,7 @@ from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION
 
 PREDICTORS = {
-    WHOLE_SLICES: "deeprac.inference.predictor.SlicePredictor",
+    WHOLE_SLICES: "deeprac.inference.slices.SlicePredictor",
     OWN_PLAN: "deeprac.inference.sliding.SlidingPredictor",
 }
 """By the ``preprocessor_name`` of the plans; nnU-Net's takes seconds to import."""
