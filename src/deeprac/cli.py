@@ -44,6 +44,10 @@ VERBS: dict[str, str] = {
     "unpack": "lay a release out as results, for tables, figures and page",
     "verify": "check a release and rebuild its tables",
     "report": "write the report page",
+    "bundle make": "make one file of trained folds, all that segmenting needs",
+    "bundle show": "say what a bundle is and what it was trained on",
+    "bundle check": "check every byte of a bundle, and what it says",
+    "segment": "segment and measure one CT with a bundle",
 }
 
 FOLD_VERBS = frozenset({"train", "predict", "evaluate", "stress", "diagnose"})
