@@ -28,7 +28,7 @@ from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION
 
 PREDICTORS = {
-    WHOLE_SLICES: "deeprac.inference.slices.SlicePredictor",
+    WHOLE_SLICES: "deeprac.inference.slice_predictor.SlicePredictor",
     OWN_PLAN: "deeprac.inference.sliding.SlidingPredictor",
 }
 """By the ``preprocessor_name`` of the plans; nnU-Net's takes seconds to import."""
@@ -127,11 +127,14 @@ def load_bundle(bundle: Bundle, folds: Sequence[int], device: torch.device) -> E
         try:
             weights = weights_of(bundle.read(name), name)
             members[fold] = predictor_of(plans, dataset, weights, device)
-        except (RunError, RuntimeError) as error:
-            lines = str(error).splitlines()
+        except BundleError:
+            raise
+        except Exception as error:
+            # Foreign numbers in plans fail in torch or nnU-Net, with any type.
+            first = (str(error).splitlines() or [type(error).__name__])[0]
             raise BundleError(
-                f"{bundle.path}: {name} cannot be used with {PLANS}: "
-                f"{shown(lines[0])} {AGAIN}"
+                f"{bundle.path}: {name} cannot be used with {PLANS}: {shown(first)} "
+                f"{AGAIN}"
             ) from error
     return Ensemble(members)
 
