@@ -102,5 +102,38 @@ class Anatomy:
 
     def volume_ml(self, *structures: Structure) -> float:
         """Volume of all voxels of these structures."""
-        counts = np.bincount(self.numbers.ravel(), minlength=256)
-        return float(sum(counts[one.number] for one in structures)) * self.voxel_ml
+        return float(sum(self._voxels[one.number] for one in structures)) * (
+            self.voxel_ml
+        )
+
+    @cached_property
+    def _voxels(self) -> NDArray[np.int64]:
+        """Voxels of each number."""
+        # Slice by slice: bincount makes 64-bit copies.
+        each = (np.bincount(one.ravel(), minlength=256) for one in self.numbers)
+        return np.sum(list(each), axis=0)
+
+    def cropped(self) -> "Anatomy":
+        """The same on the box around all structures, which is much smaller."""
+        box = bounding_box(self.numbers)
+        start_xyz = [part.start for part in reversed(box)]
+        to_mm = self.grid.lps_from_voxel_mm
+        grid = Grid.along(
+            self.grid.axes,
+            [part.stop - part.start for part in reversed(box)],
+            self.grid.spacing_xyz_mm,
+            to_mm[:, :3] @ start_xyz + to_mm[:, 3],
+        )
+        return Anatomy(self.numbers[box], grid, self.structures)
+
+
+def bounding_box(labels: NDArray[np.generic]) -> tuple[slice, ...]:
+    """The smallest box around what is not 0, as slices; all where there is nothing."""
+    if not labels.any():
+        return tuple(slice(0, n) for n in labels.shape)
+    box = []
+    for axis in range(labels.ndim):
+        others = tuple(other for other in range(labels.ndim) if other != axis)
+        found = np.flatnonzero(labels.any(axis=others))
+        box.append(slice(int(found[0]), int(found[-1]) + 1))
+    return tuple(box)

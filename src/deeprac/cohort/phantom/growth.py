@@ -1,14 +1,14 @@
 """How a child's abdomen grows: lengths in mm as functions of age.
 
-Kidney length follows Rosenbaum, Korngold and Teele, "Sonographic assessment of renal
-length in normal children", AJR 142:467-469 (1984): 4.98 + 0.155 * months (cm) in the
-first year and 6.79 + 0.22 * years (cm) after it. The other figures are round numbers
+Kidney length is that of ``deeprac.kidney_size``. The other figures are round numbers
 that keep the proportions of a child's abdomen; they claim no more than that.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from deeprac.kidney_size import kidney_length_mm
 
 REFERENCE_AGE_YEARS = 6.0
 """Age of the child whose body size defines the canonical frame."""
@@ -18,19 +18,6 @@ _WIDTH_MM = (118.0, 152.0, 174.0, 198.0, 232.0, 290.0)
 _DEPTH_MM = (98.0, 120.0, 130.0, 142.0, 162.0, 198.0)
 _VERTEBRA_MM = (11.0, 15.0, 18.5, 22.0, 26.5, 34.0)
 _FAT_MM = (4.5, 6.5, 5.5, 6.0, 9.0, 14.0)
-
-
-def kidney_length_mm(age_years: float) -> float:
-    """Mean kidney length in mm at an age in years (Rosenbaum 1984).
-
-    Example:
-        >>> round(kidney_length_mm(10.0), 1)
-        89.9
-    """
-    older = 6.79 + 0.22 * age_years
-    # The two published lines do not meet at one year; the smaller one is kept so that
-    # a kidney never shrinks on its first birthday.
-    return 10 * (min(4.98 + 0.155 * 12 * age_years, older) if age_years < 1 else older)
 
 
 @dataclass(frozen=True)

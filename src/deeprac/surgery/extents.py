@@ -1,0 +1,109 @@
+"""Diameters of a structure, and gaps between two.
+
+A structure's surface is taken halfway between a voxel inside and its neighbour outside,
+where marching cubes would cut the grid's edges. Diameters are so unbiased by the size
+of a voxel: a row of n voxels is n voxels long, and structures that share a face touch.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, KDTree
+from scipy.spatial.distance import pdist, squareform
+
+from deeprac.surgery.anatomy import bounding_box
+
+Spacing = tuple[float, float, float]
+"""(z, y, x) in millimetres."""
+
+
+@dataclass(frozen=True)
+class Extents:
+    """The lengths that a radiologist measures, in millimetres.
+
+    Attributes:
+        diameter_mm: largest distance of two points of the surface, in any direction.
+        axial_mm: the same within one slice, of all slices the largest.
+        perpendicular_mm: extent across it in that slice.
+        craniocaudal_mm: extent across the slices.
+    """
+
+    diameter_mm: float
+    axial_mm: float
+    perpendicular_mm: float
+    craniocaudal_mm: float
+
+    @property
+    def ellipsoid_ml(self) -> float:
+        """The ellipsoid with the last three as its axes, pi/6 x a x b x c.
+
+        Example:
+            >>> round(Extents(100.0, 100.0, 80.0, 60.0).ellipsoid_ml, 1)
+            251.3
+        """
+        axes_mm = self.axial_mm * self.perpendicular_mm * self.craniocaudal_mm
+        return math.pi / 6 * axes_mm / 1000
+
+
+def surface_points(
+    mask: NDArray[np.bool_], spacing_mm: Sequence[float]
+) -> NDArray[np.float64]:
+    """Points halfway between each voxel inside and each neighbour outside.
+
+    Args:
+        mask: [z, y, x] or [y, x]; beyond its border lies outside.
+        spacing_mm: as many, in the order of the axes.
+
+    Returns:
+        [n, axes] millimetres from the centre of the first voxel, in that order.
+    """
+    box = bounding_box(mask)
+    padded = np.pad(mask[box], 1)
+    start = np.array([part.start for part in box]) - 1.0
+    found = []
+    for axis in range(mask.ndim):
+        steps = np.argwhere(np.diff(padded, axis=axis)) + start
+        steps[:, axis] += 0.5
+        found.append(steps)
+    return np.concatenate(found) * np.array(spacing_mm)
+
+
+def extents(mask: NDArray[np.bool_], spacing_mm: Spacing) -> Extents:
+    """Measure a structure.
+
+    Args:
+        mask: [z, y, x], not empty.
+        spacing_mm: (z, y, x).
+    """
+    mask = mask[bounding_box(mask)]
+    diameter, _ = _farthest(surface_points(mask, spacing_mm))
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    axial = perpendicular = 0.0
+    for z in slices:
+        points = surface_points(mask[z], spacing_mm[1:])
+        length, along = _farthest(points)
+        if length > axial:
+            across = points @ [-along[1], along[0]]
+            axial, perpendicular = length, float(np.ptp(across))
+    height = (slices[-1] - slices[0] + 1) * spacing_mm[0]
+    return Extents(diameter, axial, perpendicular, float(height))
+
+
+def gap_mm(points: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Smallest distance between two surfaces, each as ``surface_points``."""
+    fewer, more = sorted((points, others), key=len)
+    distances, _ = KDTree(more).query(fewer)
+    return float(distances.min())
+
+
+def _farthest(points: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Largest distance of two points, and the unit vector between them."""
+    # Around one voxel already lie four points or six: the hull is never flat.
+    corners = points[ConvexHull(points).vertices]
+    distances = squareform(pdist(corners))
+    first, second = np.unravel_index(distances.argmax(), distances.shape)
+    length = float(distances[first, second])
+    return length, (corners[second] - corners[first]) / length
