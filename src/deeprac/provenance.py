@@ -52,10 +52,10 @@ def git_state(folder: Path = Path(__file__).parent) -> dict[str, Any]:
         return {"commit": None, "dirty": None}
 
 
-def software() -> dict[str, str | None]:
-    """Return the versions of Python and of the packages that make the numbers."""
+def software(*more: str) -> dict[str, str | None]:
+    """Return the versions of Python and of packages: those of numbers, and more."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *more):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

@@ -138,7 +138,7 @@ def _seg_mask(file: DicomSegmentation, number: int, grid: Grid) -> np.ndarray:
         volume = file.get_volume(
             segment_numbers=[number], combine_segments=True, relabel=True
         )
-        on_grid = volume.match_geometry(_geometry(grid), tol=_TOLERANCE)
+        on_grid = volume.match_geometry(geometry(grid), tol=_TOLERANCE)
     except UNREADABLE as error:
         raise CaseError.of(
             "segmentation",
@@ -152,7 +152,7 @@ _TOLERANCE = 1e-2
 """Share of a voxel by which the two grids may differ."""
 
 
-def _geometry(grid: Grid) -> highdicom.VolumeGeometry:
+def geometry(grid: Grid) -> highdicom.VolumeGeometry:
     """The grid for highdicom, whose arrays are [k, j, i] too."""
     i, j, k = (
         axis * spacing

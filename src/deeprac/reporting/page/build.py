@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -52,17 +53,17 @@ def render(document: Document) -> str:
     return template(PACKAGE, "page.html.j2").render(
         document=document,
         tabs=TABS,
-        policy=_policy(scripts, styles),
+        policy=policy(scripts, styles),
         scripts=[Markup(script) for script in scripts],
         styles=[Markup(style) for style in styles],
-        vendored=_vendored(),
+        vendored=vendored(SCRIPTS + STYLES),
         tables=[
-            (table.name, _json(_table_data(table)))
+            (table.name, script_json(_table_data(table)))
             for tables in document.tables.values()
             for table in tables
         ],
-        browser=_json(_browser_data(document)),
-        volumes=[_json(asdict(case)) for case in document.browser.cases],
+        browser=script_json(_browser_data(document)),
+        volumes=[script_json(asdict(case)) for case in document.browser.cases],
         data_uri=lambda text, kind: data_uri(text.encode(), kind),
     )
 
@@ -86,8 +87,8 @@ def asset(name: str) -> str:
     return SOURCE_MAP.sub("", text)
 
 
-def _policy(scripts: list[str], styles: list[str]) -> str:
-    """Content security policy of the page.
+def policy(scripts: list[str], styles: list[str]) -> str:
+    """Content security policy of a page with these scripts and styles.
 
     Tabulator sets widths as style attributes, hence style-src-attr; NiiVue reads its
     fonts from data URIs.
@@ -112,7 +113,7 @@ def hashes(texts: list[str]) -> str:
     return " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
 
 
-def _json(content: Any) -> Markup:
+def script_json(content: Any) -> Markup:
     """JSON that is safe inside a script element: no ``<`` can end it."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
@@ -137,11 +138,12 @@ def _browser_data(document: Document) -> dict[str, Any]:
     return content
 
 
-def _vendored() -> list[dict[str, str]]:
-    """The packages whose code is part of the page, with the text of their licences."""
+def vendored(assets: Sequence[str]) -> list[dict[str, str]]:
+    """The packages whose code is among these assets, with their licences."""
     vendor = files(PACKAGE).joinpath("vendor")
     entries = json.loads(vendor.joinpath("vendor.json").read_text(encoding="utf-8"))
-    packages = {entry["package"]: entry for entry in entries}
+    used = [entry for entry in entries if f"vendor/{entry['file']}" in assets]
+    packages = {entry["package"]: entry for entry in used}
     for entry in packages.values():
         licences = [vendor.joinpath(name) for name in entry["licence_files"]]
         entry["text"] = "\n".join(text.read_text(encoding="utf-8") for text in licences)

@@ -66,8 +66,9 @@ def encode(
     slope: float = 1.0,
     intercept: float = 0.0,
     shown: tuple[float, float] = (0.0, float(max(Label))),
+    ras_from_voxel_mm: NDArray | None = None,
 ) -> str:
-    """NIfTI of a canonical volume about the origin, gzipped undated, in base64.
+    """NIfTI of a canonical volume, gzipped undated, in base64.
 
     Args:
         volume: ``(z, y, x)``; x grows to the patient's left, y to posterior.
@@ -75,13 +76,18 @@ def encode(
         slope: Value per step.
         intercept: Value of 0.
         shown: Values that a viewer displays black and white at first.
+        ras_from_voxel_mm: ``(4, 4)``, where the voxels ``(x, y, z)`` lie; about the
+            origin without.
     """
     header = nib.Nifti1Header()
     header.set_data_dtype(np.uint8)
     header.set_data_shape(volume.shape[::-1])
-    affine = np.diag([-spacing_mm[0], -spacing_mm[1], spacing_mm[2], 1.0])
-    affine[:3, 3] = -affine[:3, :3] @ (np.array(volume.shape[::-1]) - 1) / 2
-    header.set_sform(affine, code=1)
+    if ras_from_voxel_mm is None:
+        x_mm, y_mm, z_mm = spacing_mm
+        ras_from_voxel_mm = np.diag([-x_mm, -y_mm, z_mm, 1.0])
+        half = (np.array(volume.shape[::-1]) - 1) / 2
+        ras_from_voxel_mm[:3, 3] = -ras_from_voxel_mm[:3, :3] @ half
+    header.set_sform(ras_from_voxel_mm, code=1)
     header.set_zooms(spacing_mm)
     header.set_xyzt_units("mm")
     header["scl_slope"], header["scl_inter"] = slope, intercept
