@@ -28,6 +28,7 @@ from deeprac.fetch.archives import checked_names
 from deeprac.files import atomic_folder, atomic_path
 from deeprac.labels import CohortLabels
 from deeprac.strict import parse_json
+from deeprac.surgery.postprocess import Postprocessing
 
 MOST_BYTES = 8 * 2**30
 """Of all members; ten folds of nnU-Net's largest U-Net have less."""
@@ -180,9 +181,7 @@ def check_contents(bundle: Bundle) -> None:
         raise bundle.error(
             f"labels or intensity in {MANIFEST} contradict {DATASET} or {PLANS}"
         )
-    steps = bundle.read_json(POSTPROCESSING)
-    if not isinstance(steps, dict) or steps.get("schema") != 1:
-        raise bundle.error(f"{POSTPROCESSING} has a schema other than 1")
+    Postprocessing.from_json(bundle.read_json(POSTPROCESSING))
 
 
 def check_bundle(path: Path) -> dict[str, Any]:

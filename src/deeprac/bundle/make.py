@@ -30,6 +30,7 @@ from deeprac.preprocessing.matrices import OWN_PLAN
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.release.contents import stripped_run
+from deeprac.surgery.postprocess import Postprocessing
 from deeprac.training.plans import CONFIGURATION, read_plans
 
 PHANTOM = "phantom, not for patients"
@@ -179,7 +180,7 @@ def make_bundle(model: Model, identity: Identity, target: Path) -> dict[str, Any
 
 def postprocessing() -> dict[str, Any]:
     """The steps that help on held-out predictions."""
-    return {"schema": 1, "steps": []}
+    return Postprocessing().as_json()
 
 
 def _manifest(

@@ -110,10 +110,10 @@ def run(args: argparse.Namespace) -> None:
     import sys
 
     from deeprac.events import Console, Events, SlicerCli
-    from deeprac.surgery.outputs import leftovers
+    from deeprac.surgery.outputs import WORKING
     from deeprac.termination import ended_by_signal
 
-    with ended_by_signal(lambda: leftovers(args.out)), Events(STAGES) as events:
+    with ended_by_signal(lambda: [args.out / WORKING]), Events(STAGES) as events:
         if args.slicer_cli:
             events.listeners.append(SlicerCli(sys.stdout, "DeePRAC"))
         if args.events is not None:
@@ -130,23 +130,24 @@ def run(args: argparse.Namespace) -> None:
 def segment(args: argparse.Namespace, events: "Events") -> str:
     """Segment, measure and write; return the overall verdict."""
     from deeprac.bundle.archive import check_contents, opened
-    from deeprac.inference.study import study_of
-    from deeprac.surgery.flags import overall
-    from deeprac.surgery.outputs import refuse_unusable, write_study
+    from deeprac.surgery.outputs import refuse_folder, write_study
+    from deeprac.surgery.result import NAME, read_result
 
-    refuse_unusable(args.out)
+    refuse_folder(args.out)
     with opened(args.bundle) as bundle:
         check_contents(bundle)
         events.progress("read")
         volume = read_input(args, bundle.manifest["intensity"])
         segmented = segmented_by(bundle, volume, args, events)
+        # It imports vtk, and nnU-Net must find its environment first.
+        from deeprac.inference.study import study_of
+
         events.progress("measure")
         study = study_of(volume, segmented, bundle, asked_of(args))
     events.progress("write")
-    series = args.input if args.dicom_seg else None
-    write_study(study, args.out, dicom=series)
+    write_study(study, args.out, dicom=args.input if args.dicom_seg else None)
     events.progress("write", 1.0)
-    return overall(study.flags)
+    return read_result(args.out / NAME).overall
 
 
 def asked_of(args: argparse.Namespace) -> "Asked":
