@@ -13,7 +13,7 @@ from test_planned import fingerprint
 
 from deeprac.bundle.archive import write_bundle
 from deeprac.bundle.card import INTENDED_USE
-from deeprac.bundle.make import TERMINOLOGY, postprocessing
+from deeprac.bundle.make import postprocessing, terminology
 from deeprac.bundle.manifest import checkpoint
 from deeprac.config import load_config
 from deeprac.files import json_text
@@ -80,7 +80,7 @@ def toy_manifest(folds: Sequence[int], **changes) -> dict:
         "frame": "LPS",
         "intensity": "hu",
         "labels": {
-            title: {"number": number, "terminology": TERMINOLOGY[title]}
+            title: {"number": number, "terminology": terminology(title)}
             for title, number in KIDNEY_AND_TUMOUR.foreground.items()
         },
         "method": {"experiment": "toy", "name": "toy", "matrix": "fine", "seed": 0},

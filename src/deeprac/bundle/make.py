@@ -30,22 +30,13 @@ from deeprac.preprocessing.matrices import OWN_PLAN
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.release.contents import stripped_run
+from deeprac.surgery.anatomy import BodySide, Kind, Structure
 from deeprac.surgery.postprocess import Postprocessing
+from deeprac.surgery.terminology import terms
 from deeprac.training.plans import CONFIGURATION, read_plans
 
 PHANTOM = "phantom, not for patients"
 """Name of every bundle that was trained on phantoms."""
-
-_KIDNEY = {"scheme": "SCT", "category": "123037004", "type": "64033007"}
-_ALTERED = {"scheme": "SCT", "category": "49755003", "region": "64033007"}
-TERMINOLOGY = {
-    "kidney": _KIDNEY,
-    "kidney_left": _KIDNEY | {"side": "7771000"},
-    "kidney_right": _KIDNEY | {"side": "24028007"},
-    "tumour": _ALTERED | {"type": "108369006"},
-    "cyst": _ALTERED | {"type": "367643001"},
-}
-"""Codes of SNOMED CT by title: category, type, anatomic region and side."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +174,25 @@ def postprocessing() -> dict[str, Any]:
     return Postprocessing().as_json()
 
 
+def terminology(title: str) -> dict[str, str]:
+    """SNOMED CT's codes of a label: category, type, side and anatomic region.
+
+    Example:
+        >>> terminology("kidney_left")["side"]
+        '7771000'
+    """
+    kind, _, side = title.partition("_")
+    found = terms(Structure(1, Kind(kind), BodySide(side or "unknown")))
+    codes = {
+        "category": found.category,
+        "type": found.type,
+        "side": found.type_side,
+        "region": found.region,
+    }
+    known = {name: code.value for name, code in codes.items() if code is not None}
+    return {"scheme": "SCT", **known}
+
+
 def _manifest(
     model: Model,
     identity: Identity,
@@ -202,7 +212,7 @@ def _manifest(
         "frame": FRAME,
         "intensity": settings["intensity"],
         "labels": {
-            title: {"number": number, "terminology": TERMINOLOGY[title]}
+            title: {"number": number, "terminology": terminology(title)}
             for title, number in labels.items()
         },
         "method": {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -48,12 +49,13 @@ class Estimate:
 
     Attributes:
         seconds: of all folds and slices, without reading, measuring and writing.
-        memory_gib: of the host, at its peak.
+        memory_gib: of the process at its peak; ``more_gib`` beyond what it has now.
         gpu_gib: of the GPU's memory; None without.
     """
 
     seconds: float
     memory_gib: float
+    more_gib: float
     gpu_gib: float | None
 
 
@@ -144,10 +146,13 @@ class Ensemble:
         # As the network sees the slices, twice while they are made, and labels; of one
         # part logits, votes and their sum.
         per_slice = data[0, 0].nbytes * 2 + image[0].size * 2
+        more_gib = (per_slice * len(image) + 4 * logits.float().nbytes) / GIB
+        gpu_gib = torch.cuda.max_memory_allocated(first.device) / GIB if cuda else None
         return Estimate(
-            seconds / count * len(image) * len(self.members),
-            (per_slice * len(image) + 4 * logits.float().nbytes) / GIB,
-            torch.cuda.max_memory_allocated(first.device) / GIB if cuda else None,
+            seconds=seconds / count * len(image) * len(self.members),
+            memory_gib=psutil.Process().memory_info().rss / GIB + more_gib,
+            more_gib=more_gib,
+            gpu_gib=gpu_gib,
         )
 
     @torch.inference_mode()

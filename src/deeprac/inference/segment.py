@@ -87,7 +87,7 @@ def segment(
 
     estimate = ensemble.estimate(image, spacing_mm, halved)
     events.send("estimate", **asdict(estimate))
-    _refuse_too_large(estimate.memory_gib)
+    _refuse_too_large(estimate.more_gib)
     prediction = ensemble.predict(
         image, spacing_mm, lambda share: events.progress("segment", share), halved
     )
@@ -130,7 +130,7 @@ def _refuse_too_large(needed_gib: float) -> None:
     available_gib = psutil.virtual_memory().available / GIB
     if needed_gib > available_gib:
         raise SurgeryError(
-            f"Segmenting this volume needs {needed_gib:.1f} GiB of memory and "
+            f"Segmenting this volume needs {needed_gib:.1f} GiB of memory more and "
             f"{available_gib:.1f} GiB are free. Crop it to the abdomen, or end other "
             "programs."
         )

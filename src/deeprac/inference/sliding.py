@@ -1,6 +1,8 @@
 """nnU-Net's own inference of one run: overlapping patches of planned matrices."""
 
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -37,13 +39,14 @@ class SlidingPredictor(Predictor):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.window = nnUNetPredictor(
-            tile_step_size=TILE_STEP,
-            use_gaussian=True,
-            perform_everything_on_device=self.device.type == "cuda",
-            device=self.device,
-            allow_tqdm=False,
-        )
+        with redirect_stdout(sys.stderr):  # on a CPU it prints a remark
+            self.window = nnUNetPredictor(
+                tile_step_size=TILE_STEP,
+                use_gaussian=True,
+                perform_everything_on_device=self.device.type == "cuda",
+                device=self.device,
+                allow_tqdm=False,
+            )
         self.window.manual_initialization(
             self.network,
             self.plans,
@@ -73,8 +76,8 @@ class SlidingPredictor(Predictor):
         return logits.cpu().transpose(0, 1)
 
     def vote(self, logits: Tensor) -> Tensor:
-        """Return the logits, of which nnU-Net takes the mean over folds."""
-        return logits.to(torch.float32, copy=True)  # nnU-Net adds up in half
+        """Return the logits, of which nnU-Net takes the mean, in half precision."""
+        return logits.clone()
 
     def native_voxels(self, data: Tensor, properties: dict[str, Any]) -> float:
         """Return how many native voxels a voxel of the planned grid stands for."""
