@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("src", "config", "workflow", "resources/published", "resources/cohorts")
+SOURCES = (
+    *("src", "config", "workflow"),
+    *("resources/published", "resources/cohorts", "resources/protocols"),
+)
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 RELEASE = ROOT / "resources" / "released" / "ablation"
 

@@ -54,6 +54,8 @@ class _Layer:
 def merge(
     segmentations: Sequence[tuple[np.ndarray, Mapping[int, str]]],
     wanted: Mapping[str, tuple[str, ...]],
+    *,
+    kidney_needed: bool = True,
 ) -> tuple[np.ndarray, list[Finding]]:
     """Map segmentations of one grid to one label map of the cohort's numbers.
 
@@ -61,6 +63,7 @@ def merge(
         segmentations: at least one, all on one grid: array [z, y, x] and the name of
             each value, 0 background.
         wanted: ``cohort.labels``, names in the source by the cohort's title.
+        kidney_needed: whether a volume without kidney is an error.
 
     Returns:
         The cohort's label map, uint8 [z, y, x], and what was found. After an error the
@@ -78,7 +81,8 @@ def merge(
             f"the segments have {' and '.join(map(str, sorted(sizes)))} voxels. Give "
             "all on one grid"
         )
-    problems = problems or _no_kidney(layers, wanted)
+    if kidney_needed and not problems:
+        problems = _no_kidney(layers, wanted)
     if problems:
         empty = np.zeros(layers[0].numbers.shape, np.uint8)
         return empty, [Finding.error("label values", p) for p in problems]

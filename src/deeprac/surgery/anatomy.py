@@ -102,16 +102,13 @@ class Anatomy:
 
     def volume_ml(self, *structures: Structure) -> float:
         """Volume of all voxels of these structures."""
-        return float(sum(self._voxels[one.number] for one in structures)) * (
-            self.voxel_ml
-        )
+        voxels = sum(int(self._voxels[one.number]) for one in structures)
+        return voxels * self.voxel_ml
 
     @cached_property
     def _voxels(self) -> NDArray[np.int64]:
-        """Voxels of each number."""
-        # Slice by slice: bincount makes 64-bit copies.
-        each = (np.bincount(one.ravel(), minlength=256) for one in self.numbers)
-        return np.sum(list(each), axis=0)
+        """Number of voxels of each number."""
+        return np.bincount(self.numbers.ravel(), minlength=256)
 
     def cropped(self) -> "Anatomy":
         """The same on the box around all structures, which is much smaller."""

@@ -99,8 +99,10 @@ _ALL = (
           None, _CORRECT),
     Limit("removed_part", "ml that post-processing changed", "above", 1, None,
           "Look at it; --no-postprocessing leaves it as it was."),
-    Limit("overlapping_segments", "voxels", "above", 0, None,
+    Limit("overlapping_segments", "pairs of segments", "above", 0, None,
           "Where segments overlap, tumour counts. Correct them if that is wrong."),
+    Limit("labels_assumed", "label numbers without a name", "above", 0, None,
+          "Say what the numbers mean with --labels, or give a .seg.nrrd."),
     # The CT.
     Limit("slice_spacing", "mm between slices", "above", 5, None,
           "Use thinner slices; volumes and diameters are rough."),

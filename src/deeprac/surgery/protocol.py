@@ -91,8 +91,8 @@ def in_words(measured: float, comparison: str, limit: float, unit: str) -> str:
         >>> in_words(299.97, "below", 300, "ml")
         '299.97 ml, below 300 ml'
     """
-    if pd.isna(measured):
-        return "not measured"
+    if pd.isna(measured) or measured == 0:
+        return "nothing was found to compare"
     holds = _HOLDS[comparison]
     word = comparison if holds(measured, limit) else _OPPOSITE[comparison]
     # No rounding may make the number look as if it were on the other side.

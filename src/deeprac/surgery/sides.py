@@ -45,6 +45,8 @@ def left_and_right(
         >>> left_and_right(np.array([[9, 0, 0, 0], [0, 0, 4, 4]]), links=[])
         (frozenset({1}), frozenset({0}))
     """
+    if len(profiles) < 2:
+        return None
     for groups in (_joined(len(profiles), links), _divided(profiles)):
         if len(groups) == 2:
             right, left = sorted(groups, key=lambda group: _centre(profiles, group))
@@ -63,7 +65,7 @@ def _joined(parts: int, links: Iterable[tuple[int, int]]) -> set[Group]:
 
 
 def _divided(profiles: NDArray[np.int64]) -> set[Group]:
-    """Two groups along x with the largest variance between them (Otsu 1979)."""
+    """Two groups of at least two parts, along x with the largest variance between them (Otsu 1979)."""
     centres = [_centre(profiles, frozenset({part})) for part in range(len(profiles))]
     order = np.argsort(centres, kind="stable").tolist()
 
@@ -73,7 +75,7 @@ def _divided(profiles: NDArray[np.int64]) -> set[Group]:
         first, second = (_centre(profiles, half) for half in halves)
         return sizes[0] * sizes[1] * (first - second) ** 2
 
-    cut = max(range(1, len(order)), key=variance, default=0)
+    cut = max(range(1, len(order)), key=variance)
     return {frozenset(order[:cut]), frozenset(order[cut:])}
 
 

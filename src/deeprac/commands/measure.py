@@ -1,0 +1,152 @@
+"""Verb measure: a segmentation in numbers and 3D models."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from deeprac.surgery.flags import Flag
+    from deeprac.surgery.study import Study
+
+HELP = (
+    "Measure kidneys and tumours of a segmentation, of a model or corrected by hand, "
+    "and write measures, flags, 3D models and a page. Research software, not a medical "
+    "device."
+)
+EXAMPLE = "deeprac measure case.seg.nrrd --image ct.nii.gz --out result --age 4.5"
+
+
+def _within(low: float, high: float, text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and low <= value <= high):
+        raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+    return value
+
+
+def _age(text: str) -> float:
+    return _within(0, 120, text)
+
+
+def _margin(text: str) -> float:
+    return _within(0, 50, text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "segmentation",
+        type=Path,
+        metavar="LABELS",
+        help="NIfTI, NRRD, MetaImage, or a .seg.nrrd of 3D Slicer, whose names count",
+    )
+    parser.add_argument(
+        "--image", type=Path, metavar="CT", help="the CT that was segmented, a volume"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="a new folder"
+    )
+    parser.add_argument(
+        "--labels",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="what the numbers 1, 2, ... of a file without names mean (default: kidney "
+        "tumour, with a flag)",
+    )
+    parser.add_argument(
+        "--age", type=_age, metavar="YEARS", help="to compare the kidneys' size with"
+    )
+    parser.add_argument(
+        "--margin",
+        type=_margin,
+        default=0.0,
+        metavar="MM",
+        help="also tell what remains without the tumours and a rim of this width",
+    )
+    parser.add_argument(
+        "--timepoint",
+        choices=("diagnosis", "after_chemotherapy"),
+        help="when the CT was taken; without it no threshold is compared",
+    )
+    parser.add_argument(
+        "--previous",
+        type=Path,
+        metavar="FILE",
+        help="result.json of an earlier CT of this patient, to tell the change",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from deeprac.cohort.confidential import confidential, names_of_files
+    from deeprac.errors import SurgeryError
+    from deeprac.surgery.outputs import write_study
+
+    if args.out.exists():
+        raise SurgeryError(
+            "--out must be a new folder, but there is something of that name. Give "
+            "another name, or remove it."
+        )
+    files = {"segmentation": args.segmentation}
+    files |= {"CT": args.image} if args.image else {}
+    log = args.out.with_name(f"{args.out.name}.private.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with confidential(log, lambda: names_of_files(files, Path())):
+            study = measured(args)
+    finally:
+        if log.is_file() and not log.stat().st_size:
+            log.unlink()
+    write_study(study, args.out)
+
+
+def measured(args: argparse.Namespace) -> "Study":
+    """Read, check and measure what the arguments name."""
+    from dataclasses import replace
+
+    from deeprac.provenance import git_state
+    from deeprac.surgery.patient import Patient, study_of
+    from deeprac.surgery.previous import read_previous
+    from deeprac.surgery.protocol import TimePoint
+    from deeprac.surgery.read_labels import read_labels
+
+    patient = Patient(
+        age_years=args.age,
+        time_point=TimePoint(args.timepoint) if args.timepoint else None,
+        previous=read_previous(args.previous) if args.previous else None,
+        margin_mm=args.margin,
+    )
+    image, flags = _read_ct(args.image) if args.image else (None, ())
+    labelled = read_labels(args.segmentation, args.labels, image)
+    return study_of(
+        replace(labelled, flags=flags + labelled.flags),
+        image,
+        patient,
+        provenance={
+            "verb": "measure",
+            "git": git_state(),
+            "labels": labelled.labels.numbers,
+            "age_years": args.age,
+            "margin_mm": args.margin,
+            "timepoint": args.timepoint,
+        },
+    )
+
+
+def _read_ct(path: Path) -> "tuple[sitk.Image, tuple[Flag, ...]]":
+    """The CT with certain faults repaired, and whether it is in HU."""
+    import SimpleITK as sitk
+
+    from deeprac.cohort import intensity
+    from deeprac.cohort.case_files import read_part
+    from deeprac.cohort.findings import CaseError
+    from deeprac.cohort.grid import Grid
+    from deeprac.cohort.volume_files import read_volume
+    from deeprac.surgery.model_checks import ct_flags
+
+    image, findings = read_part("CT", lambda: read_volume(path))
+    if image is None:
+        raise CaseError(findings)
+    values, findings = intensity.plausible(sitk.GetArrayViewFromImage(image), "hu")
+    return Grid.of(image).volume(values), ct_flags(findings)
