@@ -1,5 +1,7 @@
 """Patients made of analytic bodies, for everything that is written of one."""
 
+from itertools import permutations, product
+
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
@@ -61,6 +63,47 @@ def an_anatomy(grid: Grid | None = None, numbers=None) -> Anatomy:
     """Two kidneys, one with a tumour."""
     grid = grid or lps_grid()
     return Anatomy(bodies(grid) if numbers is None else numbers, grid, STRUCTURES)
+
+
+BOXES = (
+    (1, (2, 3, 14), (6, 7, 9)),
+    (2, (8, 2, 2), (5, 6, 6)),
+    (3, (1, 10, 6), (5, 5, 7)),
+)
+"""Number, first corner and size in voxels [z, y, x]: apart, none like another."""
+
+
+def boxes(tilt_deg: float = 0.0) -> Anatomy:
+    """Three boxes whose middles are known, on a small grid."""
+    grid = lps_grid(tilt_deg, (27, 18, 16), (0.8, 0.9, 2.5))
+    numbers = np.zeros(grid.size[::-1], np.uint8)
+    for number, corner, size in BOXES:
+        box = (slice(c, c + s) for c, s in zip(corner, size, strict=True))
+        numbers[tuple(box)] = number
+    return Anatomy(numbers, grid, STRUCTURES)
+
+
+def middles_mm(anatomy: Anatomy) -> np.ndarray:
+    """Middles of the boxes in LPS, by hand: [3, 3]."""
+    middles = [np.array(c) + (np.array(s) - 1) / 2 for _, c, s in BOXES]
+    steps = np.array(middles)[:, ::-1] * anatomy.grid.spacing_xyz_mm
+    return steps @ anatomy.grid.axes.T + anatomy.grid.origin_mm
+
+
+def centroids_mm(volume: sitk.Image, numbers=(1, 2, 3)) -> np.ndarray:
+    """Mean place of the voxels of each number in LPS, [n, 3]."""
+    array = sitk.GetArrayFromImage(volume)
+    means = [np.argwhere(array == n).mean(axis=0)[::-1] for n in numbers]
+    place = volume.TransformContinuousIndexToPhysicalPoint
+    return np.array([place(mean.tolist()) for mean in means])
+
+
+ORIENTATIONS = tuple(
+    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
+    for order in permutations(("LR", "PA", "SI"))
+    for flips in product((0, 1), repeat=3)
+)
+"""The 48 orders and directions of axes, in DICOM's letters."""
 
 
 def source_grid(anatomy: Anatomy, orientation: str) -> Grid:

@@ -140,8 +140,8 @@ def _description(structure: Structure, number: int) -> SegmentDescription:
         display_color=CIELabColor.from_rgb(*known.colour),
     )
     if known.type_side:
-        side = [_code(known.type_side)]
-        description.SegmentedPropertyTypeModifierCodeSequence = side
+        kind = description.SegmentedPropertyTypeCodeSequence[0]
+        kind.SegmentedPropertyTypeModifierCodeSequence = [_code(known.type_side)]
     if known.region_side:
         region = description.AnatomicRegionSequence[0]
         region.AnatomicRegionModifierSequence = [_code(known.region_side)]

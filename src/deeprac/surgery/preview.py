@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from deeprac import files
@@ -152,7 +153,8 @@ def _mark(letters: str, *, ax: Axes) -> None:
     aligned = (("left", "center"), ("right", "center"), ("center", "top"),
                ("center", "bottom"))  # fmt: skip
     for letter, (x, y), (ha, va) in zip(letters, places, aligned, strict=True):
-        ax.text(x, y, letter, transform=ax.transAxes, ha=ha, va=va, **MARK)
+        text = ax.text(x, y, letter, transform=ax.transAxes, ha=ha, va=va, **MARK)
+        text.set_path_effects([withStroke(linewidth=2, foreground="black")])
 
 
 def _bar_mm(width_mm: float) -> float:

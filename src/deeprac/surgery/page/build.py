@@ -1,6 +1,7 @@
 """From a patient's content to the bytes of one HTML file."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -90,6 +91,6 @@ def render(page: Page) -> str:
         styles=[Markup(style) for style in styles],
         scripts=[Markup(script) for script in scripts],
         surfaces=script_json(page.viewer.surfaces),
-        ct=script_json(page.viewer.ct),
+        volumes=script_json(page.viewer.volumes and asdict(page.viewer.volumes)),
         vendored=vendored([NIIVUE]),
     )

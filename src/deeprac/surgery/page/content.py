@@ -108,8 +108,12 @@ def grid(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     kept = [column for column in table.columns if column != "unit"]
     lines = []
     for row, unit in zip(table[kept].itertuples(index=False), units, strict=True):
-        cells = zip(kept, row, strict=True)
-        lines.append([shown(cell, _unit_of(name, unit)) for name, cell in cells])
+        lines.append(
+            [
+                words(cell) if name in _NAMES else shown(cell, _unit_of(name, unit))
+                for name, cell in zip(kept, row, strict=True)
+            ]
+        )
     return [words(column) for column in kept], lines
 
 
@@ -171,6 +175,10 @@ def _facts(content: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, st
 
 _WHOLE = ("ml", "mm", "%")
 """Units of which people read whole numbers."""
+
+
+_NAMES = ("measure", "step", "structure", "timepoint")
+"""Columns that hold names of our own."""
 
 
 def _unit_of(column: str, unit: Any) -> str:

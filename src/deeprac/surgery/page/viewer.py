@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.reporting.page.volumes import encode, kept_span, shrink_image, to_bytes
+from deeprac.surgery.anatomy import Anatomy
 from deeprac.surgery.meshes import reduced
-from deeprac.surgery.preview import WINDOW_HU
+from deeprac.surgery.preview import WINDOW_HU, pictured
 from deeprac.surgery.study import Study
 from deeprac.surgery.surfaces import Surface
 from deeprac.surgery.terminology import terms, title
@@ -35,39 +36,53 @@ _MZ3_MAGIC, _MZ3_FACES_AND_POINTS = 0x5A4D, 3
 
 
 @dataclass(frozen=True)
+class Volumes:
+    """CT and label map around the structures, as NIfTI in base64.
+
+    Attributes:
+        ct: eight bits per voxel.
+        labels: numbers of the structures.
+        factor: by which columns and rows were divided.
+        middle_mm: where the planes begin, RAS.
+    """
+
+    ct: str
+    labels: str
+    factor: int
+    middle_mm: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Viewer:
     """Content of the 3D view.
 
     Attributes:
-        surfaces: name, title, colour and MZ3 file in base64 of each structure.
-        ct: NIfTI in base64; empty without a CT.
-        factor: by which columns and rows of the CT were divided.
+        surfaces: number, name, title, colour and MZ3 file in base64 of each structure.
+        volumes: None without a CT.
     """
 
     surfaces: tuple[dict[str, Any], ...]
-    ct: str = ""
-    factor: int = 1
+    volumes: Volumes | None
 
 
 def viewer(study: Study, surfaces: Sequence[Surface]) -> Viewer:
-    """Surfaces and CT in the millimetres of the source."""
+    """Surfaces and volumes in the millimetres of the source."""
     total = max(1, sum(len(surface.triangles) for surface in surfaces))
     share = min(1.0, TRIANGLES / total)
     drawn = []
     for surface in surfaces:
         wanted = max(FEWEST_TRIANGLES, round(share * len(surface.triangles)))
-        file = base64.b64encode(mz3(*reduced(surface, wanted))).decode()
+        structure = surface.structure
         drawn.append(
             {
-                "name": surface.structure.name,
-                "title": title(surface.structure),
-                "colour": terms(surface.structure).colour,
-                "file": file,
+                "number": structure.number,
+                "name": structure.name,
+                "title": title(structure),
+                "colour": terms(structure).colour,
+                "file": base64.b64encode(mz3(*reduced(surface, wanted))).decode(),
             }
         )
-    if study.image is None or not surfaces:
-        return Viewer(tuple(drawn))
-    return Viewer(tuple(drawn), *small_ct(study))
+    return Viewer(tuple(drawn), small_volumes(study) if surfaces else None)
 
 
 def mz3(points_mm: NDArray[np.float64], triangles: NDArray[np.int64]) -> bytes:
@@ -85,38 +100,73 @@ def mz3(points_mm: NDArray[np.float64], triangles: NDArray[np.int64]) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def small_ct(study: Study, limit: int = CT_CHARACTERS) -> tuple[str, int]:
-    """The CT around the structures in eight bits, and by how much it was shrunk.
+def small_volumes(study: Study, limit: int = CT_CHARACTERS) -> Volumes | None:
+    """CT and labels around the structures, small enough; None without a CT.
 
     Args:
-        study: a patient with CT and at least one structure.
-        limit: characters at most.
+        study: a patient with at least one structure.
+        limit: characters of the CT at most.
     """
-    assert study.image is not None
+    if study.image is None:
+        return None
     anatomy = study.anatomy
+    box = _around(anatomy)
+    part, numbers = study.image[box], anatomy.numbers[box]
+    start = np.array([one.start for one in reversed(box)])
+    factor = 0
+    text = ""
+    while not text or (len(text) > limit and factor < max(part.shape[1:])):
+        factor += 1
+        steps, slope, low = to_bytes(shrink_image(part, factor), kept_span(WINDOW_HU))
+        # The middle of the first block of pixels.
+        middle = (factor - 1) / 2
+        text = encode(
+            steps, _spacing_mm(anatomy, factor), slope=slope, intercept=low,
+            shown=WINDOW_HU,
+            ras_from_voxel_mm=_place(anatomy, start, middle, factor),
+        )  # fmt: skip
+    half = factor // 2
+    labels = encode(
+        np.ascontiguousarray(numbers[:, half::factor, half::factor]),
+        _spacing_mm(anatomy, factor),
+        ras_from_voxel_mm=_place(anatomy, start, half, factor),
+    )
+    found = np.nonzero(anatomy.mask(pictured(anatomy)[0]))
+    centroid = [float(axis.mean()) for axis in reversed(found)]
+    place = _place(anatomy, np.zeros(3), 0, 1) @ [*centroid, 1]
+    return Volumes(text, labels, factor, tuple(place[:3].tolist()))
+
+
+def _around(anatomy: Anatomy) -> tuple[slice, ...]:
+    """The box of all structures with a margin, [z, y, x]."""
     box = []
     for axis, spacing_mm in enumerate(anatomy.spacing_mm):
         others = tuple(other for other in range(3) if other != axis)
         found = np.flatnonzero(anatomy.numbers.any(axis=others))
         margin = ceil(AROUND_MM / spacing_mm)
         box.append(slice(max(0, int(found[0]) - margin), int(found[-1]) + margin + 1))
-    part = study.image[tuple(box)]
-    start = np.array([one.start for one in reversed(box)])
-    factor = 1
-    while True:
-        steps, slope, low = to_bytes(shrink_image(part, factor), kept_span(WINDOW_HU))
-        # The middle of the first block of pixels.
-        first = start + np.array([factor - 1, factor - 1, 0]) / 2
-        place = np.eye(4)
-        place[:3] = anatomy.grid.lps_from_voxel_mm
-        place[:3, 3] = place[:3] @ [*first, 1]
-        place[:3, :3] *= (factor, factor, 1)
-        place[:3] = _RAS_FROM_LPS @ place[:3]
-        x_mm, y_mm, z_mm = anatomy.grid.spacing_xyz_mm
-        text = encode(
-            steps, (x_mm * factor, y_mm * factor, z_mm), slope=slope, intercept=low,
-            shown=WINDOW_HU, ras_from_voxel_mm=place,
-        )  # fmt: skip
-        if len(text) <= limit or factor >= max(part.shape[1:]):
-            return text, factor
-        factor += 1
+    return tuple(box)
+
+
+def _spacing_mm(anatomy: Anatomy, factor: int) -> tuple[float, float, float]:
+    z_mm, y_mm, x_mm = anatomy.spacing_mm
+    return x_mm * factor, y_mm * factor, z_mm
+
+
+def _place(
+    anatomy: Anatomy, start: NDArray[np.float64], within: float, factor: int
+) -> NDArray[np.float64]:
+    """The matrix [4, 4] from voxels (x, y, z) of a shrunk volume to RAS millimetres.
+
+    Args:
+        anatomy: whose grid was shrunk.
+        start: its voxel at which the box of the shrunk volume begins, (x, y, z).
+        within: of its first block of pixels, the column and row that stands for it.
+        factor: pixels per block and axis.
+    """
+    place = np.eye(4)
+    place[:3] = anatomy.grid.lps_from_voxel_mm
+    place[:3, 3] = place[:3] @ [*(start + np.array([within, within, 0])), 1]
+    place[:3, :3] *= (factor, factor, 1)
+    place[:3] = _RAS_FROM_LPS @ place[:3]
+    return place

@@ -1,7 +1,7 @@
 "use strict";
 
-/* NiiVue draws the surfaces, and on demand the CT in three planes with their outlines.
-   Both have RAS millimetres of the scanner. */
+/* NiiVue draws the surfaces, and on demand the CT in three planes. All have the RAS
+   millimetres of the scanner. */
 (() => {
   const find = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(find(id).textContent);
@@ -30,7 +30,7 @@
     isRadiologicalConvention: true,
     loadingText: "",
     logLevel: "warn",
-    meshThicknessOn2D: 1,
+    meshThicknessOn2D: 0,
     multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
     show3Dcrosshair: false,
     showAllOrientationMarkers: true,
@@ -64,19 +64,42 @@
 
   const look = (view) => viewer.setRenderAzimuthElevation(...VIEWS[view]);
 
-  /* The CT hides surfaces in 3D: each has the canvas for itself. */
-  let volume = null;
+  /* The CT hides surfaces in 3D, and their cuts are thin: each has the canvas for
+     itself, and the label map tints the planes. */
+  const decoded = (base64, name) =>
+    niivue.NVImage.loadFromBase64({ base64, name: `${name}.nii.gz` });
+
+  const colours = () => {
+    const all = [{ number: 0, colour: [0, 0, 0], title: "" }, ...surfaces];
+    return {
+      I: all.map((one) => one.number),
+      R: all.map((one) => one.colour[0]),
+      G: all.map((one) => one.colour[1]),
+      B: all.map((one) => one.colour[2]),
+      A: all.map((one) => (one.number ? 255 : 0)),
+      labels: all.map((one) => one.title),
+    };
+  };
+
+  let loaded = null;
+  const load = async () => {
+    const { ct, labels, middle_mm: middle } = read("data-volumes");
+    const volumes = [await decoded(ct, "ct"), await decoded(labels, "labels")];
+    volumes[1].setColormapLabel(colours());
+    volumes[1].opacity = 0.35;
+    return { volumes, middle };
+  };
+
   const showPlanes = async (wanted) => {
     find("ct").setAttribute("aria-pressed", String(wanted));
     if (wanted) {
-      volume ??= await niivue.NVImage.loadFromBase64({
-        base64: read("data-ct"),
-        name: "ct.nii.gz",
-      });
-      viewer.addVolume(volume);
+      const first = !loaded;
+      loaded ??= await load();
+      for (const volume of loaded.volumes) viewer.addVolume(volume);
+      if (first) viewer.scene.crosshairPos = viewer.mm2frac(loaded.middle);
       viewer.setSliceType(niivue.SLICE_TYPE.MULTIPLANAR);
     } else {
-      viewer.removeVolume(volume);
+      for (const volume of loaded.volumes) viewer.removeVolume(volume);
       viewer.setSliceType(niivue.SLICE_TYPE.RENDER);
     }
   };
@@ -91,7 +114,7 @@
       const pressed = button.getAttribute("aria-pressed") === "true";
       if (button.id === "ct") await showPlanes(!pressed);
       else {
-        if (volume && viewer.volumes.length) await showPlanes(false);
+        if (viewer.volumes.length) await showPlanes(false);
         look(button.dataset.view);
       }
     });
