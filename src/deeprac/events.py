@@ -149,7 +149,8 @@ class Events:
         """Tell of an error, and close the files."""
         if error is not None:
             ended = isinstance(error, SystemExit | KeyboardInterrupt)
-            self.send("error", message="ended from outside" if ended else str(error))
+            text = "ended from outside" if ended else str(error)
+            self.send("error", message=text, seconds=self.seconds)
         self._files.close()
 
     def send(self, event: str, **content: Any) -> None:
