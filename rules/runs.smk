@@ -108,3 +108,28 @@ TRAINED = {
     "weights": "<results>/<run>/checkpoint_final.pth",
     "case_poses": known_case_poses,
 }
+
+
+def phantom_licence(_):
+    """The licence of weights that were trained on phantoms."""
+    if CONFIG["cohort"]["format"] != "phantom":
+        raise WorkflowError(
+            "Weights that were trained on patients need a licence of their own: call "
+            "`deeprac bundle make --licence FILE` (docs/bundles.md)."
+        )
+    return str(Path(SRC).parent / "resources/licences/phantom_weights.txt")
+
+
+def bundled(pattern):
+    """A file of every fold that is bundled: those of the first seed."""
+    run = CONFIG["run"]
+
+    def files(wildcards):
+        return expand(
+            pattern,
+            experiment=wildcards.experiment,
+            seed=run["seeds"][0],
+            fold=run["folds"],
+        )
+
+    return files
