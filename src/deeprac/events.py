@@ -117,8 +117,8 @@ class Events:
     """Tells all listeners what happens, with times, and closes their files.
 
     Args:
-        stages: name of each stage and its share of the whole, in order; the shares add
-            up to 1.
+        stages: seconds that each stage is expected to take, in order; ``expect``
+            corrects them where more is known.
     """
 
     def __init__(self, stages: Mapping[str, float]) -> None:
@@ -126,7 +126,6 @@ class Events:
         self._stages = dict(stages)
         self._begun = time.monotonic()
         self._files = ExitStack()
-        self._estimate: float | None = None
 
     def listen(self, target: str) -> None:
         """Write JSON lines to a file, or to standard output for ``-``."""
@@ -155,8 +154,6 @@ class Events:
 
     def send(self, event: str, **content: Any) -> None:
         """Tell of an event."""
-        if event == "estimate":
-            self._estimate = content["seconds"]
         for listener in self.listeners:
             listener({"event": event, **content})
 
@@ -165,22 +162,19 @@ class Events:
         """Since the beginning."""
         return time.monotonic() - self._begun
 
+    def expect(self, **seconds: float) -> None:
+        """Correct how long stages that have not begun will take."""
+        self._stages |= seconds
+
     def progress(self, stage: str, share: float = 0.0) -> None:
         """Tell how far a stage is, 0 to 1."""
-        before = 0.0
-        for name, of_all in self._stages.items():
-            if name == stage:
-                break
-            before += of_all
-        fraction = min(1.0, before + share * self._stages[stage])
-        left = None
-        if share and fraction > before:
-            left = self.seconds * (1 - fraction) / fraction
-        elif self._estimate is not None:
-            left = self._estimate * (1 - fraction)
+        names = list(self._stages)
+        done = sum(self._stages[name] for name in names[: names.index(stage)])
+        done += share * self._stages[stage]
+        total = sum(self._stages.values())
         self.send(
             "progress",
             stage=stage,
-            fraction=round(fraction, 4),
-            seconds_left=None if left is None else round(left, 1),
+            fraction=round(done / total, 4),
+            seconds_left=round(total - done, 1),
         )

@@ -9,7 +9,7 @@ import pytest
 from deeprac.errors import SurgeryError
 from deeprac.events import Console, Events, JsonLines, SlicerCli
 
-STAGES = {"read": 0.25, "segment": 0.5, "write": 0.25}
+STAGES = {"read": 10.0, "segment": 20.0, "write": 10.0}
 
 
 def told(listener, *, fail=False):
@@ -40,10 +40,19 @@ def test_json_lines_have_stage_fraction_and_seconds_left():
         ("segment", 0.5),
         ("write", 1.0),
     ]
-    assert progress[0]["seconds_left"] is None
-    assert progress[1]["seconds_left"] >= 0
-    assert progress[2]["seconds_left"] == 0
+    assert [one["seconds_left"] for one in progress] == [40.0, 20.0, 0.0]
     assert [line["event"] for line in lines][-1] == "finished"
+
+
+def test_what_is_learnt_of_a_stage_corrects_the_time_left():
+    stream = io.StringIO()
+    with Events(STAGES) as events:
+        events.listeners.append(JsonLines(stream))
+        events.progress("read")
+        events.expect(segment=70.0)
+        events.progress("segment", 0.5)
+    last = json.loads(stream.getvalue().splitlines()[-1])
+    assert (last["fraction"], last["seconds_left"]) == (0.5, 45.0)
 
 
 def test_slicer_finds_whole_tags_and_its_end():

@@ -87,6 +87,7 @@ def segment(
 
     estimate = ensemble.estimate(image, spacing_mm, halved)
     events.send("estimate", **asdict(estimate))
+    events.expect(segment=estimate.seconds)
     _refuse_too_large(estimate.more_gib)
     prediction = ensemble.predict(
         image, spacing_mm, lambda share: events.progress("segment", share), halved
