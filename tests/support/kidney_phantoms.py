@@ -149,7 +149,8 @@ def _tumours(rng, kind, kidneys, size):
         # On the outer half: towards the side, or a pole.
         outward = np.sign(kidney.centre_mm[0]) if kind == "displaced" else 0
         outward = outward or (1 if number == LEFT else -1)
-        towards = rng.normal(size=3) + (1.5 * outward, 0, 0)
+        towards = rng.normal(size=3)
+        towards[0] += 1.5 * outward
         if kind == "horseshoe":
             towards[2] = abs(towards[2]) + 1
         towards /= np.linalg.norm(towards)
@@ -172,7 +173,7 @@ def _grid(rng, size):
     extent = size * np.array([330, 190, 310])
     shape = np.ceil(extent / spacing).astype(int)
     axes = _tilt(rng)
-    middle = np.array([*rng.uniform(-12, 12, 2), 0]) + (0, 0, -10 * size)
+    middle = np.array([*rng.uniform(-12, 12, 2), -10 * size])
     origin = middle - axes @ (spacing * (shape - 1) / 2)
     x, y, z = np.ogrid[tuple(slice(0, n) for n in shape)]
     points = [

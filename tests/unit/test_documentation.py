@@ -36,6 +36,14 @@ def test_the_key_tables_are_made_from_the_schema():
     )
 
 
+def test_the_tables_of_measures_are_made_from_the_package():
+    page = ROOT / "docs/measures.md"
+    with_tables = runpy.run_path(str(ROOT / "docs/measures.py"))["with_tables"]
+    assert page.read_text() == with_tables(page.read_text()), (
+        "call PYTHONPATH=src python docs/measures.py"
+    )
+
+
 def test_each_key_is_in_a_table():
     rows = (ROOT / "config/README.md").read_text()
     assert [key for key in schema_keys() if f"\n| `{key}` | " not in rows] == []

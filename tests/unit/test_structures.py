@@ -12,8 +12,6 @@ from deeprac.surgery.tumours import InstanceRule
 from support.kidney_phantoms import (
     FIRST_TUMOUR,
     KINDS,
-    LEFT,
-    RIGHT,
     WITHOUT_SIDES,
     draw,
 )
@@ -67,3 +65,135 @@ def test_one_phantom_of_each_kind(kind):
 def test_sides_and_instances_of_200_phantoms():
     wrong = [seed for seed in range(200) if not agrees(draw(seed))]
     assert wrong == []
+
+
+def test_numbers_names_and_sides_by_hand():
+    anatomy, flags = anatomy_of(image(two_kidneys()), CohortLabels())
+    assert [one.name for one in anatomy.structures] == [
+        "kidney_left", "kidney_right", "tumour_1",
+    ]  # fmt: skip
+    assert anatomy.structures[2].side is BodySide.LEFT
+    assert flags == ()
+    # 8 slices of 8 x 9 pixels are the right kidney; a voxel has 0.9 * 1.1 * 3 mm3.
+    assert anatomy.volume_ml(anatomy.structures[1]) == pytest.approx(
+        8 * 8 * 9 * 0.9 * 1.1 * 3 / 1000
+    )
+
+
+def test_the_grid_keeps_its_tilt_and_its_place():
+    label = sitk.DICOMOrient(image(two_kidneys()), "RSA")
+    turn = sitk.Euler3DTransform((0, 0, 0), 0.1, 0.05, -0.2)
+    tilted = np.reshape(turn.GetMatrix(), (3, 3)) @ np.reshape(
+        label.GetDirection(), (3, 3)
+    )
+    label.SetDirection(tilted.ravel().tolist())
+    anatomy, _ = anatomy_of(label, CohortLabels())
+    assert anatomy.grid.orientation == "LPS"
+    assert not np.allclose(np.abs(anatomy.grid.axes), np.eye(3), atol=0.01)
+    found = np.argwhere(anatomy.numbers == 3)[:, ::-1]
+    matrix = anatomy.grid.lps_from_voxel_mm
+    points = found @ matrix[:, :3].T + matrix[:, 3]
+    source = np.argwhere(sitk.GetArrayFromImage(label) == 2)[:, ::-1]
+    places = [label.TransformIndexToPhysicalPoint(i.tolist()) for i in source]
+    np.testing.assert_allclose(sorted(points.tolist()), sorted(places), atol=1e-6)
+
+
+def test_sides_follow_the_patient_not_the_file():
+    """A grid turned upside down: the first column is the patient's left."""
+    flipped = image(two_kidneys())
+    flipped.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    anatomy, _ = anatomy_of(flipped, CohortLabels())
+    assert anatomy.structures[2].side is BodySide.RIGHT
+
+
+def test_the_input_stays_as_it_is():
+    label = image(two_kidneys())
+    before = sitk.GetArrayFromImage(label)
+    anatomy_of(label, CohortLabels())
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(label), before)
+
+
+def sided():
+    array = two_kidneys()
+    array[(array == 1) & (np.arange(60) < 30)] = SIDED.numbers["kidney_right"]
+    return array
+
+
+def test_sides_of_the_model_that_agree():
+    _, flags = anatomy_of(image(sided()), SIDED)
+    assert flags == ()
+
+
+def test_sides_of_the_model_that_are_swapped():
+    array = sided()
+    left, right = SIDED.numbers["kidney_left"], SIDED.numbers["kidney_right"]
+    swapped = np.where(array == left, right, np.where(array == right, left, array))
+    anatomy, flags = anatomy_of(image(swapped), SIDED)
+    # Their place counts; but nobody may use the result without a look.
+    assert [str(one.side) for one in anatomy.structures[:2]] == ["left", "right"]
+    assert {(flag.code, flag.verdict.value) for flag in flags} == {
+        ("sides_disagree", "do not use")
+    }
+
+
+def test_cysts_are_one_structure_after_the_tumours():
+    array = two_kidneys()
+    array[3:5, 9:11, 7:9] = 3
+    anatomy, _ = anatomy_of(image(array), CohortLabels(cysts=True))
+    cyst = anatomy.structures[-1]
+    assert (cyst.name, cyst.kind, cyst.number) == ("cyst", Kind.CYST, 4)
+    assert np.array_equal(anatomy.mask(cyst), array == 3)
+
+
+def test_a_speck_in_a_kidney_becomes_kidney_and_one_outside_nothing():
+    array = two_kidneys()
+    array[5, 12, 8] = 2
+    array[10, 25, 30] = 2
+    anatomy, flags = anatomy_of(image(array), CohortLabels())
+    assert anatomy.numbers[5, 12, 8] == 2
+    assert anatomy.numbers[10, 25, 30] == 0
+    (flag,) = flags
+    assert flag.code == "tumour_specks"
+    assert flag.value == pytest.approx(2 * 0.9 * 1.1 * 3 / 1000)
+
+
+def test_every_part_counts_where_the_rule_says_so():
+    array = two_kidneys()
+    array[10, 25, 30] = 2
+    anatomy, flags = anatomy_of(
+        image(array), CohortLabels(), InstanceRule(smallest_ml=0)
+    )
+    assert [one.name for one in anatomy.of_kind(Kind.TUMOUR)] == [
+        "tumour_1", "tumour_2",
+    ]  # fmt: skip
+    assert flags == ()
+
+
+def test_nothing_at_all():
+    anatomy, flags = anatomy_of(image(np.zeros((3, 4, 5))), CohortLabels())
+    assert anatomy.structures == ()
+    assert flags == ()
+
+
+def test_a_tumour_without_kidney_has_no_side():
+    array = np.zeros((6, 9, 9))
+    array[1:5, 2:8, 2:8] = 2
+    anatomy, _ = anatomy_of(image(array), CohortLabels())
+    assert [str(one.side) for one in anatomy.structures] == ["unknown"]
+
+
+@pytest.mark.parametrize("order", ["LPS", "RAS", "PIR"])
+def test_a_real_mass_that_displaces_its_kidney(shared_data, order):
+    path = shared_data / "real_ct_nnunet" / "labelsTr" / "ircad_07.nii.gz"
+    label = sitk.DICOMOrient(sitk.ReadImage(str(path)), order)
+    anatomy, flags = anatomy_of(label, CohortLabels())
+    left, right, tumour = anatomy.structures
+    assert (left.side, right.side, tumour.side) == ("left", "right", "right")
+    assert anatomy.volume_ml(tumour) == pytest.approx(668.2, abs=0.1)
+    (flag,) = flags
+    assert (flag.code, round(flag.value, 2)) == ("tumour_specks", 0.03)
+    # Centres along x, as they were measured by another program.
+    grid = Grid.of(sitk.DICOMOrient(label, "LPS"))
+    for kidney, x_mm in ((left, 275), (right, 129)):
+        x = np.nonzero(anatomy.mask(kidney))[2].mean()
+        assert x * grid.spacing_xyz_mm[0] == pytest.approx(x_mm, abs=1)

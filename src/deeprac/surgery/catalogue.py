@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 VOXELS = "voxels"
+CONTOURS = "contours halfway between pixels inside and outside"
 SURFACE = "surface halfway between voxels inside and outside"
 RIM = "an estimate of an upper bound, not the surgeon's RRP"
 
@@ -41,20 +42,20 @@ _ALL = (
             "Number of voxels times the volume of a voxel. A kidney is without its "
             "tumours: the remaining parenchyma.", VOXELS),
     Measure("diameter_mm", "mm", "tumour, kidney",
-            "Largest distance of two points of the surface, in any direction; of a "
-            "kidney its length.", SURFACE),
+            "Largest distance of two points of the contours in all slices, or c where "
+            "that is larger; of a kidney its length.", CONTOURS),
     Measure("axial_mm", "mm", "tumour",
-            "a: largest distance of two points of the surface within one slice.",
-            SURFACE),
+            "Axis a: largest distance of two points of the contours in one slice.",
+            CONTOURS),
     Measure("perpendicular_mm", "mm", "tumour",
-            "b: extent perpendicular to a, in the slice of a.", SURFACE),
+            "Axis b: extent perpendicular to a, in the slice of a.", CONTOURS),
     Measure("craniocaudal_mm", "mm", "tumour",
-            "c: number of slices that show it times their spacing.", VOXELS),
+            "Axis c: number of slices that show it times their spacing.", VOXELS),
     Measure("ellipsoid_ml", "ml", "tumour",
-            "Ellipsoid with the axes a, b and c: pi/6 x a x b x c.", SURFACE,
+            "Ellipsoid with the axes a, b and c: pi/6 x a x b x c.", CONTOURS,
             "Radiologists' three diameters give about 10 % less than a segmentation: "
             "Cancers 2023, 15, 2115"),
-    Measure("ellipsoid_ratio", "", "tumour", "Ellipsoid over volume.", SURFACE),
+    Measure("ellipsoid_ratio", "", "tumour", "Ellipsoid over volume.", CONTOURS),
     Measure("side", "", "tumour",
             "Side of the kidney that it touches most, else of the nearest; a word, in "
             "the note.", "faces of voxels, to compare"),
@@ -100,16 +101,3 @@ COLUMNS = (
     *("definition", "method", "citation"),
 )
 """Of ``measures.csv``: one row per structure and measure."""
-
-
-def as_markdown() -> str:
-    """The catalogue as a table for ``docs/measures.md``."""
-    head = (
-        "| measure | unit | of | definition | method | source |\n"
-        "| --- | --- | --- | --- | --- | --- |\n"
-    )
-    return head + "".join(
-        f"| `{one.name}` | {one.unit} | {one.of} | {one.definition} | {one.method} | "
-        f"{one.citation} |\n"
-        for one in _ALL
-    )

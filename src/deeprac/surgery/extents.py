@@ -1,8 +1,9 @@
 """Diameters of a structure, and gaps between two.
 
 A structure's surface is taken halfway between a voxel inside and its neighbour outside,
-where marching cubes would cut the grid's edges. Diameters are so unbiased by the size
-of a voxel: a row of n voxels is n voxels long, and structures that share a face touch.
+where marching cubes would cut the grid's edges: a row of n voxels is n voxels long, and
+structures that share a face touch. Diameters are those of the contours that this gives
+in the slices, as a radiologist draws them.
 """
 
 import math
@@ -25,10 +26,11 @@ class Extents:
     """The lengths that a radiologist measures, in millimetres.
 
     Attributes:
-        diameter_mm: largest distance of two points of the surface, in any direction.
-        axial_mm: the same within one slice, of all slices the largest.
+        diameter_mm: largest distance of two points of the contours of all slices, or
+            ``craniocaudal_mm`` where that is larger.
+        axial_mm: largest distance of two points of one slice's contours.
         perpendicular_mm: extent across it in that slice.
-        craniocaudal_mm: extent across the slices.
+        craniocaudal_mm: number of slices times their spacing.
     """
 
     diameter_mm: float
@@ -78,18 +80,21 @@ def extents(mask: NDArray[np.bool_], spacing_mm: Spacing) -> Extents:
         mask: [z, y, x], not empty.
         spacing_mm: (z, y, x).
     """
+    slice_mm, in_plane_mm = spacing_mm[0], spacing_mm[1:]
     mask = mask[bounding_box(mask)]
-    diameter, _ = _farthest(surface_points(mask, spacing_mm))
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
     axial = perpendicular = 0.0
-    for z in slices:
-        points = surface_points(mask[z], spacing_mm[1:])
-        length, along = _farthest(points)
+    contours = []
+    for z in np.flatnonzero(mask.any(axis=(1, 2))):
+        corners = _corners(surface_points(mask[z], in_plane_mm))
+        contours.append(np.insert(corners, 0, z * slice_mm, axis=1))
+        length, along = _farthest(corners)
         if length > axial:
-            across = points @ [-along[1], along[0]]
+            across = corners @ [-along[1], along[0]]
             axial, perpendicular = length, float(np.ptp(across))
-    height = (slices[-1] - slices[0] + 1) * spacing_mm[0]
-    return Extents(diameter, axial, perpendicular, float(height))
+    diameter, height = axial, len(mask) * slice_mm
+    if len(contours) > 1:
+        diameter, _ = _farthest(_corners(np.concatenate(contours)))
+    return Extents(max(diameter, height), axial, perpendicular, height)
 
 
 def gap_mm(points: NDArray[np.float64], others: NDArray[np.float64]) -> float:
@@ -99,11 +104,14 @@ def gap_mm(points: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     return float(distances.min())
 
 
+def _corners(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those on the convex hull; the points of one pixel already span an area."""
+    return points[ConvexHull(points).vertices]
+
+
 def _farthest(points: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """Largest distance of two points, and the unit vector between them."""
-    # Around one voxel already lie four points or six: the hull is never flat.
-    corners = points[ConvexHull(points).vertices]
-    distances = squareform(pdist(corners))
+    distances = squareform(pdist(points))
     first, second = np.unravel_index(distances.argmax(), distances.shape)
     length = float(distances[first, second])
-    return length, (corners[second] - corners[first]) / length
+    return length, (points[second] - points[first]) / length

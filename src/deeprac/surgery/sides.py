@@ -65,7 +65,7 @@ def _joined(parts: int, links: Iterable[tuple[int, int]]) -> set[Group]:
 
 
 def _divided(profiles: NDArray[np.int64]) -> set[Group]:
-    """Two groups of at least two parts, along x with the largest variance between them (Otsu 1979)."""
+    """Two groups along x with the largest variance between them (Otsu 1979)."""
     centres = [_centre(profiles, frozenset({part})) for part in range(len(profiles))]
     order = np.argsort(centres, kind="stable").tolist()
 

@@ -1,0 +1,123 @@
+"""The verb, with the writing of its outputs replaced: those have tests of their own."""
+
+import argparse
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from deeprac.cli import main
+from deeprac.commands.measure import add_arguments
+from deeprac.surgery.protocol import TimePoint
+from deeprac.surgery.rows import value_of
+from support.kidney_phantoms import draw
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What was to be written: (study, folder) of each call."""
+    calls = []
+    outputs = SimpleNamespace(write_study=lambda *args: calls.append(args))
+    monkeypatch.setitem(sys.modules, "deeprac.surgery.outputs", outputs)
+    return calls
+
+
+@pytest.fixture
+def case(tmp_path):
+    """A CT in HU and its segmentation, named after a patient."""
+    label = draw(3, "plain").label
+    numbers = sitk.GetArrayFromImage(label)
+    rng = np.random.default_rng(0)
+    hounsfield = np.select([numbers == 1, numbers == 2], [180, 90], 40)
+    hounsfield[:, :6] = hounsfield[:, -6:] = -1000
+    hounsfield[:, 6:12] = -100
+    hounsfield = hounsfield + rng.normal(0, 8, numbers.shape)
+    ct = sitk.GetImageFromArray(hounsfield.astype(np.int16))
+    ct.CopyInformation(label)
+    paths = tmp_path / "Doe Jane.nii.gz", tmp_path / "Doe Jane ct.nii.gz"
+    for image, path in zip((label, ct), paths, strict=True):
+        sitk.WriteImage(image, str(path))
+    return paths
+
+
+def measure(*arguments):
+    return main(["measure", *map(str, arguments)])
+
+
+def test_everything_on_one_line(case, written, tmp_path):
+    label, ct = case
+    assert (
+        measure(
+            *(label, "--image", ct, "--out", tmp_path / "out", "--age", 6),
+            *("--labels", "kidney", "tumour", "--margin", 5),
+            *("--timepoint", "after_chemotherapy"),
+        )
+        == 0
+    )
+    ((study, folder),) = written
+    assert folder == tmp_path / "out"
+    # It has a speck; nothing else is doubtful.
+    assert {flag.code for flag in study.flags} == {"tumour_specks"}
+    assert study.image is not None
+    assert value_of(study.measures, "patient", "kidneys_count") == 2
+    assert study.protocol.time_point.tolist() == ["after_chemotherapy"]
+    assert study.provenance["margin_mm"] == 5
+    assert "Doe" not in str(study.provenance)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in case
+    )
+
+
+def test_a_picture_instead_of_a_ct_is_no_use(case, written, tmp_path):
+    label, ct = case
+    picture = sitk.RescaleIntensity(sitk.ReadImage(str(ct)), 0, 255)
+    sitk.WriteImage(picture, str(ct))
+    assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
+    ((study, _),) = written
+    assert "not_hu" in {flag.code for flag in study.flags}
+
+
+def test_the_output_must_be_new(case, written, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    assert measure(case[0], "--out", tmp_path / "out") == 1
+    assert "--out must be a new folder" in capsys.readouterr().err
+    assert not written
+
+
+@pytest.mark.parametrize("what", ["missing", "cut short", "empty label", "other grid"])
+def test_bad_input_is_one_message_without_a_name(what, case, written, tmp_path, capsys):
+    label, ct = case
+    if what == "missing":
+        label.unlink()
+    elif what == "cut short":
+        label.write_bytes(label.read_bytes()[:-300])
+    elif what == "empty label":
+        sitk.WriteImage(sitk.ReadImage(str(label)) * 0, str(label))
+    else:
+        image = sitk.ReadImage(str(label))
+        image.SetSpacing((1.0, 1.0, 1.0))
+        sitk.WriteImage(image, str(label))
+    assert measure(label, "--image", ct, "--out", tmp_path / "out") == 1
+    shown = "".join(capsys.readouterr())
+    assert shown.count("error:") == 1
+    assert "Doe" not in shown
+    assert "Traceback" not in shown
+    assert not written
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "option", [("--age", "-1"), ("--age", "nan"), ("--margin", "99"), ("--margin", "a")]
+)
+def test_numbers_that_cannot_be(option, case, tmp_path):
+    with pytest.raises(SystemExit, match="2"):
+        measure(case[0], "--out", tmp_path / "out", *option)
+
+
+def test_time_points_are_those_of_the_protocol():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    (option,) = [a for a in parser._actions if a.dest == "timepoint"]
+    assert set(option.choices) == set(TimePoint)
