@@ -10,6 +10,7 @@ from deeprac.cohort.grid import Grid
 from deeprac.surgery.anatomy import Anatomy, BodySide, Kind, Structure
 from deeprac.surgery.flags import Flag, Verdict
 from deeprac.surgery.study import Study
+from support.dicom_builders import Series
 
 LEFT = Structure(1, Kind.KIDNEY, BodySide.LEFT)
 RIGHT = Structure(2, Kind.KIDNEY, BodySide.RIGHT)
@@ -110,6 +111,19 @@ def source_grid(anatomy: Anatomy, orientation: str) -> Grid:
     """The grid of an input whose axes were in another order or direction."""
     volume = anatomy.grid.volume(anatomy.numbers)
     return Grid.of(sitk.DICOMOrient(volume, orientation))
+
+
+def write_series(folder, grid: Grid, **changes) -> None:
+    """Write a CT series on a grid."""
+    hu = np.full(grid.size[::-1], 40, np.int16)
+    series = Series(
+        hu,
+        spacing_mm=grid.spacing_xyz_mm,
+        origin_mm=grid.origin_mm,
+        axes=grid.axes,
+        **changes,
+    )
+    series.write(folder)
 
 
 MEASURES = pd.DataFrame(

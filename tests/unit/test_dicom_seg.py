@@ -45,6 +45,16 @@ def test_segments_in_some_slices(tmp_path, kind):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image), series.hu)
 
 
+def test_frames_that_begin_within_a_byte(tmp_path):
+    # 11 x 13 bits are 17 bytes and 7 bits: each frame begins in the last byte before.
+    series = a_series((6, 11, 13))
+    masks = {"kidney": LEFT[..., :13], "tumour": RIGHT[..., :13]}
+    write_seg(tmp_path / "1.dcm", series.write(tmp_path / "ct"), masks)
+    label = label_of(load(tmp_path))
+    for number, mask in enumerate(masks.values(), start=1):
+        np.testing.assert_array_equal(label == number, mask)
+
+
 def test_segments_may_overlap(tmp_path):
     slices = a_series().write(tmp_path / "ct")
     write_seg(tmp_path / "seg.dcm", slices, MASKS | {"mass": MASS})

@@ -26,6 +26,13 @@ from deeprac.surgery.terminology import title
 STRAYS = ((5.0, 0.01), (0.0, 0.05))
 """From this volume in ml on, a surface may differ from its voxels by this share."""
 
+NO_DICOM_SEG = Flag(
+    code="no_dicom_seg",
+    verdict=Verdict.LOOK,
+    message="There is no DICOM-SEG, for it cannot be without a structure.",
+    remedy="Look at the CT: nothing was found in it.",
+)
+
 WORKING = ".deeprac-writing"
 """Where files are made."""
 
@@ -57,7 +64,10 @@ def write_study(study: Study, folder: Path, *, dicom: Path | None = None) -> Non
     with _working(folder) as working:
         series = dicom and dicom_seg.read_series(dicom, study.source)
         drawn = surfaces(study.anatomy)
-        study = replace(study, flags=(*study.flags, *stray_flags(drawn)))
+        flags = [*study.flags, *stray_flags(drawn)]
+        if series and not drawn:
+            flags.append(NO_DICOM_SEG)
+        study = replace(study, flags=tuple(flags))
         write_labels(study, working / "labels.nii.gz")
         write_seg_nrrd(study, working / "segmentation.seg.nrrd")
         if series and drawn:

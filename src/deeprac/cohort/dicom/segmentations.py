@@ -108,7 +108,9 @@ def _seg_masks(
 ) -> tuple[list[str], Iterator[tuple[str, np.ndarray]]]:
     """Open a DICOM-SEG file; as ``rtstruct.masks``, frames are read when asked for."""
     try:
-        file: DicomSegmentation = segread(header.path, lazy_frame_retrieval=True)
+        # Of frames that begin within a byte, highdicom reads too little.
+        whole_bytes = header.rows * header.columns % 8 == 0
+        file: DicomSegmentation = segread(header.path, lazy_frame_retrieval=whole_bytes)
         names = {
             int(number): str(file.get_segment_description(number).segment_label).strip()
             for number in file.segment_numbers

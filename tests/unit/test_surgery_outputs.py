@@ -1,0 +1,270 @@
+"""The folder of a result: complete, or nothing."""
+
+import errno
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deeprac import files
+from deeprac.errors import SurgeryError
+from deeprac.surgery import outputs
+from deeprac.surgery.anatomy import Anatomy
+from deeprac.surgery.outputs import WORKING, refuse_folder, stray_flags, write_study
+from deeprac.surgery.result import read_result
+from deeprac.surgery.surfaces import surfaces
+from support.studies import (
+    LEFT,
+    a_study,
+    an_anatomy,
+    boxes,
+    lps_grid,
+    write_series,
+)
+
+ALL = {
+    "changes.csv", "labels.nii.gz", "measures.csv", "models", "preview", "protocol.csv",
+    "report.html", "result.json", "segmentation.seg.nrrd",
+}  # fmt: skip
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without pictures and the page, which take longest."""
+    monkeypatch.setattr(outputs, "write_preview", lambda *_: None)
+    monkeypatch.setattr(outputs, "write_page", lambda *_: None)
+
+
+QUICK = ALL - {"preview", "report.html"}
+
+
+@pytest.mark.slow
+def test_everything_is_there_and_sealed(tmp_path):
+    write_study(a_study(), tmp_path / "out")
+    assert names(tmp_path / "out") == ALL
+    result = read_result(tmp_path / "out" / "result.json")
+    inside = {
+        path.relative_to(tmp_path / "out").as_posix()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert set(result.files) == inside - {"result.json"}
+    for name, seal in result.files.items():
+        content = (tmp_path / "out" / name).read_bytes()
+        assert seal["bytes"] == len(content)
+        assert seal["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.slow
+def test_the_same_study_gives_the_same_bytes(tmp_path):
+    for folder in "ab":
+        write_study(a_study(), tmp_path / folder)
+    for path in (tmp_path / "a").rglob("*"):
+        if path.is_file():
+            other = tmp_path / "b" / path.relative_to(tmp_path / "a")
+            assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def test_dicom_seg_on_demand(tmp_path, quick):
+    anatomy = boxes()
+    write_series(tmp_path / "ct", anatomy.grid, patient="Jane_Doe")
+    study = a_study(anatomy, image=False)
+    write_study(study, tmp_path / "out", dicom=tmp_path / "ct")
+    assert names(tmp_path / "out") == QUICK | {"segmentation.dcm"}
+    # Nothing else knows the patient.
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file() and path.suffix != ".dcm":
+            assert b"Jane" not in path.read_bytes(), path.name
+
+
+def test_a_wrong_series_leaves_nothing(tmp_path, quick):
+    write_series(tmp_path / "ct", lps_grid(size=(27, 18, 12)))
+    with pytest.raises(SurgeryError, match="the one series"):
+        write_study(a_study(boxes()), tmp_path / "out", dicom=tmp_path / "ct")
+    assert names(tmp_path / "out") == set()
+
+
+def test_no_structure_at_all(tmp_path):
+    grid = lps_grid(size=(16, 15, 14))
+    empty = Anatomy(np.zeros((14, 15, 16), np.uint8), grid, ())
+    write_series(tmp_path / "ct", grid)
+    write_study(a_study(empty), tmp_path / "out", dicom=tmp_path / "ct")
+    assert names(tmp_path / "out") == ALL - {"models", "preview"}
+    assert "There is no structure to show" in (tmp_path / "out/report.html").read_text()
+    codes = [flag["code"] for flag in read_result(tmp_path / "out/result.json").flags]
+    assert codes == ["kidney_count", "no_dicom_seg"]
+
+
+def test_an_empty_folder_is_taken_and_another_refused(tmp_path, quick):
+    (tmp_path / "out").mkdir()
+    write_study(a_study(boxes()), tmp_path / "out")
+    assert names(tmp_path / "out") == QUICK
+    with pytest.raises(SurgeryError, match=r"not empty\. Give another"):
+        write_study(a_study(boxes()), tmp_path / "out")
+    with pytest.raises(SurgeryError, match="not empty"):
+        refuse_folder(tmp_path / "out")
+    assert names(tmp_path / "out") == QUICK
+
+
+def test_looking_leaves_nothing(tmp_path):
+    refuse_folder(tmp_path / "out")
+    assert names(tmp_path / "out") == set()
+
+
+def test_a_file_in_its_place(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(SurgeryError, match="it is a file"):
+        refuse_folder(tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "Jane_Doe")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(SurgeryError, match=r"Permission denied\. Give") as caught:
+        refuse_folder(tmp_path / "out")
+    assert "Jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("write_models", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "Jane_Doe")),
+        ("write_labels", OSError("Jane_Doe could not be written to its end")),
+        ("_move", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+    ],
+)
+def test_a_full_disk_is_one_message_and_no_half_result(
+    tmp_path, monkeypatch, quick, where, error
+):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(outputs, where, full)
+    with pytest.raises(SurgeryError, match="completely or not at all") as caught:
+        write_study(a_study(boxes()), tmp_path / "out")
+    assert re.search("No space left|may be full", str(caught.value))
+    assert "Jane" not in str(caught.value)
+    assert names(tmp_path / "out") == set()
+
+
+def test_what_was_moved_goes_when_the_rest_cannot(tmp_path, monkeypatch, quick):
+    real, calls = os.replace, []
+
+    def second_fails(source, target):
+        # Files are made by the same function, but inside the hidden folder.
+        if Path(target).parent.name == "out":
+            calls.append(target)
+            if len(calls) == 3:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    with pytest.raises(SurgeryError, match="Input/output error"):
+        write_study(a_study(boxes()), tmp_path / "out")
+    assert names(tmp_path / "out") == set()
+
+
+def test_the_seal_is_moved_last(tmp_path, monkeypatch, quick):
+    moved, real = [], os.replace
+
+    def spy(source, target):
+        if Path(target).parent.name == "out":
+            moved.append(Path(target).name)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", spy)
+    write_study(a_study(boxes()), tmp_path / "out")
+    assert moved[-1] == "result.json"
+    assert set(moved) == QUICK
+
+
+def test_of_two_runs_one_wins(tmp_path, monkeypatch, quick):
+    started, go_on = threading.Event(), threading.Event()
+    real = files.write_csv
+
+    def slowly(*arguments):
+        started.set()
+        assert go_on.wait(30)
+        real(*arguments)
+
+    monkeypatch.setattr(outputs.files, "write_csv", slowly)
+    first = threading.Thread(
+        target=write_study, args=(a_study(boxes()), tmp_path / "out")
+    )
+    first.start()
+    assert started.wait(30)
+    with pytest.raises(SurgeryError, match="another run writes into"):
+        write_study(a_study(boxes()), tmp_path / "out")
+    go_on.set()
+    first.join()
+    assert names(tmp_path / "out") == QUICK
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from deeprac.surgery import outputs
+from support.studies import a_study, boxes
+outputs.write_preview = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+outputs.write_study(a_study(boxes()), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_result(tmp_path):
+    root = Path(__file__).parents[2]
+    path = f"{root / 'src'}{os.pathsep}{root / 'tests'}"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "out")],
+        env=os.environ | {"PYTHONPATH": path}, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -9
+    assert names(tmp_path / "out") == {WORKING}
+    with pytest.raises(SurgeryError, match=f"remove {re.escape(WORKING)} from it"):
+        write_study(a_study(boxes()), tmp_path / "out")
+
+
+def test_surfaces_that_stray_are_flagged():
+    good = surfaces(an_anatomy())
+    assert list(stray_flags(good)) == []
+    # 2 % of 20 ml are too much, of 4 ml they are not.
+    large, small = good[0], replace(good[2], voxel_ml=good[2].volume_ml / 1.02)
+    large = replace(large, voxel_ml=large.volume_ml / 1.02)
+    (flag,) = stray_flags([large])
+    assert (flag.code, flag.structure) == ("surface_strays", LEFT.name)
+    assert flag.value == pytest.approx(0.02)
+    assert flag.limit == 0.01
+    assert "Left kidney" in flag.message
+    assert small.voxel_ml > 5
+    points = small.points_mm * 0.8
+    (surface,) = [replace(small, points_mm=points)]
+    (flag,) = stray_flags([replace(surface, voxel_ml=surface.volume_ml / 1.06)])
+    assert flag.limit == 0.05
+    kept = replace(surface, voxel_ml=surface.volume_ml / 1.04)
+    assert list(stray_flags([kept])) == []
+
+
+def test_its_flags_are_in_the_seal_and_on_the_page(tmp_path, monkeypatch):
+    def halved(anatomy):
+        return tuple(
+            replace(one, voxel_ml=2 * one.voxel_ml) for one in surfaces(anatomy)
+        )
+
+    monkeypatch.setattr(outputs, "surfaces", halved)
+    write_study(a_study(boxes(), image=False), tmp_path / "out")
+    codes = [flag["code"] for flag in read_result(tmp_path / "out/result.json").flags]
+    assert codes == ["kidney_count", *["surface_strays"] * 3]
+    assert "the 3D model has" in (tmp_path / "out/report.html").read_text()
