@@ -8,6 +8,7 @@ rule bundle:
         runs=bundled(f"<results>/{RUN}/checkpoint_final.pth"),
         records=bundled(f"<results>/{RUN}/run.json"),
         costs=bundled(f"<results>/{RUN}/inference.csv"),
+        predictions=bundled(f"<results>/{RUN}/predictions"),
         metrics=bundled(f"<results>/{RUN}/metrics.csv"),
     output:
         "<results>/bundles/{experiment}.zip",

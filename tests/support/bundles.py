@@ -13,11 +13,12 @@ from test_planned import fingerprint
 
 from deeprac.bundle.archive import write_bundle
 from deeprac.bundle.card import INTENDED_USE
-from deeprac.bundle.make import postprocessing, terminology
+from deeprac.bundle.make import terminology
 from deeprac.bundle.manifest import checkpoint
 from deeprac.config import load_config
 from deeprac.files import json_text
 from deeprac.labels import KIDNEY_AND_TUMOUR
+from deeprac.surgery.postprocess import Postprocessing
 from deeprac.training.plans import CONFIGURATION, build_plans, dataset_json
 from support.toy_cohort import PLANNED_TOY, write_config
 
@@ -55,7 +56,7 @@ def toy_members(plans: dict, dataset: dict, folds: Sequence[int]) -> dict[str, b
     files = {
         "model/plans.json": json_text(plans).encode(),
         "model/dataset.json": json_text(dataset).encode(),
-        "postprocessing.json": json_text(postprocessing()).encode(),
+        "postprocessing.json": json_text(Postprocessing().as_json()).encode(),
         "README.md": b"# A toy\n",
         "LICENSE": b"For tests alone.\n",
         "configs/metadata.json": b"{}\n",

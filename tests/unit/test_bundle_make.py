@@ -14,8 +14,11 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv, write_json
 from deeprac.inference.load import load_bundle, load_predictor
+from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
+from deeprac.surgery.choose_steps import HeldOut, choose
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
+from deeprac.volumes import read_volume
 from support.bundles import toy_plans, toy_weights
 from support.toy_cohort import (
     HELD_OUT,
@@ -155,6 +158,19 @@ def test_the_folds_of_a_bundle_segment_as_the_run_does(bundle, layout):
         ensemble = load_bundle(opened_bundle, (0,), CPU)
     expected = run.predict(image, SPACING_MM).labels
     assert np.array_equal(ensemble.predict(image, SPACING_MM).labels, expected)
+
+
+def test_post_processing_is_chosen_on_the_held_out_predictions(bundle, layout):
+    """Of the one case that was held out: the steps are those that help there."""
+    (case,) = HELD_OUT
+    found, _ = read_volume(
+        layout.run(EXPERIMENT, 0, 0) / "predictions" / f"{case}.nii.gz"
+    )
+    truth, _ = read_volume(layout.labels / f"{case}.nii.gz")
+    expected = choose([lambda: HeldOut(found, truth, SPACING_MM)], KIDNEY_AND_TUMOUR)
+    with opened(bundle) as opened_bundle:
+        steps = opened_bundle.read_json("postprocessing.json")
+    assert steps == expected.as_json()
 
 
 def test_show_prints_the_card_and_json_the_manifest(bundle, capsys):

@@ -17,6 +17,7 @@ from deeprac.bundle.manifest import (
     SCHEMA,
     checkpoint,
 )
+from deeprac.bundle.steps import chosen_steps
 from deeprac.bundle.training import cost_section, held_out_section, training_section
 from deeprac.bundle.weights import MIRRORING, clean_checkpoint
 from deeprac.cohort.frame import FRAME
@@ -31,7 +32,6 @@ from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.release.contents import stripped_run
 from deeprac.surgery.anatomy import BodySide, Kind, Structure
-from deeprac.surgery.postprocess import Postprocessing
 from deeprac.surgery.terminology import terms
 from deeprac.training.plans import CONFIGURATION, read_plans
 
@@ -141,7 +141,7 @@ def make_bundle(model: Model, identity: Identity, target: Path) -> dict[str, Any
 
     Raises:
         BundleError: there is a file of that name, no licence, or an oracle.
-        RunError: a fold is not trained.
+        RunError: a fold is not trained, or not predicted.
         MetricsError: a fold is not evaluated, or a table is foreign.
         SplitError: there is no such fold.
     """
@@ -154,10 +154,11 @@ def make_bundle(model: Model, identity: Identity, target: Path) -> dict[str, Any
     files = {checkpoint(fold): model.checkpoint(fold) for fold in model.folds}
     records = [read_run(r.folder(model.layout) / "run.json", r) for r in model.runs]
     manifest = _manifest(model, identity, plans, dataset, records)
+    steps = chosen_steps(model.runs, model.layout, CohortLabels.listed(dataset))
     files |= {
         PLANS: _json(plans),
         DATASET: _json(dataset),
-        POSTPROCESSING: _json(postprocessing()),
+        POSTPROCESSING: _json(steps.as_json()),
         "README.md": summary(manifest).encode(),
         LICENCE: licence,
         "configs/metadata.json": _json(metadata(manifest)),
@@ -167,11 +168,6 @@ def make_bundle(model: Model, identity: Identity, target: Path) -> dict[str, Any
         },
     }
     return write_bundle(target, manifest, files)
-
-
-def postprocessing() -> dict[str, Any]:
-    """The steps that help on held-out predictions."""
-    return Postprocessing().as_json()
 
 
 def terminology(title: str) -> dict[str, str]:
