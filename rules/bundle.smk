@@ -4,12 +4,7 @@
 rule bundle:
     input:
         licence=phantom_licence,
-        model=bundled("<results>/{experiment}/seed{seed}/plans.json"),
-        runs=bundled(f"<results>/{RUN}/checkpoint_final.pth"),
-        records=bundled(f"<results>/{RUN}/run.json"),
-        costs=bundled(f"<results>/{RUN}/inference.csv"),
-        predictions=bundled(f"<results>/{RUN}/predictions"),
-        metrics=bundled(f"<results>/{RUN}/metrics.csv"),
+        runs=bundled,
     output:
         "<results>/bundles/{experiment}.zip",
     log:

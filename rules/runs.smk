@@ -120,16 +120,14 @@ def phantom_licence(_):
     return str(Path(SRC).parent / "resources/licences/phantom_weights.txt")
 
 
-def bundled(pattern):
-    """A file of every fold that is bundled: those of the first seed."""
+def bundled(wildcards):
+    """What the runs left that are bundled: all folds of the first seed."""
     run = CONFIG["run"]
-
-    def files(wildcards):
-        return expand(
-            pattern,
-            experiment=wildcards.experiment,
-            seed=run["seeds"][0],
-            fold=run["folds"],
-        )
-
-    return files
+    names = ("checkpoint_final.pth", "run.json", "inference.csv", "predictions")
+    return expand(
+        f"{RESULTS}/{RUN}/{{name}}",
+        experiment=wildcards.experiment,
+        seed=run["seeds"][0],
+        fold=run["folds"],
+        name=(*names, "metrics.csv"),
+    )
