@@ -125,6 +125,7 @@ class Events:
         self.listeners: list[Listener] = []
         self._stages = dict(stages)
         self._begun = time.monotonic()
+        self._stage, self._stage_begun = "", 0.0
         self._files = ExitStack()
 
     def listen(self, target: str) -> None:
@@ -168,13 +169,19 @@ class Events:
 
     def progress(self, stage: str, share: float = 0.0) -> None:
         """Tell how far a stage is, 0 to 1."""
+        if stage != self._stage:
+            self._stage, self._stage_begun = stage, self.seconds
         names = list(self._stages)
-        done = sum(self._stages[name] for name in names[: names.index(stage)])
-        done += share * self._stages[stage]
+        before, own = names[: names.index(stage)], self._stages[stage]
+        done = sum(self._stages[name] for name in before) + share * own
         total = sum(self._stages.values())
+        left = total - done
+        if share > 0:  # how fast the stage really is
+            spent = self.seconds - self._stage_begun
+            left += spent * (1 - share) / share - own * (1 - share)
         self.send(
             "progress",
             stage=stage,
             fraction=round(done / total, 4),
-            seconds_left=round(total - done, 1),
+            seconds_left=round(left, 1),
         )
