@@ -27,6 +27,7 @@ CORES ?= all
 PIP_ARGS ?=
 STAMP := .venv/.installed
 BIN := .venv/bin
+DEMO_BUNDLE := results/demo/bundles/fine_stn_crop.zip
 RELEASE ?= ablation
 REVIEW_STAMP := .venv-review/.installed
 REVIEW_BIN := .venv-review/bin
@@ -64,12 +65,13 @@ $(REVIEW_STAMP): envs/review.in envs/requirements.lock
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/snakemake --configfile config/demo.yaml --cores $(CORES)
+	$(BIN)/snakemake all $(DEMO_BUNDLE) --configfile config/demo.yaml --cores $(CORES)
 	@$(BIN)/deeprac tables --config results/demo/config.json --show
 	@echo
 	@echo "Tables:  $$PWD/results/demo/tables/"
 	@echo "Figures: $$PWD/results/demo/figures/"
 	@echo "Page:    $$PWD/results/demo/report.html"
+	@echo "Bundle:  $$PWD/$(DEMO_BUNDLE) (phantom, not for patients)"
 
 review: $(REVIEW_STAMP)
 	time $(REVIEW_BIN)/snakemake tables figures report --cores 2 --config metrics=released "release=$(RELEASE)"

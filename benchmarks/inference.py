@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import Config, load_config
-from deeprac.inference.predictor import SlicePredictor
+from deeprac.inference.slice_predictor import SlicePredictor
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.training.plans import build_plans, dataset_json

@@ -107,3 +107,26 @@ TRAINED = {
     "weights": "<results>/<run>/checkpoint_final.pth",
     "case_poses": known_case_poses,
 }
+
+
+def phantom_licence(_):
+    """The licence of weights that were trained on phantoms."""
+    if CONFIG["cohort"]["format"] != "phantom":
+        raise WorkflowError(
+            "Weights that were trained on patients need a licence of their own: call "
+            "`deeprac bundle make --licence FILE` (docs/bundles.md)."
+        )
+    return str(Path(SRC).parent / "resources/licences/phantom_weights.txt")
+
+
+def bundled(wildcards):
+    """What the runs left that are bundled: all folds of the first seed."""
+    run = CONFIG["run"]
+    names = ("checkpoint_final.pth", "run.json", "inference.csv", "predictions")
+    return expand(
+        f"{RESULTS}/{RUN}/{{name}}",
+        experiment=wildcards.experiment,
+        seed=run["seeds"][0],
+        fold=run["folds"],
+        name=(*names, "metrics.csv"),
+    )

@@ -45,6 +45,10 @@ VERBS: dict[str, str] = {
     "unpack": "lay a release out as results, for tables, figures and page",
     "verify": "check a release and rebuild its tables",
     "report": "write the report page",
+    "bundle make": "make one file of trained folds, all that segmenting needs",
+    "bundle show": "say what a bundle is and what it was trained on",
+    "bundle check": "check every byte of a bundle, and what it says",
+    "segment": "segment and measure one CT with a bundle",
     "measure": "measure kidneys and tumours of a segmentation, and write 3D models",
 }
 

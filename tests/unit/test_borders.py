@@ -16,7 +16,8 @@ FORBIDDEN = {
     "geometry": {"networks", "preprocessing", "training", "inference"},
     "networks": {"preprocessing", "training", "inference"},
     "preprocessing": {"training", "inference"},
-    "training": {"inference"},
+    "training": {"inference", "bundle"},
+    "bundle": {"inference"},
     "evaluation": {"networks", "training", "inference", "preprocessing"},
     "reporting": {"networks", "training", "inference", "preprocessing"},
     "release": {"networks", "training", "inference", "preprocessing"},
@@ -41,8 +42,10 @@ def imported(path):
 
 def test_light_modules_do_not_load_torch_or_nnunet():
     names = [
+        *(f"deeprac.bundle.{n}" for n in ("archive", "card", "training")),
         "deeprac.cli",
         "deeprac.config",
+        "deeprac.events",
         "deeprac.layout",
         "deeprac.front_ends",
         "deeprac.geometry.planar",

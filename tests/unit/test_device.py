@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from deeprac.errors import DeviceError
-from deeprac.training.device import describe_device, resolve_device
+from deeprac.training.device import describe_device, device_for, resolve_device
 
 
 def test_missing_gpu_is_an_error_and_never_a_cpu(monkeypatch):
@@ -29,3 +31,20 @@ def test_description_of_a_gpu():
     described = describe_device(torch.device("cuda"))
     assert described["memory_gib"] > 0
     assert described["cuda"]
+
+
+def test_auto_says_what_it_took_and_why(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    device, reason = device_for("auto")
+    assert device.type == "cpu"
+    assert "PyTorch sees no GPU" in reason
+    assert device_for("cpu") == (torch.device("cpu"), "asked for")
+    with pytest.raises(DeviceError, match=r"--device is cuda, but .*say --device cpu"):
+        device_for("cuda")
+
+
+def test_auto_takes_a_gpu_by_name(monkeypatch):
+    named = SimpleNamespace(name="A GPU")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda index: named)
+    assert device_for("auto") == (torch.device("cuda"), "A GPU, which PyTorch can use")

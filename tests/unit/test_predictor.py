@@ -12,7 +12,7 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_csv, write_json
 from deeprac.inference.load import load_predictor, oracle_input_of
-from deeprac.inference.predictor import mirrored
+from deeprac.inference.slice_predictor import mirrored
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.networks.locating_unet import PlainNetwork

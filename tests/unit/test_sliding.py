@@ -15,7 +15,7 @@ from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json
 from deeprac.inference.load import load_predictor
-from deeprac.inference.predictor import SlicePredictor
+from deeprac.inference.slice_predictor import SlicePredictor
 from deeprac.inference.sliding import SlidingPredictor
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout

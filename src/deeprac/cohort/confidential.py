@@ -47,11 +47,13 @@ _MOST_NAMES = 100_000
 
 
 @contextmanager
-def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[None]:
+def confidential(
+    log: Path | None, names: Callable[[], Mapping[str, str]]
+) -> Iterator[None]:
     """Keep messages of readers and libraries about a file from getting out.
 
     Args:
-        log: file in the private folder that takes what is held back.
+        log: private file that takes what is held back; None: nothing keeps it.
         names: returns what stands in messages for each name of the source.
 
     Raises:
@@ -69,11 +71,11 @@ def confidential(log: Path, names: Callable[[], Mapping[str, str]]) -> Iterator[
             raise type(error)(without(str(error), names())) from None
         except Exception as error:
             traceback.print_exc(file=stream)
-            raise unforeseen(
-                error,
+            report = (
                 f"The whole report is in {log}; it may name patients, so look through "
-                "it before you send it to anyone",
-            ) from None
+                "it before you send it to anyone"
+            )
+            raise unforeseen(error, report if log is not None else "") from None
 
 
 @contextmanager
@@ -156,7 +158,7 @@ def names_of_source(config: CohortConfig) -> dict[str, str]:
 
 
 @contextmanager
-def _diverted(log: Path) -> Iterator[TextIO]:
+def _diverted(log: Path | None) -> Iterator[TextIO]:
     """Send standard output and error, of C++ too, to the end of a file."""
     with _opened(log) as stream:
         _flush()
@@ -174,11 +176,11 @@ def _diverted(log: Path) -> Iterator[TextIO]:
                 os.close(copy)
 
 
-def _opened(log: Path) -> TextIO:
+def _opened(log: Path | None) -> TextIO:
     """The log, or where it cannot be written (a rerun from a copy), nothing."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        handle = os.open(log, flags, 0o600)
+        handle = os.open(log or os.devnull, flags, 0o600)
     except OSError:
         handle = os.open(os.devnull, os.O_WRONLY)
     return os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace")

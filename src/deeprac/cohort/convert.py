@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from deeprac.cohort import affine, frame, intensity, label_map, label_values
+from deeprac.cohort import frame, label_map, label_values
 from deeprac.cohort.case import Case, tumour_side
 from deeprac.cohort.confidential import (
     confidential,
@@ -19,6 +19,7 @@ from deeprac.cohort.findings import Finding, refuse_errors
 from deeprac.cohort.grid import Grid, aligned
 from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.cohort.reader import ListedCase, Segmentation, SourceCase
+from deeprac.cohort.volume import checked_image, origin_findings
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names
 from deeprac.settings.cohort import CohortConfig
@@ -132,16 +133,14 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
         volume, found = aligned(segmentation.volume, source.image)
         findings += found
         turned.append(frame.canonical(volume))
-    findings += frame.frame_findings(source.image)
+    image, found = checked_image(source.image, config.intensity)
+    findings += found
     if len({volume.GetSize() for volume in turned}) > 1:
         # Segmentations of several grids cannot be merged to be checked further.
         refuse_errors(findings)
-    image = frame.canonical(source.image)
-    grid = Grid.of(image)
-    # Views: a large volume is not copied once more.
-    grey = sitk.GetArrayViewFromImage(image)
-    values, found = intensity.plausible(grey, config.intensity)
-    findings += found
+    grid = Grid.of(frame.upright(image))
+    # A view: a large volume is not copied once more.
+    values = sitk.GetArrayViewFromImage(image)
     numbers, found = _merged(turned, source.segmentations, config)
     findings = list(refuse_errors(findings + found))
     findings += label_values.volume_findings(
@@ -150,7 +149,7 @@ def convert(source: SourceCase, name: str, patient: str, config: CohortConfig) -
     return Case(
         name=name,
         patient=patient,
-        image=image if np.may_share_memory(values, grey) else grid.volume(values),
+        image=image,
         label=grid.volume(numbers),
         side=tumour_side(values, numbers),
         age_years=source.age_years,
@@ -180,10 +179,6 @@ def _origins(source: SourceCase) -> list[Finding]:
     """Whether the volumes lie anywhere at all; else no grids can be compared."""
     volumes = [("image", source.image)]
     volumes += [("label", segmentation.volume) for segmentation in source.segmentations]
-    found = [
-        finding.about(f"the {which}")
-        for which, volume in volumes
-        for finding in affine.origin_findings(volume.GetOrigin())
-    ]
+    found = [one for volume in volumes for one in origin_findings(*volume)]
     # Layers of one file have one origin.
     return list(dict.fromkeys(found))

@@ -37,16 +37,25 @@ FRAME_COLUMNS = (
 """Columns of ``frames.csv``; ``direction_xy`` is the x of the step along axis y."""
 
 
+def ordered(volume: sitk.Image) -> sitk.Image:
+    """Order the axes of a volume as in the canonical frame; they keep their tilt."""
+    return sitk.DICOMOrient(volume, FRAME)
+
+
+def upright(volume: sitk.Image) -> sitk.Image:
+    """Take the tilt off the axes of an ordered volume, in place."""
+    exact = np.eye(3).ravel()
+    if not np.array_equal(volume.GetDirection(), exact):
+        half = (np.array(volume.GetSize()) - 1) / 2
+        middle = volume.TransformContinuousIndexToPhysicalPoint(half.tolist())
+        volume.SetOrigin((middle - half * np.array(volume.GetSpacing())).tolist())
+    volume.SetDirection(exact.tolist())
+    return volume
+
+
 def canonical(volume: sitk.Image) -> sitk.Image:
     """Reorient a volume to the canonical frame; small tilts are taken off."""
-    turned = sitk.DICOMOrient(volume, FRAME)
-    exact = np.eye(3).ravel()
-    if not np.array_equal(turned.GetDirection(), exact):
-        half = (np.array(turned.GetSize()) - 1) / 2
-        middle = turned.TransformContinuousIndexToPhysicalPoint(half.tolist())
-        turned.SetOrigin((middle - half * np.array(turned.GetSpacing())).tolist())
-    turned.SetDirection(exact.tolist())
-    return turned
+    return upright(ordered(volume))
 
 
 def frame_findings(volume: sitk.Image) -> list[Finding]:

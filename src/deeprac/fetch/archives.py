@@ -44,7 +44,7 @@ def unpack(archive: Path, target: Path, *, most_bytes: int = MOST_BYTES) -> list
     """
     try:
         with files.atomic_folder(target) as folder:
-            names = _checked_names(archive, most_bytes)
+            names = checked_names(archive, most_bytes)
             kind = pooch.Unzip if zipfile.is_zipfile(archive) else pooch.Untar
             # No file gets larger than its size in the archive, which was checked.
             kind(extract_dir=str(folder.absolute()))(str(archive), "download", None)
@@ -54,8 +54,12 @@ def unpack(archive: Path, target: Path, *, most_bytes: int = MOST_BYTES) -> list
         raise FetchError(f"it is no whole archive ({e})") from e
 
 
-def _checked_names(archive: Path, most_bytes: int) -> list[str]:
-    """Names of the files in an archive, before any of it is unpacked."""
+def checked_names(archive: Path, most_bytes: int) -> list[str]:
+    """Names of the files in an archive, before any of it is unpacked.
+
+    Raises:
+        FetchError: a link, a device, a name that leads out or comes twice, or too much.
+    """
     names: set[str] = set()
     left = most_bytes
     for name, size, is_plain in _members(archive):

@@ -1,6 +1,6 @@
 """Opening a trained run: its predictor, its held-out cases and what oracles know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -9,10 +9,14 @@ from typing import Any
 import pandas as pd
 import torch
 
+from deeprac.bundle.archive import Bundle
+from deeprac.bundle.manifest import AGAIN, DATASET, PLANS, checkpoint, shown
+from deeprac.bundle.weights import weights_of
 from deeprac.config import Config
-from deeprac.errors import RunError
+from deeprac.errors import BundleError, RunError
 from deeprac.files import read_json
 from deeprac.front_ends import ORACLE, has_oracle, planned_parts
+from deeprac.inference.ensemble import Ensemble
 from deeprac.inference.predictor import Predictor
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
@@ -24,7 +28,7 @@ from deeprac.training.device import resolve_device
 from deeprac.training.plans import CONFIGURATION
 
 PREDICTORS = {
-    WHOLE_SLICES: "deeprac.inference.predictor.SlicePredictor",
+    WHOLE_SLICES: "deeprac.inference.slice_predictor.SlicePredictor",
     OWN_PLAN: "deeprac.inference.sliding.SlidingPredictor",
 }
 """By the ``preprocessor_name`` of the plans; nnU-Net's takes seconds to import."""
@@ -83,21 +87,71 @@ def load_predictor(model: Path, fold: int, device: torch.device) -> Predictor:
     Raises:
         RunError: the weights are missing, belong to other plans, or are none.
     """
-    checkpoint = model / f"fold_{fold}" / "checkpoint_final.pth"
+    path = model / f"fold_{fold}" / "checkpoint_final.pth"
     plans, dataset = (read_json(model / f"{n}.json") for n in ("plans", "dataset"))
-    if not checkpoint.exists():
+    if not path.exists():
         raise RunError(
-            f"{checkpoint} does not exist. Run `deeprac train` for this fold first."
+            f"{path} does not exist. Run `deeprac train` for this fold first."
         )
-    weights = read_checkpoint(checkpoint)[WEIGHTS]
-    kind = plans["configurations"][CONFIGURATION]["preprocessor_name"]
+    weights = read_checkpoint(path)[WEIGHTS]
     try:
-        return resolve_name(PREDICTORS[kind])(plans, dataset, weights, device)
+        return predictor_of(plans, dataset, weights, device)
     except RuntimeError as error:
         raise RunError(
-            f"{checkpoint} does not fit {model / 'plans.json'}: {error}. Train the "
+            f"{path} does not fit {model / 'plans.json'}: {error}. Train the "
             "fold again with these plans."
         ) from error
+
+
+def load_bundle(bundle: Bundle, folds: Sequence[int], device: torch.device) -> Ensemble:
+    """Load folds of a bundle; its contents were checked.
+
+    Args:
+        bundle: opened.
+        folds: their numbers.
+        device: where to run.
+
+    Raises:
+        BundleError: a fold is not in it, or weights are none, or do not fit the plans.
+    """
+    if missing := sorted(set(folds) - set(bundle.manifest["folds"])):
+        raise BundleError(
+            f"{bundle.path} has no fold {missing[0]}; it has "
+            f"{', '.join(map(str, bundle.manifest['folds']))}. Name those with --folds."
+        )
+    members = {}
+    for fold in folds:
+        name = checkpoint(fold)
+        # Each its own: predictors keep settings in them.
+        plans, dataset = bundle.read_json(PLANS), bundle.read_json(DATASET)
+        try:
+            weights = weights_of(bundle.read(name), name)
+            members[fold] = predictor_of(plans, dataset, weights, device)
+        except BundleError:
+            raise
+        except Exception as error:
+            # Foreign numbers in plans fail in torch or nnU-Net, with any type.
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise BundleError(
+                f"{bundle.path}: {name} cannot be used with {PLANS}: {shown(first)} "
+                f"{AGAIN}"
+            ) from error
+    return Ensemble(members)
+
+
+def predictor_of(
+    plans: dict[str, Any],
+    dataset: dict[str, Any],
+    weights: dict[str, torch.Tensor],
+    device: torch.device,
+) -> Predictor:
+    """Return the predictor that the plans call for; arguments are ``Predictor``'s.
+
+    Raises:
+        RuntimeError: the weights do not fit the plans.
+    """
+    kind = plans["configurations"][CONFIGURATION]["preprocessor_name"]
+    return resolve_name(PREDICTORS[kind])(plans, dataset, weights, device)
 
 
 def oracle_input_of(settings: dict[str, Any], case_poses_csv: Path) -> OracleInput:

@@ -1,9 +1,8 @@
 """Segment whole cases with one run, batch by batch of slices."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,6 @@ from torch import Tensor
 
 from deeprac.labels import CohortLabels
 from deeprac.networks.front_end import Located, Supervision
-from deeprac.networks.locating_unet import slice_segmenter
-from deeprac.preprocessing.matrix import logits_to_native
 from deeprac.preprocessing.preprocessor import preprocessor_of
 from deeprac.training.plans import CONFIGURATION
 
@@ -65,6 +62,9 @@ class Predictor(ABC):
         device: where to run.
     """
 
+    batched = True
+    """Whether ``inference.batch_size`` applies."""
+
     def __init__(
         self,
         plans: dict[str, Any],
@@ -108,7 +108,8 @@ class Predictor(ABC):
             Labels on the native grid and transforms, slice by slice.
         """
         data, properties = self.preprocess(image, spacing)
-        return Prediction.of(*self.answer(data, properties, oracle_input))
+        located = self.locate(data, oracle_input)
+        return Prediction.of(answer([self], data, properties, [located]), located)
 
     def preprocess(
         self, image: NDArray, spacing: tuple[float, ...]
@@ -133,97 +134,94 @@ class Predictor(ABC):
         return torch.from_numpy(data), properties
 
     @abstractmethod
-    def answer(
-        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
-    ) -> tuple[NDArray[np.uint8], Located]:
-        """Return native labels (slices, height, width) and where the U-Net looked.
+    def locate(self, data: Tensor, oracle: Supervision | None = None) -> Located:
+        """Find where the U-Net looks in all slices.
 
         Args:
             data: (1, slices, height, width) from ``preprocess``.
-            properties: nnU-Net's, from there.
             oracle: what an oracle knows of every slice.
         """
 
+    @abstractmethod
+    def parts(self, slices: int) -> list[slice]:
+        """Which of so many slices are answered at a time."""
 
-class SlicePredictor(Predictor):
-    """Whole slices, each located and segmented as one tile.
-
-    Memory is bounded by one case and one batch: logits return to the native grid and
-    become labels batch by batch.
-    """
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.network = slice_segmenter(self.network)
-
-    def answer(
-        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
-    ) -> tuple[NDArray[np.uint8], Located]:
-        """Locate all slices, then segment them batch by batch."""
-        slices, native_shape = data[0][:, None], properties["native_shape"]
-        with self._autocast():
-            located = self.network.locate(slices, oracle)
-        labels = np.empty(native_shape, np.uint8)
-        count = self.settings["inference"]["batch_size"]
-        for start in range(0, len(slices), count):
-            part = slice(start, start + count)
-            logits = self.segment(slices[part].to(self.device), located[part])
-            native = logits_to_native(logits, *native_shape[1:]).argmax(1)
-            labels[part] = native.cpu().numpy()
-        return labels, located
-
-    def segment(self, batch: Tensor, located: Located) -> Tensor:
-        """Return logits, with mirroring the mean over all four flips.
+    @abstractmethod
+    def logits(
+        self, data: Tensor, properties: dict[str, Any], located: Located, part: slice
+    ) -> Tensor:
+        """Answer some slices.
 
         Args:
-            batch: (batch, 1, size, size) slices on the matrix.
-            located: where to look in them.
+            data: of all slices, from ``preprocess``.
+            properties: nnU-Net's, from there.
+            located: of all slices.
+            part: one of ``parts``.
 
         Returns:
-            (batch, classes, size, size).
+            (part, classes, height, width) on the native grid, or on the network's.
         """
-        with self._autocast():
-            logits = self.network.segment(batch, located)
-            if not self.settings["inference"]["mirroring"]:
-                return logits
-            views = [logits.float()]
-            for axes in _flips():
-                view = self.network.segment(batch.flip(axes), mirrored(located, axes))
-                views.append(view.flip(axes).float())
-        return torch.stack(views).mean(0)
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, enabled=self.device.type == "cuda")
+    @abstractmethod
+    def vote(self, logits: Tensor) -> Tensor:
+        """What is averaged over the networks of an ensemble."""
+
+    def native_voxels(self, data: Tensor, properties: dict[str, Any]) -> float:
+        """Return how many native voxels a voxel of the logits stands for."""
+        return 1.0
+
+    @abstractmethod
+    def labels_of(
+        self, scores: Iterable[Tensor], properties: dict[str, Any]
+    ) -> NDArray[np.uint8]:
+        """Return native labels (slices, height, width) of logits or mean votes.
+
+        Args:
+            scores: of all parts, one after the other.
+            properties: nnU-Net's, from ``preprocess``.
+        """
 
 
-def mirrored(located: Located, axes: list[int]) -> Located:
-    """Return where to look in mirrored slices.
+Watch = Callable[[int, slice, Tensor], None]
+"""Told, by ``answer``, which network has answered which slices, and its logits."""
 
-    The canonical frame and the window mirror with the slice, so the U-Net sees the same
-    view, mirrored.
+
+@torch.inference_mode()
+def answer(
+    members: Sequence[Predictor],
+    data: Tensor,
+    properties: dict[str, Any],
+    located: Sequence[Located],
+    watch: Watch = lambda *_: None,
+) -> NDArray[np.uint8]:
+    """Segment a case with one network, or with the mean vote of several.
+
+    One part of the slices is answered by all networks before the next is begun, so that
+    memory is bounded by a part and by the labels.
 
     Args:
-        located: of the slices as they are.
-        axes: of (batch, channel, y, x) that are mirrored.
+        members: networks of the same plans.
+        data: (1, slices, height, width) from ``Predictor.preprocess``.
+        properties: nnU-Net's, from there.
+        located: of every member.
+        watch: told of every answer.
+
+    Returns:
+        (slices, height, width) on the native grid.
     """
-    signs = [-1.0 if axis in axes else 1.0 for axis in (3, 2)]
-    flip = torch.tensor(signs, device=located.image_from_canonical.device)
 
-    def conjugated(matrix: Tensor) -> Tensor:
-        # F [A | t] F with F = diag(flip): left, the rows; right, the columns of A.
-        columns = torch.cat([flip, torch.ones_like(flip[:1])])
-        return flip[:, None] * matrix * columns
+    def scores() -> Iterator[Tensor]:
+        for part in members[0].parts(data.shape[1]):
+            votes: list[Tensor] = []
+            for index, member in enumerate(members):
+                logits = member.logits(data, properties, located[index], part)
+                watch(index, part, logits)
+                if len(members) == 1:
+                    yield logits
+                elif votes:
+                    votes[0] += member.vote(logits)
+                else:
+                    votes.append(member.vote(logits))
+            yield from (vote / len(members) for vote in votes)
 
-    crop, coarse = located.canonical_from_crop, located.coarse_logits
-    return replace(
-        located,
-        image_from_canonical=conjugated(located.image_from_canonical),
-        canonical_from_crop=None if crop is None else conjugated(crop),
-        coarse_logits=None if coarse is None else coarse.flip(axes),
-    )
-
-
-def _flips() -> Iterator[list[int]]:
-    """All mirrorings of a slice but the identity, as axes of (batch, channel, y, x)."""
-    for flip_y, flip_x in list(product((False, True), repeat=2))[1:]:
-        yield [axis for axis, flip in ((2, flip_y), (3, flip_x)) if flip]
+    return members[0].labels_of(scores(), properties)

@@ -1,5 +1,8 @@
 """nnU-Net's own inference of one run: overlapping patches of planned matrices."""
 
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,9 @@ from deeprac.networks.front_end import Located, Supervision
 TILE_STEP = 0.5
 """Distance of neighbouring patches, as a share of the patch: nnU-Net's default."""
 
+SLICES_AT_ONCE = 16
+"""Slices that are answered together; each is on its own, so that it changes nothing."""
+
 MIRROR_AXES = (0, 1)
 """(y, x): with mirroring, all flips of a slice, as for every other method."""
 
@@ -29,15 +35,18 @@ class SlidingPredictor(Predictor):
     transforms are identities, and there is no oracle.
     """
 
+    batched = False
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.window = nnUNetPredictor(
-            tile_step_size=TILE_STEP,
-            use_gaussian=True,
-            perform_everything_on_device=self.device.type == "cuda",
-            device=self.device,
-            allow_tqdm=False,
-        )
+        with redirect_stdout(sys.stderr):  # on a CPU it prints a remark
+            self.window = nnUNetPredictor(
+                tile_step_size=TILE_STEP,
+                use_gaussian=True,
+                perform_everything_on_device=self.device.type == "cuda",
+                device=self.device,
+                allow_tqdm=False,
+            )
         self.window.manual_initialization(
             self.network,
             self.plans,
@@ -48,19 +57,42 @@ class SlidingPredictor(Predictor):
             MIRROR_AXES,
         )
 
-    def answer(
-        self, data: Tensor, properties: dict[str, Any], oracle: Supervision | None
-    ) -> tuple[NDArray[np.uint8], Located]:
-        """Segment all slices by nnU-Net's sliding window and export."""
+    def locate(self, data: Tensor, oracle: Supervision | None = None) -> Located:
+        """Return that all slices are seen as they are."""
+        return Located.unmoved(data.shape[1])
+
+    def parts(self, slices: int) -> list[slice]:
+        """Every ``SLICES_AT_ONCE`` slices."""
+        starts = range(0, slices, SLICES_AT_ONCE)
+        return [slice(start, start + SLICES_AT_ONCE) for start in starts]
+
+    def logits(
+        self, data: Tensor, properties: dict[str, Any], located: Located, part: slice
+    ) -> Tensor:
+        """Slide nnU-Net's window over some slices, on the planned grid."""
         self.window.use_mirroring = self.settings["inference"]["mirroring"]
         # Not predict_logits_from_preprocessed_data, which would take one thread only.
-        logits = self.window.predict_sliding_window_return_logits(data)
-        labels = convert_predicted_logits_to_segmentation_with_correct_shape(
-            logits.cpu(),
+        logits = self.window.predict_sliding_window_return_logits(data[:, part])
+        return logits.cpu().transpose(0, 1)
+
+    def vote(self, logits: Tensor) -> Tensor:
+        """Return the logits, of which nnU-Net takes the mean, in half precision."""
+        return logits.clone()
+
+    def native_voxels(self, data: Tensor, properties: dict[str, Any]) -> float:
+        """Return how many native voxels a voxel of the planned grid stands for."""
+        native = properties["shape_after_cropping_and_before_resampling"]
+        return float(np.prod(native) / np.prod(data.shape[1:]))
+
+    def labels_of(
+        self, scores: Iterable[Tensor], properties: dict[str, Any]
+    ) -> NDArray[np.uint8]:
+        """Export the logits of all slices as nnU-Net does."""
+        return convert_predicted_logits_to_segmentation_with_correct_shape(
+            torch.cat(list(scores)).transpose(0, 1).contiguous(),
             self.plans,
             self.configuration,
             self.window.label_manager,
             properties,
             num_threads_torch=torch.get_num_threads(),
         )
-        return labels, Located.unmoved(len(labels))

@@ -10,7 +10,8 @@ PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
 
 RESERVED = {
-    *("benchmarks", "cohort", "figures", "logs", "preprocessed", "summary", "tables")
+    *("benchmarks", "bundles", "cohort", "figures", "logs"),
+    *("preprocessed", "summary", "tables"),
 }
 """Sub-folders of a cohort's results that no experiment may be named after."""
 

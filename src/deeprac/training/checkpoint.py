@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -64,7 +64,24 @@ def read_checkpoint(path: Path, entries: Iterable[str] = (WEIGHTS,)) -> dict[str
             entry.
         OSError: the file cannot be opened.
     """
-    with path.open("rb") as file, warnings.catch_warnings():
+    with path.open("rb") as file:
+        return parse_checkpoint(file, str(path), entries)
+
+
+def parse_checkpoint(
+    file: BinaryIO, name: str, entries: Iterable[str] = (WEIGHTS,)
+) -> dict[str, Any]:
+    """Read an opened checkpoint, as ``read_checkpoint`` does.
+
+    Args:
+        file: its bytes.
+        name: what messages call it.
+        entries: what it must hold.
+
+    Raises:
+        RunError: as there.
+    """
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a foreign file's protocol: it is refused
         try:
             with torch.serialization.safe_globals(LOGGED_NUMBERS):
@@ -72,23 +89,23 @@ def read_checkpoint(path: Path, entries: Iterable[str] = (WEIGHTS,)) -> dict[str
         except pickle.UnpicklingError as error:
             found = _ASKED_FOR.search(str(error))
             raise _foreign(
-                path,
+                name,
                 "it holds code or objects other than weights"
                 f"{f' ({found[1]})' if found else ''}, and none of it was run",
             ) from error
         except Exception as error:
             # A damaged file fails in torch, in its archive or in numpy, with any type.
             raise DamagedError(
-                f"{path} cannot be read: it is cut short or damaged "
+                f"{name} cannot be read: it is cut short or damaged "
                 f"({type(error).__name__}). Copy it again, or delete it and train the "
                 "fold again."
             ) from error
     held = content if isinstance(content, dict) else {}
     missing = [entry for entry in entries if entry not in held]
     if missing:
-        raise _foreign(path, f"it has no {', '.join(missing)}")
+        raise _foreign(name, f"it has no {', '.join(missing)}")
     if not _is_state(held[WEIGHTS]):
-        raise _foreign(path, f"its {WEIGHTS} are objects other than weights")
+        raise _foreign(name, f"its {WEIGHTS} are objects other than weights")
     return held
 
 
@@ -99,9 +116,9 @@ def _is_state(weights: Any) -> bool:
     )
 
 
-def _foreign(path: Path, why: str) -> RunError:
+def _foreign(name: str, why: str) -> RunError:
     return RunError(
-        f"{path} is no checkpoint of this workflow: {why}. Do not use the file: train "
+        f"{name} is no checkpoint of this workflow: {why}. Do not use the file: train "
         "the fold again, or ask whoever made it for one that holds weights alone."
     )
 

@@ -25,6 +25,29 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_for(option: str) -> tuple[torch.device, str]:
+    """Return the device that ``--device`` asks for, and why it is that one.
+
+    Args:
+        option: auto, cuda or cpu.
+
+    Raises:
+        DeviceError: ``cuda`` without a usable GPU.
+    """
+    if option == "cpu":
+        return torch.device("cpu"), "asked for"
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_properties(0).name
+        return torch.device("cuda"), f"{name}, which PyTorch can use"
+    none = f"PyTorch sees no GPU on this machine (torch {torch.__version__})"
+    if option == "cuda":
+        raise DeviceError(
+            f"--device is cuda, but {none}. Give the program a GPU (in a container: "
+            "--gpus all), install a CUDA build of PyTorch, or say --device cpu."
+        )
+    return torch.device("cpu"), none
+
+
 def describe_device(device: torch.device) -> dict[str, Any]:
     """Return what identifies the device in ``run.json``."""
     if device.type != "cuda":

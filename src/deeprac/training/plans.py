@@ -97,6 +97,7 @@ def build_plans(
         "augment": method.augment,
         "augment_scale": list(method.augment_scale),
         "training_patients": experiment.training_patients,
+        "intensity": config.cohort.intensity,
         "air": config.cohort.air,
         "normalised_air": normalised_air(fingerprint, config.cohort.air),
         "matrix_size": kind.input_size(1),

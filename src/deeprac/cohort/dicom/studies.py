@@ -70,6 +70,16 @@ def cases_of(scan: Scan) -> dict[str, DicomCase]:
     }
 
 
+def studies_of(scan: Scan) -> dict[str, DicomCase]:
+    """The studies with images by a part of a hash of their UID, segmented or not."""
+    return {
+        hashlib.sha256(uid.encode()).hexdigest()[:8]: case
+        for patient, headers in patients_of(scan.headers)
+        for uid, case in _studies(patient, headers)
+        if case.images
+    }
+
+
 def _with_their_series(
     patients: Sequence[tuple[DicomPatient, list[Header]]],
 ) -> list[tuple[DicomPatient, list[Header]]]:

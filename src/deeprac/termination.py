@@ -1,0 +1,67 @@
+"""Ending on SIGTERM within seconds, with what was begun removed.
+
+Python notices a signal between two of its own steps. Where a library computes for long
+without one, a thread that waits for the signal ends the process.
+"""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+EXIT_CODE = 128 + signal.SIGTERM
+"""143, as shells report it."""
+
+PATIENCE_SECONDS = 5.0
+"""Time for an orderly end."""
+
+
+@contextmanager
+def ended_by_signal(leftovers: Callable[[], Iterable[Path]]) -> Iterator[None]:
+    """Let SIGTERM leave the block by ``SystemExit``, or end the process at last.
+
+    Args:
+        leftovers: folders and files to remove where the block does not end in time.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    old_handler = signal.signal(signal.SIGTERM, _leave)
+    old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(reader, leftovers), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(old_writer)
+        signal.signal(signal.SIGTERM, old_handler)
+        os.close(writer)  # the watcher reads nothing and ends
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(EXIT_CODE)
+
+
+def _watch(reader: int, leftovers: Callable[[], Iterable[Path]]) -> None:
+    """Wait for SIGTERM, which arrives here whatever the main thread does."""
+    while received := os.read(reader, 1):
+        if received[0] == signal.SIGTERM:
+            break
+    else:
+        os.close(reader)
+        return
+    time.sleep(PATIENCE_SECONDS)
+    # Still here: the main thread is inside a library.
+    for path in leftovers():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    os._exit(EXIT_CODE)
