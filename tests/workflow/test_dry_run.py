@@ -205,8 +205,8 @@ def test_a_module_from_a_git_repository_plans_the_same_jobs(tmp_path):
     for part in parts:
         shutil.copytree(ROOT / part, repository / part)
     git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@y"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", "v1"]):
-        subprocess.run([*git, *command], check=True)
+    for command in ("init -q", "add .", "commit -qm x", "tag v1"):
+        subprocess.run([*git, *command.split()], check=True)
     shutil.copytree(ROOT / "config", folder / "config")
     snakefile = folder / "Snakefile"
     snakefile.write_text(
