@@ -86,7 +86,7 @@ def test_every_error_is_a_deeprac_error_and_named_in_the_tree():
         for kind in vars(errors).values()
         if isinstance(kind, type) and kind is not errors.DeepracError
     ]
-    assert len(kinds) == 11
+    assert len(kinds) == 12
     for kind in kinds:
         assert issubclass(kind, errors.DeepracError)
         assert kind.__name__ in errors.__doc__

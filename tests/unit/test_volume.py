@@ -161,11 +161,12 @@ def test_four_dimensions_are_refused(tmp_path):
             b"version https://git-lfs.github.com/spec/v1\n",
             "Git-LFS pointer",
         ),
-        ("ct.nii.gz", gzip.compress(bytes(5000))[:40], "."),
+        ("ct.nii.gz", gzip.compress(bytes(5000), mtime=0)[:40], "is not NIfTI"),
         ("ct.nii.gz", b"", "the file is empty"),
         ("ct.png", b"PNG", "of no known kind"),
         ("slice.dcm", b"DICM", "Give the folder of its series"),
     ],
+    ids=["pointer", "cut short", "empty", "picture", "one slice"],
 )
 def test_files_that_are_no_volume_are_refused(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
