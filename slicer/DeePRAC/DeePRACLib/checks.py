@@ -16,9 +16,9 @@ from .command import (
     ENGINE_INFO,
     IN_CONTAINER,
     Machine,
+    child_environment,
     container_arguments,
     found_program,
-    local_environment,
     mount,
 )
 from .errors import Ending, Problem, ProblemError, explain
@@ -60,7 +60,7 @@ class Checker:
         self, settings: Settings, environment: dict[str, str] | None = None
     ) -> None:
         self.settings = settings
-        self.environment = local_environment(environment)
+        self.environment = child_environment(environment)
         self.program = ""
         self.machine = Machine()
 
@@ -110,7 +110,7 @@ class Checker:
     def _program(self) -> Answer:
         name = self.settings.backend if self.settings.in_container else "deeprac"
         try:
-            self.program = found_program(self.settings)
+            self.program = found_program(self.settings, self.environment)
         except ProblemError as error:
             return Answer(name, False, *error.problem)
         code, lines = self._ask(["--version"], _QUICK_SECONDS)
@@ -126,7 +126,9 @@ class Checker:
         code, lines = self._ask(arguments, _QUICK_SECONDS)
         if code != 0:
             return Answer("engine answers", False, *self._problem(code, lines))
-        self.machine = Machine.here(self.settings, lines[0] if lines else "")
+        self.machine = Machine.here(
+            self.settings, self.environment, lines[0] if lines else ""
+        )
         return Answer("engine answers", True, "yes")
 
     def _image(self) -> Answer:
@@ -152,7 +154,7 @@ class Checker:
         if settings.device == "cpu":
             return Answer("GPU", None, "not asked for: cpu is chosen")
         if not settings.in_container:
-            self.machine = Machine.here(settings)
+            self.machine = Machine.here(settings, self.environment)
         if not self.machine.gpu:
             what = "This machine has no NVIDIA driver (nvidia-smi)."
             if settings.device == "auto":

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,14 +60,17 @@ class Machine:
     gpu: bool = False
 
     @classmethod
-    def here(cls, settings: Settings, engine_info: str = "") -> Machine:
+    def here(
+        cls, settings: Settings, environment: Mapping[str, str], engine_info: str = ""
+    ) -> Machine:
         """This machine.
 
         Args:
             settings: for the backend.
+            environment: of the engine.
             engine_info: output of ``ENGINE_INFO`` of docker.
         """
-        gpu = shutil.which("nvidia-smi") is not None
+        gpu = shutil.which("nvidia-smi", path=environment.get("PATH")) is not None
         maps_users = "Docker Desktop" in engine_info or "rootless" in engine_info
         if os.name != "posix" or maps_users:
             return cls(gpu=gpu)
@@ -79,14 +83,18 @@ ENGINE_INFO = ("info", "--format", "{{.OperatingSystem}} {{json .SecurityOptions
 """Arguments of docker that tell who maps users."""
 
 
-def found_program(settings: Settings) -> str:
+def found_program(settings: Settings, environment: Mapping[str, str]) -> str:
     """Path of the engine, or of ``deeprac`` for the local backend.
+
+    Args:
+        settings: for the backend and the program's path.
+        environment: of the program, with its PATH.
 
     Raises:
         ProblemError: it is not there, or not executable.
     """
     name = settings.backend if settings.in_container else "deeprac"
-    path = shutil.which(settings.program or name)
+    path = shutil.which(settings.program or name, path=environment.get("PATH"))
     if path is None:
         given = f" at {settings.program}" if settings.program else " on the PATH"
         raise ProblemError(
@@ -186,24 +194,26 @@ def mount(source: str, target: str, *, readonly: bool = True) -> str:
 
 
 def build_argv(
-    task: str, settings: Settings, folder: str, name: str, machine: Machine
+    program: str,
+    task: str,
+    settings: Settings,
+    folder: str,
+    name: str,
+    machine: Machine,
 ) -> list[str]:
     """The whole command of a run.
 
     Args:
+        program: the engine, or ``deeprac`` for the local backend.
         task: one of ``TASKS``.
         settings: checked ones.
         folder: the run's private folder, with ``input`` and ``output``.
         name: the container's own name.
         machine: where it runs.
-
-    Raises:
-        ProblemError: there is no such program.
     """
     places = Places(
         os.path.join(folder, "input"), os.path.join(folder, "output"), settings.bundle
     )
-    program = found_program(settings)
     if not settings.in_container:
         return [program, *task_arguments(task, settings, places)]
     mounts = [
@@ -216,8 +226,11 @@ def build_argv(
     return [program, *engine, *task_arguments(task, settings, IN_CONTAINER)]
 
 
-def local_environment(environment: dict[str, str] | None) -> dict[str, str]:
-    """The environment of the child: Slicer's own Python must not leak into it."""
-    kept = dict(os.environ if environment is None else environment)
-    kept["PYTHONUNBUFFERED"] = "1"
-    return kept
+def child_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """The environment of engine or program; None: this process's.
+
+    Slicer's own Python must not leak into it: the module passes the environment with
+    which Slicer was started.
+    """
+    given = os.environ if environment is None else environment
+    return {**given, "PYTHONUNBUFFERED": "1"}

@@ -26,6 +26,7 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from DeePRACLib.supervisor import main; main(sys.argv[2])"
 )
+_ENDED = json.dumps({"event": ENDED}).encode().rstrip(b"}")
 _MOST_LINES = 10_000
 """Of the log; older lines are forgotten."""
 
@@ -91,6 +92,8 @@ class Runner:
             stderr=subprocess.DEVNULL,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        # So that no ended process is left to be waited for.
+        threading.Thread(target=self._process.wait, daemon=True).start()
 
     def start(
         self, task: str, settings: Settings, verify: Callable[[str], Any]
@@ -142,6 +145,8 @@ class Runner:
     def close(self) -> None:
         """End the run if it still runs and remove its folder; returns at once."""
         self._close_input()
+        if self.state is State.IDLE and self._process.stdout is not None:
+            self._process.stdout.close()
 
     @property
     def is_over(self) -> bool:
@@ -152,18 +157,18 @@ class Runner:
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
-        self._process.poll()
 
     def _read(self, verify: Callable[[str], Any]) -> None:
         """Read to the end, then verify: all in a thread of its own."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith(b'{"event": "' + ENDED.encode()):
-                fields = json.loads(line)
-                del fields["event"]
-                self._ending = Ending(**fields)
-                break
-            self._queue.put(parse_line(line))
+        with self._process.stdout as stream:
+            for line in stream:
+                if line.startswith(_ENDED):
+                    fields = json.loads(line)
+                    del fields["event"]
+                    self._ending = Ending(**fields)
+                    break
+                self._queue.put(parse_line(line))
         ending = self._ending
         if ending and ending.exit_code == 0:
             try:
@@ -179,7 +184,6 @@ class Runner:
     def _finish(self) -> None:
         ending = self._ending or Ending()
         self.left = list(ending.left)
-        self._process.poll()
         if ending.cancelled or self.state is State.CANCELLING:
             self.state = State.CANCELLED
             self.close()

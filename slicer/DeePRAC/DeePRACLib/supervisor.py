@@ -24,8 +24,8 @@ from .command import (
     STOP_SECONDS,
     Machine,
     build_argv,
+    child_environment,
     found_program,
-    local_environment,
 )
 from .errors import Ending, ProblemError
 from .settings import Settings
@@ -94,11 +94,13 @@ def _write(line: bytes) -> None:
 def _run(job: dict[str, Any], folder: str, closed: threading.Event) -> Ending:
     """Run the job until it ends or standard input closes."""
     settings = Settings.from_json(json.dumps(job["settings"]))
-    environment = local_environment(job["environment"])
+    environment = child_environment(job["environment"])
     try:
-        container = Container.of(settings, job["name"], environment)
-        machine = Machine.here(settings, container.info if container else "")
-        argv = build_argv(job["task"], settings, folder, job["name"], machine)
+        program = found_program(settings, environment)
+        container = Container.of(settings, program, job["name"], environment)
+        info = container.info if container else ""
+        machine = Machine.here(settings, environment, info)
+        argv = build_argv(program, job["task"], settings, folder, job["name"], machine)
         client = _start(argv, environment)
     except (ProblemError, OSError) as error:
         return Ending(message=str(error))
@@ -193,12 +195,12 @@ class Container:
 
     @classmethod
     def of(
-        cls, settings: Settings, name: str, environment: dict[str, str]
+        cls, settings: Settings, engine: str, name: str, environment: dict[str, str]
     ) -> Container | None:
         """The container of a run; None for the local backend."""
         if not settings.in_container:
             return None
-        found = cls(found_program(settings), name, environment)
+        found = cls(engine, name, environment)
         if settings.backend == "docker":
             found.info = found._ask(*ENGINE_INFO) or ""
         return found
