@@ -4,7 +4,7 @@ A container is a process of its own session that outlives the client, as with a 
 engine: killing the client leaves it running. Paths of mounts are replaced by those of
 this machine. Argument lists are recorded. ``FAKE_ENGINE`` is its folder, with
 
-- ``fault``: what goes wrong, a key of ``FAULTS``;
+- ``fault``: what goes wrong, a key of ``FAULTS`` or ``RUN_FAULTS``;
 - ``command``: JSON list, what ``deeprac`` is in the image;
 - ``calls``: one JSON list per call; ``containers/NAME``: one file per container.
 """
@@ -18,6 +18,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+
+_MODULE = Path(__file__).parents[2] / "slicer" / "DeePRAC"
+STAND_IN = _MODULE / "Testing" / "Python" / "stand_in_deeprac.py"
+"""What is run as ``deeprac`` where no bundle is at hand."""
 
 FAULTS = {
     "daemon off": (

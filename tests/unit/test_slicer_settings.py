@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
+from DeePRACLib.errors import ProblemError
 from DeePRACLib.settings import Settings, parse_folds
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,7 +90,7 @@ def test_other_text_is_no_settings(text):
 
 def test_folds():
     assert parse_folds(" 0,1 , 4") == (0, 1, 4)
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(ProblemError, match="got 'all'"):
         parse_folds("all")
 
 

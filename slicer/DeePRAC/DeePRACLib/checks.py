@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,7 +9,6 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from .command import (
     ENGINE_INFO,
@@ -139,15 +137,13 @@ class Checker:
         return Answer("image", True, lines[0][:19] if lines else "there")
 
     def _bundle(self) -> Answer:
-        arguments = ["bundle", "check", self.settings.bundle, "--json"]
-        if self.settings.in_container:
-            arguments[2] = IN_CONTAINER.bundle
-        code, lines = self._deeprac(arguments)
+        inside = self.settings.in_container
+        bundle = IN_CONTAINER.bundle if inside else self.settings.bundle
+        code, lines = self._deeprac(["bundle", "check", bundle])
         if code != 0:
             return Answer("bundle", False, *self._problem(code, lines))
-        shown = _last_object(lines)
-        title = [str(shown[key]) for key in ("name", "version") if key in shown]
-        return Answer("bundle", True, " ".join(title) or "valid")
+        said = lines[-1] if lines else "valid"
+        return Answer("bundle", True, said.partition(".zip: ")[2] or said)
 
     def _gpu(self) -> Answer:
         settings = self.settings
@@ -226,13 +222,3 @@ class Checker:
                 "Restart the container engine.",
             )
         return explain(Ending(code), lines, self.settings.in_container)
-
-
-def _last_object(lines: Sequence[str]) -> dict[str, Any]:
-    """The JSON object that ends an output; empty where there is none."""
-    text = "\n".join(lines)
-    try:
-        found = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -29,8 +29,12 @@ RESULT = "result"
 STOP_SECONDS = 5
 """From SIGTERM to SIGKILL; what a run writes is removed, so it need not tidy up."""
 
-_SEGMENT, _MEASURE = "segment", "measure"
-TASKS = (_SEGMENT, _MEASURE)
+SEGMENT, MEASURE = "segment", "measure"
+
+SEGMENT_CLI = "segment for the CLI"
+"""The same as ``SEGMENT``, with progress as Slicer's CLI modules tell it."""
+
+TASKS = (SEGMENT, MEASURE, SEGMENT_CLI)
 
 
 class Places(NamedTuple):
@@ -121,11 +125,12 @@ def task_arguments(task: str, settings: Settings, places: Places) -> list[str]:
         patient += ["--timepoint", settings.timepoint]
     if settings.margin_mm:
         patient += ["--margin", f"{settings.margin_mm:g}"]
-    if task == _MEASURE:
+    if task == MEASURE:
         labels = f"{places.input}/{LABELS}"
-        return [_MEASURE, labels, "--image", volume, *out, *patient]
-    arguments = [_SEGMENT, volume, "--bundle", places.bundle, *out]
-    arguments += ["--device", settings.device, "--events", "-"]
+        return [MEASURE, labels, "--image", volume, *out, *patient]
+    arguments = [SEGMENT, volume, "--bundle", places.bundle, *out]
+    arguments += ["--device", settings.device]
+    arguments += ["--slicer-cli"] if task == SEGMENT_CLI else ["--events", "-"]
     if settings.folds:
         arguments += ["--folds", *map(str, settings.folds)]
     if settings.batch:
@@ -220,7 +225,7 @@ def build_argv(
         mount(places.input, IN_CONTAINER.input),
         mount(places.output, IN_CONTAINER.output, readonly=False),
     ]
-    if task == _SEGMENT:
+    if task != MEASURE:
         mounts.append(mount(places.bundle, IN_CONTAINER.bundle))
     engine = container_arguments(settings, name, machine, mounts)
     return [program, *engine, *task_arguments(task, settings, IN_CONTAINER)]

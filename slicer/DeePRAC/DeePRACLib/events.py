@@ -51,7 +51,7 @@ def parse_line(line: bytes) -> Event:
     left = _number(found.get("seconds_left"))
     return Event(
         kind=found["event"],
-        message=_text(found.get("message")),
+        message=_text(found.get("message")) or _sentence(found),
         stage=_text(found.get("stage")),
         fraction=None if fraction is None else min(max(fraction, 0.0), 1.0),
         seconds_left=None if left is None else max(left, 0.0),
@@ -72,6 +72,20 @@ def time_left(seconds: float | None) -> str:
     minutes = round(seconds / 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min left" if hours else f"{minutes} min left"
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    """What an event without a message says."""
+    device, folds, seconds = (found.get(key) for key in ("device", "folds", "seconds"))
+    if found["event"] == "device":
+        return f"Device: {device} ({_text(found.get('reason'))})"
+    if found["event"] == "folds" and isinstance(folds, list):
+        return f"Folds: {', '.join(map(str, folds))}"
+    if found["event"] == "estimate" and _number(seconds) is not None:
+        memory = _number(found.get("memory_gib"))
+        more = "" if memory is None else f", {memory:.1f} GiB of memory"
+        return f"Estimate: {seconds:.0f} s{more}"
+    return ""
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,9 @@ import csv
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +73,39 @@ class Grid:
         """The grid of ``result.json``."""
         keys = ("size", "spacing_mm", "origin_mm", "direction")
         return cls(*(tuple(stored[key]) for key in keys))
+
+    @classmethod
+    def from_nrrd(cls, path: str) -> Grid:
+        """The grid of an NRRD file that Slicer wrote.
+
+        Raises:
+            ProblemError: its header is another one.
+        """
+        fields = {}
+        with open(path, "rb") as stream:
+            for line in stream:
+                key, separator, value = line.decode("utf-8", "replace").partition(":")
+                if not key.strip():
+                    break
+                if separator:
+                    fields[key] = value.strip()
+        signs = {"left-posterior-superior": (1, 1), "right-anterior-superior": (-1, -1)}
+        try:
+            x, y = signs[fields["space"]]
+            columns = [_vector(one) for one in fields["space directions"].split()]
+            origin = _vector(fields["space origin"])
+            size = [int(one) for one in fields["sizes"].split()]
+            # To RAS, as Slicer itself has it.
+            ras = [
+                [sign * one[row] for one in (*columns, origin)]
+                for row, sign in enumerate((-x, -y, 1))
+            ]
+            return cls.from_ijk_to_ras(ras, size)
+        except (KeyError, ValueError, IndexError, ZeroDivisionError):
+            raise ProblemError(
+                "The volume's file is no NRRD file with a place in the patient.",
+                "Save it from Slicer as .nrrd.",
+            ) from None
 
     def is_same_as(self, other: Grid) -> bool:
         """Whether two grids are one but for the rounding of file headers."""
@@ -142,6 +178,21 @@ def read_result(output: str, grid: Grid) -> Result:
     return Result(folder, content["overall"], tuple(content["flags"]), content)
 
 
+def keep_result(result: Result, folder: str) -> str:
+    """Copy all files of a result into a new folder in a user's folder; its path.
+
+    The name is the time: it tells nothing of the patient.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it then.
+    """
+    target = os.path.join(folder, time.strftime("deeprac-%Y%m%d-%H%M%S"))
+    with tempfile.TemporaryDirectory(prefix=".deeprac-", dir=folder) as temporary:
+        copied = shutil.copytree(result.folder, os.path.join(temporary, "result"))
+        os.rename(copied, target)
+    return target
+
+
 def _content(path: str) -> dict[str, Any]:
     """The checked content of ``result.json``."""
     try:
@@ -188,6 +239,10 @@ def _verify(folder: str, name: str, stated: Any) -> None:
 
 def _damaged(what: str) -> ProblemError:
     return ProblemError(f"The result is damaged: {what}.", "Run it again.")
+
+
+def _vector(text: str) -> list[float]:
+    return [float(one) for one in text.strip("()").split(",")]
 
 
 def _sha256(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,12 @@ _START = (
 _ENDED = json.dumps({"event": ENDED}).encode().rstrip(b"}")
 _MOST_LINES = 10_000
 """Of the log; older lines are forgotten."""
+
+
+def slicer_python() -> str:
+    """Slicer's own interpreter as a program; elsewhere this one."""
+    names = ("python-real", "PythonSlicer")
+    return next(filter(None, map(shutil.which, names)), sys.executable)
 
 
 class State(Enum):

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from .errors import Problem
+from .errors import Problem, ProblemError
 
 BACKENDS = ("docker", "podman", "local")
 """What runs ``deeprac``: a container's engine, or a program on this machine."""
@@ -212,10 +212,15 @@ def parse_folds(text: str) -> tuple[int, ...]:
     """Folds from what a user typed.
 
     Raises:
-        ValueError: it is no list of numbers.
+        ProblemError: it is no list of numbers.
 
     Example:
         >>> parse_folds("0, 2 3"), parse_folds("")
         ((0, 2, 3), ())
     """
-    return tuple(int(part) for part in text.replace(",", " ").split())
+    try:
+        return tuple(int(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ProblemError(
+            f"Folds are numbers such as 0, 1; got {text!r}.", "Empty means all."
+        ) from None

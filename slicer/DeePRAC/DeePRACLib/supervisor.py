@@ -219,12 +219,7 @@ class Container:
         for _ in range(3):
             self._ask("rm", "--force", self.name)
             listed = self._ask(
-                "ps",
-                "--all",
-                "--filter",
-                f"name=^{self.name}$",
-                "--format",
-                "{{.Names}}",
+                "ps", "--all", "--quiet", "--filter", f"name={self.name}"
             )
             if listed is not None and not listed.strip():
                 return []

@@ -33,11 +33,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--image", type=Path)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--slicer-cli", action="store_true")
     args, _ = parser.parse_known_args()
     if failed := _fail(behaviour):
         return failed
+    if args.slicer_cli:
+        print("<filter-progress>0.1</filter-progress>", flush=True)
     _tell(event="started", message="segmenting")
-    _tell(event="device", message=f"asked for {args.device}, took the CPU: no GPU")
+    _tell(event="device", device="cpu", reason=f"asked for {args.device}, no GPU")
     _tell(event="progress", stage="read", fraction=0.1, seconds_left=9)
     if behaviour in ("sleep", "deaf", "children"):
         _sleep(behaviour)
@@ -55,7 +58,7 @@ def _check(bundle: Path) -> int:
     if bundle.read_bytes()[:2] != b"PK":
         print("deeprac bundle check: error: the bundle is no zip.", file=sys.stderr)
         return 1
-    print(json.dumps({"name": "phantom, not for patients", "version": "1"}))
+    print(f"{bundle}: phantom, not for patients 1 is whole")
     return 0
 
 
@@ -81,8 +84,8 @@ def _sleep(behaviour: str) -> None:
 
 
 def _write(image: Path, out: Path, behaviour: str) -> None:
-    import numpy as np  # noqa: PLC0415 (a run that is cancelled never needs it)
-    import SimpleITK as sitk  # noqa: PLC0415 (as above)
+    import numpy as np
+    import SimpleITK as sitk
 
     volume = sitk.ReadImage(str(image))
     labels = np.zeros(volume.GetSize()[::-1], np.uint8)
