@@ -44,6 +44,7 @@ VERBS: dict[str, str] = {
     "unpack": "lay a release out as results, for tables, figures and page",
     "verify": "check a release and rebuild its tables",
     "report": "write the report page",
+    "grand-challenge": "segment where grand-challenge.org lays the files",
 }
 
 FOLD_VERBS = frozenset({"train", "predict", "evaluate", "stress", "diagnose"})
