@@ -25,7 +25,12 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 TAG = "localhost/deeprac-segment-test"
-STAND_IN_TAG = "localhost/deeprac-stand-in-test"
+STAND_INS = {
+    "": "localhost/deeprac-stand-in-test:plain",
+    "deaf": "localhost/deeprac-stand-in-test:deaf",
+}
+"""Images by how their stand-in behaves."""
+
 HARDENED = [
     *("--network", "none", "--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,size=1g"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
@@ -57,19 +62,14 @@ def image(engine, tmp_path_factory):
     subprocess.run([script, TAG, cache, sys.executable], check=True, env=engine)
     folder = tmp_path_factory.mktemp("stand_in")
     shutil.copy(fake_engine.STAND_IN, folder / "deeprac.py")
-    (folder / "Containerfile").write_text(
-        f"FROM {TAG}\nCOPY deeprac.py /\nENTRYPOINT "
-        '["python3", "/deeprac.py"]\nARG STAND_IN\nENV STAND_IN=${STAND_IN}\n'
-    )
-    for behaviour in ("", "deaf"):
-        podman(
-            engine,
-            *("build", "--quiet", "--build-arg", f"STAND_IN={behaviour}"),
-            *("--tag", f"{STAND_IN_TAG}:{behaviour or 'plain'}", str(folder)),
+    for behaviour, name in STAND_INS.items():
+        (folder / "Containerfile").write_text(
+            f"FROM {TAG}\nCOPY deeprac.py /\nENV STAND_IN={behaviour}\n"
+            'ENTRYPOINT ["python3", "/deeprac.py"]\n'
         )
+        podman(engine, "build", "--quiet", "--tag", name, str(folder))
     yield TAG
-    names = (TAG, f"{STAND_IN_TAG}:plain", f"{STAND_IN_TAG}:deaf")
-    podman(engine, "rmi", "--force", *names)
+    podman(engine, "rmi", "--force", *STAND_INS.values(), TAG)
 
 
 def podman(engine, *arguments):
@@ -140,7 +140,7 @@ def started(engine, folder, behaviour):
     bundle.write_bytes(b"PK")
     settings = Settings(
         backend="podman",
-        image=f"{STAND_IN_TAG}:{behaviour}",
+        image=STAND_INS[behaviour],
         bundle=str(bundle),
         device="cpu",
         memory_gib=4,
@@ -168,7 +168,7 @@ def containers(engine, runner):
 
 
 def test_the_module_runs_it(engine, image, tmp_path):
-    runner = started(engine, tmp_path, "plain")
+    runner = started(engine, tmp_path, "")
     until(runner, lambda _: runner.is_over)
     assert runner.state is State.DONE, (runner.problem, runner.log)
     assert containers(engine, runner) == ""

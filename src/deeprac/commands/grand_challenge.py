@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> None:
         segment(volume, bundle, out, args.device)
         labels = sitk.ReadImage(str(out / "labels.nii.gz"))
         result = read_json(out / "result.json")
+    # NIfTI's own fields, which MetaImage has no place for.
+    for key in labels.GetMetaDataKeys():
+        labels.EraseMetaData(key)
     target = args.output / "images" / args.slug / "output.mha"
     with atomic_path(target) as path:
         sitk.WriteImage(labels, str(path), useCompression=True)
