@@ -127,15 +127,16 @@ def run(state: Path, arguments: list[str], fault: str) -> int:
     command += _on_this_machine(rest[1:], options.get("--mount", []))
     if fault == "slow to start":
         time.sleep(1)
+    container.touch()
     with log.open("wb") as stream:
+        # The container writes its number itself: a client may be killed at any time.
         process = subprocess.Popen(
-            command,
+            ["/bin/sh", "-c", 'echo $$ > "$0"; exec "$@"', container, *command],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    container.write_text(str(process.pid))
     with log.open("rb") as stream:
         while True:
             ended = process.poll() is not None
@@ -167,12 +168,12 @@ def stop(state: Path, arguments: list[str], _fault: str) -> int:
 def remove(state: Path, arguments: list[str], _fault: str) -> int:
     """Kill it and forget it."""
     pid = _pid(state, arguments[-1])
-    if pid is None:
-        return 1
-    _signal(pid, signal.SIGKILL)
-    for file in (state / "containers").glob(f"{arguments[-1]}*"):
+    if pid is not None:
+        _signal(pid, signal.SIGKILL)
+    files = list((state / "containers").glob(f"{arguments[-1]}*"))
+    for file in files:
         file.unlink(missing_ok=True)
-    return 0
+    return 0 if files else 1
 
 
 def listed(state: Path, arguments: list[str], _fault: str) -> int:

@@ -47,20 +47,19 @@ def main(folder: str) -> None:
     ``settings``, ``name`` and ``environment``.
     """
     _leave_parent()
-    line = sys.stdin.buffer.readline()
     closed = threading.Event()
-    if line:
-        threading.Thread(target=_wait_for_end, args=(closed,), daemon=True).start()
-        ending = _run(json.loads(line), folder, closed)
+    ending = Ending(cancelled=True)
+    try:
+        if line := sys.stdin.buffer.readline():
+            threading.Thread(target=_wait_for_end, args=(closed,), daemon=True).start()
+            ending = _run(json.loads(line), folder, closed)
         if not ending.cancelled:
             _tell(ending)
             closed.wait()
-            _remove(folder)
-            return
-    else:
-        ending = Ending(cancelled=True)
-    left = [*ending.left, *_remove(folder)]
-    _tell(ending._replace(left=left))
+    finally:
+        left = [*ending.left, *_remove(folder)]
+    if ending.cancelled:
+        _tell(ending._replace(left=left))
 
 
 def _leave_parent() -> None:
@@ -70,7 +69,8 @@ def _leave_parent() -> None:
             os._exit(0)
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+            # Not SIG_IGN, which the program that is started would inherit.
+            signal.signal(number, lambda *_: None)
 
 
 def _wait_for_end(closed: threading.Event) -> None:
