@@ -251,15 +251,6 @@ class ScriptedLoadableModuleWidget:
         return str(folder / "Resources" / name)
 
 
-class ScriptedLoadableModuleLogic:
-    def __init__(self):
-        pass
-
-
-class ScriptedLoadableModuleTest:
-    pass
-
-
 def _modules():
     qt = ModuleType("qt")
     for source in (QtCore, QtGui, QtWidgets):
@@ -293,13 +284,10 @@ def _modules():
         processEvents=QtWidgets.QApplication.processEvents,
     )
     base = ModuleType("slicer.ScriptedLoadableModule")
-    for one in (
-        ScriptedLoadableModule,
-        ScriptedLoadableModuleWidget,
-        ScriptedLoadableModuleLogic,
-        ScriptedLoadableModuleTest,
-    ):
+    for one in (ScriptedLoadableModule, ScriptedLoadableModuleWidget):
         setattr(base, one.__name__, one)
+    for name in ("ScriptedLoadableModuleLogic", "ScriptedLoadableModuleTest"):
+        setattr(base, name, type(name, (), {"__init__": lambda self: None}))
     made.ScriptedLoadableModule = base
     return {"qt": qt, "ctk": ctk, "slicer": made, base.__name__: base}
 
