@@ -5,6 +5,7 @@
 #   TAG     name of the image
 #   CACHE   folder for base and wheels, used again by the next build
 #   PYTHON  whose pip makes the wheels, of the minor version of Debian's python3
+# Ends with 77 where the machine lets no container run.
 set -euo pipefail
 tag=$1 cache=$2 python=${3:-python3}
 cd "$(dirname "$0")/../.."
@@ -24,6 +25,9 @@ fi
 base=localhost/deeprac-base
 podman import --quiet --change "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
   "$cache/base.tar" "$base"
+
+podman --runtime runc run --rm --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
+  "$base" true || exit 77
 
 "$python" -m pip wheel --quiet --wheel-dir "$cache/wheels" --find-links "$cache/wheels" \
   --requirement envs/segment.in --constraint envs/requirements.lock

@@ -59,7 +59,12 @@ def image(engine, tmp_path_factory):
     """Name of the image, and of one with a stand-in for ``deeprac``."""
     cache = os.environ.get("DEEPRAC_IMAGE_CACHE") or tmp_path_factory.mktemp("cache")
     script = ROOT / "tests" / "container" / "build.sh"
-    subprocess.run([script, TAG, cache, sys.executable], check=True, env=engine)
+    built = subprocess.run(
+        [script, TAG, cache, sys.executable], check=False, env=engine
+    )
+    if built.returncode == 77:
+        pytest.skip("no container can run on this machine, by its kernel or its rules")
+    assert built.returncode == 0
     folder = tmp_path_factory.mktemp("stand_in")
     shutil.copy(fake_engine.STAND_IN, folder / "deeprac.py")
     for behaviour, name in STAND_INS.items():
