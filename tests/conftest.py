@@ -77,7 +77,7 @@ def shared_data() -> Path:
 
 
 ALLOWED_SKIPS = ("no real data", "no GPU", "no container can run")
-"""Reasons for which tests may be skipped where ``CI`` is set: what no package brings."""
+"""Reasons for skips where ``CI`` is set: what no package brings."""
 
 
 @pytest.hookimpl(wrapper=True)
