@@ -1,6 +1,8 @@
 """The verb, without the writing of its outputs, which have tests of their own."""
 
 import argparse
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import SimpleITK as sitk
 from deeprac.cli import main
 from deeprac.commands.measure import add_arguments
 from deeprac.surgery import outputs
+from deeprac.surgery.flags import Verdict, overall
 from deeprac.surgery.protocol import TimePoint
 from deeprac.surgery.rows import value_of
 from support.kidney_phantoms import draw
@@ -82,6 +85,27 @@ def test_the_output_must_be_empty(case, written, tmp_path, capsys):
     assert measure(case[0], "--out", tmp_path / "out") == 1
     assert "this one is not empty" in capsys.readouterr().err
     assert not written
+
+
+def test_a_tumour_that_fills_the_field_of_view(case, written, tmp_path):
+    label, ct = case
+    image = sitk.ReadImage(str(label))
+    sitk.WriteImage(image * 0 + 2, str(label))
+    assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
+    (study,) = written
+    codes = {flag.code for flag in study.flags}
+    assert {"touches_border", "kidney_count"} <= codes
+    assert overall(study.flags) is Verdict.DO_NOT_USE
+
+
+def test_sigterm_leaves_nothing(case, monkeypatch, tmp_path):
+    def killed(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(outputs, "write_files", killed)
+    with pytest.raises(SystemExit, match="143"):
+        measure(case[0], "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("what", ["missing", "cut short", "empty label", "other grid"])

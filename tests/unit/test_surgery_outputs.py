@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from deeprac import files
 from deeprac.cohort.grid import Grid
 from deeprac.errors import SurgeryError
 from deeprac.surgery import outputs
-from deeprac.surgery.anatomy import Anatomy
+from deeprac.surgery.anatomy import Anatomy, BodySide, Kind, Structure
 from deeprac.surgery.outputs import (
     WORKING,
     result_folder,
@@ -56,6 +57,7 @@ def quick(monkeypatch):
 
 
 QUICK = ALL - {"preview", "report.html"}
+ALONE = Structure(1, Kind.TUMOUR, BodySide.UNKNOWN, 1)
 
 
 @pytest.mark.slow
@@ -113,6 +115,17 @@ def test_no_structure_at_all(tmp_path):
     assert "There is no structure to show" in (tmp_path / "out/report.html").read_text()
     codes = [flag["code"] for flag in read_result(tmp_path / "out/result.json").flags]
     assert codes == ["kidney_count", "no_dicom_seg"]
+
+
+@pytest.mark.slow
+def test_one_tumour_fills_the_whole_volume(tmp_path):
+    grid = lps_grid(size=(27, 18, 16), spacing_mm=(0.8, 0.9, 2.5))
+    full = Anatomy(np.ones((16, 18, 27), np.uint8), grid, (ALONE,))
+    write_study(a_study(full, image=False), tmp_path / "out")
+    assert names(tmp_path / "out") == ALL
+    (one,) = read_result(tmp_path / "out/result.json").structures
+    assert one["volume_ml"] == pytest.approx(27 * 18 * 16 * 0.8 * 0.9 * 2.5 / 1000)
+    assert one["surface_ml"] == pytest.approx(one["volume_ml"], rel=0.01)
 
 
 def test_an_empty_folder_is_taken_and_another_refused(tmp_path, quick):
@@ -234,6 +247,20 @@ def test_of_two_runs_one_wins(tmp_path, monkeypatch, quick):
     go_on.set()
     first.join()
     assert names(tmp_path / "out") == QUICK
+
+
+@pytest.mark.parametrize("most_bytes", [100, 3000, 20_000, 200_000])
+def test_writers_of_every_kind_stop_where_the_disk_does(tmp_path, most_bytes):
+    """No file may grow beyond a limit, as on a disk without room."""
+    study = a_study()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, usual[1]))
+    try:
+        with pytest.raises(SurgeryError, match="completely or not at all"):
+            write_study(study, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert not (tmp_path / "out").exists()
 
 
 KILLED = """

@@ -100,8 +100,9 @@ def result_folder(folder: Path) -> Iterator[Path]:
     Raises:
         SurgeryError: another run holds it, it is not empty, or cannot be written.
     """
-    working, found = folder / WORKING, folder.exists()
+    working = folder / WORKING
     try:
+        found = folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         working.mkdir()
     except FileExistsError as error:
