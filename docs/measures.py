@@ -1,17 +1,34 @@
-"""Write the tables of docs/measures.md from the package.
+"""Write the tables of docs/measures.md and docs/surgery.md from package and data.
 
     PYTHONPATH=src python docs/measures.py
 
-A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`.
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`. Which flags
+find a bad segmentation is counted in what `benchmarks/flags.py` wrote, by the limits of
+the package.
 """
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest, fisher_exact
 
 from deeprac.surgery.catalogue import MEASURES
+from deeprac.surgery.flags import Verdict
 from deeprac.surgery.limits import LIMITS
 
-PAGE = Path(__file__).with_suffix(".md")
+DOCS = Path(__file__).parent
+PAGES = (DOCS / "measures.md", DOCS / "surgery.md")
+CASES = DOCS / "data" / "flags.json"
+
+BAD_DICE = 0.5
+"""A case whose mean Dice of kidney and tumour is lower is bad."""
+
+OF_ALL_CASES = ("phantom_model", "slice_spacing")
+"""What the model and its cohort raise in every case, good or bad."""
 
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -52,13 +69,79 @@ def _limits() -> str:
     )
 
 
+def judged(case: Mapping[str, Any]) -> dict[str, Verdict]:
+    """The verdict of each flag that a case raises by the limits of the package."""
+    verdicts = {}
+    for code, value in case["flags"].items():
+        if code == "outside_training":  # a count, by the limits of the bundle
+            verdicts[code] = Verdict.LOOK
+        elif found := LIMITS[code].flags(value, ""):
+            verdicts[code] = found[0].verdict
+    return verdicts
+
+
+def is_bad(case: Mapping[str, Any]) -> bool:
+    """Whether Dice says that the segmentation failed."""
+    return bool(np.mean(list(case["dice"].values())) < BAD_DICE)
+
+
+def reported_half() -> list[dict[str, Any]]:
+    """The cases on which limits are judged: those of phantoms with an odd number."""
+    cases = json.loads(CASES.read_text(encoding="utf-8"))["cases"]
+    return [one for one in cases if one.get("dice") and int(one["case"][-3:]) % 2]
+
+
+def _found() -> str:
+    cases = reported_half()
+    verdicts = [judged(one) for one in cases]
+    doubts = [
+        {code: v for code, v in one.items() if code not in OF_ALL_CASES}
+        for one in verdicts
+    ]
+    bad = [is_bad(one) for one in cases]
+    raised = {
+        "any flag": [bool(one) for one in doubts],
+        "`do not use`": [Verdict.DO_NOT_USE in one.values() for one in doubts],
+    } | {f"`{code}`": [code in one for one in verdicts] for code in LIMITS}
+    return _table(
+        ("flag", f"found of {sum(bad)} bad", f"raised in {len(bad) - sum(bad)} good",
+         "raised in all", "p"),
+        [(name, *row(flags, bad)) for name, flags in raised.items() if any(flags)],
+    )  # fmt: skip
+
+
+def row(raised: Sequence[bool], bad: Sequence[bool]) -> tuple[str, ...]:
+    """Sensitivity, false alarms, both of chance, and Fisher's p that it is chance."""
+    true, false = (
+        [flag for flag, one in zip(raised, bad, strict=True) if one is which]
+        for which in (True, False)
+    )
+    counts = [[sum(part), len(part) - sum(part)] for part in (true, false)]
+    p = fisher_exact(counts).pvalue
+    share = f"{100 * sum(raised) / len(raised):.0f} %"
+    return (
+        _percent(true),
+        _percent(false),
+        share,
+        f"{p:.3f}" if p >= 0.001 else "< 0.001",
+    )
+
+
+def _percent(raised: Sequence[bool]) -> str:
+    """A share with its 95 % interval by Wilson."""
+    ends = binomtest(sum(raised), len(raised)).proportion_ci(method="wilson")
+    share = 100 * sum(raised) / len(raised)
+    return f"{share:.0f} % ({100 * ends.low:.0f} to {100 * ends.high:.0f})"
+
+
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-TABLES = {"measures": _measures, "limits": _limits}
+TABLES = {"measures": _measures, "limits": _limits, "found": _found}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-import vtk
-from vtk.util.numpy_support import vtk_to_numpy
 
-from deeprac.surgery.contact import contact_areas_cm2, surface_nets
+from deeprac.surgery.contact import contact_areas_cm2
 from support.bodies import beside
 
 PAIR = frozenset({1, 2})
@@ -36,20 +34,3 @@ def test_what_does_not_touch_is_left_out():
     numbers[1:5, 1:8, 15:19] = 7
     assert set(contact_areas_cm2(numbers, (3, 1, 1))) == {frozenset({2, 7})}
     assert contact_areas_cm2(np.zeros((3, 4, 5), np.uint8), (3, 1, 1)) == {}
-
-
-def test_the_surface_lies_where_the_voxels_are():
-    numbers = np.zeros((8, 20, 30), np.uint8)
-    numbers[0:4, 6:12, 20:28] = 3  # at the border it is closed
-    surface = surface_nets(numbers, (3.0, 0.7, 1.1))
-    points = vtk_to_numpy(surface.GetPoints().GetData())
-    low, high = np.array([19.5, 5.5, -0.5]), np.array([27.5, 11.5, 3.5])
-    spacing = np.array([1.1, 0.7, 3.0])
-    np.testing.assert_allclose(points.min(axis=0), low * spacing, atol=0.6)
-    np.testing.assert_allclose(points.max(axis=0), high * spacing, atol=0.6)
-    edges = vtk.vtkFeatureEdges()
-    edges.SetInputData(surface)
-    edges.FeatureEdgesOff()
-    edges.ManifoldEdgesOff()
-    edges.Update()
-    assert edges.GetOutput().GetNumberOfCells() == 0

@@ -1,8 +1,8 @@
-"""The verb, with the writing of its outputs replaced: those have tests of their own."""
+"""The verb, without the writing of its outputs, which have tests of their own."""
 
 import argparse
-import sys
-from types import SimpleNamespace
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ import SimpleITK as sitk
 
 from deeprac.cli import main
 from deeprac.commands.measure import add_arguments
+from deeprac.surgery import outputs
+from deeprac.surgery.flags import Verdict, overall
 from deeprac.surgery.protocol import TimePoint
 from deeprac.surgery.rows import value_of
 from support.kidney_phantoms import draw
@@ -17,10 +19,9 @@ from support.kidney_phantoms import draw
 
 @pytest.fixture
 def written(monkeypatch):
-    """What was to be written: (study, folder) of each call."""
+    """The studies that were to be written."""
     calls = []
-    outputs = SimpleNamespace(write_study=lambda *args: calls.append(args))
-    monkeypatch.setitem(sys.modules, "deeprac.surgery.outputs", outputs)
+    monkeypatch.setattr(outputs, "write_files", lambda study, _: calls.append(study))
     return calls
 
 
@@ -56,8 +57,7 @@ def test_everything_on_one_line(case, written, tmp_path):
         )
         == 0
     )
-    ((study, folder),) = written
-    assert folder == tmp_path / "out"
+    (study,) = written
     # It has a speck; nothing else is doubtful.
     assert {flag.code for flag in study.flags} == {"tumour_specks"}
     assert study.image is not None
@@ -75,15 +75,37 @@ def test_a_picture_instead_of_a_ct_is_no_use(case, written, tmp_path):
     picture = sitk.RescaleIntensity(sitk.ReadImage(str(ct)), 0, 255)
     sitk.WriteImage(picture, str(ct))
     assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
-    ((study, _),) = written
+    (study,) = written
     assert "not_hu" in {flag.code for flag in study.flags}
 
 
-def test_the_output_must_be_new(case, written, tmp_path, capsys):
+def test_the_output_must_be_empty(case, written, tmp_path, capsys):
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").touch()
     assert measure(case[0], "--out", tmp_path / "out") == 1
-    assert "--out must be a new folder" in capsys.readouterr().err
+    assert "this one is not empty" in capsys.readouterr().err
     assert not written
+
+
+def test_a_tumour_that_fills_the_field_of_view(case, written, tmp_path):
+    label, ct = case
+    image = sitk.ReadImage(str(label))
+    sitk.WriteImage(image * 0 + 2, str(label))
+    assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
+    (study,) = written
+    codes = {flag.code for flag in study.flags}
+    assert {"touches_border", "kidney_count"} <= codes
+    assert overall(study.flags) is Verdict.DO_NOT_USE
+
+
+def test_sigterm_leaves_nothing(case, monkeypatch, tmp_path):
+    def killed(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(outputs, "write_files", killed)
+    with pytest.raises(SystemExit, match="143"):
+        measure(case[0], "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("what", ["missing", "cut short", "empty label", "other grid"])

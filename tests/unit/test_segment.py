@@ -111,6 +111,18 @@ def test_slicer_reads_its_own_tags_on_standard_output(ct, bundle, tmp_path, capf
     assert "<filter-comment>folds: 1</filter-comment>" in lines
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["bad/no_kidney", "dicom/crlm_ct_1004"])
+def test_what_a_phantoms_model_finds_in_a_patient_is_not_used(
+    shared_data, bundle, tmp_path, place
+):
+    """A chest without kidney; an abdomen."""
+    options = ("--folds", "0")
+    assert segment(shared_data / place, bundle, tmp_path / "out", *options) == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["overall"] == "do not use"
+
+
 def refusals(ct, bundle, tmp_path):
     full = tmp_path / "full"
     full.mkdir()
@@ -128,6 +140,11 @@ def refusals(ct, bundle, tmp_path):
         "a file": ((ct, bundle, file), "a folder"),
         "fold": ((ct, bundle, out, "--folds", "7"), "has no fold 7; it has 0, 1"),
         "GPU": ((ct, bundle, out, "--device", "cuda"), "say --device cpu"),
+        "long name": (
+            (tmp_path / f"{300 * 'x'}.nii.gz", bundle, out),
+            "a file cannot be read (File name too long)",
+        ),
+        "long folder": ((ct, bundle, tmp_path / (300 * "x")), "File name too long"),
         "DICOM-SEG": ((ct, bundle, out, "--dicom-seg"), "Give a DICOM folder"),
     }
 
@@ -135,7 +152,7 @@ def refusals(ct, bundle, tmp_path):
 @pytest.mark.parametrize(
     "what",
     ["missing input", "no bundle", "no DICOM", "full folder", "a file", "fold", "GPU",
-     "DICOM-SEG"],
+     "long name", "long folder", "DICOM-SEG"],
 )  # fmt: skip
 def test_refusals_are_one_message_and_leave_nothing(
     ct, bundle, tmp_path, capfd, monkeypatch, what

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -20,8 +21,13 @@ from deeprac import files
 from deeprac.cohort.grid import Grid
 from deeprac.errors import SurgeryError
 from deeprac.surgery import outputs
-from deeprac.surgery.anatomy import Anatomy
-from deeprac.surgery.outputs import WORKING, refuse_folder, stray_flags, write_study
+from deeprac.surgery.anatomy import Anatomy, BodySide, Kind, Structure
+from deeprac.surgery.outputs import (
+    WORKING,
+    result_folder,
+    write_study,
+    written_flags,
+)
 from deeprac.surgery.result import read_result
 from deeprac.surgery.surfaces import surfaces
 from support.studies import (
@@ -40,7 +46,7 @@ ALL = {
 
 
 def names(folder):
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
 @pytest.fixture
@@ -51,6 +57,7 @@ def quick(monkeypatch):
 
 
 QUICK = ALL - {"preview", "report.html"}
+ALONE = Structure(1, Kind.TUMOUR, BodySide.UNKNOWN, 1)
 
 
 @pytest.mark.slow
@@ -110,26 +117,51 @@ def test_no_structure_at_all(tmp_path):
     assert codes == ["kidney_count", "no_dicom_seg"]
 
 
+@pytest.mark.slow
+def test_one_tumour_fills_the_whole_volume(tmp_path):
+    grid = lps_grid(size=(27, 18, 16), spacing_mm=(0.8, 0.9, 2.5))
+    full = Anatomy(np.ones((16, 18, 27), np.uint8), grid, (ALONE,))
+    write_study(a_study(full, image=False), tmp_path / "out")
+    assert names(tmp_path / "out") == ALL
+    (one,) = read_result(tmp_path / "out/result.json").structures
+    assert one["volume_ml"] == pytest.approx(27 * 18 * 16 * 0.8 * 0.9 * 2.5 / 1000)
+    assert one["surface_ml"] == pytest.approx(one["volume_ml"], rel=0.01)
+
+
 def test_an_empty_folder_is_taken_and_another_refused(tmp_path, quick):
     (tmp_path / "out").mkdir()
     write_study(a_study(boxes()), tmp_path / "out")
     assert names(tmp_path / "out") == QUICK
     with pytest.raises(SurgeryError, match=r"not empty\. Give another"):
         write_study(a_study(boxes()), tmp_path / "out")
-    with pytest.raises(SurgeryError, match="not empty"):
-        refuse_folder(tmp_path / "out")
+    with (
+        pytest.raises(SurgeryError, match="not empty"),
+        result_folder(tmp_path / "out"),
+    ):
+        pass
     assert names(tmp_path / "out") == QUICK
 
 
-def test_looking_leaves_nothing(tmp_path):
-    refuse_folder(tmp_path / "out")
-    assert names(tmp_path / "out") == set()
+def test_a_folder_is_held_from_the_start_and_left_as_it_was(tmp_path):
+    """Two runs into one folder: the second ends before its work."""
+    out = tmp_path / "out"
+    with result_folder(out):
+        with pytest.raises(SurgeryError, match="another run writes into"):
+            write_study(a_study(boxes()), out)
+        assert names(out) == {WORKING}
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(OSError, match="of the work"), result_folder(out):
+        raise OSError("of the work")
+    assert out.exists()
+    assert names(out) == set()
 
 
 def test_a_file_in_its_place(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(SurgeryError, match="it is a file"):
-        refuse_folder(tmp_path / "out")
+        write_study(a_study(boxes()), tmp_path / "out")
+    assert (tmp_path / "out").is_file()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
@@ -138,7 +170,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", refused)
     with pytest.raises(SurgeryError, match=r"Permission denied\. Give") as caught:
-        refuse_folder(tmp_path / "out")
+        write_study(a_study(boxes()), tmp_path / "out")
     assert "Jane" not in str(caught.value)
 
 
@@ -217,6 +249,20 @@ def test_of_two_runs_one_wins(tmp_path, monkeypatch, quick):
     assert names(tmp_path / "out") == QUICK
 
 
+@pytest.mark.parametrize("most_bytes", [100, 3000, 20_000, 200_000])
+def test_writers_of_every_kind_stop_where_the_disk_does(tmp_path, most_bytes):
+    """No file may grow beyond a limit, as on a disk without room."""
+    study = a_study()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, usual[1]))
+    try:
+        with pytest.raises(SurgeryError, match="completely or not at all"):
+            write_study(study, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert not (tmp_path / "out").exists()
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -243,22 +289,13 @@ def test_a_killed_run_leaves_no_result(tmp_path):
 
 def test_surfaces_that_stray_are_flagged():
     good = surfaces(an_anatomy())
-    assert list(stray_flags(good)) == []
-    # 2 % of 20 ml are too much, of 4 ml they are not.
-    large, small = good[0], replace(good[2], voxel_ml=good[2].volume_ml / 1.02)
-    large = replace(large, voxel_ml=large.volume_ml / 1.02)
-    (flag,) = stray_flags([large])
-    assert (flag.code, flag.structure) == ("surface_strays", LEFT.name)
-    assert flag.value == pytest.approx(0.02)
-    assert flag.limit == 0.01
-    assert "Left kidney" in flag.message
-    assert small.voxel_ml > 5
-    points = small.points_mm * 0.8
-    (surface,) = [replace(small, points_mm=points)]
-    (flag,) = stray_flags([replace(surface, voxel_ml=surface.volume_ml / 1.06)])
-    assert flag.limit == 0.05
-    kept = replace(surface, voxel_ml=surface.volume_ml / 1.04)
-    assert list(stray_flags([kept])) == []
+    assert written_flags(good, dicom_seg=True) == ()
+    # 2 % of 20 ml are too much.
+    large = replace(good[0], voxel_ml=good[0].volume_ml / 1.02)
+    (flag,) = written_flags([large, *good[1:]], dicom_seg=False)
+    assert (flag.code, flag.structure) == ("mesh_volume", LEFT.name)
+    assert flag.value == pytest.approx(2)
+    assert flag.message.startswith("left kidney: its 3D model has")
 
 
 def test_its_flags_are_in_the_seal_and_on_the_page(tmp_path, monkeypatch):
@@ -270,8 +307,8 @@ def test_its_flags_are_in_the_seal_and_on_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(outputs, "surfaces", halved)
     write_study(a_study(boxes(), image=False), tmp_path / "out")
     codes = [flag["code"] for flag in read_result(tmp_path / "out/result.json").flags]
-    assert codes == ["kidney_count", *["surface_strays"] * 3]
-    assert "the 3D model has" in (tmp_path / "out/report.html").read_text()
+    assert codes == ["kidney_count", *["small_mesh_volume"] * 3]
+    assert "its 3D model has" in (tmp_path / "out/report.html").read_text()
 
 
 def by_component(path):

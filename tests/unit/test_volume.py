@@ -194,6 +194,20 @@ def test_paths_of_every_kind_are_read(tmp_path, name):
     assert open_volume(tmp_path / name, "hu").image.GetSize() == (64, 48, 8)
 
 
+def test_a_path_of_more_than_300_characters_is_read(tmp_path):
+    folder = tmp_path / ("a" * 150) / ("b" * 150)
+    folder.mkdir(parents=True)
+    sitk.WriteImage(trunk(), str(folder / "ct.nrrd"))
+    assert open_volume(folder / "ct.nrrd", "hu").image.GetSize() == (64, 48, 8)
+
+
+def test_2000_slices_are_read(tmp_path):
+    values = np.tile(hu(), (500, 1, 1))
+    assert len(values) == 2000
+    sitk.WriteImage(shaped(values), str(tmp_path / "ct.nrrd"))
+    assert open_volume(tmp_path / "ct.nrrd", "hu").image.GetSize()[2] == 2000
+
+
 def test_grey_values_need_not_be_hu(tmp_path):
     sitk.WriteImage(shaped((hu() / 20 + 60).clip(0, 255)), str(tmp_path / "ct.nrrd"))
     assert open_volume(tmp_path / "ct.nrrd", "grey").findings == ()

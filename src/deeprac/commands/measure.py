@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--image", type=Path, metavar="CT", help="the CT that was segmented, a volume"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="a new folder"
+        "--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder"
     )
     parser.add_argument(
         "--labels",
@@ -80,25 +80,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.cohort.confidential import confidential, names_of_files
-    from deeprac.errors import SurgeryError
-    from deeprac.surgery.outputs import write_study
+    from deeprac.surgery.outputs import WORKING, result_folder, write_files
+    from deeprac.termination import ended_by_signal
 
-    if args.out.exists():
-        raise SurgeryError(
-            "--out must be a new folder, but there is something of that name. Give "
-            "another name, or remove it."
-        )
     files = {"segmentation": args.segmentation}
     files |= {"CT": args.image} if args.image else {}
     log = args.out.with_name(f"{args.out.name}.private.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with confidential(log, lambda: names_of_files(files, Path())):
-            study = measured(args)
-    finally:
-        if log.is_file() and not log.stat().st_size:
-            log.unlink()
-    write_study(study, args.out)
+    with (
+        ended_by_signal(lambda: [args.out / WORKING]),
+        result_folder(args.out) as working,
+    ):
+        try:
+            with confidential(log, lambda: names_of_files(files, Path())):
+                study = measured(args)
+        finally:
+            if log.is_file() and not log.stat().st_size:
+                log.unlink()
+        write_files(study, working)
 
 
 def measured(args: argparse.Namespace) -> "Study":

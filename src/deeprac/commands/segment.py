@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,11 +133,10 @@ def run(args: argparse.Namespace) -> None:
 def segment(args: argparse.Namespace, events: "Events") -> str:
     """Segment, measure and write; return the overall verdict."""
     from deeprac.bundle.archive import check_contents, opened
-    from deeprac.surgery.outputs import refuse_folder, write_study
+    from deeprac.surgery.outputs import result_folder, write_files
     from deeprac.surgery.result import NAME, read_result
 
-    refuse_folder(args.out)
-    with removed_if_empty(args.out), opened(args.bundle) as bundle:
+    with result_folder(args.out) as working, opened(args.bundle) as bundle:
         check_contents(bundle)
         events.progress("read")
         volume = read_input(args, bundle.manifest["intensity"])
@@ -151,19 +150,9 @@ def segment(args: argparse.Namespace, events: "Events") -> str:
         events.progress("measure")
         study = study_of(volume, segmented, bundle, asked_of(args))
         events.progress("write")
-        write_study(study, args.out, dicom=args.input if args.dicom_seg else None)
+        write_files(study, working, dicom=args.input if args.dicom_seg else None)
         events.progress("write", 1.0)
     return read_result(args.out / NAME).overall
-
-
-@contextmanager
-def removed_if_empty(folder: Path) -> Iterator[None]:
-    """Leave no empty folder where nothing was written."""
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def asked_of(args: argparse.Namespace) -> "Asked":

@@ -13,7 +13,8 @@ from deeprac.cohort.grid import Grid
 from deeprac.cohort.volume import Volume
 from deeprac.inference.segment import Segmented
 from deeprac.surgery.checks import check_anatomy, range_values
-from deeprac.surgery.flags import Flag, Verdict
+from deeprac.surgery.flags import Flag
+from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.measures import measure
 from deeprac.surgery.model_checks import (
     FrontEnd,
@@ -125,13 +126,6 @@ def _model_flags(segmented: Segmented, bundle: Bundle) -> tuple[Flag, ...]:
 
 
 def _phantom_flags(bundle: Bundle) -> tuple[Flag, ...]:
-    if bundle.manifest["training"]["format"] != "phantom":
-        return ()
-    return (
-        Flag(
-            "phantom_model",
-            Verdict.DO_NOT_USE,
-            "the model was trained on generated phantoms and knows no patient",
-            "Use a bundle that was trained on patients.",
-        ),
-    )
+    phantoms = bundle.manifest["training"]["format"] == "phantom"
+    message = "the model was trained on generated phantoms and knows no patient"
+    return LIMITS["phantom_model"].flags(int(phantoms), message)

@@ -85,8 +85,7 @@ def disagreement(
         share = 100 * float(np.mean(~by_model[side][mask]))
         flags += LIMITS["sides_disagree"].flags(
             share,
-            f"{share:.0f} % of the kidney that lies on the {side} is labelled as the "
-            "other side",
+            f"{share:.0f} % of what lies on this side is labelled as the other side",
             f"kidney_{side}",
         )
     return tuple(flags)
@@ -149,7 +148,7 @@ def _parts_flags(groups: Sequence[frozenset[int]]) -> tuple[Flag, ...]:
         for side, group in zip(_SIDES[2], groups, strict=True)
         for flag in LIMITS["kidney_parts"].flags(
             len(group),
-            f"the {side} kidney is in {len(group)} parts, which were put together",
+            f"it is in {len(group)} parts, which were put together",
             f"kidney_{side}",
         )
     )

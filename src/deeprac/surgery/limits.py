@@ -38,14 +38,19 @@ class Limit:
 
         Args:
             value: the number.
-            message: what was found, for a clinician.
+            message: what was found, for a clinician; of a structure without its name.
             structure: name of the structure that it is about.
 
+        Returns:
+            A flag whose message begins with the structure, or nothing.
+
         Example:
-            >>> [flag.verdict.value for flag in LIMITS["fold_dice"].flags(0.4, "...")]
-            ['do not use']
+            >>> (flag,) = LIMITS["touches_border"].flags(9, "it is cut", "kidney_left")
+            >>> flag.verdict.value, flag.message
+            ('look', 'left kidney: it is cut')
         """
         sign = 1 if self.worse == "above" else -1
+        text = f"{_in_words(structure)}: {message}" if structure else message
         for verdict, limit in (
             (Verdict.DO_NOT_USE, self.do_not_use),
             (Verdict.LOOK, self.look),
@@ -53,11 +58,17 @@ class Limit:
             if limit is not None and sign * value > sign * limit:
                 return (
                     Flag(
-                        self.code, verdict, message, self.remedy, float(value), limit,
+                        self.code, verdict, text, self.remedy, float(value), limit,
                         structure,
                     ),
                 )  # fmt: skip
         return ()
+
+
+def _in_words(structure: str) -> str:
+    """``kidney_left`` and ``tumour_1`` as left kidney and tumour 1."""
+    kind, _, which = structure.partition("_")
+    return f"{kind} {which}" if which.isdigit() else f"{which} {kind}".strip()
 
 
 _CORRECT = "Look at the slices; correct the segmentation and measure it again."
@@ -119,7 +130,11 @@ _ALL = (
     Limit("fold_dice", "Dice between two folds", "below", 0.85, 0.5, _CORRECT),
     Limit("fold_spread", "SD of the folds' volumes over their mean", "above", 0.1, 0.5,
           _CORRECT),
-    # The models that are shown.
+    Limit("phantom_model", "models trained on phantoms", "above", 0, 0,
+          "Use a bundle that was trained on patients."),
+    # What is written.
+    Limit("no_dicom_seg", "structures", "below", 1, None,
+          "Look at the CT: nothing was found in it."),
     Limit("mesh_volume", "% from the voxels' volume", "above", 1, 10,
           "Do not measure in the 3D model; the tables have the voxels' volume."),
     Limit("small_mesh_volume", "% from the voxels' volume", "above", 5, 20,

@@ -107,15 +107,15 @@ def fold_flags(
     """
     flags: list[Flag] = []
     for name, value in dice.items():
-        message = f"two folds agree on {name} with a Dice of {value:.2f} only"
+        message = f"two folds agree with a Dice of {value:.2f} only"
         flags += LIMITS["fold_dice"].flags(value, message, name)
     for name, volumes in volumes_ml.items():
         mean = float(np.mean(volumes))
         if len(volumes) > 1 and mean > 0:
             spread = float(np.std(volumes, ddof=1))
             message = (
-                f"{name} has {mean:.0f} ml in the mean of {len(volumes)} folds, with "
-                f"an SD of {spread:.1f} ml"
+                f"it has {mean:.0f} ml in the mean of {len(volumes)} folds, with an SD "
+                f"of {spread:.1f} ml"
             )
             flags += LIMITS["fold_spread"].flags(spread / mean, message, name)
     return tuple(flags)
@@ -133,6 +133,6 @@ def mesh_flags(meshes_ml: Mapping[str, float], voxels_ml: Mapping[str, float]) -
         volume = voxels_ml[name]
         percent = 100 * abs(mesh_ml / volume - 1)
         code = "small_mesh_volume" if volume < SMALL_MESH_ML else "mesh_volume"
-        message = f"its 3D model has {mesh_ml:.1f} ml, its voxels {volume:.1f} ml"
+        message = f"its 3D model has {mesh_ml:.3g} ml, its voxels {volume:.3g} ml"
         flags += LIMITS[code].flags(percent, message, name)
     return tuple(flags)

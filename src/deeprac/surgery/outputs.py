@@ -6,68 +6,53 @@ are there, ``result.json`` last: a folder without it holds no result.
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from deeprac import files
 from deeprac.errors import SurgeryError
 from deeprac.surgery import dicom_seg, result
-from deeprac.surgery.flags import Flag, Verdict
+from deeprac.surgery.flags import Flag
+from deeprac.surgery.limits import LIMITS
+from deeprac.surgery.model_checks import mesh_flags
 from deeprac.surgery.models import write_models
 from deeprac.surgery.page.build import write_page
 from deeprac.surgery.preview import write_preview
 from deeprac.surgery.seg_nrrd import write_labels, write_seg_nrrd
 from deeprac.surgery.study import Study
 from deeprac.surgery.surfaces import Surface, surfaces
-from deeprac.surgery.terminology import title
-
-STRAYS = ((5.0, 0.01), (0.0, 0.05))
-"""From this volume in ml on, a surface may differ from its voxels by this share."""
-
-NO_DICOM_SEG = Flag(
-    code="no_dicom_seg",
-    verdict=Verdict.LOOK,
-    message="There is no DICOM-SEG, for it cannot be without a structure.",
-    remedy="Look at the CT: nothing was found in it.",
-)
 
 WORKING = ".deeprac-writing"
 """Where files are made."""
 
 
-def refuse_folder(folder: Path) -> None:
-    """Find out whether a result can be written, before the expensive work.
-
-    Raises:
-        SurgeryError: the folder is not empty, or cannot be written.
-    """
-    with _working(folder):
-        pass
-
-
 def write_study(study: Study, folder: Path, *, dicom: Path | None = None) -> None:
+    """Write all files of a patient; arguments and errors as of the two below."""
+    with result_folder(folder) as working:
+        write_files(study, working, dicom=dicom)
+
+
+def write_files(study: Study, working: Path, *, dicom: Path | None = None) -> None:
     """Write all files of a patient; equal studies give equal bytes.
 
     Args:
         study: the patient.
-        folder: made when missing; must be empty.
+        working: of ``result_folder``.
         dicom: folder of the series that was segmented, for a DICOM-SEG, which carries
             the patient's identity and is an instance of its own each time.
 
     Raises:
-        SurgeryError: the folder is not empty or cannot be written to the end, or the
-            series is not in its folder. Nothing is left in it.
+        SurgeryError: they cannot be written to the end, or the series is not in its
+            folder.
         CohortError: the folder of the series holds no DICOM.
     """
-    with _working(folder) as working:
+    with _complete():
         series = dicom and dicom_seg.read_series(dicom, study.source)
         drawn = surfaces(study.anatomy)
-        flags = [*study.flags, *stray_flags(drawn)]
-        if series and not drawn:
-            flags.append(NO_DICOM_SEG)
-        study = replace(study, flags=tuple(flags))
+        doubts = written_flags(drawn, dicom_seg=series is not None)
+        study = replace(study, flags=(*study.flags, *doubts))
         write_labels(study, working / "labels.nii.gz")
         write_seg_nrrd(study, working / "segmentation.seg.nrrd")
         if series and drawn:
@@ -85,30 +70,39 @@ def write_study(study: Study, folder: Path, *, dicom: Path | None = None) -> Non
         files.write_json(working / result.NAME, content)
 
 
-def stray_flags(drawn: Iterable[Surface]) -> Iterator[Flag]:
-    """A flag for each surface that strays from the volume of its voxels."""
-    for surface in drawn:
-        limit = next(share for ml, share in STRAYS if surface.voxel_ml >= ml)
-        if surface.strays_by > limit:
-            yield Flag(
-                code="surface_strays",
-                verdict=Verdict.LOOK,
-                message=(
-                    f"{title(surface.structure)}: the 3D model has "
-                    f"{surface.volume_ml:.3g} ml, its voxels {surface.voxel_ml:.3g} ml."
-                ),
-                remedy="Use the volume of the voxels, and the planes for the shape.",
-                value=surface.strays_by,
-                limit=limit,
-                structure=surface.structure.name,
-            )
+def written_flags(drawn: Sequence[Surface], *, dicom_seg: bool) -> tuple[Flag, ...]:
+    """Doubts about what is written: models that stray, a DICOM-SEG that cannot be.
+
+    Args:
+        drawn: the surfaces of all structures.
+        dicom_seg: whether one is asked for.
+    """
+    flags = mesh_flags(
+        {one.structure.name: one.volume_ml for one in drawn},
+        {one.structure.name: one.voxel_ml for one in drawn},
+    )
+    if dicom_seg:
+        message = "there is no DICOM-SEG, for it cannot be without a structure"
+        flags += LIMITS["no_dicom_seg"].flags(len(drawn), message)
+    return flags
 
 
 @contextmanager
-def _working(folder: Path) -> Iterator[Path]:
-    """A folder for files that become those of ``folder`` at the end, or vanish."""
+def result_folder(folder: Path) -> Iterator[Path]:
+    """Hold a folder for one result, from before the expensive work.
+
+    Args:
+        folder: made when missing; must be empty.
+
+    Yields:
+        A folder for files, which become those of ``folder`` at the end, or vanish.
+
+    Raises:
+        SurgeryError: another run holds it, it is not empty, or cannot be written.
+    """
     working = folder / WORKING
     try:
+        found = folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         working.mkdir()
     except FileExistsError as error:
@@ -129,15 +123,26 @@ def _working(folder: Path) -> Iterator[Path]:
                 "older than the rest; this one is not empty. Give another."
             )
         yield working
-        _move(working, folder)
+        with _complete():
+            _move(working, folder)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+        if not found:
+            with suppress(OSError):  # it holds the result
+                folder.rmdir()
+
+
+@contextmanager
+def _complete() -> Iterator[None]:
+    """Tell of a full disk, without the name of a file."""
+    try:
+        yield
     except OSError as error:
         raise SurgeryError(
             "A result is written completely or not at all; it could not be written: "
             f"{error.strerror or 'the disk may be full'}. Make room, or give another "
             "folder."
         ) from error
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
 
 
 def _move(working: Path, folder: Path) -> None:
