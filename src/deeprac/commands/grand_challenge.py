@@ -62,9 +62,8 @@ def run(args: argparse.Namespace) -> None:
 
 def segment(volume: Path, bundle: Path, out: Path, device: str) -> None:
     """Call the verb ``segment`` as the command line would."""
-    from importlib import import_module
+    from deeprac.commands import segment as verb
 
-    verb = import_module("deeprac.commands.segment")
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
     arguments = (volume, "--bundle", bundle, "--out", out, "--device", device)
