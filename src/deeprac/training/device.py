@@ -1,10 +1,12 @@
 """The device that the configuration asks for, or an error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from deeprac.errors import DeviceError
+from deeprac.errors import DeviceError, RunError
 
 
 def resolve_device(name: str) -> torch.device:
@@ -46,6 +48,26 @@ def device_for(option: str) -> tuple[torch.device, str]:
             "--gpus all), install a CUDA build of PyTorch, or say --device cpu."
         )
     return torch.device("cpu"), none
+
+
+@contextmanager
+def within_gpu_memory(what: str, remedy: str) -> Iterator[None]:
+    """Say what to change where a GPU's memory is too small.
+
+    Args:
+        what: is computed: experiment and fold.
+        remedy: which key to lower, in a sentence.
+
+    Raises:
+        RunError: it was too small, with how much was asked for.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        asked = ". ".join(str(error).split(". ")[:3])
+        raise RunError(
+            f"{what}: the GPU's memory is too small ({asked}). {remedy}"
+        ) from error
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:
