@@ -2,9 +2,12 @@
 MODEL = "{experiment}/seed{seed}"
 RUN = f"{MODEL}/fold_{{fold}}"
 
-# Timed rules take the whole machine, so that they do not share it with each other.
-# Under a cluster profile there is no such number: set-threads says it there.
-ALL_CORES = workflow.resource_settings.cores or 8
+# Timed rules take the whole machine, so that they do not share it with each other; with
+# several GPUs each takes its part. Under a cluster profile there is no such number:
+# set-threads says it there.
+ON_GPU = CONFIG["training"]["device"] == "cuda"
+GPUS = getattr(workflow.global_resources.get("gpu"), "value", None) if ON_GPU else None
+TIMED_CORES = max(1, (workflow.resource_settings.cores or 8) // (GPUS or 1))
 
 
 def timed(mem_mb, runtime):
@@ -20,8 +23,7 @@ def timed(mem_mb, runtime):
         needed = runtime(wildcards) if callable(runtime) else runtime
         return min(needed, CONFIG["training"]["time_limit_minutes"] or needed)
 
-    gpu = int(CONFIG["training"]["device"] == "cuda")
-    return {"gpu": gpu, "mem_mb": memory, "runtime": minutes}
+    return {"gpu": int(ON_GPU), "mem_mb": memory, "runtime": minutes}
 
 
 def matrix_settings(wildcards):

@@ -1,8 +1,8 @@
 """The workflow on a cluster: Slurm, on this machine alone, with one GPU that is none.
 
-What goes on is told as it happens; ``pytest -s`` shows it. Slurm may ask jobs to end half
-a minute earlier than it was told, and trainings take what they take: what must have
-happened is waited for.
+What goes on is told as it happens; ``pytest -s`` shows it. Slurm may ask jobs to end
+half a minute earlier than it was told, and trainings take what they take: what must
+have happened is waited for.
 """
 
 import json

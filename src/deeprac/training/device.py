@@ -1,5 +1,6 @@
 """The device that the configuration asks for, or an error."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 
 from deeprac.errors import DeviceError, RunError
+from deeprac.gpus import VISIBLE
 
 
 def resolve_device(name: str) -> torch.device:
@@ -82,6 +84,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     return {
         "type": "cuda",
         "name": properties.name,
+        "visible": os.environ.get(VISIBLE),
         "memory_gib": round(properties.total_memory / 2**30, 1),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
