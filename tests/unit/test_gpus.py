@@ -35,7 +35,7 @@ def test_each_gets_its_own_and_a_third_is_told_what_to_do(tmp_path):
             assert os.environ[VISIBLE] == "1"
             del os.environ[VISIBLE]
             with (
-                pytest.raises(DeviceError, match=r"\(2\) are taken.*gpu=2.*one to share"),
+                pytest.raises(DeviceError, match=r"\(2\) are taken.*gpu=2.*to share"),
                 one_gpu(tmp_path),
             ):
                 pass
