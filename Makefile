@@ -4,6 +4,7 @@
 #   make demo    the whole workflow on a small phantom cohort, on CPU
 #   make check   formatters, linters, types and the fast tests: before every commit
 #   make test    the test suite; `make test-slow` runs what takes longest
+#   make soak    the workflow while processes are killed and the disk fills, 20 rounds
 #   make review  tables, figures and page from released results: no GPU, torch or CT
 #   make gpu     what only a GPU can show, in nine minutes (benchmarks/gpu.py)
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
@@ -11,8 +12,8 @@
 #   make lock    new requirements.lock from requirements.in
 #
 # Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip),
-# RELEASE (name of the release that `make review` rebuilds), TESTS (what to test) and
-# WORKERS (processes that test).
+# RELEASE (name of the release that `make review` rebuilds), TESTS (what to test),
+# WORKERS (processes that test), ROUNDS and SEED (of `make soak`).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -34,11 +35,13 @@ REVIEW_BIN := .venv-review/bin
 # A worker has torch in memory, up to 1 GB: more than eight hardly help.
 WORKERS ?= logical --maxprocesses 8
 TESTS ?=
+ROUNDS ?= 20
+SEED ?= 0
 PYTHON_CODE := src tests benchmarks docs slicer
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
-.PHONY: venv demo check test test-slow review gpu format lint types lock
+.PHONY: venv demo check test test-slow soak review gpu format lint types lock
 
 venv: $(STAMP)
 
@@ -89,6 +92,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(PYTEST) -m long
+
+soak: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --rounds $(ROUNDS) --seed $(SEED)
 
 # Where there is a GPU, with whatever environment it has: PYTHON, as for `make venv`.
 gpu:

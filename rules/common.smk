@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake.settings.types import DeploymentMethod, SharedFSUsage
 
 # The package beside the rules where they are a folder; rules that Snakemake reads from a
 # git repository, as modules are deployed, use the installed one.
@@ -40,6 +41,22 @@ from deeprac.schema import merge
 from deeprac.settings.effective import run_settings
 from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
+
+# What these rules cannot do is refused before anything is planned.
+if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    raise WorkflowError(
+        "No rule has a container, so that `--sdm apptainer` would run jobs outside of "
+        "one. Leave it out, or use `--sdm conda`."
+    )
+if (
+    workflow.storage_settings.default_storage_provider is not None
+    or SharedFSUsage.INPUT_OUTPUT not in workflow.storage_settings.shared_fs_usage
+):
+    raise WorkflowError(
+        "Jobs work on one folder of results: a file system that all machines share is "
+        "required. Storage plugins and Kubernetes are not supported; leave "
+        "--default-storage-provider and --shared-fs-usage out."
+    )
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter
 # that runs Snakemake unless conda or a container brings its own. Values are quoted, here

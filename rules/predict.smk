@@ -13,7 +13,7 @@ rule predict:
         "<benchmarks>/predict/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: ALL_CORES
+    threads: TIMED_CORES
     resources:
         **timed(16000, 240),
     params:

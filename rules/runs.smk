@@ -2,25 +2,28 @@
 MODEL = "{experiment}/seed{seed}"
 RUN = f"{MODEL}/fold_{{fold}}"
 
-# Timed rules take the whole machine, so that they do not share it with each other.
-# Under a cluster profile there is no such number: set-threads says it there.
-ALL_CORES = workflow.resource_settings.cores or 8
+# Timed rules take the whole machine, so that they do not share it with each other; with
+# several GPUs each takes its part. Under a cluster profile there is no such number:
+# set-threads says it there.
+ON_GPU = CONFIG["training"]["device"] == "cuda"
+GPUS = getattr(workflow.global_resources.get("gpu"), "value", None) if ON_GPU else None
+TIMED_CORES = max(1, (workflow.resource_settings.cores or 8) // (GPUS or 1))
 
 
 def timed(mem_mb, runtime):
     """Resources of rules that train or predict: they wait for a GPU where the
-    configuration asks for one. What was ended for want of memory gets more next time;
-    what does not fit into a partition's limit of time goes on in another job."""
+    configuration asks for one. What was ended for want of memory gets twice as much
+    from then on; what does not fit into a partition's limit of time goes on in
+    another job."""
 
     def memory(wildcards, attempt):
-        return mem_mb * attempt
+        return mem_mb * min(attempt, 2)
 
     def minutes(wildcards):
         needed = runtime(wildcards) if callable(runtime) else runtime
         return min(needed, CONFIG["training"]["time_limit_minutes"] or needed)
 
-    gpu = int(CONFIG["training"]["device"] == "cuda")
-    return {"gpu": gpu, "mem_mb": memory, "runtime": minutes}
+    return {"gpu": int(ON_GPU), "mem_mb": memory, "runtime": minutes}
 
 
 def matrix_settings(wildcards):
@@ -77,6 +80,20 @@ def refuse_harm():
         refuse_retraining(SETTINGS, planned_trainings())
     except DeepracError as error:
         raise WorkflowError(str(error)) from None
+
+
+def write_configuration():
+    """The copy of the configuration for people; and the jobs' where a plan was made
+    while nothing could be written."""
+    try:
+        if not Path(CONFIG_FILE).exists():
+            write_json(Path(CONFIG_FILE), CONFIG)
+        write_json(Path(RESULTS, "config.json"), CONFIG)
+    except OSError as error:
+        raise WorkflowError(
+            f"The results cannot be written ({error}): free space there, make the "
+            "folder writable, or name another one with `results`. Nothing was started."
+        ) from None
 
 
 def planned_trainings():

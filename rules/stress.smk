@@ -12,7 +12,7 @@ rule stress_fold:
         "<benchmarks>/stress/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: ALL_CORES
+    threads: TIMED_CORES
     resources:
         **timed(16000, 1440),
     params:

@@ -40,7 +40,7 @@ rule train_fold:
         "<benchmarks>/train/<run>.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: ALL_CORES
+    threads: TIMED_CORES
     resources:
         **timed(32000, training_minutes),
     params:
@@ -49,7 +49,7 @@ rule train_fold:
     shell:
         "python -m deeprac train --config {params.config:q}"
         " --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
-        " --fold {wildcards.fold:q} 2>&1 | tee {log:q}"
+        " --fold {wildcards.fold:q} --workers {threads:q} 2>&1 | tee {log:q}"
 
 
 # All trainings, nothing after them.

@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "plan": "write the nnU-Net plans of one experiment",
     "cost": "count FLOPs, saved bytes and parameters of one training step",
     "train": "train one fold of one experiment",
+    "provenance": "name the runs, files and digests behind a cell of a table",
     "status": "say how far every run is, and what is left to do",
     "predict": "segment the held-out cases of one fold",
     "evaluate": "compare the predictions of one fold with the labels",

@@ -3,8 +3,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from deeprac.errors import DeviceError
-from deeprac.training.device import describe_device, device_for, resolve_device
+from deeprac.errors import DeviceError, RunError
+from deeprac.training.device import (
+    describe_device,
+    device_for,
+    resolve_device,
+    within_gpu_memory,
+)
 
 
 def test_missing_gpu_is_an_error_and_never_a_cpu(monkeypatch):
@@ -23,6 +28,23 @@ def test_description_of_the_cpu():
     described = describe_device(torch.device("cpu"))
     assert described["type"] == "cpu"
     assert described["threads"] == torch.get_num_threads()
+
+
+def test_a_full_gpu_says_who_asked_for_how_much_and_what_to_lower():
+    full = torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+        "8.00 GiB of which 1.00 GiB is free. If reserved memory is large try"
+    )
+    with (
+        pytest.raises(RunError) as caught,
+        within_gpu_memory("fine_stn, fold 0", "Lower inference.batch_size."),
+    ):
+        raise full
+    assert str(caught.value) == (
+        "fine_stn, fold 0: the GPU's memory is too small (CUDA out of memory. Tried to "
+        "allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB of which 1.00 GiB "
+        "is free). Lower inference.batch_size."
+    )
 
 
 @pytest.mark.gpu

@@ -406,6 +406,34 @@ def test_code_in_the_weights_is_not_run(cohort, layout, capsys, tmp_path):
     assert "code or objects other than weights" in capsys.readouterr().err
 
 
+def test_weights_that_are_cut_are_named_with_what_to_do(cohort, layout, capsys):
+    path = layout.run("coarse_nnunet", 0, 0) / "checkpoint_final.pth"
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[: len(content) // 2])
+        arguments = run_arguments("coarse_nnunet")
+        assert main(["predict", "--config", str(cohort), *arguments]) == 1
+    finally:
+        path.write_bytes(content)
+    message = capsys.readouterr().err
+    assert f"{path} cannot be read: it is cut short or damaged" in message
+    assert "delete it and train the fold again" in message
+
+
+@pytest.mark.parametrize("verb", ["predict", "stress"])
+def test_a_full_gpu_names_experiment_and_key(cohort, layout, capsys, monkeypatch, verb):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    monkeypatch.setattr("deeprac.inference.predictor.Predictor.predict", full)
+    arguments = run_arguments("coarse_nnunet")
+    assert main([verb, "--config", str(cohort), *arguments]) == 1
+    message = capsys.readouterr().err
+    assert "coarse_nnunet" in message
+    assert "Lower inference.batch_size" in message
+    assert "Traceback" not in message
+
+
 def test_weights_of_other_plans_are_refused(cohort, layout, capsys):
     plans = layout.model("fine_stn", 0) / "plans.json"
     content = read_json(plans)

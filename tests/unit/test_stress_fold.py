@@ -41,6 +41,7 @@ class Threshold:
 
     known: Callable = lambda case, slices: None
     received: list = field(default_factory=list)
+    batched = True
 
     def __post_init__(self):
         self.settings = {"air": -1000.0}

@@ -172,6 +172,34 @@ def test_an_unknown_experiment_stops_at_once_and_lists_the_known(folder):
     assert "'coarse_stm' is unknown; known are coarse_nnunet," in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--sdm", "apptainer"), "No rule has a container"),
+        (("--shared-fs-usage", "sources"), "a file system that all machines share"),
+    ],
+)
+def test_what_the_rules_cannot_do_is_refused_when_they_are_read(
+    folder, arguments, words
+):
+    result = snakemake(folder, "-n", *arguments)
+    assert result.returncode != 0
+    assert words in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_results_that_cannot_be_written_stop_before_any_job(folder):
+    (folder / "full").write_text("a file where a folder should be")
+    smoke = ("--configfile", "config/smoke.yaml", "--config", "results=full")
+    assert snakemake(folder, "-n", *smoke).returncode == 0  # a plan can be looked at
+    result = snakemake(folder, "--cores", "1", *smoke, "--", "splits")
+    assert result.returncode != 0
+    assert "The results cannot be written (" in result.stdout
+    assert "free space there" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert "rule cohort" not in result.stdout
+
+
 def test_gpu_rules_ask_for_a_gpu_only_where_the_device_is_cuda(folder):
     def gpus(device):
         arguments = ("-n", "train", "--config", f"training={{device: {device}}}")

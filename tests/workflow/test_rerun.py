@@ -16,8 +16,11 @@ from support.checkout import ROOT, planned_jobs, snakemake, working_folder
 STAND_IN = """
 import argparse
 import json
+import os
+import time
 from pathlib import Path
 from deeprac.config import load_config
+from deeprac.gpus import VISIBLE, one_gpu
 from deeprac.layout import Layout
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.table_titles import TABLE_TITLES
@@ -71,6 +74,11 @@ for path in outputs[args.verb]:
 if args.verb == "train":
     settings = run_settings(config, config.experiment(args.experiment))
     (run / "run.json").write_text(json.dumps({"run_settings": settings}))
+if args.verb == "train" and Path("together").exists():
+    with one_gpu():
+        Path("together", os.environ[VISIBLE]).write_text(str(args.workers))
+        while len(list(Path("together").iterdir())) < 4:  # or Snakemake is killed
+            time.sleep(0.05)
 if args.verb == "train" and Path("fail").exists():
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.write_text("")
@@ -91,8 +99,8 @@ THREE = (
 )
 
 
-def finished(folder, configuration):
-    """A checkout with the stand-in and finished results of three experiments."""
+def checkout_with_stand_in(folder, configuration):
+    """A checkout whose jobs are answered by the stand-in."""
     working_folder(folder)
     for part in ("workflow", "rules", "envs", "profiles", "src"):
         shutil.copytree(
@@ -101,6 +109,12 @@ def finished(folder, configuration):
     shutil.copy(ROOT / "Snakefile", folder)
     (folder / "src/deeprac/__main__.py").write_text(STAND_IN)
     (folder / "three.yaml").write_text(configuration)
+    return folder
+
+
+def finished(folder, configuration):
+    """The same with finished results of three experiments."""
+    checkout_with_stand_in(folder, configuration)
     result = run_again(folder)
     assert result.returncode == 0, result.stdout
     return folder
@@ -275,6 +289,27 @@ def test_a_label_rewrites_tables_and_figures_only(checkout):
     )
     jobs = replanned(checkout, "methods=renamed.yaml")
     assert set(jobs) == {"tables", "figures", "report_page", "all"}
+
+
+def test_four_gpus_train_four_runs_at_once(tmp_path, monkeypatch):
+    """None of them ends before all four have begun, each on a GPU of its own."""
+    names = ", ".join([*EXPERIMENTS, "fine_stn"])
+    overrides = f"run={{experiments: [{names}], folds: [0]}}"
+    checkout = checkout_with_stand_in(tmp_path, THREE)
+    together = checkout / "together"
+    together.mkdir()
+    monkeypatch.setenv("DEEPRAC_PRETENDED_GPUS", "4")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the locks
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    result = snakemake(
+        checkout,
+        *("--cores", "8", "--resources", "gpu=4", "--configfile", "three.yaml"),
+        *("--config", overrides, "--", "train"),
+        snakefile=checkout / "Snakefile",
+    )
+    assert result.returncode == 0, result.stdout
+    workers = {path.name: path.read_text() for path in together.iterdir()}
+    assert workers == dict.fromkeys("0123", "2")
 
 
 def test_a_newer_environment_or_package_repeats_nothing(checkout):

@@ -2,9 +2,14 @@
 
 import argparse
 import importlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from deeprac.commands.arguments import add_experiment, opened
+
+TRAIN = "train"
+ON_GPU = (TRAIN, "predict", "stress")
+"""Verbs that take a GPU where the configuration says so."""
 
 
 @dataclass(frozen=True)
@@ -28,28 +33,38 @@ class FoldVerb:
         """Add what names one fold."""
         add_experiment(parser)
         parser.add_argument("--fold", type=int, required=True, help="its number")
+        if self.name == TRAIN:
+            parser.add_argument(
+                "--workers",
+                type=int,
+                metavar="N",
+                help="no more than so many of training.data_workers",
+            )
 
     def run(self, args: argparse.Namespace) -> None:
         """Set nnU-Net up and call the function."""
         from deeprac.commands.nnunet import configure_nnunet
+        from deeprac.gpus import one_gpu
 
         config, layout = opened(args)
         run = (config.experiment(args.experiment).name, args.seed, args.fold)
-        trains = self.name == "train"
-        configure_nnunet(
-            layout,
-            workspace=layout.checkpoints(*run) if trains else layout.root,
-            data_workers=config.training.data_workers if trains else 0,
-        )
+        workspace, workers = layout.root, 0
+        if self.name == TRAIN:
+            workspace, workers = layout.checkpoints(*run), config.training.data_workers
+            if args.workers is not None:
+                workers = min(workers, args.workers)
+        configure_nnunet(layout, workspace=workspace, data_workers=workers)
         module, _, function = self.does.partition(":")
-        getattr(importlib.import_module(module), function)(config, *run)
+        on_gpu = self.name in ON_GPU and config.training.device == "cuda"
+        with one_gpu() if on_gpu else nullcontext():
+            getattr(importlib.import_module(module), function)(config, *run)
 
 
 VERBS = {
     verb.name: verb
     for verb in (
         FoldVerb(
-            "train",
+            TRAIN,
             "Train one fold of one experiment, or resume it; write weights and "
             "run.json.",
             "deeprac.training.run:train_fold",

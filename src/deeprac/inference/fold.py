@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -9,12 +10,13 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.files import write_csv
-from deeprac.inference.load import open_run
+from deeprac.inference.load import TrainedRun, open_run
 from deeprac.layout import Layout
 from deeprac.lease import held
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.transforms import transform_table
 from deeprac.training.cost import GIB
+from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume, write_label_map
 
 
@@ -27,20 +29,19 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     target = Layout.of(config).run(experiment, seed, fold)
     what = f"The prediction of {experiment}, seed {seed}, fold {fold}"
     with held(target / "predict.lease", what):
-        _predict_fold(config, experiment, seed, fold)
+        run = open_run(config, experiment, seed, fold)
+        with within_gpu_memory(what, run.smaller):
+            _predict(run, Layout.of(config), target, f"{experiment} fold {fold}")
 
 
-def _predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    layout = Layout.of(config)
-    target = layout.run(experiment, seed, fold)
-    run = open_run(config, experiment, seed, fold)
+def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> None:
     cuda = run.predictor.device.type == "cuda"
     tables, costs = [], []
     written: Future[None] | None = None
     cases = tqdm(
         run.cases.itertuples(),
         total=len(run.cases),
-        desc=f"{experiment} fold {fold}",
+        desc=what,
         unit="case",
     )
     with ThreadPoolExecutor(1) as writer:

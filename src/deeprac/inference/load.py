@@ -24,7 +24,7 @@ from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
 from deeprac.records.case_poses import read_case_poses
 from deeprac.records.splits import held_out_cases
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
-from deeprac.training.device import resolve_device
+from deeprac.training.device import resolve_device, within_gpu_memory
 from deeprac.training.plans import CONFIGURATION
 
 PREDICTORS = {
@@ -51,6 +51,16 @@ class TrainedRun:
     cases: pd.DataFrame
     oracle_input: OracleInput
 
+    @property
+    def smaller(self) -> str:
+        """What to do where a GPU's memory is too small for it."""
+        if self.predictor.batched:
+            return "Lower inference.batch_size; it changes no result."
+        return (
+            "inference.batch_size does not apply to this experiment, whose plan has "
+            "its own: take a GPU that nothing else uses, or one with more memory."
+        )
+
 
 def open_run(config: Config, experiment: str, seed: int, fold: int) -> TrainedRun:
     """Open a trained run with the inference settings and the device of ``config``.
@@ -62,14 +72,15 @@ def open_run(config: Config, experiment: str, seed: int, fold: int) -> TrainedRu
         fold: number of the fold.
 
     Raises:
-        RunError: the run is missing.
+        RunError: the run is missing, damaged, or does not fit into the GPU.
         SplitError: there is no such fold, or the cohort lacks one of its cases.
         DeviceError: the device is not there.
         MetricsError: an oracle's ``case_poses.csv`` is missing or lacks a column.
     """
     layout = Layout.of(config)
     device = resolve_device(config.training.device)
-    predictor = load_predictor(layout.model(experiment, seed), fold, device)
+    with within_gpu_memory(f"{experiment}, fold {fold}", "Take one that is free."):
+        predictor = load_predictor(layout.model(experiment, seed), fold, device)
     predictor.settings["inference"] = asdict(config.inference)
     oracle_input = oracle_input_of(predictor.settings, layout.case_poses)
     held_out = held_out_cases(layout.cases_csv, layout.splits, fold)
@@ -96,6 +107,8 @@ def load_predictor(model: Path, fold: int, device: torch.device) -> Predictor:
     weights = read_checkpoint(path)[WEIGHTS]
     try:
         return predictor_of(plans, dataset, weights, device)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         raise RunError(
             f"{path} does not fit {model / 'plans.json'}: {error}. Train the "

@@ -9,7 +9,7 @@ from deeprac.config import Config
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import united
 from deeprac.files import write_csv
-from deeprac.inference.load import open_run
+from deeprac.inference.load import TrainedRun, open_run
 from deeprac.inference.predictor import Predictor
 from deeprac.inference.stress import LabelledCase, stress_case, stressed_from_image
 from deeprac.labels import FOREGROUND, CohortLabels
@@ -17,6 +17,8 @@ from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.records.run_key import RunKey
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
+from deeprac.settings.reports import StressConfig
+from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume
 
 
@@ -27,10 +29,18 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     """
     layout = Layout.of(config)
     run = open_run(config, experiment, seed, fold)
-    shown = conditions(config.stress)
-    rows = []
-    total = len(run.cases) * len(shown)
-    with tqdm(total=total, desc=f"{experiment} fold {fold}", unit="case") as progress:
+    with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
+        rows = _scores(run, layout, config.stress, f"{experiment} fold {fold}")
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
+    write_csv(key.folder(layout) / "stress.csv", table)
+
+
+def _scores(
+    run: TrainedRun, layout: Layout, stress: StressConfig, what: str
+) -> list[dict[str, Any]]:
+    shown, rows = conditions(stress), []
+    with tqdm(total=len(run.cases) * len(shown), desc=what, unit="case") as progress:
         for row in run.cases.itertuples():
             case = _read(layout, row.image, row.label, run.predictor.labels)
             oracle_input = run.oracle_input(row.case, len(case.image))
@@ -41,9 +51,7 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
                 )
                 rows += [names | entry for entry in scores]
                 progress.update()
-    key = RunKey(config.cohort.name, experiment, seed, fold)
-    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
-    write_csv(key.folder(layout) / "stress.csv", table)
+    return rows
 
 
 def score(

@@ -1,10 +1,14 @@
 """The device that the configuration asks for, or an error."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from deeprac.errors import DeviceError
+from deeprac.errors import DeviceError, RunError
+from deeprac.gpus import VISIBLE
 
 
 def resolve_device(name: str) -> torch.device:
@@ -48,6 +52,26 @@ def device_for(option: str) -> tuple[torch.device, str]:
     return torch.device("cpu"), none
 
 
+@contextmanager
+def within_gpu_memory(what: str, remedy: str) -> Iterator[None]:
+    """Say what to change where a GPU's memory is too small.
+
+    Args:
+        what: is computed: experiment and fold.
+        remedy: which key to lower, in a sentence.
+
+    Raises:
+        RunError: it was too small, with how much was asked for.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        asked = ". ".join(str(error).split(". ")[:3])
+        raise RunError(
+            f"{what}: the GPU's memory is too small ({asked}). {remedy}"
+        ) from error
+
+
 def describe_device(device: torch.device) -> dict[str, Any]:
     """Return what identifies the device in ``run.json``."""
     if device.type != "cuda":
@@ -60,6 +84,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     return {
         "type": "cuda",
         "name": properties.name,
+        "visible": os.environ.get(VISIBLE),
         "memory_gib": round(properties.total_memory / 2**30, 1),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),

@@ -21,7 +21,7 @@ from deeprac.replacing import SHOWN, refuse_retraining, replace
 from deeprac.settings.effective import differences, run_settings
 from deeprac.training.checkpoint import DamagedError
 from deeprac.training.children import end_with_this_process
-from deeprac.training.device import resolve_device
+from deeprac.training.device import resolve_device, within_gpu_memory
 from deeprac.training.plans import read_plans
 from deeprac.training.record import last_epoch, publish
 from deeprac.training.resuming import FINAL, LATEST, PREVIOUS
@@ -84,27 +84,26 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
 
 def _train(trainer: DeepracTrainer) -> None:
     """Train to the end, from the checkpoint where there is one."""
-    trainer.initialize()
-    _resume(trainer)
+    settings = trainer.settings
+    what = f"{settings['experiment']}, fold {trainer.fold}"
+    remedy = (
+        f"Lower matrices.{settings['matrix']}.batch_size; every method at this matrix "
+        "must then be trained again."
+    )
     try:
-        if trainer.current_epoch < trainer.num_epochs:
-            trainer.run_training()
-    except torch.OutOfMemoryError as error:
-        settings = trainer.settings
-        raise RunError(
-            f"{settings['experiment']}, fold {trainer.fold}: the GPU's memory is too "
-            f"small ({error}). Lower matrices.{settings['matrix']}.batch_size; every "
-            "method at this matrix must then be trained again."
-        ) from error
+        with within_gpu_memory(what, remedy):
+            trainer.initialize()
+            _resume(trainer)
+            if trainer.current_epoch < trainer.num_epochs:
+                trainer.run_training()
     except RuntimeError as error:
         if LOADER_DIED not in str(error):
             raise
         raise RunError(
-            f"{trainer.settings['experiment']}, fold {trainer.fold}: a process that "
-            "loads slices was killed, most likely for want of memory (main memory, or "
-            "/dev/shm in a container). Give the job more, or lower "
-            "training.data_workers; run the same command again to go on from the last "
-            "checkpoint."
+            f"{what}: a process that loads slices was killed, most likely for want of "
+            "memory (main memory, or /dev/shm in a container). Give the job more, or "
+            "lower training.data_workers; run the same command again to go on from the "
+            "last checkpoint."
         ) from error
 
 
