@@ -63,7 +63,7 @@ def image(engine, tmp_path_factory):
         [script, TAG, cache, sys.executable], check=False, env=engine
     )
     if built.returncode == 77:
-        pytest.skip("no container can run on this machine, by its kernel or its rules")
+        pytest.skip("this machine lets no container run, by its kernel or its rules")
     assert built.returncode == 0
     folder = tmp_path_factory.mktemp("stand_in")
     shutil.copy(fake_engine.STAND_IN, folder / "deeprac.py")

@@ -29,7 +29,7 @@ def environment(tmp_path_factory):
         check=False,
     )
     if pip.returncode:
-        pytest.skip(f"pip could not install PySide6: {pip.stderr[-300:]}")
+        pytest.skip(f"pip cannot install PySide6: {pip.stderr[-300:]}")
     return os.environ | {
         "PYTHONPATH": str(folder),
         "QT_QPA_PLATFORM": "offscreen",
