@@ -7,7 +7,7 @@
 #   make review  tables, figures and page from released results: no GPU, torch or CT
 #   make gpu     what only a GPU can show, in nine minutes (benchmarks/gpu.py)
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
-#   make types   mypy on src
+#   make types   mypy on src and the library of the 3D Slicer module
 #   make lock    new requirements.lock from requirements.in
 #
 # Variables: PYTHON (interpreter to make the venv from), CORES, PIP_ARGS (for pip),
@@ -34,7 +34,7 @@ REVIEW_BIN := .venv-review/bin
 # A worker has torch in memory, up to 1 GB: more than eight hardly help.
 WORKERS ?= logical --maxprocesses 8
 TESTS ?=
-PYTHON_CODE := src tests benchmarks docs
+PYTHON_CODE := src tests benchmarks docs slicer
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 

@@ -13,6 +13,7 @@ SHIPPED = (
     "workflow/report",
     "resources/published/isbi2021.csv",
     "resources/cohorts",
+    "resources/licences/phantom_weights.txt",
     "resources/protocols/umbrella2016.csv",
 )
 """Files and folders that ``deeprac.shipped`` finds beside the package's modules."""

@@ -38,6 +38,7 @@ from deeprac.replacing import refuse_retraining
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 from deeprac.settings.effective import run_settings
+from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
 
 # Jobs call `python -m deeprac` with the code of this checkout, and with the interpreter

@@ -116,7 +116,7 @@ def phantom_licence(_):
             "Weights that were trained on patients need a licence of their own: call "
             "`deeprac bundle make --licence FILE` (docs/bundles.md)."
         )
-    return str(Path(SRC).parent / "resources/licences/phantom_weights.txt")
+    return str(shipped("resources/licences/phantom_weights.txt"))
 
 
 def bundled(wildcards):

@@ -50,6 +50,7 @@ VERBS: dict[str, str] = {
     "bundle check": "check every byte of a bundle, and what it says",
     "segment": "segment and measure one CT with a bundle",
     "measure": "measure kidneys and tumours of a segmentation, and write 3D models",
+    "grand-challenge": "segment where grand-challenge.org lays the files",
 }
 
 FOLD_VERBS = frozenset({"train", "predict", "evaluate", "stress", "diagnose"})

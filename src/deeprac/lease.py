@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class Owner:
         born: when the process began, in seconds since 1970: numbers are used again.
         job: Slurm's number of the job, or empty.
         since: when the lease was taken, ISO 8601.
+        processes: identity of the space of process numbers, which a container has of
+            its own; empty where there is none.
     """
 
     token: str
@@ -51,6 +53,7 @@ class Owner:
     born: float
     job: str
     since: str
+    processes: str = ""
 
     @classmethod
     def me(cls) -> "Owner":
@@ -64,6 +67,7 @@ class Owner:
             born=process.create_time(),
             job=os.environ.get("SLURM_JOB_ID", ""),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
+            processes=process_space(),
         )
 
     def is_gone(self, silent_seconds: float) -> bool:
@@ -72,10 +76,11 @@ class Owner:
         Args:
             silent_seconds: time since its last sign of life.
         """
-        if self.host != socket.gethostname():
-            return silent_seconds > STALE_SECONDS
-        if self.boot != boot_identity():
+        elsewhere = self.host != socket.gethostname()
+        if not elsewhere and self.boot != boot_identity():
             return True
+        if elsewhere or self.processes != process_space():
+            return silent_seconds > STALE_SECONDS
         try:
             return abs(psutil.Process(self.pid).create_time() - self.born) > 1
         except psutil.NoSuchProcess:
@@ -86,6 +91,17 @@ class Owner:
         if self.job:
             return f"`scancel {self.job}`"
         return f"`kill {self.pid}` on {self.host}"
+
+
+def process_space() -> str:
+    """What tells apart whose numbers of processes are whose; empty where nothing does.
+
+    A container on the same machine does not see the processes outside.
+    """
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def boot_identity() -> str:
@@ -240,9 +256,20 @@ def _remove_dead(path: Path, what: str) -> None:
     dead.unlink()
 
 
+UNKNOWN = Owner("", "an unknown machine", "", 0, 0.0, "", "an unknown time")
+"""Of a lease that cannot be read: it is held as long as it is kept fresh."""
+
+
 def _read(path: Path) -> Owner | None:
-    """Return who holds a lease; None where there is none, or none that can be read."""
+    """Return who holds a lease; None where there is none."""
     try:
-        return Owner(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        text = path.read_text()
+    except OSError:
         return None
+    try:
+        content = json.loads(text)
+        # A newer version may write more.
+        names = {field.name for field in fields(Owner)}
+        return Owner(**{key: content[key] for key in content if key in names})
+    except (ValueError, TypeError):
+        return UNKNOWN

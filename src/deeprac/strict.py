@@ -42,7 +42,8 @@ def parse_json(text: str) -> Any:
 
     Raises:
         TwiceError: a key is there twice.
-        ValueError: the text is not JSON.
+        ValueError: the text is not JSON, which has no NaN or infinity either, or is
+            nested too deeply.
 
     Example:
         >>> parse_json('{"kidney": 1, "kidney": 2}')
@@ -50,7 +51,10 @@ def parse_json(text: str) -> Any:
         deeprac.strict.TwiceError: 'kidney' is there twice, in line 1; keep one
     """
     text = text.removeprefix("\ufeff")
-    content = json.loads(text)
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     # Valid from here on, so a string before a colon is a key of the innermost mapping.
     around: list[dict[str, int]] = []
     for token in _JSON_TOKEN.finditer(text):
@@ -65,6 +69,10 @@ def parse_json(text: str) -> Any:
                 within = tuple(next(reversed(keys)) for keys in around[:-1] if keys)
                 raise TwiceError(key, lines, within)
     return content
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def parse_yaml(text: str) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from test_planned import fingerprint
 
 from deeprac.bundle.archive import write_bundle
 from deeprac.bundle.card import INTENDED_USE
@@ -20,6 +19,7 @@ from deeprac.files import json_text
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.surgery.postprocess import Postprocessing
 from deeprac.training.plans import CONFIGURATION, build_plans, dataset_json
+from support.fingerprints import fingerprint
 from support.toy_cohort import PLANNED_TOY, write_config
 
 TARGET_MM = (4.0, 0.9, 0.9)

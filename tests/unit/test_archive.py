@@ -8,9 +8,13 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
+from functools import partial
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_checkpoint import Payload
 
 from deeprac.bundle.archive import (
@@ -96,6 +100,13 @@ def bomb(members):
     members[1] = members[1][0], b"0" * 2**22
 
 
+def packed_weights(members):
+    """A small file that fills the memory: weights are never packed."""
+    place = next(i for i, one in enumerate(members) if one[0].filename.endswith(".pth"))
+    members[place][0].compress_type = zipfile.ZIP_DEFLATED
+    members[place] = members[place][0], b"0" * 2**22
+
+
 def newer(members):
     edit_manifest(members, schema=2)
 
@@ -114,6 +125,20 @@ def more_folds(members):
 
 def control_characters(members):
     edit_manifest(members, name="toy\x1b[2J")
+
+
+def training(**ranges):
+    def edit(members):
+        manifest = json.loads(members[0][1])
+        edit_manifest(members, training=manifest["training"] | {"ranges": ranges})
+
+    return edit
+
+
+def nested(members):
+    info, deep = members[0][0], b"[" * 10**5 + b"]" * 10**5
+    info.compress_type = zipfile.ZIP_STORED
+    members[0] = info, b'{"schema": 1, "a": ' + deep + b"}"
 
 
 def no_manifest(members):
@@ -135,11 +160,19 @@ def no_manifest(members):
         (change_a_byte, "was changed: its checksum is not that in bundle.json"),
         (drop_a_fold, r"fold_1/checkpoint_final.pth is missing in it"),
         (bomb, "unpacks to 4194304 bytes, which no bundle holds"),
+        (packed_weights, "unpacks to 4194304 bytes, which no bundle holds"),
         (newer, "has schema '2'.*Install a newer DeePRAC"),
         (foreign, "has schema 'x"),
         (without_folds, "folds: .* is too short|folds: .* non-empty"),
         (more_folds, "lacks model/fold_2/checkpoint_final.pth"),
         (control_characters, "name: .* does not match"),
+        (partial(edit_manifest, name="a\ud800b"), "name: .* does not match"),
+        (partial(edit_manifest, name="a\u202egpj"), "name: .* does not match"),
+        (partial(edit_manifest, version="1.0.0\n"), "version: .* does not match"),
+        (partial(edit_manifest, cost={"seconds_per_slice": "x"}), "cost"),
+        (training(spacing_z_mm=[9, 1]), "spacing_z_mm goes from 9 to 1"),
+        (training(spacing_z_mm=[float("nan")] * 2), "NaN is no number"),
+        (nested, "nested too deeply"),
         (no_manifest, "it has no bundle.json"),
     ],
 )
@@ -152,6 +185,18 @@ def test_what_no_bundle_holds_is_refused(copy, tmp_path, edit, message):
         assert "\x1b" not in str(error.value)
     assert sorted(tmp_path.iterdir()) == before
     assert not (tmp_path.parent / "outside.json").exists()
+
+
+@settings(max_examples=60)
+@given(at=st.floats(0, 1), flip=st.integers(1, 255))
+def test_whatever_byte_is_changed_there_is_one_message(sound, at, flip):
+    """Or none, where the change says nothing, such as in the time of a member."""
+    content = bytearray(sound.read_bytes())
+    content[int(at * (len(content) - 1))] ^= flip
+    path = sound.with_name("changed.zip")
+    path.write_bytes(content)
+    with suppress(BundleError):
+        check_bundle(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"{}"])
@@ -213,6 +258,22 @@ CONTENTS = {
     "foreign plans": (
         plans_with(lambda p: p.pop("deeprac")),
         "are no plans of DeePRAC",
+    ),
+    "inference": (
+        plans_with(lambda p: p["deeprac"].pop("inference")),
+        "'inference' is a required property",
+    ),
+    "batch size": (
+        plans_with(lambda p: p["deeprac"]["inference"].update(batch_size="x")),
+        r"deeprac.inference.batch_size: 'x' is not of type 'integer'",
+    ),
+    "patch": (
+        plans_with(lambda p: p["configurations"]["2d"].update(patch_size=[10**9] * 2)),
+        r"patch_size.\d: .* is greater than the maximum",
+    ),
+    "air": (
+        plans_with(lambda p: p["deeprac"].update(air="x")),
+        "deeprac.air: 'x' is not of type 'number'",
     ),
     "intensity": (
         lambda files, manifest: manifest.update(intensity="grey"),

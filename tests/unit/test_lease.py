@@ -88,8 +88,28 @@ def test_a_process_elsewhere_is_dead_only_after_a_long_silence(path):
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"pid": 3}', "[]"])
-def test_a_damaged_lease_holds_nobody_back(path, content):
+def test_a_damaged_lease_counts_as_long_as_it_is_fresh(path, content):
     path.write_text(content)
+    with pytest.raises(RunError, match="on an unknown machine"), held(path, WHAT):
+        pass
+    then = time.time() - STALE_SECONDS - 60
+    os.utime(path, (then, then))
+    with held(path, WHAT) as mine:
+        mine.check()
+
+
+def test_a_newer_version_may_write_more_into_a_lease(path):
+    path.write_text(json.dumps(asdict(Owner.me()) | {"colour": "red"}))
+    with pytest.raises(RunError, match=f"process {os.getpid()} on"), held(path, WHAT):
+        pass
+
+
+def test_a_container_on_the_same_machine_is_judged_by_its_signs_of_life(path):
+    """Its process has a number that means another process here, or none."""
+    left_by(path, silent=5, processes="pid:[7]", pid=2**22 + 1)
+    with pytest.raises(RunError, match="is being computed"), held(path, WHAT):
+        pass
+    left_by(path, silent=STALE_SECONDS + 60, processes="pid:[7]", pid=os.getpid())
     with held(path, WHAT) as mine:
         mine.check()
 

@@ -9,7 +9,6 @@ import torch
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from test_planned import fingerprint
 
 from deeprac.cli import main
 from deeprac.config import load_config
@@ -22,6 +21,7 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.preprocessor import preprocessor_of
 from deeprac.training.plans import CONFIGURATION, build_plans
 from deeprac.volumes import read_volume
+from support.fingerprints import fingerprint
 from support.toy_cohort import (
     HELD_OUT,
     PLANNED_TOY,

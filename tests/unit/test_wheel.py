@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = (
     *("src", "config", "workflow"),
-    *("resources/published", "resources/cohorts", "resources/protocols"),
+    *(
+        f"resources/{name}"
+        for name in ("published", "cohorts", "licences", "protocols")
+    ),
 )
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 RELEASE = ROOT / "resources" / "released" / "ablation"

@@ -37,7 +37,7 @@ MOST_MANIFEST_BYTES = 2**20
 """Of every text."""
 
 MOST_RATIO = 200
-"""How much smaller a packed member may be: JSON and prose stay far below."""
+"""How much smaller a packed text may be: JSON and prose stay far below."""
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)
 
@@ -89,8 +89,11 @@ class Bundle:
         try:
             # Never more than the directory of the zip told, which was checked.
             return self._archive.read(name)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
-            raise self.error(f"{name} in it is damaged ({error})") from error
+        except Exception as error:
+            # A damaged member fails in zipfile or its packers, with any type.
+            raise self.error(
+                f"{name} in it is damaged ({type(error).__name__})"
+            ) from error
 
 
 @contextmanager
@@ -111,7 +114,10 @@ def opened(path: Path) -> Iterator[Bundle]:
                 text = str(error).removeprefix(f"{path}: ")
                 raise BundleError(f"{path}: {text}") from error
             yield bundle
-    except (zipfile.BadZipFile, FileNotFoundError, IsADirectoryError) as error:
+    except (
+        *(zipfile.BadZipFile, NotImplementedError),
+        *(FileNotFoundError, IsADirectoryError),
+    ) as error:
         raise BundleError(
             f"{path} is no bundle: it is missing, damaged or no zip. {AGAIN}"
         ) from error
@@ -121,9 +127,11 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     """Refuse what no bundle holds, by the directory of the zip alone."""
     infos = archive.infolist()
     for info in infos:
-        large = info.file_size > MOST_RATIO * max(info.compress_size, 1)
-        text = not info.filename.endswith(".pth")
-        if large or (text and info.file_size > MOST_MANIFEST_BYTES):
+        weights = info.filename.endswith(".pth")
+        most = info.compress_size  # of weights, which are never packed
+        if not weights:
+            most = min(MOST_RATIO * max(most, 1), MOST_MANIFEST_BYTES)
+        if info.file_size > most:
             raise BundleError(
                 f"{path}: {shown(repr(info.filename))} in it unpacks to "
                 f"{info.file_size} bytes, which no bundle holds. Do not use this file."

@@ -65,6 +65,9 @@ def summary(manifest: Mapping[str, Any]) -> str:
         "",
         f"## On {held_out['cases']} held-out cases of {held_out['patients']} patients",
         "",
+        "Each segmented by the one fold that had not seen it, without post-processing; "
+        "`deeprac segment` takes all folds together.",
+        "",
         "| label | metric | n | mean | SD | median |",
         "|---|---|---|---|---|---|",
         *(

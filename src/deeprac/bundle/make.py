@@ -227,18 +227,20 @@ def _manifest(
     return manifest | {"limits": limits_of(manifest)}
 
 
-def make_nnunet_folder(model: Model, target: Path) -> None:
+def make_nnunet_folder(model: Model, identity: Identity, target: Path) -> None:
     """Write the folder that stock nnU-Net loads, for the control at its own plan.
 
     Args:
         model: the folds.
+        identity: of which the licence goes with the weights.
         target: the folder; it must not exist.
 
     Raises:
-        BundleError: nnU-Net cannot load the method, or the folder is there.
+        BundleError: nnU-Net cannot load the method, there is no licence, or the folder
+            is there.
         RunError: a fold is not trained.
     """
-    plans = model.plans()
+    licence, plans = identity.licence_text(), model.plans()
     preprocessor = plans["configurations"][CONFIGURATION]["preprocessor_name"]
     if preprocessor != OWN_PLAN:
         raise BundleError(
@@ -252,6 +254,7 @@ def make_nnunet_folder(model: Model, target: Path) -> None:
     files = {
         "plans.json": _json(plans),
         "dataset.json": (model.folder / "dataset.json").read_bytes(),
+        LICENCE: licence,
     }
     for fold in model.folds:
         name = f"fold_{fold}/checkpoint_final.pth"

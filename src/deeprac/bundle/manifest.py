@@ -28,46 +28,55 @@ RANGES = (
 )
 """What is known of the training cohort, each as its smallest and largest value."""
 
+UNSEEN = r"\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""Characters that a screen does not show as they are: they move or hide others."""
+
 _TEXT = {
     "type": "string",
     "minLength": 1,
     "maxLength": 500,
-    "pattern": r"^[^\x00-\x1f]+$",
+    "pattern": rf"\A[^{UNSEEN}]+\Z",
 }
 _COUNT = {"type": "integer", "minimum": 1}
 _NUMBER = {"type": ["number", "null"]}
+_KNOWN = {"type": ["string", "boolean", "null"], "maxLength": 200}
 _SUMMARY = {
     "type": "object",
     "required": ["n", "mean", "sd", "median"],
-    "properties": {"n": {"type": "integer"}, "mean": _NUMBER, "sd": _NUMBER},
+    "properties": {
+        "n": {"type": "integer"},
+        **dict.fromkeys(("mean", "sd", "median"), _NUMBER),
+    },
 }
 
 
-def _object(**properties: Any) -> dict[str, Any]:
+def object_of(**properties: Any) -> dict[str, Any]:
     """An object that must have these entries and may have others."""
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-FORM = _object(
+FORM = object_of(
     schema={"const": SCHEMA},
     name=_TEXT | {"maxLength": 80},
-    version={"type": "string", "pattern": r"^\d{1,6}(\.\d{1,6}){2}$"},
+    version={"type": "string", "pattern": r"\A[0-9]{1,6}(\.[0-9]{1,6}){2}\Z"},
     frame={"const": "LPS"},
     intensity={"enum": ["hu", "grey"]},
     labels={
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"enum": list(TITLES)},
-        "additionalProperties": _object(number=_COUNT, terminology={"type": "object"}),
+        "additionalProperties": object_of(
+            number=_COUNT, terminology={"type": "object"}
+        ),
     },
-    method=_object(experiment=_TEXT, name=_TEXT, matrix=_TEXT),
+    method=object_of(experiment=_TEXT, name=_TEXT, matrix=_TEXT),
     folds={
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": {"type": "integer", "minimum": 0, "maximum": 99},
     },
-    training=_object(
+    training=object_of(
         cohort=_TEXT,
         format=_TEXT,
         patients=_COUNT,
@@ -83,7 +92,7 @@ FORM = _object(
             },
         },
     ),
-    held_out=_object(
+    held_out=object_of(
         patients=_COUNT,
         cases=_COUNT,
         metrics={
@@ -94,16 +103,16 @@ FORM = _object(
             },
         },
     ),
-    cost={"type": "object"},
+    cost=object_of(seconds_per_slice={"type": "number"}, device=_TEXT),
     intended_use=_TEXT,
     limits={"type": "array", "items": _TEXT},
-    git={"type": "object"},
-    software={"type": "object"},
+    git={"type": "object", "additionalProperties": _KNOWN},
+    software={"type": "object", "additionalProperties": _KNOWN},
     files={
         "type": "object",
-        "additionalProperties": _object(
+        "additionalProperties": object_of(
             bytes={"type": "integer", "minimum": 0},
-            sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            sha256={"type": "string", "pattern": r"\A[0-9a-f]{64}\Z"},
         ),
     },
 )
@@ -151,6 +160,12 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
             f"{MANIFEST} in it is not as it must be: {shown(where)}: "
             f"{shown(wrong.message)}. {AGAIN}"
         )
+    for name, (low, high) in manifest["training"]["ranges"].items():
+        if low > high:
+            raise BundleError(
+                f"{MANIFEST} in it says that {name} goes from {low:g} to {high:g}. "
+                f"{AGAIN}"
+            )
     listed, expected = set(manifest["files"]), members(manifest["folds"])
     for names, what in ((expected - listed, "lacks"), (listed - expected, "lists")):
         if names:
@@ -168,4 +183,4 @@ def shown(text: str, *, longest: int = 200) -> str:
         >>> shown("a\x1b[2Jb")
         'a?[2Jb'
     """
-    return re.sub(r"[^\x20-\x7e\xa0-\uffff]", "?", text[:longest])
+    return re.sub(f"[{UNSEEN}]", "?", text[:longest])

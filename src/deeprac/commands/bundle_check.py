@@ -24,11 +24,12 @@ def run(args: argparse.Namespace) -> None:
     import sys
 
     from deeprac.bundle.archive import check_bundle, unpack_bundle
+    from deeprac.bundle.manifest import shown
 
     manifest = check_bundle(args.bundle)
     if args.unpack is not None:
         unpack_bundle(args.bundle, args.unpack)
     sys.stdout.write(
-        f"{args.bundle}: {manifest['name']} {manifest['version']} is whole; "
+        f"{args.bundle}: {shown(manifest['name'])} {manifest['version']} is whole; "
         f"{len(manifest['files'])} files have the checksums of bundle.json\n"
     )

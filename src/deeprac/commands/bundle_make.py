@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nnunet",
         action="store_true",
         help="write the folder that stock nnU-Net loads instead, for an experiment at "
-        "nnU-Net's own plan",
+        "nnU-Net's own plan; it has the licence, and no name or version",
     )
 
 
@@ -56,16 +56,16 @@ def run(args: argparse.Namespace) -> None:
 
     folds = args.folds or config.run.folds
     model = Model(config, experiment, args.seed, tuple(dict.fromkeys(folds)))
+    name = args.name or f"{config.cohort.name} {experiment}"
+    identity = Identity(name, args.version, args.licence)
     if args.nnunet:
-        make_nnunet_folder(model, args.to)
+        make_nnunet_folder(model, identity, args.to)
         sys.stdout.write(
             f"{args.to}: for nnUNetv2_predict_from_modelfolder, `-f "
             f"{' '.join(map(str, model.folds))}`. nnU-Net turns no volume: give it "
             "axial slices in the order LPS.\n"
         )
         return
-    name = args.name or f"{config.cohort.name} {experiment}"
-    identity = Identity(name, args.version, args.licence)
     manifest = make_bundle(model, identity, args.to)
     size = args.to.stat().st_size / 1e6
     sys.stdout.write(

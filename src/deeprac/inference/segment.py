@@ -89,6 +89,7 @@ def segment(
     events.send("estimate", **asdict(estimate))
     events.expect(segment=estimate.seconds)
     _refuse_too_large(estimate.more_gib)
+    events.progress("segment")
     prediction = ensemble.predict(
         image, spacing_mm, lambda share: events.progress("segment", share), halved
     )

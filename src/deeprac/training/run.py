@@ -17,7 +17,7 @@ from deeprac.records.cases import read_cases
 from deeprac.records.progress import append_progress, note_failure
 from deeprac.records.run_key import RunKey
 from deeprac.records.splits import read_split, read_splits
-from deeprac.replacing import SHOWN, replace
+from deeprac.replacing import SHOWN, refuse_retraining, replace
 from deeprac.settings.effective import differences, run_settings
 from deeprac.training.checkpoint import DamagedError
 from deeprac.training.children import end_with_this_process
@@ -64,6 +64,7 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     run = RunKey(config.cohort.name, experiment, seed, fold)
     identity = _identity(config, layout, run)
     with held(workspace.with_suffix(".lease"), str(run)) as lease:
+        refuse_retraining(config, [run])
         _bind(layout, run, identity, retrain=config.training.retrain)
         trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
         trainer.before_writing = lease.check
