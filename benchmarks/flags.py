@@ -129,14 +129,17 @@ def main() -> None:
     source = PhantomSource(replace(phantom, phantom=more))
     nowhere = Path(tempfile.gettempdir())
     configure_nnunet(Layout(nowhere), workspace=nowhere, data_workers=0)
+    # Before minutes in which the checkout may change.
+    made_by = {
+        "git": provenance.git_state(),
+        "software": provenance.software("vtk"),
+    }
     cases = []
     with opened(args.bundle) as bundle, every_number_flagged():
         check_contents(bundle)
         for name in tqdm(source.names()[first:], unit="phantom"):
             cases += list(of_phantom(source.load(name), bundle, args.repeats))
-        content = {
-            "git": provenance.git_state(),
-            "software": provenance.software("vtk"),
+        content = made_by | {
             "bundle": {
                 k: bundle.manifest[k] for k in ("name", "method", "folds", "git")
             },

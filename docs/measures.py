@@ -102,7 +102,12 @@ def _found() -> str:
     raised = {
         "any flag": [bool(one) for one in doubts],
         "`do not use`": [Verdict.DO_NOT_USE in one.values() for one in doubts],
-    } | {f"`{code}`": [code in one for one in verdicts] for code in LIMITS}
+    }
+    for code in LIMITS:
+        raised[f"`{code}`"] = [code in one for one in verdicts]
+        worst = [one.get(code) is Verdict.DO_NOT_USE for one in verdicts]
+        if worst != raised[f"`{code}`"]:
+            raised[f"`{code}`: do not use"] = worst
     return _table(
         ("flag", f"found of {sum(bad)} bad", f"raised in {len(bad) - sum(bad)} good",
          "raised in all", "p"),

@@ -1,5 +1,6 @@
 """config/README.md knows every key; envs/ agree with each other."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -36,12 +37,40 @@ def test_the_key_tables_are_made_from_the_schema():
     )
 
 
-def test_the_tables_of_measures_are_made_from_the_package():
-    page = ROOT / "docs/measures.md"
-    with_tables = runpy.run_path(str(ROOT / "docs/measures.py"))["with_tables"]
-    assert page.read_text() == with_tables(page.read_text()), (
+@pytest.fixture(scope="module")
+def measures():
+    return runpy.run_path(str(ROOT / "docs/measures.py"))
+
+
+@pytest.mark.parametrize("name", ["measures", "surgery"])
+def test_the_tables_of_measures_and_flags_are_made_from_the_package(measures, name):
+    text = (ROOT / f"docs/{name}.md").read_text()
+    assert text == measures["with_tables"](text), (
         "call PYTHONPATH=src python docs/measures.py"
     )
+
+
+def test_what_flags_find_by_hand(measures):
+    # Of 4 bad cases 3 are flagged, of 6 good ones 1. Of the 210 ways to flag 4 of 10
+    # cases 24 are such, and 15 (no bad one) and 1 (all of them) are no likelier.
+    bad = [True] * 4 + [False] * 6
+    raised = [True, True, True, False] + [True] + [False] * 5
+    found, false, both, p = measures["row"](raised, bad)
+    assert found.startswith("75 % (")
+    assert false.startswith("17 % (")
+    assert both == "40 %"
+    assert float(p) == pytest.approx((24 + 15 + 1) / 210, abs=0.001)
+    # Wilson, of none in 4: z^2 / (4 + z^2).
+    assert measures["row"]([False] * 10, bad)[0] == "0 % (0 to 49)"
+
+
+def test_flags_were_measured_on_enough_cases_of_phantoms_that_nobody_saw(measures):
+    content = json.loads(measures["CASES"].read_text())
+    bad = [measures["is_bad"](one) for one in content["cases"]]
+    assert min(sum(bad), len(bad) - sum(bad)) >= 30
+    assert content["git"]["dirty"] is False
+    trained = 12  # of make demo
+    assert min(int(one["case"][-3:]) for one in content["cases"]) >= trained
 
 
 def test_each_key_is_in_a_table():

@@ -98,3 +98,13 @@ def test_gaps():
     assert gap_mm(touching, tree) == 0
     assert gap_mm(apart, tree) == gap_mm(one, KDTree(apart)) == pytest.approx(4 * 1.1)
     assert gap_mm(above, tree) == pytest.approx(2 * 3.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_gap_is_that_of_all_pairs(seed):
+    rng = np.random.default_rng(seed)
+    one = rng.uniform(0, 30, (170, 3))
+    other = rng.uniform([0, 20, 40], [30, 50, 70], (90, 3))
+    pairs = np.linalg.norm(one[:, np.newaxis] - other, axis=2)
+    assert gap_mm(one, KDTree(other)) == pytest.approx(pairs.min())
+    assert gap_mm(one[:1], KDTree(one[:1])) == 0

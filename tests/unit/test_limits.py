@@ -6,7 +6,7 @@ from deeprac.surgery.limits import LIMITS
 
 @pytest.mark.parametrize(
     ("value", "verdict"),
-    [(0.9, None), (0.85, None), (0.84, "look"), (0.5, "look"), (0.49, "do not use")],
+    [(0.9, None), (0.85, None), (0.84, "look"), (0.4, "look"), (0.39, "do not use")],
 )
 def test_below(value, verdict):
     flags = LIMITS["fold_dice"].flags(value, "text", "tumour_1")

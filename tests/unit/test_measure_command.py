@@ -1,8 +1,8 @@
 """The verb, without the writing of its outputs, which have tests of their own."""
 
 import argparse
-import os
-import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -98,13 +98,19 @@ def test_a_tumour_that_fills_the_field_of_view(case, written, tmp_path):
     assert overall(study.flags) is Verdict.DO_NOT_USE
 
 
-def test_sigterm_leaves_nothing(case, monkeypatch, tmp_path):
-    def killed(*_):
-        os.kill(os.getpid(), signal.SIGTERM)
+KILLED = """
+import os, signal, sys
+from deeprac.cli import main
+from deeprac.surgery import outputs
+outputs.write_files = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(main(["measure", sys.argv[1], "--out", sys.argv[2]]))
+"""
 
-    monkeypatch.setattr(outputs, "write_files", killed)
-    with pytest.raises(SystemExit, match="143"):
-        measure(case[0], "--out", tmp_path / "out")
+
+@pytest.mark.slow
+def test_sigterm_leaves_nothing(case, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(case[0]), str(tmp_path / "out")]
+    assert subprocess.run(command, check=False).returncode == 143
     assert not (tmp_path / "out").exists()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from vtkmodules.vtkFiltersCore import vtkMassProperties
 
+from deeprac.surgery import meshes
 from deeprac.surgery.meshes import poly_data, reduced
 from deeprac.surgery.surfaces import surfaces
 from support.studies import an_anatomy
@@ -20,7 +21,9 @@ def test_vtk_finds_the_same_volume(tumour):
     assert mass.GetVolume() / 1000 == pytest.approx(tumour.volume_ml, rel=1e-3)
 
 
-def test_fewer_triangles_keep_the_shape(tumour):
+@pytest.mark.parametrize("many", [10**6, 10**3], ids=["an organ", "too many"])
+def test_fewer_triangles_keep_the_shape(tumour, monkeypatch, many):
+    monkeypatch.setattr(meshes, "MANY_TRIANGLES", many)
     points, triangles = reduced(tumour, 800)
     assert 400 < len(triangles) <= 820
     a, b, c = (points[corner] for corner in triangles.T)

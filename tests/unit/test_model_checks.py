@@ -50,11 +50,11 @@ def test_front_end():
 
 def test_folds():
     assert fold_flags({"tumour": 0.85}, {"tumour": [100.0, 102.0, 98.0]}) == ()
-    # SD of 80, 100 and 120 is 20: a fifth of the mean.
-    flags = fold_flags({"tumour": 0.7}, {"tumour": [80.0, 100.0, 120.0]})
+    # SD of 60, 100 and 140 is 40: two fifths of the mean.
+    flags = fold_flags({"tumour": 0.7}, {"tumour": [60.0, 100.0, 140.0]})
     assert codes(flags) == [("fold_dice", "look"), ("fold_spread", "look")]
-    assert flags[1].value == pytest.approx(0.2)
-    assert "100 ml in the mean of 3 folds, with an SD of 20.0 ml" in flags[1].message
+    assert flags[1].value == pytest.approx(0.4)
+    assert "100 ml in the mean of 3 folds, with an SD of 40.0 ml" in flags[1].message
 
 
 def test_folds_without_anything_to_compare():

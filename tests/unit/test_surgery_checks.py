@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,14 @@ def test_a_tumour_away_from_the_kidneys(columns, far):
     assert codes(flags) == ([("tumour_away", "tumour_1")] if far else [])
     if far:
         assert flags[0].value == pytest.approx(11.0)
+
+
+@pytest.mark.parametrize(("tumours", "many"), [(3, False), (4, True)])
+def test_many_tumours(tumours, many):
+    numbers = healthy()
+    found = [replace(TUMOUR, number=3 + k, instance=1 + k) for k in range(tumours)]
+    flags = count_flags(anatomy(numbers, (LEFT, RIGHT, *found)))
+    assert codes(flags) == ([("tumours_many", "")] if many else [])
 
 
 @pytest.mark.parametrize("axis", range(3))

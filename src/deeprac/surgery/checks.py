@@ -48,12 +48,14 @@ def check_anatomy(
 
 
 def count_flags(anatomy: Anatomy) -> Flags:
-    """Kidneys other than two, no tumour."""
+    """Kidneys other than two, no tumour or many."""
     kidneys, tumours = (len(anatomy.of_kind(k)) for k in (Kind.KIDNEY, Kind.TUMOUR))
     words = {0: "no kidney was found", 1: "two kidneys were not told apart"}
-    return LIMITS["kidney_count"].flags(kidneys, words.get(kidneys, "")) + LIMITS[
-        "no_tumour"
-    ].flags(tumours, "no tumour was found")
+    return (
+        *LIMITS["kidney_count"].flags(kidneys, words.get(kidneys, "")),
+        *LIMITS["no_tumour"].flags(tumours, "no tumour was found"),
+        *LIMITS["tumours_many"].flags(tumours, f"{tumours} tumours were found"),
+    )
 
 
 def away_flags(anatomy: Anatomy) -> Flags:
