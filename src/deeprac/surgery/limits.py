@@ -79,6 +79,8 @@ _ALL = (
           "Look whether the patient has one kidney, or a part is missing."),
     Limit("side_unknown", "kidneys without a side", "above", 0, None,
           "Tell the sides from the CT; nothing per side was measured."),
+    Limit("kidneys_joined", "pairs of kidneys that a tumour joins", "above", 0, None,
+          "Look whether they are two kidneys, or parts of one that the tumour splits."),
     Limit("sides_disagree", "% of a kidney that the model calls the other side",
           "above", 5, 50,
           "Check the orientation of the CT, and the sides in the slices."),
