@@ -76,7 +76,21 @@ def test_a_picture_instead_of_a_ct_is_no_use(case, written, tmp_path):
     sitk.WriteImage(picture, str(ct))
     assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
     (study,) = written
-    assert "not_hu" in {flag.code for flag in study.flags}
+    (flag,) = [flag for flag in study.flags if flag.code == "not_hu"]
+    # No cohort has a configuration here.
+    assert "cohort.intensity" not in flag.message
+
+
+def test_doubts_about_the_ct_are_flags(case, written, tmp_path):
+    label, ct = case
+    image = sitk.ReadImage(str(ct))
+    sitk.WriteImage(sitk.Clamp(image, upperBound=120), str(ct))
+    assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
+    (study,) = written
+    doubts = [flag for flag in study.flags if flag.code == "input_doubtful"]
+    assert [flag.verdict.value for flag in doubts] == ["look"]
+    assert "the CT: the largest value is 120" in doubts[0].message
+    assert f"warning: {doubts[0].message}" in study.provenance["findings"]
 
 
 def test_the_output_must_be_empty(case, written, tmp_path, capsys):

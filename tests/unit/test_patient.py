@@ -37,7 +37,7 @@ def test_a_study_of_all_that_is_known(labelled):
     assert (study.measures.measure == "rim_remaining_ml").any()
     assert len(study.protocol) == 1
     assert tuple(study.changes.columns) == COLUMNS
-    assert study.provenance == {"verb": "measure"}
+    assert study.provenance == {"verb": "measure", "findings": []}
 
 
 def test_without_time_point_and_ct_nothing_is_compared(labelled):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from deeprac.surgery.flags import Flag
+    from deeprac.cohort.findings import Finding
     from deeprac.surgery.study import Study
 
 HELP = (
@@ -115,10 +115,10 @@ def measured(args: argparse.Namespace) -> "Study":
         previous=read_previous(args.previous) if args.previous else None,
         margin_mm=args.margin,
     )
-    image, flags = _read_ct(args.image) if args.image else (None, ())
+    image, findings = _read_ct(args.image) if args.image else (None, ())
     labelled = read_labels(args.segmentation, args.labels, image)
     return study_of(
-        replace(labelled, flags=flags + labelled.flags),
+        replace(labelled, findings=(*findings, *labelled.findings)),
         image,
         patient,
         provenance={
@@ -132,19 +132,20 @@ def measured(args: argparse.Namespace) -> "Study":
     )
 
 
-def _read_ct(path: Path) -> "tuple[sitk.Image, tuple[Flag, ...]]":
-    """The CT with certain faults repaired, and whether it is in HU."""
+def _read_ct(path: Path) -> "tuple[sitk.Image, tuple[Finding, ...]]":
+    """The CT with certain faults repaired, and what was found; it may not be in HU."""
     import SimpleITK as sitk
 
     from deeprac.cohort import intensity
     from deeprac.cohort.case_files import read_part
     from deeprac.cohort.findings import CaseError
     from deeprac.cohort.grid import Grid
+    from deeprac.cohort.volume import of_one_volume
     from deeprac.cohort.volume_files import read_volume
-    from deeprac.surgery.model_checks import ct_flags
 
     image, findings = read_part("CT", lambda: read_volume(path))
     if image is None:
         raise CaseError(findings)
-    values, findings = intensity.plausible(sitk.GetArrayViewFromImage(image), "hu")
-    return Grid.of(image).volume(values), ct_flags(findings)
+    values, found = intensity.plausible(sitk.GetArrayViewFromImage(image), "hu")
+    findings += (one.about("the CT") for one in found)
+    return Grid.of(image).volume(values), tuple(map(of_one_volume, findings))

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from deeprac.bundle.archive import Bundle
 from deeprac.bundle.manifest import POSTPROCESSING
+from deeprac.cohort.findings import in_words
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.volume import Volume
 from deeprac.inference.segment import Segmented
@@ -18,7 +19,7 @@ from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.measures import measure
 from deeprac.surgery.model_checks import (
     FrontEnd,
-    ct_flags,
+    finding_flags,
     fold_flags,
     front_end_flags,
     range_flags,
@@ -75,7 +76,7 @@ def study_of(
             *flags,
             *change_flags(changes),
             *check_anatomy(anatomy, measures, age),
-            *ct_flags(volume.findings),
+            *finding_flags(volume.findings),
             *range_flags(range_values(anatomy, in_hu, age), ranges),
         ),
         changes=changes,
@@ -83,7 +84,7 @@ def study_of(
         | asdict(asked)
         | {
             "age_years": age,
-            "findings": [f"{one.severity}: {one.message}" for one in volume.findings],
+            "findings": in_words(volume.findings),
         },
     )
 

@@ -123,6 +123,8 @@ _ALL = (
           "Use thinner slices; volumes and diameters are rough."),
     Limit("not_hu", "values that are not in HU", "above", 0, 0,
           "Export the CT in Hounsfield units, without a window."),
+    Limit("input_doubtful", "doubts about a file that was read", "above", 0, None,
+          "Look at the CT; where the doubt is right, export it again."),
     Limit("outside_training", "as the range says", "above", None, None,
           "Check that the CT is like those that the model was trained on."),
     # The model.

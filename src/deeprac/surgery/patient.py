@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 import SimpleITK as sitk
 
+from deeprac.cohort.findings import in_words
 from deeprac.cohort.frame import FRAME
 from deeprac.cohort.grid import Grid
 from deeprac.surgery.checks import check_anatomy
 from deeprac.surgery.measures import measure
+from deeprac.surgery.model_checks import finding_flags
 from deeprac.surgery.postprocess import COLUMNS
 from deeprac.surgery.previous import with_changes
 from deeprac.surgery.protocol import TimePoint, compare
@@ -47,7 +49,8 @@ def study_of(
     """Find and measure all structures of a label map, and flag what is doubtful.
 
     Args:
-        labelled: the label map, and the flags of the steps before, which come first.
+        labelled: the label map, and what was found in the files; the flags of the steps
+            before come first.
         image: CT in HU on the same grid; None without one.
         patient: what is known beside.
         changes: what post-processing changed; None: it was not applied.
@@ -73,7 +76,12 @@ def study_of(
         image=values,
         measures=measures,
         protocol=protocol,
-        flags=(*labelled.flags, *found, *checked),
+        flags=(
+            *labelled.flags,
+            *found,
+            *checked,
+            *finding_flags(labelled.findings),
+        ),
         changes=pd.DataFrame(columns=list(COLUMNS)) if changes is None else changes,
-        provenance=provenance,
+        provenance={**provenance, "findings": in_words(labelled.findings)},
     )

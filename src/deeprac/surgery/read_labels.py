@@ -27,6 +27,9 @@ from deeprac.surgery.limits import LIMITS
 PART = "segmentation"
 """What messages call the file."""
 
+OVERLAP = "label overlap"
+"""The check of ``label_map.merge`` that has a flag of its own."""
+
 NOTHING = (
     f"the {PART} is empty: there is nothing to measure. Give one that shows kidney or "
     "tumour."
@@ -41,11 +44,13 @@ class Labelled:
         label: uint8 label map on the grid of the CT, or its own without one.
         labels: what its numbers mean.
         flags: what is doubtful about names and overlaps.
+        findings: what was found in the files.
     """
 
     label: sitk.Image
     labels: CohortLabels
     flags: tuple[Flag, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def read_labels(
@@ -76,6 +81,7 @@ def read_labels(
     arrays = [(sitk.GetArrayViewFromImage(one.volume), one.names) for one in layers]
     numbers, found = label_map.merge(arrays, wanted, kidney_needed=False)
     refuse_errors(finding.about(f"the {PART}") for finding in found)
+    findings += (one for one in found if one.check != OVERLAP)
     flags = _overlap_flags(found)
     if not (names or seg_nrrd.holds_segments(path)):
         flags += LIMITS["labels_assumed"].flags(
@@ -83,7 +89,7 @@ def read_labels(
             "the file does not name its numbers; 1 was taken as kidney, 2 as tumour",
         )
     label = Grid.of(reference).volume(numbers)
-    return Labelled(label, CohortLabels.named(wanted), flags)
+    return Labelled(label, CohortLabels.named(wanted), flags, tuple(findings))
 
 
 def _read(
@@ -165,6 +171,6 @@ def _overlap_flags(findings: Iterable[Finding]) -> tuple[Flag, ...]:
     return tuple(
         flag
         for finding in findings
-        if finding.check == "label overlap"
+        if finding.check == OVERLAP
         for flag in LIMITS["overlapping_segments"].flags(1, finding.message)
     )
