@@ -196,21 +196,32 @@ def test_a_full_disk_is_one_message_and_no_half_result(
     assert names(tmp_path / "out") == set()
 
 
-def test_what_was_moved_goes_when_the_rest_cannot(tmp_path, monkeypatch, quick):
+@pytest.mark.parametrize("at", [1, 3])
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (OSError(errno.EIO, os.strerror(errno.EIO)), SurgeryError),
+        (SystemExit(143), SystemExit),  # SIGTERM
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_what_was_moved_goes_when_the_rest_cannot(
+    tmp_path, monkeypatch, quick, error, seen, at
+):
     real, calls = os.replace, []
 
-    def second_fails(source, target):
+    def ended(source, target):
+        real(source, target)
         # Files are made by the same function, but inside the hidden folder.
         if Path(target).parent.name == "out":
             calls.append(target)
-            if len(calls) == 3:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-        real(source, target)
+            if len(calls) == at:
+                raise error
 
-    monkeypatch.setattr(os, "replace", second_fails)
-    with pytest.raises(SurgeryError, match="Input/output error"):
+    monkeypatch.setattr(os, "replace", ended)
+    with pytest.raises(seen):
         write_study(a_study(boxes()), tmp_path / "out")
-    assert names(tmp_path / "out") == set()
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_seal_is_moved_last(tmp_path, monkeypatch, quick):

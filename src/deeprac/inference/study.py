@@ -65,17 +65,18 @@ def study_of(
     image = sitk.GetArrayFromImage(volume.image).astype(np.float32, copy=False)
     in_hu = image if bundle.manifest["intensity"] == "hu" else None
     ranges = bundle.manifest["training"]["ranges"]
+    checked = check_anatomy(anatomy, measures, age)
     return Study(
         anatomy=anatomy,
         source=volume.source,
         image=image,
         measures=measures,
-        protocol=asked.time_point and compare(measures, asked.time_point),
+        protocol=asked.time_point and compare(measures, asked.time_point, checked),
         flags=(
             *_model_flags(segmented, bundle),
             *flags,
             *change_flags(changes),
-            *check_anatomy(anatomy, measures, age),
+            *checked,
             *finding_flags(volume.findings),
             *range_flags(range_values(anatomy, in_hu, age), ranges),
         ),

@@ -65,7 +65,7 @@ def study_of(
         measures = with_changes(measures, patient.previous)
     protocol = None
     if patient.time_point is not None:
-        protocol = compare(measures, patient.time_point)
+        protocol = compare(measures, patient.time_point, checked)
     values = None
     if image is not None:
         turned = sitk.Cast(sitk.DICOMOrient(image, FRAME), sitk.sitkFloat32)
