@@ -44,7 +44,8 @@ def case(tmp_path):
 
 
 def measure(*arguments):
-    return main(["measure", *map(str, arguments)])
+    named = (*arguments, "--labels", "kidney", "tumour")
+    return main(["measure", *map(str, named)])
 
 
 def test_everything_on_one_line(case, written, tmp_path):
@@ -52,8 +53,7 @@ def test_everything_on_one_line(case, written, tmp_path):
     assert (
         measure(
             *(label, "--image", ct, "--out", tmp_path / "out", "--age", 6),
-            *("--labels", "kidney", "tumour", "--margin", 5),
-            *("--timepoint", "after_chemotherapy"),
+            *("--margin", 5, "--timepoint", "after_chemotherapy"),
         )
         == 0
     )

@@ -14,7 +14,7 @@ from support.kidney_phantoms import draw
 
 @pytest.fixture(scope="module")
 def labelled():
-    flags = LIMITS["labels_assumed"].flags(1, "text")
+    flags = LIMITS["overlapping_segments"].flags(1, "text")
     return Labelled(draw(3, "plain").label, CohortLabels(), flags)
 
 
@@ -24,7 +24,7 @@ def test_a_study_of_all_that_is_known(labelled):
     previous = as_table([Row("tumours", "volume_ml", 10.0)])
     patient = Patient(6.0, TimePoint.DIAGNOSIS, previous, margin_mm=5.0)
     study = study_of(labelled, ct, patient, provenance={"verb": "measure"})
-    assert study.flags[0].code == "labels_assumed"
+    assert study.flags[0].code == "overlapping_segments"
     assert study.image.shape == study.anatomy.numbers.shape
     assert study.image.dtype == np.float32
     # The CT was turned as the structures were: tumour is 2, in 100 HU.

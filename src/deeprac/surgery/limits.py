@@ -116,8 +116,6 @@ _ALL = (
           "Look at it; --no-postprocessing leaves it as it was."),
     Limit("overlapping_segments", "pairs of segments", "above", 0, None,
           "Where segments overlap, tumour counts. Correct them if that is wrong."),
-    Limit("labels_assumed", "label numbers without a name", "above", 0, None,
-          "Say what the numbers mean with --labels, or give a .seg.nrrd."),
     # The CT.
     Limit("slice_spacing", "mm between slices", "above", 5, None,
           "Use thinner slices; volumes and diameters are rough."),
