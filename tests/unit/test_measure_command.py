@@ -122,6 +122,23 @@ def test_sigterm_leaves_nothing(case, monkeypatch, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_that_fails_leaves_the_users_folder(case, tmp_path):
+    (tmp_path / "out").mkdir()
+    case[0].unlink()
+    assert measure(case[0], "--out", tmp_path / "out") == 1
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_bug_of_ours_is_not_the_fault_of_the_file(case, monkeypatch, tmp_path, capfd):
+    def broken(*_, **__):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("deeprac.surgery.patient.measure", broken)
+    assert measure(case[0], "--out", tmp_path / "out") == 3
+    assert "this is a bug in deeprac" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("what", ["missing", "cut short", "empty label", "other grid"])
 def test_bad_input_is_one_message_without_a_name(what, case, written, tmp_path, capsys):
     label, ct = case

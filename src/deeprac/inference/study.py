@@ -1,6 +1,6 @@
 """From a segmented CT to all that is known of the patient: no torch from here on."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import nan
 
 import numpy as np
@@ -82,9 +82,12 @@ def study_of(
         ),
         changes=changes,
         provenance=segmented.provenance
-        | asdict(asked)
         | {
+            "verb": "segment",
             "age_years": age,
+            "margin_mm": asked.margin_mm,
+            "timepoint": asked.time_point,
+            "postprocessing": asked.postprocessing,
             "findings": in_words(volume.findings),
         },
     )

@@ -29,35 +29,34 @@ WORKING = ".deeprac-writing"
 """Where files are made."""
 
 
-def write_study(study: Study, folder: Path, *, dicom: Path | None = None) -> None:
+def write_study(study: Study, folder: Path, *, dicom: Sequence[Path] = ()) -> None:
     """Write all files of a patient; arguments and errors as of the two below."""
     with result_folder(folder) as working:
         write_files(study, working, dicom=dicom)
 
 
-def write_files(study: Study, working: Path, *, dicom: Path | None = None) -> None:
+def write_files(study: Study, working: Path, *, dicom: Sequence[Path] = ()) -> None:
     """Write all files of a patient; equal studies give equal bytes.
 
     Args:
         study: the patient.
         working: of ``result_folder``.
-        dicom: folder of the series that was segmented, for a DICOM-SEG, which carries
-            the patient's identity and is an instance of its own each time.
+        dicom: files of the series that was segmented, for a DICOM-SEG, which carries
+            the patient's identity and is an instance of its own each time; none: it is
+            not asked for.
 
     Raises:
-        SurgeryError: they cannot be written to the end, or the series is not in its
-            folder.
-        CohortError: the folder of the series holds no DICOM.
+        SurgeryError: they cannot be written to the end.
     """
     with _complete():
-        series = dicom and dicom_seg.read_series(dicom, study.source)
         drawn = surfaces(study.anatomy)
-        doubts = written_flags(drawn, dicom_seg=series is not None)
+        doubts = written_flags(drawn, dicom_seg=bool(dicom))
         study = _flagged(study, doubts)
         write_labels(study, working / "labels.nii.gz")
         write_seg_nrrd(study, working / "segmentation.seg.nrrd")
-        if series and drawn:
+        if dicom and drawn:
             target = working / "segmentation.dcm"
+            series = dicom_seg.read_series(dicom)
             dicom_seg.write_dicom_seg(study.anatomy, study.source, series, target)
         tables = {"measures": study.measures, "changes": study.changes}
         if study.protocol is not None:
