@@ -40,7 +40,8 @@ _ALL = (
             "none; a word, in the note.", "touching or nearest kidney"),
     Measure("volume_ml", "ml", "each structure; all tumours, and those of a side",
             "Number of voxels times the volume of a voxel. A kidney is without its "
-            "tumours: the remaining parenchyma.", VOXELS),
+            "tumours: the remaining parenchyma; with parts of tumour that touch it and "
+            "are too small to count.", VOXELS),
     Measure("diameter_mm", "mm", "tumour, kidney",
             "Largest distance of two points of the contours in all slices, or c where "
             "that is larger; of a kidney its length.", CONTOURS),

@@ -101,8 +101,8 @@ _ALL = (
           "Look whether it is a renal tumour."),
     Limit("tumour_side_doubtful", "% of the contact that the other kidney has",
           "above", 50, None, "Tell from the CT which kidney the tumour comes from."),
-    Limit("tumour_specks", "ml", "above", 0, None,
-          "Look whether they are tumour; they are in no measure."),
+    Limit("tumour_specks", "ml in all", "above", 0, 4,
+          "Look whether they are tumour; what touches a kidney is in its volume."),
     Limit("tumour_fragments", "tumours beyond those counted", "above", 0, 0,
           "The segmentation has most likely failed; look at the slices."),
     # Any structure.
@@ -117,6 +117,8 @@ _ALL = (
     Limit("overlapping_segments", "pairs of segments", "above", 0, None,
           "Where segments overlap, tumour counts. Correct them if that is wrong."),
     # The CT.
+    Limit("previous_result", "earlier results that are not to be used", "above", 0, 0,
+          "Make the earlier result again, or leave --previous out."),
     Limit("slice_spacing", "mm between slices", "above", 5, None,
           "Use thinner slices; volumes and diameters are rough."),
     Limit("not_hu", "values that are not in HU", "above", 0, 0,
