@@ -86,6 +86,7 @@ def measured(args: argparse.Namespace) -> "Study":
             "age_years": args.age,
             "margin_mm": args.margin,
             "timepoint": args.timepoint,
+            "previous": patient.previous and patient.previous.as_json(),
         },
     )
 

@@ -14,7 +14,7 @@ from deeprac.surgery.checks import check_anatomy
 from deeprac.surgery.measures import measure
 from deeprac.surgery.model_checks import finding_flags
 from deeprac.surgery.postprocess import COLUMNS
-from deeprac.surgery.previous import with_changes
+from deeprac.surgery.previous import Previous, previous_flags, with_changes
 from deeprac.surgery.protocol import TimePoint, compare
 from deeprac.surgery.read_labels import Labelled
 from deeprac.surgery.structures import anatomy_of
@@ -28,13 +28,13 @@ class Patient:
     Attributes:
         age_years: None: sizes are not compared with those of the age.
         time_point: when the CT was taken; None: no threshold is compared.
-        previous: measures of an earlier time point; None: no change is told.
+        previous: result of an earlier time point; None: no change is told.
         margin_mm: rim with which the tumours are taken out in the measures.
     """
 
     age_years: float | None = None
     time_point: TimePoint | None = None
-    previous: pd.DataFrame | None = None
+    previous: Previous | None = None
     margin_mm: float = 0.0
 
 
@@ -62,7 +62,8 @@ def study_of(
         anatomy, measures, patient.age_years, with_ct=image is not None
     )
     if patient.previous is not None:
-        measures = with_changes(measures, patient.previous)
+        measures = with_changes(measures, patient.previous.measures)
+        checked += previous_flags(patient.previous)
     protocol = None
     if patient.time_point is not None:
         protocol = compare(measures, patient.time_point, checked)
