@@ -1,6 +1,7 @@
 """Patients made of analytic bodies, for everything that is written of one."""
 
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -113,8 +114,8 @@ def source_grid(anatomy: Anatomy, orientation: str) -> Grid:
     return Grid.of(sitk.DICOMOrient(volume, orientation))
 
 
-def write_series(folder, grid: Grid, **changes) -> None:
-    """Write a CT series on a grid."""
+def write_series(folder, grid: Grid, **changes) -> list[Path]:
+    """Write a CT series on a grid; return its files, the first slice first."""
     hu = np.full(grid.size[::-1], 40, np.int16)
     series = Series(
         hu,
@@ -123,7 +124,7 @@ def write_series(folder, grid: Grid, **changes) -> None:
         axes=grid.axes,
         **changes,
     )
-    series.write(folder)
+    return series.write(folder)
 
 
 MEASURES = pd.DataFrame(

@@ -1,5 +1,7 @@
 """Folds that answer together: one equals predict, several the mean of their votes."""
 
+import subprocess
+import sys
 from unittest import mock
 
 import numpy as np
@@ -18,6 +20,29 @@ from support.toy_cohort import arrays, small_networks
 SPACING_MM = (4.0, 0.9, 0.9)
 CPU = torch.device("cpu")
 EXPERIMENTS = ("coarse_nnunet", "fine_stn", "fine_stn_crop_half", "planned")
+
+
+EXPORT = """
+from pathlib import Path
+import torch
+from deeprac.bundle.archive import opened
+from deeprac.inference.load import load_bundle
+with opened(Path({bundle!r})) as bundle:
+    member = load_bundle(bundle, (0,), torch.device("cpu")).members[0]
+import numpy as np
+image = np.full({shape}, 40, np.int16)
+data, properties = member.preprocess(image, {spacing})
+shape = (len(member.labels.numbers), *data.shape[2:])
+scores = (torch.rand(1, *shape).half() for _ in range(data.shape[1]))
+def peak_kib():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+print(member.export_bytes(data.numel(), image.size), end=" ")
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before = peak_kib()
+member.labels_of(scores, properties)
+print(1024 * (peak_kib() - before))
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,6 +143,30 @@ def test_an_estimate_comes_from_a_part(bundles, image, experiment):
     assert 0 < estimate.more_gib < 0.1
     assert estimate.memory_gib > estimate.more_gib
     assert estimate.gpu_gib is None
+
+
+def test_nnu_nets_export_needs_room_for_all_logits(bundles, image):
+    sliding, slices = (
+        ensemble(bundles[name], (0,)).members[0] for name in ("planned", "fine_stn")
+    )
+    # 3 classes: float16 and float64 of 10 voxels, float16 of 20, and 10 bytes of these.
+    assert sliding.export_bytes(10, 20) == 3 * (10 * 2 + 10 * 8 + 20 * 2) + 10 * 20
+    assert slices.export_bytes(10, 20) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+@pytest.mark.parametrize("spacing_mm", [(3.0, 0.6, 0.6), (1.0, 1.8, 1.8)])
+def test_the_estimate_of_an_export_is_that_of_the_process(bundles, spacing_mm):
+    """Peak of the process's own memory, in one that did nothing before."""
+    script = EXPORT.format(
+        bundle=str(bundles["planned"]), spacing=spacing_mm, shape=(80, 200, 200)
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    estimated, real = map(float, done.stdout.split())
+    assert 0.8 * real < estimated < 1.6 * real
 
 
 def test_a_full_gpu_halves_the_batch_and_says_so(bundles, image):

@@ -1,5 +1,10 @@
+import ast
+from pathlib import Path
+
 import pytest
 
+import deeprac
+from deeprac.surgery import limits
 from deeprac.surgery.flags import Verdict, overall
 from deeprac.surgery.limits import LIMITS
 
@@ -45,3 +50,27 @@ def test_the_worst_flag_is_the_verdict():
     assert overall(()) is Verdict.OK
     assert overall(look) is Verdict.LOOK
     assert overall(look + bad) is Verdict.DO_NOT_USE
+
+
+def sources():
+    """The package's modules but for the table of limits itself."""
+    root = Path(deeprac.__file__).parent
+    paths = set(root.rglob("*.py")) - {Path(limits.__file__)}
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def test_every_flag_comes_from_the_table_and_the_table_has_no_other():
+    """``docs/measures.md`` lists the table: what can occur, and nothing else."""
+    nodes = [node for tree in sources() for node in ast.walk(tree)]
+    words = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert set(LIMITS) <= words
+    looked_up = {
+        node.slice.value
+        for node in nodes
+        if isinstance(node, ast.Subscript)
+        and getattr(node.value, "id", "") == "LIMITS"
+        and isinstance(node.slice, ast.Constant)
+    }
+    assert looked_up <= set(LIMITS)
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+    assert "Flag" not in {getattr(called, "id", "") for called in calls}

@@ -44,7 +44,8 @@ def case(tmp_path):
 
 
 def measure(*arguments):
-    return main(["measure", *map(str, arguments)])
+    named = (*arguments, "--labels", "kidney", "tumour")
+    return main(["measure", *map(str, named)])
 
 
 def test_everything_on_one_line(case, written, tmp_path):
@@ -52,8 +53,7 @@ def test_everything_on_one_line(case, written, tmp_path):
     assert (
         measure(
             *(label, "--image", ct, "--out", tmp_path / "out", "--age", 6),
-            *("--labels", "kidney", "tumour", "--margin", 5),
-            *("--timepoint", "after_chemotherapy"),
+            *("--margin", 5, "--timepoint", "after_chemotherapy"),
         )
         == 0
     )
@@ -76,7 +76,21 @@ def test_a_picture_instead_of_a_ct_is_no_use(case, written, tmp_path):
     sitk.WriteImage(picture, str(ct))
     assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
     (study,) = written
-    assert "not_hu" in {flag.code for flag in study.flags}
+    (flag,) = [flag for flag in study.flags if flag.code == "not_hu"]
+    # No cohort has a configuration here.
+    assert "cohort.intensity" not in flag.message
+
+
+def test_doubts_about_the_ct_are_flags(case, written, tmp_path):
+    label, ct = case
+    image = sitk.ReadImage(str(ct))
+    sitk.WriteImage(sitk.Clamp(image, upperBound=120), str(ct))
+    assert measure(label, "--image", ct, "--out", tmp_path / "out") == 0
+    (study,) = written
+    doubts = [flag for flag in study.flags if flag.code == "input_doubtful"]
+    assert [flag.verdict.value for flag in doubts] == ["look"]
+    assert "the CT: the largest value is 120" in doubts[0].message
+    assert f"warning: {doubts[0].message}" in study.provenance["findings"]
 
 
 def test_the_output_must_be_empty(case, written, tmp_path, capsys):
@@ -111,6 +125,23 @@ sys.exit(main(["measure", sys.argv[1], "--out", sys.argv[2]]))
 def test_sigterm_leaves_nothing(case, tmp_path):
     command = [sys.executable, "-c", KILLED, str(case[0]), str(tmp_path / "out")]
     assert subprocess.run(command, check=False).returncode == 143
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_fails_leaves_the_users_folder(case, tmp_path):
+    (tmp_path / "out").mkdir()
+    case[0].unlink()
+    assert measure(case[0], "--out", tmp_path / "out") == 1
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_bug_of_ours_is_not_the_fault_of_the_file(case, monkeypatch, tmp_path, capfd):
+    def broken(*_, **__):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("deeprac.surgery.patient.measure", broken)
+    assert measure(case[0], "--out", tmp_path / "out") == 3
+    assert "this is a bug in deeprac" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -94,6 +94,8 @@ def test_contact_is_that_with_the_kidney(table):
     areas = contact_areas_cm2(blocks().astype(np.uint8), SPACING_MM)
     found = value_of(table, "tumour_1", "contact_cm2")
     assert found == pytest.approx(areas[frozenset({2, 3})])
+    (note,) = table[table.measure == "contact_cm2"].note
+    assert "underestimated" in note  # it has below 1 ml
 
 
 def test_the_table_is_tidy(table):

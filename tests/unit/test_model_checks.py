@@ -3,7 +3,7 @@ import pytest
 from deeprac.cohort.findings import Finding
 from deeprac.surgery.model_checks import (
     FrontEnd,
-    ct_flags,
+    finding_flags,
     fold_flags,
     front_end_flags,
     mesh_flags,
@@ -29,13 +29,14 @@ def test_outside_of_the_training(value, limit):
     assert flag.message.endswith("outside of the training (80 to 240)")
 
 
-def test_a_ct_that_is_not_in_hu():
-    findings = [Finding.warning("intensity", "a doubt")]
-    assert ct_flags(findings) == ()
+def test_what_was_found_in_the_files():
+    findings = [Finding.note("series", "by rule"), Finding.repaired("affine", "mended")]
+    assert finding_flags(findings) == ()
+    findings.append(Finding.warning("intensity", "a doubt"))
     findings.append(Finding.error("intensity", "it is a windowed picture"))
-    (flag,) = ct_flags(findings)
-    assert codes([flag]) == [("not_hu", "do not use")]
-    assert flag.message == "it is a windowed picture"
+    flags = finding_flags(findings)
+    assert codes(flags) == [("not_hu", "do not use"), ("input_doubtful", "look")]
+    assert [flag.message for flag in flags] == ["it is a windowed picture", "a doubt"]
 
 
 def test_front_end():

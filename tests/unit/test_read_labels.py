@@ -12,6 +12,7 @@ from deeprac.surgery.read_labels import read_labels
 
 SPACING = (0.8, 0.8, 3.0)
 SIDED = CohortLabels(sides=True)
+USUAL = ("kidney", "tumour")
 
 
 def volume(array, spacing=SPACING, origin=(-7.0, 11.0, 30.0)):
@@ -60,11 +61,15 @@ KIDNEYS = {
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"])
 def test_files_without_names(tmp_path, ending):
-    found = read_labels(write(tmp_path / f"Lékař, 1{ending}"))
+    path = write(tmp_path / f"Lékař, 1{ending}")
+    with pytest.raises(CaseError, match="such as --labels kidney tumour, or") as raised:
+        read_labels(path)
+    assert "Lékař" not in str(raised.value)
+    found = read_labels(path, USUAL)
     assert found.labels == CohortLabels()
     assert np.array_equal(sitk.GetArrayFromImage(found.label), numbers())
     assert found.label.GetSpacing() == pytest.approx(SPACING)
-    assert [flag.code for flag in found.flags] == ["labels_assumed"]
+    assert found.flags == ()
 
 
 def test_names_of_the_numbers(tmp_path):
@@ -111,11 +116,11 @@ def test_it_is_brought_onto_the_grid_of_the_ct(tmp_path):
 
 
 def test_a_tumour_alone_can_be_measured(tmp_path):
-    found = read_labels(write(tmp_path / "a.nii.gz", 2 * (numbers() == 2)))
+    found = read_labels(write(tmp_path / "a.nii.gz", 2 * (numbers() == 2)), USUAL)
     assert found.labels == CohortLabels()
 
 
-def bad(array, message, *, error=SurgeryError, spacing=SPACING, names=(), ct=None):
+def bad(array, message, *, error=SurgeryError, spacing=SPACING, names=USUAL, ct=None):
     return pytest.param(array, spacing, (names, ct), (error, message), id=message)
 
 
@@ -161,7 +166,7 @@ def test_slices_that_are_not_axial(tmp_path):
     image.SetDirection(turn.GetMatrix())
     sitk.WriteImage(image, str(tmp_path / "a.nrrd"))
     with pytest.raises(CaseError, match="turned by 30 degrees"):
-        read_labels(tmp_path / "a.nrrd")
+        read_labels(tmp_path / "a.nrrd", USUAL)
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "other"])

@@ -5,15 +5,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from deeprac.cli import main
 from deeprac.cohort.grid import Grid
 from deeprac.inference.load import predictor_of
+from deeprac.surgery.protocol import WITHHELD
 from support.bundles import toy_bundle, toy_plans, toy_weights
 from support.cohort_builders import ct_like
 from support.dicom_builders import Series
@@ -68,6 +72,12 @@ def test_a_nifti_becomes_a_result_on_its_own_grid(ct, bundle, tmp_path, capfd):
     assert (made["folds"], made["batch"]["used"]) == ([0, 1], 5)
     assert made["bundle"]["name"] == "toy"
     assert made["age_years"] == 4
+    assert (made["verb"], made["timepoint"]) == ("segment", "diagnosis")
+    assert (
+        "note: the axes are turned by 6.0 degrees; taken as axial" in made["findings"]
+    )
+    # A model of phantoms is not to be used.
+    assert set(pd.read_csv(out / "protocol.csv").finding) == {WITHHELD}
     assert set(made["fold_dice"]) == {"kidney", "tumour"}
     assert len(pd.read_csv(out / "protocol.csv")) > 0
     events = [json.loads(line) for line in lines.read_text().splitlines()]
@@ -101,6 +111,39 @@ def test_dicom_gives_the_same_labels_as_nifti_and_a_dicom_seg(bundle, tmp_path):
     assert np.array_equal(*map(sitk.GetArrayViewFromImage, (one, two)))
     assert (tmp_path / "a" / "segmentation.dcm").is_file()
     assert "Novakova" not in (tmp_path / "a" / "result.json").read_text()
+
+
+@pytest.mark.slow
+def test_the_dicom_seg_is_of_the_chosen_series(bundle, tmp_path):
+    """Two phases of one study on one grid."""
+    early = Series(
+        HU, spacing_mm=SPACING_MM, tags={"SeriesDescription": "arterial phase"}
+    )
+    late = replace(
+        early,
+        series_uid=generate_uid(),
+        tags={"SeriesDescription": "venous phase"},
+    )
+    for name, series in (("a", early), ("b", late)):
+        series.write(tmp_path / "dicom" / name)
+    options = ("--series", "venous", "--dicom-seg", "--folds", "0")
+    assert segment(tmp_path / "dicom", bundle, tmp_path / "out", *options) == 0
+    (referenced,) = dcmread(tmp_path / "out/segmentation.dcm").ReferencedSeriesSequence
+    assert referenced.SeriesInstanceUID == late.series_uid
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--age", "nan"), ("--age", "-1"), ("--margin", "-3"), ("--margin", "inf"),
+     ("--series", "(")],
+)  # fmt: skip
+def test_arguments_that_cannot_be(ct, bundle, tmp_path, capfd, option):
+    with pytest.raises(SystemExit, match="2"):
+        segment(ct, bundle, tmp_path / "out", *option)
+    error = capfd.readouterr().err
+    assert f"argument {option[0]}: " in error
+    assert "cohort" not in error
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deeprac.surgery.sides import left_and_right
+from deeprac.surgery.sides import Doubt, left_and_right
 
 
 def profiles(*spans, length=100):
@@ -12,9 +12,11 @@ def profiles(*spans, length=100):
     return rows
 
 
-def groups(spans, links=()):
-    found = left_and_right(profiles(*spans), links)
-    return found and tuple(sorted(group) for group in found)
+def groups(spans, links=(), with_tumours=None):
+    found = left_and_right(profiles(*spans), links, with_tumours)
+    if isinstance(found, Doubt):
+        return found
+    return tuple(sorted(group) for group in found)
 
 
 def test_larger_x_is_left():
@@ -27,13 +29,13 @@ def test_not_the_middle_of_the_image_counts():
 
 @pytest.mark.parametrize("spans", [[], [(10, 80, 5)]])
 def test_one_part_or_none_has_no_side(spans):
-    assert groups(spans) is None
+    assert groups(spans) is Doubt.ONE
 
 
 def test_parts_above_each_other_have_no_side():
     # 10 of 20 mm shared is half, and allowed; 11 are not.
     assert groups([(10, 29, 5), (20, 60, 5)]) == ([1], [0])
-    assert groups([(10, 29, 5), (19, 60, 5)]) is None
+    assert groups([(10, 29, 5), (19, 60, 5)]) is Doubt.ABOVE
 
 
 def test_a_few_voxels_astray_make_no_overlap():
@@ -48,7 +50,9 @@ def test_a_kidney_that_its_tumour_splits():
 
 def test_a_tumour_that_touches_both_kidneys_does_not_make_them_one():
     linked = [(0, 1), (1, 2), (0, 2)]
-    assert groups([(10, 29, 5), (60, 79, 9), (12, 31, 5)], linked) == ([1], [0, 2])
+    # From 31 to 72 lie 40 mm, more than between parts of one kidney.
+    assert groups([(10, 29, 5), (72, 91, 9), (12, 31, 5)], linked) == ([1], [0, 2])
+    assert groups([(10, 29, 5), (71, 90, 9), (12, 31, 5)], linked) is Doubt.JOINED
 
 
 def test_a_part_that_no_tumour_joins():
@@ -64,5 +68,20 @@ def test_a_tumour_joins_what_lies_far_apart():
 
 def test_a_link_that_cannot_be_is_not_followed():
     """The lower right pole and the left kidney touch one tumour, the upper does not."""
-    spans = [(10, 29, 5), (12, 31, 3), (60, 79, 9)]
+    spans = [(10, 29, 5), (12, 31, 3), (72, 91, 9)]
     assert groups(spans, [(1, 2)]) == ([2], [0, 1])
+
+
+@pytest.mark.parametrize("x", [10, 85])
+def test_a_small_part_is_no_kidney(x):
+    """20 voxels are a fifth of 100, and enough; 19 are not."""
+    assert isinstance(groups([(40, 59, 5), (x, x + 3, 5)]), tuple)
+    assert groups([(40, 58, 5), (59, 59, 6), (x, x, 19)], [(0, 1)]) is Doubt.SMALL
+
+
+def test_what_a_large_tumour_leaves_of_a_kidney():
+    spans = [(10, 29, 5), (80, 81, 5)]
+    assert groups(spans) is Doubt.SMALL
+    assert groups(spans, with_tumours=[100, 20]) == ([1], [0])
+    # Its own tumour does not make the other kidney smaller.
+    assert groups([(10, 29, 5), (80, 84, 5)], with_tumours=[900, 25]) == ([1], [0])

@@ -169,6 +169,43 @@ def test_every_part_counts_where_the_rule_says_so():
     assert flags == ()
 
 
+def single(kind):
+    """One kidney on the left, [z, y, x] in voxels of 2 mm, and what may divide it."""
+    z, y, x = np.ogrid[:60, :60, :120]
+    array = np.zeros((60, 60, 120), np.uint8)
+    wide = 20 if kind == "split" else 12
+    array[((z - 30) / 20) ** 2 + ((y - 35) / 14) ** 2 + ((x - 85) / wide) ** 2 <= 1] = 1
+    if kind == "spleen":  # 6 % of it, 9 mm to the left
+        array[((z - 45) / 6) ** 2 + ((y - 40) / 5) ** 2 + ((x - 108) / 6) ** 2 <= 1] = 1
+    elif kind == "sinus":  # unlabelled, 6 mm wide
+        array[np.broadcast_to(abs(x - 85 + 0.3 * (z - 30)) < 2, array.shape)] = 0
+    else:  # a tumour of 28 mm between a medial and a lateral part
+        array[:, :, 78:92] *= 2
+    return image(array, (2, 2, 2))
+
+
+@pytest.mark.parametrize("order", ["LPS", "RAS", "SLA"])
+@pytest.mark.parametrize("kind", ["spleen", "sinus", "split"])
+def test_a_single_kidney_in_parts_has_no_side(kind, order):
+    anatomy, flags = anatomy_of(sitk.DICOMOrient(single(kind), order), CohortLabels())
+    assert [str(one.side) for one in anatomy.of_kind(Kind.KIDNEY)] == ["unknown"]
+    assert {str(one.side) for one in anatomy.of_kind(Kind.TUMOUR)} <= {"unknown"}
+    assert [flag.code for flag in flags] == ["side_unknown"]
+
+
+def test_a_tumour_from_one_kidney_to_the_other():
+    """Told apart where they lie 40 mm apart, and someone must look."""
+    array = two_kidneys()
+    array[4:8, 10:14, 14:60] = 2
+    unknown, _ = anatomy_of(image(array), CohortLabels())
+    assert [str(one.side) for one in unknown.structures] == ["unknown", "unknown"]
+    anatomy, flags = anatomy_of(image(array, (1.7, 1.1, 3.0)), CohortLabels())
+    assert [one.name for one in anatomy.structures] == [
+        "kidney_left", "kidney_right", "tumour_1",
+    ]  # fmt: skip
+    assert "kidneys_joined" in {flag.code for flag in flags}
+
+
 def test_nothing_at_all():
     anatomy, flags = anatomy_of(image(np.zeros((3, 4, 5))), CohortLabels())
     assert anatomy.structures == ()

@@ -14,7 +14,6 @@ from pydicom import dcmread
 
 from deeprac.cohort.dicom.scan import scan
 from deeprac.cohort.dicom.segmentations import read_segmentations
-from deeprac.errors import SurgeryError
 from deeprac.surgery.anatomy import Anatomy
 from deeprac.surgery.dicom_seg import read_series, write_dicom_seg
 from support.studies import (
@@ -34,9 +33,9 @@ DCMQI = "dcmqi==1.5.7"
 def written(folder, anatomy, orientation="LPS"):
     """The path of a DICOM-SEG beside its series, whose axes are in an orientation."""
     source = source_grid(anatomy, orientation)
-    write_series(folder / "ct", source, patient="Jane_Doe")
+    paths = write_series(folder / "ct", source, patient="Jane_Doe")
     path = folder / "seg" / "segmentation.dcm"
-    write_dicom_seg(anatomy, source, read_series(folder / "ct", source), path)
+    write_dicom_seg(anatomy, source, read_series(paths), path)
     return path, source
 
 
@@ -93,32 +92,6 @@ def test_numbers_with_gaps_are_closed_up(tmp_path):
     volume = file.get_volume(segment_numbers=[2], combine_segments=True)
     assert (volume.array > 0).sum() == (numbers == 3).sum()
     assert source.size == grid.size
-
-
-def test_another_series_is_refused_and_the_patient_not_named(tmp_path):
-    anatomy = boxes()
-    write_series(tmp_path, lps_grid(size=(27, 18, 12)), patient="Jane_Doe")
-    with pytest.raises(SurgeryError, match="0 series of the folder") as caught:
-        read_series(tmp_path, anatomy.grid)
-    assert "Jane" not in str(caught.value)
-    assert str(tmp_path) not in str(caught.value)
-
-
-def test_among_several_series_the_one_with_the_grid_is_taken(tmp_path):
-    anatomy = boxes()
-    study = {"study_uid": "1.2.3", "frame_uid": "1.2.4"}
-    write_series(tmp_path / "a", anatomy.grid, series_uid="1.2.5", **study)
-    write_series(tmp_path / "b", lps_grid(size=(27, 18, 12)), **study)
-    series = read_series(tmp_path, anatomy.grid)
-    assert {image.SeriesInstanceUID for image in series} == {"1.2.5"}
-    assert len(series) == anatomy.grid.size[2]
-
-
-def test_two_series_with_the_grid_are_refused(tmp_path):
-    for name in "ab":
-        write_series(tmp_path / name, boxes().grid)
-    with pytest.raises(SurgeryError, match="2 series of the folder"):
-        read_series(tmp_path, boxes().grid)
 
 
 @pytest.fixture(scope="module")

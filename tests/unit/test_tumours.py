@@ -69,13 +69,30 @@ def test_a_speck_becomes_the_kidney_that_it_touches():
     by_place = tumours.kidney_of_part[parts.numbers]
     assert by_place[1, 6, 50] == LEFT
     assert by_place[1, 1, 30] == 0
+    (flag,) = tumours.flags
+    # Two voxels of 3 mm3.
+    assert (flag.value, flag.verdict.value) == (pytest.approx(0.006), "look")
+    assert flag.message == (
+        "2 parts of tumour, each below 0.065 ml: 0.003 ml that touch a kidney are "
+        "counted as kidney, 0.003 ml as nothing"
+    )
+
+
+def test_many_specks_are_a_tumour_that_is_not_measured():
+    mask = np.zeros((80, 20, 60), bool)
+    mask[::2, ::2, ::4] = mask[::2, ::2, 1::4] = True  # 6000 pairs, 36 ml
+    (flag,) = found(mask)[1].flags
+    assert (flag.code, flag.verdict.value) == ("tumour_specks", "do not use")
 
 
 def test_too_many_tumours_are_no_result():
     mask = np.zeros((8, 20, 60), bool)
     mask[0:2, 0:3, ::3] = True
     mask[0:4, 10:15, :10] = True
-    _, tumours = found(mask, rule=InstanceRule(smallest_ml=0, most=5))
+    # The first is the largest; of all others one touches a kidney.
+    _, tumours = found(mask, [(LEFT, 7, 1.0)], rule=InstanceRule(smallest_ml=0, most=5))
     assert tumours.count == 5
     (flag,) = [f for f in tumours.flags if f.code == "tumour_fragments"]
     assert (flag.value, flag.verdict.value) == (16, "do not use")
+    # 16 of 18 mm3.
+    assert "0.018 ml that touch a kidney are counted as kidney, 0.27 ml" in flag.message

@@ -134,6 +134,16 @@ def refuse_errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return findings
 
 
+def in_words(findings: Iterable[Finding]) -> list[str]:
+    """Each finding as one line.
+
+    Example:
+        >>> in_words([Finding.note("series", "the series by rule: 40 slices")])
+        ['note: the series by rule: 40 slices']
+    """
+    return [f"{finding.severity}: {finding.message}" for finding in findings]
+
+
 COLUMNS = ("case", "severity", "check", "message")
 """Columns of ``problems.csv``."""
 

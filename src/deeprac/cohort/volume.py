@@ -64,7 +64,8 @@ def open_volume(path: Path, unit: str, series: str | None = None) -> Volume:
         image, found = checked_image(source.image, unit)
         findings = refuse_errors([*findings, *found])
     except CaseError as error:
-        raise CaseError(map(_of_one_volume, error.findings)) from error
+        raise CaseError(map(of_one_volume, error.findings)) from error
+    findings = tuple(map(of_one_volume, findings))
     return Volume(image, grid, findings, source.age_years, files)
 
 
@@ -118,7 +119,8 @@ def _size_findings(grid: Grid) -> list[Finding]:
     return [Finding.error("shape", text)]
 
 
-def _of_one_volume(finding: Finding) -> Finding:
+def of_one_volume(finding: Finding) -> Finding:
+    """A finding without the configuration of a cohort in its remedy."""
     message = finding.message
     for of_cohort, of_volume in REMEDIES.items():
         message = message.replace(of_cohort, of_volume)

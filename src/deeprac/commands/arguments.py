@@ -1,6 +1,7 @@
 """What verbs share: arguments, each spelled and explained once, and what they open."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,38 @@ def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="N",
         help=f"processes that {what} at the same time (default: 1)",
     )
+
+
+def add_patient(parser: argparse.ArgumentParser, age: str) -> None:
+    """Add ``--age``, ``--timepoint`` and ``--margin``; ``age`` explains the first."""
+    parser.add_argument("--age", type=_age_years, metavar="YEARS", help=age)
+    parser.add_argument(
+        "--timepoint",
+        choices=("diagnosis", "after_chemotherapy"),
+        help="when the CT was taken; without it no protocol's number is compared",
+    )
+    parser.add_argument(
+        "--margin",
+        type=_margin_mm,
+        default=0.0,
+        metavar="MM",
+        help="also tell what remains without the tumours and a rim of this width",
+    )
+
+
+def _age_years(text: str) -> float:
+    return _within(0, 120, text)
+
+
+def _margin_mm(text: str) -> float:
+    return _within(0, 50, text)
+
+
+def _within(low: float, high: float, text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and low <= value <= high):
+        raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+    return value
 
 
 def opened(args: argparse.Namespace) -> "tuple[Config, Layout]":

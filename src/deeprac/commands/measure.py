@@ -1,14 +1,16 @@
 """Verb measure: a segmentation in numbers and 3D models."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from deeprac.commands.arguments import add_patient
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from deeprac.surgery.flags import Flag
+    from deeprac.cohort.findings import Finding
+    from deeprac.surgery.read_labels import Labelled
     from deeprac.surgery.study import Study
 
 HELP = (
@@ -17,21 +19,6 @@ HELP = (
     "device."
 )
 EXAMPLE = "deeprac measure case.seg.nrrd --image ct.nii.gz --out result --age 4.5"
-
-
-def _within(low: float, high: float, text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and low <= value <= high):
-        raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
-    return value
-
-
-def _age(text: str) -> float:
-    return _within(0, 120, text)
-
-
-def _margin(text: str) -> float:
-    return _within(0, 50, text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,24 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="what the numbers 1, 2, ... of a file without names mean (default: kidney "
-        "tumour, with a flag)",
+        help="what the numbers 1, 2, ... of a file without names mean (default: as "
+        "result.json or dataset.json of DeePRAC beside it says)",
     )
-    parser.add_argument(
-        "--age", type=_age, metavar="YEARS", help="to compare the kidneys' size with"
-    )
-    parser.add_argument(
-        "--margin",
-        type=_margin,
-        default=0.0,
-        metavar="MM",
-        help="also tell what remains without the tumours and a rim of this width",
-    )
-    parser.add_argument(
-        "--timepoint",
-        choices=("diagnosis", "after_chemotherapy"),
-        help="when the CT was taken; without it no threshold is compared",
-    )
+    add_patient(parser, "to compare the kidneys' size with")
     parser.add_argument(
         "--previous",
         type=Path,
@@ -79,35 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.cohort.confidential import confidential, names_of_files
-    from deeprac.surgery.outputs import WORKING, result_folder, write_files
+    from deeprac.surgery.outputs import result_folder, write_files
     from deeprac.termination import ended_by_signal
 
-    files = {"segmentation": args.segmentation}
-    files |= {"CT": args.image} if args.image else {}
-    log = args.out.with_name(f"{args.out.name}.private.log")
-    with (
-        ended_by_signal(lambda: [args.out / WORKING]),
-        result_folder(args.out) as working,
-    ):
-        try:
-            with confidential(log, lambda: names_of_files(files, Path())):
-                study = measured(args)
-        finally:
-            if log.is_file() and not log.stat().st_size:
-                log.unlink()
-        write_files(study, working)
+    held: list[Path] = []
+    with ended_by_signal(lambda: held), result_folder(args.out) as working:
+        held.append(working)
+        write_files(measured(args), working)
 
 
 def measured(args: argparse.Namespace) -> "Study":
     """Read, check and measure what the arguments name."""
-    from dataclasses import replace
-
     from deeprac.provenance import git_state
     from deeprac.surgery.patient import Patient, study_of
     from deeprac.surgery.previous import read_previous
     from deeprac.surgery.protocol import TimePoint
-    from deeprac.surgery.read_labels import read_labels
 
     patient = Patient(
         age_years=args.age,
@@ -115,10 +74,9 @@ def measured(args: argparse.Namespace) -> "Study":
         previous=read_previous(args.previous) if args.previous else None,
         margin_mm=args.margin,
     )
-    image, flags = _read_ct(args.image) if args.image else (None, ())
-    labelled = read_labels(args.segmentation, args.labels, image)
+    labelled, image = read_input(args)
     return study_of(
-        replace(labelled, flags=flags + labelled.flags),
+        labelled,
         image,
         patient,
         provenance={
@@ -128,23 +86,46 @@ def measured(args: argparse.Namespace) -> "Study":
             "age_years": args.age,
             "margin_mm": args.margin,
             "timepoint": args.timepoint,
+            "previous": patient.previous and patient.previous.as_json(),
         },
     )
 
 
-def _read_ct(path: Path) -> "tuple[sitk.Image, tuple[Flag, ...]]":
-    """The CT with certain faults repaired, and whether it is in HU."""
+def read_input(args: argparse.Namespace) -> "tuple[Labelled, sitk.Image | None]":
+    """The segmentation and the CT; nothing that names patient or file gets out."""
+    from dataclasses import replace
+
+    from deeprac.cohort.confidential import confidential, names_of_files
+    from deeprac.surgery.read_labels import read_labels
+
+    files = {"segmentation": args.segmentation}
+    files |= {"CT": args.image} if args.image else {}
+    out = args.out.resolve()
+    log = out.with_name(f"{out.name}.private.log")
+    try:
+        with confidential(log, lambda: names_of_files(files, Path())):
+            image, findings = _read_ct(args.image) if args.image else (None, ())
+            labelled = read_labels(args.segmentation, args.labels, image)
+    finally:
+        if log.is_file() and not log.stat().st_size:
+            log.unlink()
+    return replace(labelled, findings=(*findings, *labelled.findings)), image
+
+
+def _read_ct(path: Path) -> "tuple[sitk.Image, tuple[Finding, ...]]":
+    """The CT with certain faults repaired, and what was found; it may not be in HU."""
     import SimpleITK as sitk
 
     from deeprac.cohort import intensity
     from deeprac.cohort.case_files import read_part
     from deeprac.cohort.findings import CaseError
     from deeprac.cohort.grid import Grid
+    from deeprac.cohort.volume import of_one_volume
     from deeprac.cohort.volume_files import read_volume
-    from deeprac.surgery.model_checks import ct_flags
 
     image, findings = read_part("CT", lambda: read_volume(path))
     if image is None:
         raise CaseError(findings)
-    values, findings = intensity.plausible(sitk.GetArrayViewFromImage(image), "hu")
-    return Grid.of(image).volume(values), ct_flags(findings)
+    values, found = intensity.plausible(sitk.GetArrayViewFromImage(image), "hu")
+    findings += (one.about("the CT") for one in found)
+    return Grid.of(image).volume(values), tuple(map(of_one_volume, findings))

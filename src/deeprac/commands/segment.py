@@ -1,10 +1,13 @@
 """Verb segment: one CT with a bundle, to labels, measures, flags and 3D models."""
 
 import argparse
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from deeprac.commands.arguments import add_patient
 
 if TYPE_CHECKING:
     from deeprac.bundle.archive import Bundle
@@ -38,19 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the results, new or empty",
     )
     _add_model_arguments(parser)
-    add("--age", type=float, metavar="YEARS", help="of the patient; else the header's")
-    add(
-        "--timepoint",
-        choices=("diagnosis", "after_chemotherapy"),
-        help="when the CT was taken; without it no protocol's number is compared",
-    )
-    add(
-        "--margin",
-        type=float,
-        default=0.0,
-        metavar="MM",
-        help="rim around the tumour that does not count as remaining parenchyma",
-    )
+    add_patient(parser, "of the patient; else the header's")
     add(
         "--no-postprocessing",
         action="store_true",
@@ -98,6 +89,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--series",
+        type=_pattern,
         metavar="REGEX",
         help="what the description of the DICOM series must contain",
     )
@@ -109,34 +101,48 @@ def _positive(text: str) -> int:
     return number
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no regular expression: {error}"
+        ) from error
+    return text
+
+
 def run(args: argparse.Namespace) -> None:
     import sys
 
     from deeprac.events import Console, Events, SlicerCli
-    from deeprac.surgery.outputs import WORKING
     from deeprac.termination import ended_by_signal
 
-    with ended_by_signal(lambda: [args.out / WORKING]), Events(STAGES) as events:
+    held: list[Path] = []
+    with ended_by_signal(lambda: held), Events(STAGES) as events:
         if args.slicer_cli:
             events.listeners.append(SlicerCli(sys.stdout, "DeePRAC"))
         if args.events is not None:
             events.listen(args.events)
         events.listeners.append(Console(sys.stderr))
         events.send("started", notice="Research software, not a medical device.")
-        verdict = segment(args, events)
+        verdict = segment(args, events, held)
         text = f"{verdict}; research software, not a medical device"
         events.send("finished", message=text, verdict=verdict, seconds=events.seconds)
     if not (args.slicer_cli or args.events == "-"):
         sys.stdout.write(f"{args.out}: {verdict}\n")
 
 
-def segment(args: argparse.Namespace, events: "Events") -> str:
-    """Segment, measure and write; return the overall verdict."""
+def segment(args: argparse.Namespace, events: "Events", held: list[Path]) -> str:
+    """Segment, measure and write; return the overall verdict.
+
+    ``held`` takes the folder that is to be removed where the run ends early.
+    """
     from deeprac.bundle.archive import check_contents, opened
     from deeprac.surgery.outputs import result_folder, write_files
     from deeprac.surgery.result import NAME, read_result
 
     with result_folder(args.out) as working, opened(args.bundle) as bundle:
+        held.append(working)
         check_contents(bundle)
         events.progress("read")
         volume = read_input(args, bundle.manifest["intensity"])
@@ -150,7 +156,7 @@ def segment(args: argparse.Namespace, events: "Events") -> str:
         events.progress("measure")
         study = study_of(volume, segmented, bundle, asked_of(args))
         events.progress("write")
-        write_files(study, working, dicom=args.input if args.dicom_seg else None)
+        write_files(study, working, dicom=volume.dicom if args.dicom_seg else ())
         events.progress("write", 1.0)
     return read_result(args.out / NAME).overall
 

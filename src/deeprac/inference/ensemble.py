@@ -148,9 +148,11 @@ class Ensemble:
             logits = first.logits(data, properties, located, slice(0, count)).cpu()
             times.append(time.perf_counter() - begin)
         # As the network sees the slices, twice while they are made, and labels; of one
-        # part logits, votes and their sum.
+        # part logits, votes and their sum; what exporting them takes.
         per_slice = data[0, 0].nbytes * 2 + image[0].size * 2
-        more_gib = (per_slice * len(image) + 4 * logits.float().nbytes) / GIB
+        exported = first.export_bytes(data[0, 0].numel() * len(image), image.size)
+        part = 4 * logits.float().nbytes
+        more_gib = (per_slice * len(image) + part + exported) / GIB
         gpu_gib = torch.cuda.max_memory_allocated(first.device) / GIB if cuda else None
         return Estimate(
             seconds=min(times) / count * len(image) * len(self.members),

@@ -170,6 +170,15 @@ class Predictor(ABC):
         """Return how many native voxels a voxel of the logits stands for."""
         return 1.0
 
+    def export_bytes(self, voxels: float, native: float) -> float:
+        """Return how much ``labels_of`` holds at once beside the labels.
+
+        Args:
+            voxels: of the case as the logits have it.
+            native: of the case.
+        """
+        return 0.0
+
     @abstractmethod
     def labels_of(
         self, scores: Iterable[Tensor], properties: dict[str, Any]

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import psutil
 import SimpleITK as sitk
 
 from deeprac import provenance
@@ -15,6 +14,7 @@ from deeprac.events import Events
 from deeprac.inference.ensemble import Ensemble, EnsemblePrediction
 from deeprac.inference.load import load_bundle
 from deeprac.labels import CohortLabels
+from deeprac.memory import free_bytes
 from deeprac.training.cost import GIB
 from deeprac.training.device import describe_device, device_for
 
@@ -129,7 +129,7 @@ def _front_ends(ensemble: Ensemble, prediction: EnsemblePrediction) -> dict[str,
 
 
 def _refuse_too_large(needed_gib: float) -> None:
-    available_gib = psutil.virtual_memory().available / GIB
+    available_gib = free_bytes() / GIB
     if needed_gib > available_gib:
         raise SurgeryError(
             f"Segmenting this volume needs {needed_gib:.1f} GiB of memory more and "

@@ -84,6 +84,15 @@ class SlidingPredictor(Predictor):
         native = properties["shape_after_cropping_and_before_resampling"]
         return float(np.prod(native) / np.prod(data.shape[1:]))
 
+    def export_bytes(self, voxels: float, native: float) -> float:
+        """Return what nnU-Net's export holds: all logits, some of them several times.
+
+        In half precision and in double before they are resampled, in half after that;
+        of one class or of the labels 10 bytes more.
+        """
+        classes = len(self.labels.numbers)
+        return classes * ((2 + 8) * voxels + 2 * native) + 10 * native
+
     def labels_of(
         self, scores: Iterable[Tensor], properties: dict[str, Any]
     ) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """From a segmented CT to all that is known of the patient: no torch from here on."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import nan
 
 import numpy as np
@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from deeprac.bundle.archive import Bundle
 from deeprac.bundle.manifest import POSTPROCESSING
+from deeprac.cohort.findings import in_words
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.volume import Volume
 from deeprac.inference.segment import Segmented
@@ -18,7 +19,7 @@ from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.measures import measure
 from deeprac.surgery.model_checks import (
     FrontEnd,
-    ct_flags,
+    finding_flags,
     fold_flags,
     front_end_flags,
     range_flags,
@@ -64,26 +65,30 @@ def study_of(
     image = sitk.GetArrayFromImage(volume.image).astype(np.float32, copy=False)
     in_hu = image if bundle.manifest["intensity"] == "hu" else None
     ranges = bundle.manifest["training"]["ranges"]
+    checked = check_anatomy(anatomy, measures, age)
     return Study(
         anatomy=anatomy,
         source=volume.source,
         image=image,
         measures=measures,
-        protocol=asked.time_point and compare(measures, asked.time_point),
+        protocol=asked.time_point and compare(measures, asked.time_point, checked),
         flags=(
             *_model_flags(segmented, bundle),
             *flags,
             *change_flags(changes),
-            *check_anatomy(anatomy, measures, age),
-            *ct_flags(volume.findings),
+            *checked,
+            *finding_flags(volume.findings),
             *range_flags(range_values(anatomy, in_hu, age), ranges),
         ),
         changes=changes,
         provenance=segmented.provenance
-        | asdict(asked)
         | {
+            "verb": "segment",
             "age_years": age,
-            "findings": [f"{one.severity}: {one.message}" for one in volume.findings],
+            "margin_mm": asked.margin_mm,
+            "timepoint": asked.time_point,
+            "postprocessing": asked.postprocessing,
+            "findings": in_words(volume.findings),
         },
     )
 

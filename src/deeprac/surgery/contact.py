@@ -2,7 +2,8 @@
 
 It is that of the smoothed boundary of ``surface_nets``. Against hemispheres of 15 and
 35 mm, with slices of 1 to 5 mm at any offset, it was within 4 % of the true one;
-counting the faces of voxels gives half as much again.
+counting the faces of voxels gives half as much again. Smoothing shrinks what is small:
+of 10 mm it was 2 to 7 % too small, of 6 mm 5 to 20 %.
 """
 
 from collections import defaultdict
@@ -12,6 +13,23 @@ from numpy.typing import NDArray
 
 from deeprac.surgery.extents import Spacing
 from deeprac.surgery.surface_nets import surface_nets, triangles_of
+
+SMALL_ML = 4.2
+"""Volume of a ball of 10 mm radius."""
+
+
+def contact_note(tumour_ml: float) -> str:
+    """How to read the contact of a tumour of a volume.
+
+    Example:
+        >>> contact_note(3.0), contact_note(5.0)
+        ('underestimated by up to 20 %: the tumour is small', '')
+    """
+    return (
+        "underestimated by up to 20 %: the tumour is small"
+        if tumour_ml < SMALL_ML
+        else ""
+    )
 
 
 def contact_areas_cm2(

@@ -3,7 +3,7 @@
 It carries the patient's identity, as DICOM demands; nothing else that is written does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import highdicom
@@ -23,13 +23,8 @@ from pydicom.sr.codedict import codes
 
 import deeprac
 from deeprac.cohort.dicom.headers import quiet
-from deeprac.cohort.dicom.pixels import read_stack
-from deeprac.cohort.dicom.scan import scan
 from deeprac.cohort.dicom.segmentations import geometry
-from deeprac.cohort.dicom.series import stacks_of
-from deeprac.cohort.findings import CaseError
 from deeprac.cohort.grid import Grid
-from deeprac.errors import SurgeryError
 from deeprac.files import atomic_path
 from deeprac.surgery.anatomy import Anatomy, Structure
 from deeprac.surgery.terminology import ABNORMAL, ALTERED, Code, terms
@@ -41,30 +36,10 @@ SERIES_NUMBER = 9901
 """High, so that a viewer lists it after what the scanner made."""
 
 
-def read_series(folder: Path, grid: Grid) -> Sequence[Dataset]:
-    """Read the series of a folder that has a grid, sorted by slice.
-
-    Raises:
-        SurgeryError: none has it, or several have.
-        CohortError: it is no folder of DICOM files.
-    """
-    found = []
+def read_series(files: Iterable[Path]) -> Sequence[Dataset]:
+    """Read the files of a series without their pixels."""
     with quiet():
-        for stack in stacks_of(scan(folder).headers):
-            try:
-                volume, clean, _ = read_stack(stack)
-            except CaseError:
-                continue
-            if Grid.of(volume).is_same_as(grid):
-                paths = [header.path for header in clean.headers]
-                found.append([dcmread(path, stop_before_pixels=True) for path in paths])
-    if len(found) != 1:
-        raise SurgeryError(
-            "A DICOM-SEG belongs to the one series that was segmented; "
-            f"{len(found)} series of the folder have its slices. Give the folder of "
-            "that series, or leave --dicom-seg out."
-        )
-    return found[0]
+        return [dcmread(path, stop_before_pixels=True) for path in files]
 
 
 def write_dicom_seg(

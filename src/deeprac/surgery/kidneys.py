@@ -1,6 +1,6 @@
 """The two kidneys of a label map, each of one or several parts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,14 +11,20 @@ from scipy.spatial import KDTree
 
 from deeprac.cohort.grid import Grid
 from deeprac.surgery.anatomy import BodySide
+from deeprac.surgery.extents import gap_mm
 from deeprac.surgery.flags import Flag
 from deeprac.surgery.limits import LIMITS
 from deeprac.surgery.parts import Parts
-from deeprac.surgery.sides import left_and_right
+from deeprac.surgery.shapes import Shapes
+from deeprac.surgery.sides import Doubt, Group, left_and_right, linked
 
 SLIVER_SHARE = 0.03
 """Parts of kidney below this share of the largest one are slivers: they have no part in
 telling the sides, and belong to the kidney that is nearest."""
+
+CLOSE_MM = 10.0
+"""Parts of kidney that lie closer are of one: its sinus, or slices that lack it, part
+them. Left and right kidney lie farther apart, unless they are fused."""
 
 _SIDES = {
     2: (BodySide.LEFT, BodySide.RIGHT),
@@ -44,12 +50,16 @@ class Kidneys:
 
 
 def find_kidneys(
-    parts: Parts, touches: Iterable[tuple[int, int, float]], grid: Grid
+    parts: Parts,
+    tumours: Parts,
+    touches: Sequence[tuple[int, int, float]],
+    grid: Grid,
 ) -> Kidneys:
     """Put parts of kidney together and tell left from right.
 
     Args:
         parts: the connected parts of all kidney.
+        tumours: those of all tumour.
         touches: part of kidney, part of tumour and the area on which they touch.
         grid: of the parts, its axes ordered LPS.
 
@@ -61,12 +71,22 @@ def find_kidneys(
     main = [p for p in parts.by_size if parts.voxels[p] >= SLIVER_SHARE * largest]
     if not main:
         return Kidneys(of_part, (), ())
-    told = left_and_right(_profiles(parts, main, grid), _links(main, touches))
-    groups = told or (frozenset(range(len(main))),)
+    links = [*_links(main, touches), *_close(main, parts, grid)]
+    told = left_and_right(
+        _profiles(parts, main, grid),
+        links,
+        _with_tumours(main, parts, tumours, touches),
+    )
+    if isinstance(told, Doubt):
+        groups: tuple[Group, ...] = (frozenset(range(len(main))),)
+        flags = LIMITS["side_unknown"].flags(
+            1, f"its side cannot be told: {told}", "kidney"
+        )
+    else:
+        groups, flags = told, _told_flags(told, links)
     for number, group in enumerate(groups, start=1):
         of_part[[main[row] for row in group]] = number
     _give_slivers(of_part, parts, grid)
-    flags = _parts_flags(groups) if told else _unknown_flags(len(main))
     return Kidneys(of_part, _SIDES[len(groups)], flags)
 
 
@@ -115,6 +135,30 @@ def _links(
     return [pair for rows in rows_at.values() for pair in combinations(rows, 2)]
 
 
+def _close(main: Sequence[int], parts: Parts, grid: Grid) -> Iterator[tuple[int, int]]:
+    """Pairs of main parts, as rows, that lie close together."""
+    x_mm, y_mm, z_mm = grid.spacing_xyz_mm
+    shapes = Shapes(parts.numbers, (z_mm, y_mm, x_mm))
+    for one, other in combinations(range(len(main)), 2):
+        surface = shapes.surface_mm(main[one])
+        if gap_mm(surface, shapes.tree(main[other])) < CLOSE_MM:
+            yield one, other
+
+
+def _with_tumours(
+    main: Sequence[int],
+    parts: Parts,
+    tumours: Parts,
+    touches: Iterable[tuple[int, int, float]],
+) -> list[int]:
+    """Voxels of each main part and of the tumours that it touches."""
+    whole = {part: int(parts.voxels[part]) for part in main}
+    for part, tumour, _ in touches:
+        if part in whole:
+            whole[part] += int(tumours.voxels[tumour])
+    return list(whole.values())
+
+
 def _give_slivers(of_part: NDArray[np.uint8], parts: Parts, grid: Grid) -> None:
     """Give parts without a kidney the number of the nearest one."""
     kidneys = of_part[parts.numbers]
@@ -132,18 +176,14 @@ def _give_slivers(of_part: NDArray[np.uint8], parts: Parts, grid: Grid) -> None:
     of_part[found] = of_nearest[order][first]
 
 
-def _unknown_flags(parts: int) -> tuple[Flag, ...]:
-    """Why no side is told."""
-    found = "one kidney in one piece" if parts == 1 else f"{parts} parts of kidney"
-    message = (
-        f"{found} cannot be told to lie left or right: a single kidney, a fused or a "
-        "crossed one, or two that touch"
-    )
-    return LIMITS["side_unknown"].flags(1, message, "kidney")
-
-
-def _parts_flags(groups: Sequence[frozenset[int]]) -> tuple[Flag, ...]:
-    return tuple(
+def _told_flags(
+    groups: tuple[Group, Group], links: Iterable[tuple[int, int]]
+) -> tuple[Flag, ...]:
+    """What is doubtful where the sides are told."""
+    return LIMITS["kidneys_joined"].flags(
+        int(linked(groups[0], links)),
+        "one tumour touches both kidneys; they were told apart by the gap between them",
+    ) + tuple(
         flag
         for side, group in zip(_SIDES[2], groups, strict=True)
         for flag in LIMITS["kidney_parts"].flags(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from deeprac.surgery.anatomy import Anatomy, BodySide, Kind, Structure
-from deeprac.surgery.contact import contact_areas_cm2
+from deeprac.surgery.contact import contact_areas_cm2, contact_note
 from deeprac.surgery.extents import extents, gap_mm
 from deeprac.surgery.hull import outside_hull_percent
 from deeprac.surgery.parenchyma import remaining_ml
@@ -145,7 +145,8 @@ def _contacts(anatomy: Anatomy) -> Iterator[Row]:
     for one in tumours:
         pairs = (frozenset({one.number, kidney.number}) for kidney in kidneys)
         contact = sum(areas.get(pair, 0.0) for pair in pairs)
-        yield Row(one.name, "contact_cm2", contact)
+        note = contact_note(anatomy.volume_ml(one)) if contact else ""
+        yield Row(one.name, "contact_cm2", contact, note)
 
 
 def _with_rim(anatomy: Anatomy, margin_mm: float) -> Iterator[Row]:

@@ -55,14 +55,19 @@ def range_flags(values: Mapping[str, float], ranges: Mapping[str, Range]) -> Fla
     return tuple(sorted(flags, key=lambda flag: flag.message))
 
 
-def ct_flags(findings: Iterable[Finding]) -> Flags:
-    """What the check of the CT's values found: whether they are HU.
+def finding_flags(findings: Iterable[Finding]) -> Flags:
+    """What was found in the files: doubts, and values that are not in HU.
 
     Args:
-        findings: of ``deeprac.cohort.intensity.plausible``.
+        findings: of the readers and their checks; the only errors that do not stop a
+            run are those of ``deeprac.cohort.intensity.plausible``.
     """
-    errors = [f.message for f in findings if f.severity is Severity.ERROR]
-    return LIMITS["not_hu"].flags(len(errors), "; ".join(errors))
+    found = tuple(findings)
+    errors = [one.message for one in found if one.severity is Severity.ERROR]
+    doubts = [one.message for one in found if one.severity is Severity.WARNING]
+    return LIMITS["not_hu"].flags(len(errors), "; ".join(errors)) + tuple(
+        flag for text in doubts for flag in LIMITS["input_doubtful"].flags(1, text)
+    )
 
 
 @dataclass(frozen=True)

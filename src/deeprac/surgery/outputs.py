@@ -20,6 +20,7 @@ from deeprac.surgery.model_checks import mesh_flags
 from deeprac.surgery.models import write_models
 from deeprac.surgery.page.build import write_page
 from deeprac.surgery.preview import write_preview
+from deeprac.surgery.protocol import withheld
 from deeprac.surgery.seg_nrrd import write_labels, write_seg_nrrd
 from deeprac.surgery.study import Study
 from deeprac.surgery.surfaces import Surface, surfaces
@@ -28,35 +29,34 @@ WORKING = ".deeprac-writing"
 """Where files are made."""
 
 
-def write_study(study: Study, folder: Path, *, dicom: Path | None = None) -> None:
+def write_study(study: Study, folder: Path, *, dicom: Sequence[Path] = ()) -> None:
     """Write all files of a patient; arguments and errors as of the two below."""
     with result_folder(folder) as working:
         write_files(study, working, dicom=dicom)
 
 
-def write_files(study: Study, working: Path, *, dicom: Path | None = None) -> None:
+def write_files(study: Study, working: Path, *, dicom: Sequence[Path] = ()) -> None:
     """Write all files of a patient; equal studies give equal bytes.
 
     Args:
         study: the patient.
         working: of ``result_folder``.
-        dicom: folder of the series that was segmented, for a DICOM-SEG, which carries
-            the patient's identity and is an instance of its own each time.
+        dicom: files of the series that was segmented, for a DICOM-SEG, which carries
+            the patient's identity and is an instance of its own each time; none: it is
+            not asked for.
 
     Raises:
-        SurgeryError: they cannot be written to the end, or the series is not in its
-            folder.
-        CohortError: the folder of the series holds no DICOM.
+        SurgeryError: they cannot be written to the end.
     """
     with _complete():
-        series = dicom and dicom_seg.read_series(dicom, study.source)
         drawn = surfaces(study.anatomy)
-        doubts = written_flags(drawn, dicom_seg=series is not None)
-        study = replace(study, flags=(*study.flags, *doubts))
+        doubts = written_flags(drawn, dicom_seg=bool(dicom))
+        study = _flagged(study, doubts)
         write_labels(study, working / "labels.nii.gz")
         write_seg_nrrd(study, working / "segmentation.seg.nrrd")
-        if series and drawn:
+        if dicom and drawn:
             target = working / "segmentation.dcm"
+            series = dicom_seg.read_series(dicom)
             dicom_seg.write_dicom_seg(study.anatomy, study.source, series, target)
         tables = {"measures": study.measures, "changes": study.changes}
         if study.protocol is not None:
@@ -68,6 +68,15 @@ def write_files(study: Study, working: Path, *, dicom: Path | None = None) -> No
         write_page(study, drawn, working / "preview", working / "report.html")
         content = result.result_of(study, drawn, working)
         files.write_json(working / result.NAME, content)
+
+
+def _flagged(study: Study, doubts: tuple[Flag, ...]) -> Study:
+    """With the last flags; where they say so, nothing is compared with a protocol."""
+    flags = (*study.flags, *doubts)
+    protocol = study.protocol
+    if protocol is not None:
+        protocol = withheld(protocol, flags)
+    return replace(study, flags=flags, protocol=protocol)
 
 
 def written_flags(drawn: Sequence[Surface], *, dicom_seg: bool) -> tuple[Flag, ...]:
@@ -148,12 +157,14 @@ def _complete() -> Iterator[None]:
 def _move(working: Path, folder: Path) -> None:
     """Move all files, the seal last; none where one fails."""
     entries = sorted(working.iterdir(), key=lambda path: path.name == result.NAME)
-    moved = []
+    targets = [folder / entry.name for entry in entries]
     try:
-        for entry in entries:
-            os.replace(entry, folder / entry.name)
-            moved.append(folder / entry.name)
-    except OSError:
-        for path in moved:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for entry, target in zip(entries, targets, strict=True):
+            os.replace(entry, target)
+    except BaseException:  # a signal may end it at any step
+        for target in targets:
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
         raise

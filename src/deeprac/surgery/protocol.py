@@ -6,14 +6,16 @@ here says so.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 import pandas as pd
 
 from deeprac.records.tidy import read_tidy
 from deeprac.shipped import shipped
-from deeprac.surgery.rows import value_of
+from deeprac.surgery.anatomy import Kind
+from deeprac.surgery.flags import Flag, Verdict, overall
+from deeprac.surgery.rows import TUMOURS, value_of
 
 UMBRELLA = shipped("resources/protocols/umbrella2016.csv")
 """UMBRELLA SIOP-RTSG 2016; columns in the README beside it."""
@@ -50,12 +52,22 @@ _OPPOSITE = {
 }
 
 
-def compare(measures: pd.DataFrame, time_point: TimePoint) -> pd.DataFrame:
+_UPWARDS = ("above", "at least")
+"""What still holds of a number that is larger than it was measured."""
+
+WITHHELD = "not compared, for the result is not to be used"
+"""In place of every finding of a result whose verdict says so."""
+
+
+def compare(
+    measures: pd.DataFrame, time_point: TimePoint, flags: Iterable[Flag] = ()
+) -> pd.DataFrame:
     """Put the protocol's numbers of one time point beside the measured ones.
 
     Args:
         measures: the table of ``deeprac.surgery.measures``.
         time_point: when the CT was taken.
+        flags: what touches the volume's border is at least as large as measured.
 
     Returns:
         ``COLUMNS``: ``finding`` is the comparison in words, such as ``214 ml, below 300
@@ -72,8 +84,13 @@ def compare(measures: pd.DataFrame, time_point: TimePoint) -> pd.DataFrame:
         value_of(measures, row.structure, row.measure) for row in table.itertuples()
     ]
     table["measured"] = measured
+    cut = {flag.structure for flag in flags if flag.code == "touches_border"}
+    if any(name.startswith(Kind.TUMOUR) for name in cut):
+        cut.add(TUMOURS)
     table["finding"] = [
-        in_words(value, row.comparison, row.value, row.unit)
+        in_words(
+            value, row.comparison, row.value, row.unit, at_least=row.structure in cut
+        )
         for value, row in zip(measured, table.itertuples(), strict=True)
     ]
     table["note"] = table.verified.map(
@@ -82,14 +99,37 @@ def compare(measures: pd.DataFrame, time_point: TimePoint) -> pd.DataFrame:
     return table[list(COLUMNS)]
 
 
-def in_words(measured: float, comparison: str, limit: float, unit: str) -> str:
+def withheld(table: pd.DataFrame, flags: Iterable[Flag]) -> pd.DataFrame:
+    """The table of ``compare``, without findings where the result is not to be used.
+
+    Args:
+        table: ``COLUMNS``.
+        flags: all of the result.
+    """
+    if overall(flags) is not Verdict.DO_NOT_USE:
+        return table
+    return table.assign(finding=WITHHELD)
+
+
+def in_words(
+    measured: float, comparison: str, limit: float, unit: str, *, at_least: bool = False
+) -> str:
     """How a measured number stands to a limit.
+
+    Args:
+        measured: the number.
+        comparison: of the protocol, such as ``below``.
+        limit: the protocol's number.
+        unit: of both.
+        at_least: the true number may be larger.
 
     Example:
         >>> in_words(214.3, "below", 300, "ml"), in_words(300, "below", 300, "ml")
         ('214 ml, below 300 ml', '300 ml, at least 300 ml')
         >>> in_words(299.97, "below", 300, "ml")
         '299.97 ml, below 300 ml'
+        >>> in_words(149.2, "below", 300, "ml", at_least=True)
+        'at least 149 ml: cannot be compared with below 300 ml'
     """
     if pd.isna(measured) or measured == 0:
         return "nothing was found to compare"
@@ -102,4 +142,11 @@ def in_words(measured: float, comparison: str, limit: float, unit: str) -> str:
         if holds(float(text := f"{measured:.{digits}f}"), limit)
         == holds(measured, limit)
     )
-    return f"{shown} {unit}, {word} {limit:g} {unit}"
+    if not at_least:
+        return f"{shown} {unit}, {word} {limit:g} {unit}"
+    if word in _UPWARDS:
+        return f"at least {shown} {unit}, {word} {limit:g} {unit}"
+    return (
+        f"at least {shown} {unit}: cannot be compared with {comparison} {limit:g} "
+        f"{unit}"
+    )

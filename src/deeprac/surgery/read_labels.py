@@ -19,13 +19,17 @@ from deeprac.cohort.findings import CaseError, Finding, refuse_errors
 from deeprac.cohort.grid import Grid, aligned
 from deeprac.cohort.reader import Segmentation
 from deeprac.errors import SurgeryError
-from deeprac.labels import DEFAULT_NUMBERS, CohortLabels
+from deeprac.labels import CohortLabels
 from deeprac.surgery.flags import Flag
 from deeprac.surgery.label_names import by_title, title_of
 from deeprac.surgery.limits import LIMITS
+from deeprac.surgery.number_names import names_beside
 
 PART = "segmentation"
 """What messages call the file."""
+
+OVERLAP = "label overlap"
+"""The check of ``label_map.merge`` that has a flag of its own."""
 
 NOTHING = (
     f"the {PART} is empty: there is nothing to measure. Give one that shows kidney or "
@@ -41,11 +45,13 @@ class Labelled:
         label: uint8 label map on the grid of the CT, or its own without one.
         labels: what its numbers mean.
         flags: what is doubtful about names and overlaps.
+        findings: what was found in the files.
     """
 
     label: sitk.Image
     labels: CohortLabels
     flags: tuple[Flag, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def read_labels(
@@ -56,7 +62,7 @@ def read_labels(
     Args:
         path: NIfTI, NRRD, MetaImage, or a segmentation of 3D Slicer, whose names count.
         names: what the numbers 1, 2, ... of a file without names mean, in their order;
-            none: 1 kidney, 2 tumour, with a flag.
+            none: as the files of a result or cohort beside it say.
         image: the CT on whose grid it belongs.
 
     Raises:
@@ -71,19 +77,14 @@ def read_labels(
     reference = layers[0].volume if image is None else image
     findings += map(_of_segmentation, frame.frame_findings(reference))
     refuse_errors(findings)
-    known = _known(layers)
-    wanted = by_title(known)
+    wanted = by_title(_known(layers))
     arrays = [(sitk.GetArrayViewFromImage(one.volume), one.names) for one in layers]
     numbers, found = label_map.merge(arrays, wanted, kidney_needed=False)
     refuse_errors(finding.about(f"the {PART}") for finding in found)
+    findings += (one for one in found if one.check != OVERLAP)
     flags = _overlap_flags(found)
-    if not (names or seg_nrrd.holds_segments(path)):
-        flags += LIMITS["labels_assumed"].flags(
-            len(known),
-            "the file does not name its numbers; 1 was taken as kidney, 2 as tumour",
-        )
     label = Grid.of(reference).volume(numbers)
-    return Labelled(label, CohortLabels.named(wanted), flags)
+    return Labelled(label, CohortLabels.named(wanted), flags, tuple(findings))
 
 
 def _read(
@@ -99,8 +100,14 @@ def _read(
             )
         return seg_nrrd.read_segmentations(path, {})
     volume, findings = volume_files.read_volume(path)
-    usual = {number: name for name, number in DEFAULT_NUMBERS.items()}
-    by_number = dict(enumerate(names, start=1)) or usual
+    by_number = dict(enumerate(names, start=1)) or names_beside(path)
+    if not by_number:
+        raise CaseError.of(
+            "label names",
+            "it does not name its numbers, and no result.json or dataset.json beside "
+            "it says what they mean. Name them from 1 on, such as --labels kidney "
+            "tumour, or --labels kidney_left kidney_right tumour",
+        )
     return (Segmentation(volume, by_number),), findings
 
 
@@ -165,6 +172,6 @@ def _overlap_flags(findings: Iterable[Finding]) -> tuple[Flag, ...]:
     return tuple(
         flag
         for finding in findings
-        if finding.check == "label overlap"
+        if finding.check == OVERLAP
         for flag in LIMITS["overlapping_segments"].flags(1, finding.message)
     )

@@ -38,7 +38,7 @@ def anatomy_of(
     kidney_parts = Parts.of(np.isin(part.numbers, labels.kidney))
     tumour_parts = Parts.of(part.numbers == Label.TUMOUR)
     touches = list(touching(kidney_parts, tumour_parts, part.spacing_mm))
-    kidneys = find_kidneys(kidney_parts, touches, part.grid)
+    kidneys = find_kidneys(kidney_parts, tumour_parts, touches, part.grid)
     of_voxel = kidneys.of_part[kidney_parts.numbers]
     tumours = find_tumours(
         tumour_parts,

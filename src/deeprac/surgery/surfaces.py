@@ -45,11 +45,6 @@ class Surface:
         """Volume that the surface encloses."""
         return float(_cones_mm3(self.points_mm, self.triangles).sum()) / 1000
 
-    @property
-    def strays_by(self) -> float:
-        """By which share of the voxels' volume that of the surface differs."""
-        return abs(self.volume_ml / self.voxel_ml - 1)
-
 
 def surfaces(anatomy: Anatomy) -> tuple[Surface, ...]:
     """The surfaces of all structures, by number.

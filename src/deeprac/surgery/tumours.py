@@ -20,8 +20,8 @@ class InstanceRule:
     """Which connected parts of tumour are tumours.
 
     Attributes:
-        smallest_ml: smaller ones are specks: kidney where they touch one, else
-            background. They are counted in a flag, and in no measure.
+        smallest_ml: smaller ones are specks: kidney where they touch one, in its mask
+            and its measures, else background. A flag says how much became what.
         most: so are all but this many, the largest ones.
     """
 
@@ -85,7 +85,8 @@ def find_tumours(
             gaps = [gap_mm(surface, of_kidneys.tree(number)) for number in numbers]
             kidney_of_part[part] = numbers[int(np.argmin(gaps))]
     flags = _doubtful_sides(counted, areas)
-    flags += _left_out(parts.voxels * voxel_ml, enough, rule)
+    flags += _speck_flags(parts.voxels * voxel_ml, enough, kidney_of_part, rule)
+    flags += _fragment_flags(parts.voxels * voxel_ml, enough, kidney_of_part, rule)
     return Tumours(of_part, kidney_of_part, len(counted), flags)
 
 
@@ -105,18 +106,45 @@ def _doubtful_sides(
     return tuple(flags)
 
 
-def _left_out(
-    volumes_ml: NDArray[np.floating], enough: list[int], rule: InstanceRule
+def _speck_flags(
+    volumes_ml: NDArray[np.floating],
+    enough: list[int],
+    kidney_of_part: NDArray[np.uint8],
+    rule: InstanceRule,
 ) -> tuple[Flag, ...]:
-    """Flags of the parts that are no tumours."""
-    specks = np.delete(volumes_ml, [0, *enough])
-    small_ml, more = float(specks.sum()), len(enough) - rule.most
+    """Parts that are too small for a tumour."""
+    specks = np.setdiff1d(np.arange(1, len(volumes_ml)), enough)
     return LIMITS["tumour_specks"].flags(
-        small_ml,
-        f"{len(specks)} part{'s' * (len(specks) > 1)} of tumour with {small_ml:.2g} ml "
-        f"in all, each below {rule.smallest_ml:g} ml, are not counted as tumours",
-    ) + LIMITS["tumour_fragments"].flags(
-        more,
-        f"there are {len(enough)} separate tumours; the {rule.most} largest are "
-        "measured",
+        float(volumes_ml[specks].sum()),
+        f"{len(specks)} part{'s' * (len(specks) > 1)} of tumour, each below "
+        f"{rule.smallest_ml:g} ml: {_became(volumes_ml, specks, kidney_of_part)}",
+    )
+
+
+def _fragment_flags(
+    volumes_ml: NDArray[np.floating],
+    enough: list[int],
+    kidney_of_part: NDArray[np.uint8],
+    rule: InstanceRule,
+) -> tuple[Flag, ...]:
+    """Parts that are too many."""
+    more = np.array(enough[rule.most :], int)
+    return LIMITS["tumour_fragments"].flags(
+        len(more),
+        f"there are {len(enough)} separate tumours, and the {rule.most} largest are "
+        f"measured; the others: {_became(volumes_ml, more, kidney_of_part)}",
+    )
+
+
+def _became(
+    volumes_ml: NDArray[np.floating],
+    parts: NDArray[np.integer],
+    kidney_of_part: NDArray[np.uint8],
+) -> str:
+    """What is counted as kidney, and what as nothing."""
+    in_kidney_ml = float(volumes_ml[parts[kidney_of_part[parts] > 0]].sum())
+    rest_ml = float(volumes_ml[parts].sum()) - in_kidney_ml
+    return (
+        f"{in_kidney_ml:.2g} ml that touch a kidney are counted as kidney, "
+        f"{rest_ml:.2g} ml as nothing"
     )
