@@ -189,8 +189,8 @@ def test_what_the_rules_cannot_do_is_refused_when_they_are_read(
 
 
 def test_results_that_cannot_be_written_stop_before_any_job(folder):
-    (folder / "full").write_text("a file where a folder should be")
-    smoke = ("--configfile", "config/smoke.yaml", "--config", "results=full")
+    (folder / "disk").symlink_to("not/mounted")
+    smoke = ("--configfile", "config/smoke.yaml", "--config", "results=disk")
     assert snakemake(folder, "-n", *smoke).returncode == 0  # a plan can be looked at
     result = snakemake(folder, "--cores", "1", *smoke, "--", "splits")
     assert result.returncode != 0
