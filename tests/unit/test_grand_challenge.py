@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from deeprac import commands
 from deeprac.commands import grand_challenge
 from deeprac.errors import BundleError, SurgeryError
 
@@ -50,6 +51,7 @@ def segment(monkeypatch):
 
     verb.add_arguments, verb.run = add_arguments, run
     monkeypatch.setitem(sys.modules, verb.__name__, verb)
+    monkeypatch.setattr(commands, "segment", verb, raising=False)
     return verb
 
 
