@@ -73,6 +73,14 @@ class Workflow:
         with (self.folder / f"{overlay}.log").open("w") as log:
             return psutil.Popen(command, cwd=self.folder, stdout=log, stderr=log)
 
+    def run_for(self, seconds: float) -> psutil.Popen:
+        """Start Snakemake and let it work for a while, or to its end."""
+        process = self.start("--", TARGET)
+        stop = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < stop:
+            time.sleep(0.1)
+        return process
+
     def ended(self, process: psutil.Popen, overlay: str = "overlay.yaml") -> str:
         """Wait for the end; return what it has said."""
         process.wait()
@@ -83,20 +91,24 @@ class Workflow:
     def finish(self, target: str = TARGET) -> None:
         """Start again, as one would, until a file is there."""
         for _ in range(ATTEMPTS):
-            self.restarts += 1
             process = self.start("--", target)
             said = self.ended(process)
             if process.returncode == 0:
                 return
-            if "LockException" in said:
-                self.tell("it is locked: --unlock")
-                self.ended(self.start("--unlock"))
-            elif found := re.search(r"computed by process (\d+)", said):
-                self.tell(f"{found[0]}, says the workflow: kill {found[1]}")
-                end(int(found[1]))
-            else:
-                self.tell(f"start again after: {error_in(said)}")
+            self.recover(said)
         raise AssertionError(f"not done after {ATTEMPTS} attempts:\n{said[-3000:]}")
+
+    def recover(self, said: str) -> None:
+        """Do what a workflow that has ended asks for, before it is started again."""
+        self.restarts += 1
+        if "LockException" in said:
+            self.tell("  it is locked: --unlock")
+            self.ended(self.start("--unlock"))
+        elif found := re.search(r"computed by process (\d+)", said):
+            self.tell(f"  {found[0]}, it says: kill {found[1]}")
+            end(int(found[1]))
+        else:
+            self.tell(f"  start again after: {error_in(said)}")
 
     def processes(self) -> list[psutil.Process]:
         """All processes that work in the folder."""
@@ -243,14 +255,16 @@ def disturb(
         seconds: of an undisturbed run, in which they happen.
     """
     for kind in rng.sample(KINDS, events):
-        process = work.start("--", TARGET)
-        delay = time.monotonic() + rng.uniform(0.1, 0.6) * seconds
-        until(work, lambda delay=delay: time.monotonic() > delay)
-        if process.poll() is None:
-            work.tell(kind(work, rng))
-            yield kind.__name__
-        process.wait()
-        work.ended(process)
+        delay = rng.uniform(0.05, 0.35) * seconds
+        while (process := work.run_for(delay)).returncode not in (None, 0):
+            work.recover(work.ended(process))
+        if process.returncode == 0:
+            work.tell(f"all was done before {kind.__name__}")
+            continue
+        work.tell(kind(work, rng))
+        yield kind.__name__
+        if process.wait() not in (0, -signal.SIGKILL):
+            work.recover(work.ended(process))
     work.finish()
 
 
