@@ -119,7 +119,7 @@ def disturb(
         seconds: of an undisturbed run, in which they happen.
     """
     for kind in rng.sample(KINDS, events):
-        delay = rng.uniform(0.05, 0.35) * seconds
+        delay = rng.uniform(0.03, 0.2) * seconds
         while (process := work.run_for(delay)).returncode not in (None, 0):
             work.recover(work.ended(process))
         if process.returncode == 0:
