@@ -224,15 +224,15 @@ def _take(path: Path, what: str) -> Owner:
         # Whole or not there: it is written apart and linked to its name, which fails
         # where there is one already.
         draft = path.with_name(f"{path.name}.{me.token}")
-        draft.write_text(json.dumps(asdict(me)))
         try:
+            draft.write_text(json.dumps(asdict(me)))
             os.link(draft, path)
         except FileExistsError:
             _remove_dead(path, what)
         else:
             return me
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
 
 
 def _remove_dead(path: Path, what: str) -> None:

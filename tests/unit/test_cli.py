@@ -1,16 +1,20 @@
+import argparse
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from deeprac import __version__, cli
 from deeprac.commands import config as command
-from deeprac.commands import fold
+from deeprac.commands import fold, nnunet
 from deeprac.errors import CohortError
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +65,41 @@ def test_a_verb_that_was_renamed_names_the_new_one(old, capsys):
 
 def test_the_verbs_of_one_fold_are_those_of_their_module():
     assert set(fold.VERBS) == cli.FOLD_VERBS
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "device", "seen"),
+    [
+        ("train", ["--workers", "2"], "cuda", ("0", 2)),
+        ("train", ["--workers", "99"], "cuda", ("0", 12)),
+        ("train", [], "cpu", (None, 12)),
+        ("predict", [], "cuda", ("0", 0)),
+        ("stress", [], "cuda", ("0", 0)),
+        ("evaluate", [], "cuda", (None, 0)),
+    ],
+)
+def test_verbs_on_a_gpu_take_one_and_no_more_loaders_than_cores(
+    tmp_path, monkeypatch, verb, arguments, device, seen
+):
+    monkeypatch.setenv("DEEPRAC_PRETENDED_GPUS", "1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    told = {}
+    monkeypatch.setattr(
+        nnunet, "configure_nnunet", lambda *_, **kwargs: told.update(kwargs)
+    )
+    work = SimpleNamespace(
+        work=lambda *_: told.update(gpu=os.environ.get("CUDA_VISIBLE_DEVICES"))
+    )
+    monkeypatch.setitem(sys.modules, "worker", work)
+    monkeypatch.setitem(fold.VERBS, verb, replace(fold.VERBS[verb], does="worker:work"))
+    config = tmp_path / "config.yaml"
+    config.write_text(f"training: {{device: {device}}}\nresults: {tmp_path}\n")
+    parser = argparse.ArgumentParser()
+    fold.VERBS[verb].add_arguments(parser)
+    run = ["--config", str(config), "--experiment", "coarse_stn", "--fold", "0"]
+    fold.VERBS[verb].run(parser.parse_args([*run, *arguments]))
+    assert (told["gpu"], told["data_workers"]) == seen
 
 
 @pytest.mark.parametrize("argv", [[], ["trian"], ["config", "--no-such-option"]])

@@ -37,6 +37,17 @@ def test_a_lease_is_a_file_while_it_is_held(path):
     assert list(path.parent.iterdir()) == []
 
 
+def test_a_full_disk_leaves_no_draft(path, monkeypatch):
+    def full(draft, text):
+        draft.touch()
+        raise OSError(28, "No space left on device", str(draft))
+
+    monkeypatch.setattr(type(path), "write_text", full)
+    with pytest.raises(OSError, match="No space left"), held(path, WHAT):
+        pass
+    assert list(path.parent.iterdir()) == []
+
+
 def test_the_second_is_refused_and_told_how_to_go_on(path):
     with held(path, WHAT):
         with pytest.raises(RunError) as refused, held(path, WHAT):

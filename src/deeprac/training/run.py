@@ -25,6 +25,7 @@ from deeprac.training.device import resolve_device, within_gpu_memory
 from deeprac.training.plans import read_plans
 from deeprac.training.record import last_epoch, publish
 from deeprac.training.resuming import FINAL, LATEST, PREVIOUS
+from deeprac.training.space import check_space
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ def _train(trainer: DeepracTrainer) -> None:
     try:
         with within_gpu_memory(what, remedy):
             trainer.initialize()
+            weights = trainer.network.state_dict().values()
+            check_space(weights, Path(trainer.output_folder), what)
             _resume(trainer)
             if trainer.current_epoch < trainer.num_epochs:
                 trainer.run_training()
