@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,13 +34,16 @@ def ended_by_signal(leftovers: Callable[[], Iterable[Path]]) -> Iterator[None]:
     os.set_blocking(writer, False)
     old_handler = signal.signal(signal.SIGTERM, _leave)
     old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(reader, leftovers), daemon=True)
+    ended = threading.Event()
+    watched = (reader, leftovers, ended)
+    watcher = threading.Thread(target=_watch, args=watched, daemon=True)
     watcher.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(old_writer)
         signal.signal(signal.SIGTERM, old_handler)
+        ended.set()
         os.close(writer)  # the watcher reads nothing and ends
 
 
@@ -49,15 +51,17 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(EXIT_CODE)
 
 
-def _watch(reader: int, leftovers: Callable[[], Iterable[Path]]) -> None:
+def _watch(
+    reader: int, leftovers: Callable[[], Iterable[Path]], ended: threading.Event
+) -> None:
     """Wait for SIGTERM, which arrives here whatever the main thread does."""
-    while received := os.read(reader, 1):
-        if received[0] == signal.SIGTERM:
-            break
-    else:
-        os.close(reader)
+    asked = False
+    while not asked and (received := os.read(reader, 1)):
+        asked = received[0] == signal.SIGTERM
+    in_time = not asked or ended.wait(PATIENCE_SECONDS)
+    os.close(reader)
+    if in_time:
         return
-    time.sleep(PATIENCE_SECONDS)
     # Still here: the main thread is inside a library.
     for path in leftovers():
         if path.is_dir():

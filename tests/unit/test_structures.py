@@ -15,6 +15,7 @@ from support.kidney_phantoms import (
     WITHOUT_SIDES,
     draw,
 )
+from support.studies import ORIENTATIONS
 
 SIDED = CohortLabels(sides=True)
 SPACING_XYZ_MM = (0.9, 1.1, 3.0)
@@ -191,6 +192,16 @@ def test_a_single_kidney_in_parts_has_no_side(kind, order):
     assert [str(one.side) for one in anatomy.of_kind(Kind.KIDNEY)] == ["unknown"]
     assert {str(one.side) for one in anatomy.of_kind(Kind.TUMOUR)} <= {"unknown"}
     assert [flag.code for flag in flags] == ["side_unknown"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["spleen", "sinus", "split"])
+def test_nor_in_any_of_48_orientations(kind):
+    label = single(kind)
+    for order in ORIENTATIONS:
+        anatomy, _ = anatomy_of(sitk.DICOMOrient(label, order), CohortLabels())
+        sides = {str(one.side) for one in anatomy.structures}
+        assert sides == {"unknown"}, order
 
 
 def test_a_tumour_from_one_kidney_to_the_other():

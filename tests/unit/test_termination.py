@@ -81,3 +81,22 @@ def test_without_a_signal_all_is_as_before(tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_what_ended_in_time_is_left_alone():
+    """A program that goes on, as one that calls a verb inside itself."""
+    script = """
+import os, signal, time
+from deeprac import termination
+termination.PATIENCE_SECONDS = 0.3
+try:
+    with termination.ended_by_signal(lambda: []):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+except SystemExit as error:
+    time.sleep(1)
+    print("goes on after", error.code)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "goes on after 143\n"), done.stderr
