@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from deeprac.errors import RunError
+from deeprac.files import named_in_errors
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,8 @@ def _take(path: Path, what: str) -> Owner:
         # where there is one already.
         draft = path.with_name(f"{path.name}.{me.token}")
         try:
-            draft.write_text(json.dumps(asdict(me)))
+            with named_in_errors(path):
+                draft.write_text(json.dumps(asdict(me)))
             os.link(draft, path)
         except FileExistsError:
             _remove_dead(path, what)

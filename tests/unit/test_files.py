@@ -74,6 +74,15 @@ def test_atomic_path_keeps_the_old_file_when_writing_ends_early(tmp_path, error)
     assert os.listdir(tmp_path) == ["run.json"]
 
 
+@pytest.mark.parametrize("named", [None, "other.nii.gz"])
+def test_an_error_of_the_system_names_the_file(tmp_path, named):
+    target = tmp_path / "cases.csv"
+    full = (OSError(28, "No space left on device"), OSError(28, "No space left", named))
+    error = full[named is not None]
+    with pytest.raises(OSError, match=named or "cases.csv"), atomic_path(target):
+        raise error
+
+
 def test_json_round_trip_keeps_the_order_of_keys(tmp_path):
     write_json(tmp_path / "x.json", {"b": [1, None], "a": "µ"})
     assert list(read_json(tmp_path / "x.json")) == ["b", "a"]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from deeprac.files import read_json, write_json
+from deeprac.files import named_in_errors, read_json, write_json
 
 PROGRESS, FAILURE = "progress.jsonl", "failure.json"
 """Names of the files in the folder of a run's checkpoints."""
@@ -42,7 +42,8 @@ class Epoch:
 def append_progress(folder: Path, epoch: Epoch) -> None:
     """Add a line to a training's progress."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / PROGRESS).open("a", encoding="utf-8") as stream:
+    path = folder / PROGRESS
+    with named_in_errors(path), path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(asdict(epoch)) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         except StoppedError:
             raise
         except DeepracError as error:
-            note_failure(workspace, str(error))
+            with suppress(OSError):  # a disk that is full, as the error may say
+                note_failure(workspace, str(error))
             raise
         lease.check()
         publish(trainer, layout, plans, identity)
