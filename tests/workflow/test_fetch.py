@@ -57,7 +57,8 @@ def test_only_fetching_talks_to_hosts():
         if path.parent.name == "fetch":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in getattr(node, "names", [])]
+            imports = isinstance(node, ast.Import | ast.ImportFrom)
+            names = [alias.name for alias in node.names] if imports else []
             module = getattr(node, "module", None) or ""
             used = {name.partition(".")[0] for name in [*names, module]}
             if isinstance(node, ast.Import):

@@ -42,7 +42,7 @@ IDS = ("case", "patient")
 RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
-    **dict.fromkeys(("segments", "interruptions", "cost")),
+    **dict.fromkeys(("run_settings", "segments", "interruptions", "cost")),
     "device": (
         *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
         *("capture", "slices"),
