@@ -15,8 +15,8 @@ settings.load_profile("untimed")
 # See deeprac.commands.nnunet: the suite must stand other work on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-collect_ignore = ["support/slicer_reads.py"]
-"""Run by a Python that has 3D Slicer's modules."""
+collect_ignore_glob = ["support/slicer_*.py"]
+"""Run by a Python that has 3D Slicer's modules, or Qt's."""
 
 SLOW_FIXTURES = {"shared_data", "smoke_run", "trained_toy"}
 """What takes its test more than a moment: real CT, the whole workflow, a training."""
