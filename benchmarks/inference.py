@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import Config, load_config
+from deeprac.inference.predictor import answer
 from deeprac.inference.slice_predictor import SlicePredictor
 from deeprac.layout import Layout
 from deeprac.preprocessing.matrix import logits_to_native
@@ -73,9 +74,11 @@ def measured(config: Config, name: str, case: NDArray, repeats: int) -> dict[str
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     predictor = opened(config, name, device)
     data, properties = predictor.preprocess(case, SPACING_MM)
-    own, seconds, memory = timed(
-        lambda: predictor.answer(data, properties, None)[0], repeats, device
-    )
+
+    def segment() -> NDArray:
+        return answer([predictor], data, properties, [predictor.locate(data)])
+
+    own, seconds, memory = timed(segment, repeats, device)
     record = {"experiment": name, "seconds": round(seconds, 3), "peak_gib": memory}
     if predictor.settings["front_end"] is None:
         stock = stock_predictor(predictor)
