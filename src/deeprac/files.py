@@ -5,6 +5,7 @@ reader therefore sees the old file, the new file or none.
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -136,6 +137,17 @@ def read_json(source: Path) -> Any:
 def write_csv(target: Path, table: "pd.DataFrame") -> None:
     """Write a tidy table atomically, without index, at full precision."""
     write_text(target, csv_text(table))
+
+
+def sha256_of(path: Path) -> str:
+    """Checksum of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def manifest_entry(content: bytes) -> dict[str, Any]:
+    """Describe a file in a manifest: its bytes and their checksum."""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def csv_text(table: "pd.DataFrame") -> str:

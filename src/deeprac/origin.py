@@ -1,6 +1,5 @@
 """Where the number in a cell of a table comes from: runs, files and their digests."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.files import read_json
+from deeprac.files import read_json, sha256_of
 from deeprac.layout import Layout
 from deeprac.records.run_key import RunKey, selected_runs
 
@@ -40,8 +39,7 @@ class Source:
         """Return a file as it is now."""
         if not path.is_file():
             return cls(str(path), None)
-        with path.open("rb") as stream:
-            return cls(str(path), hashlib.file_digest(stream, "sha256").hexdigest())
+        return cls(str(path), sha256_of(path))
 
 
 @dataclass(frozen=True)

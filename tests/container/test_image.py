@@ -85,6 +85,12 @@ def podman(engine, *arguments):
     return done.stdout
 
 
+def python_in(engine, image, script):
+    """What a script says in a hardened container."""
+    options = (*HARDENED, "--entrypoint", "python3")
+    return podman(engine, "run", *options, image, "-c", script)
+
+
 def test_any_user_without_network_on_a_read_only_root(engine, image):
     assert podman(engine, "run", *HARDENED, image, "--version").strip()
     script = (
@@ -98,9 +104,7 @@ def test_any_user_without_network_on_a_read_only_root(engine, image):
         "    net = False\n"
         "print(json.dumps([os.getuid(), writable, net, os.environ['HOME']]))\n"
     )
-    said = podman(
-        engine, "run", *HARDENED, "--entrypoint", "python3", image, "-c", script
-    )
+    said = python_in(engine, image, script)
     assert json.loads(said.splitlines()[-1]) == [12345, ["/tmp"], False, "/tmp"]
 
 
@@ -111,9 +115,7 @@ def test_3d_previews_can_be_drawn(engine, image):
         "window.AddRenderer(vtk.vtkRenderer()); window.Render()\n"
         "print(window.GetClassName())\n"
     )
-    said = podman(
-        engine, "run", *HARDENED, "--entrypoint", "python3", image, "-c", script
-    )
+    said = python_in(engine, image, script)
     assert said.splitlines()[-1] == "vtkEGLRenderWindow"
 
 
@@ -131,9 +133,7 @@ def test_no_private_file_and_no_workflow_is_in_it(engine, image):
         "print(json.dumps([[n for n in names if importlib.util.find_spec(n)],\n"
         "    [str(p) for p in pathlib.Path('/').glob('*/private')]]))\n"
     )
-    said = podman(
-        engine, "run", *HARDENED, "--entrypoint", "python3", image, "-c", script
-    )
+    said = python_in(engine, image, script)
     assert json.loads(said.splitlines()[-1]) == [[], []]
 
 

@@ -1,22 +1,12 @@
 """The page of a cohort's check in headless Chromium, opened from disk."""
 
-import shutil
-
 import pytest
 import yaml
 
 from deeprac.cli import main
+from support.browser import launched
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-    None,
-)
-if CHROMIUM is None:
-    pytest.skip("no Chromium on the PATH", allow_module_level=True)
-
-sync_api = pytest.importorskip("playwright.sync_api")
 
 LOCAL = ("file:", "data:")
 
@@ -42,10 +32,7 @@ def checked(tmp_path_factory):
 @pytest.fixture(scope="module")
 def seen(checked):
     """Requests, messages and errors of a visit, and the page."""
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         requests, complaints = [], []
         page.on("request", lambda request: requests.append(request.url))
@@ -53,7 +40,6 @@ def seen(checked):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(checked.as_uri())
         yield page, requests, complaints
-        browser.close()
 
 
 def test_it_opens_without_network_and_complaints(seen):

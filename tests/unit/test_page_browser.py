@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,6 +17,7 @@ from deeprac.layout import Layout
 from deeprac.reporting import formats
 from deeprac.reporting.page.build import TABS, render
 from deeprac.reporting.page.volumes import encode
+from support.browser import WEBGL2_ON_CPU, launched
 from support.page_tree import (
     EVIL,
     SIZE,
@@ -29,16 +29,6 @@ from support.page_tree import (
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-    None,
-)
-if CHROMIUM is None:
-    pytest.skip("no Chromium on the PATH", allow_module_level=True)
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-WEBGL2_ON_CPU = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 KIDNEY_BLUE = (0x00, 0x96, 0xFF)
 TUMOUR_ORANGE = (0xE6, 0x61, 0x00)
 LOCAL = ("file:", "data:", "blob:")
@@ -58,12 +48,8 @@ def layout(results):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *WEBGL2_ON_CPU]
-        )
+    with launched(*WEBGL2_ON_CPU) as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from deeprac.cohort.pseudonyms import Pseudonyms
 from deeprac.config import load_config
 from deeprac.config_files import resolve
 from deeprac.errors import ConfigError, DeepracError, ReleaseError
-from deeprac.files import read_json, write_json
+from deeprac.files import manifest_entry, read_json, write_json
 from deeprac.layout import Layout
 from deeprac.release.configuration import released_config
 from deeprac.release.contents import stripped_config, stripped_run
 from deeprac.release.make import make_release
-from deeprac.release.manifest import MANIFEST, entry
+from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.release.verify import Outcome, compare_cases, verify_release
 from support.released_tree import COMMIT, Released, clean_checkout, released_tree
@@ -60,7 +60,7 @@ def rewrite(release: Path, name: str, content: bytes) -> None:
     (release / name).parent.mkdir(parents=True, exist_ok=True)
     (release / name).write_bytes(content)
     manifest = read_json(release / MANIFEST)
-    manifest["files"][name] = entry(content)
+    manifest["files"][name] = manifest_entry(content)
     write_json(release / MANIFEST, manifest)
 
 
@@ -400,7 +400,7 @@ def test_a_changed_release_is_named(tree, spoil, message, verb):
 )
 def test_names_that_no_release_has_are_not_followed(tree, name, tmp_path):
     manifest = read_json(tree.release / MANIFEST)
-    manifest["files"][name] = entry(b"")
+    manifest["files"][name] = manifest_entry(b"")
     write_json(tree.release / MANIFEST, manifest)
     with pytest.raises(ReleaseError, match="which no release has"):
         lay_out(tree.release, tmp_path / "out")

@@ -1,7 +1,6 @@
 """The page of a patient in headless Chromium, opened from disk as a reader does."""
 
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -10,20 +9,11 @@ from PIL import Image
 from deeprac.surgery.page.build import page_of, render
 from deeprac.surgery.preview import write_preview
 from deeprac.surgery.surfaces import surfaces
+from support.browser import WEBGL2_ON_CPU, launched
 from support.studies import a_study
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-    None,
-)
-if CHROMIUM is None:
-    pytest.skip("no Chromium on the PATH", allow_module_level=True)
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-WEBGL2_ON_CPU = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 LOCAL = ("file:", "data:", "blob:")
 
 
@@ -40,12 +30,8 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *WEBGL2_ON_CPU]
-        )
+    with launched(*WEBGL2_ON_CPU) as browser:
         yield browser
-        browser.close()
 
 
 def opened(chromium, path, width, script=None):

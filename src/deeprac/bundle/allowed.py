@@ -7,9 +7,7 @@ bundle must not name any but ours and nnU-Net's.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema
-
-from deeprac.bundle.manifest import AGAIN, PLANS, object_of, shown
+from deeprac.bundle.manifest import AGAIN, PLANS, check_form, object_of, shown
 from deeprac.errors import BundleError
 from deeprac.front_ends import FRONT_ENDS, has_oracle, planned_parts
 from deeprac.networks.unet import KWARGS_TO_IMPORT
@@ -46,30 +44,13 @@ def check_plans(plans: Mapping[str, Any]) -> None:
         ) from error
     if has_oracle(*parts):
         raise BundleError(ORACLE.format("It"))
-    _check_values(plans)
+    check_form(plans, VALUES, f"{PLANS} in it are")
     for key, value, allowed in named:
         if value not in allowed:
             raise BundleError(
                 f"{PLANS} in it names {shown(repr(value))} as {key}, which DeePRAC "
                 "does not know and therefore does not import. Do not use this bundle."
             )
-
-
-def _check_values(plans: Mapping[str, Any]) -> None:
-    """Make sure that numbers which a segmentation needs are numbers, and not too large.
-
-    Raises:
-        BundleError: one of them is not.
-    """
-    wrong = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(VALUES).iter_errors(plans)
-    )
-    if wrong is not None:
-        where = ".".join(map(str, wrong.absolute_path)) or "it"
-        raise BundleError(
-            f"{PLANS} in it are not as they must be: {shown(where)}: "
-            f"{shown(wrong.message)}. {AGAIN}"
-        )
 
 
 _SIZE = {"type": "integer", "minimum": 1, "maximum": 4096}
@@ -85,7 +66,8 @@ VALUES = object_of(
         inference=object_of(batch_size=_SIZE, mirroring={"type": "boolean"}),
     ),
 )
-"""JSON schema of the values in plans that a segmentation reads."""
+"""JSON schema of the values in plans that a segmentation reads: numbers that are
+numbers, and not too large."""
 
 ORACLE = (
     "{} is an oracle's: it is told from the labels where the organs are, which nobody "

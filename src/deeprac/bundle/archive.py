@@ -4,7 +4,6 @@ Every member is compared with the manifest whenever it is read, so that what is 
 what was checked.
 """
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from deeprac.bundle.manifest import (
 )
 from deeprac.errors import BundleError, FetchError
 from deeprac.fetch.archives import checked_names
-from deeprac.files import atomic_folder, atomic_path
+from deeprac.files import atomic_folder, atomic_path, manifest_entry
 from deeprac.labels import CohortLabels
 from deeprac.strict import parse_json
 from deeprac.surgery.postprocess import Postprocessing
@@ -68,7 +67,7 @@ class Bundle:
             BundleError: it is not what the manifest says.
         """
         content = self._bytes(name)
-        if entry(content) != self.manifest["files"][name]:
+        if manifest_entry(content) != self.manifest["files"][name]:
             raise self.error(
                 f"{name} was changed: its checksum is not that in {MANIFEST}"
             )
@@ -243,7 +242,7 @@ def write_bundle(
         raise BundleError(
             f"{target} is there already. Name another file, or delete it."
         )
-    listed = {name: entry(content) for name, content in sorted(files.items())}
+    listed = {name: manifest_entry(content) for name, content in sorted(files.items())}
     whole = parse_manifest(_text({**manifest, "files": listed}).encode())
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in [
@@ -257,11 +256,6 @@ def write_bundle(
             kind = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
             archive.writestr(info, content, compress_type=kind)
     return whole
-
-
-def entry(content: bytes) -> dict[str, Any]:
-    """Describe a member in the manifest."""
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _text(manifest: Mapping[str, Any]) -> str:

@@ -151,15 +151,7 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
             f"{MANIFEST} in it has schema {str(found)[:20]!r}; this version of DeePRAC "
             f"reads {SCHEMA}. {'Install a newer DeePRAC.' if newer else AGAIN}"
         )
-    wrong = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(FORM).iter_errors(manifest)
-    )
-    if wrong is not None:
-        where = ".".join(map(str, wrong.absolute_path)) or "it"
-        raise BundleError(
-            f"{MANIFEST} in it is not as it must be: {shown(where)}: "
-            f"{shown(wrong.message)}. {AGAIN}"
-        )
+    check_form(manifest, FORM, f"{MANIFEST} in it is")
     for name, (low, high) in manifest["training"]["ranges"].items():
         if low > high:
             raise BundleError(
@@ -174,6 +166,28 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
                 f"{manifest['folds']}. {AGAIN}"
             )
     return manifest
+
+
+def check_form(content: Any, form: dict[str, Any], subject: str) -> None:
+    """Check foreign JSON by a schema.
+
+    Args:
+        content: the JSON.
+        form: its schema.
+        subject: how the message begins, with its verb.
+
+    Raises:
+        BundleError: naming the entry that is not as it must be.
+    """
+    wrong = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(form).iter_errors(content)
+    )
+    if wrong is not None:
+        where = ".".join(map(str, wrong.absolute_path)) or "it"
+        raise BundleError(
+            f"{subject} not as it must be: {shown(where)}: {shown(wrong.message)}. "
+            f"{AGAIN}"
+        )
 
 
 def shown(text: str, *, longest: int = 200) -> str:

@@ -5,7 +5,6 @@ left, y to posterior, z to superior; row 0 is anterior. Sizes, spacings, origins
 directions are in SimpleITK's order (x, y, z), in mm.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -20,7 +19,7 @@ from deeprac.cohort.findings import Finding
 from deeprac.cohort.frame import FRAME
 from deeprac.cohort.grid import Grid
 from deeprac.errors import CohortError
-from deeprac.files import NAME_RULE, foreign_names
+from deeprac.files import NAME_RULE, foreign_names, sha256_of
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
 from deeprac.records.cases import CaseRow
 from deeprac.volumes import write_volume
@@ -132,15 +131,10 @@ def write_case(case: Case, folder: Path) -> CaseRow:
         side=case.side.value,
         kidney_ml=case.volume_ml(*case.labels.kidney),
         tumour_ml=case.volume_ml(Label.TUMOUR),
-        label_sha256=_sha256(folder / label),
-        image_sha256=_sha256(folder / image),
+        label_sha256=sha256_of(folder / label),
+        image_sha256=sha256_of(folder / image),
         **(asdict(case.similarity) if case.similarity else {}),
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def tumour_side(image: np.ndarray, label: np.ndarray) -> Side:

@@ -1,32 +1,30 @@
 """From a segmented CT to all that is known of the patient: no torch from here on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
-import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
 from deeprac.bundle.archive import Bundle
 from deeprac.bundle.manifest import POSTPROCESSING
-from deeprac.cohort.findings import in_words
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.volume import Volume
 from deeprac.inference.segment import Segmented
-from deeprac.surgery.checks import check_anatomy, range_values
+from deeprac.surgery import patient
+from deeprac.surgery.checks import range_values
 from deeprac.surgery.flags import Flag
 from deeprac.surgery.limits import LIMITS
-from deeprac.surgery.measures import measure
 from deeprac.surgery.model_checks import (
     FrontEnd,
-    finding_flags,
     fold_flags,
     front_end_flags,
     range_flags,
 )
-from deeprac.surgery.postprocess import Postprocessing, change_flags, postprocess
-from deeprac.surgery.protocol import TimePoint, compare
-from deeprac.surgery.structures import anatomy_of
+from deeprac.surgery.patient import Patient
+from deeprac.surgery.postprocess import Postprocessing, postprocess
+from deeprac.surgery.protocol import TimePoint
+from deeprac.surgery.read_labels import Labelled
 from deeprac.surgery.study import Study
 
 
@@ -59,27 +57,12 @@ def study_of(
         asked: what the user says.
     """
     label, changes = _mended(segmented, bundle, asked)
-    anatomy, flags = anatomy_of(label, segmented.labels)
-    measures = measure(anatomy, asked.margin_mm)
     age = volume.age_years if asked.age_years is None else asked.age_years
-    image = sitk.GetArrayFromImage(volume.image).astype(np.float32, copy=False)
-    in_hu = image if bundle.manifest["intensity"] == "hu" else None
-    ranges = bundle.manifest["training"]["ranges"]
-    checked = check_anatomy(anatomy, measures, age)
-    return Study(
-        anatomy=anatomy,
-        source=volume.source,
-        image=image,
-        measures=measures,
-        protocol=asked.time_point and compare(measures, asked.time_point, checked),
-        flags=(
-            *_model_flags(segmented, bundle),
-            *flags,
-            *change_flags(changes),
-            *checked,
-            *finding_flags(volume.findings),
-            *range_flags(range_values(anatomy, in_hu, age), ranges),
-        ),
+    flags = _model_flags(segmented, bundle)
+    study = patient.study_of(
+        Labelled(label, segmented.labels, flags, volume.findings),
+        volume.image,
+        Patient(age, asked.time_point, margin_mm=asked.margin_mm),
         changes=changes,
         provenance=segmented.provenance
         | {
@@ -88,8 +71,15 @@ def study_of(
             "margin_mm": asked.margin_mm,
             "timepoint": asked.time_point,
             "postprocessing": asked.postprocessing,
-            "findings": in_words(volume.findings),
         },
+    )
+    in_hu = study.image if bundle.manifest["intensity"] == "hu" else None
+    values = range_values(study.anatomy, in_hu, age)
+    ranges = bundle.manifest["training"]["ranges"]
+    return replace(
+        study,
+        source=volume.source,
+        flags=(*study.flags, *range_flags(values, ranges)),
     )
 
 

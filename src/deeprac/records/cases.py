@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from deeprac.errors import MetricsError
-from deeprac.files import csv_text, read_json, write_json, write_text
+from deeprac.files import csv_text, read_json, sha256_of, write_json, write_text
 from deeprac.records.tidy import read_tidy
 
 
@@ -97,7 +97,7 @@ def _check_manifest(path: Path, rows: int) -> None:
     manifest, dataset = (path.with_name(name) for name in (MANIFEST, "dataset.json"))
     if manifest.is_file():
         written = read_json(manifest)[path.name]
-        same = hashlib.sha256(path.read_bytes()).hexdigest() == written["sha256"]
+        same = sha256_of(path) == written["sha256"]
         expected = written["rows"]
     elif dataset.is_file():
         expected = read_json(dataset)["numTraining"]

@@ -17,7 +17,13 @@ from deeprac.evaluation.summarise import (
     collect_diagnostics,
     collect_stress,
 )
-from deeprac.files import atomic_folder, json_text, write_bytes, write_json
+from deeprac.files import (
+    atomic_folder,
+    json_text,
+    manifest_entry,
+    write_bytes,
+    write_json,
+)
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.records.machines import machine
@@ -25,7 +31,7 @@ from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import read_run
 from deeprac.release.contents import objections, stripped_config, stripped_run
-from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, entry
+from deeprac.release.manifest import MANIFEST, NAME, SCHEMA
 from deeprac.release.tables import check_summary, made_tables, same_text
 
 SHOWN = 10
@@ -90,7 +96,9 @@ def make_release(
     _refuse_names(files, source)
     manifest = _manifest(source, name, commit) | {
         "reviewed": list(reviewed),
-        "files": {path: entry(content) for path, content in sorted(files.items())},
+        "files": {
+            path: manifest_entry(content) for path, content in sorted(files.items())
+        },
     }
     with atomic_folder(target, replace=replace) as folder:
         for member, content in files.items():

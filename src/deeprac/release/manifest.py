@@ -4,7 +4,6 @@ Light enough for Snakemake's parse time. Names in a manifest are foreign text: o
 those that a release can have are followed, and never a link.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.errors import ReleaseError
-from deeprac.files import read_json
+from deeprac.files import manifest_entry, read_json
 
 MANIFEST = "release.json"
 SCHEMA = 1
@@ -37,11 +36,6 @@ ENTRIES = (
 """What every manifest says, and verbs quote."""
 
 FETCH = "Fetch the release again, or make it again with `deeprac release`."
-
-
-def entry(content: bytes) -> dict[str, Any]:
-    """Describe a file in the manifest."""
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def read_manifest(release: Path) -> dict[str, Any]:
@@ -101,7 +95,7 @@ def checked_files(release: Path, manifest: Mapping[str, Any]) -> dict[str, bytes
     contents = {}
     for name, expected in listed.items():
         content = (release / name).read_bytes()
-        if entry(content) != expected:
+        if manifest_entry(content) != expected:
             raise ReleaseError(
                 f"{release / name} was changed: its checksum is not the one in "
                 f"{MANIFEST}. {FETCH}"

@@ -5,12 +5,11 @@ NIfTI has no place for names. DeePRAC keeps them in ``result.json`` of a result,
 tumour in the other.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from deeprac.errors import SurgeryError
-from deeprac.files import read_json
+from deeprac.files import read_json, sha256_of
 from deeprac.labels import CohortLabels
 from deeprac.surgery import result
 
@@ -28,10 +27,8 @@ def _of_result(path: Path) -> dict[int, str]:
         names = {one["number"]: one["name"] for one in found.structures}
     except (SurgeryError, KeyError, TypeError):
         return {}
-    with path.open("rb") as stream:
-        same = hashlib.file_digest(stream, "sha256").hexdigest() == expected
     # Changed by hand, its numbers may mean anything.
-    return names if same else {}
+    return names if sha256_of(path) == expected else {}
 
 
 def _of_cohort(path: Path) -> dict[int, str]:

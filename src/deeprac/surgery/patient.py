@@ -13,7 +13,7 @@ from deeprac.cohort.grid import Grid
 from deeprac.surgery.checks import check_anatomy
 from deeprac.surgery.measures import measure
 from deeprac.surgery.model_checks import finding_flags
-from deeprac.surgery.postprocess import COLUMNS
+from deeprac.surgery.postprocess import COLUMNS, change_flags
 from deeprac.surgery.previous import Previous, previous_flags, with_changes
 from deeprac.surgery.protocol import TimePoint, compare
 from deeprac.surgery.read_labels import Labelled
@@ -56,6 +56,8 @@ def study_of(
         changes: what post-processing changed; None: it was not applied.
         provenance: what made the result.
     """
+    if changes is None:
+        changes = pd.DataFrame(columns=list(COLUMNS))
     anatomy, found = anatomy_of(labelled.label, labelled.labels)
     measures = measure(anatomy, patient.margin_mm)
     checked = check_anatomy(
@@ -80,9 +82,10 @@ def study_of(
         flags=(
             *labelled.flags,
             *found,
+            *change_flags(changes),
             *checked,
             *finding_flags(labelled.findings),
         ),
-        changes=pd.DataFrame(columns=list(COLUMNS)) if changes is None else changes,
+        changes=changes,
         provenance={**provenance, "findings": in_words(labelled.findings)},
     )

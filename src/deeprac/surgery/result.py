@@ -1,6 +1,5 @@
 """``result.json``: what a result folder holds; it is written last, as its seal."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,6 +117,4 @@ def _structure(surface: Surface) -> dict[str, Any]:
 
 
 def _seal(path: Path) -> dict[str, Any]:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+    return {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}

@@ -36,6 +36,7 @@ from torch.nn import functional
 
 from deeprac.geometry.similarity import identity
 from deeprac.geometry.warp import warp
+from deeprac.training.device import sent
 from deeprac.training.nnunet import blur_taps, moved_by
 
 TAPS = 7
@@ -218,10 +219,11 @@ class BatchedAugmentation:
             start += len(kind.neutral)
             chosen = _rows_with(part != torch.tensor(kind.neutral))
             if len(chosen):
-                index, numbers = self._sent(chosen), self._sent(part[chosen])
+                index = sent(chosen, self.device)
+                numbers = sent(part[chosen], self.device)
                 slices[index] = kind.apply(slices[index], numbers[:, :, None, None])
         for axis, sign in ((3, signs[:, :1]), (2, signs[:, 1:])):
-            index = self._sent(_rows_with(sign < 0))
+            index = sent(_rows_with(sign < 0), self.device)
             for tensor in (slices, labels):
                 tensor[index] = tensor[index].flip(axis)
         # Slices as channels, which are treated alike.
@@ -257,7 +259,7 @@ class BatchedAugmentation:
         if self.affine is None or not len(turned):
             return
         size = (slices.shape[2], slices.shape[3])
-        matrix, index = self._sent(affine[turned]), self._sent(turned)
+        matrix, index = sent(affine[turned], self.device), sent(turned, self.device)
         air = float(self.affine.padding_value_image)
         slices[index] = warp(slices[index], matrix, size, fill=air)
         numbers = torch.arange(self.classes, device=labels.device).view(1, -1, 1, 1)
@@ -266,12 +268,6 @@ class BatchedAugmentation:
         padding = 1 - shares.sum(1, keepdim=True)
         found = torch.cat([shares, padding], 1).argmax(1, keepdim=True) % self.classes
         labels[index] = found.to(labels.dtype)
-
-    def _sent(self, tensor: Tensor) -> Tensor:
-        """Send a small tensor of the host without waiting for the device."""
-        if self.device.type != "cuda":
-            return tensor
-        return tensor.contiguous().pin_memory().to(self.device, non_blocking=True)
 
 
 def _rows_with(marked: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from deeprac.errors import DeviceError, RunError
 from deeprac.gpus import VISIBLE
@@ -70,6 +71,13 @@ def within_gpu_memory(what: str, remedy: str) -> Iterator[None]:
         raise RunError(
             f"{what}: the GPU's memory is too small ({asked}). {remedy}"
         ) from error
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Send a small tensor of the host without waiting for the device."""
+    if device.type != "cuda":
+        return tensor
+    return tensor.contiguous().pin_memory().to(device, non_blocking=True)
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

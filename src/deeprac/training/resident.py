@@ -17,6 +17,7 @@ from torch import Tensor
 
 from deeprac.geometry.similarity import identity
 from deeprac.training.batched import BatchedAugmentation
+from deeprac.training.device import sent
 
 if TYPE_CHECKING:
     from deeprac.training.trainer import DeepracTrainer
@@ -74,9 +75,7 @@ class ResidentSlices:
 
     def drawn(self, index: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
         """Return slices (batch, 1, size, size) and labels of every level."""
-        chosen = torch.tensor(index)
-        if self.on_gpu:
-            chosen = chosen.pin_memory().to(self.slices.device, non_blocking=True)
+        chosen = sent(torch.tensor(index), self.slices.device)
         return self.slices[chosen], [level[chosen] for level in self.levels]
 
 

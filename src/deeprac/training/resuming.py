@@ -98,8 +98,9 @@ class ResumableTrainer(SteppingTrainer):
         while len(self._outputs) < self.num_iterations_per_epoch:
             batch = next(self.dataloader_train)
             self._outputs.append(self.train_step(batch))
-            self._random = random_state(self.device)
-            self._save_if_due()
+            if self._due:
+                self._save_part(random_state(self.device))
+        self._random = random_state(self.device)
         self.on_train_epoch_end(self._outputs)
 
     @torch.no_grad()
@@ -109,7 +110,8 @@ class ResumableTrainer(SteppingTrainer):
         outputs = []
         for _ in range(self.num_val_iterations_per_epoch):
             outputs.append(self.validation_step(next(self.dataloader_val)))
-            self._save_if_due()
+            if self._due:
+                self._save_part(self._random)
         self.on_validation_epoch_end(outputs)
 
     def _go_on(self) -> None:
@@ -124,22 +126,28 @@ class ResumableTrainer(SteppingTrainer):
         ]
         if part.losses:
             self.dataloader_train.waited_seconds = part.waited_seconds
-            self._random = part.random
             restore_random_state(part.random, self.device)
 
-    def _save_if_due(self) -> None:
-        """Save within an epoch where time or a signal asks for it.
+    @property
+    def _due(self) -> bool:
+        """Whether time or a signal asks to save within an epoch."""
+        late = time.monotonic() - self._saved >= 60 * self.settings["training"][EVERY]
+        return late or self.stop.received is not None
+
+    def _save_part(self, random: dict[str, Any]) -> None:
+        """Save within an epoch.
+
+        Args:
+            random: state of the random numbers after its last training step.
 
         Raises:
             StoppedError: a signal asked to stop.
         """
-        signal, minutes = self.stop.received, self.settings["training"][EVERY]
-        if signal is None and time.monotonic() - self._saved < 60 * minutes:
-            return
+        signal = self.stop.received
         part = Part(
             losses=[float(output["loss"]) for output in self._outputs],
             gradient_norms=[[float(n) for n in norms] for norms in self.gradient_norms],
-            random=self._random,
+            random=random,
             seconds=self.epoch_seconds,
             waited_seconds=self.dataloader_train.waited_seconds,
         )
