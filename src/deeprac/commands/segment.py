@@ -177,6 +177,7 @@ def read_input(args: argparse.Namespace, unit: str) -> "Volume":
         CaseError: it cannot be used.
         SurgeryError: a DICOM-SEG was asked for of another input.
     """
+    from deeprac.cohort.findings import CaseError
     from deeprac.cohort.volume import open_volume
     from deeprac.errors import SurgeryError
 
@@ -186,7 +187,10 @@ def read_input(args: argparse.Namespace, unit: str) -> "Volume":
             "is none. Give a DICOM folder, or leave --dicom-seg out."
         )
     with quiet_libraries(args.input, args.private_log):
-        return open_volume(args.input, unit, args.series)
+        try:
+            return open_volume(args.input, unit, args.series)
+        except CaseError as error:
+            raise error.about("the input") from error
 
 
 @contextmanager
