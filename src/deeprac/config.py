@@ -162,15 +162,17 @@ class Config:
                         "normaliser and crop, or a matrix with a size"
                     )
                 continue
-            size = matrix.size * method.network_input
-            if not fits(size, self.network.min_feature_map):
-                errors[row.matrix, method.network_input] = (
-                    f"matrices.{row.matrix}.size is {matrix.size}: experiment "
-                    f"{row.name} gives its U-Net {size:g} pixels "
-                    f"(network_input {method.network_input:g}), which "
-                    f"{why_not(size, self.network.min_feature_map)}. Use "
-                    f"{nearest_fit(size, self.network.min_feature_map)} pixels"
-                )
+            smallest = self.network.min_feature_map
+            for share in method.input_shares:
+                size = matrix.size * share
+                if not fits(size, smallest):
+                    errors[row.matrix, share] = (
+                        f"matrices.{row.matrix}.size is {matrix.size}: experiment "
+                        f"{row.name} gives its U-Net a side of {size:g} pixels "
+                        f"(network_input {method.network_input:g}), which "
+                        f"{why_not(size, smallest)}. Use "
+                        f"{nearest_fit(size, smallest)} pixels"
+                    )
         return list(errors.values())
 
     def _exposed(self) -> list[str]:

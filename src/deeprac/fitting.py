@@ -3,26 +3,37 @@
 from collections.abc import Sequence
 
 
-def unet_stages(input_size: float, min_feature_map: int) -> int:
-    """Return the number of resolutions of a U-Net on a square input.
+def halvings(side: float, min_feature_map: int) -> int:
+    """Return how often a U-Net halves a side.
 
-    The input is halved while the half still has ``min_feature_map`` pixels.
+    It is halved while the half still has ``min_feature_map`` pixels.
 
     Example:
-        >>> unet_stages(128, 4)
-        6
+        >>> halvings(128, 4)
+        5
     """
-    stages = 1
-    while input_size / 2**stages >= min_feature_map:
-        stages += 1
-    return stages
+    times = 0
+    while side / 2 ** (times + 1) >= min_feature_map:
+        times += 1
+    return times
 
 
-def fits(input_size: float, min_feature_map: int) -> bool:
-    """Say whether a U-Net can halve its input at least once, each time evenly."""
-    if input_size != round(input_size) or input_size < 2 * min_feature_map:
+def height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return the height and width that a side, or both of them, stand for.
+
+    Example:
+        >>> height_and_width(512), height_and_width([192, 384])
+        ((512, 512), (192, 384))
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
+
+
+def fits(side: float, min_feature_map: int) -> bool:
+    """Say whether a U-Net can halve a side at least once, each time evenly."""
+    if side != round(side) or side < 2 * min_feature_map:
         return False
-    return round(input_size) % 2 ** (unet_stages(input_size, min_feature_map) - 1) == 0
+    return round(side) % 2 ** halvings(side, min_feature_map) == 0
 
 
 def size_text(size: int | Sequence[int]) -> str:
@@ -44,8 +55,7 @@ def why_not(size: float, min_feature_map: int) -> str:
             f"is too small for the network (network.min_feature_map "
             f"{min_feature_map} asks for at least {2 * min_feature_map})"
         )
-    halvings = unet_stages(size, min_feature_map) - 1
-    return f"cannot be halved evenly {halvings} times"
+    return f"cannot be halved evenly {halvings(size, min_feature_map)} times"
 
 
 def nearest_fit(size: float, min_feature_map: int) -> int:

@@ -45,7 +45,10 @@ FRONT_ENDS = {
         arguments=lambda *_: {},
     ),
     "stn": FrontEnd(
-        parts=frozenset({NONE, "moments", "stn", "coarse", ORACLE}),
+        parts=frozenset(
+            {NONE, "moments", "stn", "coarse", ORACLE}
+            | {"stn_rectangle", "oracle_rectangle"}
+        ),
         network="deeprac.networks.stn_unet.STNUNet",
         trainer="deeprac.training.stn.STNTrainer",
         section="localiser",
@@ -72,6 +75,11 @@ FRONT_ENDS = {
 """By name; the first that has both parts of a method is the method's."""
 
 
+ASPECTS = {"stn_rectangle": 0.5, "oracle_rectangle": 0.5}
+"""Height over width of the windows of crops that are no squares. Once the pose is
+normalised, both kidneys lie side by side."""
+
+
 def front_end_of(normaliser: str, crop: str) -> FrontEnd:
     """Return the front end that a method's parts make.
 
@@ -96,4 +104,4 @@ def planned_parts(settings: Mapping[str, Any]) -> tuple[str, str]:
 
 def has_oracle(normaliser: str, crop: str) -> bool:
     """Whether inference reads ``case_poses.csv``, which only oracles may."""
-    return ORACLE in (normaliser, crop)
+    return any(part.startswith(ORACLE) for part in (normaliser, crop))

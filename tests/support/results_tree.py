@@ -234,6 +234,8 @@ def _write_transforms(
                     **dict(zip(SINGLE_COLUMNS, single.ravel(), strict=True)),
                     "fallback": int(normalises and z == 0),
                     "at_bound": int(method.normaliser == "stn" and z == 1),
+                    "crop_grown": 0,
+                    "crop_fallback": 0,
                 }
             )
     pd.DataFrame(rows).to_csv(run / "transforms.csv", index=False)

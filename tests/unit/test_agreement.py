@@ -77,7 +77,7 @@ def located(coarse=None, crop=None, **changes):
 
 def test_the_share_outside_the_window_is_of_the_coarse_foreground():
     """A window of half the width, about (0.5, 0.5): the lower right quarter."""
-    crop = window(torch.tensor([0.5]), torch.tensor([[0.5, 0.5]]))
+    crop = window(torch.tensor([[0.5, 0.5]]), torch.tensor([[0.5, 0.5]]))
     labels = torch.zeros(1, 8, 8)
     labels[0, 4:, 4:] = 1  # 16 pixels inside
     labels[0, 0, :4] = 2  # 4 outside
@@ -85,7 +85,7 @@ def test_the_share_outside_the_window_is_of_the_coarse_foreground():
 
 
 def test_there_is_no_share_without_coarse_segmentation_window_or_foreground():
-    crop = window(torch.tensor([0.5]), torch.zeros(1, 2))
+    crop = window(torch.tensor([[0.5, 0.5]]), torch.zeros(1, 2))
     assert outside_share(located()) is None
     assert outside_share(located(logits(torch.ones(1, 8, 8)))) is None
     assert outside_share(located(logits(torch.zeros(1, 8, 8)), crop)) is None

@@ -8,7 +8,7 @@ from deeprac import schema
 from deeprac.config import Config, load_config
 from deeprac.config_files import refuse_twice, resolve
 from deeprac.errors import ConfigError
-from deeprac.fitting import fits, unet_stages
+from deeprac.fitting import fits, halvings
 
 ROOT = Path(__file__).parents[2]
 
@@ -454,12 +454,12 @@ def test_a_matrix_that_does_not_fit_the_network_is_named(size, message):
 
 
 @pytest.mark.parametrize(
-    ("size", "smallest", "stages"),
+    ("side", "smallest", "times"),
     # 512, 256, 128, 64, 32, 16, 8, 4; 96, 48, 24, 12, 6; 16, 8
-    [(512, 4, 8), (128, 4, 6), (96, 4, 5), (16, 8, 2), (7, 4, 1)],
+    [(512, 4, 7), (128, 4, 5), (96, 4, 4), (16, 8, 1), (7, 4, 0)],
 )
-def test_number_of_stages(size, smallest, stages):
-    assert unet_stages(size, smallest) == stages
+def test_number_of_halvings(side, smallest, times):
+    assert halvings(side, smallest) == times
 
 
 def test_sizes_that_fit():

@@ -3,23 +3,22 @@ import math
 import pytest
 import torch
 
-from deeprac.geometry.similarity import identity, transform_points, window
+from deeprac.geometry.similarity import transform_points
 from deeprac.networks.crops import (
     CHUNK,
     CROPS,
     JITTER,
     MIN_HALF_SIDE,
-    box,
-    extremes,
+    STRAY_MASS,
+    Shape,
+    extents,
     foreground,
-    found_box,
-    jittered,
     pooled,
 )
 from support.toy_cohort import small_networks
 
 SIZE = 32
-SETTINGS = {"crop_margin": 0.1, "base_features": 4}
+SETTINGS = {"crop_margin": 0.1, "base_features": 4, "crop_size": "cohort"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,9 +53,14 @@ FAR = (slice(28, 32), slice(0, 4))
 """x from -1 to -0.75, y from 0.75 to 1."""
 
 
-def build(name, coarse=None):
+def build(name, coarse=None, **settings):
     torch.manual_seed(0)
-    crop = CROPS[name](SETTINGS, num_classes=3, size=SIZE).eval()
+    crop = CROPS[name](
+        SETTINGS | settings,
+        num_classes=3,
+        size=SIZE,
+        input_size=(16, 32) if name.endswith("rectangle") else (32, 32),
+    ).eval()
     if coarse is not None:
         crop.coarse = coarse
     return crop
@@ -85,18 +89,30 @@ def test_without_crop_the_whole_frame_is_seen():
     assert found.coarse_logits is None
 
 
-def test_convention_box_of_an_outline():
-    found = box(outline(-0.5, 0.1, 0.3, 0.4), margin=0.1)
-    # Wider than high: half of 0.8, and a tenth more, about (-0.1, 0.25).
-    torch.testing.assert_close(
-        found, window(torch.tensor([0.44]), torch.tensor([[-0.1, 0.25]]))
-    )
+def test_a_square_holds_a_box_and_its_margin():
+    shape = Shape((64, 64), 0.1)
+    # Wider than high: half of 0.8, and a tenth more.
+    size = shape.size(torch.tensor([[-0.5, 0.1]]), torch.tensor([[0.3, 0.4]]))
+    assert size.item() == pytest.approx(0.44)
 
 
-@pytest.mark.parametrize(("reach", "half_side"), [(0.01, MIN_HALF_SIDE), (3.0, 1.0)])
-def test_box_is_bounded(reach, half_side):
-    found = box(outline(-reach, -reach, reach, reach), margin=0.1)
-    assert found[0, 0, 0].item() == pytest.approx(half_side)
+@pytest.mark.parametrize(
+    ("high", "size"),
+    [
+        ((0.8, 0.2), 0.88),  # 0.8 wide and 0.2 high: the width decides
+        ((0.8, 0.6), 1.32),  # 0.6 high asks for 1.2 of width
+        ((0.01, 0.01), MIN_HALF_SIDE),
+        ((1.0, 1.0), 2.0),  # the whole frame is inside
+        ((3.0, 3.0), 2.0),
+    ],
+)
+def test_a_rectangle_holds_a_box_by_the_side_that_needs_more(high, size):
+    shape = Shape((32, 64), 0.1)
+    high = torch.tensor([high])
+    assert shape.size(-high, high).item() == pytest.approx(size)
+    window = shape.at(torch.tensor([size]), torch.tensor([[0.5, -0.25]]))
+    expected = torch.tensor([[[size, 0, 0.5], [0, size / 2, -0.25]]])
+    torch.testing.assert_close(window, expected)
 
 
 def test_an_oracle_sees_the_true_box_of_every_slice():
@@ -114,26 +130,26 @@ def test_an_oracle_without_an_outline_is_an_error(training):
         build("oracle").train(training)(views(1))
 
 
-def test_extremes_by_hand():
-    probability = torch.zeros(2, 1, SIZE, SIZE)
-    probability[(0, 0, *KIDNEY)] = 0.6
-    probability[(0, 0, *FAR)] = 0.4  # less likely than not
-    centre, half_side = extremes(probability)
-    torch.testing.assert_close(centre, torch.tensor([[0.375, -0.125], [0.0, 0.0]]))
-    torch.testing.assert_close(half_side, torch.tensor([0.125, 0.0]))
+def test_extents_by_hand():
+    mass = torch.zeros(2, 1, SIZE, SIZE)
+    mass[(0, 0, *KIDNEY)] = 0.6
+    low, high, found = extents(mass)
+    torch.testing.assert_close(low, torch.tensor([[0.25, -0.25], [0.0, 0.0]]))
+    torch.testing.assert_close(high, torch.tensor([[0.5, 0.0], [0.0, 0.0]]))
+    assert found.tolist() == [True, False]
 
 
-def test_found_box_reaches_from_edge_to_edge():
-    probability = torch.zeros(1, 1, SIZE, SIZE)
-    probability[..., 4:20, 2:30] = 1  # x from -0.875 to 0.875, y from -0.75 to 0.25
-    found = found_box(probability, margin=0.1)
-    torch.testing.assert_close(
-        found, window(torch.tensor([1.1 * 0.875]), torch.tensor([[0.0, -0.25]]))
-    )
-
-
-def test_nothing_found_is_answered_by_the_whole_frame():
-    assert torch.equal(found_box(torch.zeros(2, 1, 8, 8), margin=0.1), identity(2))
+@pytest.mark.parametrize(("share", "moves"), [(0.9, False), (1.1, True)])
+def test_a_box_leaves_a_little_mass_outside(share, moves):
+    """A spot counts from the stated share of the mass on."""
+    mass = torch.zeros(1, 1, SIZE, SIZE)
+    mass[(0, 0, *KIDNEY)] = 1 / 16
+    clean = extents(mass)
+    mass[0, 0, 30, 1] = share * STRAY_MASS / (1 - share * STRAY_MASS)
+    low, high, _ = extents(mass)
+    assert (low[0, 0] == -1 + 2 / SIZE * 1) == moves
+    assert (high[0, 1] == -1 + 2 / SIZE * 31) == moves
+    assert torch.equal(low, clean[0]) != moves
 
 
 def test_coarse_crop_is_the_box_of_what_was_found_slice_by_slice():
@@ -163,12 +179,6 @@ def test_coarse_crop_is_trained_on_the_true_box_with_jitter():
         assert noise.abs().max() <= JITTER + 1e-5
         assert noise.abs().max() > 0.9 * JITTER  # uniform, so the bounds are reached
         assert noise.mean().abs() < 0.2 * JITTER
-
-
-def test_jitter_is_drawn_for_every_window():
-    found = jittered(window(torch.tensor([0.5, 0.25]), torch.zeros(2, 2)))
-    relative = (found[:, 0, 0] / torch.tensor([0.5, 0.25])).tolist()
-    assert relative[0] != relative[1]
 
 
 @pytest.mark.parametrize("name", ["coarse", "stn"])
@@ -282,9 +292,60 @@ def test_the_stns_window_never_leaves_the_frame():
     torch.testing.assert_close(found, torch.tensor([[1.0, 0.0, 0.0]]))
 
 
-def test_the_stns_window_keeps_its_size_in_training():
-    found = window_of(stn_crop(WIDE, training=True)(views(1)))
-    assert found[0, 0] == pytest.approx(0.4)
+@pytest.mark.parametrize("crop_size", ["cohort", "patient"])
+def test_the_stns_window_has_in_training_the_size_that_the_case_needs(crop_size):
+    """By the true box with jitter; the coarse segmentation says nothing of it."""
+    crop = build("stn", Finds(*[WIDE] * 64), crop_size=crop_size).train()
+    crop.half_side.fill_(0.4)
+    large = window_of(crop(views(64), outline(-0.5, 0.1, 0.5, 0.4, 64)))[:, 0] / 0.55
+    assert (large - 1).abs().max() <= JITTER + 1e-5
+    assert large.max() - large.min() > 1.6 * JITTER  # every slice has its own
+    small = window_of(crop(views(64), outline(-0.3, 0.1, 0.3, 0.4, 64)))[:, 0]
+    if crop_size == "cohort":
+        assert (small == 0.4).all()  # as calibrated, not smaller
+    else:
+        assert (small / 0.33 - 1).abs().max() <= JITTER + 1e-5
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_growth_and_fallback_are_said(together):
+    crop = stn_crop(WIDE, WIDE)
+    found = crop(views(2), together=together)
+    assert (found.grown.tolist(), found.fallback.tolist()) == ([True] * 2, [False] * 2)
+    found = stn_crop(KIDNEY, KIDNEY)(views(2), together=together)
+    assert (found.grown.tolist(), found.fallback.tolist()) == ([False] * 2, [False] * 2)
+    found = stn_crop(NOTHING, NOTHING)(views(2), together=together)
+    assert (found.grown.tolist(), found.fallback.tolist()) == ([False] * 2, [True] * 2)
+
+
+def test_a_patients_own_window_and_the_calibrated_one_where_nothing_is_found():
+    crop = build("stn", Finds(WIDE, WIDE), crop_size="patient")
+    crop.half_side.fill_(0.9)
+    found = window_of(crop(views(2), together=True))
+    torch.testing.assert_close(found[:, 0], torch.full((2,), 1.1 * 0.75))
+    crop.coarse = Finds(NOTHING, NOTHING)
+    found = window_of(crop(views(2), together=True))
+    assert (found[:, 0] == 0.9).all()
+
+
+def test_spurious_spots_in_two_neighbouring_slices_of_many_do_not_grow_the_window():
+    spots = [WIDE] * 30
+    spots[4] = spots[5] = (slice(28, 32), slice(30, 32))
+    crop = stn_crop(*spots)
+    found = window_of(crop(views(30), together=True))
+    assert found[0, 0].item() == pytest.approx(1.1 * 0.75)
+
+
+def test_a_rectangle_follows_both_kidneys():
+    crop = build("stn_rectangle", Finds(WIDE, WIDE))
+    crop.half_side.fill_(0.4)
+    matrix = crop(views(2), together=True).canonical_from_crop[0]
+    # x from -0.75 to 0.75, y from -0.375 to 0.375: the shape of the window.
+    torch.testing.assert_close(matrix[:, :2].diag(), 1.1 * torch.tensor([0.75, 0.375]))
+    high = (slice(0, 32), slice(12, 20))
+    crop = build("stn_rectangle", Finds(high, high))
+    matrix = crop(views(2), together=True).canonical_from_crop[0]
+    torch.testing.assert_close(matrix[:, :2].diag(), torch.tensor([2.0, 1.0]))
 
 
 def test_a_tumour_larger_than_the_window_is_inside_of_it():
@@ -340,7 +401,8 @@ def test_the_stns_centre_is_learned_and_no_gradient_reaches_a_cascades_box():
     learned.half_side.fill_(0.4)
     torch.manual_seed(1)
     view = torch.randn(2, 1, SIZE, SIZE)
-    learned(view).canonical_from_crop[:, 0, 2].sum().backward()
+    found = learned(view, outline(-0.2, -0.2, 0.2, 0.2, 2))
+    found.canonical_from_crop[:, 0, 2].sum().backward()
     stages = learned.coarse.encoder.stages
     assert all(p.grad.abs().sum() > 0 for p in stages.parameters() if p.ndim > 1)
     for training in (True, False):

@@ -37,7 +37,7 @@ def one_pixel(row, column, size=4):
 
 
 def crop(half_side, x=0.0, y=0.0):
-    return window(torch.tensor([half_side]), torch.tensor([[x, y]]))
+    return window(torch.tensor([[half_side] * 2]), torch.tensor([[x, y]]))
 
 
 def test_coverage_is_zero_inside_and_squared_distance_outside():
@@ -68,12 +68,12 @@ def test_coverage_is_zero_if_and_only_if_all_labels_are_inside(half_side, centre
 def test_coverage_gradient_points_inward():
     pixel = one_pixel(1, 3)  # (0.75, -0.25)
     centre = torch.tensor([[0.0, 0.0]], requires_grad=True)
-    half_side = torch.tensor([0.5], requires_grad=True)
+    half_side = torch.tensor([[0.5, 0.5]], requires_grad=True)
     coverage_loss(pixel, window(half_side, centre)).backward()
     # Descending moves the crop to the pixel in x, where it leaves, and widens it.
     assert centre.grad[0, 0] < 0
     assert centre.grad[0, 1] == 0
-    assert half_side.grad[0] < 0
+    assert half_side.grad[0, 0] < 0
 
 
 def test_coverage_of_no_labels_is_zero():

@@ -16,10 +16,18 @@ def test_whole_slices():
     kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {}, KIDNEY_AND_TUMOUR)
     assert kind.configuration["preprocessor_name"] == WHOLE_SLICES
     assert kind.configuration["patch_size"] == [64, 64]
-    assert (kind.input_size(1), kind.input_size(0.5)) == (64, 32)
+    assert (kind.input_size(), kind.input_size((0.5, 0.5))) == (64, 32)
     # 64, 32, 16 and 8 pixels; 32, 16 and 8 pixels.
-    assert kind.unet(1, NETWORK)["n_stages"] == 4
-    assert kind.unet(0.5, NETWORK)["n_stages"] == 3
+    assert kind.unet((1, 1), NETWORK)["n_stages"] == 4
+    assert kind.unet((0.5, 0.5), NETWORK)["n_stages"] == 3
+
+
+def test_a_rectangle_is_halved_side_by_side():
+    kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {}, KIDNEY_AND_TUMOUR)
+    shares = (0.25, 0.75)
+    assert kind.input_size(shares) == [16, 48]
+    # 16 and 8 high, 48, 24 and 12 wide.
+    assert kind.unet(shares, NETWORK)["strides"] == [[1, 1], [2, 2], [1, 2]]
 
 
 def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
@@ -27,10 +35,10 @@ def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
         MatrixConfig(size="planned", batch_size=2), SMALL, KIDNEY_AND_TUMOUR
     )
     assert kind.configuration["preprocessor_name"] == OWN_PLAN
-    assert kind.configuration["patch_size"] == kind.input_size(1) == [28, 36]
+    assert kind.configuration["patch_size"] == kind.input_size() == [28, 36]
     decided = {"batch_size", "data_identifier", "architecture"}
     assert not decided & set(kind.configuration)
-    kwargs = kind.unet(1, NETWORK)
+    kwargs = kind.unet((1, 1), NETWORK)
     # min_feature_map is nnU-Net's 4: 28 x 36, 14 x 18, 7 x 9.
     assert kwargs["strides"] == [[1, 1], [2, 2], [2, 2]]
     assert kwargs["features_per_stage"] == [6, 12, 20]
@@ -43,4 +51,4 @@ def test_a_planned_matrix_needs_the_cohorts_sizes():
         MatrixConfig(size="planned", batch_size=2), {}, KIDNEY_AND_TUMOUR
     )
     with pytest.raises(PreprocessError, match="--forcerun fingerprint"):
-        kind.input_size(1)
+        kind.input_size()

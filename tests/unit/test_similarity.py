@@ -53,7 +53,9 @@ def test_convention_points_are_x_y_and_scale_comes_before_shift():
 
 
 def test_convention_window_maps_its_corners_into_the_frame():
-    frame_from_window = window(torch.tensor([0.25]), torch.tensor([[0.5, -0.1]]))
+    frame_from_window = window(
+        torch.tensor([[0.25, 0.25]]), torch.tensor([[0.5, -0.1]])
+    )
     corners = torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]])
     expected = torch.tensor([[[0.25, -0.35], [0.75, 0.15]]])
     torch.testing.assert_close(transform_points(frame_from_window, corners), expected)
@@ -149,7 +151,7 @@ def test_batched_equals_one_by_one_and_nothing_is_mutated():
 
     def pipeline(p):
         a_from_b = similarity(p[:, 0], p[:, 1], p[:, 2:])
-        frame_from_window = window(p[:, 0].exp(), p[:, 2:])
+        frame_from_window = window(p[:, :1].exp().expand(-1, 2), p[:, 2:])
         product = compose(a_from_b, frame_from_window)
         return product, invert(product), transform_points(product, points)
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from deeprac.config import load_config
 from deeprac.front_ends import FRONT_ENDS
+from deeprac.front_ends import has_oracle as has_oracle_part
 from deeprac.geometry.pixels import pixel_centres
 from deeprac.geometry.similarity import (
     agree,
@@ -101,6 +102,11 @@ def slices():
     return (torch.cat(images) + 0.1 * noise).clamp_min(AIR)
 
 
+RECTANGLE = (24, 48)
+"""Height and width; halved to 6 both, the height once less."""
+STN_CROPS = ("stn", "stn_rectangle")
+
+
 def known(batch=3) -> Supervision:
     """A pose off the moments' estimate, and the outline of the kidney."""
     pose = similarity(
@@ -127,13 +133,15 @@ ARMS = [
         ("oracle", "oracle", "none", SIZE),
         ("oracle crop", "stn", "oracle", SIZE // 2),
         ("crop alone", "none", "stn", SIZE // 2),
+        ("rectangle", "stn", "stn_rectangle", RECTANGLE),
+        ("oracle rectangle", "stn", "oracle_rectangle", RECTANGLE),
     ]
 ]
 LEARNED = [arm for arm in ARMS if arm.values[0]["normaliser"] == "stn"]
 
 
 def has_oracle(arm):
-    return "oracle" in (arm["normaliser"], arm["crop"])
+    return has_oracle_part(arm["normaliser"], arm["crop"])
 
 
 @pytest.mark.parametrize("arm", LEARNED)
@@ -156,7 +164,7 @@ def test_untrained_transformer_is_the_moments_estimate(slices, arm):
 @pytest.mark.parametrize("arm", LEARNED)
 def test_gradient_reaches_every_localiser_output_and_the_unet(slices, arm):
     model = network(**arm, deep=True)
-    if arm["crop"] == "stn":
+    if arm["crop"] in STN_CROPS:
         model.crop.half_side.fill_(0.5)
     labels = disc(0.3, 0.1, 0.12).long()[:, 0].expand(3, -1, -1)
     logits = step(model, slices).logits[0]
@@ -165,7 +173,7 @@ def test_gradient_reaches_every_localiser_output_and_the_unet(slices, arm):
     assert (bias.grad.abs() > 0).all()
     deepest = model.unet.encoder.stages[-1]
     assert all(p.grad.abs().sum() > 0 for p in deepest.parameters() if p.ndim > 1)
-    if arm["crop"] in ("stn", "coarse"):
+    if arm["crop"] in (*STN_CROPS, "coarse"):
         stages = model.crop.coarse.encoder.stages
         assert all(p.grad.abs().sum() > 0 for p in stages.parameters() if p.ndim > 1)
 
@@ -213,20 +221,19 @@ def segmentation_gradients(slices, gradient, arm):
     """Gradients of a segmentation loss in the pose's and coarse head's parameters."""
     model = network(**arm, gradient=gradient)
     model.normaliser.localiser.output.weight.data.normal_(std=0.1)
-    if arm["crop"] == "stn":
+    if arm["crop"] in STN_CROPS:
         model.crop.half_side.fill_(0.5)
     output = step(model, slices)
     # Where the crop does not look, the coarse logits themselves are the answer, which
     # the loss may always teach; so only what the crop sees counts here.
     view = output.trace.located.image_from_input.detach()
-    seen = inside(
-        sampling_points(invert(view), (SIZE, SIZE)), border=2 * 2 / arm["side"]
-    ).view(-1, 1, SIZE, SIZE)
+    points = sampling_points(invert(view), (SIZE, SIZE))
+    seen = inside(points, model.seen).view(-1, 1, SIZE, SIZE)
     labels = disc(0.3, 0.1, 0.12).long()[:, 0].expand(3, -1, -1)
     entropy = functional.cross_entropy(output.logits, labels, reduction="none")
     entropy[seen[:, 0]].mean().backward()
     heads = {"pose": model.normaliser, "unet": model.unet}
-    heads |= {"coarse": model.crop.coarse} if arm["crop"] == "stn" else {}
+    heads |= {"coarse": model.crop.coarse} if arm["crop"] in STN_CROPS else {}
     return {
         # Without deep supervision the lower levels' last layers are not used.
         name: torch.cat(
@@ -256,7 +263,7 @@ def fixed(canonical, crop=None, coarse=None):
     return Located(canonical, crop, canonical, never, never, coarse)
 
 
-WINDOW = window(torch.tensor([0.5]), torch.tensor([[0.25, -0.25]]))
+WINDOW = window(torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, -0.25]]))
 """Covers x from -0.25 to 0.75 and y from -0.75 to 0.25."""
 
 
@@ -293,6 +300,7 @@ def test_convention_image_from_input_crops_first():
         ("none", 64, [64, 32, 16]),
         ("stn", 64, [64, 32, 16]),
         ("stn", 32, [64, 32]),
+        ("stn_rectangle", RECTANGLE, [64, 32]),
     ],
 )
 def test_logits_of_all_levels_come_back_in_the_frame_of_the_slice(
@@ -322,14 +330,14 @@ def test_outside_the_view_the_answer_is_background(slices):
 def test_outside_the_crop_the_coarse_segmentation_answers(slices):
     model = network(crop="stn").eval()
     coarse = torch.randn(1, 3, 32, 32)
-    canonical = window(torch.tensor([0.8]), torch.zeros(1, 2))
+    canonical = window(torch.tensor([[0.8, 0.8]]), torch.zeros(1, 2))
     logits = model.segment(slices[:1], fixed(canonical, WINDOW, coarse))
     points = pixel_centres((SIZE, SIZE))[0] / 0.8
     in_canonical = points.abs().amax(-1) <= 1
     relative = (points - torch.tensor([0.25, -0.25])).abs().amax(-1) / 0.5
     in_crop = relative <= 1 - 4 / 64
     flat = logits[0].flatten(1)
-    inverse = window(torch.tensor([1 / 0.8]), torch.zeros(1, 2))
+    inverse = window(torch.tensor([[1 / 0.8] * 2]), torch.zeros(1, 2))
     expected = warp(coarse, inverse, (SIZE, SIZE))[0].flatten(1)
     answered = in_canonical & ~in_crop
     torch.testing.assert_close(flat[:, answered], expected[:, answered])
@@ -670,12 +678,12 @@ def test_convention_names_of_parameters_which_checkpoints_hold(arm):
     parts = {"unet": model.unet}
     if arm["normaliser"] == "stn":
         parts["normaliser.localiser"] = model.normaliser.localiser
-    if arm["crop"] in ("stn", "coarse"):
+    if arm["crop"] in (*STN_CROPS, "coarse"):
         parts["crop.coarse"] = model.crop.coarse
     expected = {
         f"{k}.{name}" for k, part in parts.items() for name in part.state_dict()
     }
-    if arm["crop"] == "stn":
+    if arm["crop"] in STN_CROPS:
         expected.add("crop.half_side")
     assert set(model.state_dict()) == expected
 
@@ -717,6 +725,7 @@ def test_a_front_end_is_small(arm):
     config = load_config([Path(__file__).parents[2] / "config/config.yaml"])
     settings = asdict(config.localiser)
     normaliser = NORMALISERS[arm["normaliser"]](settings, air=AIR)
-    crop = CROPS[arm["crop"]](settings, num_classes=3, size=settings["input_size"])
+    size = settings["input_size"]
+    crop = CROPS[arm["crop"]](settings, num_classes=3, size=size, input_size=(512, 512))
     counts = [sum(p.numel() for p in part.parameters()) for part in (normaliser, crop)]
     assert sum(counts) < 1_000_000

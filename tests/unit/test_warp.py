@@ -213,4 +213,11 @@ def test_inside_counts_pixel_centres_within_the_window():
 )
 def test_inside_leaves_out_the_rim(border, columns):
     # Columns at -0.75, -0.25, 0.25, 0.75; the only row at 0.
-    assert inside(sampling_points(identity(1), (1, 4)), border=border).sum() == columns
+    assert inside(sampling_points(identity(1), (1, 4)), 1 - border).sum() == columns
+
+
+def test_inside_takes_a_limit_for_each_axis():
+    # Columns at -0.75, -0.25, 0.25, 0.75; rows at -0.5, 0.5.
+    limit = torch.tensor([[0.3], [1.0]])
+    seen = inside(sampling_points(identity(1), (2, 4)), limit)
+    assert seen.view(2, 4).tolist() == [[False, True, True, False]] * 2

@@ -14,11 +14,12 @@ from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, NAMES
+from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS, NAMES
 from deeprac.records.metrics import read_metrics
 from deeprac.records.tidy import foreground_rows
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
+    CROP_FLAGS,
     FLAGS,
     INPUT_COLUMNS,
     SINGLE_COLUMNS,
@@ -77,7 +78,7 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
             ) from error
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
         rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
-    table = pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
+    table = pd.DataFrame(rows, columns=[*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])
     write_csv(run / "diagnostics.csv", table)
 
 
@@ -113,6 +114,8 @@ def _case_row(
         "coverage": seen,
         "missed": pd.NA if np.isnan(seen) else int(seen < MISSED),
         "crop_side": crop_side(matrices(used, INPUT_COLUMNS), canonical),
+        # Transforms of earlier versions do not say.
+        **{flag: int(slices[flag].any()) for flag in CROP_FLAGS if flag in slices},
     }
 
 

@@ -52,18 +52,19 @@ def similarity(log_scale: Tensor, angle_rad: Tensor, shift: Tensor) -> Tensor:
     return torch.stack([cos, -sin, x, sin, cos, y], -1).view(-1, 2, 3)
 
 
-def window(half_side: Tensor, centre: Tensor) -> Tensor:
-    """Build an axis-aligned square window.
+def window(half_sides: Tensor, centre: Tensor) -> Tensor:
+    """Build an axis-aligned window; it is no similarity unless it is a square.
 
     Args:
-        half_side: (batch,) half side of the window in normalised units; 1 is the whole
-            frame.
+        half_sides: (batch, 2) half width and half height in normalised units; 1 is the
+            whole frame.
         centre: (batch, 2) centre (x, y) of the window.
 
     Returns:
         (batch, 2, 3) float32 matrices ``frame_from_window``.
     """
-    return similarity(half_side.float().log(), torch.zeros_like(half_side), centre)
+    columns = [half_sides.float().diag_embed(), centre.float()[:, :, None]]
+    return torch.cat(columns, 2)
 
 
 def identity(batch: int, device: torch.device | str = "cpu") -> Tensor:

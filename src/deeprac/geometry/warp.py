@@ -35,17 +35,18 @@ def per_size(pixels: Tensor, sizes: Sequence[Size]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def inside(points: Tensor, *, border: float = 0.0) -> Tensor:
+def inside(points: Tensor, limit: float | Tensor = 1.0) -> Tensor:
     """Mark the pixels that come from inside an image.
 
     Args:
         points: (batch, 2, ...) of ``sampling_points``.
-        border: width of the image's rim that does not count, in normalised units.
+        limit: largest x and y that count, (2, 1) of points (batch, 2, pixels), or one
+            for both; below 1 it leaves the image's rim out.
 
     Returns:
         (batch, 1, ...) bool.
     """
-    return points.abs().amax(1, keepdim=True) <= 1 - border
+    return (points.abs() <= limit).all(1, keepdim=True)
 
 
 def sample(image: Tensor, points: Tensor, *, fill: float | None = None) -> Tensor:

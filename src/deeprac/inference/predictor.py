@@ -29,6 +29,8 @@ class Prediction:
         image_from_single: (slices, 2, 3) what each slice alone would have said.
         fallback: (slices,) bool, too little body for an estimate of its own.
         at_bound: (slices,) bool, learned correction at its bound.
+        crop_grown: (slices,) bool, window larger than calibrated.
+        crop_fallback: (slices,) bool, window that follows from nothing that was found.
     """
 
     labels: NDArray[np.uint8]
@@ -37,18 +39,25 @@ class Prediction:
     image_from_single: NDArray[np.float32]
     fallback: NDArray[np.bool_]
     at_bound: NDArray[np.bool_]
+    crop_grown: NDArray[np.bool_]
+    crop_fallback: NDArray[np.bool_]
 
     @classmethod
     def of(cls, labels: NDArray[np.uint8], located: Located) -> "Prediction":
         """Return the labels with where the U-Net looked."""
+        never = torch.zeros_like(located.fallback)
         tensors = (
             located.image_from_input,
             located.image_from_canonical,
             located.image_from_single,
             located.fallback,
             located.at_bound,
+            located.crop_grown,
+            located.crop_fallback,
         )
-        arrays = [tensor.cpu().numpy() for tensor in tensors if tensor is not None]
+        arrays = [
+            (never if tensor is None else tensor).cpu().numpy() for tensor in tensors
+        ]
         return cls(labels, *arrays)
 
 

@@ -5,23 +5,66 @@ share one (``together``), which no single poor slice can move far. All are calle
 with views (batch, 1, size, size), thumbnails in the canonical frame, and where it is
 known the outline (batch, n, 2) of the labels, points (x, y) in that frame. ``looks``
 says which read the view and ``asks`` which read the outline: others get None.
+
+Windows have the shape of the U-Net's input. Their size is the half of their longer side
+in normalised units; 1 is the frame's.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from deeprac.geometry.pixels import pixel_centres
+from deeprac.geometry.pixels import Size
 from deeprac.geometry.similarity import window
 from deeprac.networks.front_end import Window
 from deeprac.networks.localiser import coarse_segmenter, soft_centre
 
 MIN_HALF_SIDE = 0.25
-"""Smallest half side of a window; less can only come from faulty labels."""
+"""Smallest size of a window; less can only come from faulty labels."""
 JITTER = 0.05
-"""Uniform error of the true box in training, as a share of its half side."""
+"""Uniform error of the true box in training, as a share of its size."""
+STRAY_MASS = 0.005
+"""Share of the coarse foreground of a case that may lie beyond each side of its box: a
+spurious spot, though not a part of an organ, whose box has a margin."""
+
+
+class Shape(nn.Module):
+    """The shape of windows, and how they hold boxes.
+
+    Args:
+        input_size: (height, width) of the U-Net's input in pixels.
+        margin: added on every side of a box, as a share of its half.
+    """
+
+    def __init__(self, input_size: Size, margin: float) -> None:
+        super().__init__()
+        height, width = input_size
+        sides = torch.tensor([width, height]) / max(input_size)
+        self.sides: Tensor
+        self.register_buffer("sides", sides, persistent=False)
+        self.largest = max(input_size) / min(input_size)
+        self.margin = margin
+
+    def size(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return the size (n,) of the windows that hold boxes and their margin.
+
+        Args:
+            low: (n, 2) smallest x and y of each box.
+            high: (n, 2) largest.
+        """
+        needed = ((high - low) / (2 * self.sides)).amax(1)
+        return self.bounded(needed * (1 + self.margin))
+
+    def bounded(self, size: Tensor) -> Tensor:
+        """Return sizes between ``MIN_HALF_SIDE`` and what holds the frame."""
+        return size.clamp(MIN_HALF_SIDE, self.largest)
+
+    def at(self, size: Tensor, centre: Tensor) -> Tensor:
+        """Return windows (n, 2, 3) of sizes (n,) around centres (n, 2)."""
+        return window(size[:, None] * self.sides, centre)
 
 
 class NoCrop(nn.Module):
@@ -41,17 +84,18 @@ class NoCrop(nn.Module):
 
 
 class OracleCrop(nn.Module):
-    """The true box of all labels of the case, square, with a margin.
+    """The true box of all labels of the case, with a margin.
 
     Args:
-        margin: share of the half side of the box.
+        settings: the configuration's ``localiser`` section.
+        input_size: (height, width) of the U-Net's input in pixels.
     """
 
     looks, asks = False, True
 
-    def __init__(self, margin: float) -> None:
+    def __init__(self, settings: dict[str, Any], *, input_size: Size, **_: int) -> None:
         super().__init__()
-        self.margin = margin
+        self.shape = Shape(input_size, settings["crop_margin"])
 
     def forward(
         self,
@@ -67,7 +111,8 @@ class OracleCrop(nn.Module):
         """
         if outline is None:
             raise ValueError("an oracle has to be given the outline of the labels")
-        return Window(box(outline, margin=self.margin))
+        low, high = outline.amin(1), outline.amax(1)
+        return Window(self.shape.at(self.shape.size(low, high), (low + high) / 2))
 
 
 class LearnedCrop(nn.Module):
@@ -77,19 +122,41 @@ class LearnedCrop(nn.Module):
         settings: the configuration's ``localiser`` section.
         num_classes: background included.
         size: side of the canonical views in pixels.
+        input_size: (height, width) of the U-Net's input in pixels.
     """
 
-    looks, asks = True, False
+    looks, asks = True, True
 
     def __init__(
-        self, settings: dict[str, Any], *, num_classes: int, size: int
+        self,
+        settings: dict[str, Any],
+        *,
+        num_classes: int,
+        size: int,
+        input_size: Size,
     ) -> None:
         super().__init__()
-        self.margin = settings["crop_margin"]
+        self.shape = Shape(input_size, settings["crop_margin"])
         self.coarse = coarse_segmenter(num_classes, size, settings["base_features"])
 
-    def find(self, probability: Tensor) -> Tensor:
-        """Return windows (n, 2, 3) of foreground (n, 1, size, size), 0 to 1."""
+    def teach(self, probability: Tensor, outline: Tensor) -> Window:
+        """Return the windows of slices in training.
+
+        Args:
+            probability: (batch, 1, size, size) of being foreground.
+            outline: (batch, n, 2) points around the labels of their cases.
+        """
+        raise NotImplementedError
+
+    def find(self, shown: Tensor, low: Tensor, high: Tensor, found: Tensor) -> Window:
+        """Return the windows of cases, or of slices that stand alone.
+
+        Args:
+            shown: (n, 1, size, size) probability of being foreground.
+            low: (n, 2) smallest x and y of what is more likely than not.
+            high: (n, 2) largest.
+            found: (n,) bool, whether there is any.
+        """
         raise NotImplementedError
 
     def forward(
@@ -97,8 +164,13 @@ class LearnedCrop(nn.Module):
     ) -> Window:
         """Return the window of what the coarse segmentation calls foreground."""
         logits = segment_in_parts(self.coarse, view)
-        found = self.find(pooled(foreground(logits), together=together))
-        return Window(found.expand(len(view), 2, 3), logits)
+        probability = foreground(logits)
+        if self.training and outline is not None:
+            return replace(self.teach(probability, outline), coarse_logits=logits)
+        shown = pooled(probability, together=together)
+        mass = probability.sum(0, keepdim=True) if together else probability
+        found = self.find(shown, *extents(mass * (shown > 0.5)))
+        return replace(found.expanded(len(view)), coarse_logits=logits)
 
 
 class CoarseCrop(LearnedCrop):
@@ -108,77 +180,87 @@ class CoarseCrop(LearnedCrop):
     segmentation calls foreground; no gradient reaches the box.
     """
 
-    asks = True
+    def teach(self, probability: Tensor, outline: Tensor) -> Window:
+        """Return the true boxes, moved and resized at random by ``JITTER``."""
+        low, high = outline.amin(1), outline.amax(1)
+        size, noise = self.shape.size(low, high), jitter(len(low), 3, low.device)
+        reach = size[:, None] * self.shape.sides
+        centre = (low + high) / 2 + reach * noise[:, 1:]
+        return Window(self.shape.at(size * (1 + noise[:, 0]), centre))
 
-    def find(self, probability: Tensor) -> Tensor:
-        """Return the boxes; see ``found_box``."""
-        return found_box(probability, margin=self.margin)
-
-    def forward(
-        self, view: Tensor, outline: Tensor | None = None, *, together: bool = False
-    ) -> Window:
-        """Return the box; of the true labels in training."""
-        if not self.training or outline is None:
-            return super().forward(view, together=together)
-        logits = segment_in_parts(self.coarse, view)
-        return Window(jittered(box(outline, margin=self.margin)), logits)
+    def find(self, shown: Tensor, low: Tensor, high: Tensor, found: Tensor) -> Window:
+        """Return the boxes; the whole frame without any foreground."""
+        size = torch.where(found, self.shape.size(low, high), self.shape.largest)
+        return Window(self.shape.at(size, (low + high) / 2), fallback=~found)
 
 
 class STNCrop(LearnedCrop):
-    """A window of fixed size whose centre follows a coarse segmentation, learned.
+    """A window whose centre follows a coarse segmentation, learned.
 
-    The half side is calibrated on the training patients. The centre is a soft argmax,
-    through which coverage and segmentation steer the coarse network; coverage is
-    learned from the labels of each slice, the outline is not used. At inference the
-    window holds all that the coarse segmentation found of the case, and grows where
-    that does not fit.
+    The centre is a soft argmax, through which coverage and segmentation steer the
+    coarse network. The size follows one rule in training and at test: what the case
+    needs, but never below the size that is calibrated on the training patients. In
+    training the true box says what is needed, with jitter; at test what the coarse
+    segmentation found of the case. With ``crop_size: patient`` nothing but the need
+    counts, and the calibrated size is for cases where nothing is found.
     """
 
-    def __init__(
-        self, settings: dict[str, Any], *, num_classes: int, size: int
-    ) -> None:
-        super().__init__(settings, num_classes=num_classes, size=size)
+    def __init__(self, settings: dict[str, Any], **sizes: Any) -> None:
+        super().__init__(settings, **sizes)
+        # Plans from before the choice existed do not name it.
+        self.own_size = settings.get("crop_size", "cohort") == "patient"
+        self.half_side: Tensor
         self.register_buffer("half_side", torch.ones(()))
 
-    def find(self, probability: Tensor) -> Tensor:
-        """Return the windows, which stay inside the frame."""
-        half_side = self.half_side.float().expand(len(probability))
-        centre = soft_centre(probability)
-        if not self.training:
-            middle, needed = extremes(probability)
-            needed = needed * (1 + self.margin)
-            half_side = torch.maximum(half_side, needed).clamp_max(1)
-            # What is unsure may draw the centre, but not the likely out of the window.
-            slack = torch.where(needed > 0, half_side - needed, 2.0).clamp_min(0)
-            slack = slack[:, None]
-            centre = middle + torch.clamp(centre - middle, -slack, slack)
-        room = (1 - half_side)[:, None]
-        centre = torch.minimum(torch.maximum(centre, -room), room)
-        return window(half_side, centre)
+    def teach(self, probability: Tensor, outline: Tensor) -> Window:
+        """Return windows of the size that the cases need, centred slice by slice."""
+        needed = self.shape.size(outline.amin(1), outline.amax(1))
+        noise = jitter(len(needed), 1, needed.device)[:, 0]
+        size = self.given(needed * (1 + noise))
+        return Window(self.placed(size, soft_centre(probability)))
+
+    def find(self, shown: Tensor, low: Tensor, high: Tensor, found: Tensor) -> Window:
+        """Return windows that hold all that was found."""
+        needed = self.shape.size(low, high)
+        size = torch.where(found, self.given(needed), self.half_side)
+        # What is unsure may draw the centre, but not the likely out of the window.
+        reach, box = size[:, None] * self.shape.sides, (high - low) / 2
+        slack = (reach - box * (1 + self.shape.margin)).clamp_min(0)
+        slack = torch.where(found[:, None], slack, self.shape.largest)
+        middle, centre = (low + high) / 2, soft_centre(shown)
+        centre = middle + torch.clamp(centre - middle, -slack, slack)
+        grown = found & (needed > self.half_side)
+        return Window(self.placed(size, centre), grown=grown, fallback=~found)
+
+    def given(self, needed: Tensor) -> Tensor:
+        """Return the sizes (n,) that windows get of those that cases need."""
+        return needed if self.own_size else torch.maximum(needed, self.half_side)
+
+    def placed(self, size: Tensor, centre: Tensor) -> Tensor:
+        """Return windows (n, 2, 3) around centres (n, 2) that stay in the frame."""
+        room = (1 - size[:, None] * self.shape.sides).clamp_min(0)
+        return self.shape.at(size, torch.minimum(torch.maximum(centre, -room), room))
 
     @torch.no_grad()
     def calibrate(self, outlines: Tensor) -> None:
-        """Set the size from the training patients.
-
-        The 97.5th percentile over patients of the half side of the box around all
-        labels, plus the margin.
+        """Set the size from the training patients: what 97.5 % of them need.
 
         Args:
             outlines: (patients, n, 2) points in the canonical frame.
         """
-        low, high = outlines.amin(1), outlines.amax(1)
-        needed = torch.quantile(((high - low) / 2).amax(1), 0.975)
-        half_side = needed * (1 + self.margin)
-        self.half_side.copy_(half_side.clamp(MIN_HALF_SIDE, 1))
+        needed = self.shape.size(outlines.amin(1), outlines.amax(1))
+        self.half_side.copy_(torch.quantile(needed, 0.975))
 
 
 CROPS: dict[str, Callable[..., nn.Module]] = {
     "none": lambda settings, **_: NoCrop(),
     "coarse": CoarseCrop,
     "stn": STNCrop,
-    "oracle": lambda settings, **_: OracleCrop(settings["crop_margin"]),
+    "stn_rectangle": STNCrop,
+    "oracle": OracleCrop,
+    "oracle_rectangle": OracleCrop,
 }
-"""Made as ``LearnedCrop`` is."""
+"""Made as ``LearnedCrop`` is; rectangles come with the U-Net's input."""
 
 CHUNK = 64
 """Slices that the coarse network sees at once."""
@@ -207,47 +289,28 @@ def pooled(probability: Tensor, *, together: bool) -> Tensor:
     )
 
 
-def box(outline: Tensor, *, margin: float) -> Tensor:
-    """Square box around points, with a margin.
+def extents(mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the boxes beyond each side of which ``STRAY_MASS`` of a map lies at most.
 
     Args:
-        outline: (batch, n, 2).
-        margin: share of the half side.
+        mass: (n, 1, height, width), at least 0.
 
     Returns:
-        (batch, 2, 3) ``frame_from_window``.
+        Smallest and largest x and y (n, 2), on the edges of pixels, 0 without any
+        mass; and (n,) bool, whether there is any.
     """
-    low, high = outline.amin(1), outline.amax(1)
-    half_side = ((high - low) / 2).amax(1) * (1 + margin)
-    return window(half_side.clamp(MIN_HALF_SIDE, 1), (low + high) / 2)
+    total = mass.sum((1, 2, 3))[:, None]
+    lows, highs = [], []
+    for axis in (2, 3):
+        share = mass.sum(axis)[:, 0].cumsum(1) / total
+        count = share.shape[1]
+        lows.append(2 * (share <= STRAY_MASS).sum(1) / count - 1)
+        highs.append(2 * ((share < 1 - STRAY_MASS).sum(1) + 1) / count - 1)
+    found = total > 0
+    low, high = (torch.stack(side, 1) for side in (lows, highs))
+    return torch.where(found, low, 0.0), torch.where(found, high, 0.0), found[:, 0]
 
 
-def jittered(frame_from_window: Tensor) -> Tensor:
-    """Move and resize square windows (batch, 2, 3) at random, by ``JITTER``."""
-    half_side = frame_from_window[:, 0, 0]
-    noise = JITTER * (2 * torch.rand(len(half_side), 3, device=half_side.device) - 1)
-    centre = frame_from_window[:, :, 2] + half_side[:, None] * noise[:, 1:]
-    return window(half_side * (1 + noise[:, 0]), centre)
-
-
-def extremes(probability: Tensor) -> tuple[Tensor, Tensor]:
-    """Centre (batch, 2) and half side (batch,) of what is more likely than not.
-
-    Without any such pixel the centre and the half side are 0.
-    """
-    points = pixel_centres(probability.shape[-2:], probability.device)
-    inside = (probability.flatten(1) > 0.5)[:, :, None]
-    far = 2.0
-    low = torch.where(inside, points, far).amin(1)
-    high = torch.where(inside, points, -far).amax(1)
-    found = inside.any(1)
-    centre = torch.where(found, (low + high) / 2, 0.0)
-    half = torch.where(found, (high - low) / 2, 0.0) + found / probability.shape[-1]
-    return centre, half.amax(1)
-
-
-def found_box(probability: Tensor, *, margin: float) -> Tensor:
-    """Box (batch, 2, 3) of what is more likely than not, else the whole frame."""
-    centre, half_side = extremes(probability)
-    half_side = torch.where(half_side > 0, half_side * (1 + margin), 1.0)
-    return window(half_side.clamp(MIN_HALF_SIDE, 1), centre)
+def jitter(rows: int, columns: int, device: torch.device) -> Tensor:
+    """Return (rows, columns) uniform errors within ``JITTER``."""
+    return JITTER * (2 * torch.rand(rows, columns, device=device) - 1)

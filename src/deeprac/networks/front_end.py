@@ -100,10 +100,25 @@ class Window:
         canonical_from_crop: (batch, 2, 3), or None for the whole frame.
         coarse_logits: (batch, classes, size, size) in the canonical frame, or None
             without coarse segmentation.
+        grown: (batch,) bool, windows that are larger than calibrated, or None.
+        fallback: (batch,) bool, windows where nothing was found, or None.
     """
 
     canonical_from_crop: Tensor | None = None
     coarse_logits: Tensor | None = None
+    grown: Tensor | None = None
+    fallback: Tensor | None = None
+
+    def expanded(self, batch: int) -> "Window":
+        """Return the same for every slice of a case, or of slices that stand alone."""
+        entries = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Window(
+            **{
+                name: value.expand(batch, *value.shape[1:])
+                for name, value in entries.items()
+                if value is not None
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,10 @@ class Located:
             in training, where nobody asks.
         coarse_logits: (batch, classes, size, size) in the canonical frame, or None
             without coarse segmentation.
+        crop_grown: (batch,) bool, slices whose window is larger than calibrated; None
+            where no window can grow.
+        crop_fallback: (batch,) bool, slices whose window follows from nothing that was
+            found; None where none is found.
     """
 
     image_from_canonical: Tensor
@@ -128,6 +147,8 @@ class Located:
     fallback: Tensor
     at_bound: Tensor | None = None
     coarse_logits: Tensor | None = None
+    crop_grown: Tensor | None = None
+    crop_fallback: Tensor | None = None
 
     @classmethod
     def unmoved(cls, count: int) -> "Located":

@@ -257,8 +257,7 @@ class LaBarberaUNet(LocatingUNet):
         crop = located.canonical_from_crop
         if crop is None:
             return view
-        size = (self.network_input_size,) * 2
-        return warp(view, crop, size, fill=0.0)
+        return warp(view, crop, self.input_size, fill=0.0)
 
     def way_back(self, located: Located) -> Callable[[list[Tensor]], list[Tensor]]:
         """Undo the crop, then size and pose, by the nearest pixel each.

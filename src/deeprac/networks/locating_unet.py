@@ -1,11 +1,12 @@
 """nnU-Net's U-Net, seeing what was located in a slice, or the slice as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import Tensor, nn
 
+from deeprac.fitting import height_and_width
 from deeprac.networks.front_end import Located, Supervision
 
 
@@ -18,7 +19,8 @@ class LocatingUNet(nn.Module):
         input_channels: 1, the CT.
         num_classes: background included.
         matrix_size: side of the slices in pixels.
-        network_input_size: side of the U-Net's input in pixels.
+        network_input_size: side of the U-Net's input in pixels, or its height and
+            width.
         deep_supervision: whether to return the logits of all levels.
         **unet: keyword arguments of PlainConvUNet, as nnU-Net's plans state them.
     """
@@ -29,7 +31,7 @@ class LocatingUNet(nn.Module):
         num_classes: int,
         *,
         matrix_size: int,
-        network_input_size: int,
+        network_input_size: int | Sequence[int],
         deep_supervision: bool = False,
         **unet: Any,
     ) -> None:
@@ -44,7 +46,7 @@ class LocatingUNet(nn.Module):
         # this one must not, since that would undo the start of the front end.
         self.unet.apply(self.unet.initialize)
         self.matrix_size = matrix_size
-        self.network_input_size = network_input_size
+        self.input_size = height_and_width(network_input_size)
 
     @property
     def decoder(self) -> nn.Module:
@@ -54,14 +56,14 @@ class LocatingUNet(nn.Module):
     def view(self, slices: Tensor, located: Located) -> Tensor:
         """Return what the U-Net sees of (batch, 1, matrix_size, matrix_size) slices.
 
-        (batch, 1, network_input_size, network_input_size) float32.
+        (batch, 1, *input_size) float32.
         """
         raise NotImplementedError
 
     def way_back(self, located: Located) -> Callable[[list[Tensor]], list[Tensor]]:
         """Return what brings the logits of levels back to the frame of the slice.
 
-        It maps each (batch, classes, n, n), where the U-Net looked, to (batch, classes,
+        It maps each (batch, classes, h, w), where the U-Net looked, to (batch, classes,
         m, m), where m is ``returned_side``.
         """
         raise NotImplementedError
@@ -87,8 +89,8 @@ class LocatingUNet(nn.Module):
         return bring_back(logits[:-1] or logits)
 
     def returned_side(self, logits: Tensor) -> int:
-        """Side in pixels of logits (batch, classes, n, n) in the slice's frame."""
-        return round(self.matrix_size * logits.shape[-1] / self.network_input_size)
+        """Side in pixels of logits (batch, classes, h, w) in the slice's frame."""
+        return round(self.matrix_size * logits.shape[-1] / self.input_size[-1])
 
 
 class PlainNetwork(nn.Module):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deeprac.geometry.pixels import Size
 from deeprac.geometry.similarity import (
     agree,
     compose,
@@ -71,7 +72,16 @@ class STNUNet(LocatingUNet):
         self.warp_share = localiser["warp_share"]
         self.seen_size = min(localiser["input_size"], self.matrix_size)
         self.normaliser = NORMALISERS[normaliser](localiser, air=air)
-        self.crop = CROPS[crop](localiser, num_classes=num_classes, size=self.seen_size)
+        self.crop = CROPS[crop](
+            localiser,
+            num_classes=num_classes,
+            size=self.seen_size,
+            input_size=self.input_size,
+        )
+        height, width = self.input_size
+        rim = 2 * RIM_PIXELS / torch.tensor([[width], [height]])
+        self.seen: Tensor
+        self.register_buffer("seen", 1 - rim, persistent=False)
         unseen = torch.zeros(1, num_classes, 1, 1)
         unseen[:, 0] = BACKGROUND_LOGIT
         self.unseen_logits: Tensor
@@ -182,6 +192,8 @@ class STNUNet(LocatingUNet):
             canonical_from_crop=found.canonical_from_crop,
             image_from_single=pose.image_from_canonical,
             fallback=~pose.valid,
+            crop_grown=found.grown,
+            crop_fallback=found.fallback,
             coarse_logits=found.coarse_logits,
         )
 
@@ -201,34 +213,33 @@ class STNUNet(LocatingUNet):
             WARP_ANGLE_RAD * drawn[:, 1],
             WARP_SHIFT * drawn[:, 2:],
         )
-        copies = self._sample(image, image_from_warped, self.seen_size)
+        copies = self._sample(image, image_from_warped, (self.seen_size,) * 2)
         # In one pass: a normaliser sees every thumbnail on its own.
         both = self.normaliser(torch.cat([thumbnails, copies]))
         pose, copied = both.halves()
         warped = compose(image_from_warped, copied.image_from_canonical)
         return pose, warped, copied.valid
 
-    def _sample(self, image: Tensor, image_from_out: Tensor, side: int) -> Tensor:
-        """Sample slices without NaN on side x side pixels, as finely as they need."""
+    def _sample(self, image: Tensor, image_from_out: Tensor, size: Size) -> Tensor:
+        """Sample slices without NaN on (height, width) pixels, as finely as needed."""
         return warp(
             image,
             image_from_out,
-            (side, side),
+            size,
             fill=self.air,
-            supersampling=math.ceil(self.matrix_size / side),
+            supersampling=math.ceil(self.matrix_size / max(size)),
         )
 
     def view(self, slices: Tensor, located: Located) -> Tensor:
         """Sample the slice once, through size, pose and crop together."""
         clean = self._clean(slices)
-        return self._sample(clean, located.image_from_input, self.network_input_size)
+        return self._sample(clean, located.image_from_input, self.input_size)
 
     def way_back(self, located: Located) -> Callable[[list[Tensor]], list[Tensor]]:
         """Undo size, pose and crop; the coarse segmentation answers beyond the view."""
         input_from_image = invert(located.image_from_input)
         coarse, canonical = located.coarse_logits, located.image_from_canonical
         canonical_from_image = canonical if coarse is None else invert(canonical)
-        rim = 2 * RIM_PIXELS / self.network_input_size
 
         def bring_back(levels: list[Tensor]) -> list[Tensor]:
             sizes = [(self.returned_side(level),) * 2 for level in levels]
@@ -241,7 +252,7 @@ class STNUNet(LocatingUNet):
                     for known, at in zip(covered, per_size(points, sizes), strict=True)
                 ]
             points = sampling_points(input_from_image, *sizes)
-            seen = per_size(inside(points, border=rim), sizes)
+            seen = per_size(inside(points, self.seen), sizes)
             parts = zip(levels, per_size(points, sizes), seen, unseen, strict=True)
             return [
                 torch.where(known, sample(level, at), beyond)

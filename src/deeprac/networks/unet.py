@@ -1,30 +1,36 @@
 """nnU-Net's own 2D U-Net, sized for an input: the one description of its topology."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from deeprac.fitting import unet_stages
+from deeprac.fitting import halvings, height_and_width
 from deeprac.settings.training import NetworkConfig
 
 KWARGS_TO_IMPORT = ("conv_op", "norm_op", "dropout_op", "nonlin")
 
 
-def unet_kwargs(input_size: int, network: NetworkConfig) -> dict[str, Any]:
-    """Return ``arch_kwargs`` of nnU-Net's PlainConvUNet for square inputs.
+def unet_kwargs(
+    input_size: int | Sequence[int], network: NetworkConfig
+) -> dict[str, Any]:
+    """Return ``arch_kwargs`` of nnU-Net's PlainConvUNet for an input.
 
-    The topology follows nnU-Net's rule: the input is halved until its side is
+    The topology follows nnU-Net's rule: each side of the input is halved until it is
     ``min_feature_map``; features double from ``base_features`` up to ``max_features``.
 
     Args:
-        input_size: side of the input in pixels.
+        input_size: side of the input in pixels, or its height and width.
         network: features and depth.
 
     Returns:
         JSON-able keyword arguments; those in ``KWARGS_TO_IMPORT`` are dotted paths.
     """
-    stages = unet_stages(input_size, network.min_feature_map)
-    return unet_kwargs_of(
-        [[1, 1]] + [[2, 2]] * (stages - 1), [[3, 3]] * stages, network
-    )
+    sides = height_and_width(input_size)
+    times = [halvings(side, network.min_feature_map) for side in sides]
+    stages = 1 + max(times)
+    strides = [
+        [2 if 0 < stage <= count else 1 for count in times] for stage in range(stages)
+    ]
+    return unet_kwargs_of(strides, [[3, 3]] * stages, network)
 
 
 def unet_kwargs_of(

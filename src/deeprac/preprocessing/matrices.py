@@ -20,7 +20,12 @@ OWN_PLAN = "DefaultPreprocessor"
 """nnU-Net's preprocessor, for planned matrices."""
 
 Size = int | list[int]
-"""Side of a square, or (height, width) of a planned patch, in pixels."""
+"""Side of a square, or (height, width) of a rectangle or planned patch, in pixels."""
+
+Shares = tuple[float, float]
+"""Height and width as shares of the matrix."""
+
+WHOLE: Shares = (1.0, 1.0)
 
 
 class MatrixKind(Protocol):
@@ -30,18 +35,18 @@ class MatrixKind(Protocol):
     def configuration(self) -> dict[str, Any]:
         """Entries of nnU-Net's 2D configuration that say how slices are made."""
 
-    def input_size(self, share: float) -> Size:
+    def input_size(self, shares: Shares = WHOLE) -> Size:
         """Size of the network's input.
 
         Args:
-            share: ``network_input`` of the method.
+            shares: ``input_shares`` of the method.
         """
 
-    def unet(self, share: float, network: NetworkConfig) -> dict[str, Any]:
+    def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
         """Return ``arch_kwargs`` of the U-Net.
 
         Args:
-            share: ``network_input`` of the method.
+            shares: ``input_shares`` of the method.
             network: features and convolutions per stage.
         """
 
@@ -70,13 +75,14 @@ class WholeSlices:
             **RESAMPLING,
         }
 
-    def input_size(self, share: float) -> int:
-        """Side of the network's input in pixels."""
-        return round(share * self.size)
+    def input_size(self, shares: Shares = WHOLE) -> Size:
+        """Size of the network's input in pixels."""
+        height, width = (round(share * self.size) for share in shares)
+        return width if height == width else [height, width]
 
-    def unet(self, share: float, network: NetworkConfig) -> dict[str, Any]:
+    def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
         """Return ``arch_kwargs`` of a U-Net as deep as the input allows."""
-        return unet_kwargs(self.input_size(share), network)
+        return unet_kwargs(self.input_size(shares), network)
 
 
 RESAMPLING = {
@@ -116,11 +122,11 @@ class PlannedPatches:
         decided = ("architecture", "batch_size", "data_identifier")
         return {key: value for key, value in self.plan.items() if key not in decided}
 
-    def input_size(self, share: float) -> list[int]:
+    def input_size(self, shares: Shares = WHOLE) -> list[int]:
         """Patch (height, width) in pixels; no method takes a part of it."""
         return list(self.plan["patch_size"])
 
-    def unet(self, share: float, network: NetworkConfig) -> dict[str, Any]:
+    def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
         """Return ``arch_kwargs``: nnU-Net's pooling, the configuration's width."""
         own = self.plan["architecture"]["arch_kwargs"]
         return unet_kwargs_of(own["strides"], own["kernel_sizes"], network)

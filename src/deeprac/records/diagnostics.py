@@ -21,7 +21,11 @@ DIAGNOSTIC_COLUMNS = (
 )
 """Columns of diagnostics.csv and summary/diagnostics.csv: one row per run and case."""
 
+CROP_COLUMNS = ("crop_grown", "crop_fallback")
+"""Further columns of both; tables of earlier versions lack them, and have NaN."""
+
 
 def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:
     """Read diagnostics.csv or summary/diagnostics.csv; see :func:`read_tidy`."""
-    return read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)[list(DIAGNOSTIC_COLUMNS)]
+    table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
+    return table.reindex(columns=[*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])

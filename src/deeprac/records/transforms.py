@@ -23,6 +23,10 @@ SINGLE_COLUMNS = ("s11", "s12", "s13", "s21", "s22", "s23")
 FLAGS = ("fallback", "at_bound")
 """Columns of transforms.csv: whether a slice had no estimate, or one at its bound."""
 
+CROP_FLAGS = ("crop_grown", "crop_fallback")
+"""Columns of transforms.csv: whether the crop's window is larger than calibrated, or
+follows from nothing that was found. Tables of earlier versions lack them."""
+
 AGAIN = "Run `deeprac predict` again for this fold."
 
 
@@ -90,6 +94,8 @@ class Transformed(Protocol):
     image_from_single: NDArray
     fallback: NDArray[np.bool_]
     at_bound: NDArray[np.bool_]
+    crop_grown: NDArray[np.bool_]
+    crop_fallback: NDArray[np.bool_]
 
 
 def transform_table(case: str, found: Transformed) -> pd.DataFrame:
@@ -105,6 +111,7 @@ def transform_table(case: str, found: Transformed) -> pd.DataFrame:
         CANONICAL_COLUMNS: found.image_from_canonical,
         SINGLE_COLUMNS: found.image_from_single,
         FLAGS: np.stack([found.fallback, found.at_bound], axis=1).astype(int),
+        CROP_FLAGS: np.stack([found.crop_grown, found.crop_fallback], 1).astype(int),
     }
     tables = [
         pd.DataFrame(values.reshape(count, -1), columns=list(columns))

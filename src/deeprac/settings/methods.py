@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from deeprac.errors import ConfigError
-from deeprac.front_ends import FRONT_ENDS, LABARBERA, NONE, FrontEnd, front_end_of
+from deeprac.front_ends import (
+    ASPECTS,
+    FRONT_ENDS,
+    LABARBERA,
+    NONE,
+    FrontEnd,
+    front_end_of,
+)
 from deeprac.settings import require_order
 
 PLANNED = "planned"
@@ -53,6 +60,12 @@ class Method:
                 f"methods.{self.name}.network_input is {self.network_input}: without a "
                 "crop the network input is the whole slice. Set it to 1, or set crop."
             )
+
+    @property
+    def input_shares(self) -> tuple[float, float]:
+        """Height and width of the network's input as shares of the matrix."""
+        aspect = ASPECTS.get(self.crop, 1.0)
+        return self.network_input * aspect, self.network_input
 
     @property
     def front_end(self) -> FrontEnd:

@@ -100,8 +100,8 @@ def build_plans(
         "intensity": config.cohort.intensity,
         "air": config.cohort.air,
         "normalised_air": normalised_air(fingerprint, config.cohort.air),
-        "matrix_size": kind.input_size(1),
-        "network_input_size": kind.input_size(method.network_input),
+        "matrix_size": kind.input_size(),
+        "network_input_size": kind.input_size(method.input_shares),
         "training": asdict(config.training),
         "inference": asdict(config.inference),
         "run_settings": run_settings(config, experiment),
@@ -152,14 +152,14 @@ def _architecture(
     kind: MatrixKind,
 ) -> dict[str, Any]:
     method = config.methods[experiment.method]
-    kwargs = kind.unet(method.network_input, config.network)
+    kwargs = kind.unet(method.input_shares, config.network)
     planned = _front_end(config, method)
     if planned is not None:
         air = normalised_air(fingerprint, config.cohort.air)
         parts = method.normaliser, method.crop
         kwargs |= {
             "matrix_size": config.matrices[experiment.matrix].size,
-            "network_input_size": kind.input_size(method.network_input),
+            "network_input_size": kind.input_size(method.input_shares),
             **method.front_end.arguments(*parts, planned["settings"], air),
         }
     return {
