@@ -46,7 +46,7 @@ FRONT_ENDS = {
     ),
     "stn": FrontEnd(
         parts=frozenset(
-            {NONE, "moments", "stn", "coarse", ORACLE}
+            {NONE, "moments", "moments_jitter", "stn", "coarse", ORACLE}
             | {"stn_rectangle", "oracle_rectangle"}
         ),
         network="deeprac.networks.stn_unet.STNUNet",

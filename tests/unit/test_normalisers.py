@@ -13,7 +13,7 @@ from deeprac.geometry.similarity import (
 )
 from deeprac.geometry.warp import warp
 from deeprac.networks.front_end import Supervision
-from deeprac.networks.normalisers import MOMENT_SIZE, NORMALISERS
+from deeprac.networks.normalisers import MOMENT_SIZE, NORMALISERS, POSE_JITTER
 from deeprac.networks.stn_unet import BOUND
 from support.toy_cohort import small_networks
 
@@ -110,6 +110,26 @@ def test_moments_do_not_listen_and_do_not_learn(seen):
     assert list(normaliser.parameters()) == []
     silent = normaliser(seen).image_from_canonical
     assert torch.equal(normaliser(seen, known()).image_from_canonical, silent)
+
+
+def test_jittered_moments_are_wrong_in_training_only_and_by_what_is_stated():
+    many = body(0.1, -0.1, 0.7, 0.4, 0.3).expand(2000, -1, -1, -1)
+    truth = build("moments")(many).image_from_canonical
+    normaliser = build("moments_jitter")
+    assert torch.equal(normaliser.eval()(many).image_from_canonical, truth)
+    found = normaliser.train()(many).image_from_canonical
+    log_scale, angle, shift = parameters(compose(invert(truth), found))
+    errors = torch.column_stack([log_scale, angle, shift])
+    torch.testing.assert_close(
+        errors.std(0), torch.tensor(POSE_JITTER), rtol=0.1, atol=0
+    )
+    assert (errors.mean(0).abs() < 0.1 * torch.tensor(POSE_JITTER)).all()
+
+
+def test_jitter_leaves_a_slice_without_body_in_place(seen):
+    pose = build("moments_jitter").train()(seen)
+    assert torch.equal(pose.image_from_canonical[1], identity(1)[0])
+    assert pose.valid.tolist() == [True, False, True]
 
 
 def test_moments_reach_twice_the_learned_bound():

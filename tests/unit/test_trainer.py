@@ -484,6 +484,21 @@ def test_the_localiser_has_its_own_learning_rate(fresh):
     )
 
 
+def test_rates_and_clip_of_the_front_end_are_configured(fresh):
+    trainer = initialised(fresh, STN)
+    settings = trainer.front_end["settings"]
+    settings |= {"coarse_learning_rate_factor": 0.5, "max_gradient": 3.0}
+    network = trainer.network
+    pose, crop = network.pose_parameters(), list(network.crop.parameters())
+    rest, *own = trainer.parameter_groups()
+    assert [(len(group["params"]), group["lr"]) for group in own] == [
+        (len(pose), pytest.approx(0.0003)),
+        (len(crop), pytest.approx(0.0015)),
+    ]
+    assert len(rest["params"]) == len(list(network.unet.parameters()))
+    assert trainer.clipped_parts()[-1][1] == 3.0
+
+
 def initialised(path: Path, experiment: str) -> DeepracTrainer:
     layout = Layout.of(load_config([path]))
     configure_nnunet(layout, workspace=layout.root / "scratch", data_workers=0)

@@ -7,6 +7,7 @@ of a case agree on is for ``STNUNet.locate``.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
-from deeprac.geometry.similarity import compose, identity
+from deeprac.geometry.similarity import compose, identity, similarity
 from deeprac.geometry.warp import sample, sampling_points
 from deeprac.networks.front_end import Pose, Supervision
 from deeprac.networks.localiser import PoseLocaliser
@@ -25,6 +26,10 @@ MOMENT_SIZE = 32
 Its moments are as good as at 128 (docs/method.md), and following the silhouette costs
 the cube of the side.
 """
+
+POSE_JITTER = (0.035, math.radians(2), 0.035, 0.035)
+"""Standard deviations of the logarithm of the scale, of the angle in radians and of x
+and y in half widths: errors such as localisers make on held-out cases."""
 
 
 class NoNormaliser(nn.Module):
@@ -73,6 +78,31 @@ class MomentNormaliser(nn.Module):
             measured, radius=self.radius, max_log_scale=self.max_log_scale
         )
         return Pose(transform, is_body(measured)), body
+
+
+class JitteredMoments(MomentNormaliser):
+    """The moments' estimate, in training a little wrong, as a localiser's is.
+
+    Tells whether what a learned normaliser gains is that its U-Net sees the slices in
+    many poses.
+    """
+
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
+        """Estimate size, pose and position; in training with a random error."""
+        pose = super().forward(thumbnails)
+        if not self.training:
+            return pose
+        error = torch.randn(len(thumbnails), 4, device=thumbnails.device)
+        error = error * error.new_tensor(POSE_JITTER)
+        jittered = compose(
+            pose.image_from_canonical,
+            similarity(error[:, 0], error[:, 1], error[:, 2:]),
+        )
+        valid = pose.valid[:, None, None]
+        transform = torch.where(valid, jittered, pose.image_from_canonical)
+        return replace(pose, image_from_canonical=transform)
 
 
 class LearnedNormaliser(nn.Module):
@@ -131,6 +161,7 @@ class OracleNormaliser(nn.Module):
 NORMALISERS: dict[str, Callable[..., nn.Module]] = {
     "none": lambda settings, *, air: NoNormaliser(),
     "moments": MomentNormaliser,
+    "moments_jitter": JitteredMoments,
     "stn": LearnedNormaliser,
     "oracle": lambda settings, *, air: OracleNormaliser(),
 }

@@ -49,6 +49,8 @@ class LocaliserConfig:
     residual_weight: float
     segmentation_gradient: float
     learning_rate_factor: float
+    coarse_learning_rate_factor: float
+    max_gradient: float
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,6 @@ from deeprac.training.losses import STNLoss
 from deeprac.training.nnunet import MAX_GRADIENT
 from deeprac.training.trainer import DeepracTrainer
 
-MAX_LOCALISER_GRADIENT = 1.0
-"""Norm to which the localiser's gradient is clipped."""
-
 
 class STNTrainer(DeepracTrainer):
     """The same training with the front end's supervision, losses and learning rate."""
@@ -60,7 +57,7 @@ class STNTrainer(DeepracTrainer):
         parts = [
             (list(self.network.unet.parameters()), MAX_GRADIENT),
             (list(self.network.crop.parameters()), MAX_GRADIENT),
-            (self.network.pose_parameters(), MAX_LOCALISER_GRADIENT),
+            (self.network.pose_parameters(), self.settings_of("max_gradient")),
         ]
         return [(part, limit) for part, limit in parts if part]
 
@@ -108,14 +105,27 @@ class STNTrainer(DeepracTrainer):
         return STNLoss(super().build_loss(), self.front_end["settings"])
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the U-Nets' parameters, and the localiser's with their own rate."""
-        pose = self.network.pose_parameters()
-        if not pose:
-            return super().parameter_groups()
-        own = {id(parameter) for parameter in pose}
-        rest = [p for p in self.network.parameters() if id(p) not in own]
-        factor = self.front_end["settings"]["learning_rate_factor"]
-        return [{"params": rest}, {"params": pose, "lr": self.initial_lr * factor}]
+        """Return the parameters by learning rate, the U-Net's first."""
+        parts = [
+            (self.network.pose_parameters(), self.settings_of("learning_rate_factor")),
+            (
+                list(self.network.crop.parameters()),
+                self.settings_of("coarse_learning_rate_factor"),
+            ),
+        ]
+        own = [(part, factor) for part, factor in parts if part and factor != 1]
+        named = {id(parameter) for part, _ in own for parameter in part}
+        rest = [p for p in self.network.parameters() if id(p) not in named]
+        return [{"params": rest}] + [
+            {"params": part, "lr": self.initial_lr * factor} for part, factor in own
+        ]
+
+    def settings_of(self, key: str) -> float:
+        """Return a number of the front end's settings.
+
+        Plans from before a key existed lack it, and trained as with 1.
+        """
+        return self.front_end["settings"].get(key, 1.0)
 
     def on_epoch_start(self) -> None:
         """Calibrate the crop on the training patients of the fold, once.
