@@ -36,6 +36,7 @@ from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.replacing import refuse_retraining
+from deeprac.reporting.roles import crops, selected_experiments
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 from deeprac.settings.effective import run_settings

@@ -25,7 +25,7 @@ rule summarise:
         "python -m deeprac summarise --config {params.config:q} > {log:q} 2>&1"
 
 
-# Beside the two tables above and not one of them: tables need no diagnostics.
+# Beside the two tables above and not one of them: without a crop no table needs it.
 rule diagnostics:
     input:
         every_run("diagnostics.csv"),

@@ -2,6 +2,7 @@
 rule tables:
     input:
         **SUMMARY,
+        diagnostics=crop_diagnostics,
     output:
         [
             shown(f"<results>/tables/{name}.csv", f"tables/{name}", table=title)

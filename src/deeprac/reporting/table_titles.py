@@ -5,6 +5,7 @@ TABLE_TITLES = {
     "table2": "2: region of interest",
     "all": "all experiments",
     "ladder": "ladder of methods",
+    "crops": "crops",
     "statistics": "all metrics over patients",
     "comparisons": "planned comparisons",
     "ranking": "ranking and its stability",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.comparisons import comparisons_table
 from deeprac.reporting.tables.cost import cost_table
+from deeprac.reporting.tables.crops import crops_table
 from deeprac.reporting.tables.ladder import ladder_table
 from deeprac.reporting.tables.paper import build_tables
 from deeprac.reporting.tables.ranking import ranking_table
@@ -17,6 +18,7 @@ def all_tables(summary: Summary) -> dict[str, Table]:
     tables = (
         *build_tables(summary),
         ladder_table(summary),
+        crops_table(summary),
         statistics_table(summary),
         comparisons_table(summary),
         ranking_table(summary),
