@@ -75,6 +75,9 @@ FRONT_ENDS = {
 """By name; the first that has both parts of a method is the method's."""
 
 
+LEARNED_CROPS = ("stn", "stn_rectangle")
+"""Crops that are learned by gradient."""
+
 ASPECTS = {"stn_rectangle": 0.5, "oracle_rectangle": 0.5}
 """Height over width of the windows of crops that are no squares. Once the pose is
 normalised, both kidneys lie side by side."""

@@ -225,7 +225,7 @@ def test_crop_without_experiments(config, tmp_path):
     (only,) = crop(_evidence(_config(tmp_path, ("plain", "learned"))))
     assert (only.status, only.note) == (
         Status.NOT_MEASURED,
-        "no selected experiment at matrix coarse with crop stn",
+        "no selected experiment at matrix coarse with a learned crop",
     )
     alone = _config(tmp_path, ("cropped",))
     results = crop(_evidence(alone, cases=_cases(cropped=[0.9, 0.8, 0.7, 0.6])))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.evaluation.statistics.patients import paired_sd_difference, patient_dice
+from deeprac.front_ends import LEARNED_CROPS
 from deeprac.labels import FOREGROUND, Label
 from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
 from deeprac.reporting.claims.evidence import Evidence
@@ -19,9 +20,9 @@ SPREAD = Threshold(Bound.AT_MOST, 1)
 def crop(evidence: Evidence) -> list[ClaimResult]:
     """Coverage, missed cases and change of the SD of Dice of every learned crop."""
     cast = evidence.cast
-    crops = [row for row in cast.experiments if cast.role(row).crop == "stn"]
+    crops = [row for row in cast.experiments if cast.role(row).crop in LEARNED_CROPS]
     if not crops:
-        lost = f"no selected experiment at matrix {cast.matrix} with crop stn"
+        lost = f"no selected experiment at matrix {cast.matrix} with a learned crop"
         return [_covered("").not_measured(lost)]
     scores = patient_dice(evidence.cases)
     results = []

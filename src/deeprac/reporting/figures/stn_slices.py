@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from deeprac.config import Config
+from deeprac.front_ends import LEARNED_CROPS
 from deeprac.geometry.planar import invert, parameters, transform_points
 from deeprac.labels import Label
 from deeprac.records.transforms import (
@@ -69,7 +70,7 @@ def normalising_experiment(config: Config) -> str:
 
     def key(experiment: Experiment) -> tuple[int, bool, int | str, float]:
         method = config.methods[experiment.method]
-        learned = (method.normaliser == "stn") + (method.crop == "stn")
+        learned = (method.normaliser == "stn") + (method.crop in LEARNED_CROPS)
         size = config.matrices[experiment.matrix].size
         return learned, method.crop != "none", size, method.network_input
 
@@ -152,12 +153,25 @@ def draw(
 ) -> Axes:
     """Draw a slice through ``matrix`` (image_from_output) with reference contours."""
     image = warp(shown.axial.image, matrix, side=SIDE, fill=air)
-    canvas.show(image, window, extent=SQUARE, ax=ax)
+    extent = true_extent(matrix)
+    canvas.show(image, window, extent=extent, ax=ax)
     for label, colours in CONTOURS.items():
         mask = warp(shown.axial.label == label, matrix, side=SIDE, fill=0.0)
-        canvas.contour(mask, colours.reference, extent=SQUARE, ax=ax)
+        canvas.contour(mask, colours.reference, extent=extent, ax=ax)
     canvas.mark_sides(ax)
     return ax
+
+
+def true_extent(image_from_output: np.ndarray) -> tuple[float, float, float, float]:
+    """Extent in which an output of -1..1 both ways shows true proportions.
+
+    Example:
+        >>> true_extent(np.array([[0.8, 0.0, 0.1], [0.0, 0.4, 0.0]]))
+        (-1.0, 1.0, 0.5, -0.5)
+    """
+    width, height = np.linalg.norm(image_from_output[:, :2], axis=0)
+    half = round(float(height / width), 6)
+    return -1.0, 1.0, half, -half
 
 
 def _spread(
