@@ -202,13 +202,18 @@ class STNCrop(LearnedCrop):
     needs, but never below the size that is calibrated on the training patients. In
     training the true box says what is needed, with jitter; at test what the coarse
     segmentation found of the case. With ``crop_size: patient`` nothing but the need
-    counts, and the calibrated size is for cases where nothing is found.
+    counts, with a margin that is wider by ``JITTER``, and the calibrated size is for
+    cases where nothing is found.
     """
 
     def __init__(self, settings: dict[str, Any], **sizes: Any) -> None:
-        super().__init__(settings, **sizes)
         # Plans from before the choice existed do not name it.
         self.own_size = settings.get("crop_size", "cohort") == "patient"
+        if self.own_size:
+            # Windows of the cohort's size have room for errors of most boxes.
+            margin = settings["crop_margin"] + JITTER
+            settings = settings | {"crop_margin": margin}
+        super().__init__(settings, **sizes)
         self.half_side: Tensor
         self.register_buffer("half_side", torch.ones(()))
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from deeprac.config import Config
     from deeprac.settings.methods import Experiment
 
-METHOD_KEYS = ("normaliser", "crop", "augment", "augment_scale", "network_input")
+METHOD_KEYS = (
+    *("normaliser", "crop", "augment", "augment_scale", "network_input", "crop_size"),
+)
 """Keys of a method that change its runs; the others are words for people."""
 
 

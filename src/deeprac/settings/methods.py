@@ -33,7 +33,7 @@ class MatrixConfig:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to segment: normaliser, crop, augmentation and network input."""
+    """One way to segment: normaliser, crop and its size, augmentation, network input."""
 
     name: str
     label: str
@@ -44,6 +44,7 @@ class Method:
     augment: bool
     augment_scale: tuple[float, float]
     network_input: float
+    crop_size: str
 
     def __post_init__(self) -> None:
         key = f"methods.{self.name}.augment_scale"

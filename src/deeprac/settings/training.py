@@ -41,7 +41,6 @@ class LocaliserConfig:
     max_angle_deg: float
     max_shift: float
     crop_margin: float
-    crop_size: str
     pose_weight: float
     warp_share: float
     coarse_weight: float

@@ -114,11 +114,14 @@ def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
     section = method.front_end.section
     if section is None:
         return None
+    settings = asdict(getattr(config, section))
+    if method.front_end is FRONT_ENDS["stn"]:
+        settings["crop_size"] = method.crop_size
     return {
         "normaliser": method.normaliser,
         "crop": method.crop,
         "labarbera": method.front_end is FRONT_ENDS["labarbera"],
-        "settings": asdict(getattr(config, section)),
+        "settings": settings,
     }
 
 
