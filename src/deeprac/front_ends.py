@@ -10,6 +10,7 @@ from typing import Any
 
 NONE = "none"
 ORACLE = "oracle"
+CASE_POSE = "case_pose"
 LABARBERA = "stn_labarbera"
 
 
@@ -45,7 +46,7 @@ FRONT_ENDS = {
         arguments=lambda *_: {},
     ),
     "stn": FrontEnd(
-        parts=frozenset({NONE, "moments", "stn", "coarse", ORACLE}),
+        parts=frozenset({NONE, "moments", "stn", "coarse", ORACLE, CASE_POSE}),
         network="deeprac.networks.stn_unet.STNUNet",
         trainer="deeprac.training.stn.STNTrainer",
         section="localiser",
@@ -95,5 +96,5 @@ def planned_parts(settings: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def has_oracle(normaliser: str, crop: str) -> bool:
-    """Whether inference reads ``case_poses.csv``, which only oracles may."""
-    return ORACLE in (normaliser, crop)
+    """Whether inference is told of ``case_poses.csv``, as only a ceiling may be."""
+    return not {ORACLE, CASE_POSE}.isdisjoint((normaliser, crop))
