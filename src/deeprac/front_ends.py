@@ -96,5 +96,5 @@ def planned_parts(settings: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def has_oracle(normaliser: str, crop: str) -> bool:
-    """Whether inference is told of ``case_poses.csv``, as only a ceiling may be."""
+    """Whether inference is told what ``case_poses.csv`` says, as no method may be."""
     return not {ORACLE, CASE_POSE}.isdisjoint((normaliser, crop))

@@ -87,6 +87,12 @@ def test_all_becomes_the_list_of_names_and_numbers():
     assert config.run.experiments[0] == "coarse_nnunet"
 
 
+def test_a_release_with_an_oracle_of_patients_stays_readable():
+    patients = ORACLE | {"cohort": {"format": "msd", "path": "x"}}
+    config = checked(patients | {"metrics": "released"})
+    assert config.methods["mine"].normaliser == "oracle"
+
+
 def test_resolved_configuration_survives_json(tmp_path):
     resolved = resolve({"training": {"weight_decay": 1e-6}})
     path = tmp_path / "config.json"
