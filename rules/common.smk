@@ -39,7 +39,7 @@ from deeprac.replacing import refuse_retraining
 from deeprac.reporting.roles import crops, selected_experiments
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
-from deeprac.settings.effective import run_settings
+from deeprac.settings.effective import effective, run_settings
 from deeprac.shipped import shipped
 from deeprac.strict import parse_yaml
 
@@ -145,7 +145,8 @@ def configuration(_, output):
 
 def section(name, *without):
     """A section of the configuration, less the keys that change no result."""
-    return {key: CONFIG[name][key] for key in CONFIG[name] if key not in without}
+    found = {key: CONFIG[name][key] for key in CONFIG[name] if key not in without}
+    return effective(f"properties.{name}", found)
 
 
 # Folders of ours, which are no part of the source even where they lie in it.

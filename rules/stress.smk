@@ -1,5 +1,6 @@
-# The held-out cases of one fold turned, zoomed and shifted, one change at a time. As
-# predict, it takes the whole machine; it segments every case once for each change.
+# The held-out cases of one fold turned, zoomed, shifted or, of phantoms, scanned again,
+# one change at a time. As predict, it takes the whole machine; it segments every case
+# once for each change.
 rule stress_fold:
     input:
         **TRAINED,
@@ -48,7 +49,7 @@ rule summarise_stress:
         "python -m deeprac summarise --what stress --config {params.config:q} > {log:q} 2>&1"
 
 
-# Dice under rotation, zoom and shift, for the experiments in stress.experiments.
+# Dice under stress, for the experiments in stress.experiments.
 rule stress:
     input:
         "<results>/summary/stress.csv",

@@ -36,7 +36,7 @@ VERBS: dict[str, str] = {
     "status": "say how far every run is, and what is left to do",
     "predict": "segment the held-out cases of one fold",
     "evaluate": "compare the predictions of one fold with the labels",
-    "stress": "segment the held-out cases of one fold turned, zoomed and shifted",
+    "stress": "segment the held-out cases of one fold under stress",
     "diagnose": "measure what the front end did in one fold",
     "summarise": "collect what all folds have left into tidy tables",
     "tables": "write the paper's tables beside ours",

@@ -13,6 +13,7 @@ from typing import Any, cast, get_args, get_type_hints
 from deeprac.config_files import raise_if, read_raw, resolve
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, why_not
+from deeprac.front_ends import CASE_POSE, ORACLE
 from deeprac.settings.cohort import CohortConfig
 from deeprac.settings.methods import Experiment, MatrixConfig, Method
 from deeprac.settings.reports import (
@@ -61,6 +62,8 @@ class Config:
                 *self._unknown_names(),
                 *self._impossible_folds(),
                 *self._misfits(),
+                *self._unknown_truths(),
+                *self._impossible_scenes(),
                 *self._exposed(),
                 *self._mirrored_sides(),
             ]
@@ -139,7 +142,7 @@ class Config:
             if fold >= folds
         ]
         cases = self.cohort.phantom.cases
-        if self.cohort.format == "phantom" and cases < folds:
+        if self.cohort.is_phantom and cases < folds:
             errors.append(
                 f"cohort.phantom.cases is {cases}: fewer patients than the {folds} "
                 "folds of splits.folds. Raise the one or lower the other"
@@ -175,9 +178,41 @@ class Config:
                     )
         return list(errors.values())
 
+    def _unknown_truths(self) -> list[str]:
+        """Only phantoms have a true transform; released results were made already."""
+        if self.cohort.is_phantom or self.has_released_metrics:
+            return []
+        rows = (self.experiments.get(name) for name in self.run.experiments)
+        methods = {row.name: self.methods.get(row.method) for row in rows if row}
+        oracles = [name for name, m in methods.items() if m and m.normaliser == ORACLE]
+        if not oracles:
+            return []
+        return [
+            f"run.experiments: the normaliser of {', '.join(oracles)} is {ORACLE}, "
+            "which is told the true transform, and only phantoms have one; "
+            f"cohort.format is {self.cohort.format}. Use normaliser {CASE_POSE}, which "
+            "is told the pose computed from the labels, or leave them out"
+        ]
+
+    def _impossible_scenes(self) -> list[str]:
+        """Only phantoms can be scanned again, and only otherwise than they were."""
+        scenes, phantom = self.stress.scenes, self.cohort.phantom
+        if scenes and not self.cohort.is_phantom:
+            return [
+                f"stress.scenes is {', '.join(scenes)}: only phantoms can be scanned "
+                f"again; cohort.format is {self.cohort.format}. Set it to []"
+            ]
+        same = [scene for scene in scenes if phantom.in_scene(scene) == phantom]
+        if not same:
+            return []
+        return [
+            f"stress.scenes: {', '.join(same)} is what cohort.phantom has already, so "
+            "that nothing would change. Leave it out"
+        ]
+
     def _exposed(self) -> list[str]:
         """Results are shared, so what is private must not lie among them."""
-        if self.cohort.format == "phantom" or not self.cohort.pseudonyms:
+        if self.cohort.is_phantom or not self.cohort.pseudonyms:
             return []
         private, results = map(os.path.abspath, (self.cohort.private, self.results))
         if os.path.commonpath([private, results]) != results:

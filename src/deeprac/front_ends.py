@@ -10,6 +10,7 @@ from typing import Any
 
 NONE = "none"
 ORACLE = "oracle"
+CASE_POSE = "case_pose"
 LABARBERA = "stn_labarbera"
 
 
@@ -46,8 +47,8 @@ FRONT_ENDS = {
     ),
     "stn": FrontEnd(
         parts=frozenset(
-            {NONE, "moments", "moments_jitter", "stn", "coarse", ORACLE}
-            | {"stn_rectangle", "oracle_rectangle"}
+            {NONE, "moments", "moments_jitter", "stn", ORACLE, CASE_POSE}
+            | {"coarse", "stn_rectangle", "oracle_rectangle"}
         ),
         network="deeprac.networks.stn_unet.STNUNet",
         trainer="deeprac.training.stn.STNTrainer",
@@ -106,5 +107,6 @@ def planned_parts(settings: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def has_oracle(normaliser: str, crop: str) -> bool:
-    """Whether inference reads ``case_poses.csv``, which only oracles may."""
-    return any(part.startswith(ORACLE) for part in (normaliser, crop))
+    """Whether inference is told what ``case_poses.csv`` says, as no method may be."""
+    told = {ORACLE, "oracle_rectangle", CASE_POSE}
+    return not told.isdisjoint((normaliser, crop))

@@ -57,6 +57,8 @@ def phantom_config(**changes) -> PhantomConfig:
         "slice_spacing_mm": (10.0, 12.0),
         "bilateral_share": 0.1,
         "seed": 5,
+        "arms": "up",
+        "cushion": False,
     }
     return PhantomConfig(**(settings | changes))
 

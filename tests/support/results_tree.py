@@ -91,9 +91,10 @@ def write_tree(folder: Path, options: TreeOptions | None = None) -> Path:
 
 
 def _config_content(folder: Path, options: TreeOptions) -> dict:
+    patients = {"format": "nnunet_raw", "path": str(folder)}
     return {
         "results": str(folder),
-        "cohort": {"name": "tree", "format": "nnunet_raw", "path": str(folder)},
+        "cohort": {"name": "tree"} | ({} if options.truth else patients),
         "splits": {"folds": options.folds},
         "methods": str(REPO / "config" / "methods.yaml"),
         "experiments": str(REPO / "config" / "experiments.tsv"),

@@ -253,7 +253,7 @@ CONTENTS = {
     ),
     "oracle": (
         plans_with(lambda p: p["deeprac"]["front_end"].update(normaliser="oracle")),
-        "is an oracle's",
+        "is told from the labels",
     ),
     "foreign plans": (
         plans_with(lambda p: p.pop("deeprac")),

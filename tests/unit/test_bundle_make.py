@@ -231,7 +231,7 @@ def test_an_oracle_is_never_bundled(
     monkeypatch.setattr("deeprac.bundle.make.has_oracle", lambda *parts: True)
     target = tmp_path / "new"
     assert make(toy, target, "--licence", licence, *nnunet) == 1
-    assert f"{EXPERIMENT} is an oracle's" in capsys.readouterr().err
+    assert f"{EXPERIMENT} is told from the labels" in capsys.readouterr().err
     assert not target.exists()
 
 

@@ -29,6 +29,12 @@ def method(**fields):
     }
 
 
+ORACLE = method(normaliser="oracle") | {
+    "experiments": [{"experiment": "told", "matrix": "coarse", "method": "mine"}]
+}
+SCENES = ["arms_down", "cushion"]
+
+
 def checked(raw):
     """The configuration that these keys change the defaults to."""
     return Config.from_resolved(resolve(raw))
@@ -79,6 +85,12 @@ def test_all_becomes_the_list_of_names_and_numbers():
     assert config.run.folds == (0, 1, 2, 3, 4)
     assert len(config.run.experiments) == 8
     assert config.run.experiments[0] == "coarse_nnunet"
+
+
+def test_a_release_with_an_oracle_of_patients_stays_readable():
+    patients = ORACLE | {"cohort": {"format": "msd", "path": "x"}}
+    config = checked(patients | {"metrics": "released"})
+    assert config.methods["mine"].normaliser == "oracle"
 
 
 def test_resolved_configuration_survives_json(tmp_path):
@@ -224,6 +236,19 @@ def test_an_added_matrix_can_be_used():
             "methods.mine mixes stn_labarbera with stn",
         ),
         (method(augment_scale=[1.4, 0.7]), "the smaller factor comes first"),
+        (
+            ORACLE | {"cohort": {"format": "msd", "path": "x"}},
+            "the normaliser of told is oracle, which .*; cohort.format is msd. Use "
+            "normaliser case_pose, ",
+        ),
+        (
+            {"cohort": {"format": "msd", "path": "x"}, "stress": {"scenes": SCENES}},
+            "stress.scenes is arms_down, cushion: only phantoms .* is msd. Set it to",
+        ),
+        (
+            {"cohort": {"phantom": {"arms": "down"}}, "stress": {"scenes": SCENES}},
+            "stress.scenes: arms_down is what cohort.phantom has already",
+        ),
         (
             {"stress": {"experiments": ["fine_sNn"]}},
             "stress.experiments: 'fine_sNn' is unknown; known are coarse_nnunet, ",

@@ -1,7 +1,7 @@
 """What a run depends on: a new key at its neutral value changes nothing."""
 
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,16 @@ def test_a_key_at_its_neutral_value_is_not_there(config, monkeypatch, neutral, c
         replace(config, training=training), config.experiment("fine_stn")
     )
     assert ("weight_decay" in found["training"]) is counts
+
+
+def test_sections_in_a_section_lose_their_neutral_keys_too(config):
+    plain = asdict(config.cohort)
+    phantom = plain["phantom"]
+    assert (phantom.pop("arms"), phantom.pop("cushion")) == ("up", False)
+    assert effective.effective("properties.cohort", asdict(config.cohort)) == plain
+    down = replace(config.cohort.phantom, arms="down")
+    there = effective.effective("properties.cohort.properties.phantom", asdict(down))
+    assert there == phantom | {"arms": "down"}
 
 
 def test_the_machines_keys_are_keys_of_the_schema():

@@ -72,11 +72,12 @@ def test_every_combination_of_parts_is_a_front_end_or_refused():
         (("stn", "stn"), True, False),
         (("stn", "oracle"), True, True),
         (("oracle", NONE), True, True),
+        (("case_pose", "stn"), True, True),
         ((LABARBERA, LABARBERA), False, False),
     ],
 )
 def test_who_reads_case_poses(parts, supervised, oracle):
-    """In training whatever is supervised, at inference oracles alone."""
+    """In training whatever is supervised, at inference what is told alone."""
     assert front_end_of(*parts).is_supervised == supervised
     assert has_oracle(*parts) == oracle
 

@@ -13,7 +13,11 @@ from deeprac.config import load_config
 from deeprac.files import read_json, write_csv
 from deeprac.geometry.warp import warp
 from deeprac.layout import Layout
-from deeprac.records.case_poses import CASE_POSE_COLUMNS, OUTLINE_COLUMNS
+from deeprac.records.case_poses import (
+    CASE_POSE_COLUMNS,
+    OUTLINE_COLUMNS,
+    TRUTH_COLUMNS,
+)
 from deeprac.training.augmentation import split_target
 from deeprac.training.trainer import build_trainer
 from deeprac.volumes import read_volume
@@ -31,7 +35,8 @@ pytestmark = pytest.mark.slow
 
 DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
 METHODS = [name for name in DESCRIBED if not name.startswith("stn_labarbera")]
-ORACLES = [name for name in METHODS if "oracle" in name]
+TOLD = {"oracle", "case_pose"}
+ORACLES = [name for name in METHODS if TOLD & set(map(str, DESCRIBED[name].values()))]
 AUGMENTED = ["stn_augment", "stn_augment_wide", "stn_oracle_crop_augment"]
 
 
@@ -43,7 +48,10 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    """Configuration file of a toy cohort whose experiments are all methods."""
+    """Configuration file of a toy cohort whose experiments are all methods.
+
+    Its true transforms are the case poses, so that oracles can be trained.
+    """
     folder = tmp_path_factory.mktemp("methods")
     table = pd.DataFrame({"experiment": METHODS, "matrix": "main", "method": METHODS})
     table.to_csv(folder / "experiments.tsv", sep="\t", index=False)
@@ -51,7 +59,11 @@ def cohort(tmp_path_factory):
         "experiments": str(folder / "experiments.tsv"),
         "matrices": {"main": {"size": 32, "batch_size": 2}},
     }
-    return make_cohort(folder, sections)[1]
+    config, path = make_cohort(folder, sections)
+    poses = pd.read_csv(Layout.of(config).case_poses)
+    poses[list(TRUTH_COLUMNS)] = poses[list(CASE_POSE_COLUMNS)]
+    write_csv(Layout.of(config).case_poses, poses)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +123,8 @@ def poisoned(layout):
     """case_poses.csv that says another size, place and outline of every case."""
     original = pd.read_csv(layout.case_poses)
     table = original.copy()
-    table[list(CASE_POSE_COLUMNS)] = [0.3, -0.1, 0.5, 0.1, 0.3, -0.5]
+    for columns in (CASE_POSE_COLUMNS, TRUTH_COLUMNS):
+        table[list(columns)] = [0.3, -0.1, 0.5, 0.1, 0.3, -0.5]
     table[list(OUTLINE_COLUMNS)] = table[list(OUTLINE_COLUMNS)] * 0.5 - 0.4
     write_csv(layout.case_poses, table)
     yield
@@ -133,12 +146,13 @@ def test_an_oracle_looks_where_it_is_told(cohort, layout):
     """The pose of the case's target, and a window that holds all labels."""
     targets = pd.read_csv(layout.case_poses).set_index("case").loc[HELD_OUT[0]]
     told = targets[list(CASE_POSE_COLUMNS)].to_numpy(float).reshape(2, 3)
-    for name in ("oracle", "stn_oracle_crop"):
+    for name in ("oracle", "case_pose", "stn_oracle_crop"):
         verb(cohort, "plan", "--experiment", name)
         verb(cohort, "train", *run_arguments(name))
         verb(cohort, "predict", *run_arguments(name))
-    _, table = results(layout, "oracle")
-    np.testing.assert_allclose(matrices(table, "c")[0], told, atol=1e-5)
+    for name in ("oracle", "case_pose"):
+        _, table = results(layout, name)
+        np.testing.assert_allclose(matrices(table, "c")[0], told, atol=1e-5)
     _, table = results(layout, "stn_oracle_crop")
     a = np.vstack([matrices(table, "a")[0], [0, 0, 1]])
     outline = targets[list(OUTLINE_COLUMNS)].to_numpy(float).reshape(-1, 2)

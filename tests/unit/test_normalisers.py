@@ -238,16 +238,18 @@ def test_estimates_follow_random_similarities(name):
     assert (p95 < torch.tensor([0.06, math.radians(4), 0.04])).all()
 
 
-def test_an_oracle_returns_the_transform_that_it_knows(seen):
-    pose = build("oracle")(seen, known())
+@pytest.mark.parametrize("name", ["oracle", "case_pose"])
+def test_what_is_told_a_transform_returns_it(seen, name):
+    pose = build(name)(seen, known())
     assert torch.equal(pose.image_from_canonical, known().image_from_canonical)
     assert pose.valid.tolist() == [True] * 3
     assert pose.raw is None
 
 
-def test_an_oracle_without_supervision_is_an_error(seen):
-    with pytest.raises(ValueError, match="given the transform"):
-        build("oracle")(seen)
+@pytest.mark.parametrize("name", ["oracle", "case_pose"])
+def test_what_is_told_nothing_is_an_error(seen, name):
+    with pytest.raises(ValueError, match="told the transform"):
+        build(name)(seen)
 
 
 @pytest.mark.parametrize("name", ["moments", "stn"])

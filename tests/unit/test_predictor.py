@@ -10,6 +10,7 @@ from test_checkpoint import Payload
 
 from deeprac.cli import main
 from deeprac.config import load_config
+from deeprac.errors import MetricsError
 from deeprac.files import read_json, write_csv, write_json
 from deeprac.inference.load import load_predictor, oracle_input_of
 from deeprac.inference.slice_predictor import mirrored
@@ -268,11 +269,14 @@ TURNED = np.array([[0.8, -0.1, 0.2], [0.1, 0.8, 0.3]])
 
 @pytest.mark.parametrize(
     ("normaliser", "crop", "is_oracle"),
-    [("oracle", "none", True), ("stn", "oracle", True), ("stn", "stn", False)],
+    [
+        ("oracle", "none", True),
+        ("case_pose", "none", True),
+        ("stn", "oracle", True),
+        ("stn", "stn", False),
+    ],
 )
-def test_oracles_know_the_truth_where_it_is_known(
-    tmp_path, normaliser, crop, is_oracle
-):
+def test_only_the_poses_oracle_is_told_the_truth(tmp_path, normaliser, crop, is_oracle):
     settings = {"front_end": {"normaliser": normaliser, "crop": crop}}
     outline = np.random.default_rng(0).uniform(-1, 1, (16, 2))
     nothing = np.full((2, 3), np.nan)
@@ -280,21 +284,24 @@ def test_oracles_know_the_truth_where_it_is_known(
         ["known", *np.eye(2, 3).ravel(), *TURNED.ravel(), *outline.ravel()],
         ["unknown", *2 * np.eye(2, 3).ravel(), *nothing.ravel(), *outline.ravel()],
     ]
-    write_csv(
-        tmp_path / "case_poses.csv", pd.DataFrame(rows, columns=list(POSES_COLUMNS))
-    )
-    oracle_input = oracle_input_of(settings, tmp_path / "case_poses.csv")
+    table, path = pd.DataFrame(rows, columns=list(POSES_COLUMNS)), tmp_path / "poses"
+    write_csv(path, table[:1] if normaliser == "oracle" else table)
+    oracle_input = oracle_input_of(settings, path)
     known = oracle_input("known", 3)
     assert (known is not None) == is_oracle
     if not is_oracle:
         return
-    # Only the pose's oracle knows the truth; a crop's oracle has the target.
     expected = TURNED if normaliser == "oracle" else np.eye(2, 3)
     assert known.image_from_canonical.dtype == torch.float32
     np.testing.assert_allclose(
         known.image_from_canonical, [expected] * 3, rtol=1e-6, atol=1e-7
     )
     np.testing.assert_allclose(known.outline, [outline] * 3, rtol=1e-6)
+    if normaliser == "oracle":
+        write_csv(path, table)
+        with pytest.raises(MetricsError, match=r"unknown has none\. .* case_pose"):
+            oracle_input_of(settings, path)
+        return
     unknown = oracle_input("unknown", 1).image_from_canonical[0]
     np.testing.assert_allclose(unknown, 2 * np.eye(2, 3))
 

@@ -39,9 +39,10 @@ def stressed(case, kind, value):
     return stress_case(case, Condition(kind, value), air=AIR)
 
 
-def test_the_upright_case_is_only_padded():
+@pytest.mark.parametrize("condition", [UPRIGHT, Condition(Perturbation.CUSHION, 1.0)])
+def test_a_case_that_is_not_moved_is_only_padded(condition):
     case = a_case(height=14)
-    shown = stress_case(case, UPRIGHT, air=AIR)
+    shown = stress_case(case, condition, air=AIR)
     assert shown.image.shape == shown.labels.shape == (3, 20, 20)
     assert np.array_equal(shown.image[:, 3:17], case.image)
     assert (shown.image[:, :3] == AIR).all()
@@ -131,13 +132,14 @@ def test_visible_share_of_a_label_that_leaves_the_picture():
 
 
 def test_neutral_values_are_not_repeated():
-    found = conditions(StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1)))
+    found = conditions(StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), ("cushion",)))
     assert found == (
         UPRIGHT,
         Condition(Perturbation.ROTATION, -45.0),
         Condition(Perturbation.ROTATION, 45.0),
         Condition(Perturbation.SCALE, 0.5),
         Condition(Perturbation.SHIFT, 0.1),
+        Condition(Perturbation.CUSHION, 1.0),
     )
 
 

@@ -30,6 +30,7 @@ STRESS = {
 def made_up_dice(experiment, case, label, condition):
     """Falls with the change; more for one method, and for tumours."""
     fall = {"rotation": abs(condition.value) / 100, "scale": 0.2, "shift": 0.1}
+    fall |= {"arms_down": 0.3}
     worse = {"coarse_stn": 0.02, "fine_stn": 0.0}[experiment]
     return 0.9 - fall.get(condition.kind, 0) - worse - 0.1 * (label == "tumour")
 
@@ -61,9 +62,14 @@ def write_stress(config, layout):
 
 
 @pytest.fixture
-def tree(tmp_path):
-    options = TreeOptions(experiments=EXPERIMENTS, settings={"stress": STRESS})
-    path = write_tree(tmp_path, options)
+def scenes():
+    return []
+
+
+@pytest.fixture
+def tree(tmp_path, scenes):
+    settings = {"cohort": {"name": "tree"}, "stress": STRESS | {"scenes": scenes}}
+    path = write_tree(tmp_path, TreeOptions(experiments=EXPERIMENTS, settings=settings))
     config = load_config([path])
     layout = Layout.of(config)
     write_stress(config, layout)
@@ -174,6 +180,18 @@ def test_upright_images_stand_at_the_neutral_value(drawing):
         *("experiment", "label", "kind", "value", "dice_percent"),
         *("low_percent", "high_percent", "n_patients", "visible"),
     ]
+
+
+@pytest.mark.parametrize("scenes", [["arms_down"]])
+def test_a_scene_that_was_tried_has_a_column(drawing):
+    kidney, tumour = drawing.figure.axes[3::4]
+    assert len(drawing.figure.axes) == 8
+    assert kidney.get_title() == "Arms"
+    assert [tick.get_text() for tick in tumour.get_xticklabels()] == ["up", "down"]
+    for line, dice in zip(kidney.lines, ([88, 58], [90, 60]), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), [0, 1])
+        np.testing.assert_allclose(line.get_ydata(), dice)
+    assert "cushion" not in set(drawing.data.kind)
 
 
 def row(patient, case, seed, dice):

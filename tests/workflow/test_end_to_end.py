@@ -66,8 +66,9 @@ def test_stress_is_scored_on_all_held_out_cases(results):
     held_out = json.loads((results / "splits_final.json").read_text())[0]["val"]
     table = pd.read_csv(results / "summary/stress.csv", keep_default_na=False)
     assert set(table.case) == set(held_out)
-    # Two experiments, upright and three changes, two labels.
-    assert len(table) == 2 * len(held_out) * 4 * 2
+    # Two experiments, upright and four changes, two labels.
+    assert len(table) == 2 * len(held_out) * 5 * 2
+    assert (table.visible[table.kind == "arms_down"] == 1).all()
 
 
 def test_a_copy_of_the_final_checkpoint_is_kept(results):

@@ -257,8 +257,9 @@ def test_mirroring_predicts_again_without_training(checkout):
     assert "train_fold" not in jobs
 
 
-def test_stress_is_repeated_without_predictions_and_trainings(checkout):
-    jobs = replanned(checkout, "stress={angles_deg: [10]}")
+@pytest.mark.parametrize("change", ["angles_deg: [10]", "scenes: [cushion]"])
+def test_stress_is_repeated_without_predictions_and_trainings(checkout, change):
+    jobs = replanned(checkout, f"stress={{{change}}}")
     assert set(jobs) == STRESS | {"figures", "report_page", "all"}
     assert jobs["stress_fold"] == 1
 

@@ -70,8 +70,8 @@ VALUES = object_of(
 numbers, and not too large."""
 
 ORACLE = (
-    "{} is an oracle's: it is told from the labels where the organs are, which nobody "
-    "knows of a new patient. Bundle another method."
+    "{} is told from the labels where body or organs are, which nobody knows of a new "
+    "patient. Bundle another method."
 )
 
 

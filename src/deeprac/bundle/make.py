@@ -197,7 +197,7 @@ def _manifest(
     records: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     config, settings = model.config, plans["deeprac"]
-    phantom = config.cohort.format == "phantom"
+    phantom = config.cohort.is_phantom
     labels = CohortLabels.listed(dataset).foreground
     manifest = {
         "schema": SCHEMA,

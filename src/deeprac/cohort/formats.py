@@ -27,7 +27,7 @@ READERS: dict[str, Reader] = {
 
 def open_source(config: CohortConfig) -> Source:
     """Open the source that ``cohort.format`` names."""
-    if config.format == "phantom":
+    if config.is_phantom:
         return PhantomSource(config)
     if config.format not in READERS:
         raise ConfigError(

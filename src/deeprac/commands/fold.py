@@ -89,8 +89,8 @@ VERBS = {
         ),
         FoldVerb(
             "stress",
-            "Turn, zoom and shift the held-out cases of one fold, segment them and "
-            "compare with the labels; write stress.csv.",
+            "Turn, zoom, shift and, of phantoms, scan again the held-out cases of one "
+            "fold, segment them and compare with the labels; write stress.csv.",
             "deeprac.inference.stress_fold:stress_fold",
         ),
     )

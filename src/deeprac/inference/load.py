@@ -176,12 +176,13 @@ def oracle_input_of(settings: dict[str, Any], case_poses_csv: Path) -> OracleInp
             oracle only.
 
     Raises:
-        MetricsError: an oracle's file is missing or lacks a column.
+        MetricsError: an oracle's file is missing, lacks a column or a true transform.
     """
     normaliser, crop = planned_parts(settings)
     if not has_oracle(normaliser, crop):
         return lambda case, slices: None
-    poses = read_case_poses(case_poses_csv)
+    true_pose = normaliser == ORACLE
+    poses = read_case_poses(case_poses_csv, true_pose=true_pose)
     return lambda case, slices: Supervision.of(
-        [poses[case]] * slices, true_pose=normaliser == ORACLE
+        [poses[case]] * slices, true_pose=true_pose
     )

@@ -19,7 +19,7 @@ from deeprac.geometry.similarity import identity, invert, similarity
 from deeprac.geometry.square import Square
 from deeprac.geometry.warp import inside, sampling_points, warp
 from deeprac.labels import FOREGROUND, Label
-from deeprac.records.stress import Condition, Perturbation
+from deeprac.records.stress import MOVES, Condition, Perturbation
 
 SLICES_AT_ONCE = 8
 """Slices that are resampled together: bounds the memory of supersampling."""
@@ -87,8 +87,8 @@ def stress_case(
     """Show a case under a condition.
 
     The image is sampled bilinearly, anti-aliased where it shrinks; every pixel of the
-    label map gets the label with the largest share. Without a change nothing is
-    resampled.
+    label map gets the label with the largest share. What does not move the patient
+    resamples nothing.
 
     Args:
         case: the case as it is.
@@ -98,7 +98,7 @@ def stress_case(
     square = Square(*case.image.shape[1:])
     padded = square.pad(case.image.astype(np.float32), air)
     reference = square.pad(case.labels.astype(np.uint8), Label.BACKGROUND)
-    if condition.kind == Perturbation.NONE:
+    if condition.kind not in MOVES:
         matrix = identity(1)
         return StressedCase(padded, reference, visible_shares(reference, matrix))
     matrix = stressed_from_image(condition)

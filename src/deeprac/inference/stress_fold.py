@@ -12,12 +12,12 @@ from deeprac.files import write_csv
 from deeprac.inference.load import TrainedRun, open_run
 from deeprac.inference.predictor import Predictor
 from deeprac.inference.stress import LabelledCase, stress_case, stressed_from_image
+from deeprac.inference.stress_scenes import scanned_again
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.records.run_key import RunKey
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
-from deeprac.settings.reports import StressConfig
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume
 
@@ -30,24 +30,25 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     run = open_run(config, experiment, seed, fold)
     with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
-        rows = _scores(run, layout, config.stress, f"{experiment} fold {fold}")
+        rows = _scores(run, layout, config, f"{experiment} fold {fold}")
     key = RunKey(config.cohort.name, experiment, seed, fold)
     table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
     write_csv(key.folder(layout) / "stress.csv", table)
 
 
 def _scores(
-    run: TrainedRun, layout: Layout, stress: StressConfig, what: str
+    run: TrainedRun, layout: Layout, config: Config, what: str
 ) -> list[dict[str, Any]]:
-    shown, rows = conditions(stress), []
+    shown, rows = conditions(config.stress), []
     with tqdm(total=len(run.cases) * len(shown), desc=what, unit="case") as progress:
         for row in run.cases.itertuples():
             case = _read(layout, row.image, row.label, run.predictor.labels)
             oracle_input = run.oracle_input(row.case, len(case.image))
             names = {"case": row.case, "patient": row.patient}
             for condition in shown:
+                seen = scanned_again(config.cohort, row.case, case, condition)
                 scores = score(
-                    run.predictor, case, condition, oracle_input=oracle_input
+                    run.predictor, seen, condition, oracle_input=oracle_input
                 )
                 rows += [names | entry for entry in scores]
                 progress.update()
@@ -65,7 +66,7 @@ def score(
 
     Args:
         predictor: the trained network.
-        case: the case as it is, kidneys united.
+        case: the case, kidneys united; in another scene if that is the condition.
         condition: what is changed.
         oracle_input: what an oracle knows of the upright case.
 

@@ -1,8 +1,8 @@
 """What brings slices to one size, pose and position; one class per kind.
 
-Each maps thumbnails, (batch, 1, size, size) normalised CT, to a ``Pose``; only an
-oracle looks at the supervision. A normaliser sees one slice at a time; what the slices
-of a case agree on is for ``STNUNet.locate``.
+Each maps thumbnails, (batch, 1, size, size) normalised CT, to a ``Pose``; only one that
+is told the transform looks at the supervision. A normaliser sees one slice at a time;
+what the slices of a case agree on is for ``STNUNet.locate``.
 """
 
 import math
@@ -142,8 +142,8 @@ class LearnedNormaliser(nn.Module):
         return Pose(torch.where(valid[:, None, None], found, transform), valid, raw)
 
 
-class OracleNormaliser(nn.Module):
-    """Know the transform: the ceiling of normalising size and pose."""
+class ToldNormaliser(nn.Module):
+    """Told the transform: of a phantom the true one, or the case's pose."""
 
     def forward(
         self, thumbnails: Tensor, supervision: Supervision | None = None
@@ -154,7 +154,7 @@ class OracleNormaliser(nn.Module):
             ValueError: there is no supervision.
         """
         if supervision is None:
-            raise ValueError("an oracle has to be given the transform")
+            raise ValueError("what is told the transform has to be given it")
         return _certain(supervision.image_from_canonical)
 
 
@@ -163,7 +163,8 @@ NORMALISERS: dict[str, Callable[..., nn.Module]] = {
     "moments": MomentNormaliser,
     "moments_jitter": JitteredMoments,
     "stn": LearnedNormaliser,
-    "oracle": lambda settings, *, air: OracleNormaliser(),
+    "oracle": lambda settings, *, air: ToldNormaliser(),
+    "case_pose": lambda settings, *, air: ToldNormaliser(),
 }
 """Made as ``MomentNormaliser`` is."""
 

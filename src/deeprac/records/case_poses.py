@@ -51,12 +51,16 @@ class CasePose:
         return self.image_from_canonical if self.truth is None else self.truth
 
 
-def read_case_poses(path: Path) -> dict[str, CasePose]:
+def read_case_poses(path: Path, *, true_pose: bool = False) -> dict[str, CasePose]:
     """Read the poses of all cases.
 
+    Args:
+        path: of case_poses.csv.
+        true_pose: whether every case has to have a true transform.
+
     Raises:
-        MetricsError: The file is missing, lacks a column, lists a case twice, or holds
-            a transform that is incomplete or not finite.
+        MetricsError: The file is missing, lacks a column, lists a case twice, holds a
+            transform that is incomplete or not finite, or lacks a true one.
     """
     table = read_tidy(path, POSES_COLUMNS, remedy="Run `deeprac case-poses`.")
     twice = table.case[table.case.duplicated()]
@@ -77,6 +81,12 @@ def read_case_poses(path: Path) -> dict[str, CasePose]:
                 f"{path}: the {name} of {shortened(wrong)} is incomplete or not "
                 f"finite. {AGAIN}"
             )
+    if true_pose and not known.all():
+        raise MetricsError(
+            f"{path}: the normaliser oracle is told the true transform, which only "
+            f"phantoms have, and {shortened(list(table.case[~known]))} has none. Use a "
+            "method with normaliser case_pose."
+        )
     return {
         case: CasePose(
             image_from_canonical=poses[index].reshape(2, 3),

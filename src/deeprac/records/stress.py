@@ -1,9 +1,10 @@
-"""Stress: by how much Dice falls when test images are turned, zoomed or shifted.
+"""Stress: by how much Dice falls when test images are changed, or scanned otherwise.
 
 Convention: a condition changes the patient in the padded square of the slice, about its
 centre. A positive rotation turns the patient clockwise on the screen, a zoom above 1
 enlarges, and a positive shift moves the patient towards his or her left (right on the
-screen), as a share of the square's width.
+screen), as a share of the square's width. A scene changes nothing about the patient,
+but what lies about him or her.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ STRESS_COLUMNS = (
 
 
 class Perturbation(StrEnum):
-    """What is done to the patient in the picture; one thing at a time."""
+    """What is done to the patient in the picture, or to the scene; one at a time."""
 
     NONE = "none"
     """Nothing: the upright value that the others are compared with."""
@@ -36,13 +37,22 @@ class Perturbation(StrEnum):
     """Zoomed by the factor ``value``; above 1 the patient gets larger."""
     SHIFT = "shift"
     """Moved to the patient's left by ``value`` widths of the padded square."""
+    ARMS_DOWN = "arms_down"
+    """A phantom scanned again with the arms beside the body, ``value`` 1."""
+    CUSHION = "cushion"
+    """A phantom scanned again in a thick cushion, ``value`` 1."""
 
+
+MOVES = (Perturbation.ROTATION, Perturbation.SCALE, Perturbation.SHIFT)
+"""Kinds that move the patient in the picture; the others are scenes."""
 
 NEUTRAL = {
     Perturbation.NONE: 0.0,
     Perturbation.ROTATION: 0.0,
     Perturbation.SCALE: 1.0,
     Perturbation.SHIFT: 0.0,
+    Perturbation.ARMS_DOWN: 0.0,
+    Perturbation.CUSHION: 0.0,
 }
 """The value of each kind that changes nothing."""
 
@@ -62,13 +72,15 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
 
     Example:
         >>> from deeprac.settings.reports import StressConfig
-        >>> [c.value for c in conditions(StressConfig((), (-15.0, 0.0), (2.0,), ()))]
-        [0.0, -15.0, 2.0]
+        >>> stress = StressConfig((), (-15.0, 0.0), (2.0,), (), ("cushion",))
+        >>> [c.value for c in conditions(stress)]
+        [0.0, -15.0, 2.0, 1.0]
     """
-    values = {
+    values: dict[Perturbation, tuple[float, ...]] = {
         Perturbation.ROTATION: stress.angles_deg,
         Perturbation.SCALE: stress.scales,
         Perturbation.SHIFT: stress.shifts,
+        **{Perturbation(scene): (1.0,) for scene in stress.scenes},
     }
     changed = [
         Condition(kind, float(value))

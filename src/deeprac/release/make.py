@@ -190,7 +190,7 @@ def _refuse_foreign(
 ) -> None:
     """Nothing is in a release but what is known to be harmless, or was read."""
     cohort, own_ids = source.config.cohort, set()
-    if not cohort.pseudonyms and cohort.format != "phantom":
+    if not cohort.pseudonyms and not cohort.is_phantom:
         table = read_cases(source.layout.cases_csv)
         own_ids = {*table.case, *table.patient}
     found = list(objections(files, own_ids=own_ids, reviewed=reviewed))

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from deeprac.config import Config
+from deeprac.front_ends import CASE_POSE, NONE, ORACLE
 from deeprac.settings.methods import PLANNED, Experiment, Method
 
 NNUNET_SCALE = (0.7, 1.4)
@@ -35,17 +36,17 @@ def training_patients(experiment: Experiment) -> float:
 
 def normalises(method: Method) -> bool:
     """Whether a method brings slices to one size and pose."""
-    return method.normaliser != "none"
+    return method.normaliser != NONE
 
 
 def estimates(method: Method) -> bool:
     """Whether a method finds size and pose in the slice itself."""
-    return method.normaliser not in ("none", "oracle")
+    return method.normaliser not in (NONE, ORACLE, CASE_POSE)
 
 
 def crops(method: Method) -> bool:
     """Whether a method shows the U-Net a part of the frame only."""
-    return method.crop != "none"
+    return method.crop != NONE
 
 
 def selected_experiments(config: Config) -> list[Experiment]:

@@ -1,8 +1,9 @@
 """Settings of a cohort: where its cases come from, what values and labels mean."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from deeprac.errors import ConfigError
 from deeprac.labels import (
@@ -12,6 +13,12 @@ from deeprac.labels import (
     plain_name,
 )
 from deeprac.settings import require_order
+
+SCENES: dict[str, dict[str, Any]] = {
+    "arms_down": {"arms": "down"},
+    "cushion": {"cushion": True},
+}
+"""What ``stress.scenes`` changes about phantoms, by name."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,16 @@ class PhantomConfig:
     slice_spacing_mm: tuple[float, float]
     bilateral_share: float
     seed: int
+    arms: Literal["up", "down"]
+    cushion: bool
 
     def __post_init__(self) -> None:
         key = "cohort.phantom.slice_spacing_mm"
         require_order(key, self.slice_spacing_mm, "smaller distance")
+
+    def in_scene(self, scene: str) -> "PhantomConfig":
+        """The same children and scans in one of ``SCENES``."""
+        return replace(self, **SCENES[scene])
 
 
 @dataclass(frozen=True)
@@ -100,13 +113,18 @@ class CohortConfig:
                 "cohort.name is released: that folder of the results is for released "
                 "results. Choose another name for the cohort."
             )
-        if self.format != "phantom" and self.path is None:
+        if not self.is_phantom and self.path is None:
             raise ConfigError(
                 f"cohort.path is missing: format {self.format!r} reads a folder. "
                 "Set cohort.path to it."
             )
         self._check_numbers()
         self._check_names()
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether the cases are generated: they alone have a true transform."""
+        return self.format == "phantom"
 
     @property
     def source_path(self) -> Path:
@@ -142,7 +160,7 @@ class CohortConfig:
                 "cohort.labels names either kidney, or kidney_left and kidney_right. "
                 "Give names to the one or to the other two, and [] to the rest."
             )
-        if self.format == "phantom" and self.kept_labels != KIDNEY_AND_TUMOUR:
+        if self.is_phantom and self.kept_labels != KIDNEY_AND_TUMOUR:
             raise ConfigError(
                 "cohort.labels asks for cysts or for kidneys left and right: a phantom "
                 "has neither. Leave these names out."

@@ -39,13 +39,13 @@ def run_settings(config: "Config", row: "Experiment") -> dict[str, Any]:
     idea, training = asdict(method), asdict(config.training)
     settings = {
         "matrix": asdict(config.matrices[row.matrix]),
-        "method": _effective("$defs.method", {key: idea[key] for key in METHOD_KEYS}),
+        "method": effective("$defs.method", {key: idea[key] for key in METHOD_KEYS}),
         "air": config.cohort.air,
-        "network": _effective("properties.network", asdict(config.network)),
+        "network": effective("properties.network", asdict(config.network)),
         "front_end": section
-        and _effective(f"properties.{section}", asdict(getattr(config, section))),
+        and effective(f"properties.{section}", asdict(getattr(config, section))),
         "training_patients": row.training_patients,
-        "training": _effective(
+        "training": effective(
             "properties.training",
             {key: training[key] for key in training if key not in MACHINE_KEYS},
         ),
@@ -53,19 +53,21 @@ def run_settings(config: "Config", row: "Experiment") -> dict[str, Any]:
     return json.loads(json.dumps(settings))
 
 
-def _effective(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def effective(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings without those at their neutral value.
 
     Args:
         part: where the schema has their properties, keys joined by dots.
-        settings: by key.
+        settings: by key; sections in it likewise.
     """
     schema = load_schema()
     for key in part.split("."):
         schema = schema[key]
     properties = schema["properties"]
     return {
-        key: value
+        key: effective(f"{part}.properties.{key}", value)
+        if "properties" in properties[key]
+        else value
         for key, value in settings.items()
         if "neutral" not in properties[key] or properties[key]["neutral"] != value
     }

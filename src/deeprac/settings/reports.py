@@ -12,12 +12,13 @@ SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
 
 @dataclass(frozen=True)
 class StressConfig:
-    """How test images are turned, zoomed and shifted, and for which experiments."""
+    """How test images are turned, zoomed, shifted and drawn anew, and for whom."""
 
     experiments: tuple[str, ...]
     angles_deg: tuple[float, ...]
     scales: tuple[float, ...]
     shifts: tuple[float, ...]
+    scenes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ class STNTrainer(DeepracTrainer):
     @cached_property
     def case_poses(self) -> Mapping[str, CasePose]:
         """Size, pose and labels' outline of all cases."""
-        return read_case_poses(self.case_poses_csv)
+        true_pose = self.front_end["normaliser"] == ORACLE
+        return read_case_poses(self.case_poses_csv, true_pose=true_pose)
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
         """Augment as the other methods do, and say where the slice went."""

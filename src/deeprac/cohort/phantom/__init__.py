@@ -2,7 +2,8 @@
 
 ``growth`` holds sizes by age, ``fields`` the tools to draw with,
 ``torso``, ``viscera``, ``kidney`` and ``tumour`` the parts of a child, ``anatomy`` the
-child, ``acquisition`` the scan and ``source`` the voxels and the cohort.
+child, ``acquisition`` the scan, ``scene`` arms and cushion, ``source`` the voxels and
+the cohort.
 """
 
 from deeprac.cohort.phantom.source import PhantomSource

@@ -9,7 +9,7 @@ has the same axes, the body centred and upright at the size of the reference chi
 so a positive angle turns the picture clockwise as seen on the screen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -18,6 +18,7 @@ from deeprac.cohort.case import Similarity
 from deeprac.cohort.phantom.anatomy import Anatomy
 from deeprac.cohort.phantom.fields import EVERYWHERE, Array, Canvas, Points, occupancy
 from deeprac.cohort.phantom.growth import REFERENCE_BODY_SIZE_MM
+from deeprac.cohort.phantom.scene import Arm, Cushion
 from deeprac.cohort.phantom.torso import OUTLINE_EXPONENT
 
 AIR_HU = -1000.0
@@ -25,7 +26,7 @@ AIR_HU = -1000.0
 
 @dataclass(frozen=True)
 class Acquisition:
-    """Geometry and quality of one scan."""
+    """Geometry, quality and scene of one scan."""
 
     matrix: int
     pixel_mm: float
@@ -38,6 +39,8 @@ class Acquisition:
     noise_hu: float
     grain_mm: float
     masked: bool
+    arms: tuple[Arm, ...] = ()
+    cushion: Cushion | None = None
 
     @property
     def edge_mm(self) -> float:
@@ -58,6 +61,18 @@ class Acquisition:
         cos = np.float32(np.cos(self.similarity.angle_rad))
         sin = np.float32(np.sin(self.similarity.angle_rad))
         return Points(cos * x + sin * y, cos * y - sin * x, np.float32(z_mm))
+
+    def on(self, cushion: Cushion) -> "Acquisition":
+        """The same scan on a cushion, which only moves the table."""
+        return replace(self, cushion=cushion, table_y_mm=cushion.bottom_mm)
+
+    def paint_scene(self, canvas: Canvas, z_mm: float) -> None:
+        """All but the body: the table, the cushion and the arms."""
+        self.paint_table(canvas)
+        if self.cushion is not None:
+            self.cushion.paint(canvas, *self.image_points())
+        for arm in self.arms:
+            arm.paint(canvas, self.patient_points(z_mm))
 
     def paint_table(self, canvas: Canvas) -> None:
         """A thin curved shell with foam in it, under the patient."""

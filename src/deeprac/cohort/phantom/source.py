@@ -1,7 +1,7 @@
 """The phantom cohort: from children and scans to voxels, slice by slice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from deeprac.cohort.case import Case, Side
 from deeprac.cohort.phantom.acquisition import AIR_HU, Acquisition, draw_acquisition
 from deeprac.cohort.phantom.anatomy import Anatomy, draw_anatomy
 from deeprac.cohort.phantom.fields import Array, Canvas, Points, occupancy
+from deeprac.cohort.phantom.scene import draw_arms, draw_cushion
+from deeprac.cohort.phantom.torso import Torso
 from deeprac.labels import Label
 from deeprac.settings.cohort import CohortConfig, PhantomConfig
+from deeprac.settings.effective import effective
 
 VERSION = 1
 """Raised whenever the same seed would give another picture."""
@@ -43,7 +46,9 @@ class PhantomSource:
 
     def settings(self, name: str) -> Mapping[str, Any]:
         """The phantom settings without the number of cases."""
-        settings = asdict(self._phantom)
+        settings = effective(
+            "properties.cohort.properties.phantom", asdict(self._phantom)
+        )
         del settings["cases"]
         return {"format": "phantom", "version": VERSION, "case": name, **settings}
 
@@ -70,8 +75,8 @@ class PhantomSource:
 
     def draw(self, index: int) -> tuple[Anatomy, Acquisition, np.random.Generator]:
         """Draw child and scan of one case, and the generator of its noise."""
-        seeds = np.random.SeedSequence([self._phantom.seed, index]).spawn(3)
-        body, scan, noise = (np.random.default_rng(seed) for seed in seeds)
+        seeds = np.random.SeedSequence([self._phantom.seed, index]).spawn(4)
+        body, scan, noise, around = map(np.random.default_rng, seeds)
         age_years, bilateral = draw_patient(self._phantom, index)
         anatomy = draw_anatomy(body, age_years=age_years, bilateral=bilateral)
         acquisition = draw_acquisition(
@@ -80,7 +85,23 @@ class PhantomSource:
             matrix=self._phantom.matrix,
             slice_spacing_mm=self._phantom.slice_spacing_mm,
         )
-        return anatomy, acquisition, noise
+        return anatomy, self._in_scene(anatomy.torso, acquisition, around), noise
+
+    def _in_scene(
+        self, torso: Torso, acquisition: Acquisition, rng: np.random.Generator
+    ) -> Acquisition:
+        """Add arms and cushion; what is drawn of the one does not hang on the other."""
+        arms = draw_arms(rng, torso)
+        pose = acquisition.similarity
+        cushion = draw_cushion(
+            rng,
+            torso,
+            body_mm=(pose.shift_x_mm, pose.shift_y_mm),
+            table_y_mm=acquisition.table_y_mm,
+        )
+        if self._phantom.arms == "down":
+            acquisition = replace(acquisition, arms=arms)
+        return acquisition.on(cushion) if self._phantom.cushion else acquisition
 
 
 def draw_patient(phantom: PhantomConfig, index: int) -> tuple[float, bool]:
@@ -130,7 +151,7 @@ def render_slice(
     """HU before noise, share of kidney and share of tumour, each (h, w) float32."""
     size = acquisition.matrix
     canvas = Canvas(np.full((size, size), AIR_HU, np.float32), acquisition.edge_mm)
-    acquisition.paint_table(canvas)
+    acquisition.paint_scene(canvas, z_mm)
     rows, columns = _body_box(anatomy, acquisition)
     angle = acquisition.similarity.angle_rad
     down = float(np.sin(angle)), float(np.cos(angle))

@@ -4,7 +4,7 @@ import pandas as pd
 
 from deeprac.evaluation.statistics.estimates import mean_intervals
 from deeprac.evaluation.statistics.patients import patient_means
-from deeprac.records.stress import NEUTRAL, Perturbation
+from deeprac.records.stress import MOVES, NEUTRAL, Perturbation
 
 CONDITION = ["experiment", "label", "kind", "value"]
 
@@ -19,13 +19,15 @@ def stress_curves(table: pd.DataFrame) -> pd.DataFrame:
         One row per experiment, label, kind and value: dice_percent (mean over
         patients), low_percent and high_percent (bootstrap 95 % interval of the mean),
         n_patients (with a Dice), visible (mean share of the label that stays in the
-        picture). Upright images stand at the neutral value of every kind.
+        picture). Unchanged images stand at the neutral value of every kind, of scenes
+        only where they were tried.
     """
     upright = table.kind == Perturbation.NONE.value
+    tried = {*MOVES, *table.kind} - {Perturbation.NONE}
     copies = [
         table[upright].assign(kind=kind.value, value=neutral)
         for kind, neutral in NEUTRAL.items()
-        if kind is not Perturbation.NONE
+        if kind in tried
     ]
     table = pd.concat([table[~upright], *copies]).sort_values([*CONDITION, "patient"])
     visible = patient_means(table, "visible", *CONDITION)

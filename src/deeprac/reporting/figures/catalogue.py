@@ -101,7 +101,7 @@ _ROWS = (
     ("stn_slices", "What the STN does to slices", "summary volumes", _normalised),
     ("stn_mean_image", "Mean image before and after the STN", "summary volumes",
      _normalised),
-    ("stress_curves", "Dice under rotation, zoom and shift", "stress", _stressed),
+    ("stress_curves", "Dice under stress", "stress", _stressed),
     ("stn_recovery", "Size, pose and position against the reference", "diagnostics",
      _normalised),
     ("stn_spread", "Spread of single slices", "diagnostics", _estimated),

@@ -1,4 +1,4 @@
-"""Dice of test images that are turned, zoomed or shifted, one change at a time."""
+"""Dice of test images that are changed or scanned otherwise, one change at a time."""
 
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -43,6 +43,7 @@ class Panel:
         axis: label of the horizontal axis.
         factor: from the value in stress.csv to the axis.
         held: range in which normalised size and pose should hold Dice, on the axis.
+        ticks: names of the values 0 and 1, for a scene.
     """
 
     kind: str
@@ -50,6 +51,12 @@ class Panel:
     axis: str
     factor: float = 1.0
     held: tuple[float, float] | None = None
+    ticks: tuple[str, str] | None = None
+
+    @property
+    def width(self) -> float:
+        """Of the column: a scene has only two values."""
+        return 1 if self.ticks is None else 0.4
 
 
 PANELS = (
@@ -57,24 +64,33 @@ PANELS = (
     Panel("scale", "Zoom", "Factor (log)", held=(0.6, 1.6)),
     Panel("shift", "Shift", "% of the width, to the patient's left", factor=100),
 )
+SCENES = (
+    Panel("arms_down", "Arms", "", ticks=("up", "down")),
+    Panel("cushion", "Cushion", "", ticks=("none", "thick")),
+)
+"""Shown where they were tried."""
 
 
 def make(summary: Summary) -> list[Drawing]:
-    """Columns: rotation, zoom, shift; rows: labels; one curve per experiment."""
+    """Columns: rotation, zoom, shift, scenes; rows: labels; a curve per experiment."""
     config = summary.config
     table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
     data, looks = stress_curves(table), _looks(config)
     figure = Figure(figsize=(WIDTH, 4.9))
-    axes = figure.subplots(len(FOREGROUND), len(PANELS), sharex="col", sharey="row")
+    panels = *PANELS, *(scene for scene in SCENES if scene.kind in set(table.kind))
+    axes = figure.subplots(
+        len(FOREGROUND), len(panels), sharex="col", sharey="row",
+        width_ratios=[panel.width for panel in panels],
+    )  # fmt: skip
     for row, label in zip(axes, FOREGROUND, strict=True):
-        for ax, panel in zip(row, PANELS, strict=True):
+        for ax, panel in zip(row, panels, strict=True):
             shown = data[(data.label == label.title) & (data.kind == panel.kind)]
             for experiment, look in looks.items():
                 draw(shown[shown.experiment == experiment], panel, look=look, ax=ax)
             _finish(ax, panel, sorted(shown.value.unique()))
         row[0].set_ylabel(f"{dice_of(label)}, %")
-    for column, panel in zip(axes.T, PANELS, strict=True):
+    for column, panel in zip(axes.T, panels, strict=True):
         column[0].set_title(panel.title)
         column[-1].set_xlabel(panel.axis)
     handles: list[Line2D | Patch] = [
@@ -125,6 +141,9 @@ def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
     ticks = [value * panel.factor for value in values]
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    if panel.ticks:
+        ax.set_xticks((0, 1), panel.ticks)
+        ax.set_xlim(-0.4, 1.4)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
     if panel.held:

@@ -55,7 +55,7 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
     sentences = {
         "For research only: not a medical device.": True,
         "The cases are phantoms, geometry and not anatomy: the results say nothing "
-        "about patients.": config.cohort.format == "phantom",
+        "about patients.": config.cohort.is_phantom,
         f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
         "numbers rest on a part of the cohort.": (
             len(config.run.folds) < config.splits.folds
