@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from deeprac.errors import CohortError
     from deeprac.mask_geometry.masks import find_masks
-    from deeprac.mask_geometry.study import geometry_tables, write_study
+    from deeprac.mask_geometry.study import geometry_tables, made_by, write_study
     from deeprac.reporting.window_figure import draw_geometry
     from deeprac.reporting.window_geometry import summary_text
 
@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> None:
         raise CohortError(
             f"--out names a new folder; {args.out} is there. Remove it or name another."
         )
+    provenance = made_by()
     masks = find_masks(args.folder, args.labels)
-    write_study(geometry_tables(masks, workers=args.workers), args.out, note=args.note)
+    tables = geometry_tables(masks, workers=args.workers)
+    write_study(tables, args.out, provenance, note=args.note)
     draw_geometry(args.out, args.out.with_name(f"{args.out.name}_figure"))
     print(summary_text(args.out))

@@ -7,7 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from deeprac.evaluation.metrics.overlap import overlap
-from deeprac.labels import FOREGROUND
+from deeprac.evaluation.metrics.regions import regions_of
+from deeprac.labels import KIDNEY_AND_TUMOUR
 
 
 def agreement_rows(drawn: Mapping[str, NDArray]) -> Iterator[dict[str, Any]]:
@@ -30,9 +31,9 @@ def agreement_rows(drawn: Mapping[str, NDArray]) -> Iterator[dict[str, Any]]:
             "first": first,
             "second": second,
             **{
-                f"{label.title}_dice": overlap(
-                    drawn[first] == label, drawn[second] == label
+                f"{region.title}_dice": overlap(
+                    region.mask(drawn[first]), region.mask(drawn[second])
                 ).dice
-                for label in FOREGROUND
+                for region in regions_of(KIDNEY_AND_TUMOUR)
             },
         }

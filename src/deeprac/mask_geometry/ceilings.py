@@ -1,9 +1,9 @@
 """The Dice of a perfect network: labels through a matrix or a window, and back.
 
-A perfect network knows the share of every label in each pixel of its input. It sees
-them through the same sampling as images (``preprocessing.matrix``, ``geometry.warp``),
-and its answer returns as logits do, bilinearly; what lies outside its windows it calls
-background.
+A perfect network answers every pixel of its input with the label of the largest share,
+as its training shows it (``labels_to_matrix``). Shares are sampled as images are
+(``preprocessing.matrix``, ``geometry.warp``), and the answer returns as logits do,
+bilinearly; what lies outside its windows it calls background.
 """
 
 import math
@@ -36,13 +36,13 @@ SEEN = tuple(
 )
 """Kinds of window that are tried; of rectangles those of 2:1."""
 
-LOOKS = ((512, "common"), (512, "per patient"), (128, "common"))
-"""Matrices under the windows, and their size."""
+BELOW = (512, 128)
+"""Sides of the slices that windows look at."""
 
 MARGIN = 0.1
 """Of the windows, as a share of the box's sides: ``localiser.crop_margin``."""
 
-SLICES = 16
+SLICES = 10
 """Labelled slices of a case that are tried, evenly spread over it."""
 
 Windows = NDArray[np.float64]
@@ -70,8 +70,18 @@ def shares_of(numbers: NDArray) -> Tensor:
     return torch.from_numpy(one_hot).float()
 
 
+def answered(shares: Tensor) -> Tensor:
+    """The answer of a perfect network, 0 or 1, to shares (slices, 2, height, width)."""
+    winner = _with_background(shares).argmax(1, keepdim=True)
+    return (winner == torch.tensor(FOREGROUND).view(1, -1, 1, 1)).float()
+
+
+def _with_background(shares: Tensor) -> Tensor:
+    return torch.cat([1 - shares.sum(1, keepdim=True), shares], 1)
+
+
 def through_windows(shares: Tensor, windows: Windows, kind: WindowKind) -> Tensor:
-    """What is left of shares of labels that are seen through windows.
+    """The answer of a perfect network that sees shares of labels through windows.
 
     Args:
         shares: (slices, 2, matrix, matrix).
@@ -92,7 +102,8 @@ def through_windows(shares: Tensor, windows: Windows, kind: WindowKind) -> Tenso
         points = sampling_points(invert(frame_from_window), (matrix, matrix))
         points = points.unflatten(2, (matrix, matrix))
         known = inside(points, border=2 * RIM_PIXELS / min(size))
-        back = torch.maximum(back, torch.where(known, sample(seen, points), 0.0))
+        returned = sample(answered(seen), points)
+        back = torch.maximum(back, torch.where(known, returned, 0.0))
     return back
 
 
@@ -103,17 +114,16 @@ def _matrix(window: NDArray) -> Tensor:
 
 
 def dice_after(shares: Tensor, numbers: NDArray) -> dict[str, float]:
-    """Dice of the labels that shares return to.
+    """Dice of an answer that returns to the native grid.
 
     Args:
-        shares: (slices, 2, matrix, matrix).
+        shares: (slices, 2, matrix, matrix) of kidney and tumour, the answer.
         numbers: (slices, height, width) true labels.
 
     Returns:
         By label title; NaN where the slices show none.
     """
-    background = 1 - shares.sum(1, keepdim=True)
-    scores = logits_to_native(torch.cat([background, shares], 1), *numbers.shape[1:])
+    scores = logits_to_native(_with_background(shares), *numbers.shape[1:])
     answer = scores.argmax(1).numpy()
     return {
         label.title: overlap(answer == label, numbers == label).dice
@@ -134,7 +144,7 @@ def common_shares(cases: pd.DataFrame) -> dict[str, float]:
 def ceilings(
     numbers: NDArray, case: pd.DataFrame, sizes: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
-    """Dice of a perfect network through every matrix, and every kind of window.
+    """Dice of a perfect network through every matrix, and windows of one size.
 
     Args:
         numbers: (slices, height, width) some slices of a case.
@@ -148,21 +158,19 @@ def ceilings(
     native = shares_of(numbers)
     on_matrix = {matrix: resize(native, matrix) for matrix in MATRICES}
     for matrix, shares in on_matrix.items():
-        yield _row("whole slice", matrix, "-", dice_after(shares, numbers))
+        yield _row("whole slice", matrix, dice_after(answered(shares), numbers))
     for kind in SEEN:
-        for matrix, sizing in LOOKS:
-            share = sizes[kind.title] if sizing == "common" else None
-            placed = place(kind, whole, kidneys, margin=MARGIN, width_share=share)
+        placed = place(
+            kind, whole, kidneys, margin=MARGIN, width_share=sizes[kind.title]
+        )
+        for matrix in BELOW:
             seen = through_windows(on_matrix[matrix], placed.windows[0], kind)
-            yield _row(kind.title, matrix, sizing, dice_after(seen, numbers))
+            yield _row(kind.title, matrix, dice_after(seen, numbers))
 
 
-def _row(
-    through: str, matrix: int, sizing: str, dice: Mapping[str, float]
-) -> dict[str, Any]:
+def _row(through: str, matrix: int, dice: Mapping[str, float]) -> dict[str, Any]:
     return {
         "through": through,
         "matrix_px": matrix,
-        "sizing": sizing,
         **{f"{title}_dice": value for title, value in dice.items()},
     }

@@ -138,12 +138,20 @@ def _alone() -> None:
     torch.set_num_threads(1)
 
 
-def write_study(tables: GeometryTables, folder: Path, *, note: str) -> None:
+def made_by() -> dict[str, Any]:
+    """Code and packages; asked before minutes in which the checkout may change."""
+    return {"git": git_state(), "software": software()}
+
+
+def write_study(
+    tables: GeometryTables, folder: Path, provenance: dict[str, Any], *, note: str
+) -> None:
     """Write tables and manifest into a new folder.
 
     Args:
         tables: what was measured.
         folder: new; no file of it is there before all are.
+        provenance: of ``made_by``.
         note: source and licence of the masks, for whoever reads the numbers.
     """
     files = tables.files()
@@ -158,8 +166,7 @@ def write_study(tables: GeometryTables, folder: Path, *, note: str) -> None:
                 "what": "geometry of label masks: counts, lengths and shares",
                 "cases": len(tables.cases),
                 "note": note,
-                "git": git_state(),
-                "software": software(),
+                **provenance,
                 "files": {
                     name: manifest_entry(text.encode()) for name, text in files.items()
                 },

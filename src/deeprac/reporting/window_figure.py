@@ -157,11 +157,7 @@ def draw_ceilings(ceilings: pd.DataFrame, *, ax: Axes) -> Axes:
         ax: where to draw.
     """
     rows = ceilings_table(ceilings).rows
-    names = [
-        f"{row.through}, {row.matrix_px}"
-        + ("" if row.through == "whole slice" else f", {row.sizing} size")
-        for row in rows.itertuples()
-    ]
+    names = [f"{row.through}, {row.matrix_px}" for row in rows.itertuples()]
     for label in FOREGROUND:
         percent = 100 * rows[f"{label.title}_dice"]
         ax.plot(

@@ -94,12 +94,11 @@ def ceilings_table(ceilings: pd.DataFrame) -> Table:
     Args:
         ceilings: as ceilings.csv.
     """
-    keys, dice = ["through", "matrix_px", "sizing"], ["kidney_dice", "tumour_dice"]
+    keys, dice = ["through", "matrix_px"], ["kidney_dice", "tumour_dice"]
     rows = ceilings.groupby(keys, sort=False)[dice].mean().reset_index()
     columns = (
         words("through", "through", short=str),
         number("matrix_px", "matrix", short=str),
-        words("sizing", "size", short=str),
         number("kidney_dice", "kidney Dice, %", percent_1, short=percent_1),
         number("tumour_dice", "tumour Dice, %", percent_1, short=percent_1),
     )
