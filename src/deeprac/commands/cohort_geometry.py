@@ -9,7 +9,7 @@ HELP = (
     "Measure boxes, coverage of windows, ceilings of perfect networks and annotators' "
     "agreement on label masks, without images."
 )
-EXAMPLE = "deeprac cohort geometry data/kits23/dataset --out geometry --workers 4"
+EXAMPLE = "deeprac cohort geometry data/kits23/dataset --out geometry --figure windows"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new folder"
+    )
+    parser.add_argument(
+        "--figure", type=Path, metavar="PATH", help="draw PATH.png and PATH.svg too"
     )
     parser.add_argument(
         "--labels",
@@ -55,5 +58,6 @@ def run(args: argparse.Namespace) -> None:
     masks = find_masks(args.folder, args.labels)
     tables = geometry_tables(masks, workers=args.workers)
     write_study(tables, args.out, provenance, note=args.note)
-    draw_geometry(args.out, args.out.with_name(f"{args.out.name}_figure"))
+    if args.figure is not None:
+        draw_geometry(args.out, args.figure)
     print(summary_text(args.out))
