@@ -45,8 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from deeprac.errors import CohortError
+    from deeprac.mask_geometry.geometry_study import (
+        geometry_tables,
+        made_by,
+        write_study,
+    )
     from deeprac.mask_geometry.masks import find_masks
-    from deeprac.mask_geometry.study import geometry_tables, made_by, write_study
     from deeprac.reporting.window_figure import draw_geometry
     from deeprac.reporting.window_geometry import summary_text
 

@@ -20,7 +20,7 @@ from deeprac.cohort.endings import VOLUMES
 from deeprac.cohort.findings import CaseError, refuse_errors
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.kits import KITS19, KITS21, KITS23, KitsLabel
-from deeprac.errors import CohortError
+from deeprac.errors import CohortError, SurgeryError
 from deeprac.labels import Label, source_names
 from deeprac.surgery.read_labels import read_labels
 
@@ -56,7 +56,7 @@ class Masks:
         try:
             volume = frame.ordered(reader())
             refuse_errors(frame.frame_findings(volume))
-        except CaseError as error:
+        except (CaseError, SurgeryError) as error:
             raise CohortError(f"{self.case}: {error}") from error
         if not sitk.GetArrayViewFromImage(volume).any():
             raise CohortError(

@@ -23,7 +23,7 @@ from deeprac.files import (
     write_json,
     write_text,
 )
-from deeprac.mask_geometry.agreement import agreement_rows
+from deeprac.mask_geometry.annotators import agreement_rows
 from deeprac.mask_geometry.ceilings import ceilings, common_shares, some_slices
 from deeprac.mask_geometry.frame_boxes import coverage_rows, measure_boxes
 from deeprac.mask_geometry.masks import Masks
