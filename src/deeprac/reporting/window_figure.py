@@ -137,10 +137,12 @@ def draw_density(windows: pd.DataFrame, *, ax: Axes) -> Axes:
                 markerfacecolor=face or look["color"], **look,
             )  # fmt: skip
             if sizing == "common":
+                above = row.windows > 1  # hardly denser than a rectangle
                 ax.annotate(
                     f"{row.width_px} x {row.height_px}", fontsize=5,
-                    xy=(row.flops_share, row.density_median), xytext=(3, -2),
-                    textcoords="offset points", va="top",
+                    xy=(row.flops_share, row.density_median),
+                    xytext=(4, 4 if above else -3), textcoords="offset points",
+                    va="bottom" if above else "top",
                 )  # fmt: skip
     ax.axhline(LEAST_DENSITY, color=INK, linewidth=0.8, linestyle=DASHES[1])
     ax.axvline(MOST_FLOPS, color=INK, linewidth=0.8, linestyle=DASHES[1])

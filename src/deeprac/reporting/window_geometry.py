@@ -82,6 +82,7 @@ _NEEDS = {
 }
 _TRIED = {
     "inside": ("inside, %", percent_1),
+    "cases_always_inside": ("always, %", percent_1),
     "fallback": ("fallback, %", percent_1),
     "grown": ("grown, %", percent_1),
     "density_median": ("density", ratio),
