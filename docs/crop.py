@@ -25,7 +25,7 @@ DOCS = Path(__file__).parent
 PAGE = DOCS / "crop.md"
 FIGURE = DOCS / "images" / "crop_geometry.png"
 WIDTH_PX = 1250
-COLOURS = 64
+COLOURS = 256
 RELEASE = DOCS.parent / "resources" / "released" / "kits23_geometry"
 
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)

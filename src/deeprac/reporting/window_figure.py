@@ -29,6 +29,8 @@ from deeprac.windows import SHAPES, place
 LEAST_DENSITY, MOST_FLOPS = 0.8, 0.3
 """What a window at half input is to reach: pixels per length and FLOPs, in units of the
 full input's."""
+CROWDED = 0.235
+"""FLOPs below which names stand to the left of their points."""
 MARGINS = {0.0: "-", MARGIN: "--"}
 
 
@@ -137,16 +139,18 @@ def draw_density(windows: pd.DataFrame, *, ax: Axes) -> Axes:
                 markerfacecolor=face or look["color"], **look,
             )  # fmt: skip
             if sizing == "common":
-                above = row.windows > 1  # hardly denser than a rectangle
+                # Pairs are hardly denser than the rectangles below them.
+                above, left = row.windows > 1, row.flops_share < CROWDED
                 ax.annotate(
                     f"{row.width_px} x {row.height_px}", fontsize=5,
                     xy=(row.flops_share, row.density_median),
-                    xytext=(4, 4 if above else -3), textcoords="offset points",
-                    va="bottom" if above else "top",
+                    xytext=(-4 if left else 4, 4 if above else -2),
+                    textcoords="offset points", ha="right" if left else "left",
+                    va="bottom" if above else "center",
                 )  # fmt: skip
     ax.axhline(LEAST_DENSITY, color=INK, linewidth=0.8, linestyle=DASHES[1])
     ax.axvline(MOST_FLOPS, color=INK, linewidth=0.8, linestyle=DASHES[1])
-    ax.set(xlabel="FLOPs in units of the full input's")
+    ax.set(xlabel="FLOPs in units of the full input's", xlim=(0.215, 0.305))
     ax.set(ylabel="Pixels per length, median", title="Filled: one size. Open: own size")
     return ax
 
