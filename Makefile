@@ -6,6 +6,7 @@
 #   make test    the test suite; `make test-slow` runs what takes longest
 #   make soak    the workflow while processes are killed and the disk fills, 20 rounds
 #   make review  tables, figures and page from released results: no GPU, torch or CT
+#   make geometry  windows measured on the masks of KiTS23: MASKS=FOLDERS, once
 #   make gpu     what only a GPU can show, in nine minutes (benchmarks/gpu.py)
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
 #   make types   mypy on src and the library of the 3D Slicer module
@@ -35,13 +36,16 @@ REVIEW_BIN := .venv-review/bin
 # A worker has torch in memory, up to 1 GB: more than eight hardly help.
 WORKERS ?= logical --maxprocesses 8
 TESTS ?=
+MASKS ?= kits23/dataset
+GEOMETRY := resources/released/kits23_geometry
+GEOMETRY_NOTE := Counts, lengths and Dice measured on segmentations of KiTS23 (kits-challenge.org, CC BY-NC-SA 4.0); no voxel of them.
 ROUNDS ?= 20
 SEED ?= 0
 PYTHON_CODE := src tests benchmarks docs slicer
 RULES := Snakefile workflow rules
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
-.PHONY: venv demo check test test-slow soak review gpu format lint types lock
+.PHONY: venv demo check test test-slow soak review geometry gpu format lint types lock
 
 venv: $(STAMP)
 
@@ -95,6 +99,12 @@ test-slow: $(STAMP)
 
 soak: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --rounds $(ROUNDS) --seed $(SEED)
+
+# Of masks alone, which are not in the repository: the numbers of docs/crop.md.
+geometry: $(STAMP)
+	rm -rf "$(GEOMETRY)"
+	$(BIN)/deeprac cohort geometry $(MASKS) --out "$(GEOMETRY)" --workers 2 --note "$(GEOMETRY_NOTE)"
+	$(BIN)/python docs/crop.py
 
 # Where there is a GPU, with whatever environment it has: PYTHON, as for `make venv`.
 gpu:

@@ -16,6 +16,7 @@ FORBIDDEN = {
     "geometry": {"networks", "preprocessing", "training", "inference"},
     "networks": {"preprocessing", "training", "inference"},
     "preprocessing": {"training", "inference"},
+    "mask_geometry": {"training", "inference", "reporting"},
     "training": {"inference", "bundle"},
     "bundle": {"inference"},
     "evaluation": {"networks", "training", "inference", "preprocessing"},
@@ -50,6 +51,8 @@ def test_light_modules_do_not_load_torch_or_nnunet():
         "deeprac.front_ends",
         "deeprac.geometry.planar",
         "deeprac.geometry.square",
+        "deeprac.mask_geometry.window_table",
+        "deeprac.windows",
     ]
     for package in (
         "records",

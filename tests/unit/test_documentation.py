@@ -50,6 +50,12 @@ def test_the_tables_of_measures_and_flags_are_made_from_the_package(measures, na
     )
 
 
+def test_the_tables_of_the_crop_are_made_from_the_release():
+    with_tables = runpy.run_path(str(ROOT / "docs/crop.py"))["with_tables"]
+    text = (ROOT / "docs/crop.md").read_text()
+    assert text == with_tables(text), "call PYTHONPATH=src python docs/crop.py"
+
+
 def test_what_flags_find_by_hand(measures):
     # Of 4 bad cases 3 are flagged, of 6 good ones 1. Of the 210 ways to flag 4 of 10
     # cases 24 are such, and 15 (no bad one) and 1 (all of them) are no likelier.

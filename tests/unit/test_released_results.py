@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from deeprac.files import read_json
+from deeprac.mask_geometry.frame_boxes import measure_boxes
+from deeprac.mask_geometry.masks import find_masks
+from deeprac.mask_geometry.window_table import window_table
 from deeprac.release.contents import objections
 from deeprac.release.manifest import MANIFEST, checked_files, read_manifest
 from deeprac.release.verify import Outcome, verify_release
@@ -13,7 +17,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ROOT / "resources" / "released"
-RELEASES = sorted(path.name for path in RELEASED.iterdir() if path.is_dir())
+RELEASES = sorted(path.parent.name for path in RELEASED.glob("*/config.json"))
+GEOMETRY = RELEASED / "kits23_geometry"
 
 
 def test_there_is_a_release():
@@ -51,3 +56,30 @@ def test_the_page_quotes_the_tables(table):
     rows = (RELEASED / "ablation" / "tables" / f"{table}.md").read_text().splitlines()
     missing = [row for row in rows if row.startswith("|") and row not in page]
     assert not missing
+
+
+def test_the_geometry_of_masks_is_whole_and_of_one_clean_commit():
+    manifest = read_json(GEOMETRY / MANIFEST)
+    assert set(checked_files(GEOMETRY, manifest)) == {
+        f"{name}.csv"
+        for name in ("agreement", "cases", "ceilings", "coverage", "windows")
+    }
+    assert manifest["git"]["dirty"] is False
+    assert "CC BY-NC-SA 4.0" in manifest["note"]
+
+
+def test_the_windows_follow_from_the_boxes():
+    cases, windows = (
+        pd.read_csv(GEOMETRY / f"{name}.csv") for name in ("cases", "windows")
+    )
+    pd.testing.assert_frame_equal(window_table(cases).round(6), windows)
+
+
+def test_boxes_are_those_of_the_masks(shared_data):
+    masks = find_masks([shared_data / "kits_masks" / "kits23"])
+    released = pd.read_csv(GEOMETRY / "cases.csv").set_index("case")
+    assert [one.case for one in masks] == list(released.index)
+    (one_case,) = [one for one in masks if one.case == "case_00010"]
+    measured = measure_boxes(one_case.read()).row
+    for column, value in released.loc[one_case.case].items():
+        assert measured[column] == pytest.approx(value, abs=1e-6), column

@@ -1,0 +1,1 @@
+"""What label masks alone say of windows: boxes, coverage, ceilings, agreement."""
