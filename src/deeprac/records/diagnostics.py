@@ -24,4 +24,4 @@ DIAGNOSTIC_COLUMNS = (
 
 def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:
     """Read diagnostics.csv or summary/diagnostics.csv; see :func:`read_tidy`."""
-    return read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)[list(DIAGNOSTIC_COLUMNS)]
+    return read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
