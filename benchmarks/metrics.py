@@ -28,8 +28,9 @@ import SimpleITK as sitk  # noqa: E402
 import surface_distance as deepmind  # noqa: E402
 from scipy import ndimage  # noqa: E402
 
-from deeprac.evaluation.evaluate import case_rows, read_label_map  # noqa: E402
-from deeprac.evaluation.metrics.measure import cropped  # noqa: E402
+from deeprac.evaluation.coverage import coverage  # noqa: E402
+from deeprac.evaluation.evaluate import read_label_map  # noqa: E402
+from deeprac.evaluation.metrics.measure import cropped, measure  # noqa: E402
 from deeprac.evaluation.metrics.regions import regions_of  # noqa: E402
 from deeprac.evaluation.metrics.surface import surfaces  # noqa: E402
 from deeprac.labels import KIDNEY_AND_TUMOUR  # noqa: E402
@@ -95,9 +96,11 @@ def measured(name: str, reference: Path, prediction: Path) -> dict[str, float]:
 
 def all_metrics(reference: Path, prediction: Path) -> None:
     """What `deeprac evaluate` does with one case, reading included."""
-    maps = [read_label_map(path) for path in (prediction, reference)]
-    matrices = dict.fromkeys(range(SHAPE[0]), IDENTITY)
-    case_rows("case", *maps, regions_of(KIDNEY_AND_TUMOUR), matrices)
+    found, true = (read_label_map(path) for path in (prediction, reference))
+    boxed = cropped(found.voxels, true.voxels)
+    for region in regions_of(KIDNEY_AND_TUMOUR):
+        coverage(region.mask(true.voxels), dict.fromkeys(range(SHAPE[0]), IDENTITY))
+        measure(*boxed, region, true.spacing_xyz_mm[::-1])
 
 
 def ours(reference: Path, prediction: Path) -> None:

@@ -24,7 +24,7 @@ if SRC is None and find_spec("deeprac") is None:
 
 from deeprac.cohort.source_files import conversion_mb, source_digest
 from deeprac.config import Config
-from deeprac.config_files import read_raw, refuse_twice, resolve
+from deeprac.config_files import read_raw, refuse_twice, resolve, retyped
 from deeprac.errors import DeepracError
 from deeprac.files import write_json
 from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
@@ -41,7 +41,6 @@ from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 from deeprac.settings.effective import effective, run_settings
 from deeprac.shipped import shipped
-from deeprac.strict import parse_yaml
 
 # What these rules cannot do is refused before anything is planned.
 if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
@@ -75,19 +74,6 @@ if not workflow.deployment_settings.deployment_method:
         f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
     )
 shell.prefix(ENVIRONMENT)
-
-
-def retyped(value):
-    """Numbers as numbers: Snakemake reads `--config run='{folds: [0]}'` as text."""
-    if isinstance(value, dict):
-        return {key: retyped(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [retyped(part) for part in value]
-    try:
-        parsed = parse_yaml(value) if isinstance(value, str) else value
-    except ValueError:
-        return value  # text that is no YAML
-    return parsed if isinstance(parsed, (int, float, type(None))) else value
 
 
 def checked(config):
@@ -125,16 +111,6 @@ with suppress(OSError):  # a plan can be looked at where nothing can be written
         write_json(Path(CONFIG_FILE), CONFIG)
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
-
-# What tables and figures write beside the numbers: names, and the paper's rows.
-TABLE_SETTINGS = {
-    "labels": {name: METHODS[name]["label"] for name in CONFIG["run"]["experiments"]},
-    "published": {
-        name: EXPERIMENTS[name]["published"] for name in CONFIG["run"]["experiments"]
-    },
-    "folds": CONFIG["splits"]["folds"],
-    "notes": CONFIG["report"]["notes"],
-}
 
 
 def configuration(_, output):

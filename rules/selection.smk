@@ -38,6 +38,16 @@ def browsed_volumes(_):
 # The tidy tables of all runs, from which tables are written and claims judged.
 SUMMARY = {name: f"{RESULTS}/summary/{name}.csv" for name in ("cases", "runs")}
 
+# What tables and figures write beside the numbers: names, and the paper's rows.
+TABLE_SETTINGS = {
+    "labels": {name: METHODS[name]["label"] for name in CONFIG["run"]["experiments"]},
+    "published": {
+        name: EXPERIMENTS[name]["published"] for name in CONFIG["run"]["experiments"]
+    },
+    "folds": CONFIG["splits"]["folds"],
+    "notes": CONFIG["report"]["notes"],
+}
+
 # What tables are written from beside them.
 TABLE_PARAMS = {
     "config": configuration,

@@ -43,6 +43,29 @@ def refuse_twice(arguments: Iterable[str]) -> None:
             continue
 
 
+def retyped(value: Any) -> Any:
+    """Return what Snakemake's ``--config`` gives with numbers as numbers.
+
+    Snakemake reads ``run={folds: [0]}`` as text inside of lists and mappings.
+
+    Args:
+        value: one value, a list or a mapping, nested.
+
+    Example:
+        >>> retyped({"folds": ["0", "1"], "results": "a: b", "path": "null"})
+        {'folds': [0, 1], 'results': 'a: b', 'path': None}
+    """
+    if isinstance(value, dict):
+        return {key: retyped(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [retyped(part) for part in value]
+    try:
+        parsed = parse_yaml(value) if isinstance(value, str) else value
+    except ValueError:
+        return value  # text that is no YAML
+    return parsed if isinstance(parsed, int | float | None) else value
+
+
 def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     """Fill in defaults, read methods and experiments, and check every key.
 

@@ -6,7 +6,7 @@ import yaml
 
 from deeprac import schema
 from deeprac.config import Config, load_config
-from deeprac.config_files import refuse_twice, resolve
+from deeprac.config_files import refuse_twice, resolve, retyped
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, halvings
 
@@ -529,6 +529,14 @@ def test_what_snakemake_is_given_is_looked_at_for_keys_twice():
     refuse_twice(["run={folds: [0], seeds: [1]}", "results=a: b: c", "x={y", "metrics"])
     with pytest.raises(ConfigError, match="--config run: 'folds' is there twice"):
         refuse_twice(["training={epochs: 3}", "run={folds: [0], folds: [1]}"])
+
+
+def test_numbers_that_snakemake_is_given_inside_of_mappings_are_numbers():
+    given = {"folds": ["0", "1"], "rate": "3.0e-5", "on": "true", "age": "null"}
+    expected = {"folds": [0, 1], "rate": 3e-5, "on": True, "age": None}
+    assert retyped({"run": given, "seed": 7}) == {"run": expected, "seed": 7}
+    for text in ("results/a", "a: b", "[0, 1]", "{x", "2026-01-01"):
+        assert retyped([text]) == [text]
 
 
 def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):

@@ -111,6 +111,21 @@ def test_numbers_are_scipys():
     assert (estimate.low, estimate.high) == pytest.approx(tuple(expected), abs=1e-12)
 
 
+def test_resamples_that_columns_share_are_scipys_to_the_last_digit():
+    columns = np.sort(np.random.default_rng(12).uniform(0, 1, (2, 150)))
+    expected = stats.bootstrap(
+        (columns,),
+        np.mean,
+        axis=-1,
+        n_resamples=estimates.RESAMPLES,
+        method="BCa",
+        rng=np.random.default_rng(estimates.SEED),
+    ).confidence_interval
+    found = mean_intervals(list(columns))
+    assert [one.low for one in found] == expected.low.tolist()
+    assert [one.high for one in found] == expected.high.tolist()
+
+
 @pytest.mark.parametrize(("n", "least", "most"), [(10, 0.86, 0.93), (40, 0.92, 0.97)])
 def test_coverage_of_the_interval(n, least, most):
     # 400 samples of normal values: few patients have too narrow intervals, as is known

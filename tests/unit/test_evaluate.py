@@ -13,6 +13,7 @@ from deeprac.errors import MetricsError, SplitError
 from deeprac.evaluation import evaluate
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
+from deeprac.records.made_with import MADE_WITH
 from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.records.run_key import RunKey
 from deeprac.records.tidy import read_tidy
@@ -326,7 +327,7 @@ def test_verb_writes_the_declared_columns(tree):
     assert main(_verb(config, fold=0)) == 0
     layout = Layout.of(load_config([config]))
     metrics = pd.read_csv(layout.run(EXPERIMENT, 0, 0) / "metrics.csv")
-    assert tuple(metrics.columns) == METRIC_COLUMNS
+    assert tuple(metrics.columns) == (*METRIC_COLUMNS, MADE_WITH)
     assert set(metrics.experiment) == {EXPERIMENT}
     assert set(metrics.cohort) == {"tree"}
 

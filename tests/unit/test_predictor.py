@@ -17,7 +17,9 @@ from deeprac.inference.slice_predictor import mirrored
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
 from deeprac.networks.locating_unet import PlainNetwork
+from deeprac.provenance import digest
 from deeprac.records.case_poses import POSES_COLUMNS
+from deeprac.records.made_with import MADE_WITH
 from deeprac.records.transforms import transform_table
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.volumes import read_volume
@@ -77,8 +79,11 @@ def test_transforms_table(layout, experiment):
     assert list(table) == [
         *("case", "slice"),
         *(f"{letter}{entry}" for letter in "acs" for entry in entries),
-        *("fallback", "at_bound"),
+        *("fallback", "at_bound", MADE_WITH),
     ]
+    run = read_json(path.with_name("run.json"))
+    expected = {"training": run["config_sha256"], "mirroring": False}
+    assert set(table[MADE_WITH]) == {digest(expected)}
     assert (table[["fallback", "at_bound"]] == 0).all(axis=None)
     assert table["slice"].tolist() == [0, 1, 2, 3]
     assert set(table["case"]) == set(HELD_OUT)

@@ -20,6 +20,7 @@ from deeprac.inference.stress_fold import stress_fold
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
+from deeprac.records.made_with import MADE_WITH
 from deeprac.records.stress import STRESS_COLUMNS, conditions
 from support.results_tree import TreeOptions, write_tree
 from support.toy_cohort import (
@@ -76,7 +77,7 @@ def run(config, monkeypatch, network, fold=0):
 
 def test_one_row_per_case_condition_and_label(tree, monkeypatch):
     table = run(tree, monkeypatch, Threshold())
-    assert tuple(table) == STRESS_COLUMNS
+    assert tuple(table) == (*STRESS_COLUMNS, MADE_WITH)
     held_out = read_json(Layout.of(tree).splits)[0]["val"]
     assert len(held_out) == 2
     first = table[table.case == held_out[0]]

@@ -35,12 +35,17 @@ def check_rows(table: pd.DataFrame, path: Path, *, remedy: str) -> None:
         case, label = twice.iloc[0][["case", "label"]]
         raise MetricsError(f"{path} lists the {label} of case {case} twice. {remedy}")
     labels = [region.title for region in regions_titled(set(table.label))]
-    for (_, _, case), rows in table.groupby(RUN_OF_CASE):
-        if set(rows.label) != set(labels):
-            raise MetricsError(
-                f"{path} needs one row for each of {', '.join(labels)}; case "
-                f"{case} has {', '.join(rows.label)}. {remedy}"
-            )
+    by_case = table.groupby(RUN_OF_CASE)
+    # None is there twice, so a case with as many rows as labels, all known, has each.
+    wrong = by_case.label.transform("size") != len(labels)
+    wrong |= ~table.label.isin(labels)
+    if wrong.any():
+        key = min(table[wrong][RUN_OF_CASE].itertuples(index=False, name=None))
+        found = by_case.get_group(key).label
+        raise MetricsError(
+            f"{path} needs one row for each of {', '.join(labels)}; case {key[-1]} has "
+            f"{', '.join(found)}. {remedy}"
+        )
     shares = tuple(name for name, metric in METRICS.items() if metric.kind == "share")
     check_shares(table, shares, path, remedy=remedy)
     for rule in rules(table):
@@ -59,8 +64,7 @@ def check_shares(
 ) -> None:
     """Shares lie in 0..1 where they are not empty."""
     for column in columns:
-        values = table[column].dropna()
-        wrong = table.loc[values.index[~values.between(0, 1)]]
+        wrong = table[table[column].notna() & ~table[column].between(0, 1)]
         if len(wrong):
             raise MetricsError(
                 f"{column} lies in 0..1; {path} has {wrong[column].iloc[0]:g} for case "

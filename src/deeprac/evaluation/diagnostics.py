@@ -15,7 +15,9 @@ from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS, NAMES
+from deeprac.records.made_with import MADE_WITH, digest_in, refuse_left_over_files
 from deeprac.records.metrics import read_metrics
+from deeprac.records.run_key import RunKey
 from deeprac.records.tidy import foreground_rows
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
@@ -49,8 +51,10 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
         MetricsError: A file is missing or foreign, or they do not fit together.
     """
     layout = Layout.of(config)
-    run = layout.run(experiment, seed, fold)
-    metrics_csv, transforms_csv = run / "metrics.csv", run / "transforms.csv"
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    run, names = key.folder(layout), ("metrics.csv", "transforms.csv")
+    metrics_csv, transforms_csv = (run / name for name in names)
+    refuse_left_over_files(config, layout, key, *names)
     metrics = read_metrics(metrics_csv, remedy="Run `deeprac evaluate` for this fold.")
     metrics = foreground_rows(metrics)
     transforms = read_transforms(transforms_csv, more=(*SINGLE_COLUMNS, *FLAGS))
@@ -79,6 +83,7 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
         rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
     table = pd.DataFrame(rows, columns=[*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])
+    table[MADE_WITH] = digest_in(transforms)
     write_csv(run / "diagnostics.csv", table)
 
 

@@ -19,6 +19,7 @@ from deeprac.evaluation.metrics.regions import regions_of
 from deeprac.files import read_json, write_csv
 from deeprac.labels import CohortLabels, Label
 from deeprac.layout import Layout
+from deeprac.records.made_with import MADE_WITH, digest_in, refuse_left_over_files
 from deeprac.records.metrics import METRIC_COLUMNS, METRICS_SCHEMA
 from deeprac.records.run_key import RunKey
 from deeprac.records.splits import held_out_cases
@@ -60,6 +61,7 @@ def evaluate_run(config: Config, experiment: str, seed: int, fold: int) -> None:
     """
     layout = Layout.of(config)
     key = RunKey(config.cohort.name, experiment, seed, fold)
+    refuse_left_over_files(config, layout, key, "transforms.csv")
     write_csv(key.folder(layout) / "metrics.csv", evaluate_fold(layout, key))
 
 
@@ -71,8 +73,8 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
         key: the run.
 
     Returns:
-        One row per case and label, columns ``METRIC_COLUMNS``, in the order of the
-        fold.
+        One row per case and label, columns ``METRIC_COLUMNS`` and ``MADE_WITH``, in
+        the order of the fold.
 
     Raises:
         SplitError: There is no such fold, or the cohort lacks one of its cases.
@@ -106,7 +108,8 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
             rows.append(row | measure(*boxed, region, spacing_zyx_mm))
         if missed:
             log.warning("%s: the network input covers %s", case, ", ".join(missed))
-    return key.sign(pd.DataFrame(rows), METRIC_COLUMNS)
+    table = pd.DataFrame(rows).assign(**{MADE_WITH: digest_in(transforms)})
+    return key.sign(table, (*METRIC_COLUMNS, MADE_WITH))
 
 
 def cohort_labels(dataset_json: Path) -> CohortLabels:

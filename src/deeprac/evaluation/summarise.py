@@ -20,14 +20,20 @@ from deeprac.evaluation.checks import (
 )
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
-from deeprac.records.diagnostics import read_diagnostics
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, read_diagnostics
 from deeprac.records.inference import predict_cost
 from deeprac.records.machines import shared_machine
+from deeprac.records.made_with import refuse_left_over
 from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
 from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.records.runs import RUN_COLUMNS, SETTINGS, read_run, run_row
 from deeprac.records.splits import read_splits
-from deeprac.records.stress import conditions, read_stress, stressed_runs
+from deeprac.records.stress import (
+    STRESS_COLUMNS,
+    conditions,
+    read_stress,
+    stressed_runs,
+)
 from deeprac.records.tidy import shortened
 from deeprac.settings.effective import differences, run_settings
 
@@ -42,15 +48,16 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
         MetricsError: A run, row or case is missing, double or inconsistent.
     """
     splits = read_splits(layout.splits)
-    tables = []
+    tables = {}
     for key in selected_runs(config):
         path, remedy = key.folder(layout) / "metrics.csv", key.again("evaluate")
         table = read_metrics(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
         check_rows(table, path, remedy=remedy)
         check_held_out(table, splits[key.fold]["val"], path)
-        tables.append(table[list(METRIC_COLUMNS)])
-    cases = pd.concat(tables, ignore_index=True)
+        tables[key] = table
+    refuse_left_over(config, layout, tables, "metrics.csv")
+    cases = pd.concat(tables.values(), ignore_index=True)[list(METRIC_COLUMNS)]
     check_comparable(cases)
     return cases
 
@@ -114,13 +121,13 @@ def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
     Raises:
         MetricsError: The table of a run is missing, lacks a column or is another run's.
     """
-    tables = []
+    tables = {}
     for key in selected_runs(config):
         path, remedy = key.folder(layout) / "diagnostics.csv", key.again("diagnose")
-        table = read_diagnostics(path, remedy=remedy)
-        key.check_table(table, path, remedy=remedy)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        tables[key] = read_diagnostics(path, remedy=remedy)
+        key.check_table(tables[key], path, remedy=remedy)
+    refuse_left_over(config, layout, tables, "diagnostics.csv")
+    return pd.concat(tables.values(), ignore_index=True)[list(DIAGNOSTIC_COLUMNS)]
 
 
 def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
@@ -139,15 +146,16 @@ def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
             "experiments that are to be put under stress."
         )
     splits = read_splits(layout.splits)
-    tables = []
+    tables = {}
     for key in stressed_runs(config):
         path, remedy = key.folder(layout) / "stress.csv", key.again("stress")
         table = read_stress(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
         check_shares(table, ("dice", "visible"), path, remedy=remedy)
         _check_complete(table, config, splits[key.fold]["val"], f"{path}. {remedy}")
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        tables[key] = table
+    refuse_left_over(config, layout, tables, "stress.csv")
+    return pd.concat(tables.values(), ignore_index=True)[list(STRESS_COLUMNS)]
 
 
 def _check_complete(

@@ -14,6 +14,9 @@ from deeprac.inference.load import TrainedRun, open_run
 from deeprac.layout import Layout
 from deeprac.lease import held
 from deeprac.records.inference import INFERENCE_COLUMNS
+from deeprac.records.made_with import MADE_WITH, made_with
+from deeprac.records.run_key import RunKey
+from deeprac.records.runs import read_run
 from deeprac.records.transforms import transform_table
 from deeprac.training.cost import GIB
 from deeprac.training.device import within_gpu_memory
@@ -26,15 +29,20 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     Labels of a case are written while the next one is segmented. Arguments and errors
     are those of ``open_run``.
     """
-    target = Layout.of(config).run(experiment, seed, fold)
-    what = f"The prediction of {experiment}, seed {seed}, fold {fold}"
+    layout = Layout.of(config)
+    key = RunKey(config.cohort.name, experiment, seed, fold)
+    target = key.folder(layout)
+    what = f"The prediction of {key}"
     with held(target / "predict.lease", what):
         run = open_run(config, experiment, seed, fold)
+        settings = made_with(config, read_run(target / "run.json", key))
         with within_gpu_memory(what, run.smaller):
-            _predict(run, Layout.of(config), target, f"{experiment} fold {fold}")
+            transforms = _predict(run, layout, target, f"{experiment} fold {fold}")
+        write_csv(target / "transforms.csv", transforms.assign(**{MADE_WITH: settings}))
 
 
-def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> None:
+def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> pd.DataFrame:
+    """Write label maps and cost; return the transforms."""
     cuda = run.predictor.device.type == "cuda"
     tables, costs = [], []
     written: Future[None] | None = None
@@ -66,6 +74,6 @@ def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> None:
             written = writer.submit(write_label_map, path, prediction.labels, geometry)
         if written is not None:
             written.result()
-    write_csv(target / "transforms.csv", pd.concat(tables, ignore_index=True))
     cost = pd.DataFrame(costs, columns=list(INFERENCE_COLUMNS))
     write_csv(target / "inference.csv", cost)
+    return pd.concat(tables, ignore_index=True)

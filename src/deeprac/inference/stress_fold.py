@@ -16,7 +16,9 @@ from deeprac.inference.stress_scenes import scanned_again
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
+from deeprac.records.made_with import MADE_WITH, made_with
 from deeprac.records.run_key import RunKey
+from deeprac.records.runs import read_run
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume
@@ -28,12 +30,13 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     Arguments and errors are those of ``open_run``.
     """
     layout = Layout.of(config)
+    key = RunKey(config.cohort.name, experiment, seed, fold)
     run = open_run(config, experiment, seed, fold)
+    settings = made_with(config, read_run(key.folder(layout) / "run.json", key))
     with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
         rows = _scores(run, layout, config, f"{experiment} fold {fold}")
-    key = RunKey(config.cohort.name, experiment, seed, fold)
     table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
-    write_csv(key.folder(layout) / "stress.csv", table)
+    write_csv(key.folder(layout) / "stress.csv", table.assign(**{MADE_WITH: settings}))
 
 
 def _scores(

@@ -104,5 +104,4 @@ def read_stress(path: Path, *, remedy: str) -> pd.DataFrame:
     Raises:
         MetricsError: The file is missing or is no such table.
     """
-    table = read_tidy(path, STRESS_COLUMNS, remedy=remedy)
-    return table[list(STRESS_COLUMNS)]
+    return read_tidy(path, STRESS_COLUMNS, remedy=remedy)

@@ -16,7 +16,7 @@ TEXT = frozenset(
     (
         *("cohort", "experiment", "method", "matrix", "matrix_size"),
         *("network_input_size", "optimiser", "device", "device_name", "git_commit"),
-        "step_precision",
+        *("step_precision", "made_with_sha256"),
         *("case", "patient", "label", "image", "side", "reference", "kind"),
     )
 )

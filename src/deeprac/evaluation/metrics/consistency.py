@@ -89,8 +89,9 @@ def _overlaps(
     no_prediction: "pd.Series[bool]",
     no_reference: "pd.Series[bool]",
 ) -> Iterator[Rule]:
+    of_kits = has_kits_class(table)
     for name in OVERLAPS:
-        defined = has_kits_class(table) | (name != "nsd_kits")
+        defined = of_kits | (name != "nsd_kits")
         yield Rule(
             name,
             "is empty exactly when prediction and reference both are"
