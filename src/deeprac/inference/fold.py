@@ -15,6 +15,7 @@ from deeprac.layout import Layout
 from deeprac.lease import held
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.transforms import transform_table
+from deeprac.space import predictions_bytes, require_space
 from deeprac.training.cost import GIB
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume, write_label_map
@@ -26,12 +27,15 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     Labels of a case are written while the next one is segmented. Arguments and errors
     are those of ``open_run``.
     """
-    target = Layout.of(config).run(experiment, seed, fold)
+    layout = Layout.of(config)
+    target = layout.run(experiment, seed, fold)
     what = f"The prediction of {experiment}, seed {seed}, fold {fold}"
     with held(target / "predict.lease", what):
         run = open_run(config, experiment, seed, fold)
+        label_maps = (layout.cohort / path for path in run.cases.label)
+        require_space(predictions_bytes(label_maps), target, what)
         with within_gpu_memory(what, run.smaller):
-            _predict(run, Layout.of(config), target, f"{experiment} fold {fold}")
+            _predict(run, layout, target, f"{experiment} fold {fold}")
 
 
 def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> None:

@@ -18,6 +18,7 @@ from deeprac.networks.front_end import Supervision
 from deeprac.records.run_key import RunKey
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
 from deeprac.settings.reports import StressConfig
+from deeprac.space import require_space, stress_bytes
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume
 
@@ -28,11 +29,13 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     Arguments and errors are those of ``open_run``.
     """
     layout = Layout.of(config)
-    run = open_run(config, experiment, seed, fold)
-    with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
-        rows = _scores(run, layout, config.stress, f"{experiment} fold {fold}")
     key = RunKey(config.cohort.name, experiment, seed, fold)
-    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
+    run = open_run(config, experiment, seed, fold)
+    rows = len(run.cases) * len(conditions(config.stress)) * len(FOREGROUND)
+    require_space(stress_bytes(rows), key.folder(layout), f"{key}: stress.csv")
+    with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
+        scores = _scores(run, layout, config.stress, f"{experiment} fold {fold}")
+    table = key.sign(pd.DataFrame(scores), STRESS_COLUMNS)
     write_csv(key.folder(layout) / "stress.csv", table)
 
 
