@@ -16,7 +16,8 @@ FORBIDDEN = {
     "geometry": {"networks", "preprocessing", "training", "inference"},
     "networks": {"preprocessing", "training", "inference"},
     "preprocessing": {"training", "inference"},
-    "training": {"inference", "bundle"},
+    "training": {"inference", "bundle", "estimate"},
+    "estimate": {"inference", "evaluation", "bundle", "release", "fetch", "surgery"},
     "bundle": {"inference"},
     "evaluation": {"networks", "training", "inference", "preprocessing"},
     "reporting": {"networks", "training", "inference", "preprocessing"},
@@ -45,11 +46,13 @@ def test_light_modules_do_not_load_torch_or_nnunet():
         *(f"deeprac.bundle.{n}" for n in ("archive", "card", "training")),
         "deeprac.cli",
         "deeprac.config",
+        *(f"deeprac.estimate.{n}" for n in ("hours", "jobs")),
         "deeprac.events",
         "deeprac.layout",
         "deeprac.front_ends",
         "deeprac.geometry.planar",
         "deeprac.geometry.square",
+        "deeprac.space",
     ]
     for package in (
         "records",

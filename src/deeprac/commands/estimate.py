@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_files(parser)
     parser.add_argument(
         "--gpus",
-        type=int,
+        type=_count,
         default=1,
         metavar="N",
         help="trainings at the same time (default: 1)",
@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say nothing but whether the disk will not suffice",
     )
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return count
 
 
 def run(args: argparse.Namespace) -> None:

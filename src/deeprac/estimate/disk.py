@@ -106,7 +106,7 @@ def _slices(config: Config, layout: Layout, extent: Extent | None) -> Iterator[K
     """The slices on each matrix."""
     labels = len(config.cohort.kept_labels.foreground)
     for matrix in dict.fromkeys(row.matrix for row in selected_experiments(config)):
-        name, there = f"slices, {matrix}", bytes_below(layout.matrix(matrix))
+        name, there = f"slices on {matrix}", bytes_below(layout.matrix(matrix))
         if (layout.matrix(matrix) / "cases.json").is_file():
             yield Kind(name, there, there, "there")
             continue
@@ -142,7 +142,9 @@ def _weights(config: Config, layout: Layout, gpus: int) -> Iterator[Kind]:
     final = sum(weights_bytes(known[run.experiment]) for run in runs)
     there = sum(_final_bytes(layout, run) for run in runs)
     note = f"; without {', '.join(unknown)}: {NOT_PLANNED}" if unknown else ""
-    yield Kind("final weights", final, there, f"{len(runs)} runs, {COPIES} each{note}")
+    yield Kind(
+        "final weights", final, there, f"runs: {len(runs)}, copies: {COPIES}{note}"
+    )
     to_come = [
         checkpoints_bytes(known[run.experiment], config.training.optimiser)
         for run in runs
@@ -150,7 +152,7 @@ def _weights(config: Config, layout: Layout, gpus: int) -> Iterator[Kind]:
     ]
     largest = sorted(to_come, reverse=True)[:gpus]
     if largest:
-        note = f"of {len(largest)} training at a time, {FILES} files each"
+        note = f"while they train: {len(largest)}, files: {FILES}"
         yield Kind("checkpoints", sum(largest), 0, note)
 
 

@@ -82,7 +82,9 @@ def warning(disk: Disk, results: str) -> str | None:
     if disk.suffices:
         return None
     largest = sorted(disk.kinds, key=lambda kind: -kind.needed_bytes)
-    parts = (f"{one.name} {_size(one.needed_bytes)}" for one in largest)
+    parts = [
+        f"{one.name} {_size(one.needed_bytes)}" for one in largest if one.needed_bytes
+    ]
     return (
         f"The disk of {results} will not suffice: {_size(disk.needed_bytes)} are to "
         f"come ({', '.join(parts)}), and {_size(disk.free_bytes)} are free. Free "
