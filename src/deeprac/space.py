@@ -5,6 +5,7 @@ The estimate adds them up before anything runs; a job asks for its own before it
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from deeprac.errors import RunError
@@ -100,8 +101,11 @@ def stress_bytes(rows: int) -> int:
 
 def bytes_below(folder: Path) -> int:
     """What the files in a folder take; 0 where it is not there."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sum(path.stat().st_size for path in files)
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a job at work has removed it meanwhile
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def free_bytes(folder: Path) -> int:

@@ -158,10 +158,8 @@ def _weights(config: Config, layout: Layout, gpus: int) -> Iterator[Kind]:
 
 def _stored_numbers(config: Config, layout: Layout) -> tuple[dict[str, int], list[str]]:
     """Numbers of each experiment's network, and experiments that are not planned."""
-    fingerprint, classes = (
-        fingerprint_of(layout),
-        len(config.cohort.kept_labels.numbers),
-    )
+    fingerprint = fingerprint_of(layout)
+    classes = len(config.cohort.kept_labels.numbers)
     known: dict[str, int] = {}
     unknown: list[str] = []
     for row in selected_experiments(config):
