@@ -15,7 +15,7 @@ rule bundle:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_mb("bundle"),
         runtime=10,
     params:
         config=configuration,

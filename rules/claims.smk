@@ -18,7 +18,7 @@ rule claims:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_mb("claims"),
         runtime=30,
     params:
         config=configuration,

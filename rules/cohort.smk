@@ -11,7 +11,7 @@ rule cohort:
         "<benchmarks>/cohort.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 4
+    threads: THREADS
     resources:
         mem_mb=conversion_memory,
         runtime=720,
@@ -40,7 +40,7 @@ checkpoint cohort_version:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=memory_mb("cohort_version"),
         runtime=10,
     params:
         source=source_state,

@@ -26,6 +26,7 @@ from deeprac.cohort.source_files import conversion_mb, source_digest
 from deeprac.config import Config
 from deeprac.config_files import read_raw, refuse_twice, resolve, retyped
 from deeprac.errors import DeepracError
+from deeprac.estimate.jobs import THREADS, memory_mb, preprocess_mb
 from deeprac.files import write_json
 from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout

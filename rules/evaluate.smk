@@ -14,7 +14,7 @@ rule evaluate:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_mb("evaluate"),
         runtime=60,
     params:
         config=configuration,
@@ -40,7 +40,7 @@ rule diagnose:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_mb("diagnose"),
         runtime=60,
     params:
         config=configuration,

@@ -7,7 +7,7 @@ rule fetch:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory_mb("fetch"),
         runtime=2880,
     params:
         config=configuration,

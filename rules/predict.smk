@@ -15,7 +15,7 @@ rule predict:
         "../envs/deeprac.yaml"
     threads: TIMED_CORES
     resources:
-        **timed(16000, 240),
+        **timed(memory_mb("predict"), 240),
     params:
         config=configuration,
         mirroring=CONFIG["inference"]["mirroring"],

@@ -12,7 +12,7 @@ rule fingerprint:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=memory_mb("fingerprint"),
         runtime=240,
     params:
         config=configuration,
@@ -35,7 +35,7 @@ rule case_poses:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=memory_mb("case_poses"),
         runtime=240,
     params:
         config=configuration,
@@ -60,9 +60,9 @@ rule preprocess:
         "<benchmarks>/preprocess/{matrix}.tsv"
     conda:
         "../envs/deeprac.yaml"
-    threads: 4
+    threads: THREADS
     resources:
-        mem_mb=lambda wildcards, threads: 3000 + 3000 * threads,
+        mem_mb=lambda wildcards, threads: preprocess_mb(threads),
         runtime=480,
     params:
         config=configuration,

@@ -16,7 +16,7 @@ rule unpack_release:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_mb("unpack_release"),
         runtime=10,
     params:
         release=RELEASE,

@@ -17,7 +17,7 @@ rule report_page:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_mb("report_page"),
         runtime=30,
     params:
         **TABLE_PARAMS,

@@ -96,6 +96,22 @@ def write_configuration():
         ) from None
 
 
+def warn_of_space():
+    """Say before the first job where the disk will not suffice. Networks are counted
+    with PyTorch, which Snakemake's own environment need not have."""
+    if not any(planned_trainings()):
+        return
+    if find_spec("torch") is None:
+        said = "Whether the disk will suffice is not known here: PyTorch is not in "
+        print(f"{said}Snakemake's own environment. Jobs see for themselves.")
+        return
+    gpus = GPUS or 1
+    shell(
+        "{sys.executable:q} -m deeprac estimate {CONFIG_FILE:q} --gpus {gpus}"
+        " --only-warn || true"
+    )
+
+
 def planned_trainings():
     """The runs that this call of Snakemake will train."""
     for job in workflow.dag.needrun_jobs():

@@ -12,7 +12,7 @@ rule splits:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory_mb("splits"),
         runtime=10,
     params:
         config=configuration,

@@ -15,7 +15,7 @@ rule stress_fold:
         "../envs/deeprac.yaml"
     threads: TIMED_CORES
     resources:
-        **timed(16000, 1440),
+        **timed(memory_mb("stress_fold"), 1440),
     params:
         config=configuration,
         stress=section("stress", "experiments"),
@@ -41,7 +41,7 @@ rule summarise_stress:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_mb("summarise_stress"),
         runtime=30,
     params:
         config=configuration,

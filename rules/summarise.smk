@@ -17,7 +17,7 @@ rule summarise:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_mb("summarise"),
         runtime=30,
     params:
         config=configuration,
@@ -39,7 +39,7 @@ rule diagnostics:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_mb("diagnostics"),
         runtime=30,
     params:
         config=configuration,
@@ -61,7 +61,7 @@ rule protocol_cost:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_mb("protocol_cost"),
         runtime=30,
     shell:
         "python -m deeprac cost --config {input:q} --output {output:q} > {log:q} 2>&1"

@@ -17,7 +17,7 @@ rule tables:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_mb("tables"),
         runtime=30,
     params:
         **TABLE_PARAMS,
@@ -42,7 +42,7 @@ rule figures:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=memory_mb("figures"),
         runtime=60,
     params:
         config=configuration,

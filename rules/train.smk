@@ -14,7 +14,7 @@ rule plan:
     conda:
         "../envs/deeprac.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory_mb("plan"),
         runtime=10,
     params:
         config=configuration,
@@ -42,7 +42,7 @@ rule train_fold:
         "../envs/deeprac.yaml"
     threads: TIMED_CORES
     resources:
-        **timed(32000, training_minutes),
+        **timed(memory_mb("train_fold"), training_minutes),
     params:
         config=configuration,
         settings=settings_of_run,

@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "preprocess": "bring every axial slice onto a matrix",
     "plan": "write the nnU-Net plans of one experiment",
     "cost": "count FLOPs, saved bytes and parameters of one training step",
+    "estimate": "say what a run takes of disk, memory and time before it starts",
     "train": "train one fold of one experiment",
     "provenance": "name the runs, files and digests behind a cell of a table",
     "status": "say how far every run is, and what is left to do",

@@ -17,7 +17,8 @@ FORBIDDEN = {
     "networks": {"preprocessing", "training", "inference"},
     "preprocessing": {"training", "inference"},
     "mask_geometry": {"training", "inference", "reporting"},
-    "training": {"inference", "bundle"},
+    "training": {"inference", "bundle", "estimate"},
+    "estimate": {"inference", "evaluation", "bundle", "release", "fetch", "surgery"},
     "bundle": {"inference"},
     "evaluation": {"networks", "training", "inference", "preprocessing"},
     "reporting": {"networks", "training", "inference", "preprocessing"},
@@ -46,6 +47,7 @@ def test_light_modules_do_not_load_torch_or_nnunet():
         *(f"deeprac.bundle.{n}" for n in ("archive", "card", "training")),
         "deeprac.cli",
         "deeprac.config",
+        *(f"deeprac.estimate.{n}" for n in ("hours", "jobs")),
         "deeprac.events",
         "deeprac.layout",
         "deeprac.front_ends",
@@ -53,6 +55,7 @@ def test_light_modules_do_not_load_torch_or_nnunet():
         "deeprac.geometry.square",
         "deeprac.mask_geometry.window_table",
         "deeprac.windows",
+        "deeprac.space",
     ]
     for package in (
         "records",

@@ -1,9 +1,12 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from deeprac.config import load_config
+from deeprac.estimate.jobs import planned_jobs as estimated_jobs
 from support.checkout import BIN, ROOT, planned_jobs, snakemake, working_folder
 
 
@@ -65,11 +68,33 @@ def test_target_rules(folder, target):
 @pytest.mark.parametrize(
     "configfile", sorted(p.name for p in (ROOT / "config").glob("*.yaml"))
 )
-def test_shipped_configurations_can_be_planned(folder, configfile):
+def test_shipped_configurations_can_be_planned(folder, configfile, monkeypatch):
     if configfile == "methods.yaml":
         return
     jobs = planned_jobs(folder, "--configfile", f"config/{configfile}")
     assert jobs["train_fold"] >= 8
+    monkeypatch.chdir(folder)
+    names = ("config/config.yaml", f"config/{configfile}")
+    estimated = estimated_jobs(load_config([*map(Path, names)]), conversion_mb=0)
+    del jobs["all"]
+    assert {one.rule: one.jobs for one in estimated} == jobs
+
+
+def test_a_disk_that_will_not_suffice_is_said_before_the_first_job(folder):
+    """Networks of millions of features, which are counted and never made."""
+    (folder / "ct").mkdir()
+    (folder / "ct" / "dataset.json").write_text("{}")
+    (folder / "own.yaml").write_text(
+        "cohort: {name: own, format: nnunet_raw, path: ct}\n"
+        "training: {device: cpu}\n"
+        "network: {base_features: 1024, max_features: 16384}\n"
+        "run: {experiments: [fine_nnunet], seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}\n"
+    )
+    said = snakemake(folder, "--cores", "1", "--configfile", "own.yaml").stdout
+    warned, _, jobs = said.partition("rule cohort:")
+    assert "The disk of results/own will not suffice: " in warned
+    assert "GB are to come (final weights" in warned
+    assert "Error in rule cohort" in jobs
 
 
 def test_only_the_chosen_experiments_folds_and_seeds_are_planned(folder):

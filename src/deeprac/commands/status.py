@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from deeprac.commands.arguments import add_config_files
 
@@ -23,6 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="again and again until all is done (default: every 10 s)",
     )
+    parser.add_argument(
+        "--figure",
+        type=_picture,
+        metavar="FILE",
+        help="also draw losses and Dice of all trainings so far, as .svg or .png",
+    )
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (".svg", ".png"):
+        raise argparse.ArgumentTypeError(f"{text} does not end with .svg or .png")
+    return path
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,6 +48,10 @@ def run(args: argparse.Namespace) -> None:
     while True:
         runs = all_runs(config)
         print(json_text(as_json(runs)) if args.json else text(runs), flush=True)
+        if args.figure is not None:
+            from deeprac.reporting.figures.running import draw_running
+
+            draw_running(config, args.figure)
         if args.watch is None or all(one.state is State.DONE for one in runs):
             return
         time.sleep(args.watch)

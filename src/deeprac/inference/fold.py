@@ -18,6 +18,7 @@ from deeprac.records.made_with import MADE_WITH, made_with
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.records.transforms import transform_table
+from deeprac.space import predictions_bytes, require_space
 from deeprac.training.cost import GIB
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume, write_label_map
@@ -36,6 +37,8 @@ def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     with held(target / "predict.lease", what):
         run = open_run(config, experiment, seed, fold)
         settings = made_with(config, read_run(target / "run.json", key))
+        label_maps = (layout.cohort / path for path in run.cases.label)
+        require_space(predictions_bytes(label_maps), target, what)
         with within_gpu_memory(what, run.smaller):
             transforms = _predict(run, layout, target, f"{experiment} fold {fold}")
         write_csv(target / "transforms.csv", transforms.assign(**{MADE_WITH: settings}))

@@ -20,6 +20,7 @@ from deeprac.records.made_with import MADE_WITH, made_with
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
+from deeprac.space import require_space, stress_bytes
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume
 
@@ -32,10 +33,12 @@ def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     layout = Layout.of(config)
     key = RunKey(config.cohort.name, experiment, seed, fold)
     run = open_run(config, experiment, seed, fold)
+    rows = len(run.cases) * len(conditions(config.stress)) * len(FOREGROUND)
+    require_space(stress_bytes(rows), key.folder(layout), f"{key}: stress.csv")
     settings = made_with(config, read_run(key.folder(layout) / "run.json", key))
     with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
-        rows = _scores(run, layout, config, f"{experiment} fold {fold}")
-    table = key.sign(pd.DataFrame(rows), STRESS_COLUMNS)
+        scores = _scores(run, layout, config, f"{experiment} fold {fold}")
+    table = key.sign(pd.DataFrame(scores), STRESS_COLUMNS)
     write_csv(key.folder(layout) / "stress.csv", table.assign(**{MADE_WITH: settings}))
 
 

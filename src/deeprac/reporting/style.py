@@ -174,7 +174,19 @@ def save(figure: Figure, stem: Path) -> None:
     if sum(len(np.asarray(group.get_offsets())) for group in points) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        with atomic_path(stem.with_name(stem.name + suffix)) as temporary:
-            figure.savefig(temporary, dpi=DPI, metadata=metadata)
+    for suffix in METADATA:
+        save_as(figure, stem.with_name(stem.name + suffix))
         figure.set_layout_engine("none")  # Arranged once: the second file is alike.
+
+
+METADATA: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+}
+"""By what a picture's file ends with: what is not written into it."""
+
+
+def save_as(figure: Figure, path: Path) -> None:
+    """Write one file, a PNG or an SVG."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata=METADATA[path.suffix])

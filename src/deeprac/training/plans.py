@@ -8,6 +8,7 @@ from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.front_ends import FRONT_ENDS
+from deeprac.layout import Layout
 from deeprac.networks.unet import KWARGS_TO_IMPORT
 from deeprac.preprocessing.intensity import normalised_air
 from deeprac.preprocessing.matrices import MatrixKind, matrix_kind
@@ -16,6 +17,26 @@ from deeprac.settings.methods import Experiment, Method
 from deeprac.settings.training import MACHINE_KEYS
 
 CONFIGURATION = "2d"
+
+NOMINAL_FINGERPRINT = {
+    "foreground_intensity_properties_per_channel": {
+        "0": {
+            "mean": 100.0,
+            "std": 70.0,
+            "percentile_00_5": -60.0,
+            "percentile_99_5": 300.0,
+        }
+    }
+}
+"""Of a cohort that is not there. Intensities change neither the size of a network nor
+the cost of a step; any will do. It has no sizes, from which a planned matrix would be
+planned."""
+
+
+def fingerprint_of(layout: Layout) -> dict[str, Any]:
+    """Return what was measured of a cohort; ``NOMINAL_FINGERPRINT`` before."""
+    measured = layout.fingerprint
+    return read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
 
 
 def dataset_json(config: Config, cases: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from deeprac.cohort.splits import check_splits
 from deeprac.config import Config
@@ -20,13 +21,14 @@ from deeprac.records.run_key import RunKey
 from deeprac.records.splits import read_split, read_splits
 from deeprac.replacing import SHOWN, refuse_retraining, replace
 from deeprac.settings.effective import differences, run_settings
+from deeprac.space import checkpoints_bytes, require_space
 from deeprac.training.checkpoint import DamagedError
 from deeprac.training.children import end_with_this_process
 from deeprac.training.device import resolve_device, within_gpu_memory
+from deeprac.training.parameters import stored_numbers
 from deeprac.training.plans import read_plans
 from deeprac.training.record import last_epoch, publish
 from deeprac.training.resuming import FINAL, LATEST, PREVIOUS
-from deeprac.training.space import check_space
 from deeprac.training.trainer import DeepracTrainer, build_trainer
 
 log = logging.getLogger(__name__)
@@ -96,8 +98,11 @@ def _train(trainer: DeepracTrainer) -> None:
     try:
         with within_gpu_memory(what, remedy):
             trainer.initialize()
-            weights = trainer.network.state_dict().values()
-            check_space(weights, Path(trainer.output_folder), what)
+            network: nn.Module = trainer.network
+            optimiser = settings["training"]["optimiser"]
+            needed = checkpoints_bytes(stored_numbers(network), optimiser)
+            folder = Path(trainer.output_folder)
+            require_space(needed, folder, f"{what}: the checkpoints of a training")
             _resume(trainer)
             if trainer.current_epoch < trainer.num_epochs:
                 trainer.run_training()

@@ -12,27 +12,18 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deeprac.config import Config
-from deeprac.files import read_json
 from deeprac.fitting import size_text
 from deeprac.geometry.pixels import apart
 from deeprac.layout import Layout
 from deeprac.settings.methods import Experiment
 from deeprac.training.cost import GIB, StepCost, step_cost
-from deeprac.training.plans import build_plans, dataset_json
+from deeprac.training.plans import (
+    NOMINAL_FINGERPRINT,
+    build_plans,
+    dataset_json,
+    fingerprint_of,
+)
 from deeprac.training.trainer import DeepracTrainer, build_trainer
-
-NOMINAL_FINGERPRINT = {
-    "foreground_intensity_properties_per_channel": {
-        "0": {
-            "mean": 100.0,
-            "std": 70.0,
-            "percentile_00_5": -60.0,
-            "percentile_99_5": 300.0,
-        }
-    }
-}
-"""Intensities do not change the cost of a step; any will do. It has no sizes, from
-which a planned matrix would be planned."""
 
 
 def counted_steps(config: Config, experiments: list[str]) -> list[dict[str, Any]]:
@@ -45,10 +36,8 @@ def counted_steps(config: Config, experiments: list[str]) -> list[dict[str, Any]
     Returns:
         Records of :func:`experiment_costs`.
     """
-    measured = Layout.of(config).fingerprint
-    fingerprint = read_json(measured) if measured.exists() else NOMINAL_FINGERPRINT
     rows = [config.experiment(name) for name in experiments]
-    return experiment_costs(config, rows, fingerprint)
+    return experiment_costs(config, rows, fingerprint_of(Layout.of(config)))
 
 
 def measure_step(

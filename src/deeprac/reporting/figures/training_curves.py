@@ -1,12 +1,16 @@
 """Loss and pseudo Dice per epoch of every experiment."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from deeprac.config import Config
 from deeprac.labels import CYST, Label
 from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
@@ -36,17 +40,45 @@ LABELS = {
 def make(summary: Summary) -> list[Drawing]:
     """One block per experiment: loss above, pseudo Dice below."""
     config = summary.config
+    columns = tuple(column for curves in drawn(config).values() for column in curves)
+    data = in_percent(summary.training(columns, config.run.experiments))
+    figure = curves_of(config, data)
+    runs = summary.runs.groupby("experiment").size()
+    extent = " to ".join(map(str, sorted({runs.min(), runs.max()})))
+    return [captioned("training_curves", figure, data, runs=extent)]
+
+
+def drawn(config: Config) -> dict[str, dict[str, dict[str, str]]]:
+    """Columns of training.csv by panel, and how each is drawn."""
     labels = config.cohort.kept_labels.foreground
     dice = {f"{DICE}{title}": LABELS[title] for title in labels}
-    drawn = {"Loss": LOSS, "Pseudo Dice, %": dice}
-    columns = tuple(column for curves in drawn.values() for column in curves)
-    data = summary.training(columns, config.run.experiments)
-    data[list(dice)] *= 100
+    return {"Loss": LOSS, "Pseudo Dice, %": dice}
+
+
+def in_percent(curves: pd.DataFrame) -> pd.DataFrame:
+    """The same curves with Dice in per cent."""
+    dice = [column for column in curves if column.startswith(DICE)]
+    return curves.assign(**100 * curves[dice])
+
+
+def curves_of(
+    config: Config, data: pd.DataFrame, notes: Mapping[str, str] | None = None
+) -> Figure:
+    """Draw curves, one block per experiment.
+
+    Args:
+        config: The configuration of the cohort.
+        data: Columns experiment, epoch and those of ``drawn``, Dice in per cent; one
+            row per run and epoch.
+        notes: A line below the title of each experiment.
+    """
+    panels_of = drawn(config)
     phases = False
-    figure, axes = blocks(config, list(config.run.experiments), panels=len(drawn))
+    experiments = list(data.experiment.unique())
+    figure, axes = blocks(config, experiments, panels=len(panels_of), notes=notes)
     for experiment, panels in axes.items():
         of_experiment = data[data.experiment == experiment]
-        for ax, curves in zip(panels, drawn.values(), strict=True):
+        for ax, curves in zip(panels, panels_of.values(), strict=True):
             draw(of_experiment, curves, ax=ax)
             if len(alone := front_end_epochs(of_experiment)):
                 ends = alone.min() - 0.5, alone.max() + 0.5
@@ -55,17 +87,15 @@ def make(summary: Summary) -> list[Drawing]:
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)
-    for ax, title in zip(next(iter(axes.values())), drawn, strict=True):
+    for ax, title in zip(next(iter(axes.values())), panels_of, strict=True):
         ax.set_ylabel(title)
-    looks = (look for curves in drawn.values() for look in curves.values())
+    looks = (look for curves in panels_of.values() for look in curves.values())
     handles: list[Artist] = [Line2D([], [], **look) for look in looks]
     if phases:
         name = "front end trained alone, before the U-Net"
         handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
     legend_above(figure, handles)
-    runs = summary.runs.groupby("experiment").size()
-    extent = " to ".join(map(str, sorted({runs.min(), runs.max()})))
-    return [captioned("training_curves", figure, data, runs=extent)]
+    return figure
 
 
 def front_end_epochs(data: pd.DataFrame) -> pd.Series:

@@ -1,0 +1,1 @@
+"""What a configuration will take: disk, memory, jobs and time, before it runs."""

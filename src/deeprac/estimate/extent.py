@@ -1,0 +1,68 @@
+"""How large a cohort is: as converted, or as its phantoms will be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeprac.config import Config
+from deeprac.layout import Layout
+from deeprac.records.cases import read_cases
+from deeprac.settings.cohort import CohortConfig
+from deeprac.space import LABEL_VOXEL_BYTES, predictions_bytes
+
+DRAWN = 10
+"""Phantoms whose number of slices stands for that of all."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Size of a cohort.
+
+    Attributes:
+        cases: their number.
+        slices: of all cases together.
+        voxels: of all cases together.
+        label_bytes: of their label maps, compressed.
+    """
+
+    cases: int
+    slices: float
+    voxels: float
+    label_bytes: float
+
+    @property
+    def slice_pixels(self) -> float:
+        """Pixels of a mean slice."""
+        return self.voxels / self.slices
+
+
+def cohort_extent(config: Config, layout: Layout) -> Extent | None:
+    """Size of the cohort; None where it is not converted and no phantom.
+
+    Raises:
+        MetricsError: the cohort's table is not as it was written.
+    """
+    if layout.cases_csv.is_file():
+        cases = read_cases(layout.cases_csv, ("case", "label", *_SIZES))
+        return Extent(
+            cases=len(cases),
+            slices=float(cases.size_z.sum()),
+            voxels=float(cases[list(_SIZES)].prod(axis=1).sum()),
+            label_bytes=predictions_bytes(layout.cohort / path for path in cases.label),
+        )
+    return _phantoms(config.cohort) if config.cohort.path is None else None
+
+
+_SIZES = ("size_x", "size_y", "size_z")
+
+
+def _phantoms(cohort: CohortConfig) -> Extent:
+    """By drawing some phantoms, without a picture of them."""
+    # Takes scipy, which the cohort at hand does not need.
+    from deeprac.cohort.phantom.source import PhantomSource  # noqa: PLC0415
+
+    source, cases = PhantomSource(cohort), cohort.phantom.cases
+    drawn = np.linspace(0, cases - 1, min(DRAWN, cases)).round().astype(int)
+    each = float(np.mean([len(source.draw(index)[1].z_mm) for index in drawn]))
+    voxels = cases * each * cohort.phantom.matrix**2
+    return Extent(cases, cases * each, voxels, voxels * LABEL_VOXEL_BYTES)
