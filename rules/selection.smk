@@ -29,8 +29,12 @@ def browsed_volumes(_):
     return [*current_cohort(_), *every_run("predictions")]
 
 
-# The tidy tables of all runs, from which tables are written and claims judged.
-SUMMARY = {name: f"{RESULTS}/summary/{name}.csv" for name in ("cases", "runs")}
+# The tidy tables of all runs, from which tables are written and claims judged; and,
+# where runs may be missing, which are.
+SUMMARY = {
+    name: f"{RESULTS}/summary/{name}.csv"
+    for name in ("cases", "runs", *["missing"] * SETTINGS.report.allow_missing)
+}
 
 # What tables are written from beside them.
 TABLE_PARAMS = {
@@ -51,8 +55,8 @@ def shown(path, caption, **label):
     )
 
 
-# The figures of this configuration by file name.
-FIGURES = selected_figures(SETTINGS)
+# The figures of this configuration, of what of it was run, by file name.
+FIGURES = selected_figures(narrowed(SETTINGS, MISSING) if RUNS else SETTINGS)
 
 
 def figure_inputs(_):

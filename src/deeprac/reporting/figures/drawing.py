@@ -46,10 +46,21 @@ def captioned(
         fields: Numbers of the cohort in these words.
     """
     _, comment = _parts(name)
-    text = " ".join(comment.split()).format(**fields)
-    wrapped = textwrap.fill(text, int(figure.get_figwidth() * CHARACTERS_PER_INCH))
-    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
+    _write_below(figure, " ".join(comment.split()).format(**fields))
     return Drawing(name, figure, data)
+
+
+def noted(drawing: Drawing, note: str) -> Drawing:
+    """A figure with one more sentence below its words; nothing where it is empty."""
+    if note:
+        _write_below(drawing.figure, drawing.figure.get_supxlabel(), note)
+    return drawing
+
+
+def _write_below(figure: Figure, *texts: str) -> None:
+    width = int(figure.get_figwidth() * CHARACTERS_PER_INCH)
+    wrapped = "\n".join(textwrap.fill(text, width) for text in texts if text)
+    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
 
 
 def nothing_to_show(name: str, why: str) -> Drawing:
