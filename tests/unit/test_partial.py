@@ -6,6 +6,7 @@ second.
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ import pytest
 
 from deeprac.cli import main
 from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.errors import MetricsError, ReleaseError
 from deeprac.evaluation.statistics.patients import CommonScores, on_common_runs
-from deeprac.files import read_json
+from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
 from deeprac.lease import held
 from deeprac.partial import (
@@ -284,3 +286,37 @@ def test_a_figure_says_what_is_missing():
     assert figure.get_supxlabel() == words
     noted(drawing, "Partial results: one run is missing.")
     assert figure.get_supxlabel().splitlines()[-1].startswith("Partial results")
+
+
+@pytest.mark.slow
+def test_figures_and_page_where_an_experiment_lacks_a_seed(tmp_path):
+    settings = {"report": {"allow_missing": True}}
+    options = TreeOptions(EXPERIMENTS, seeds=(0, 1), settings=settings)
+    path = write_tree(tmp_path, options)
+    config = load_config([path])
+    layout = Layout.of(config)
+    write_json(layout.config, resolve(read_raw([path])))
+    plain, stn = (
+        RunKey("tree", "coarse_nnunet", 0, 0),
+        RunKey("tree", "coarse_stn", 0, 0),
+    )
+    for run in selected_runs(config):
+        names = ("experiment", "seed", "fold")
+        named = [f"--{name}={getattr(run, name)}" for name in names]
+        for verb in ("evaluate", "diagnose"):
+            assert main([verb, "--config", str(path), *named]) == 0
+    # The first seed of the one has no fold, of the other the second alone.
+    for run in (plain, replace(plain, fold=1), stn):
+        lose(layout, run)
+    summarise = ["summarise", "--config", str(path)]
+    for what in ("metrics", "diagnostics"):
+        assert main([*summarise, "--what", what]) == 0
+    assert main(["figures", "--config", str(path)]) == 0
+    overlays = pd.read_csv(layout.figures / "overlays_coarse.csv")
+    assert overlays.groupby("experiment").fold.unique().map(list).to_dict() == {
+        "coarse_stn": [1]
+    }
+    assert main(["report", "--config", str(path)]) == 0
+    page = layout.report.read_text()
+    assert "Missing runs" in page
+    assert '<p class="notice">Partial results (report.allow_missing): 3 of 12' in page

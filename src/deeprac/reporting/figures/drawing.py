@@ -23,6 +23,7 @@ from deeprac.shipped import shipped
 CAPTION_SIZE = 6.0
 CHARACTERS_PER_INCH = 23
 """Letters of the words in a picture."""
+LINE_INCHES = 1.2 * CAPTION_SIZE / 72
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,18 @@ def captioned(
 
 
 def noted(drawing: Drawing, note: str) -> Drawing:
-    """A figure with one more sentence below its words; nothing where it is empty."""
+    """A figure with one more sentence below its words, as much higher as it needs.
+
+    Args:
+        drawing: The figure.
+        note: The sentence; where it is empty nothing changes.
+    """
     if note:
-        _write_below(drawing.figure, drawing.figure.get_supxlabel(), note)
+        figure = drawing.figure
+        words = figure.get_supxlabel()
+        _write_below(figure, words, note)
+        lines = figure.get_supxlabel().count("\n") - words.count("\n")
+        figure.set_figheight(figure.get_figheight() + lines * LINE_INCHES)
     return drawing
 
 
