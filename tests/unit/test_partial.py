@@ -174,7 +174,7 @@ def test_counts_and_marks_of_the_tables(tree):
     }  # fmt: skip
     assert rows.folds_run["coarse_stn"] == 1
     tables = all_tables(summary)
-    mark = "1 of 6 runs are missing"
+    mark = "1 of 6 runs is missing"
     assert all(mark in table.notes[0] for table in tables.values())
     for name in ("table1", "all", "ladder", "cost"):
         part = tables[name].parts[-1]
