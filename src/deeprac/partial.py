@@ -182,11 +182,12 @@ def sentence(config: Config, missing: Mapping[RunKey, str]) -> str:
         missing: result of :func:`missing_runs`, not empty.
     """
     named = "; ".join(f"{run}: {s}" for run, s in list(missing.items())[:SHOWN])
-    verb, more = "is" if len(missing) == 1 else "are", len(missing) - SHOWN
+    number, more = len(missing), len(missing) - SHOWN
+    gone = f"{number} of {len(list(selected_runs(config)))} runs"
+    gone += " is missing" if number == 1 else " are missing"
     rest = f"; and {more} more in summary/missing.csv" if more > 0 else ""
     return (
-        f"Partial results (report.allow_missing): {len(missing)} of "
-        f"{len(list(selected_runs(config)))} runs {verb} missing. Every row rests on the "
-        "runs that it has; comparisons and ranks on the runs, by seed and fold, and "
+        f"Partial results (report.allow_missing): {gone}. Every row rests on the runs "
+        "that it has; comparisons and ranks on the runs, by seed and fold, and "
         f"patients that all sides have. Missing: {named}{rest}."
     )
