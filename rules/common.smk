@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, SharedFSUsage
 
 # The package beside the rules where they are a folder; rules that Snakemake reads from a
@@ -31,11 +32,12 @@ from deeprac.files import write_json
 from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.lease import refuse_if_held
+from deeprac.partial import missing_runs, narrowed, present_runs, sentence
 from deeprac.provenance import digest
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
-from deeprac.records.run_key import RunKey, selected_runs
+from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining
 from deeprac.reporting.roles import crops, selected_experiments
 from deeprac.reporting.table_titles import TABLE_TITLES
@@ -110,6 +112,10 @@ CONFIG_FILE = f"{RESULTS}/configs/{digest(CONFIG)[:16]}/config.json"
 with suppress(OSError):  # a plan can be looked at where nothing can be written
     if not Path(CONFIG_FILE).exists():
         write_json(Path(CONFIG_FILE), CONFIG)
+# Runs whose metrics are not there, where report.allow_missing lets them be missing: then
+# what is made of all runs asks for the others alone, so that it trains nothing.
+MISSING = missing_runs(SETTINGS, Layout.of(SETTINGS))
+RUNS = present_runs(SETTINGS, MISSING)
 EXPERIMENTS = {row["experiment"]: row for row in CONFIG["experiments"]}
 METHODS = {name: CONFIG["methods"][EXPERIMENTS[name]["method"]] for name in EXPERIMENTS}
 

@@ -59,27 +59,37 @@ def training_minutes(wildcards):
 
 
 def every_run(name, experiments=CONFIG["run"]["experiments"]):
-    """One file of every selected run."""
-    return expand(
-        f"{RESULTS}/{RUN}/{name}",
-        experiment=experiments,
-        seed=CONFIG["run"]["seeds"],
-        fold=CONFIG["run"]["folds"],
-    )
+    """One file of every selected run; of partial results, of those that are there."""
+    layout = Layout(Path(RESULTS))
+    return [
+        (run.folder(layout) / name).as_posix()
+        for run in RUNS
+        if run.experiment in experiments
+    ]
 
 
 def refuse_harm():
     """Stop before any job, and before outputs are deleted, where another process, such
-    as what a killed workflow left behind, still trains one of the runs; and where
-    finished runs of other settings would be trained over."""
+    as what a killed workflow left behind, still trains one of the runs; where finished
+    runs of other settings would be trained over; and where partial results are asked
+    for, but none are there or a training would start."""
     layout = Layout.of(SETTINGS)
     try:
-        for run in selected_runs(SETTINGS):
+        for run in RUNS:
             lease = layout.checkpoints(*run.parts).with_suffix(".lease")
             refuse_if_held(lease, str(run))
         refuse_retraining(SETTINGS, planned_trainings())
+        narrowed(SETTINGS, MISSING)
     except DeepracError as error:
         raise WorkflowError(str(error)) from None
+    if SETTINGS.report.allow_missing and (trained := [*planned_trainings()]):
+        raise WorkflowError(
+            "report.allow_missing makes tables of the runs that are finished and "
+            f"trains none, but {len(trained)} would be trained, such as {trained[0]}. "
+            "Leave the key out to train."
+        )
+    if MISSING:
+        logger.warning(sentence(SETTINGS, MISSING))
 
 
 def write_configuration():

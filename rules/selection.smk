@@ -35,8 +35,12 @@ def browsed_volumes(_):
     return [*current_cohort(_), *every_run("predictions")]
 
 
-# The tidy tables of all runs, from which tables are written and claims judged.
-SUMMARY = {name: f"{RESULTS}/summary/{name}.csv" for name in ("cases", "runs")}
+# The tidy tables of all runs, from which tables are written and claims judged; and,
+# where runs may be missing, which are.
+SUMMARY = {
+    name: f"{RESULTS}/summary/{name}.csv"
+    for name in ("cases", "runs", *["missing"] * SETTINGS.report.allow_missing)
+}
 
 # What tables and figures write beside the numbers: names, and the paper's rows.
 TABLE_SETTINGS = {
@@ -67,8 +71,8 @@ def shown(path, caption, **label):
     )
 
 
-# The figures of this configuration by file name.
-FIGURES = selected_figures(SETTINGS)
+# The figures of this configuration, of what of it was run, by file name.
+FIGURES = selected_figures(narrowed(SETTINGS, MISSING) if RUNS else SETTINGS)
 
 
 def figure_inputs(_):

@@ -6,8 +6,7 @@ rule summarise:
         inference=every_run("inference.csv"),
         cohort=current_cohort,
     output:
-        cases="<results>/summary/cases.csv",
-        runs="<results>/summary/runs.csv",
+        **SUMMARY,
         cohort="<results>/summary/cohort.csv",
     log:
         "<logs>/summarise.log",

@@ -20,7 +20,7 @@ collect_ignore_glob = ["support/slicer_*.py"]
 
 SLOW_FIXTURES = {"shared_data", "smoke_run", "trained_toy"}
 """What takes its test more than a moment: real CT, the whole workflow, a training."""
-SMOKE_RUN = ("end_to_end", "kill", "released", "same_seed")
+SMOKE_RUN = ("end_to_end", "kill", "partial", "released", "same_seed")
 """Files in ``tests/workflow`` that share ``smoke_run``, which takes minutes."""
 ALONE = ("dry_run", "quoting")
 """Files there whose tests share nothing: each goes where there is room."""

@@ -140,6 +140,16 @@ class Layout:
         return self.root / "summary" / "protocol.json"
 
     @property
+    def summary_missing(self) -> Path:
+        """Tidy table, one row per run that partial results lack."""
+        return self.root / "summary" / "missing.csv"
+
+    def log(self, verb: str, experiment: str, seed: int, fold: int) -> Path:
+        """What a job of the workflow said about one run."""
+        name = self.run(experiment, seed, fold).relative_to(self.root)
+        return self.root / "logs" / verb / f"{name}.log"
+
+    @property
     def tables(self) -> Path:
         """Folder of the paper's tables."""
         return self.root / "tables"

@@ -8,7 +8,13 @@ from deeprac.evaluation.checks import check_no_case_twice, check_same_cases
 def _cases(**by_experiment):
     return pd.DataFrame(
         [
-            {"experiment": experiment, "seed": 0, "case": case, "label": "kidney"}
+            {
+                "experiment": experiment,
+                "seed": 0,
+                "fold": 0,
+                "case": case,
+                "label": "kidney",
+            }
             for experiment, cases in by_experiment.items()
             for case in cases
         ]

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     config, layout = opened(args)
     tables = all_tables(read_summary(config, layout))
     for name, table in tables.items():
-        write_csv(layout.tables / f"{name}.csv", table.rows)
+        write_csv(layout.tables / f"{name}.csv", table.all_rows)
         write_text(layout.tables / f"{name}.md", markdown(table))
         write_text(layout.tables / f"{name}.tex", latex(table))
     if args.show:

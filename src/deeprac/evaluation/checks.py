@@ -110,8 +110,14 @@ def check_no_case_twice(cases: pd.DataFrame) -> None:
 
 
 def check_same_cases(cases: pd.DataFrame) -> None:
-    """All experiments and seeds saw the same cases."""
-    sets = {key: set(rows.case) for key, rows in cases.groupby(["experiment", "seed"])}
+    """All experiments and seeds saw the same cases in each fold that they have."""
+    for _, of_fold in cases.groupby("fold"):
+        _check_same_cases(of_fold)
+
+
+def _check_same_cases(of_fold: pd.DataFrame) -> None:
+    keys = ["experiment", "seed"]
+    sets = {key: set(rows.case) for key, rows in of_fold.groupby(keys)}
     (first, reference), *others = sets.items()
     for key, found in others:
         if found != reference:

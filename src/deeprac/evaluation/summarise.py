@@ -2,9 +2,11 @@
 
 Every comparison later rests on these tables, so whatever would make one unfair ends
 here: a missing run or row, a case that one experiment saw and another did not, runs of
-one experiment with different settings.
+one experiment with different settings. Runs that are known to be ``missing``
+(``deeprac.partial``) are left out; all others must be there.
 """
 
+from collections.abc import Collection
 from itertools import product
 from typing import Any
 
@@ -18,27 +20,30 @@ from deeprac.evaluation.checks import (
     check_rows,
     check_shares,
 )
+from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, read_diagnostics
+from deeprac.partial import present_runs
+from deeprac.records.diagnostics import (
+    CROP_COLUMNS,
+    DIAGNOSTIC_COLUMNS,
+    read_diagnostics,
+)
 from deeprac.records.inference import predict_cost
 from deeprac.records.machines import shared_machine
 from deeprac.records.made_with import refuse_left_over
 from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
-from deeprac.records.run_key import RunKey, selected_runs
+from deeprac.records.run_key import RunKey
 from deeprac.records.runs import RUN_COLUMNS, SETTINGS, read_run, run_row
 from deeprac.records.splits import read_splits
-from deeprac.records.stress import (
-    STRESS_COLUMNS,
-    conditions,
-    read_stress,
-    stressed_runs,
-)
+from deeprac.records.stress import STRESS_COLUMNS, conditions, read_stress
 from deeprac.records.tidy import shortened
 from deeprac.settings.effective import differences, run_settings
 
 
-def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
+def collect_cases(
+    config: Config, layout: Layout, missing: Collection[RunKey] = ()
+) -> pd.DataFrame:
     """Read and check the metrics of all selected runs.
 
     Returns:
@@ -49,7 +54,7 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
     """
     splits = read_splits(layout.splits)
     tables = {}
-    for key in selected_runs(config):
+    for key in present_runs(config, missing):
         path, remedy = key.folder(layout) / "metrics.csv", key.again("evaluate")
         table = read_metrics(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
@@ -62,7 +67,9 @@ def collect_cases(config: Config, layout: Layout) -> pd.DataFrame:
     return cases
 
 
-def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
+def collect_runs(
+    config: Config, layout: Layout, missing: Collection[RunKey] = ()
+) -> pd.DataFrame:
     """Read and check run.json of all selected runs, and what segmenting cost them.
 
     Returns:
@@ -72,17 +79,21 @@ def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
         MetricsError: A run.json is missing, foreign or does not fit its experiment; an
             inference.csv is foreign.
     """
-    keys = {key.folder(layout) / "run.json": key for key in selected_runs(config)}
+    runs = present_runs(config, missing)
+    keys = {key.folder(layout) / "run.json": key for key in runs}
     records = {path: read_run(path, key) for path, key in keys.items()}
     _refuse_mixture(config, {keys[path]: records[path] for path in keys})
-    shared = shared_machine(records)
+    # Also of those that are trained, but not evaluated.
+    trained = (key.folder(layout) / "run.json" for key in missing)
+    others = {path: read_json(path) for path in trained if path.is_file()}
+    shared = shared_machine(records | others)
     rows = []
     for path, key in keys.items():
         inference, remedy = path.with_name("inference.csv"), key.again("predict")
         row = run_row(records[path], path) | {"shared_machine": shared[path]}
         rows.append(row | predict_cost(inference, remedy=remedy))
-    runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
-    for experiment, table in runs.groupby("experiment", sort=False):
+    found = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
+    for experiment, table in found.groupby("experiment", sort=False):
         for column in ("method", "matrix", *SETTINGS):
             values = [str(value) for value in table[column].unique()]
             if len(values) > 1:
@@ -91,7 +102,7 @@ def collect_runs(config: Config, layout: Layout) -> pd.DataFrame:
                     f"{experiment} differ in {column}: {shortened(values)}. "
                     "Remove the run folders of the older settings and train them again."
                 )
-    return runs
+    return found
 
 
 def _refuse_mixture(config: Config, records: dict[RunKey, dict[str, Any]]) -> None:
@@ -112,7 +123,9 @@ def _refuse_mixture(config: Config, records: dict[RunKey, dict[str, Any]]) -> No
         )
 
 
-def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
+def collect_diagnostics(
+    config: Config, layout: Layout, missing: Collection[RunKey] = ()
+) -> pd.DataFrame:
     """Read the diagnostics of all selected runs.
 
     Returns:
@@ -122,15 +135,18 @@ def collect_diagnostics(config: Config, layout: Layout) -> pd.DataFrame:
         MetricsError: The table of a run is missing, lacks a column or is another run's.
     """
     tables = {}
-    for key in selected_runs(config):
+    for key in present_runs(config, missing):
         path, remedy = key.folder(layout) / "diagnostics.csv", key.again("diagnose")
         tables[key] = read_diagnostics(path, remedy=remedy)
         key.check_table(tables[key], path, remedy=remedy)
     refuse_left_over(config, layout, tables, "diagnostics.csv")
-    return pd.concat(tables.values(), ignore_index=True)[list(DIAGNOSTIC_COLUMNS)]
+    columns = [*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS]
+    return pd.concat(tables.values(), ignore_index=True)[columns]
 
 
-def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
+def collect_stress(
+    config: Config, layout: Layout, missing: Collection[RunKey] = ()
+) -> pd.DataFrame:
     """Read and check the stress.csv of all runs that are put under stress.
 
     Returns:
@@ -147,7 +163,9 @@ def collect_stress(config: Config, layout: Layout) -> pd.DataFrame:
         )
     splits = read_splits(layout.splits)
     tables = {}
-    for key in stressed_runs(config):
+    for key in present_runs(config, missing):
+        if key.experiment not in config.stress.experiments:
+            continue
         path, remedy = key.folder(layout) / "stress.csv", key.again("stress")
         table = read_stress(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)

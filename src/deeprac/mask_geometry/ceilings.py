@@ -94,14 +94,16 @@ def through_windows(shares: Tensor, windows: Windows, kind: WindowKind) -> Tenso
     matrix = shares.shape[-1]
     size = kind.input_px(matrix)
     # As fine as the network samples images: ``STNUNet`` asks the sides, not the window.
+    height, width = size
+    limit = 1 - 2 * RIM_PIXELS / torch.tensor([[width], [height]])
     fineness = math.ceil(matrix / max(size))
     back = torch.zeros_like(shares)
     for window in np.unique(windows, axis=0):
         frame_from_window = _matrix(window).expand(len(shares), 2, 3)
         seen = warp(shares, frame_from_window, size, fill=0.0, supersampling=fineness)
         points = sampling_points(invert(frame_from_window), (matrix, matrix))
+        known = inside(points, limit).unflatten(2, (matrix, matrix))
         points = points.unflatten(2, (matrix, matrix))
-        known = inside(points, border=2 * RIM_PIXELS / min(size))
         returned = sample(answered(seen), points)
         back = torch.maximum(back, torch.where(known, returned, 0.0))
     return back

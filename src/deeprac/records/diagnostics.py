@@ -28,4 +28,6 @@ CROP_COLUMNS = ("crop_grown", "crop_fallback")
 def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:
     """Read diagnostics.csv or summary/diagnostics.csv; see :func:`read_tidy`."""
     table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
-    return table.assign(**{name: float("nan") for name in CROP_COLUMNS if name not in table})
+    return table.assign(
+        **{name: float("nan") for name in CROP_COLUMNS if name not in table}
+    )

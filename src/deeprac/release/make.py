@@ -116,6 +116,11 @@ def _read_source(results: Path) -> Source:
             "computed nothing. Release the folder in which the trainings ran."
         )
     config = Config.from_resolved(resolved)
+    if config.report.allow_missing:
+        raise ReleaseError(
+            "A release is of complete results, and report.allow_missing lets runs be "
+            "missing. Set it to false and run the workflow again."
+        )
     check_summary(config, layout)
     same_text(layout.summary_cases, collect_cases(config, layout), "the metrics.csv")
     diagnostics = collect_diagnostics(config, layout)

@@ -1,7 +1,7 @@
 """The results of a cohort, read once: one convention of empty labels, one order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -10,12 +10,23 @@ from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
 from deeprac.evaluation.metrics.conventions import with_convention
-from deeprac.evaluation.statistics.patients import in_order, patient_dice
+from deeprac.evaluation.statistics.patients import (
+    CommonScores,
+    in_order,
+    patient_dice,
+)
 from deeprac.layout import Layout
+from deeprac.partial import (
+    missing_table,
+    narrowed,
+    present_runs,
+    read_missing,
+    sentence,
+    states_of,
+)
 from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.metrics import read_metrics
-from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import RUN_COLUMNS, without_shared_times
 from deeprac.records.tidy import read_tidy, shortened
 from deeprac.reporting import formats
@@ -34,12 +45,17 @@ class Summary:
         cases: Columns of summary/cases.csv, one row per run, case and label.
         runs: Columns of summary/runs.csv, one row per run; without the times of runs
             that shared their machine.
+        missing: Columns of summary/missing.csv, one row per run that partial results
+            lack. Then ``config`` is of what was run, and its notes say what was not.
+        partial: What was not run, in a sentence; empty where nothing is missing.
     """
 
     config: Config
     layout: Layout
     cases: pd.DataFrame
     runs: pd.DataFrame
+    missing: pd.DataFrame = field(default_factory=lambda: missing_table({}))
+    partial: str = ""
 
     @classmethod
     def of(
@@ -60,6 +76,23 @@ class Summary:
             for table in (cases, runs)
         )
         return cls(config, layout, cases, runs)
+
+    def lacking(self, missing: pd.DataFrame) -> "Summary":
+        """The same as partial results.
+
+        Args:
+            missing: Columns of summary/missing.csv.
+
+        Raises:
+            MetricsError: No run is there.
+        """
+        if missing.empty:
+            return self
+        states = states_of(missing)
+        config, partial = narrowed(self.config, states), sentence(self.config, states)
+        report = replace(config.report, notes=(partial, *config.report.notes))
+        config = replace(config, report=report)
+        return replace(self, config=config, missing=missing, partial=partial)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -120,6 +153,11 @@ class Summary:
             tables.append(table.assign(**key)[[*key, "epoch", *columns]])
         return pd.concat(tables, ignore_index=True)
 
+    @cached_property
+    def common_scores(self) -> CommonScores:
+        """The same for comparisons, over the runs that all sides have."""
+        return CommonScores(self.cases)
+
     @property
     def extent(self) -> str:
         """How many patients and cases there are, for captions."""
@@ -134,9 +172,11 @@ def read_summary(config: Config, layout: Layout) -> Summary:
     """
     cases = read_metrics(layout.summary_cases, remedy=REMEDY)
     runs = read_tidy(layout.summary_runs, RUN_COLUMNS, remedy=REMEDY)
-    selected_keys = {(k.experiment, k.seed, k.fold) for k in selected_runs(config)}
+    missing = read_missing(config, layout)
+    keys = present_runs(config, states_of(missing))
+    selected_keys = {(k.experiment, k.seed, k.fold) for k in keys}
     for path, table in ((layout.summary_cases, cases), (layout.summary_runs, runs)):
-        found, selected = set(table.experiment), set(config.run.experiments)
+        found, selected = set(table.experiment), {key.experiment for key in keys}
         if found != selected:
             raise MetricsError(
                 f"{path} does not hold the experiments that run.experiments selects: "
@@ -145,4 +185,4 @@ def read_summary(config: Config, layout: Layout) -> Summary:
         check_runs(table, selected_keys, path, remedy=REMEDY)
     check_rows(cases, layout.summary_cases, remedy=REMEDY)
     check_comparable(cases)
-    return Summary.of(config, layout, cases, runs)
+    return Summary.of(config, layout, cases, runs).lacking(missing)

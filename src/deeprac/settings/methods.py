@@ -33,7 +33,7 @@ class MatrixConfig:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to segment: normaliser, crop and its size, augmentation, network input."""
+    """One way to segment: normaliser, crop, its size, augmentation, network input."""
 
     name: str
     label: str

@@ -75,5 +75,6 @@ class ReportConfig:
     """What tables and the report page say besides the numbers, and their size."""
 
     notes: tuple[str, ...]
+    allow_missing: bool
     size_mb: float
     pixels: int

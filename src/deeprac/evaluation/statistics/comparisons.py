@@ -18,9 +18,9 @@ from deeprac.config import Config
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
 from deeprac.evaluation.statistics.patients import (
     ROUNDING,
+    CommonScores,
     differences,
     in_order,
-    patient_means,
 )
 from deeprac.evaluation.statistics.power import (
     ALPHA,
@@ -79,14 +79,9 @@ def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
         and the reason. Dice as shares in 0..1.
     """
     cases = in_order(cases)
-    scores = patient_means(cases, METRIC, "experiment", "label")
+    scores = CommonScores(cases)
     meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
-    samples = [
-        differences(
-            scores[scores.label == m.label], m.experiment.name, m.reference.name
-        )
-        for m in meetings
-    ]
+    samples = [_differences(scores, meeting) for meeting in meetings]
     spreads = _seed_spreads(cases, meetings)
     rows = [
         _row(config, meeting, values, mean) | {"seed_sd": spread}
@@ -137,6 +132,12 @@ def _meetings(config: Config, comparison: Comparison) -> list[Meeting]:
         and experiment.training_patients == reference.training_patients
         for label in FOREGROUND
     ]
+
+
+def _differences(scores: CommonScores, meeting: Meeting) -> NDArray:
+    pair = meeting.experiment.name, meeting.reference.name
+    both = scores.of(*pair)
+    return differences(both[both.label == meeting.label], *pair)
 
 
 def _absence(config: Config, comparison: Comparison) -> str:

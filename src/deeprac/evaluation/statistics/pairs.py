@@ -15,7 +15,11 @@ from deeprac.evaluation.statistics.comparisons import (
     planned,
 )
 from deeprac.evaluation.statistics.estimates import mean_intervals
-from deeprac.evaluation.statistics.patients import differences, paired
+from deeprac.evaluation.statistics.patients import (
+    CommonScores,
+    differences,
+    paired,
+)
 from deeprac.evaluation.statistics.power import ALPHA
 from deeprac.evaluation.statistics.signed_rank import rank_biserial, signed_rank_p
 from deeprac.settings.reports import SUPERIORITY, Comparison
@@ -67,12 +71,12 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     )
 
 
-def with_patients(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def with_patients(table: pd.DataFrame, scores: CommonScores) -> pd.DataFrame:
     """The comparisons in points of Dice, followed by the patients' differences.
 
     Args:
         table: Result of :func:`compared`.
-        scores: Columns experiment, label, patient, dice.
+        scores: Dice of the patients.
 
     Returns:
         Columns ``COLUMNS``; kind is mean or patient. A patient has no interval.
@@ -88,7 +92,8 @@ def with_patients(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     )
     parts = [means]
     for row in table.itertuples():
-        of_label = scores[scores.label == row.label]
+        of_pair = scores.of(row.experiment, row.reference)
+        of_label = of_pair[of_pair.label == row.label]
         both = paired(of_label, row.experiment, row.reference).reset_index()
         own = {key: getattr(row, key) for key in keys} | {"kind": "patient"}
         points = 100 * (both.experiment - both.reference)

@@ -50,6 +50,47 @@ def patient_dice(cases: pd.DataFrame) -> pd.DataFrame:
     return patient_means(cases, "dice", "experiment", "label")
 
 
+def on_common_runs(cases: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Rows of experiments that are compared, on the runs that all of them have.
+
+    Args:
+        cases: columns experiment, seed, fold and ``column``.
+        column: what is compared.
+
+    Returns:
+        The same rows; ``column`` is NaN in runs, by seed and fold, that one of the
+        experiments lacks.
+    """
+    having = cases.groupby(["seed", "fold"]).experiment.transform("nunique")
+    common = having == cases.experiment.nunique()
+    return cases.assign(**{column: cases[column].where(common)})
+
+
+class CommonScores:
+    """Dice of patients for comparisons: over the runs that all sides have."""
+
+    def __init__(self, cases: pd.DataFrame) -> None:
+        """Take all that may be compared.
+
+        Args:
+            cases: columns of summary/cases.csv.
+        """
+        self._cases = cases
+        self._scores = patient_dice(cases)
+        keys = cases[["experiment", "seed", "fold"]].drop_duplicates()
+        self._runs = {
+            name: frozenset(zip(runs.seed, runs.fold, strict=True))
+            for name, runs in keys.groupby("experiment")
+        }
+
+    def of(self, *experiments: str) -> pd.DataFrame:
+        """Result of :func:`patient_dice` of some experiments, on their common runs."""
+        if len({self._runs[name] for name in experiments}) == 1:
+            return self._scores[self._scores.experiment.isin(experiments)]
+        cases = self._cases[self._cases.experiment.isin(experiments)]
+        return patient_dice(on_common_runs(cases, "dice"))
+
+
 def paired(
     scores: pd.DataFrame, experiment: str, reference: str, *, column: str = "dice"
 ) -> pd.DataFrame:

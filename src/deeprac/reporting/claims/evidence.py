@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.errors import ConfigError
+from deeprac.errors import ConfigError, MetricsError
 from deeprac.layout import Layout
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.roles import Cast, Role, largest_cast, used_matrices
@@ -64,7 +64,8 @@ def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidenc
 
     Raises:
         ConfigError: No selected experiment is at that matrix.
-        MetricsError: cases.csv or runs.csv is missing, or a table is foreign.
+        MetricsError: cases.csv or runs.csv is missing, a table is foreign, or results
+            are partial.
     """
     cast = largest_cast(config) if matrix is None else Cast(config, matrix)
     if not cast.experiments:
@@ -73,6 +74,11 @@ def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidenc
             f"{', '.join(sorted(used_matrices(config)))}."
         )
     summary = read_summary(config, layout)
+    if summary.partial:
+        raise MetricsError(
+            "Claims are judged by complete results. Finish the runs that are missing "
+            f"(report.allow_missing: false). {summary.partial}"
+        )
     paths = {"diagnostics": layout.summary_diagnostics, "stress": layout.summary_stress}
     columns = {"diagnostics": DIAGNOSTICS, "stress": STRESS}
     optional = {

@@ -8,7 +8,7 @@ from deeprac.errors import ConfigError
 from deeprac.files import write_csv
 from deeprac.layout import Layout
 from deeprac.reporting.figures.catalogue import CATALOGUE, selected
-from deeprac.reporting.figures.drawing import Drawing
+from deeprac.reporting.figures.drawing import Drawing, noted
 from deeprac.reporting.style import save, theme
 from deeprac.reporting.summary import Summary, read_summary
 
@@ -32,16 +32,18 @@ def draw_figures(
         ConfigError: A name is no figure of this configuration.
         MetricsError: A table that a figure needs is missing or foreign.
     """
-    known = list(dict.fromkeys(entry.name for entry in selected(config).values()))
+    summary = read_summary(config, layout)
+    shown = selected(summary.config).values()
+    known = list(dict.fromkeys(entry.name for entry in shown))
     unknown = [name for name in only or () if name not in known]
     if unknown:
         raise ConfigError(
             f"--only names no figure of this configuration: {', '.join(unknown)}. It "
             f"has {', '.join(known)}."
         )
-    summary = read_summary(config, layout)
     with theme():
         for name in only or known:
             for drawing in FIGURES[name](summary):
+                noted(drawing, summary.partial)
                 save(drawing.figure, layout.figures / drawing.name)
                 write_csv(layout.figures / f"{drawing.name}.csv", drawing.data)

@@ -23,6 +23,7 @@ from deeprac.shipped import shipped
 CAPTION_SIZE = 6.0
 CHARACTERS_PER_INCH = 23
 """Letters of the words in a picture."""
+LINE_INCHES = 1.2 * CAPTION_SIZE / 72
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,30 @@ def captioned(
         fields: Numbers of the cohort in these words.
     """
     _, comment = _parts(name)
-    text = " ".join(comment.split()).format(**fields)
-    wrapped = textwrap.fill(text, int(figure.get_figwidth() * CHARACTERS_PER_INCH))
-    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
+    _write_below(figure, " ".join(comment.split()).format(**fields))
     return Drawing(name, figure, data)
+
+
+def noted(drawing: Drawing, note: str) -> Drawing:
+    """A figure with one more sentence below its words, as much higher as it needs.
+
+    Args:
+        drawing: The figure.
+        note: The sentence; where it is empty nothing changes.
+    """
+    if note:
+        figure = drawing.figure
+        words = figure.get_supxlabel()
+        _write_below(figure, words, note)
+        lines = figure.get_supxlabel().count("\n") - words.count("\n")
+        figure.set_figheight(figure.get_figheight() + lines * LINE_INCHES)
+    return drawing
+
+
+def _write_below(figure: Figure, *texts: str) -> None:
+    width = int(figure.get_figwidth() * CHARACTERS_PER_INCH)
+    wrapped = "\n".join(textwrap.fill(text, width) for text in texts if text)
+    figure.supxlabel(wrapped, fontsize=CAPTION_SIZE, color="0.25", x=0.01, ha="left")
 
 
 def nothing_to_show(name: str, why: str) -> Drawing:

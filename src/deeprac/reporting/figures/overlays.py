@@ -154,9 +154,11 @@ def _percent(dice: float) -> str:
 def _draw_all(config: Config, rows: dict[str, dict[str, Overlay]]) -> Figure:
     """A grid of overlays whose rows are as high as the tallest body in them.
 
-    Fewer than three cases leave a column empty.
+    Fewer than three cases leave a column empty, an experiment without a run of the
+    seed its row.
     """
-    heights = [COLUMN_INCHES * max(map(_aspect, row.values())) for row in rows.values()]
+    aspects = [max(map(_aspect, row.values()), default=0.5) for row in rows.values()]
+    heights = [COLUMN_INCHES * aspect for aspect in aspects]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.4 * len(rows) + 0.8))
     axes = figure.subplots(len(rows), len(ROLES), squeeze=False, height_ratios=heights)
     for line, (experiment, row) in zip(axes, rows.items(), strict=True):

@@ -55,7 +55,7 @@ def make(summary: Summary) -> list[Drawing]:
     if table.empty:
         text = f"{why} Nothing is compared: n = {cases.patient.nunique()} patients."
         return [nothing_to_show(NAME, text)]
-    data = with_patients(table, summary.scores)
+    data = with_patients(table, summary.common_scores)
     matrices = [name for name in config.matrices if name in set(table.matrix)]
     pairs = {
         name: list(dict.fromkeys(zip(rows.experiment, rows.reference, strict=True)))

@@ -65,8 +65,8 @@ def rankings(summary: Summary) -> list[Ranking]:
     for matrix, styles in groups.items():
         for label in FOREGROUND if len(styles) > 1 else ():
             title = f"{label.title.capitalize()}, {matrix_title(config, matrix)}"
-            scores = summary.scores[summary.scores.label == label.title]
-            scores = scores[scores.experiment.isin(styles)].drop(columns="label")
+            scores = summary.common_scores.of(*styles)
+            scores = scores[scores.label == label.title].drop(columns="label")
             ranks = bootstrap_ranks(scores)
             ranks = ranks.sort_values("rank", kind="stable", ignore_index=True)
             ordered = {name: styles[name] for name in ranks.experiment}

@@ -86,7 +86,10 @@ def held_out(summary: Summary, experiment: str) -> tuple[pd.DataFrame, pd.DataFr
         Rows of transforms.csv of all folds, and rows of cases.csv.
     """
     config, layout = summary.config, summary.layout
-    runs = [layout.run(experiment, config.run.seeds[0], n) for n in config.run.folds]
+    own = summary.runs[summary.runs.experiment == experiment]
+    seed = next(seed for seed in config.run.seeds if seed in set(own.seed))
+    folds = [n for n in config.run.folds if n in set(own.fold[own.seed == seed])]
+    runs = [layout.run(experiment, seed, n) for n in folds]
     transforms = pd.concat([read_transforms(run / "transforms.csv") for run in runs])
     cases = summary.cohort().loc[transforms.case.unique()]
     return transforms, cases.sort_index().drop_duplicates("patient")

@@ -12,8 +12,8 @@ from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.machine import without_places
+from deeprac.partial import present_runs, states_of
 from deeprac.provenance import digest
-from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import read_run
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures import drawing
@@ -21,7 +21,12 @@ from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.page.build import data_uri, render
 from deeprac.reporting.page.content import page_tables
 from deeprac.reporting.page.document import Browser, Document, PageFigure
-from deeprac.reporting.page.identity import commands, identity, limits
+from deeprac.reporting.page.identity import (
+    commands,
+    identity,
+    limits,
+    missing_terms,
+)
 from deeprac.reporting.summary import Summary, read_summary
 
 MB = 10**6
@@ -41,6 +46,7 @@ def report_page(config: Config, layout: Layout) -> str:
         ConfigError: ``report.size_mb`` does not even hold the page without volumes.
     """
     summary = read_summary(config, layout)
+    config = summary.config
     document = collect(summary)
     if config.has_released_metrics:
         return _checked(render(document), config)
@@ -56,7 +62,7 @@ def report_page(config: Config, layout: Layout) -> str:
 def collect(summary: Summary) -> Document:
     """Everything on the page but the volumes."""
     config, layout = summary.config, summary.layout
-    keys = list(selected_runs(config))
+    keys = present_runs(config, missing := states_of(summary.missing))
     runs = [read_run(key.folder(layout) / "run.json", key) for key in keys]
     cohort = read_tidy(
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
@@ -67,7 +73,8 @@ def collect(summary: Summary) -> Document:
         cohort=config.cohort.name,
         extent=f"{summary.extent}; {len(config.run.experiments)} experiments, "
         f"{len(summary.runs)} runs",
-        identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}"),
+        identity=identity(config, runs, f"{hashes['sha256']}, of {hashes['covers']}")
+        | missing_terms(missing),
         config=json.dumps(content, indent=2),
         config_hash=digest(content),
         commands=commands(config, runs),
@@ -78,6 +85,7 @@ def collect(summary: Summary) -> Document:
             for name, entry in selected(config).items()
         ),
         browser=Browser(missing=RELEASED),
+        partial=summary.partial,
     )
 
 

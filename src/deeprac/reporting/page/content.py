@@ -1,6 +1,7 @@
 """The tables on the page by tab, in their order."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -81,14 +82,19 @@ def page_tables(
         "cohort": list(cohort_tables(cohort)),
         "results": [],
         "statistics": [],
-        "cases": [cases_table(summary)],
-        "failures": list(failure_tables(summary)),
+        "cases": [_noted(cases_table(summary), summary)],
+        "failures": [_noted(table, summary) for table in failure_tables(summary)],
         "cost": [],
     }
     for name, table in all_tables(summary).items():
         tabs[TAB_OF.get(name, "results")].append(from_table(table))
-    tabs["cost"].append(runs_table(summary.runs))
+    tabs["cost"].append(_noted(runs_table(summary.runs), summary))
     return {tab: tuple(tables) for tab, tables in tabs.items()}
+
+
+def _noted(table: PageTable, summary: Summary) -> PageTable:
+    """A table of the page alone, which says too where results are partial."""
+    return replace(table, notes=(*filter(None, (summary.partial,)), *table.notes))
 
 
 def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:

@@ -113,6 +113,7 @@ class Document:
         tables: By tab: cohort, results, statistics, cases, failures, cost.
         figures: In their order.
         browser: The case browser.
+        partial: What was not run, of partial results; else empty.
     """
 
     cohort: str
@@ -125,3 +126,4 @@ class Document:
     tables: dict[str, tuple[PageTable, ...]]
     figures: tuple[PageFigure, ...]
     browser: Browser
+    partial: str = ""

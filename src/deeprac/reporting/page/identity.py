@@ -5,6 +5,7 @@ from typing import Any
 
 from deeprac.config import Config
 from deeprac.provenance import device_title
+from deeprac.records.run_key import RunKey
 
 Run = Mapping[str, Any]
 
@@ -47,6 +48,12 @@ def identity(
         "Packages": (", ".join(versions),),
         "Trained": (_period(runs),),
     }
+
+
+def missing_terms(missing: Mapping[RunKey, str]) -> dict[str, tuple[str, ...]]:
+    """The runs that partial results lack, as a term of :func:`identity`."""
+    runs = tuple(f"{run}: {state}" for run, state in missing.items())
+    return {"Missing runs": runs} if runs else {}
 
 
 def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:

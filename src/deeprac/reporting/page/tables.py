@@ -35,7 +35,7 @@ def from_table(source: Table) -> PageTable:
         n=_counted(source.rows),
         grids=grids,
         notes=source.notes,
-        csv=csv_text(source.rows),
+        csv=csv_text(source.all_rows),
         tall=max(len(grid["text"]) for _, grid in grids) > MANY_ROWS,
     )
 

@@ -69,6 +69,8 @@ ABSENT = (
     words("reason", "Why"),
 )
 
+MISSING = "its runs are missing"
+
 NOTES = (
     "Differences of Dice in points, method minus reference, over the patients with a "
     "value in both (n; without: those who lack one). Mean difference with its "
@@ -102,6 +104,11 @@ def comparisons_table(summary: Summary) -> Table:
     """
     config, rows = summary.config, summary.rows
     table = planned(config, summary.cases)
+    lost = set(summary.missing.experiment) - set(config.run.experiments)
+    methods = [config.experiments[name].method for name in lost]
+    both = table[["method", "reference_method"]]
+    unmet = table.experiment.isna() & both.isin(methods).any(axis=1)
+    table["reason"] = table.reason.mask(unmet, MISSING)
     labels = {name: method.label for name, method in config.methods.items()}
     inputs = rows.set_index("experiment").network_input_size
     shown = table.assign(

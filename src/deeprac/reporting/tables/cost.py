@@ -7,6 +7,7 @@ from deeprac.records.runs import COST
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.missing import with_missing
 from deeprac.reporting.tables.table import (
     MEMORY,
     Column,
@@ -100,7 +101,7 @@ def cost_table(summary: Summary) -> Table:
     table = means.join(ratios).reset_index()
     shown = identified(table, rows)
     predicted = summary.runs.predict_seconds.notna().any()
-    return Table(
+    cost = Table(
         name="cost",
         title=f"Cost of training and inference. Cohort {summary.config.cohort.name}.",
         rows=table,
@@ -110,3 +111,4 @@ def cost_table(summary: Summary) -> Table:
             *(*NOTES, PREDICTED if predicted else NOT_PREDICTED),
         ),
     )
+    return with_missing(cost, summary, summary.config.experiments)

@@ -18,6 +18,7 @@ from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.roles import PLAIN, Cast
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.missing import with_missing
 from deeprac.reporting.tables.table import (
     Column,
     Part,
@@ -67,7 +68,8 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
             dice = mean_interval(of_label[of_label.experiment == name].dice)
             gain = NOT_COMPARED
             if plain is not None and plain != name:
-                gain = paired_difference(of_label, name, plain)
+                pair = summary.common_scores.of(name, plain)
+                gain = paired_difference(pair[pair.label == label], name, plain)
             own = cases[(cases.experiment == name) & (cases.label == label)]
             row |= {f"{label}_dice_low": dice.low, f"{label}_dice_high": dice.high}
             row |= {f"{label}_gain": gain.value, f"{label}_gain_low": gain.low}
@@ -84,7 +86,7 @@ def ladder_table(summary: Summary) -> Table:
     if len(ladder):
         extent = extent_note(ladder), conditions_note(ladder), timed_note(ladder)
     cohort = summary.config.cohort.name
-    return Table(
+    table = Table(
         name="ladder",
         title="What each part buys: all methods with all training patients. Cohort "
         f"{cohort}.",
@@ -92,6 +94,12 @@ def ladder_table(summary: Summary) -> Table:
         parts=(Part(_results(), ladder), Part(_details(), ladder)),
         notes=(*extent, *NOTES, convention_note(summary.config)),
     )
+    everyone = [
+        name
+        for name, row in summary.config.experiments.items()
+        if row.training_patients is None
+    ]
+    return with_missing(table, summary, everyone)
 
 
 def _results() -> tuple[Column, ...]:

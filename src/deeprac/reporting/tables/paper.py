@@ -8,6 +8,7 @@ from deeprac.config import Config
 from deeprac.reporting import formats
 from deeprac.reporting.published import read_published
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.missing import with_missing
 from deeprac.reporting.tables.table import (
     MEMORY,
     Column,
@@ -67,23 +68,23 @@ def _details(rows: pd.DataFrame) -> tuple[Column, ...]:
 def build_tables(summary: Summary) -> tuple[Table, ...]:
     """The paper's tables 1 and 2 and the table of all experiments."""
     published, rows = read_published(), summary.rows
-    tables = []
+    experiments, tables = summary.config.experiments, []
     for name, title in TITLES.items():
-        shown, not_run = rows, []
+        shown, not_run, named = rows, [], list(experiments)
         if name != "all":
             number_ = int(name.removeprefix("table"))
             wanted = published.index[[number_ in row for row in published.tables]]
             shown = rows[rows.published.isin(wanted)].reset_index(drop=True)
+            named = [n for n, row in experiments.items() if row.published in wanted]
             not_run = [row for row in wanted if row not in set(shown.published)]
-        tables.append(
-            Table(
-                name=name,
-                title=f"{title}. Cohort {summary.config.cohort.name}.",
-                rows=shown,
-                parts=(Part(_results(shown), shown), Part(_details(shown), shown)),
-                notes=_notes(summary.config, shown, not_run=not_run),
-            )
+        table = Table(
+            name=name,
+            title=f"{title}. Cohort {summary.config.cohort.name}.",
+            rows=shown,
+            parts=(Part(_results(shown), shown), Part(_details(shown), shown)),
+            notes=_notes(summary.config, shown, not_run=not_run),
         )
+        tables.append(with_missing(table, summary, named))
     return tuple(tables)
 
 

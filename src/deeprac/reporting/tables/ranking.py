@@ -4,7 +4,7 @@ import pandas as pd
 
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import RESAMPLES
-from deeprac.evaluation.statistics.patients import patient_means
+from deeprac.evaluation.statistics.patients import on_common_runs, patient_means
 from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
 from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
@@ -94,7 +94,7 @@ def ranking_table(summary: Summary) -> Table:
 
 
 def _ranked(cases: pd.DataFrame, metric: str) -> pd.DataFrame:
-    scores = patient_means(cases, metric, "experiment")
+    scores = patient_means(on_common_runs(cases, metric), metric, "experiment")
     table = bootstrap_ranks(scores, column=metric)
     tau = kendall_tau(scores, column=metric)
     return table.assign(

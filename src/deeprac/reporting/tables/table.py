@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -94,6 +94,7 @@ class Table:
         rows: Tidy rows, the CSV.
         parts: The same to read.
         notes: Sentences below.
+        missing: Rows of runs that partial results lack.
     """
 
     name: str
@@ -101,6 +102,16 @@ class Table:
     rows: pd.DataFrame
     parts: tuple[Part, ...]
     notes: tuple[str, ...]
+    missing: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def all_rows(self) -> pd.DataFrame:
+        """The rows of the CSV: what is missing stands below what is there."""
+        if self.missing.empty:
+            return self.rows
+        # As objects: counts stay whole numbers beside empty cells.
+        parts = [rows.astype(object) for rows in (self.rows, self.missing)]
+        return pd.concat(parts, ignore_index=True)
 
 
 def number(
