@@ -80,3 +80,11 @@ def test_without_any_crop_the_table_says_so():
     config = make_config({"plain": "nnunet"})
     table = crops_table(make_summary(config, {"plain": [0.5, 0.6]}))
     assert "No selected experiment has a crop." in markdown(table)
+
+
+def test_without_diagnostics_the_table_says_what_it_does_not_know(tmp_path):
+    summary = made(tmp_path)
+    summary.layout.summary_diagnostics.unlink()
+    table = crops_table(summary)
+    assert table.rows[["missed", "grown", "fallback", "density"]].isna().all(axis=None)
+    assert "summary/diagnostics.csv is missing" in markdown(table)

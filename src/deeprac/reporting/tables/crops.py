@@ -1,5 +1,6 @@
 """What a crop costs and covers, beside the same method without one."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 
 from deeprac.evaluation.statistics.two_way import two_way_difference
 from deeprac.labels import FOREGROUND
+from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
 from deeprac.reporting import formats
 from deeprac.reporting.roles import Cast, crops
 from deeprac.reporting.summary import Summary
@@ -46,6 +48,10 @@ NOTES = (
     "whole frame at the full matrix, median.",
     "Ratios are to the plain nnU-Net of the same matrix.",
 )
+UNDIAGNOSED = (
+    "summary/diagnostics.csv is missing: what windows missed, their growth, fallback "
+    "and density are unknown. Run `deeprac summarise --what diagnostics`."
+)
 
 
 def crops_rows(summary: Summary) -> pd.DataFrame:
@@ -57,7 +63,7 @@ def crops_rows(summary: Summary) -> pd.DataFrame:
         ``summary.rows``. NaN: unknown.
     """
     beside = _references(summary)
-    diagnostics = summary.diagnostics(beside) if beside else pd.DataFrame()
+    diagnostics = _diagnostics(summary, beside)
     rows = summary.rows[summary.rows.experiment.isin(beside)].set_index("experiment")
     found = []
     for name, row in rows.iterrows():
@@ -68,9 +74,9 @@ def crops_rows(summary: Summary) -> pd.DataFrame:
                 "reference": beside[str(name)],
                 **_dice(summary.cases, str(name), beside[str(name)]),
                 "coverage_min": row.coverage_min,
-                "missed": own.missed.astype(float).sum(),
-                "grown": own.crop_grown.mean(),
-                "fallback": own.crop_fallback.mean(),
+                "missed": own.missed.astype(float).sum(min_count=1),
+                "grown": own.crop_grown.astype(float).mean(),
+                "fallback": own.crop_fallback.astype(float).mean(),
                 "density": _density(row, own.crop_side),
                 "flops_ratio": row.flops_ratio,
                 "saved_ratio": row.saved_ratio,
@@ -79,6 +85,13 @@ def crops_rows(summary: Summary) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _diagnostics(summary: Summary, experiments: Collection[str]) -> pd.DataFrame:
+    """Return the diagnostics of experiments; no rows where nobody made any."""
+    if experiments and summary.layout.summary_diagnostics.is_file():
+        return summary.diagnostics(experiments)
+    return pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])
 
 
 def _references(summary: Summary) -> dict[str, str]:
@@ -119,7 +132,7 @@ def _dice(cases: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
 def _density(row: pd.Series, crop_side: pd.Series) -> float:
     """Pixels per length that a window has, in units of the whole frame's."""
     seen, whole = (_pixels(row[key]) for key in ("network_input_size", "matrix_size"))
-    return float((np.sqrt(seen / whole) / crop_side).median())
+    return float((np.sqrt(seen / whole) / crop_side.astype(float)).median())
 
 
 def _pixels(size: str) -> float:
@@ -138,6 +151,7 @@ def crops_table(summary: Summary) -> Table:
         notes = note, convention_note(summary.config)
         return Table(name="crops", title=title, rows=rows, parts=(), notes=notes)
     shown = identified(rows, summary.rows)
+    diagnosed = summary.layout.summary_diagnostics.is_file()
     return Table(
         name="crops",
         title=title,
@@ -146,7 +160,7 @@ def crops_table(summary: Summary) -> Table:
         notes=(
             extent_note(summary.rows),
             conditions_note(summary.rows),
-            *NOTES,
+            *(*NOTES, *(() if diagnosed else (UNDIAGNOSED,))),
             convention_note(summary.config),
         ),
     )
