@@ -117,7 +117,7 @@ def warn_of_space():
         return
     gpus = GPUS or 1
     shell(
-        "{sys.executable:q} -m deeprac estimate {CONFIG_FILE:q} --gpus {gpus}"
+        "{sys.executable:q} -m deeprac estimate {CONFIG_FILE:q} --gpus {gpus:q}"
         " --only-warn || true"
     )
 

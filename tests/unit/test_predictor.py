@@ -79,12 +79,13 @@ def test_transforms_table(layout, experiment):
     assert list(table) == [
         *("case", "slice"),
         *(f"{letter}{entry}" for letter in "acs" for entry in entries),
-        *("fallback", "at_bound", MADE_WITH),
+        *("fallback", "at_bound", "crop_grown", "crop_fallback", MADE_WITH),
     ]
     run = read_json(path.with_name("run.json"))
     expected = {"training": run["config_sha256"], "mirroring": False}
     assert set(table[MADE_WITH]) == {digest(expected)}
     assert (table[["fallback", "at_bound"]] == 0).all(axis=None)
+    assert table[["crop_grown", "crop_fallback"]].isin([0, 1]).all(axis=None)
     assert table["slice"].tolist() == [0, 1, 2, 3]
     assert set(table["case"]) == set(HELD_OUT)
     a = table.loc[:, "a11":"a23"].to_numpy().reshape(-1, 2, 3)

@@ -29,7 +29,9 @@ def test_there_is_a_release():
 def test_the_release_verifies(name):
     """To the last byte on the processor that made it; elsewhere but for rounding."""
     verification = verify_release(RELEASED / name)
-    found = {table.name: table.outcome for table in verification.tables}
+    later = Outcome.ADDED  # tables that the version of the release did not make
+    tables = [table for table in verification.tables if table.outcome is not later]
+    found = {table.name: table.outcome for table in tables}
     assert found
     assert set(found.values()) <= {Outcome.IDENTICAL, Outcome.ROUNDING}, found
     texts = {found[name] for name in found if not name.endswith(".csv")}

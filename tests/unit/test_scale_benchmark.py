@@ -40,7 +40,7 @@ def test_cost_is_that_of_the_command_and_what_it_starts(scale, tmp_path):
     command = (sys.executable, "-c", f"import subprocess, sys; {child}")
     cost = scale.measured(*command, folder=tmp_path)
     assert cost.cpu_s >= 0.3
-    assert 0 < cost.peak_gb < 1
+    assert cost.peak_gb > 0  # at least that of this process, of which it is a fork
     failing = (sys.executable, "-c", "raise SystemExit('no such thing')")
     with pytest.raises(SystemExit, match="no such thing"):
         scale.measured(*failing, folder=tmp_path)

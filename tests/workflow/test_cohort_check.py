@@ -44,7 +44,9 @@ def folder(tmp_path_factory):
     }
     (folder / "ct" / "dataset.json").write_text(json.dumps(dataset))
     cohort = {"name": "own", "format": "nnunet_raw", "path": "ct", "pseudonyms": False}
-    (folder / "own.yaml").write_text(yaml.safe_dump({"cohort": cohort}))
+    # Patients cannot be scanned again with their arms down, as the smoke run's phantoms.
+    own = {"cohort": cohort, "stress": {"scenes": []}}
+    (folder / "own.yaml").write_text(yaml.safe_dump(own))
     return folder
 
 

@@ -23,8 +23,10 @@ SMALL = {
 
 
 def shell_commands(text: str) -> list[str]:
-    """The shell directives of a file of rules, each to where its indentation ends."""
-    return re.findall(r"^    shell:\n((?:^        .*\n?)+)", text, flags=re.MULTILINE)
+    """The shell directives and calls of rules, each to where its indentation ends."""
+    return re.findall(
+        r"^    shell[:(]\n((?:^        .*\n?)+)", text, flags=re.MULTILINE
+    )
 
 
 def test_the_test_sees_every_command():
