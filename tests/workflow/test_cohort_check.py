@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
     }
     (folder / "ct" / "dataset.json").write_text(json.dumps(dataset))
     cohort = {"name": "own", "format": "nnunet_raw", "path": "ct", "pseudonyms": False}
-    # Patients cannot be scanned again with their arms down, as the smoke run's phantoms.
+    # Patients, unlike the smoke run's phantoms, are not scanned again with arms down.
     own = {"cohort": cohort, "stress": {"scenes": []}}
     (folder / "own.yaml").write_text(yaml.safe_dump(own))
     return folder
