@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 from PIL import Image
 
+from deeprac.evaluation.statistics.two_way import two_way_difference
+from deeprac.reporting import formats
 from deeprac.reporting.render import markdown
-from deeprac.reporting.tables.table import Table
+from deeprac.reporting.tables.table import Column, Part, Table, number, words
 from deeprac.reporting.window_figure import draw_geometry
 from deeprac.reporting.window_geometry import (
     ceilings_table,
@@ -26,7 +29,9 @@ PAGE = DOCS / "crop.md"
 FIGURE = DOCS / "images" / "crop_geometry.png"
 WIDTH_PX = 1250
 COLOURS = 256
-RELEASE = DOCS.parent / "resources" / "released" / "kits23_geometry"
+RELEASED = DOCS.parent / "resources" / "released"
+RELEASE = RELEASED / "kits23_geometry"
+TRAINED = RELEASED / "crop"
 
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -34,17 +39,44 @@ _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.D
 def with_tables(text: str) -> str:
     """Return the page with every table as the release has it."""
     tables = read_geometry(RELEASE)
-    makers: dict[str, Callable[[], Table]] = {
-        "windows": lambda: windows_table(tables["windows"]),
-        "wider": lambda: windows_table(tables["windows"], margin=0.15),
-        "ceilings": lambda: ceilings_table(tables["ceilings"]),
+    makers: dict[str, Callable[[], str]] = {
+        "windows": lambda: markdown(windows_table(tables["windows"])),
+        "wider": lambda: markdown(windows_table(tables["windows"], margin=0.15)),
+        "ceilings": lambda: markdown(ceilings_table(tables["ceilings"])),
+        "trained": lambda: (TRAINED / "tables/crops.md").read_text(encoding="utf-8"),
+        "stress": lambda: markdown(stress_table()),
     }
 
     def replaced(block: re.Match[str]) -> str:
         start, name, end = block.groups()
-        return f"{start}\n{markdown(makers[name]()).strip()}\n\n{end}"
+        return f"{start}\n{makers[name]().strip()}\n\n{end}"
 
     return _BLOCK.sub(replaced, text)
+
+
+def stress_table() -> Table:
+    """Dice of the STN and of the moments under each condition, and the difference."""
+    scores = pd.read_csv(TRAINED / "summary/stress.csv")
+    means = scores.groupby(["label", "kind", "value", "experiment"]).dice.mean()
+    rows = []
+    for (label, kind, value), own in scores.groupby(["label", "kind", "value"]):
+        found = two_way_difference(own, "stn", "moments")
+        row = {"label": label, "kind": kind, "value": value, "n": found.n}
+        row |= means[label, kind, value].to_dict()
+        rows.append(row | {"more": found.value, "low": found.low, "high": found.high})
+    columns = (
+        words("label", "Label"),
+        words("kind", "Change"),
+        number("value", "by", "{:g}".format),
+        number("moments", "moments", formats.percent, group="Dice, %"),
+        number("stn", "stn", formats.percent, group="Dice, %"),
+        number("stn_rectangle_half", "rectangle", formats.percent, group="Dice, %"),
+        Column("STN minus moments, points", ("more", "low", "high"), formats.gain),
+        number("n", "n"),
+    )
+    table = pd.DataFrame(rows)
+    title, note = "Under stress", "Two-way intervals over patients and five seeds."
+    return Table("stress", title, table, (Part(columns, table),), (note,))
 
 
 def draw() -> None:
