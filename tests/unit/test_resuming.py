@@ -167,7 +167,8 @@ def test_without_a_sound_checkpoint_nothing_is_begun_anew(fresh, send, capsys, l
     "ignore::pytest.PytestUnhandledThreadExceptionWarning"
 )
 def test_a_killed_loader_is_named_with_its_likely_cause(fresh, monkeypatch, capsys):
-    write_config(fresh.parent, data_workers=1)
+    # More steps than loaders make in advance: these are trained with before it shows.
+    write_config(fresh.parent, data_workers=1, iterations_per_epoch=40)
     monkeypatch.setattr(resident, "place_for", lambda needed, device: None)
     original = DeepracTrainer.on_train_epoch_start
 
