@@ -23,7 +23,13 @@ from deeprac.training.resuming import (
 )
 from deeprac.training.stop import SIGNALS, StopSignals
 from deeprac.training.trainer import DeepracTrainer, seed_everything
-from support.toy_cohort import copy_toy, run_arguments, small_networks, write_config
+from support.toy_cohort import (
+    copy_toy,
+    run_arguments,
+    small_networks,
+    verb,
+    write_config,
+)
 
 PLAIN, AUGMENTED, STN = (
     *("coarse_nnunet", "coarse_nnunet_augment"),
@@ -169,6 +175,7 @@ def test_without_a_sound_checkpoint_nothing_is_begun_anew(fresh, send, capsys, l
 def test_a_killed_loader_is_named_with_its_likely_cause(fresh, monkeypatch, capsys):
     # More steps than loaders make in advance: these are trained with before it shows.
     write_config(fresh.parent, data_workers=1, iterations_per_epoch=40)
+    verb(fresh, "plan", "--experiment", PLAIN)
     monkeypatch.setattr(resident, "place_for", lambda needed, device: None)
     original = DeepracTrainer.on_train_epoch_start
 
