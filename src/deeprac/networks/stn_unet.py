@@ -18,6 +18,7 @@ from deeprac.geometry.similarity import (
     transform_points,
 )
 from deeprac.geometry.warp import inside, per_size, sample, sampling_points, warp
+from deeprac.networks.clutter import cluttered
 from deeprac.networks.crops import CHUNK, CROPS, STNCrop
 from deeprac.networks.front_end import Located, Output, Pose, Supervision, Trace
 from deeprac.networks.locating_unet import LocatingUNet
@@ -70,6 +71,8 @@ class STNUNet(LocatingUNet):
         self.air = air
         self.segmentation_gradient = localiser["segmentation_gradient"]
         self.warp_share = localiser["warp_share"]
+        # Plans from before it existed do not name it.
+        self.clutter_share = localiser.get("clutter_share", 0.0)
         self.seen_size = min(localiser["input_size"], self.matrix_size)
         self.normaliser = NORMALISERS[normaliser](localiser, air=air)
         self.crop = CROPS[crop](
@@ -202,6 +205,8 @@ class STNUNet(LocatingUNet):
     ) -> tuple[Pose, Tensor, Tensor]:
         """Localise each slice and a randomly turned, zoomed and shifted copy of it.
 
+        A share of the copies shows arms or a cushion beside the body.
+
         Returns:
             The pose of the slices; what was found on the copies (batch, 2, 3), brought
             back to the slice's frame, and where it is valid (batch,).
@@ -214,6 +219,8 @@ class STNUNet(LocatingUNet):
             WARP_SHIFT * drawn[:, 2:],
         )
         copies = self._sample(image, image_from_warped, (self.seen_size,) * 2)
+        if self.clutter_share > 0:
+            copies = cluttered(copies, self.clutter_share, self.air)
         # In one pass: a normaliser sees every thumbnail on its own.
         both = self.normaliser(torch.cat([thumbnails, copies]))
         pose, copied = both.halves()

@@ -43,6 +43,7 @@ class LocaliserConfig:
     crop_margin: float
     pose_weight: float
     warp_share: float
+    clutter_share: float
     coarse_weight: float
     coverage_weight: float
     residual_weight: float
