@@ -32,6 +32,7 @@ COLOURS = 256
 RELEASED = DOCS.parent / "resources" / "released"
 RELEASE = RELEASED / "kits23_geometry"
 TRAINED = RELEASED / "crop"
+CLUTTERED = RELEASED / "clutter"
 
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -55,23 +56,40 @@ def with_tables(text: str) -> str:
 
 
 def stress_table() -> Table:
-    """Dice of the STN and of the moments under each condition, and the difference."""
-    scores = pd.read_csv(TRAINED / "summary/stress.csv")
+    """Dice of the STNs and of the moments under each condition, and the difference.
+
+    Both releases are of the same phantoms, folds and seeds.
+    """
+    parts = [pd.read_csv(one / "summary/stress.csv") for one in (TRAINED, CLUTTERED)]
+    parts[1]["experiment"] = "cluttered"
+    scores = pd.concat(parts)
     means = scores.groupby(["label", "kind", "value", "experiment"]).dice.mean()
     rows = []
     for (label, kind, value), own in scores.groupby(["label", "kind", "value"]):
-        found = two_way_difference(own, "stn", "moments")
-        row = {"label": label, "kind": kind, "value": value, "n": found.n}
+        row = {"label": label, "kind": kind, "value": value}
         row |= means[label, kind, value].to_dict()
-        rows.append(row | {"more": found.value, "low": found.low, "high": found.high})
+        for name in ("stn", "cluttered"):
+            found = two_way_difference(own, name, "moments")
+            row |= {"n": found.n, f"{name}_more": found.value}
+            row |= {f"{name}_low": found.low, f"{name}_high": found.high}
+        rows.append(row)
     columns = (
         words("label", "Label"),
         words("kind", "Change"),
         number("value", "by", "{:g}".format),
         number("moments", "moments", formats.percent, group="Dice, %"),
         number("stn", "stn", formats.percent, group="Dice, %"),
+        number("cluttered", "stn, clutter", formats.percent, group="Dice, %"),
         number("stn_rectangle_half", "rectangle", formats.percent, group="Dice, %"),
-        Column("STN minus moments, points", ("more", "low", "high"), formats.gain),
+        *(
+            Column(
+                title,
+                tuple(f"{name}_{end}" for end in ("more", "low", "high")),
+                formats.gain,
+                "Minus moments, points",
+            )
+            for name, title in (("stn", "stn"), ("cluttered", "stn, clutter"))
+        ),
         number("n", "n"),
     )
     table = pd.DataFrame(rows)
