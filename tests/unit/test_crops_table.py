@@ -6,6 +6,7 @@ import pytest
 
 from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
+from deeprac.reporting.page import content
 from deeprac.reporting.render import latex, markdown
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.crops import crops_rows, crops_table
@@ -88,3 +89,10 @@ def test_without_diagnostics_the_table_says_what_it_does_not_know(tmp_path):
     table = crops_table(summary)
     assert table.rows[["missed", "grown", "fallback", "density"]].isna().all(axis=None)
     assert "summary/diagnostics.csv is missing" in markdown(table)
+
+
+@pytest.mark.parametrize(("methods", "shown"), [(METHODS, True), ({"a": "stn"}, False)])
+def test_the_page_shows_it_where_something_crops(tmp_path, monkeypatch, methods, shown):
+    monkeypatch.setattr(content, "cohort_tables", lambda cohort: ())
+    tables = content.page_tables(made(tmp_path, methods), pd.DataFrame())["results"]
+    assert ("crops" in [table.name for table in tables]) == shown

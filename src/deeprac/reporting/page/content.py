@@ -87,7 +87,8 @@ def page_tables(
         "cost": [],
     }
     for name, table in all_tables(summary).items():
-        tabs[TAB_OF.get(name, "results")].append(from_table(table))
+        if table.parts:  # else there is nothing to see: no selected method crops
+            tabs[TAB_OF.get(name, "results")].append(from_table(table))
     tabs["cost"].append(_noted(runs_table(summary.runs), summary))
     return {tab: tuple(tables) for tab, tables in tabs.items()}
 
