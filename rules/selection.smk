@@ -28,6 +28,12 @@ def released_summaries():
     return [name for name in listed if Path(name).parent.name == "summary"]
 
 
+def protocol_costs(_):
+    """What a step of the paper's protocol costs; a release may lack it."""
+    name = "summary/protocol.json"
+    return [] if RELEASED and name not in released_summaries() else f"{RESULTS}/{name}"
+
+
 def browsed_volumes(_):
     """What the report page's case browser shows; a release holds no volumes."""
     if RELEASED:

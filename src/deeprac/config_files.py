@@ -82,6 +82,7 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     raise_if(schema.problems(resolved))
     methods = _methods(resolved["methods"])
     rows = _experiments(resolved["experiments"])
+    claims = read_claims(resolved["report"]["claims"])
     errors = schema.problems(methods, "methods", "methods")
     for index, row in enumerate(rows):
         name = schema.plain(row.get("experiment", index))
@@ -97,7 +98,33 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
         run["experiments"] = names
     everything = list(range(resolved["splits"]["folds"]))
     run["folds"] = everything if run["folds"] == "all" else sorted(run["folds"])
-    return resolved | {"methods": methods, "experiments": rows}
+    report = resolved["report"] | {"claims": claims}
+    return resolved | {"methods": methods, "experiments": rows, "report": report}
+
+
+def read_claims(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read claims with all keys, and check each.
+
+    Args:
+        value: Path of a YAML or JSON file with the list of them, or the list itself.
+
+    Raises:
+        ConfigError: with every offending key, its value and what is allowed.
+    """
+    key = "report.claims"
+    if isinstance(value, str):
+        value, key = _parsed(own_or_shipped(Path(value)), key), f"{key}: {value}"
+        if not isinstance(value, list):
+            raise ConfigError(
+                f"{key} must hold a list of claims, not {type(value).__name__}."
+            )
+    default = schema.defaults(schema.load_schema()["$defs"]["claim"])
+    claims = [default | one if isinstance(one, dict) else one for one in value]
+    errors: list[str] = []
+    for number, claim in enumerate(claims, start=1):
+        errors += schema.problems(claim, "claim", f"{key}.{number}")
+    raise_if(errors)
+    return claims
 
 
 def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
@@ -152,16 +179,20 @@ def _read(path: str | Path, key: str) -> str:
         ) from error
 
 
-def _read_mapping(path: str | Path, key: str) -> dict[str, Any]:
+def _parsed(path: str | Path, key: str) -> Any:
     text = _read(path, key)
     kind = "JSON" if Path(path).suffix == ".json" else "YAML"
     try:
         # YAML 1.1 would read JSON's 3e-05 as text.
-        content = parse_json(text) if kind == "JSON" else parse_yaml(text)
+        return parse_json(text) if kind == "JSON" else parse_yaml(text)
     except TwiceError as error:
         raise ConfigError(f"{key}: {path}: {error}.") from error
     except ValueError as error:
         raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
+
+
+def _read_mapping(path: str | Path, key: str) -> dict[str, Any]:
+    content = _parsed(path, key)
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""Verb claims: the ablation's numbers against their thresholds."""
+"""Verb claims: what is claimed, and whether the results of a cohort hold it."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from deeprac.commands.arguments import add_config, opened
 
 HELP = (
-    "Print what was claimed, the threshold, what was measured, and whether it holds; "
-    "write tables/claims.csv and claims.md."
+    "Judge claims by the results of a cohort: reached, missed, or not decidable and "
+    "why; write tables/claims.csv and claims.md."
 )
 EXAMPLE = "deeprac claims --config results/ablation/config.json --json"
 
@@ -15,21 +15,25 @@ EXAMPLE = "deeprac claims --config results/ablation/config.json --json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "--matrix", help="name of the matrix; default: the one with most experiments"
+        "--claims",
+        type=Path,
+        metavar="FILE",
+        help="claims to judge instead of report.claims; they are printed, and no table "
+        "is written",
     )
     parser.add_argument(
         "--protocol",
         type=Path,
         metavar="FILE",
-        help="configuration at whose sizes the overhead of a training step is counted; "
+        help="configuration at whose sizes the cost of a training step is counted; "
         "default: config/config.yaml, the paper's",
     )
     parser.add_argument(
         "--costs",
         type=Path,
         metavar="FILE",
-        help="the overhead counted beforehand (`deeprac cost --output`); default: "
-        "summary/protocol.json of the results where it is there, else it is counted",
+        help="the costs counted beforehand (`deeprac cost --output`); default: "
+        "summary/protocol.json of the results where it is there, else they are counted",
     )
     parser.add_argument(
         "--json", action="store_true", help="print records for machines"
@@ -41,22 +45,26 @@ def run(args: argparse.Namespace) -> None:
     import sys
 
     from deeprac.commands.cost import count_steps
+    from deeprac.config import with_claims
     from deeprac.files import write_csv, write_text
     from deeprac.reporting.claims import collect, render
-    from deeprac.reporting.claims.evidence import read_evidence
+    from deeprac.reporting.summary import read_summary
 
     config, layout = opened(args)
-    evidence = read_evidence(config, layout, args.matrix)
+    if args.claims is not None:
+        config = with_claims(config, args.claims)
+    summary = read_summary(config, layout)
     counted = args.costs or layout.summary_protocol
     protocol, costs = (
         collect.read_protocol(counted)
         if args.protocol is None and (args.costs or counted.is_file())
         else collect.counted_protocol(args.protocol, count_steps)
     )
-    results = collect.all_claims(evidence, protocol, costs)
-    title = render.title(config.cohort.name, evidence.cast.matrix)
-    write_csv(layout.tables / "claims.csv", render.to_frame(results))
-    write_text(layout.tables / "claims.md", render.markdown(results, title=title))
+    results = collect.cohort_claims(summary, protocol, costs)
+    title = render.title(config.cohort.name)
+    if args.claims is None:
+        write_csv(layout.tables / "claims.csv", render.to_frame(results))
+        write_text(layout.tables / "claims.md", render.markdown(results, title=title))
     if args.json:
         sys.stdout.write(json.dumps(render.to_records(results), indent=2) + "\n")
     else:

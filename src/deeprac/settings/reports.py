@@ -5,6 +5,7 @@ from typing import Literal
 
 from deeprac.errors import ConfigError
 from deeprac.settings import require_order
+from deeprac.settings.claims import Claim
 
 SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
 """What the test of a planned comparison is of."""
@@ -78,3 +79,4 @@ class ReportConfig:
     allow_missing: bool
     size_mb: float
     pixels: int
+    claims: tuple[Claim, ...]
