@@ -1,9 +1,10 @@
 """From tidy tables of cases and runs to one row per experiment.
 
-The patient is the unit: cases of one patient are averaged, then seeds, then mean and SD
-(one delta degree of freedom) are taken over patients, all folds together, since every
-case is predicted once and out of fold. Costs are means over the runs of an experiment,
-that is, per fold; times over those that had their machine to themselves.
+Cases of one patient are averaged, then the mean is taken over patients and seeds, all
+folds together, since every case is predicted once and out of fold. The SD is that over
+patients within a training (one delta degree of freedom), mean over the trainings.
+Costs are means over the runs of an experiment, that is, per fold; times over those that
+had their machine to themselves.
 """
 
 import numpy as np
@@ -11,7 +12,12 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
-from deeprac.evaluation.statistics.patients import patient_dice
+from deeprac.evaluation.statistics.patients import (
+    patient_dice,
+    seed_sd,
+    seed_table,
+    training_sd,
+)
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import PUBLISHED, read_published
 from deeprac.reporting.roles import augmentation, patients_suffix
@@ -104,7 +110,9 @@ def _row(
         values = scores[scores.label == label.title].dice.dropna()
         row[f"{label.title}_n"] = len(values)
         row[f"{label.title}_dice_mean"] = values.mean()
-        row[f"{label.title}_dice_sd"] = values.std(ddof=1)
+        by_seed = seed_table(cases[cases.label == label.title])
+        row[f"{label.title}_dice_training_sd"] = training_sd(by_seed)
+        row[f"{label.title}_dice_seed_sd"] = seed_sd(by_seed)
     for label in FOREGROUND:
         covered = cases[cases.label == label.title].coverage
         row[f"{label.title}_coverage_min"] = covered.min()

@@ -9,6 +9,7 @@ TABLE_TITLES = {
     "statistics": "all metrics over patients",
     "comparisons": "planned comparisons",
     "ranking": "ranking and its stability",
+    "published_claims": "the paper's claims",
     "cost": "cost of training",
 }
 """Short titles, as Snakemake's report shows them; every table has a caption in

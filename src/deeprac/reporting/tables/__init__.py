@@ -8,6 +8,7 @@ from deeprac.reporting.tables.cost import cost_table
 from deeprac.reporting.tables.crops import crops_table
 from deeprac.reporting.tables.ladder import ladder_table
 from deeprac.reporting.tables.paper import build_tables
+from deeprac.reporting.tables.published_claims import published_claims_table
 from deeprac.reporting.tables.ranking import ranking_table
 from deeprac.reporting.tables.statistics import statistics_table
 from deeprac.reporting.tables.table import Table, uncommitted_notes
@@ -22,6 +23,7 @@ def all_tables(summary: Summary) -> dict[str, Table]:
         statistics_table(summary),
         comparisons_table(summary),
         ranking_table(summary),
+        published_claims_table(),
         cost_table(summary),
     )
     notes = (*summary.config.report.notes, *uncommitted_notes(summary.runs))

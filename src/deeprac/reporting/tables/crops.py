@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from deeprac.evaluation.statistics.patients import seed_table, training_sd
 from deeprac.evaluation.statistics.two_way import two_way_difference
 from deeprac.labels import FOREGROUND
 from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
@@ -119,9 +120,9 @@ def _dice(cases: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
     for label in LABELS:
         of_label = cases[cases.label == label]
         own = of_label[of_label.experiment == name]
-        trainings = own.groupby(["seed", "patient"]).dice.mean().groupby("seed")
+        trainings = seed_table(own)
         found[f"{label}_mean"] = trainings.mean().mean()
-        found[f"{label}_sd"] = trainings.std(ddof=1).mean()
+        found[f"{label}_sd"] = training_sd(trainings)
         if reference:
             loss = two_way_difference(of_label, reference, name)
             found |= {f"{label}_loss": loss.value, f"{label}_loss_low": loss.low}
