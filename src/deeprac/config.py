@@ -6,7 +6,7 @@ the schema; here are the checks of what one section says about another.
 
 import os
 from collections.abc import Hashable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
@@ -231,6 +231,10 @@ class Config:
                 "false, or give the names of both kidneys to cohort.labels.kidney"
             ]
         return []
+
+    def training_of(self, row: Experiment) -> TrainingConfig:
+        """Return the settings of an experiment's trainings."""
+        return replace(self.training, epochs=row.epochs or self.training.epochs)
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.
