@@ -10,11 +10,11 @@ from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
-from deeprac.config_files import raise_if, read_claims, read_raw, resolve
+from deeprac.config_files import raise_if, read_raw, resolve
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, why_not
 from deeprac.front_ends import CASE_POSE, ORACLE
-from deeprac.settings.claims import Claim, unknown_arms
+from deeprac.settings.claims import unknown_arms
 from deeprac.settings.cohort import CohortConfig
 from deeprac.settings.methods import Experiment, MatrixConfig, Method
 from deeprac.settings.reports import (
@@ -234,6 +234,10 @@ class Config:
             ]
         return []
 
+    def training_of(self, row: Experiment) -> TrainingConfig:
+        """Return the settings of an experiment's trainings."""
+        return replace(self.training, epochs=row.epochs or self.training.epochs)
+
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.
 
@@ -259,18 +263,6 @@ def load_config(paths: list[Path]) -> Config:
         ConfigError: with every offending key, its value and what is allowed.
     """
     return Config.from_resolved(resolve(read_raw(paths)))
-
-
-def with_claims(config: Config, path: Path) -> Config:
-    """Return the configuration with the claims of another file.
-
-    Raises:
-        ConfigError: with every offending key of the file.
-    """
-    errors: list[str] = []
-    claims = [_built(Claim, one, errors) for one in read_claims(str(path))]
-    raise_if(errors)
-    return replace(config, report=replace(config.report, claims=tuple(claims)))
 
 
 def _built(kind: Any, value: Any, errors: list[str]) -> Any:

@@ -163,9 +163,10 @@ def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
     """Read an empty cell of a text table as null and its counts as numbers."""
     row = {key: None if value == "" else value for key, value in row.items()}
-    count = row.get("training_patients")
-    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
-        row["training_patients"] = int(count)
+    for key in ("training_patients", "epochs"):
+        count = row.get(key)
+        if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
+            row[key] = int(count)
     return row
 
 

@@ -440,11 +440,12 @@ def test_values_that_yaml_itself_cannot_read_are_no_bug(tmp_path, text):
         load_config([path])
 
 
-def test_a_count_of_many_digits_in_a_table_is_refused(tmp_path):
+@pytest.mark.parametrize("column", ["training_patients", "epochs"])
+def test_a_count_of_many_digits_in_a_table_is_refused(tmp_path, column):
     path = tmp_path / "e.tsv"
-    head = "experiment\tmatrix\tmethod\ttraining_patients"
+    head = f"experiment\tmatrix\tmethod\t{column}"
     path.write_text(f"{head}\ne\tfine\tnnunet\t{'9' * 5000}\n")
-    with pytest.raises(ConfigError, match=r"training_patients .* must be an integer"):
+    with pytest.raises(ConfigError, match=rf"{column} .* must be an integer"):
         checked({"experiments": str(path)})
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from deeprac.commands.arguments import add_config, opened
+from deeprac.commands.arguments import add_config
 
 HELP = (
     "Judge claims by the results of a cohort: reached, missed, or not decidable and "
@@ -45,14 +45,19 @@ def run(args: argparse.Namespace) -> None:
     import sys
 
     from deeprac.commands.cost import count_steps
-    from deeprac.config import with_claims
+    from deeprac.config import Config
+    from deeprac.config_files import read_raw, resolve
     from deeprac.files import write_csv, write_text
+    from deeprac.layout import Layout
     from deeprac.reporting.claims import collect, render
     from deeprac.reporting.summary import read_summary
+    from deeprac.schema import merge
 
-    config, layout = opened(args)
+    raw = read_raw(args.config)
     if args.claims is not None:
-        config = with_claims(config, args.claims)
+        raw = merge(raw, {"report": {"claims": str(args.claims)}})
+    config = Config.from_resolved(resolve(raw))
+    layout = Layout.of(config)
     summary = read_summary(config, layout)
     counted = args.costs or layout.summary_protocol
     protocol, costs = (

@@ -19,7 +19,7 @@ from deeprac.labels import TITLES
 from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
-from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.runs import RUN_COLUMNS, TRAINING_DICE
 from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
@@ -43,6 +43,7 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
     **dict.fromkeys(("run_settings", "segments", "interruptions", "cost")),
+    TRAINING_DICE: TITLES,
     "device": (
         *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
         *("capture", "slices"),

@@ -9,6 +9,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
+from deeprac.evaluation.gates import judged
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import (
     CommonScores,
@@ -29,6 +30,7 @@ from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.metrics import read_metrics
 from deeprac.records.runs import RUN_COLUMNS, without_shared_times
 from deeprac.records.tidy import read_tidy, shortened
+from deeprac.records.training_scores import training_scores
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import experiment_rows
 
@@ -103,6 +105,13 @@ class Summary:
     def scores(self) -> pd.DataFrame:
         """Dice of each patient: columns experiment, label, patient, dice."""
         return patient_dice(self.cases)
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Whether each training learned each label; see ``evaluation.gates``."""
+        labels = self.config.cohort.kept_labels.foreground
+        scores = training_scores(self.layout, self.runs, labels)
+        return judged(scores, self.config.statistics.learned_floor)
 
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""

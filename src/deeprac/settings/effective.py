@@ -36,7 +36,7 @@ def run_settings(config: "Config", row: "Experiment") -> dict[str, Any]:
     """
     method = config.methods[row.method]
     section = method.front_end.section
-    idea, training = asdict(method), asdict(config.training)
+    idea, training = asdict(method), asdict(config.training_of(row))
     settings = {
         "matrix": asdict(config.matrices[row.matrix]),
         "method": effective("$defs.method", {key: idea[key] for key in METHOD_KEYS}),

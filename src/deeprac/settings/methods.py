@@ -93,6 +93,7 @@ class Experiment:
     method: str
     published: str | None
     training_patients: int | None
+    epochs: int | None
 
     def __post_init__(self) -> None:
         if self.name in RESERVED:

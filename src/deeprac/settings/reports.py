@@ -47,6 +47,7 @@ class StatisticsConfig:
 
     empty_labels: Literal["nnunet", "kits23"]
     failure_dice: float
+    learned_floor: float
     margin: float
     comparisons: tuple[Comparison, ...]
 

@@ -123,7 +123,7 @@ def build_plans(
         "normalised_air": normalised_air(fingerprint, config.cohort.air),
         "matrix_size": kind.input_size(),
         "network_input_size": kind.input_size(method.input_shares),
-        "training": asdict(config.training),
+        "training": asdict(config.training_of(experiment)),
         "inference": asdict(config.inference),
         "run_settings": run_settings(config, experiment),
     }

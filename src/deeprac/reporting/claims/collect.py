@@ -130,7 +130,8 @@ def _result(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> ClaimRe
     verdict, why, subject = Verdict.NOT_DECIDABLE, measured.missing, None
     if claim.quantity is not None:
         subject = QUANTITIES[claim.quantity]
-        failed = evidence.failed([pair.experiment, pair.reference], label)
+        sides = filter(None, (pair.experiment, pair.reference))
+        failed = evidence.failed(label, *sides) if label and not pair.missing else ""
         verdict, why = decided(measured, claim.limit, claim.rule, failed)
     number = measured.estimate
     return ClaimResult(

@@ -1,6 +1,5 @@
 """The declared tables by which claims are judged."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from deeprac.config import Config
+from deeprac.evaluation.gates import undecidable
 from deeprac.evaluation.statistics.patients import in_order
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.summary import Summary
@@ -28,8 +28,6 @@ class Evidence:
         stress: Columns of summary/stress.csv; None without the file.
         protocol: The paper's protocol; None where no step of it was counted.
         costs: Of a step of its experiments (``training.step.experiment_costs``).
-        not_learned: Columns experiment, seed, fold and label, a row per training and
-            label that it did not learn; None where that is not known.
     """
 
     summary: Summary
@@ -37,7 +35,6 @@ class Evidence:
     stress: pd.DataFrame | None = None
     protocol: Config | None = None
     costs: list[dict[str, Any]] = field(default_factory=list)
-    not_learned: pd.DataFrame | None = None
 
     @property
     def config(self) -> Config:
@@ -60,26 +57,16 @@ class Evidence:
         means = self.runs.groupby("experiment").training_patients.mean()
         return {str(name): float(mean) for name, mean in means.items()}
 
-    def failed(self, experiments: Collection[str], label: str) -> str:
+    def failed(self, label: str, *experiments: str) -> str:
         """Say how many trainings did not learn a label; empty where all did.
 
         Args:
-            experiments: Whose trainings count.
-            label: Name of the label; empty for any.
+            label: Name of the label.
+            *experiments: Whose trainings count.
         """
-        if self.not_learned is None:
-            return ""
-        rows = self.not_learned[self.not_learned.experiment.isin(experiments)]
-        rows = rows[rows.label == label] if label else rows
-        names = rows[["experiment", "seed", "fold"]].drop_duplicates()
-        if names.empty:
-            return ""
-        trainings = int(self.runs.experiment.isin(experiments).sum())
-        listed = ", ".join(
-            f"{row.experiment} seed {row.seed} fold {row.fold}"
-            for row in names.itertuples()
-        )
-        return f"{len(names)} of {trainings} trainings did not learn: {listed}"
+        gates = self.summary.gates
+        why = undecidable(gates[gates.label == label], *experiments)
+        return why.removeprefix("not decidable: ")
 
 
 def read_evidence(
