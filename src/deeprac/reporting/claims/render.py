@@ -81,7 +81,7 @@ def tally(results: Sequence[ClaimResult]) -> str:
     """
     verdicts = [answer.verdict for answer in answers(results)]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in Verdict)
-    return f"{len(verdicts)} claims: {counts}."
+    return f"{len(verdicts)} claim{'s' * (len(verdicts) != 1)}: {counts}."
 
 
 def outcome(result: ClaimResult) -> str:
