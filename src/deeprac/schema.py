@@ -69,12 +69,14 @@ def problems(value: Any, part: str | None = None, prefix: str = "") -> list[str]
 
     Args:
         value: what the user wrote, merged over the defaults.
-        part: name in the schema's ``$defs`` (method, experiment); None: the whole.
+        part: name in the schema's ``$defs`` (method, experiment), or of a section;
+            None: the whole.
         prefix: dotted key of ``value`` in the configuration.
     """
     schema = load_schema()
     if part is not None:
-        schema = {"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]}
+        schema = schema["$defs"].get(part) or schema["properties"][part]
+        schema = schema | {"$defs": load_schema()["$defs"]}
     errors = _validator()(schema).iter_errors(value)
     found = [line for error in errors for line in _messages(error, prefix)]
     return sorted(set(found))

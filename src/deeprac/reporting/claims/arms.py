@@ -34,7 +34,7 @@ def plays(config: Config, arm: Arm, row: Experiment) -> bool:
     method = asdict(config.methods[row.method])
     return all(
         method[key] == (tuple(wanted[key]) if key == "augment_scale" else wanted[key])
-        for key in METHOD_KEYS
+        for key in (*METHOD_KEYS, "localiser")
     )
 
 
