@@ -72,7 +72,7 @@ def test_numbers_of_one_comparison():
     assert row.sd_seeds == pytest.approx(np.std(seeds, ddof=1))
     assert row.seed_sd == pytest.approx(np.std(seeds, ddof=1))
     assert row.sd_rest == pytest.approx(0, abs=1e-9)
-    assert row.patients_needed == patients_needed(0.03, both.components, 5)
+    assert row.two_way_needed == patients_needed(0.03, both.components, 5)
     assert row.verdict == "superior"
     assert row.reason.endswith("; 5 of 5 seeds above zero")
     assert pd.isna(row.margin)
@@ -226,9 +226,9 @@ def test_patients_needed_for_non_inferiority():
     dice = {"learned": PLAIN, "cropped": PLAIN - 0.01 + 10 * WOBBLE}
     row = compared(dice, NOT_INFERIOR).iloc[0]
     parts = two_way(np.tile((-0.01 + 10 * WOBBLE)[:, None], 5)).components
-    assert row.patients_needed == patients_needed(0.01, parts, 5)
+    assert row.two_way_needed == patients_needed(0.01, parts, 5)
     dice["cropped"] = dice["cropped"] - 0.02
-    assert np.isinf(compared(dice, NOT_INFERIOR).patients_needed).all()
+    assert np.isinf(compared(dice, NOT_INFERIOR).two_way_needed).all()
 
 
 def test_the_margin_decides():

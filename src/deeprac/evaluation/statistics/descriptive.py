@@ -121,9 +121,9 @@ def _of_trainings(
     """Numbers of patients and seeds; no failures but of Dice."""
     interval = two_way_interval(complete(table))
     values = table.to_numpy(float)
-    present = np.count_nonzero(~np.isnan(values))
+    present = int(np.count_nonzero(~np.isnan(values)))
     judged = metric.name == "dice" and present > 0
-    failed = np.count_nonzero(values < failure_dice) if judged else NAN
+    failed = int(np.count_nonzero(values < failure_dice)) if judged else NAN
     return {
         "training_sd": training_sd(table),
         "seed_sd": seed_sd(table),
