@@ -206,7 +206,7 @@ def test_the_paper_table_shows_the_numbers_of_its_file(page, layout):
     table = pd.read_csv(layout.tables / "all.csv")
     shown = all_rows(page, "all")
     expected = [
-        formats.mean_sd(row.kidney_dice_mean, row.kidney_dice_sd)
+        formats.mean_sd(row.kidney_dice_mean, row.kidney_dice_training_sd)
         for row in table.itertuples()
     ]
     assert len(shown) == len(table) == 3

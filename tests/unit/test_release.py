@@ -477,6 +477,24 @@ def test_a_forged_metric_changes_the_tables(tree):
     assert {"tables/all.csv", "tables/statistics.csv"} <= different
 
 
+def test_another_way_of_computing_is_told_from_another_number(tree):
+    name, text = "tables/statistics.csv", "tables/statistics.md"
+    table = pd.read_csv(tree.release / name)
+    # An earlier version had no interval over seeds, and another SD.
+    older = table.drop(columns=["two_way_low", "two_way_high"])
+    older = older.rename(columns={"training_sd": "sd"}).assign(sd=0.5)
+    rewrite(tree.release, name, older.to_csv(index=False).encode())
+    rewrite(tree.release, text, b"An earlier table.")
+    verification = verify_release(tree.release)
+    found = {table.name: table.outcome for table in verification.tables}
+    assert verification.holds
+    assert {found[name], found[text]} == {Outcome.LATER}
+    older["mean"] += 0.01
+    rewrite(tree.release, name, older.to_csv(index=False).encode())
+    found = {one.name: one.outcome for one in verify_release(tree.release).tables}
+    assert {found[name], found[text]} == {Outcome.DIFFERENT}
+
+
 def test_rounding_of_another_processor_is_told_from_a_change(tree):
     name = "tables/all.csv"
     table = pd.read_csv(tree.release / name)

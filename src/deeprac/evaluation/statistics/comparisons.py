@@ -55,7 +55,7 @@ PLANNED_COLUMNS = (
     *("n", "n_undefined", "n_equal", *SEEDS, "margin", *TWO_WAY),
     *(*ESTIMATES, "wilcoxon_p", "rank_biserial", "p_false"),
     *("seed_sd", "sd_patients", "sd_seeds", "sd_rest"),
-    *("detectable_difference", "patients_needed", "verdict", "reason"),
+    *("two_way_detectable", "two_way_needed", "verdict", "reason"),
 )
 
 TRAINING = ["experiment", "seed", "fold"]
@@ -240,8 +240,8 @@ def _row(
         "sd_patients": np.sqrt(components.patients),
         "sd_seeds": np.sqrt(components.seeds) if found.seeds > 1 else NAN,
         "sd_rest": np.sqrt(components.rest) if found.seeds > 1 else NAN,
-        "detectable_difference": detectable_difference(components, *counts),
-        "patients_needed": patients_needed(to_show, components, found.seeds),
+        "two_way_detectable": detectable_difference(components, *counts),
+        "two_way_needed": patients_needed(to_show, components, found.seeds),
     }
 
 

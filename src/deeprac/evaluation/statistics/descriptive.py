@@ -120,9 +120,10 @@ def _of_trainings(
 ) -> dict[str, float]:
     """Numbers of patients and seeds; no failures but of Dice."""
     interval = two_way_interval(complete(table))
-    present = int(table.notna().sum(axis=None))
+    values = table.to_numpy(float)
+    present = int(np.count_nonzero(~np.isnan(values)))
     judged = metric.name == "dice" and present > 0
-    failed = int((table < failure_dice).sum(axis=None)) if judged else NAN
+    failed = int(np.count_nonzero(values < failure_dice)) if judged else NAN
     return {
         "training_sd": training_sd(table),
         "seed_sd": seed_sd(table),

@@ -80,7 +80,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     """
     if table.columns.empty:
         return table.iloc[:0]
-    if not table.isna().any(axis=None):
+    if not np.isnan(table.to_numpy(float)).any():
         return table
     seeds = table.isna().sum().sort_values(kind="stable").index
     parts = [table[seeds[:count]].dropna() for count in range(len(seeds), 0, -1)]

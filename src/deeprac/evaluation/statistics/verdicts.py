@@ -48,7 +48,7 @@ def verdict(row: Any, failed: Collection[str], trainings: int) -> tuple[str, str
 
     Args:
         row: n, n_seeds, difference and seeds_above (whose mean difference is above the
-            limit), test, margin and p_holm, as ``planned`` gives them.
+            limit), test, margin and two_way_p_holm, as ``planned`` gives them.
         failed: Trainings of both sides that did not learn the label, in words.
         trainings: Number of all trainings of both sides.
     """
@@ -62,10 +62,13 @@ def verdict(row: Any, failed: Collection[str], trainings: int) -> tuple[str, str
     margin = row.margin if row.test == NON_INFERIORITY else 0.0
     above = row.difference > -margin
     agreeing = row.seeds_above if above else row.n_seeds - row.seeds_above
-    p, seeds = f"p after Holm {row.p_holm:.3g}", f"{agreeing} of {row.n_seeds} seeds"
+    p, seeds = (
+        f"p after Holm {row.two_way_p_holm:.3g}",
+        f"{agreeing} of {row.n_seeds} seeds",
+    )
     limit = f"{-100 * margin:+.2f} points" if margin else "zero"
     side = f"{'above' if above else 'below'} {limit}"
-    if not row.p_holm < ALPHA:
+    if not row.two_way_p_holm < ALPHA:
         return INCONCLUSIVE, f"{p}, not below {ALPHA}; {seeds} {side}"
     if agreeing < row.n_seeds:
         return INCONCLUSIVE, f"{p}, but only {seeds} {side}"

@@ -74,7 +74,7 @@ SPREAD = "SD of the difference, points"
 POWERS = (
     *NAMED,
     number("n", "n", group="Patients"),
-    number("patients_needed", "needed", formats.whole, group="Patients"),
+    number("two_way_needed", "needed", formats.whole, group="Patients"),
     number("n_seeds", "n", group="Seeds"),
     number("n_seeds_left_out", "left out", group="Seeds"),
     number("seeds_above", "above", group="Seeds"),
@@ -82,7 +82,7 @@ POWERS = (
     number("sd_patients", "patients", formats.percent, group=SPREAD),
     number("sd_seeds", "seeds", formats.percent, group=SPREAD),
     number("sd_rest", "rest", formats.percent, group=SPREAD),
-    number("detectable_difference", "Detectable", formats.percent),
+    number("two_way_detectable", "Detectable", formats.percent),
 )
 ABSENT = (
     *METHODS,

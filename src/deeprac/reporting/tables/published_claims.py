@@ -60,12 +60,13 @@ def published_claims_rows() -> pd.DataFrame:
         sds = own[f"{label}_dice_sd"], other[f"{label}_dice_sd"]
         if own.matrix_size != other.matrix_size or means[0] <= means[1]:
             continue
-        claim = (row, reference, own.matrix_size, label, means[0], sds[0])
-        claim += (means[1], sds[1], round(means[0] - means[1], 6))
+        gain = round(means[0] - means[1], 6)
+        claim = (row, reference, own.matrix_size, label)
+        numbers = (means[0], sds[0], means[1], sds[1], gain)
         for n, r in product(PATIENTS, CORRELATIONS):
             sd = float(sd_of_difference(*sds, r))
-            p_false = float(false_claim_probability(claim[-1], sd, n))
-            found.append((*claim, n, r, sd, p_false))
+            p_false = float(false_claim_probability(gain, sd, n))
+            found.append((*claim, *numbers, n, r, sd, p_false))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

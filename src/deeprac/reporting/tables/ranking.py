@@ -82,7 +82,7 @@ def ranking_table(summary: Summary) -> Table:
     ]
     cases = cases[cases.experiment.isin(everyone)]
     ranked, parts, nothing = [], [], pd.DataFrame(columns=list(COLUMNS))
-    for region in regions_titled(cases.label):
+    for region in regions_titled(cases.label) if everyone else ():
         for metric in (METRICS[name] for name in RANKED if name in cases):
             table = _ranked(cases[cases.label == region.title], metric.name)
             table = table.assign(label=region.title)[list(COLUMNS)]
