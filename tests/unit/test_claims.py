@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from deeprac.cli import main
-from deeprac.commands import cost
 from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
 from deeprac.evaluation.gates import GATE_COLUMNS, LEARNED, NOT_LEARNED
 from deeprac.evaluation.statistics.comparisons import planned
 from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.files import write_json
 from deeprac.layout import Layout
 from deeprac.reporting.claims import render
 from deeprac.reporting.claims.arms import plays
@@ -452,7 +453,7 @@ def test_cost_at_the_sizes_of_the_protocol():
     assert results[1].note == "512 pixels, batch 12"
     mixed = ratio("protocol_saved_bytes_mixed", ())
     assert (
-        "not counted"
+        "does not count it"
         in judged(evidence(mixed, protocol=PROTOCOL, costs=counted))[0].why
     )
     assert "snakemake claims" in only(evidence(claim)).why
@@ -512,8 +513,7 @@ def tree(tmp_path_factory):
     return path
 
 
-def test_verb_prints_and_writes(tree, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)  # no config/config.yaml: no protocol
+def test_verb_prints_and_writes(tree, capsys):
     assert main(["claims", "--config", str(tree)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("Claims. Cohort tree.")
@@ -525,19 +525,20 @@ def test_verb_prints_and_writes(tree, tmp_path, monkeypatch, capsys):
     assert len(json.loads(capsys.readouterr().out)) == len(table)
 
 
-def test_verb_judges_a_file_and_counts_the_protocol(
-    tree, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.chdir(REPO)
-    monkeypatch.setattr(cost, "count_steps", lambda config, names: costs(config))
+def test_verb_judges_a_file_and_reads_the_counted_protocol(tree, tmp_path, capsys):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps([ratio("protocol_flops", ())]))
     layout = Layout.of(load_config([tree]))
+    resolved = resolve(read_raw([REPO / "config/config.yaml"]))
+    write_json(layout.summary_protocol, {"config": resolved, "costs": costs()})
     written = (layout.tables / "claims.md").read_bytes()
     run = ["claims", "--config", str(tree), "--claims", str(path)]
-    assert main([*run, "--protocol", "config/config.yaml"]) == 0
+    assert main(run) == 0
     assert "1 claim: 1 reached" in capsys.readouterr().out
     assert (layout.tables / "claims.md").read_bytes() == written
+    write_json(layout.summary_protocol, {"costs": []})
+    assert main(run) == 1
+    assert "must hold a configuration and its costs" in capsys.readouterr().err
 
 
 def test_verb_refuses_a_foreign_file(tree, tmp_path, capsys):

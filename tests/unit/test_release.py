@@ -69,7 +69,7 @@ def rename(tree: Released, old: str, new: str) -> None:
     for path in sorted(tree.results.rglob("*.csv")):
         path.write_text(path.read_text().replace(old, new))
     config = ("--config", str(tree.results / "config.json"))
-    for verb in ("summarise", "summarise --what diagnostics", "tables"):
+    for verb in ("summarise", "summarise --what diagnostics", "tables", "claims"):
         assert main([*verb.split(), *config]) == 0
 
 
@@ -123,7 +123,7 @@ def test_machines_have_numbers_by_which_shared_ones_are_still_known(tree):
     host = read_json(path)["host"] | {"name": "ward4-ct"}
     edit_json(path, host=host)
     config = ("--config", str(tree.results / "config.json"))
-    for verb in ("summarise", "tables"):
+    for verb in ("summarise", "tables", "claims"):
         assert main([verb, *config]) == 0
     shared = pd.read_csv(tree.results / "summary" / "runs.csv").shared_machine
     assert (len(shared), shared.sum()) == (6, 5)

@@ -7,7 +7,8 @@ from deeprac.commands.arguments import add_config
 
 HELP = (
     "Judge claims by the results of a cohort: reached, missed, or not decidable and "
-    "why; write tables/claims.csv and claims.md."
+    "why; write tables/claims.csv and claims.md. What a step of the paper's protocol "
+    "costs is read from summary/protocol.json (`deeprac cost --output`)."
 )
 EXAMPLE = "deeprac claims --config results/ablation/config.json --json"
 
@@ -22,20 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "is written",
     )
     parser.add_argument(
-        "--protocol",
-        type=Path,
-        metavar="FILE",
-        help="configuration at whose sizes the cost of a training step is counted; "
-        "default: config/config.yaml, the paper's",
-    )
-    parser.add_argument(
-        "--costs",
-        type=Path,
-        metavar="FILE",
-        help="the costs counted beforehand (`deeprac cost --output`); default: "
-        "summary/protocol.json of the results where it is there, else they are counted",
-    )
-    parser.add_argument(
         "--json", action="store_true", help="print records for machines"
     )
 
@@ -44,12 +31,12 @@ def run(args: argparse.Namespace) -> None:
     import json
     import sys
 
-    from deeprac.commands.cost import count_steps
     from deeprac.config import Config
     from deeprac.config_files import read_raw, resolve
     from deeprac.files import write_csv, write_text
     from deeprac.layout import Layout
-    from deeprac.reporting.claims import collect, render
+    from deeprac.reporting.claims import render
+    from deeprac.reporting.claims.collect import cohort_claims
     from deeprac.reporting.summary import read_summary
     from deeprac.schema import merge
 
@@ -58,14 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raw = merge(raw, {"report": {"claims": str(args.claims)}})
     config = Config.from_resolved(resolve(raw))
     layout = Layout.of(config)
-    summary = read_summary(config, layout)
-    counted = args.costs or layout.summary_protocol
-    protocol, costs = (
-        collect.read_protocol(counted)
-        if args.protocol is None and (args.costs or counted.is_file())
-        else collect.counted_protocol(args.protocol, count_steps)
-    )
-    results = collect.cohort_claims(summary, protocol, costs)
+    results = cohort_claims(read_summary(config, layout))
     title = render.title(config.cohort.name)
     if args.claims is None:
         write_csv(layout.tables / "claims.csv", render.to_frame(results))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeprac.config import Config, load_config
+from deeprac.config import Config
 from deeprac.config_files import resolve
 from deeprac.errors import ConfigError
 from deeprac.evaluation.statistics.comparisons import training_steps
@@ -20,9 +20,6 @@ from deeprac.reporting.claims.stress import stress_change
 from deeprac.reporting.claims.verdict import Measured, Verdict, decided, lacking
 from deeprac.reporting.summary import Summary
 from deeprac.settings.claims import QUANTITIES, Claim
-
-PROTOCOL_FILE = Path("config/config.yaml")
-"""The paper's protocol, where the working directory has it."""
 
 Measure = Callable[[Evidence, Claim, Pair, str], Measured]
 
@@ -90,22 +87,15 @@ def judged(evidence: Evidence) -> list[ClaimResult]:
     return [result for claim in claims for result in _results(evidence, claim)]
 
 
-def cohort_claims(
-    summary: Summary, protocol: Config | None = None, costs: Any = ()
-) -> list[ClaimResult]:
+def cohort_claims(summary: Summary) -> list[ClaimResult]:
     """The same of a cohort, with the counted protocol where its results have it.
-
-    Args:
-        summary: Results of the cohort.
-        protocol: The paper's protocol; None for that of summary/protocol.json.
-        costs: What its steps cost.
 
     Raises:
         MetricsError: A table is foreign.
+        ConfigError: So is summary/protocol.json.
     """
     path = summary.layout.summary_protocol
-    if protocol is None and path.is_file():
-        protocol, costs = read_protocol(path)
+    protocol, costs = read_protocol(path) if path.is_file() else (None, [])
     return judged(read_evidence(summary, protocol, costs))
 
 
@@ -186,21 +176,3 @@ def read_protocol(path: Path) -> tuple[Config, Costs]:
             "cost --config config/config.yaml --output ...`."
         )
     return Config.from_resolved(resolve(content["config"])), content["costs"]
-
-
-def counted_protocol(
-    path: Path | None, count: Callable[[Config, list[str]], Costs]
-) -> tuple[Config | None, Costs]:
-    """Count a training step of each of the protocol's experiments.
-
-    Args:
-        path: Configuration of the protocol; None for ``PROTOCOL_FILE``.
-        count: Counts a step of each of the experiments that are named.
-
-    Returns:
-        The protocol, None without a file, and the costs.
-    """
-    if path is None and not PROTOCOL_FILE.is_file():
-        return None, []
-    protocol = load_config([path or PROTOCOL_FILE])
-    return protocol, count(protocol, list(protocol.run.experiments))

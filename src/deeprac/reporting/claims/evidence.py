@@ -70,13 +70,13 @@ class Evidence:
 
 
 def read_evidence(
-    summary: Summary, protocol: Config | None = None, costs: Any = ()
+    summary: Summary, protocol: Config | None, costs: list[dict[str, Any]]
 ) -> Evidence:
     """Read what there is beside the summary of a cohort.
 
     Args:
         summary: Results of the cohort.
-        protocol: The paper's protocol, where a step of it was counted.
+        protocol: The paper's protocol; None where no step of it was counted.
         costs: What its steps cost.
 
     Raises:
@@ -90,4 +90,4 @@ def read_evidence(
         for name, path in paths.items()
         if path.is_file()
     }
-    return Evidence(summary, **tables, protocol=protocol, costs=list(costs))
+    return Evidence(summary, **tables, protocol=protocol, costs=costs)

@@ -50,6 +50,6 @@ def protocol_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Meas
     cost = counted.get(pair.experiment, {})
     ratio = cost.get(PROTOCOL[claim.quantity or ""])
     if ratio is None:
-        return lacking("not counted: run `snakemake claims` again")
+        return lacking("summary/protocol.json does not count it")
     size = f"{cost['matrix_size']} pixels, batch {cost['batch_size']}"
     return Measured(Estimate(float(ratio), NAN, NAN, 0), note=size)
