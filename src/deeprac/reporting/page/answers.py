@@ -19,10 +19,7 @@ def page_answers(summary: Summary) -> Answers:
             for one in answers(results)
         ),
         trainings=trainings(summary),
-        failed=tuple(
-            f"{row.experiment}, seed {row.seed}, fold {row.fold}: {row.reason}"
-            for row in not_learned(summary.gates).itertuples()
-        ),
+        failed=failed_trainings(summary),
     )
 
 
@@ -42,3 +39,11 @@ def trainings(summary: Summary) -> str:
     if unknown:
         text += f"; of {unknown} it is not recorded"
     return f"{text}."
+
+
+def failed_trainings(summary: Summary) -> tuple[str, ...]:
+    """Each training and label that it did not learn, and how far it came."""
+    return tuple(
+        f"{row.experiment}, seed {row.seed}, fold {row.fold}: {row.reason}"
+        for row in not_learned(summary.gates).itertuples()
+    )
