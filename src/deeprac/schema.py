@@ -53,6 +53,17 @@ def defaults(schema: dict[str, Any]) -> Any:
     }
 
 
+def neutrals(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys at the value that they had, in effect, before they existed."""
+    found = {}
+    for key, part in schema.get("properties", {}).items():
+        if "neutral" in part:
+            found[key] = copy.deepcopy(part["neutral"])
+        elif inner := neutrals(part):
+            found[key] = inner
+    return found
+
+
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     """Return ``base`` changed by ``overlay``: mappings merge, the rest replaces."""
     merged = dict(base)
