@@ -1,6 +1,6 @@
 """Make the tables of releases anew where this version computes them in another way.
 
-    PYTHONPATH=src python resources/released/remake_tables.py resources/released/NAME ...
+    PYTHONPATH=src python resources/released/remake_tables.py RELEASE ...
 
 Records, summaries and what the manifest says of them stay. It first verifies that no
 number of a column that both versions have is another.
