@@ -14,7 +14,6 @@ from remake_tables import write_tables
 
 from deeprac.config_files import read_claims
 from deeprac.files import read_json, write_json
-from deeprac.release.manifest import MANIFEST
 
 CLAIMS = "config/claims.yaml"
 
@@ -25,7 +24,7 @@ def migrate(release: Path) -> None:
     config = read_json(path)
     config["report"]["claims"] = read_claims(CLAIMS)
     write_json(path, config)
-    write_tables(release, read_json(release / MANIFEST))
+    write_tables(release)
 
 
 if __name__ == "__main__":
