@@ -21,9 +21,7 @@ rule claims:
         mem_mb=memory_mb("claims"),
         runtime=30,
     params:
-        config=configuration,
-        settings=TABLE_SETTINGS,
-        statistics=CONFIG["statistics"],
+        **TABLE_PARAMS,
         claims=CONFIG["report"]["claims"],
     shell:
         "python -m deeprac claims --config {params.config:q} 2>&1 | tee {log:q}"

@@ -30,7 +30,7 @@ def run_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
     both = [side.dropna(subset=[column]) for side in sides]
     if any(side.empty for side in both):
         return lacking(why)
-    note = " and ".join(f"{len(side)} runs" for side in both)
+    note = "n = {} and {} runs".format(*map(len, both))
     if claim.quantity in ("training_time", "gpu_memory"):
         devices = {name for side in both for name in side.device_name}
         if len(devices) > 1:
