@@ -174,14 +174,14 @@ def test_every_tab_opens_alone(page, tab):
 
 
 def test_keys_move_between_tabs(page):
-    page.focus("#tab-overview")
+    page.focus("#tab-answers")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#cohort")
+    assert page.is_visible("#overview")
     page.keyboard.press("End")
     assert page.is_visible("#cost")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#overview")
-    assert page.evaluate("document.activeElement.id") == "tab-overview"
+    assert page.is_visible("#answers")
+    assert page.evaluate("document.activeElement.id") == "tab-answers"
 
 
 def test_an_address_opens_its_tab(chromium, layout):
