@@ -2,8 +2,8 @@
 
 Planned comparisons are ``statistics.comparisons`` of the configuration, written before
 the runs. A comparison names two methods and is made wherever both are selected
-at one matrix and one number of training patients, for kidney and tumour each; Holm's
-correction spans all of them.
+at one matrix, with one number of training patients and of epochs, for kidney and tumour
+each; Holm's correction spans all of them.
 """
 
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def holm(p: ArrayLike) -> NDArray:
 
 
 def _meetings(config: Config, comparison: Comparison) -> list[Meeting]:
-    """Where both methods are selected on the same matrix and training patients."""
+    """Where both methods are selected, trained alike."""
     selected = [config.experiments[name] for name in config.run.experiments]
     return [
         Meeting(comparison, experiment, reference, label.title)
@@ -130,6 +130,7 @@ def _meetings(config: Config, comparison: Comparison) -> list[Meeting]:
         and reference.method == comparison.reference
         and experiment.matrix == reference.matrix
         and experiment.training_patients == reference.training_patients
+        and config.training_of(experiment) == config.training_of(reference)
         for label in FOREGROUND
     ]
 
@@ -141,10 +142,16 @@ def _differences(scores: CommonScores, meeting: Meeting) -> NDArray:
 
 
 def _absence(config: Config, comparison: Comparison) -> str:
-    selected = {config.experiments[name].method for name in config.run.experiments}
+    selected = [config.experiments[name] for name in config.run.experiments]
     compared = (comparison.method, comparison.reference)
-    if missing := [name for name in compared if name not in selected]:
+    where = [
+        {(row.matrix, row.training_patients) for row in selected if row.method == name}
+        for name in compared
+    ]
+    if missing := [name for name, at in zip(compared, where, strict=True) if not at]:
         return f"no selected experiment has the method {' or '.join(missing)}"
+    if set.intersection(*where):
+        return "their numbers of epochs differ: runs of two budgets are not compared"
     return "no matrix and number of training patients is selected for both"
 
 

@@ -61,7 +61,8 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
     cases, scores = summary.cases, summary.scores
     added = []
     for name, matrix in zip(ladder.experiment, ladder.matrix, strict=True):
-        plain = Cast(summary.config, matrix).same_patients(PLAIN, None)
+        epochs = summary.config.experiments[name].epochs
+        plain = Cast(summary.config, matrix, epochs).same_patients(PLAIN, None)
         row: dict[str, float] = {}
         for label in [label.title for label in FOREGROUND]:
             of_label = scores[scores.label == label]

@@ -8,6 +8,7 @@ from deeprac.evaluation.statistics.patients import on_common_runs, patient_means
 from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
 from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
+from deeprac.reporting.roles import longest_trained
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
@@ -63,7 +64,7 @@ def ranking_table(summary: Summary) -> Table:
     config, rows, cases = summary.config, summary.rows, summary.cases
     everyone = [
         name
-        for name in rows.experiment
+        for name in longest_trained(config)
         if config.experiments[name].training_patients is None
     ]
     cases = cases[cases.experiment.isin(everyone)]
