@@ -3,7 +3,7 @@ rule tables:
     input:
         **SUMMARY,
         diagnostics=crop_diagnostics,
-        runs_learned=every_run("run.json"),
+        records=every_run("run.json"),
         curves=every_run("training.csv"),
     output:
         [

@@ -195,6 +195,19 @@ def test_the_figure_shows_every_training():
     plt.close("all")
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_seed_and_patients_without_a_value_are_drawn():
+    dice = {name: [0.5, np.nan] for name in EXPERIMENTS}
+    summary = make_summary(make_config(EXPERIMENTS), dice)
+    with theme():
+        (drawing,) = budget_curve.make(summary)
+        drawing.figure.draw_without_rendering()
+    means = drawing.data[drawing.data.kind == "mean"]
+    assert set(means.n) == {1}
+    assert means.low.isna().all()
+    plt.close("all")
+
+
 def test_nothing_else_compares_two_budgets():
     summary = summary_of()
     config = summary.config

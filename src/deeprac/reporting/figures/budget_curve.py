@@ -21,6 +21,8 @@ from deeprac.reporting.tables.budget import budget_table_rows
 
 DODGE = 0.06
 """Distance of neighbouring methods as a share of a doubling: their bars stay apart."""
+BESIDE = 2 ** (DODGE / 2)
+"""Where the points of single trainings stand, times the steps of their mean."""
 
 
 def make(summary: Summary) -> list[Drawing]:
@@ -89,8 +91,8 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
             markersize=4, linewidth=1.1, elinewidth=0.9, capsize=2,
         )  # fmt: skip
         ax.plot(
-            seeds.steps * aside, seeds.dice_percent, linestyle="none", marker="_",
-            color=style.colour, markersize=5, alpha=0.8,
+            seeds.steps * aside * BESIDE, seeds.dice_percent, linestyle="none",
+            marker="o", color=style.colour, markersize=1.8,
         )  # fmt: skip
     ax.set_xscale("log")
     ax.set_xticks(sorted(data.steps.unique()))

@@ -43,10 +43,9 @@ def gates_rows(summary: Summary) -> pd.DataFrame:
 
     Returns:
         Columns experiment; n_patients (held out); n_runs, n_learned (every label that
-        is judged),
-        n_not_learned and n_not_recorded, which add up; source of the Dice; per label
-        ``_lowest``, its smallest Dice over the trainings as a share; failed (seeds,
-        folds and labels).
+        is judged), n_not_learned and n_not_recorded, which add up; source of the Dice;
+        per label ``_lowest``, its smallest Dice over the trainings as a share; failed
+        (seeds, folds and labels).
     """
     gates, rows = summary.gates, []
     patients = summary.rows.set_index("experiment").n_patients
