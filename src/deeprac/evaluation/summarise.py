@@ -25,8 +25,8 @@ from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.partial import present_runs
 from deeprac.records.diagnostics import (
-    CROP_COLUMNS,
     DIAGNOSTIC_COLUMNS,
+    LATER_COLUMNS,
     read_diagnostics,
 )
 from deeprac.records.inference import predict_cost
@@ -140,7 +140,7 @@ def collect_diagnostics(
         tables[key] = read_diagnostics(path, remedy=remedy)
         key.check_table(tables[key], path, remedy=remedy)
     refuse_left_over(config, layout, tables, "diagnostics.csv")
-    columns = [*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS]
+    columns = [*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS]
     return pd.concat(tables.values(), ignore_index=True)[columns]
 
 
