@@ -275,6 +275,19 @@ def test_not_run_says_why():
     ]
 
 
+def test_runs_of_two_budgets_are_not_compared():
+    """Neither across the two, nor where each method has only one of them."""
+    apart = {"plain": ("nnunet_augment", None, 6), "learned": ("stn", None, 20)}
+    dice = {"plain": PLAIN, "learned": PLAIN, "longer": PLAIN}
+    table = compared(dice, SUPERIOR, experiments=apart)
+    assert table.verdict.tolist() == ["refused"]
+    longer = apart | {"longer": ("nnunet_augment", None, 20)}
+    table = compared(dice, SUPERIOR, experiments=longer)
+    assert set(zip(table.experiment, table.reference, strict=True)) == {
+        ("learned", "longer")
+    }
+
+
 def test_no_comparison_is_planned():
     table = compared({"plain": PLAIN})
     assert table.empty

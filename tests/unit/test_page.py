@@ -387,7 +387,8 @@ def test_the_numbers_in_the_page_are_those_of_the_file(page, layout):
 
 def test_tables_are_downloaded_as_they_lie_on_disk(page, layout):
     scripts = parsed(page).scripts
-    for path in layout.tables.glob("*.csv"):
+    # Without rows there is nothing to see: of no method is there a budget curve.
+    for path in (p for p in layout.tables.glob("*.csv") if len(pd.read_csv(p))):
         assert json.loads(scripts[f"data-{path.stem}"])["csv"] == path.read_text()
 
 

@@ -61,16 +61,16 @@ def not_learned(gates: pd.DataFrame, *experiments: str) -> pd.DataFrame:
     return failed[[*TRAINING, "label", "reason"]]
 
 
-def undecidable(gates: pd.DataFrame, *experiments: str) -> str:
-    """Say why nothing can be decided about experiments.
+def failures(gates: pd.DataFrame, *experiments: str) -> str:
+    """Say which trainings did not learn.
 
     Args:
         gates: Of :func:`judged`.
         *experiments: All that a statement rests on; none: all there are.
 
     Returns:
-        ``not decidable: N of M trainings did not learn (...)`` with their experiments,
-        seeds, folds and labels; empty where none of them failed.
+        ``N of M trainings did not learn (...)`` with their experiments, seeds, folds
+        and labels; empty where none of them failed.
     """
     failed = not_learned(gates, *experiments)
     if failed.empty:
@@ -82,9 +82,15 @@ def undecidable(gates: pd.DataFrame, *experiments: str) -> str:
     ]
     more = f"; {len(named) - SHOWN} more" if len(named) > SHOWN else ""
     return (
-        f"not decidable: {len(named)} of {count} trainings did not learn "
+        f"{len(named)} of {count} trainings did not learn "
         f"({'; '.join(named[:SHOWN])}{more})"
     )
+
+
+def undecidable(gates: pd.DataFrame, *experiments: str) -> str:
+    """Say why nothing is decidable about experiments; see :func:`failures`."""
+    failed = failures(gates, *experiments)
+    return f"not decidable: {failed}" if failed else ""
 
 
 def _of(gates: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:

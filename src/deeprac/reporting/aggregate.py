@@ -20,7 +20,7 @@ from deeprac.evaluation.statistics.patients import (
 )
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import PUBLISHED, read_published
-from deeprac.reporting.roles import augmentation, patients_suffix
+from deeprac.reporting.roles import augmentation, training_suffix
 from deeprac.settings.methods import Experiment
 
 GIB = 2**30
@@ -89,7 +89,7 @@ def _row(
         "published": experiment.published or "",
         "matrix": experiment.matrix,
         "method": method.name,
-        "method_label": method.label + patients_suffix(experiment),
+        "method_label": method.label + training_suffix(experiment),
         "normaliser": method.normaliser,
         "crop": method.crop,
         "augment": method.augment,
@@ -132,7 +132,9 @@ def _row(
 
 
 def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """For each row that of the plain nnU-Net at its matrix and training patients.
+    """For each row that of the plain nnU-Net that was trained alike.
+
+    That is, on as many patients at the same matrix, for as many epochs.
 
     Args:
         table: Rows of :func:`experiment_rows`.
@@ -142,7 +144,9 @@ def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
         The same columns, row by row beside ``table``; NaN where there is none.
     """
     experiments = table.experiment.map(config.experiments)
-    keys = experiments.map(lambda e: f"{e.matrix}/{e.training_patients}")
+    keys = experiments.map(
+        lambda e: (e.matrix, e.training_patients, config.training_of(e).epochs)
+    ).map(str)
     plain = table.set_index(keys)
     plain = plain[[config.methods[name].is_plain for name in table.method]]
     return plain[~plain.index.duplicated()].reindex(keys).set_index(table.index)

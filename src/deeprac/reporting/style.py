@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from deeprac.config import Config
 from deeprac.files import atomic_path
 from deeprac.labels import CYST, Label
-from deeprac.reporting.roles import patients_suffix
+from deeprac.reporting.roles import training_suffix
 from deeprac.settings.methods import PLANNED
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -100,10 +100,10 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
 
 
 def experiment_style(config: Config, experiment: str) -> MethodStyle:
-    """Style of the method of an experiment; its name states the training patients."""
+    """Style of the method of an experiment; named with its patients and epochs."""
     row = config.experiments[experiment]
     style = method_styles(config)[row.method]
-    return replace(style, name=style.name + patients_suffix(row))
+    return replace(style, name=style.name + training_suffix(row))
 
 
 def matrix_title(config: Config, matrix: str) -> str:

@@ -6,6 +6,8 @@ TABLE_TITLES = {
     "all": "all experiments",
     "ladder": "ladder of methods",
     "crops": "crops",
+    "gates": "trainings that learned",
+    "budget": "budget curve",
     "statistics": "all metrics over patients",
     "comparisons": "planned comparisons",
     "ranking": "ranking and its stability",

@@ -35,7 +35,10 @@ BOTH, PATIENTS = "patients and seeds", "patients of one training"
 
 
 def compared(
-    config: Config, cases: pd.DataFrame, runs: pd.DataFrame
+    config: Config,
+    cases: pd.DataFrame,
+    runs: pd.DataFrame,
+    not_learned: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, str]:
     """Comparisons whose methods are selected, and what they are.
 
@@ -46,12 +49,13 @@ def compared(
         config: The configuration of the cohort.
         cases: Columns of summary/cases.csv in the wanted convention of empty labels.
         runs: Columns of summary/runs.csv.
+        not_learned: See ``planned``.
 
     Returns:
         Rows of ``deeprac.evaluation.statistics.comparisons.planned`` with experiments,
         and a sentence on where they come from.
     """
-    table = planned(config, cases, runs)
+    table = planned(config, cases, runs, not_learned)
     met = table.experiment.notna()
     if met.any():
         rest = table[~met]
@@ -69,7 +73,7 @@ def compared(
         if name != reference
     )
     section = replace(config.statistics, comparisons=unplanned)
-    table = planned(replace(config, statistics=section), cases, runs)
+    table = planned(replace(config, statistics=section), cases, runs, not_learned)
     return (
         table[table.experiment.notna()],
         "No planned comparison is run: every method against the plain nnU-Net of its "

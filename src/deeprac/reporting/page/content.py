@@ -29,6 +29,7 @@ REASONS = ("missed", "false positive", "undefined", "low Dice", "cut off")
 
 TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
+TAB_OF |= {"gates": "statistics", "budget": "statistics"}
 """Tabs of the tables that are no results."""
 
 QUANTITY_TITLES = {

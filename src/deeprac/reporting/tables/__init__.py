@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.budget import budget_table
 from deeprac.reporting.tables.comparisons import comparisons_table
 from deeprac.reporting.tables.cost import cost_table
 from deeprac.reporting.tables.crops import crops_table
+from deeprac.reporting.tables.gates import gates_table
 from deeprac.reporting.tables.ladder import ladder_table
 from deeprac.reporting.tables.paper import build_tables
 from deeprac.reporting.tables.published_claims import published_claims_table
@@ -20,6 +22,8 @@ def all_tables(summary: Summary) -> dict[str, Table]:
         *build_tables(summary),
         ladder_table(summary),
         crops_table(summary),
+        gates_table(summary),
+        budget_table(summary),
         statistics_table(summary),
         comparisons_table(summary),
         ranking_table(summary),

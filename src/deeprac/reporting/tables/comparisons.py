@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from deeprac.evaluation.gates import not_learned
 from deeprac.evaluation.statistics.comparisons import planned
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.power import POWER
@@ -129,7 +130,7 @@ def comparisons_table(summary: Summary) -> Table:
         part, what patients alone say in a second, spread and power in a third.
     """
     config, rows = summary.config, summary.rows
-    table = planned(config, summary.cases, summary.runs)
+    table = planned(config, summary.cases, summary.runs, not_learned(summary.gates))
     lost = set(summary.missing.experiment) - set(config.run.experiments)
     methods = [config.experiments[name].method for name in lost]
     both = table[["method", "reference_method"]]

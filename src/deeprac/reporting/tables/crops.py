@@ -105,7 +105,8 @@ def _references(summary: Summary) -> dict[str, str]:
         experiment = config.experiments[name]
         if not crops(config.methods[experiment.method]):
             continue
-        reference = _uncropped(Cast(config, experiment.matrix), experiment)
+        cast = Cast(config, experiment.matrix, experiment.epochs)
+        reference = _uncropped(cast, experiment)
         if reference is not None:
             beside[reference] = ""
         beside[name] = reference or ""

@@ -67,7 +67,8 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
     steps = training_steps(summary.runs)
     added = []
     for name, matrix in zip(ladder.experiment, ladder.matrix, strict=True):
-        plain = Cast(summary.config, matrix).same_patients(PLAIN, None)
+        epochs = summary.config.experiments[name].epochs
+        plain = Cast(summary.config, matrix, epochs).same_patients(PLAIN, None)
         row: dict[str, float] = {}
         for label in LABELS:
             cases = summary.cases[summary.cases.label == label]

@@ -13,6 +13,7 @@ from deeprac.evaluation.statistics.ranking import (
 )
 from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
+from deeprac.reporting.roles import longest_trained
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
@@ -77,7 +78,7 @@ def ranking_table(summary: Summary) -> Table:
     config, rows, cases = summary.config, summary.rows, summary.cases
     everyone = [
         name
-        for name in rows.experiment
+        for name in longest_trained(config)
         if config.experiments[name].training_patients is None
     ]
     cases = cases[cases.experiment.isin(everyone)]
