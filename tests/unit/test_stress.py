@@ -132,7 +132,8 @@ def test_visible_share_of_a_label_that_leaves_the_picture():
 
 
 def test_neutral_values_are_not_repeated():
-    found = conditions(StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), ("cushion",)))
+    stress = StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), ("cushion",), None)
+    found = conditions(stress)
     assert found == (
         UPRIGHT,
         Condition(Perturbation.ROTATION, -45.0),

@@ -26,6 +26,7 @@ class PhantomConfig:
     """Size and variety of a generated phantom cohort."""
 
     cases: int
+    test_cases: int
     matrix: int
     slice_spacing_mm: tuple[float, float]
     bilateral_share: float

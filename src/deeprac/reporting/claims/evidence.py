@@ -7,6 +7,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.errors import ConfigError, MetricsError
 from deeprac.layout import Layout
+from deeprac.records.case_split import judged
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.roles import Cast, Role, largest_cast, used_matrices
 from deeprac.reporting.summary import read_summary
@@ -82,7 +83,7 @@ def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidenc
     paths = {"diagnostics": layout.summary_diagnostics, "stress": layout.summary_stress}
     columns = {"diagnostics": DIAGNOSTICS, "stress": STRESS}
     optional = {
-        name: read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`.")
+        name: judged(read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`."))
         for name, path in paths.items()
         if path.is_file()
     }
