@@ -206,3 +206,12 @@ def test_an_oracle_knows_the_changed_patient():
     torch.testing.assert_close(
         network.oracle_input.outline[0, 0], torch.tensor([0.2, 0.0])
     )
+
+
+def test_the_first_test_cases_are_put_under_stress_else_held_out_ones():
+    stress = StressConfig((), (), (), (), (), 2)
+    fold = {"train": ["a"], "val": ["b", "c", "d"]}
+    assert stressed_cases(fold, stress) == ["b", "c"]
+    tested = fold | {"test": ["t", "u", "v"]}
+    assert stressed_cases(tested, stress) == ["t", "u"]
+    assert stressed_cases(tested, replace(stress, cases=None)) == ["t", "u", "v"]

@@ -128,6 +128,11 @@ class CohortConfig:
         return self.format == "phantom"
 
     @property
+    def has_test_cases(self) -> bool:
+        """Whether there are cases outside of the folds, on which methods are judged."""
+        return self.is_phantom and self.phantom.test_cases > 0
+
+    @property
     def source_path(self) -> Path:
         """``path``, which every format but the phantom has."""
         return Path(self.path or "")

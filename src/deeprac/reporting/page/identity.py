@@ -66,6 +66,7 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
         f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
         "numbers rest on a part of the cohort.": (
             len(config.run.folds) < config.splits.folds
+            and not config.cohort.has_test_cases
         ),
         "One seed: how much another training of the same method would differ is not "
         "measured.": len(config.run.seeds) == 1,
