@@ -6,7 +6,7 @@ the schema; here are the checks of what one section says about another.
 
 import os
 from collections.abc import Hashable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
@@ -231,6 +231,13 @@ class Config:
                 "false, or give the names of both kidneys to cohort.labels.kidney"
             ]
         return []
+
+    def front_end_settings(self, method: Method) -> dict[str, Any] | None:
+        """Return the settings of a method's front end; None without one."""
+        section = method.front_end.section
+        if section is None:
+            return None
+        return asdict(getattr(self, section)) | method.localiser
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.

@@ -83,6 +83,8 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     methods = _methods(resolved["methods"])
     rows = _experiments(resolved["experiments"])
     errors = schema.problems(methods, "methods", "methods")
+    if not errors:
+        errors = _localiser_problems(methods, resolved["localiser"])
     for index, row in enumerate(rows):
         name = schema.plain(row.get("experiment", index))
         errors += schema.problems(row, "experiment", f"experiments.{name}")
@@ -111,6 +113,16 @@ def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
         str(name): default | method if isinstance(method, dict) else method
         for name, method in methods.items()
     }
+
+
+def _localiser_problems(methods: dict[str, Any], section: dict[str, Any]) -> list[str]:
+    return [
+        problem
+        for name, method in methods.items()
+        for problem in schema.problems(
+            section | method["localiser"], "localiser", f"methods.{name}.localiser"
+        )
+    ]
 
 
 def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -232,6 +232,34 @@ def test_an_added_matrix_can_be_used():
         ),
         (method(normaliser="stm"), "methods.mine.normaliser is 'stm': it must be one"),
         (
+            {"methods": {"mine": {"label": "x", "localiser": {"max_gradient": 2}}}},
+            "methods.mine.localiser is given, but the method has none",
+        ),
+        (
+            {
+                "methods": {
+                    "mine": {
+                        "label": "x",
+                        "normaliser": "stn",
+                        "localiser": {"max_gradient": -1},
+                    }
+                }
+            },
+            "methods.mine.localiser.max_gradient is -1: it must be a number > 0",
+        ),
+        (
+            {
+                "methods": {
+                    "mine": {
+                        "label": "x",
+                        "normaliser": "stn",
+                        "localiser": {"canonical_radius": 0.3},
+                    }
+                }
+            },
+            "measured once, for all methods. Set localiser.canonical_radius",
+        ),
+        (
             method(normaliser="stn_labarbera", crop="stn"),
             "methods.mine mixes stn_labarbera with stn",
         ),

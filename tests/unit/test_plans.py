@@ -113,7 +113,7 @@ def test_plans_hold_everything_that_a_run_needs(config):
     front_end = ours["front_end"]
     assert (front_end["normaliser"], front_end["crop"]) == ("stn", "stn")
     assert front_end["labarbera"] is False
-    assert front_end["settings"]["crop_margin"] == 0.1
+    assert front_end["settings"]["crop_margin"] == 0.15
     assert front_end["settings"]["segmentation_gradient"] == 0.1
     two_d = plans["configurations"][CONFIGURATION]
     assert (two_d["patch_size"], two_d["batch_size"]) == ([32, 32], 2)

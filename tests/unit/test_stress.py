@@ -1,6 +1,7 @@
 """Known answers of cases that are turned, zoomed and shifted."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,12 @@ from deeprac.inference.stress import (
 from deeprac.inference.stress_fold import score
 from deeprac.labels import KIDNEY_AND_TUMOUR, Label
 from deeprac.networks.front_end import Supervision
-from deeprac.records.stress import Condition, Perturbation, conditions
+from deeprac.records.stress import (
+    Condition,
+    Perturbation,
+    conditions,
+    stressed_cases,
+)
 from deeprac.settings.reports import StressConfig
 
 AIR = -1000.0

@@ -72,7 +72,7 @@ def test_shipped_configurations_can_be_planned(folder, configfile, monkeypatch):
     if configfile == "methods.yaml":
         return
     jobs = planned_jobs(folder, "--configfile", f"config/{configfile}")
-    assert jobs["train_fold"] >= 5  # the smallest, clutter.yaml: one arm, five seeds
+    assert jobs["train_fold"] >= 8
     monkeypatch.chdir(folder)
     names = ("config/config.yaml", f"config/{configfile}")
     estimated = estimated_jobs(load_config([*map(Path, names)]), conversion_mb=0)

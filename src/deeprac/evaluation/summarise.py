@@ -26,8 +26,8 @@ from deeprac.layout import Layout
 from deeprac.partial import present_runs
 from deeprac.records.case_split import split_column
 from deeprac.records.diagnostics import (
-    CROP_COLUMNS,
     DIAGNOSTIC_COLUMNS,
+    LATER_COLUMNS,
     read_diagnostics,
 )
 from deeprac.records.inference import predict_cost
@@ -154,7 +154,7 @@ def collect_diagnostics(
         tables[key] = read_diagnostics(path, remedy=remedy)
         key.check_table(tables[key], path, remedy=remedy)
     refuse_left_over(config, layout, tables, "diagnostics.csv")
-    return _joined(tables, (*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS))
+    return _joined(tables, (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS))
 
 
 def collect_stress(

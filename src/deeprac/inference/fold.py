@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.files import write_csv
+from deeprac.inference.ceiling import ceiling
 from deeprac.inference.load import TrainedRun, open_run
 from deeprac.layout import Layout
 from deeprac.lease import held
@@ -69,7 +70,9 @@ def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> pd.Dat
             seconds = time.perf_counter() - start
             peak = torch.cuda.max_memory_allocated() / GIB if cuda else None
             costs.append((row.case, len(image), seconds, peak))
-            table = transform_table(row.case, prediction)  # type: ignore[arg-type]
+            reference, _ = read_volume(layout.cohort / row.label)
+            best = ceiling(run.predictor, reference, prediction.located)
+            table = transform_table(row.case, prediction, best)  # type: ignore[arg-type]
             tables.append(table)
             if written is not None:
                 written.result()  # or its error, before more is computed

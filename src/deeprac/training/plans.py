@@ -132,10 +132,9 @@ def build_plans(
 
 def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
     """Kinds and settings of what stands before the U-Net; None without."""
-    section = method.front_end.section
-    if section is None:
+    settings = config.front_end_settings(method)
+    if settings is None:
         return None
-    settings = asdict(getattr(config, section))
     if method.front_end is FRONT_ENDS["stn"]:
         settings["crop_size"] = method.crop_size
     return {
