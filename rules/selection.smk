@@ -25,7 +25,8 @@ def crop_diagnostics(_):
 def released_summaries():
     """The summaries that the release has."""
     listed = read_manifest(Path(RELEASE))["files"]
-    return [name for name in listed if Path(name).parent.name == "summary"]
+    names = [name.removesuffix(PACKED) for name in listed]
+    return [name for name in names if Path(name).parent.name == "summary"]
 
 
 def protocol_costs(_):

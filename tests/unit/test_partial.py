@@ -321,3 +321,13 @@ def test_figures_and_page_where_an_experiment_lacks_a_seed(tmp_path):
     page = layout.report.read_text()
     assert "Missing runs" in page
     assert '<p class="notice">Partial results (report.allow_missing): 3 of 12' in page
+
+
+def test_a_run_without_its_test_cases_is_not_whole(tree):
+    path, layout = tree
+    splits = [split | {"test": ["test_1"]} for split in read_json(layout.splits)]
+    write_json(layout.splits, splits)
+    states = missing_runs(load_config([path]), layout)
+    assert set(states.values()) == {
+        "not run: trained, but not all its cases are evaluated"
+    }

@@ -13,6 +13,7 @@ from deeprac.files import write_csv
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
+from deeprac.records.case_split import split_column
 from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS, NAMES
 from deeprac.records.made_with import MADE_WITH, digest_in, refuse_left_over_files
@@ -36,7 +37,7 @@ MISSED = 0.5
 
 
 def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    """Diagnostics of all held-out cases of one run; write diagnostics.csv.
+    """Diagnostics of all cases that one run predicts; write diagnostics.csv.
 
     A case's transform is the median of its slices' (the same one where the front end
     treats the patient as a whole), taken, like the spread, over the slices that show
@@ -82,8 +83,10 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
                 "training.csv of the run."
             ) from error
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
-        rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
-    table = pd.DataFrame(rows, columns=[*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS])
+        names = labels.iloc[0][[*NAMES, *split_column(labels)]]
+        rows.append({**names, **found, **size})
+    columns = (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, *split_column(metrics))
+    table = pd.DataFrame(rows, columns=list(columns))
     table[MADE_WITH] = digest_in(transforms)
     write_csv(run / "diagnostics.csv", table)
 

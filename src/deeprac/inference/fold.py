@@ -26,7 +26,7 @@ from deeprac.volumes import read_volume, write_label_map
 
 
 def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    """Segment every held-out case of a fold; write labels, transforms and cost.
+    """Segment all that a fold did not train on; write labels, transforms and cost.
 
     Labels of a case are written while the next one is segmented. Arguments and errors
     are those of ``open_run``.

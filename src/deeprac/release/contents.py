@@ -16,6 +16,7 @@ from typing import Any
 from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.labels import TITLES
+from deeprac.records.case_split import SPLIT
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
@@ -27,10 +28,10 @@ from deeprac.release.configuration import LEFT_OUT
 TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "background")
 
 COLUMNS = {
-    "cases.csv": METRIC_COLUMNS,
+    "cases.csv": (*METRIC_COLUMNS, SPLIT),
     "runs.csv": RUN_COLUMNS,
-    "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS),
-    "stress.csv": STRESS_COLUMNS,
+    "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, SPLIT),
+    "stress.csv": (*STRESS_COLUMNS, SPLIT),
     "cohort.csv": COHORT_COLUMNS,
     "training.csv": TRAINING_COLUMNS,
     "inference.csv": INFERENCE_COLUMNS,
@@ -53,7 +54,7 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
 }
 """Entries of run.json that are let through, and their own; None: all of them."""
 
-PHANTOM = r"(?:phantom|patient)_\d{3,5}"
+PHANTOM = r"(?:phantom|patient)_(?:test_)?\d{3,5}"
 
 _PART = r"(?:[A-Za-z]+\d{0,5}|\d{1,2}[A-Za-z]+)"
 NAME = rf"{_PART}(?:(?:[_-](?:{_PART}|\d{{1,3}}))*|(?:[_-]{_PART})*[_-]\d{{4,5}})"

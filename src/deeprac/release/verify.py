@@ -15,6 +15,7 @@ from deeprac.layout import Layout
 from deeprac.records.catalogue import METRICS
 from deeprac.records.metrics import read_metrics
 from deeprac.release.manifest import checked_files, read_manifest
+from deeprac.release.parts import parts_text
 from deeprac.release.tables import check_summary, made_tables
 from deeprac.release.unpack import lay_out
 
@@ -76,6 +77,7 @@ class Verification:
             f"  trained on {', '.join(manifest['devices'])} at commit "
             f"{', '.join(manifest['commits']['training'])}"
             f"{f', {dirty} runs with uncommitted changes' if dirty else ''}\n"
+            f"{parts_text(manifest.get('parts', ()))}"
             "  rebuilt from the per-case metrics, without images, training or GPU:\n"
             f"{lines(self.tables)}"
         )

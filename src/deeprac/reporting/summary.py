@@ -25,6 +25,7 @@ from deeprac.partial import (
     sentence,
     states_of,
 )
+from deeprac.records.case_split import judged
 from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.metrics import read_metrics
@@ -44,7 +45,8 @@ class Summary:
     Attributes:
         config: The configuration of the cohort.
         layout: Where its declared files are.
-        cases: Columns of summary/cases.csv, one row per run, case and label.
+        cases: Columns of summary/cases.csv, one row per run, case and label: of the
+            test cases alone where there are any.
         runs: Columns of summary/runs.csv, one row per run; without the times of runs
             that shared their machine.
         missing: Columns of summary/missing.csv, one row per run that partial results
@@ -69,7 +71,8 @@ class Summary:
         as selected, then label, patient, case, seed and fold: sums of floats and ties
         of ranks depend on it.
         """
-        cases = in_order(with_convention(cases, config.statistics.empty_labels))
+        cases = judged(with_convention(cases, config.statistics.empty_labels))
+        cases = in_order(cases)
         runs = without_shared_times(runs).sort_values(["experiment", "seed", "fold"])
         place = {name: index for index, name in enumerate(config.run.experiments)}
         order = {"key": lambda names: names.map(place), "kind": "stable"}
@@ -119,14 +122,14 @@ class Summary:
         return read_cases(self.layout.cases_csv, columns)
 
     def diagnostics(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
-        """Rows of summary/diagnostics.csv, all or those of some experiments.
+        """Rows of summary/diagnostics.csv of these cases, of some experiments or all.
 
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
         path = self.layout.summary_diagnostics
         remedy = "Run `deeprac summarise --what diagnostics`."
-        table = read_diagnostics(path, remedy=remedy)
+        table = judged(read_diagnostics(path, remedy=remedy))
         missing = set(self.config.run.experiments) - set(table.experiment)
         if missing:
             raise MetricsError(

@@ -20,6 +20,7 @@ class StressConfig:
     scales: tuple[float, ...]
     shifts: tuple[float, ...]
     scenes: tuple[str, ...]
+    cases: int | None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from deeprac.config import Config
 from deeprac.evaluation.gates import undecidable
 from deeprac.evaluation.statistics.patients import in_order
+from deeprac.records.case_split import judged
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.summary import Summary
 
@@ -86,7 +87,7 @@ def read_evidence(
     paths = {"diagnostics": layout.summary_diagnostics, "stress": layout.summary_stress}
     columns = {"diagnostics": DIAGNOSTICS, "stress": STRESS}
     tables = {
-        name: read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`.")
+        name: judged(read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`."))
         for name, path in paths.items()
         if path.is_file()
     }

@@ -18,6 +18,7 @@ from matplotlib.ticker import (
 from deeprac.config import Config
 from deeprac.evaluation.statistics.curves import stress_curves
 from deeprac.labels import FOREGROUND
+from deeprac.records.case_split import judged
 from deeprac.records.stress import read_stress
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
@@ -74,7 +75,7 @@ SCENES = (
 def make(summary: Summary) -> list[Drawing]:
     """Columns: rotation, zoom, shift, scenes; rows: labels; a curve per experiment."""
     config = summary.config
-    table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
+    table = judged(read_stress(summary.layout.summary_stress, remedy=REMEDY))
     table = table[table.experiment.isin(config.stress.experiments)]
     data, looks = stress_curves(table), _looks(config)
     figure = Figure(figsize=(WIDTH, 4.9))

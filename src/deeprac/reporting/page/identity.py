@@ -67,6 +67,7 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
         f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
         "numbers rest on a part of the cohort.": (
             len(config.run.folds) < config.splits.folds
+            and not config.cohort.has_test_cases
         ),
         f"Seeds: {len(config.run.seeds)}. No verdict on a method rests on "
         f"fewer than {MIN_SEEDS}, since another training of it can differ more than "

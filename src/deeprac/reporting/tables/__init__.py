@@ -13,7 +13,7 @@ from deeprac.reporting.tables.paper import build_tables
 from deeprac.reporting.tables.published_claims import published_claims_table
 from deeprac.reporting.tables.ranking import ranking_table
 from deeprac.reporting.tables.statistics import statistics_table
-from deeprac.reporting.tables.table import Table, uncommitted_notes
+from deeprac.reporting.tables.table import Table, split_notes, uncommitted_notes
 
 
 def all_tables(summary: Summary) -> dict[str, Table]:
@@ -30,7 +30,11 @@ def all_tables(summary: Summary) -> dict[str, Table]:
         published_claims_table(),
         cost_table(summary),
     )
-    notes = (*summary.config.report.notes, *uncommitted_notes(summary.runs))
+    notes = (
+        *summary.config.report.notes,
+        *split_notes(summary.cases),
+        *uncommitted_notes(summary.runs),
+    )
     return {
         table.name: replace(table, notes=(*notes, *table.notes)) for table in tables
     }
