@@ -8,8 +8,8 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
+from deeprac.evaluation import gates
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
-from deeprac.evaluation.gates import judged
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import (
     CommonScores,
@@ -114,7 +114,7 @@ class Summary:
         """Whether each training learned each label; see ``evaluation.gates``."""
         labels = self.config.cohort.kept_labels.foreground
         scores = training_scores(self.layout, self.runs, labels)
-        return judged(scores, self.config.statistics.learned_floor)
+        return gates.judged(scores, self.config.statistics.learned_floor)
 
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""
