@@ -110,7 +110,7 @@ def make_runs(config: Config, *, seeds=(0,), folds=2):
                         "training_patients": 8,
                         "device": "cpu",
                         "device_name": "a CPU",
-                        "epochs": 2,
+                        "epochs": experiment.epochs or 2,
                         "iterations_per_epoch": 3,
                         "optimiser": "sgd",
                         "learning_rate": 0.01,

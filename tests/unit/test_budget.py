@@ -31,6 +31,7 @@ def rows(means, *, failed=(), seeds=SEEDS, curve=CURVE):
         {
             "experiment": name,
             "seed": seed,
+            "fold": 0,
             "patient": f"patient{number}",
             "dice": mean + patient + OF_SEED[seed],
         }

@@ -29,7 +29,7 @@ def method(normaliser, crop):
     parts = {"normaliser": normaliser, "crop": crop}
     texts = {"name": "m", "label": "m", "description": "m", "citation": ""}
     rest = {"augment": False, "augment_scale": (0.7, 1.4), "network_input": 1.0}
-    rest |= {"crop_size": "cohort"}
+    rest |= {"crop_size": "cohort", "localiser": {}}
     return Method(**texts, **parts, **rest)
 
 

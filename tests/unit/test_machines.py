@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from deeprac.errors import MetricsError
+from deeprac.layout import Layout
 from deeprac.records.inference import PREDICT, predict_cost
 from deeprac.records.machines import machine, shared_machine
 from deeprac.records.runs import TIMES, without_shared_times
@@ -101,7 +102,7 @@ def summary(*is_shared):
     """Two experiments of two folds, of which some shared their machine."""
     config = make_config({PLAIN: "nnunet", STN: "stn"})
     runs = make_runs(config).assign(shared_machine=list(is_shared), predict_seconds=2.0)
-    return Summary.of(config, Path(), make_cases(DICE), runs)
+    return Summary.of(config, Layout.of(config), make_cases(DICE), runs)
 
 
 def test_times_are_left_out_and_nothing_else():
@@ -178,7 +179,7 @@ def test_an_empty_column_is_hidden():
     assert predict(cost) == ["s per case"]  # on a CPU no GPU memory
     assert cost.rows.predict_seconds.tolist() == [2.0, 2.0]
     assert any(note.startswith("Predict: median") for note in cost.notes)
-    none = Summary.of(results.config, Path(), results.cases,
+    none = Summary.of(results.config, results.layout, results.cases,
                       results.runs.assign(predict_seconds=float("nan")))  # fmt: skip
     cost = all_tables(none)["cost"]
     assert predict(cost) == []
