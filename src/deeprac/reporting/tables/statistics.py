@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 
 from deeprac.evaluation.statistics.descriptive import describe
-from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.evaluation.statistics.estimates import NAN, RESAMPLES
 from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.summary import Summary
@@ -26,6 +26,16 @@ READ = tuple(
     metric for metric in METRICS.values() if metric.better or "error" in metric.name
 )
 """Metrics of the readable parts; volumes and numbers of lesions are in the CSV."""
+
+BY_OVERLAP = 3
+"""Schema of metrics from which on an overlap is asked of a lesion that is detected."""
+
+LESIONS_NOTE = (
+    "Lesions: parts of at least 0.065 ml; one is detected when it and the predicted "
+    "ones that touch it have a tenth of their union in common, and one of the "
+    "prediction is false when less than a tenth of it lies in the reference. "
+    "Sensitivity: detected lesions of all lesions; both are means per case."
+)
 
 NOTES = (
     "Over patients: cases of one patient are averaged first, then seeds. Undefined: "
@@ -51,6 +61,8 @@ def statistics_table(summary: Summary) -> Table:
     failure_dice = config.statistics.failure_dice
     table = describe(summary.cases, list(rows.experiment), failure_dice=failure_dice)
     table.insert(3, "empty_labels", config.statistics.empty_labels)
+    by_overlap = bool((summary.cases.schema >= BY_OVERLAP).all())
+    shown = table.assign(sensitivity=_sensitivity(table) if by_overlap else NAN)
     parts = tuple(
         Part(
             _columns(metric, part),
@@ -58,7 +70,7 @@ def statistics_table(summary: Summary) -> Table:
             f"{metric.heading}: {label.replace('_', ' ')}",
         )
         for metric in READ
-        for label, part in table[table.metric == metric.name].groupby(
+        for label, part in shown[shown.metric == metric.name].groupby(
             "label", sort=False
         )
     )
@@ -74,6 +86,7 @@ def statistics_table(summary: Summary) -> Table:
             f"Failure: Dice below {failure_dice:g} (statistics.failure_dice), among "
             "the patients with a value.",
             convention_note(config),
+            *(LESIONS_NOTE,) * by_overlap,
             *small_note(rows.n_patients.max()),
         ),
     )
@@ -96,6 +109,9 @@ def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
         ): True,
         column("Worst 5 %", "{}", "worst_5_percent"): metric.better,
         Column("Failures", ("failures", "failure_rate"), _failures): dice,
+        number("sensitivity", "Sensitivity, %", formats.percent_1): (
+            rows.sensitivity.notna().any()
+        ),
         column("seeds", "{}", "seed_sd", group="SD over"): True,
         column("folds", "{}", "fold_sd", group="SD over"): True,
     }
@@ -108,6 +124,14 @@ def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
         ): empty,
     }
     return (*row_columns(), *(column for column, has in columns.items() if has))
+
+
+def _sensitivity(table: pd.DataFrame) -> pd.Series:
+    """Detected lesions of all lesions, in the rows of the detected ones; else NaN."""
+    key = ["experiment", "label"]
+    lesions = table[table.metric == "reference_lesions"].set_index(key)["mean"]
+    lesions = table[key].join(lesions, on=key)["mean"]
+    return (table["mean"] / lesions).where(table.metric == "detected_lesions")
 
 
 def _failures(failures: int, rate: float) -> str:
