@@ -24,6 +24,9 @@ NAME = "bland_altman"
 LABEL = Label.TUMOUR.title
 DECADE = 10.0
 """Largest over smallest volume from which on errors are shown in percent as well."""
+MOST_IN_BOTH = 8
+"""Experiments up to which each has its own axes, in ml and in percent. More have one
+panel each, of equal axes, so that they compare at a glance."""
 UNITS = {"ml": "difference_ml", "%": "difference_percent"}
 INTERVAL_AT = 0.97
 """Place of the intervals as a share of the width of a panel."""
@@ -41,7 +44,8 @@ def make(summary: Summary) -> list[Drawing]:
         why = f"no reference has any {LABEL}, so no volume to compare."
         return [nothing_to_show(NAME, f"{summary.extent}: {why}")]
     wide = positive.max() >= DECADE * positive.min()
-    units = list(UNITS) if wide else ["ml"]
+    few = len(styles) <= MOST_IN_BOTH
+    units = (list(UNITS) if few else ["%"]) if wide else ["ml"]
     notes = {name: _extent(data[data.experiment == name]) for name in styles}
     found = {
         (experiment, column): agreement(rows.assign(difference=rows[column]))
@@ -57,13 +61,21 @@ def make(summary: Summary) -> list[Drawing]:
             shown = of_experiment.assign(difference=of_experiment[UNITS[unit]])
             draw(shown, found[experiment, UNITS[unit]], style, ax=ax)
     xlabel = "Reference, ml (log)" if wide else "Reference, ml"
-    align(axes, xlabel=xlabel, heights=False)
+    align(axes, xlabel=xlabel, heights=not few)
     first = next(iter(axes.values()))
     for ax, unit in zip(first, units, strict=True):
         ax.set_ylabel(f"Error, {unit}")
     legend_above(figure, _handles())
     data = with_agreement(data, found)
-    return [captioned(NAME, figure, data, extent=summary.extent)]
+    return [
+        captioned(
+            NAME,
+            figure,
+            data,
+            extent=summary.extent,
+            axes="differ" if few else "are equal",
+        )
+    ]
 
 
 def with_agreement(

@@ -28,7 +28,7 @@ UNITS = ((3600, "h"), (60, "min"), (1, "s"))
 """Seconds and names; the largest is taken of which the longest training has two."""
 AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
-UNTIMED = "Each run was trained beside another one: times do not compare."
+UNTIMED = "No experiment had its machine to itself in all runs: times do not compare."
 
 
 def make(summary: Summary) -> list[Drawing]:
@@ -81,7 +81,7 @@ def make(summary: Summary) -> list[Drawing]:
     legend_above(figure, handles)
     devices = ", ".join(summary.rows.device_name.unique())
     rows = summary.rows
-    numbers = {"timed": rows.n_timed.sum(), "runs": rows.n_runs.sum()}
+    numbers = {"timed": (rows.n_timed == rows.n_runs).sum(), "experiments": len(rows)}
     words = {"extent": summary.extent, "devices": devices, **numbers}
     return [captioned("time_vs_dice", figure, data, **words)]
 
@@ -92,11 +92,19 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
     Returns:
         Columns experiment, method, matrix, source (ours or paper), label,
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
-        nnU-Net of the same matrix and source). Times that do not count are NaN.
+        nnU-Net of the same matrix and source). Times are NaN but where every run was
+        trained alone on its machine: a mean of some would compare other patients.
     """
+    alone = rows.n_timed == rows.n_runs
+    times = ["training_seconds", "time_ratio"]
+    rows = rows.assign(**rows[times].where(alone))
     plain = plain_rows(rows, config)
+    rows.loc[plain.training_seconds.isna(), "time_ratio"] = float("nan")
     parts = [
         rows[["experiment", "method", "matrix"]].assign(
+            patients=rows.experiment.map(
+                lambda name: config.experiments[name].training_patients
+            ),
             source=source,
             label=label.title,
             training_seconds=rows[f"{prefix}training_seconds"],
@@ -119,7 +127,10 @@ def draw(
     area: dict[str, float],
     ax: Axes,
 ) -> Axes:
-    """Draw points ``(x, y)``; columns method, matrix and source choose their look."""
+    """Draw points ``(x, y)``; columns method, matrix and source choose their look.
+
+    A number of training patients stands beside its point where not all train.
+    """
     for point in data.itertuples():
         style = styles[point.method]
         face = style.colour if point.source == "ours" else "none"
@@ -128,5 +139,10 @@ def draw(
             facecolor=face, edgecolor=style.colour, linewidth=1, alpha=0.85, ax=ax,
             zorder=3,
         )  # fmt: skip
+        if pd.notna(point.patients):
+            ax.annotate(
+                f"{point.patients:g}", (point.x, point.y), xytext=(4, 3), fontsize=6,
+                textcoords="offset points", color=style.colour,
+            )  # fmt: skip
     ax.margins(0.12)
     return ax
