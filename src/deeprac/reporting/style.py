@@ -167,6 +167,12 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     )  # fmt: skip
 
 
+def within_percent(ax: Axes) -> None:
+    """Cut a vertical axis of Dice to what Dice can be: wide intervals go beyond."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, -4), min(high, 104))
+
+
 def say_why_not(text: str, *, ax: Axes) -> None:
     """A panel without data says why."""
     ax.set(xticks=[], yticks=[])

@@ -27,6 +27,8 @@ DECADE = 10.0
 MOST_IN_BOTH = 8
 """Experiments up to which each has its own axes, in ml and in percent. More have one
 panel each, of equal axes, so that they compare at a glance."""
+LINEAR_PERCENT = 50
+EQUAL = f"are equal, and logarithmic beyond {LINEAR_PERCENT} %"
 UNITS = {"ml": "difference_ml", "%": "difference_percent"}
 INTERVAL_AT = 0.97
 """Place of the intervals as a share of the width of a panel."""
@@ -58,6 +60,8 @@ def make(summary: Summary) -> list[Drawing]:
         for ax, unit in zip(panels, units, strict=True):
             if wide:
                 _log_axis(data.reference_ml, ax=ax)
+            if wide and not few:
+                _large_errors(ax=ax)
             shown = of_experiment.assign(difference=of_experiment[UNITS[unit]])
             draw(shown, found[experiment, UNITS[unit]], style, ax=ax)
     xlabel = "Reference, ml (log)" if wide else "Reference, ml"
@@ -73,7 +77,7 @@ def make(summary: Summary) -> list[Drawing]:
             figure,
             data,
             extent=summary.extent,
-            axes="differ" if few else "are equal",
+            axes="differ" if few else EQUAL,
         )
     ]
 
@@ -115,7 +119,8 @@ def draw(data: pd.DataFrame, found: Agreement, style: MethodStyle, *, ax: Axes) 
         data.reference_ml, data.difference, s=7, marker=style.marker,
         color=style.colour, alpha=0.7, linewidth=0, zorder=3,
     )  # fmt: skip
-    ax.yaxis.set_major_locator(MaxNLocator(3))
+    if ax.get_yscale() == "linear":
+        ax.yaxis.set_major_locator(MaxNLocator(3))
     ax.margins(x=0.12)
     return ax
 
@@ -137,6 +142,14 @@ def _log_axis(volumes_ml: pd.Series, *, ax: Axes) -> None:
         ax.xaxis.set_minor_locator(NullLocator())
     else:
         ax.set_xscale("symlog", linthresh=volumes_ml[volumes_ml > 0].min())
+
+
+def _large_errors(*, ax: Axes) -> None:
+    """Linear up to an error of half the volume, logarithmic beyond it."""
+    ax.set_yscale("symlog", linthresh=LINEAR_PERCENT, linscale=1.5)
+    ax.set_yticks([-200, -LINEAR_PERCENT, 0, LINEAR_PERCENT, 200])
+    ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _handles() -> list[Line2D]:

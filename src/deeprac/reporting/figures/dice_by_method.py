@@ -46,11 +46,11 @@ def make(summary: Summary) -> list[Drawing]:
         for ax, label in zip(line, FOREGROUND, strict=True):
             of_label = data[data.label == label.title]
             draw(of_label, styles, ax=ax)
-            tables = (table[table.label == label.title] for table in (means, trainings))
-            draw_means(*tables, styles, ax=ax)
-            # From the ten below the worst case, at least 20 points wide, to 100.
-            lowest = np.nan_to_num(of_label.dice_percent.min())
-            low = min(80.0, 10 * (lowest // 10))
+            mean, own = (t[t.label == label.title] for t in (means, trainings))
+            draw_means(mean, own, styles, ax=ax)
+            # From the ten below the worst, at least 20 points wide, to 100.
+            worst = min(of_label.dice_percent.min(), own.dice_percent.min())
+            low = min(80.0, 10 * (np.nan_to_num(worst) // 10))
             margin = 0.03 * (100 - low)
             ax.set_xlim(low - margin, 100 + margin)
         draw_rows(row_names(config, styles), ax=line[0])

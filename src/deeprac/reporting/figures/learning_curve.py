@@ -21,6 +21,7 @@ from deeprac.reporting.style import (
     matrix_title,
     method_handles,
     method_styles,
+    within_percent,
 )
 from deeprac.reporting.summary import Summary
 
@@ -47,6 +48,7 @@ def make(summary: Summary) -> list[Drawing]:
         column[0].set_title(matrix_title(config, matrix))
         column[-1].set_xlabel("Training patients")
     for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):
+        within_percent(ax)
         ax.set_ylabel(f"{dice_of(label)}, %")
     shown = [style for name, style in styles.items() if name in set(data.method)]
     legend_above(figure, method_handles(shown))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from deeprac.config import Config
 from deeprac.reporting.figures.drawing import Drawing, captioned
@@ -50,8 +50,9 @@ def make(summary: Summary) -> list[Drawing]:
     gradients = gradients.assign(quantity=GRADIENT)[COLUMNS].dropna(subset="value")
     data = pd.concat([shares, gradients], ignore_index=True)
     figure = Figure(figsize=(WIDTH, max(2.6, 1 + ROW_INCHES * len(styles))))
-    left, right = figure.subplots(1, 2)
-    if shares.value.any():
+    drawn = bool(shares.value.any())
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1 if drawn else 2.5))
+    if drawn:
         draw_shares(shares, styles, ax=left)
     else:
         draw_none(styles, ax=left)
@@ -118,7 +119,7 @@ def draw_shares(
 def draw_none(styles: Mapping[str, MethodStyle], *, ax: Axes) -> Axes:
     """Say that there is no bar to draw; the rows name the markers."""
     for y, style in enumerate(styles.values()):
-        ax.plot(0.06, y, marker=style.marker, color=style.colour, linestyle="none")
+        ax.plot(0.1, y, marker=style.marker, color=style.colour, linestyle="none")
     ax.set(xlim=(0, 1), xticks=[], xlabel="Share of slices: 0 %")
     text = "No slice of any\nmethod ends at a\nbound or falls back."
     ax.text(0.55, 0.5, text, ha="center", va="center", transform=ax.transAxes)
@@ -153,8 +154,9 @@ def draw_matrices(config: Config, matrices: list[str], *, ax: Axes) -> None:
         ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
         return
     ax.set_yscale("log")
-    for axis_format in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-        axis_format(LogFormatter(minor_thresholds=(2, 1)))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(matrices) > 1:
         handles = [

@@ -32,6 +32,7 @@ from deeprac.reporting.style import (
     MethodStyle,
     experiment_style,
     legend_above,
+    within_percent,
 )
 from deeprac.reporting.summary import Summary
 
@@ -75,7 +76,7 @@ PANELS = (
 
 
 def make(summary: Summary) -> list[Drawing]:
-    """Columns: kinds of change that were tried; rows: labels; a curve per experiment."""
+    """Columns: changes that were tried; rows: labels; a curve per experiment."""
     config = summary.config
     table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
     table = table[table.experiment.isin(config.stress.experiments)]
@@ -98,6 +99,7 @@ def make(summary: Summary) -> list[Drawing]:
                 mine = (rows[rows.experiment == experiment] for rows in (shown, own))
                 draw(*mine, panel, look=look, ax=ax)
             _finish(ax, panel, sorted(shown.value.unique()))
+        within_percent(row[0])
         row[0].set_ylabel(f"{dice_of(label)}, %")
     for column, panel in zip(axes.T, panels, strict=True):
         column[0].set_title(panel.title)

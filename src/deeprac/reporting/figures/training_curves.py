@@ -103,6 +103,8 @@ def curves_of(
         )
         ax.tick_params(labelsize=5, pad=1, colors=FRONT_END["front_end_loss"]["color"])
         ax.grid(visible=False)
+    for panels in axes.values():
+        panels[0].tick_params(left=False)  # twinx puts ticks there
     for ax, title in zip(next(iter(axes.values())), panels_of, strict=True):
         ax.set_ylabel(title)
     looks = (look for curves in panels_of.values() for look in curves.values())
