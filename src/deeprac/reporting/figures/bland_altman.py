@@ -147,7 +147,7 @@ def _log_axis(volumes_ml: pd.Series, *, ax: Axes) -> None:
 def _large_errors(*, ax: Axes) -> None:
     """Linear up to an error of half the volume, logarithmic beyond it."""
     ax.set_yscale("symlog", linthresh=LINEAR_PERCENT, linscale=1.5)
-    ax.set_yticks([-200, -LINEAR_PERCENT, 0, LINEAR_PERCENT, 200])
+    ax.set_yticks([-400, -LINEAR_PERCENT, 0, LINEAR_PERCENT, 400])
     ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     ax.yaxis.set_minor_locator(NullLocator())
 

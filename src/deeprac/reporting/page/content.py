@@ -1,11 +1,13 @@
 """The tables on the page by tab, in their order."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 
+from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
 from deeprac.files import csv_text
 from deeprac.records.catalogue import METRICS
@@ -13,6 +15,8 @@ from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import PageTable
 from deeprac.reporting.page.tables import from_frame, from_table
+from deeprac.reporting.roles import used_matrices
+from deeprac.reporting.style import experiment_style
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables import all_tables
 from deeprac.reporting.tables.table import (
@@ -87,8 +91,9 @@ def page_tables(
         "cost": [],
     }
     for name, table in all_tables(summary).items():
-        if table.parts:  # else there is nothing to see: no selected method crops
-            tabs[TAB_OF.get(name, "results")].append(from_table(table))
+        shown = from_table(table)
+        if shown.grids:  # else there is nothing to see: no selected method crops
+            tabs[TAB_OF.get(name, "results")].append(shown)
     tabs["cost"].append(_noted(runs_table(summary.runs), summary))
     return {tab: tuple(tables) for tab, tables in tabs.items()}
 
@@ -137,7 +142,7 @@ def cases_table(summary: Summary) -> PageTable:
     cases = summary.cases
     return from_frame(
         cases,
-        _case_columns(cases),
+        _case_columns(cases, summary.config),
         name="cases",
         title="Every case, label and run",
         n=f"{len(cases)} rows. {summary.extent}.",
@@ -160,8 +165,8 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
     yield from_frame(
         counted(rows, cases),
         (
-            words("experiment", "Experiment"),
-            words("label", "Label"),
+            words("experiment", "Method", show=named(summary.config).__getitem__),
+            words("label", "Label", show=_spaced),
             number("n", "Rows (n)"),
             *(number(reason, reason[0].upper() + reason[1:]) for reason in REASONS),
         ),
@@ -178,7 +183,10 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
     )
     yield from_frame(
         rows,
-        (words("reasons", "How it failed", frozen=True), *_case_columns(rows)),
+        (
+            words("reasons", "How it failed", frozen=True),
+            *_case_columns(rows, summary.config),
+        ),
         name="failures",
         title="Failures, worst first",
         n=f"{len(rows)} of {len(cases)} rows failed; of n = "
@@ -213,10 +221,33 @@ def _opens(cases: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     return tuple(zip(cases.case, cases.experiment, strict=True))
 
 
-def _case_columns(cases: pd.DataFrame) -> Iterator[Column]:
-    yield words("experiment", "Experiment", frozen=True)
+def named(config: Config) -> dict[str, str]:
+    """The method of each experiment in words, with its matrix where there are several.
+
+    Two experiments of the same words have their own names behind these.
+    """
+    several = len(used_matrices(config)) > 1
+    titles = {
+        name: experiment_style(config, name).name
+        + f" ({config.experiments[name].matrix})" * several
+        for name in config.run.experiments
+    }
+    twice = Counter(titles.values())
+    return {
+        name: title + f" ({name})" * (twice[title] > 1)
+        for name, title in titles.items()
+    }
+
+
+def _spaced(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _case_columns(cases: pd.DataFrame, config: Config) -> Iterator[Column]:
+    method = named(config).__getitem__
+    yield words("experiment", "Method", show=method, frozen=True)
     yield words("case", "Case", frozen=True)
-    yield words("label", "Label", frozen=True)
+    yield words("label", "Label", show=_spaced, frozen=True)
     yield words("patient", "Patient")
     yield number("fold", "Fold")
     yield number("seed", "Seed")
