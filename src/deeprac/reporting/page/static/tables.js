@@ -95,9 +95,11 @@ const Tables = (() => {
     return textElement(cell.getValue());
   };
 
-  /* On a narrow screen one column stays in view, and leaves room for the numbers. */
+  /* Long names wrap; on a narrow screen one column alone stays in view: both leave
+     room for the numbers. */
   const NARROW = 720;
-  const KEPT = 120;
+  const KEPT = 150;
+  const LONGEST = 250;
   const narrow = () => window.innerWidth <= NARROW;
   const widest = (part) => {
     const lengths = part.columns.map((entry, index) =>
@@ -110,8 +112,9 @@ const Tables = (() => {
 
   const kept = (entry, index, part) => {
     if (!entry.frozen) return {};
-    if (!narrow()) return { frozen: true };
-    return index === widest(part) ? { frozen: true, width: KEPT, tooltip: true } : {};
+    const wraps = { frozen: true, variableHeight: true, cssClass: "kept" };
+    if (!narrow()) return { ...wraps, maxWidth: LONGEST };
+    return index === widest(part) ? { ...wraps, width: KEPT } : {};
   };
 
   const column = (entry, index, part, tall) => ({
@@ -202,6 +205,23 @@ const Tables = (() => {
     of("download").textContent = filtered ? `${file} (${what})` : file;
   };
 
+  /* Roles that a screen reader knows: Tabulator calls a group of columns by one that
+     there is not, and lets the box that scrolls stand between table and rows. */
+  const nameParts = (element) => {
+    element.removeAttribute("aria-owns");
+    element.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
+    element.querySelector(".tabulator-table").setAttribute("role", "presentation");
+    for (const group of element.querySelectorAll(".tabulator-col-group")) {
+      group.setAttribute("role", "presentation");
+      group.removeAttribute("aria-sort");
+      group.removeAttribute("aria-title");
+      const name = (head) => head.querySelector(".tabulator-col-title").textContent;
+      for (const head of group.querySelectorAll("[role=columnheader]")) {
+        head.setAttribute("aria-label", `${name(group)}: ${name(head)}`);
+      }
+    }
+  };
+
   /* Headings take the focus; Enter and space sort as a click does. */
   const sortByKeys = (grid, element) => {
     for (const head of element.querySelectorAll(".tabulator-col.tabulator-sortable")) {
@@ -220,6 +240,7 @@ const Tables = (() => {
     const part = table.parts[Number(element.dataset.part)];
     let columns = part.columns.map((entry, i) => column(entry, i, part, table.tall));
     columns = grouped(columns, part.columns);
+    if (narrow()) columns.sort((a, b) => Boolean(b.frozen) - Boolean(a.frozen));
     if (table.opens.length && Browser.any()) columns.unshift(opener(table));
     const rows = part.text.map((texts, id) => {
       const row = { id, value: part.value[id] };
@@ -244,6 +265,7 @@ const Tables = (() => {
     grids.set(`${table.name}/${element.dataset.part}`, grid);
     return new Promise((done) =>
       grid.on("tableBuilt", () => {
+        nameParts(element);
         sortByKeys(grid, element);
         done();
       }),
