@@ -165,7 +165,12 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
     yield from_frame(
         counted(rows, cases),
         (
-            words("experiment", "Method", show=named(summary.config).__getitem__),
+            words(
+                "experiment",
+                "Method",
+                show=named(summary.config).__getitem__,
+                frozen=True,
+            ),
             words("label", "Label", show=_spaced),
             number("n", "Rows (n)"),
             *(number(reason, reason[0].upper() + reason[1:]) for reason in REASONS),

@@ -75,6 +75,7 @@ def _joined(parts: tuple[Part, ...]) -> tuple[str, Grid]:
     heads = [
         {name: getattr(column, name) for name in shown}
         | {"key": column.keys[0], "bar": _is_share(column.keys[0]), "empty": empty}
+        | {"spread": column.number and not several}
         for column, empty in zip(columns, _empty(text), strict=True)
     ]
     heading = "" if several else parts[0].heading

@@ -80,7 +80,7 @@ const Tables = (() => {
 
   const heading = (entry, values) => {
     const title = textElement(entry.title);
-    const picture = entry.number && values ? histogram(values) : null;
+    const picture = entry.spread && values ? histogram(values) : null;
     if (picture) title.append(picture);
     return title;
   };
