@@ -50,8 +50,8 @@ def method_mean(cases: pd.DataFrame) -> Estimate:
     """
     means = cases.groupby(["patient", "seed"]).dice.mean().unstack("seed")
     complete = means.dropna(axis=1, how="all").dropna().round(ROUNDING)
-    if complete.shape[1] == 1:
-        return mean_interval(complete.iloc[:, 0])
+    if complete.shape[1] < 2:
+        return mean_interval(complete.to_numpy(float).ravel())
     return two_way_interval(complete.to_numpy(float))
 
 

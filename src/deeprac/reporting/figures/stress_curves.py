@@ -96,8 +96,13 @@ def make(summary: Summary) -> list[Drawing]:
                 for rows in (data, trainings)
             )
             for experiment, look in looks.items():
-                mine = (rows[rows.experiment == experiment] for rows in (shown, own))
-                draw(*mine, panel, look=look, ax=ax)
+                draw(
+                    shown[shown.experiment == experiment],
+                    own[own.experiment == experiment],
+                    panel,
+                    look=look,
+                    ax=ax,
+                )
             _finish(ax, panel, sorted(shown.value.unique()))
         within_percent(row[0])
         row[0].set_ylabel(f"{dice_of(label)}, %")

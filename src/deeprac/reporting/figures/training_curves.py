@@ -1,7 +1,6 @@
 """Loss and pseudo Dice per epoch of every experiment."""
 
 from collections.abc import Mapping
-from itertools import chain
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -107,9 +106,8 @@ def curves_of(
         panels[0].tick_params(left=False)  # twinx puts ticks there
     for ax, title in zip(next(iter(axes.values())), panels_of, strict=True):
         ax.set_ylabel(title)
-    looks = (look for curves in panels_of.values() for look in curves.values())
-    if apart:
-        looks = chain(looks, FRONT_END.values())
+    drawn_curves = [*panels_of.values(), *(FRONT_END,) * bool(apart)]
+    looks = (look for curves in drawn_curves for look in curves.values())
     handles: list[Artist] = [Line2D([], [], **look) for look in looks]
     if phases:
         name = "front end trained alone, before the U-Net"

@@ -68,7 +68,7 @@ def _joined(parts: tuple[Part, ...]) -> tuple[str, Grid]:
     text, value = [], []
     for part in parts:
         first = [part.heading] * several
-        values = lines([column.values(part.rows) for column in part.columns])
+        values = lines([_values(column, part.rows) for column in part.columns])
         text += [[*first, *row] for row in part.texts()]
         value += [[*first, *row] for row in values]
     shown = ("group", "title", "number", "frozen")
@@ -80,6 +80,14 @@ def _joined(parts: tuple[Part, ...]) -> tuple[str, Grid]:
     ]
     heading = "" if several else parts[0].heading
     return heading, {"columns": heads, "text": text, "value": value}
+
+
+def _values(column: Column, rows: pd.DataFrame) -> list[Any]:
+    """What a column is sorted by and downloaded as: a name, not the words for it."""
+    if column.number or len(column.keys) > 1:
+        return column.values(rows)
+    names = rows[column.keys[0]].astype(object)
+    return names.where(names.notna(), None).tolist()
 
 
 def _empty(text: list[list[str]]) -> list[bool]:
