@@ -12,11 +12,11 @@ from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.figures import (
     dice_by_method,
+    memory,
     overlays,
     stn_slices,
     time_vs_dice,
     training_curves,
-    memory,
 )
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.catalogue import CATALOGUE

@@ -204,7 +204,7 @@ def test_a_narrow_window_scrolls_inside_tables_only(chromium, layout, width):
             assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
             widths = page.eval_on_selector_all(
                 "[role=tabpanel]:not([hidden]) .tabulator:has(.tabulator-frozen)",
-                "all => all.map(e => e.offsetWidth - [...e.querySelectorAll("
+                "all => all.map(e => e.parentElement.clientWidth - [...e.querySelectorAll("
                 "'.tabulator-header .tabulator-frozen')].reduce("
                 "(sum, head) => sum + head.offsetWidth, 0))",
             )

@@ -97,7 +97,7 @@ const Tables = (() => {
 
   /* Long names wrap; on a narrow screen one column alone stays in view: both leave
      room for the numbers. */
-  const NARROW = 720;
+  const NARROW = 960;
   const KEPT = 150;
   const LONGEST = 250;
   const narrow = () => window.innerWidth <= NARROW;
