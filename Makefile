@@ -5,7 +5,7 @@
 #   make check   formatters, linters, types and the fast tests: before every commit
 #   make test    the test suite; `make test-slow` runs what takes longest
 #   make soak    the workflow while processes are killed and the disk fills, 20 rounds
-#   make review  tables, figures and page from released results: no GPU, torch or CT
+#   make review  tables, figures, claims and page from a release: no GPU, torch or CT
 #   make geometry  windows measured on the masks of KiTS23: MASKS=FOLDERS, once
 #   make gpu     what only a GPU can show, in nine minutes (benchmarks/gpu.py)
 #   make lint    formatters, linters, Snakemake's lint; `make format` formats
@@ -81,11 +81,12 @@ demo: $(STAMP)
 	@echo "Bundle:  $$PWD/$(DEMO_BUNDLE) (phantom, not for patients)"
 
 review: $(REVIEW_STAMP)
-	time $(REVIEW_BIN)/snakemake tables figures report --cores 2 --config metrics=released "release=$(RELEASE)"
+	time $(REVIEW_BIN)/snakemake tables figures claims report --cores 2 --config metrics=released "release=$(RELEASE)"
 	time PYTHONPATH=src $(REVIEW_BIN)/python -m deeprac verify "resources/released/$(RELEASE)"
 	@echo
 	@echo "Page:    $$PWD/results/released/$(RELEASE)/report.html"
 	@echo "Tables:  $$PWD/results/released/$(RELEASE)/tables/"
+	@echo "Claims:  $$PWD/results/released/$(RELEASE)/tables/claims.md"
 
 check: $(STAMP)
 	$(MAKE) --jobs 2 --output-sync lint types

@@ -7,6 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 SHIPPED = (
+    "config/claims.yaml",
     "config/methods.yaml",
     "config/experiments.tsv",
     "workflow/schemas/config.schema.yaml",

@@ -1,12 +1,12 @@
-# The claims of the ablation against their thresholds. It reads the tables of diagnostics
-# and, where experiments are put under stress, of stress; what is not there is reported
-# as not measured.
+# What is claimed (report.claims), judged by the tables of the cohort. It reads those of
+# diagnostics and, where experiments are put under stress, of stress; a claim about what
+# is not there is not decidable.
 rule claims:
     input:
         **SUMMARY,
         diagnostics="<results>/summary/diagnostics.csv",
         stress=stress_summary,
-        costs="<results>/summary/protocol.json",
+        costs=protocol_costs,
     output:
         shown("<results>/tables/claims.csv", "tables/claims", table="claims"),
         "<results>/tables/claims.md",
@@ -21,8 +21,7 @@ rule claims:
         mem_mb=memory_mb("claims"),
         runtime=30,
     params:
-        config=configuration,
-        settings=TABLE_SETTINGS,
+        **TABLE_PARAMS,
+        claims=CONFIG["report"]["claims"],
     shell:
-        "python -m deeprac claims --config {params.config:q}"
-        " --costs {input.costs:q} 2>&1 | tee {log:q}"
+        "python -m deeprac claims --config {params.config:q} 2>&1 | tee {log:q}"

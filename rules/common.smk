@@ -35,7 +35,7 @@ from deeprac.lease import refuse_if_held
 from deeprac.partial import missing_runs, narrowed, present_runs, sentence
 from deeprac.provenance import digest
 from deeprac.release.configuration import RELEASES, released_config
-from deeprac.release.manifest import read_manifest
+from deeprac.release.manifest import PACKED, read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining

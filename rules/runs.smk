@@ -51,10 +51,11 @@ def parts(method):
 
 def training_minutes(wildcards):
     """Two days for the paper's budget of 250,000 steps, in proportion for others."""
-    training, method = CONFIG["training"], METHODS[wildcards.experiment]
+    training = SETTINGS.training_of(SETTINGS.experiment(wildcards.experiment))
+    method = METHODS[wildcards.experiment]
     labarbera = parts(method).count(LABARBERA)
-    epochs = training["epochs"] + labarbera * CONFIG["labarbera"]["epochs"]
-    steps = epochs * training["iterations_per_epoch"]
+    epochs = training.epochs + labarbera * CONFIG["labarbera"]["epochs"]
+    steps = epochs * training.iterations_per_epoch
     return max(60, round(2880 * steps / 250_000))
 
 

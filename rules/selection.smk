@@ -25,7 +25,14 @@ def crop_diagnostics(_):
 def released_summaries():
     """The summaries that the release has."""
     listed = read_manifest(Path(RELEASE))["files"]
-    return [name for name in listed if Path(name).parent.name == "summary"]
+    names = [name.removesuffix(PACKED) for name in listed]
+    return [name for name in names if Path(name).parent.name == "summary"]
+
+
+def protocol_costs(_):
+    """What a step of the paper's protocol costs; a release may lack it."""
+    name = "summary/protocol.json"
+    return [] if RELEASED and name not in released_summaries() else f"{RESULTS}/{name}"
 
 
 def browsed_volumes(_):

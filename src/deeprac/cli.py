@@ -42,7 +42,7 @@ VERBS: dict[str, str] = {
     "diagnose": "measure what the front end did in one fold",
     "summarise": "collect what all folds have left into tidy tables",
     "tables": "write the paper's tables beside ours",
-    "claims": "judge the ablation's claims by their thresholds",
+    "claims": "judge what is claimed by the results",
     "figures": "draw the figures",
     "release": "make a release of a folder of results",
     "unpack": "lay a release out as results, for tables, figures and page",

@@ -6,7 +6,7 @@ the schema; here are the checks of what one section says about another.
 
 import os
 from collections.abc import Hashable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
@@ -14,6 +14,7 @@ from deeprac.config_files import raise_if, read_raw, resolve
 from deeprac.errors import ConfigError
 from deeprac.fitting import fits, nearest_fit, why_not
 from deeprac.front_ends import CASE_POSE, ORACLE
+from deeprac.settings.claims import unknown_arms
 from deeprac.settings.cohort import CohortConfig
 from deeprac.settings.methods import Experiment, MatrixConfig, Method
 from deeprac.settings.reports import (
@@ -60,6 +61,7 @@ class Config:
         raise_if(
             [
                 *self._unknown_names(),
+                *unknown_arms(self.report.claims, self.methods),
                 *self._impossible_folds(),
                 *self._misfits(),
                 *self._unknown_truths(),
@@ -231,6 +233,17 @@ class Config:
                 "false, or give the names of both kidneys to cohort.labels.kidney"
             ]
         return []
+
+    def training_of(self, row: Experiment) -> TrainingConfig:
+        """Return the settings of an experiment's trainings."""
+        return replace(self.training, epochs=row.epochs or self.training.epochs)
+
+    def front_end_settings(self, method: Method) -> dict[str, Any] | None:
+        """Return the settings of a method's front end; None without one."""
+        section = method.front_end.section
+        if section is None:
+            return None
+        return asdict(getattr(self, section)) | method.localiser
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name.

@@ -82,7 +82,10 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     raise_if(schema.problems(resolved))
     methods = _methods(resolved["methods"])
     rows = _experiments(resolved["experiments"])
+    claims = read_claims(resolved["report"]["claims"])
     errors = schema.problems(methods, "methods", "methods")
+    if not errors:
+        errors = _localiser_problems(methods, resolved["localiser"])
     for index, row in enumerate(rows):
         name = schema.plain(row.get("experiment", index))
         errors += schema.problems(row, "experiment", f"experiments.{name}")
@@ -97,7 +100,33 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
         run["experiments"] = names
     everything = list(range(resolved["splits"]["folds"]))
     run["folds"] = everything if run["folds"] == "all" else sorted(run["folds"])
-    return resolved | {"methods": methods, "experiments": rows}
+    report = resolved["report"] | {"claims": claims}
+    return resolved | {"methods": methods, "experiments": rows, "report": report}
+
+
+def read_claims(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read claims with all keys, and check each.
+
+    Args:
+        value: Path of a YAML or JSON file with the list of them, or the list itself.
+
+    Raises:
+        ConfigError: with every offending key, its value and what is allowed.
+    """
+    key = "report.claims"
+    if isinstance(value, str):
+        value, key = _parsed(own_or_shipped(Path(value)), key), f"{key}: {value}"
+        if not isinstance(value, list):
+            raise ConfigError(
+                f"{key} must hold a list of claims, not {type(value).__name__}."
+            )
+    default = schema.defaults(schema.load_schema()["$defs"]["claim"])
+    claims = [default | one if isinstance(one, dict) else one for one in value]
+    errors: list[str] = []
+    for number, claim in enumerate(claims, start=1):
+        errors += schema.problems(claim, "claim", f"{key}.{number}")
+    raise_if(errors)
+    return claims
 
 
 def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +140,16 @@ def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
         str(name): default | method if isinstance(method, dict) else method
         for name, method in methods.items()
     }
+
+
+def _localiser_problems(methods: dict[str, Any], section: dict[str, Any]) -> list[str]:
+    return [
+        problem
+        for name, method in methods.items()
+        for problem in schema.problems(
+            section | method["localiser"], "localiser", f"methods.{name}.localiser"
+        )
+    ]
 
 
 def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,9 +175,10 @@ def _experiments(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
     """Read an empty cell of a text table as null and its counts as numbers."""
     row = {key: None if value == "" else value for key, value in row.items()}
-    count = row.get("training_patients")
-    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
-        row["training_patients"] = int(count)
+    for key in ("training_patients", "epochs"):
+        count = row.get(key)
+        if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count):
+            row[key] = int(count)
     return row
 
 
@@ -152,16 +192,20 @@ def _read(path: str | Path, key: str) -> str:
         ) from error
 
 
-def _read_mapping(path: str | Path, key: str) -> dict[str, Any]:
+def _parsed(path: str | Path, key: str) -> Any:
     text = _read(path, key)
     kind = "JSON" if Path(path).suffix == ".json" else "YAML"
     try:
         # YAML 1.1 would read JSON's 3e-05 as text.
-        content = parse_json(text) if kind == "JSON" else parse_yaml(text)
+        return parse_json(text) if kind == "JSON" else parse_yaml(text)
     except TwiceError as error:
         raise ConfigError(f"{key}: {path}: {error}.") from error
     except ValueError as error:
         raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
+
+
+def _read_mapping(path: str | Path, key: str) -> dict[str, Any]:
+    content = _parsed(path, key)
     if content is None:
         return {}
     if not isinstance(content, dict):

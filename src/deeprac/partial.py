@@ -21,7 +21,7 @@ from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.machine import without_paths
 from deeprac.records.run_key import IDENTITY, RunKey, selected_runs
-from deeprac.records.splits import Split
+from deeprac.records.splits import Split, unseen
 from deeprac.records.tidy import TEXT, read_tidy
 from deeprac.status import State, run_status
 
@@ -76,7 +76,7 @@ def _is_whole(layout: Layout, run: RunKey, splits: list[Split]) -> bool:
     needed = ("run.json", "inference.csv")
     if run.fold >= len(splits) or not all((folder / n).is_file() for n in needed):
         return False
-    return set(splits[run.fold]["val"]) <= _cases(folder / "metrics.csv")
+    return set(unseen(splits[run.fold])) <= _cases(folder / "metrics.csv")
 
 
 def _cases(path: Path) -> set[str]:

@@ -53,6 +53,17 @@ def defaults(schema: dict[str, Any]) -> Any:
     }
 
 
+def neutrals(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys at the value that they had, in effect, before they existed."""
+    found = {}
+    for key, part in schema.get("properties", {}).items():
+        if "neutral" in part:
+            found[key] = copy.deepcopy(part["neutral"])
+        elif inner := neutrals(part):
+            found[key] = inner
+    return found
+
+
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     """Return ``base`` changed by ``overlay``: mappings merge, the rest replaces."""
     merged = dict(base)
@@ -69,12 +80,14 @@ def problems(value: Any, part: str | None = None, prefix: str = "") -> list[str]
 
     Args:
         value: what the user wrote, merged over the defaults.
-        part: name in the schema's ``$defs`` (method, experiment); None: the whole.
+        part: name in the schema's ``$defs`` (method, experiment), or of a section;
+            None: the whole.
         prefix: dotted key of ``value`` in the configuration.
     """
     schema = load_schema()
     if part is not None:
-        schema = {"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]}
+        schema = schema["$defs"].get(part) or schema["properties"][part]
+        schema = schema | {"$defs": load_schema()["$defs"]}
     errors = _validator()(schema).iter_errors(value)
     found = [line for error in errors for line in _messages(error, prefix)]
     return sorted(set(found))

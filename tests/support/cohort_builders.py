@@ -53,6 +53,7 @@ def dicom_section(**changes) -> DicomConfig:
 def phantom_config(**changes) -> PhantomConfig:
     settings = {
         "cases": 4,
+        "test_cases": 0,
         "matrix": 64,
         "slice_spacing_mm": (10.0, 12.0),
         "bilateral_share": 0.1,

@@ -42,7 +42,7 @@ def complete_results(folder: Path, options: TreeOptions | None = None) -> Path:
         record = layout.run(key.experiment, key.seed, key.fold) / "run.json"
         write_json(record, read_json(record) | _provenance(folder))
     write_json(layout.config, read_json(config_path))
-    for verb in ("summarise", "summarise --what diagnostics", "tables"):
+    for verb in ("summarise", "summarise --what diagnostics", "tables", "claims"):
         assert main([*verb.split(), *arguments]) == 0
     return layout.root
 

@@ -22,12 +22,15 @@ NAN = float("nan")
 
 
 def make_config(experiments, *, comparisons=(), **settings):
-    """A configuration of experiments: name = method, or (method, training patients)."""
+    """A configuration of experiments: name = method, or (method, training patients), or
+    (method, training patients, epochs).
+    """
     rows = []
     for name, value in experiments.items():
-        method, patients = value if isinstance(value, tuple) else (value, None)
-        row = {"experiment": name, "matrix": "coarse", "method": method}
-        rows.append(row | {"training_patients": patients})
+        own = value if isinstance(value, tuple) else (value,)
+        row = {"experiment": name, "matrix": "coarse"}
+        keys = ("method", "training_patients", "epochs")
+        rows.append(row | dict(zip(keys, own, strict=False)))
     statistics = {
         "comparisons": [
             dict(zip(("method", "reference", "test"), row, strict=True))

@@ -97,10 +97,10 @@ def test_patient_is_the_unit(config):
     assert plain.kidney_n == 2
     assert plain.kidney_dice_mean == pytest.approx((0.4 + 0.8) / 2)
     # SD over two patients: |0.8 - 0.4| / sqrt(2).
-    assert plain.kidney_dice_sd == pytest.approx(0.4 / math.sqrt(2))
+    assert plain.kidney_dice_training_sd == pytest.approx(0.4 / math.sqrt(2))
     assert plain.tumour_n == 1
     assert plain.tumour_dice_mean == 0.5
-    assert math.isnan(plain.tumour_dice_sd)
+    assert math.isnan(plain.tumour_dice_training_sd)
     assert (plain.folds_run, plain.folds_planned, plain.n_seeds) == (2, 3, 1)
     assert (plain.kidney_coverage_min, plain.tumour_coverage_min) == (0.75, 0.9)
     assert plain.coverage_min == 0.75

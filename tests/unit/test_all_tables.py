@@ -17,6 +17,8 @@ from support.summary_builder import REPO, make_config, make_summary
 
 NAN = float("nan")
 NAMES = list(TABLE_TITLES)
+PAPERS = "published_claims"
+"""Knows no patients but the paper's, and no empty labels."""
 METHODS = {"plain": "nnunet", "augmented": "nnunet_augment", "learned": "stn"}
 COMPARISONS = [
     ("stn", "nnunet_augment", "superiority"),
@@ -49,7 +51,7 @@ def test_names_in_the_order_of_reading(tables):
 @pytest.mark.parametrize("name", NAMES)
 def test_states_n(tables, name):
     text = markdown(tables[name])
-    assert re.search(r"n = 6 patients", text) or name in {"table1", "table2"}
+    assert re.search(r"n = 6 patients", text) or name in {"table1", "table2", PAPERS}
     assert "n" in tables[name].rows or any("n_" in c for c in tables[name].rows)
 
 
@@ -59,7 +61,7 @@ def test_states_n(tables, name):
 )
 def test_names_the_convention_of_empty_labels(convention, said):
     found = tables_of(statistics={"empty_labels": convention})
-    for name in NAMES[:-1]:  # cost knows no labels
+    for name in {*NAMES} - {"cost", "gates", PAPERS}:  # cost knows no labels
         assert f"statistics.empty_labels: {convention}" in markdown(found[name])
         assert said in markdown(found[name])
 
@@ -83,7 +85,7 @@ def test_statistics_are_tidy_and_named(tables):
 
 def test_comparisons_say_what_was_not_run(tables):
     text = markdown(tables["comparisons"])
-    assert "### Planned but not run" in text
+    assert "### Planned but not made" in text
     assert "no selected experiment has the method stn_crop" in text
     assert "4 tests; margin 2 points." in text
 
@@ -94,6 +96,26 @@ def test_ranking_is_sorted_and_sums_up(tables):
         assert part["rank"].is_monotonic_increasing
         assert part.p_rank_1.sum() == pytest.approx(1)
     assert set(rows.metric) == {"dice", "nsd_2mm"}
+
+
+def test_without_an_experiment_on_all_patients_nothing_is_ranked():
+    methods = {name: (method, 2) for name, method in METHODS.items()}
+    config = make_config(methods, comparisons=COMPARISONS)
+    tables = all_tables(make_summary(config, DICE, seeds=(0, 1)))
+    assert tables["ranking"].rows.empty
+    assert "nothing is ranked" in markdown(tables["ranking"])
+    assert latex(tables["ranking"])
+
+
+def test_experiments_of_different_steps_have_no_gain():
+    config = make_config(METHODS, comparisons=COMPARISONS)
+    summary = make_summary(config, DICE, seeds=(0, 1))
+    summary.runs.loc[summary.runs.experiment == "learned", "epochs"] = 20
+    tables = all_tables(summary)
+    rows = tables["ladder"].rows.set_index("experiment")
+    assert pd.isna(rows.tumour_gain["learned"])
+    assert not pd.isna(rows.tumour_gain["augmented"])
+    assert "different numbers of steps" in markdown(tables["comparisons"])
 
 
 def test_cost_is_the_mean_over_the_runs(tables):

@@ -40,6 +40,26 @@ def test_a_phantom_cohort_is_an_nnunet_raw_dataset(tmp_path):
     assert names == ["phantom_000_0000.nii.gz", "phantom_001_0000.nii.gz"]
 
 
+def test_test_cases_are_told_in_the_table_and_train_nothing(tmp_path):
+    plain = cohort_config(phantom=phantom_config(cases=2))
+    build_cohort(plain, tmp_path / "plain")
+    config = cohort_config(phantom=phantom_config(cases=2, test_cases=1))
+    build_cohort(config, tmp_path / "more")
+    table = pd.read_csv(tmp_path / "more" / "cases.csv")
+    assert tuple(table.columns) == (*CASES_COLUMNS, "split")
+    assert list(table["split"]) == ["cv", "cv", "test"]
+    assert table.image[2] == "imagesTs/phantom_test_000_0000.nii.gz"
+    assert files.read_json(tmp_path / "more" / "dataset.json")["numTraining"] == 2
+    assert len(list((tmp_path / "more" / "imagesTr").iterdir())) == 2
+    # What was there is as it was, and again once they are taken away.
+    build_cohort(plain, tmp_path / "more")
+    assert not list((tmp_path / "more" / "imagesTs").iterdir())
+    one, two = (
+        (tmp_path / name / "cases.csv").read_bytes() for name in ("plain", "more")
+    )
+    assert one == two
+
+
 @pytest.mark.slow
 def test_workers_give_the_same_table(tmp_path):
     config = cohort_config(phantom=phantom_config(cases=2))

@@ -232,6 +232,34 @@ def test_an_added_matrix_can_be_used():
         ),
         (method(normaliser="stm"), "methods.mine.normaliser is 'stm': it must be one"),
         (
+            {"methods": {"mine": {"label": "x", "localiser": {"max_gradient": 2}}}},
+            "methods.mine.localiser is given, but the method has none",
+        ),
+        (
+            {
+                "methods": {
+                    "mine": {
+                        "label": "x",
+                        "normaliser": "stn",
+                        "localiser": {"max_gradient": -1},
+                    }
+                }
+            },
+            "methods.mine.localiser.max_gradient is -1: it must be a number > 0",
+        ),
+        (
+            {
+                "methods": {
+                    "mine": {
+                        "label": "x",
+                        "normaliser": "stn",
+                        "localiser": {"canonical_radius": 0.3},
+                    }
+                }
+            },
+            "measured once, for all methods. Set localiser.canonical_radius",
+        ),
+        (
             method(normaliser="stn_labarbera", crop="stn"),
             "methods.mine mixes stn_labarbera with stn",
         ),
@@ -440,11 +468,12 @@ def test_values_that_yaml_itself_cannot_read_are_no_bug(tmp_path, text):
         load_config([path])
 
 
-def test_a_count_of_many_digits_in_a_table_is_refused(tmp_path):
+@pytest.mark.parametrize("column", ["training_patients", "epochs"])
+def test_a_count_of_many_digits_in_a_table_is_refused(tmp_path, column):
     path = tmp_path / "e.tsv"
-    head = "experiment\tmatrix\tmethod\ttraining_patients"
+    head = f"experiment\tmatrix\tmethod\t{column}"
     path.write_text(f"{head}\ne\tfine\tnnunet\t{'9' * 5000}\n")
-    with pytest.raises(ConfigError, match=r"training_patients .* must be an integer"):
+    with pytest.raises(ConfigError, match=rf"{column} .* must be an integer"):
         checked({"experiments": str(path)})
 
 

@@ -84,6 +84,11 @@ def test_fewer_patients_than_folds():
     assert (WHOLE, ERROR, "folds") not in found(cohort(), folds=8)
 
 
+def test_test_cases_fill_no_fold():
+    cases = [*cohort(), *(inspection(f"t{i}", split="test") for i in range(3))]
+    assert (WHOLE, ERROR, "folds") in found(cases, folds=9)
+
+
 def test_patients_with_tumour_are_too_few_for_the_folds():
     few = [
         inspection(str(i), tumour_ml=9.0 * (i < 3), patient=f"p{i}") for i in range(8)

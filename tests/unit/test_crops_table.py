@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from deeprac.evaluation.statistics.two_way import two_way_interval
-from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.reporting.page import content
 from deeprac.reporting.render import latex, markdown
 from deeprac.reporting.summary import Summary
@@ -32,7 +32,7 @@ def made(tmp_path, methods=METHODS):
     for name in methods:
         for seed in SEEDS:
             for patient in range(PATIENTS):
-                row = dict.fromkeys([*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS], 0)
+                row = dict.fromkeys([*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS], 0)
                 row |= {"experiment": name, "seed": seed, "case": f"case{patient:03d}"}
                 row |= {"patient": f"patient{patient:03d}", "crop_side": 0.5}
                 row["crop_grown"] = int(name == "wide" and patient == 0)

@@ -24,20 +24,21 @@ def test_numbers_by_hand():
     row = table.loc["a", "kidney", "dice"]
     assert (row.n, row.n_undefined) == (4, 0)
     assert row["mean"] == pytest.approx(0.5)
-    assert row.sd == pytest.approx(np.std(values, ddof=1))
+    assert row.training_sd == pytest.approx(np.std(values, ddof=1))
     assert row["median"] == pytest.approx(0.5)
     assert (row.quartile_1, row.quartile_3) == pytest.approx((0.35, 0.65))
     assert row.worst_5_percent == pytest.approx(0.23)  # 0.2 + 0.15 * 0.2
-    assert (row.failures, row.failure_rate) == (2, 0.5)
+    assert (row.failed, row.n_values, row.failed_rate) == (2, 4, 0.5)
     assert row.low < 0.5 < row.high
     # Folds hold patients 0, 2 and 1, 3: means 0.4 and 0.6.
     assert (row.n_folds, row.fold_sd) == (2, pytest.approx(0.2 / math.sqrt(2)))
     assert row.n_seeds == 1
     assert pd.isna(row.seed_sd)
+    assert pd.isna(row.two_way_low)
     # Of distances the highest are the worst.
     assert table.loc["a", "kidney", "hd95_mm"].worst_5_percent == pytest.approx(0.77)
     assert pd.isna(table.loc["a", "kidney", "volume_error_ml"].worst_5_percent)
-    assert pd.isna(table.loc["a", "kidney", "recall"].failures)
+    assert pd.isna(table.loc["a", "kidney", "recall"].failed)
 
 
 def test_patients_are_the_unit():
@@ -53,12 +54,28 @@ def test_patients_are_the_unit():
     assert (row.n_seeds, row.seed_sd) == (2, pytest.approx(0))
 
 
+def test_seeds_are_data():
+    # One seed of three finds nothing in either patient.
+    cases = make_cases({"a": [0.8, 0.9]}, seeds=(0, 1, 2))
+    cases.loc[cases.seed == 0, "dice"] = [0.0] * 6
+    row = described(cases).loc["a", "tumour", "dice"]
+    assert (row.n, row["mean"]) == (2, pytest.approx(0.85 * 2 / 3))
+    # Within the trainings 0, 0.1 and 0.1 over root 2; the means of the seeds 0, 0.85
+    # twice.
+    assert row.training_sd == pytest.approx(0.2 / 3 / math.sqrt(2))
+    assert row.seed_sd == pytest.approx(0.85 / math.sqrt(3))
+    assert (row.failed, row.n_values) == (2, 6)
+    assert row.two_way_low < 0
+    assert row.two_way_high > 1
+    assert row.low > 0.5
+
+
 def test_undefined_patients_are_stated():
     row = described(make_cases({"a": [0.5, NAN, 0.7]})).loc["a", "tumour", "dice"]
     assert (row.n, row.n_undefined) == (2, 1)
     assert row["mean"] == pytest.approx(0.6)
     assert (row.n_empty_reference, row.false_positive_ml) == (1, 0)
-    assert row.failures == 0
+    assert (row.failed, row.n_values) == (0, 2)
 
 
 def test_a_value_from_some_seeds_only_is_stated():
@@ -85,7 +102,7 @@ def test_false_positives_where_the_reference_is_empty():
     cases.loc[mine, ["reference_volume_ml", "dice"]] = 0.0
     row = described(cases).loc["a", "tumour", "dice"]
     assert (row.n_empty_reference, row.false_positive_ml) == (1, pytest.approx(30))
-    assert (row.failures, row["mean"]) == (2, pytest.approx(0.2))
+    assert (row.failed, row["mean"]) == (2, pytest.approx(0.2))
 
 
 @pytest.mark.filterwarnings("error")
@@ -102,9 +119,10 @@ def test_a_label_that_the_cohort_lacks(convention):
     assert table.n_undefined["hd95_mm"] == 2
     assert (table.n_empty_reference == 2).all()
     if convention == "nnunet":
-        undefined = table.loc["dice", ["mean", "sd", "low", "median", "failure_rate"]]
+        names = ["mean", "training_sd", "low", "two_way_low", "median", "failed_rate"]
+        undefined = table.loc["dice", names]
         assert undefined.isna().all()
-        assert pd.isna(table.failures["dice"])
+        assert pd.isna(table.failed["dice"])
 
 
 def test_metrics_that_a_label_never_has_are_no_rows():
@@ -121,10 +139,10 @@ def test_few_and_equal_patients(values):
     assert row.n == len(values)
     assert row["mean"] == pytest.approx(np.mean(values))
     if len(values) == 1:
-        assert pd.isna(row.sd)
+        assert pd.isna(row.training_sd)
         assert pd.isna(row.low)
     elif len(set(values)) == 1:
-        assert (row.low, row.high, row.sd) == pytest.approx((0.7, 0.7, 0))
+        assert (row.low, row.high, row.training_sd) == pytest.approx((0.7, 0.7, 0))
 
 
 def test_order_of_rows_and_runs_change_nothing():

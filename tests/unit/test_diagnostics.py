@@ -19,7 +19,7 @@ from deeprac.evaluation.diagnostics import (
 from deeprac.evaluation.poses import Poses
 from deeprac.evaluation.summarise import collect_diagnostics
 from deeprac.layout import Layout
-from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.records.transforms import CANONICAL_COLUMNS, SINGLE_COLUMNS
 from support.results_tree import CROP, REPO, TreeOptions, write_tree
 
@@ -68,7 +68,7 @@ def test_crop_side_is_a_share_of_the_canonical_frame():
     assert crop_side(canonical, canonical) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("column", [*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])
+@pytest.mark.parametrize("column", [*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS])
 def test_each_column_is_documented(column):
     text = (REPO / "config/README.md").read_text()
     assert f"`{column}`" in text[text.index("`summary/diagnostics.csv`") :]
@@ -99,7 +99,7 @@ def run_all(path):
 
 def test_one_row_per_run_and_case(diagnosed):
     table, truth = diagnosed
-    assert tuple(table.columns) == (*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS)
+    assert tuple(table.columns) == (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS)
     assert len(table) == len(EXPERIMENTS) * 4
     assert set(table.reference) == {"truth" if truth else "case_pose"}
     assert not table.duplicated(["experiment", "seed", "case"]).any()

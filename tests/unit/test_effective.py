@@ -40,6 +40,14 @@ def test_only_a_front_end_has_its_settings(config):
     assert stn["front_end"]["input_size"] == config.localiser.input_size
 
 
+def test_a_method_may_have_settings_of_its_own(config):
+    row = config.experiment("fine_stn")
+    method = replace(config.methods["stn"], localiser={"max_gradient": 10.0})
+    own = replace(config, methods=config.methods | {"stn": method})
+    (found,) = differences(run_settings(config, row), run_settings(own, row))
+    assert found == "front_end.max_gradient: not there -> 10.0"
+
+
 @pytest.mark.parametrize(("neutral", "counts"), [(0.0, False), (1.0, True)])
 def test_a_key_at_its_neutral_value_is_not_there(config, monkeypatch, neutral, counts):
     """As when a version adds ``training.weight_decay``: here it is 0 or is not."""
@@ -57,6 +65,7 @@ def test_sections_in_a_section_lose_their_neutral_keys_too(config):
     plain = asdict(config.cohort)
     phantom = plain["phantom"]
     assert (phantom.pop("arms"), phantom.pop("cushion")) == ("up", False)
+    assert phantom.pop("test_cases") == 0
     assert effective.effective("properties.cohort", asdict(config.cohort)) == plain
     down = replace(config.cohort.phantom, arms="down")
     there = effective.effective("properties.cohort.properties.phantom", asdict(down))

@@ -6,6 +6,7 @@ from deeprac.cohort.phantom.source import PhantomSource
 from deeprac.config import load_config
 from deeprac.estimate.extent import cohort_extent
 from deeprac.layout import Layout
+from deeprac.records.case_split import CV, TEST
 from support.cohort_sizes import write_sizes
 from support.toy_cohort import write_config
 
@@ -29,6 +30,17 @@ def test_phantoms_are_drawn_before_there_is_any(tmp_path):
     slices = sum(len(source.draw(index)[1].z_mm) for index in range(8))
     assert (found.cases, found.slices) == (8, slices)
     assert found.voxels == slices * 64**2
+
+
+def test_test_cases_are_counted_apart(tmp_path):
+    phantom = {"cases": 8, "test_cases": 4, "matrix": 64}
+    path = write_config(tmp_path, {"cohort": {"name": "toy", "phantom": phantom}})
+    config = load_config([path])
+    whole, folds, test = (
+        cohort_extent(config, Layout.of(config), split) for split in (None, CV, TEST)
+    )
+    assert (whole.cases, folds.cases, test.cases) == (12, 8, 4)
+    assert whole.voxels == pytest.approx(folds.voxels + test.voxels)
 
 
 def test_a_source_that_is_not_converted_says_nothing(tmp_path):

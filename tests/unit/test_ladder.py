@@ -61,7 +61,9 @@ def test_gain_is_the_mean_paired_difference(rows, layout):
     assert row.tumour_gain_n == 4
     assert row.tumour_dice_low <= row.tumour_dice_mean <= row.tumour_dice_high
     # The tree repeats its predictions in every seed.
-    assert row.tumour_seed_sd == 0
+    assert row.tumour_dice_seed_sd == 0
+    ends = row.tumour_gain_two_way_low, row.tumour_gain_two_way_high
+    assert ends[0] < row.tumour_gain < ends[1]
 
 
 def test_the_plain_row_and_rows_without_one_have_no_gain(rows):

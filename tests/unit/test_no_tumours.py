@@ -120,14 +120,16 @@ def test_statistics_state_that_n_is_0(layout):
     assert len(dice) == 3
     assert (dice.n == 0).all()
     assert (dice.n_empty_reference == 6).all()
-    assert dice[["mean", "sd", "median", "low", "failures"]].isna().all(axis=None)
+    assert (
+        dice[["mean", "training_sd", "median", "low", "failed"]].isna().all(axis=None)
+    )
 
 
 def test_the_papers_table_has_dashes_and_no_false_zero(layout):
     table = pd.read_csv(layout.tables / "all.csv")
     assert (table.tumour_n == 0).all()
     assert (table.kidney_n == 6).all()
-    assert table[["tumour_dice_mean", "tumour_dice_sd"]].isna().all(axis=None)
+    assert table[["tumour_dice_mean", "tumour_dice_training_sd"]].isna().all(axis=None)
     text = (layout.tables / "all.md").read_text()
     assert "nan" not in text.lower()
 

@@ -174,14 +174,14 @@ def test_every_tab_opens_alone(page, tab):
 
 
 def test_keys_move_between_tabs(page):
-    page.focus("#tab-overview")
+    page.focus("#tab-answers")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#cohort")
+    assert page.is_visible("#overview")
     page.keyboard.press("End")
     assert page.is_visible("#cost")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#overview")
-    assert page.evaluate("document.activeElement.id") == "tab-overview"
+    assert page.is_visible("#answers")
+    assert page.evaluate("document.activeElement.id") == "tab-answers"
 
 
 def test_an_address_opens_its_tab(chromium, layout):
@@ -204,7 +204,8 @@ def test_a_narrow_window_scrolls_inside_tables_only(chromium, layout, width):
             assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
             widths = page.eval_on_selector_all(
                 "[role=tabpanel]:not([hidden]) .tabulator:has(.tabulator-frozen)",
-                "all => all.map(e => e.parentElement.clientWidth - [...e.querySelectorAll("
+                "all => all.map(e => e.parentElement.clientWidth - "
+                "[...e.querySelectorAll("
                 "'.tabulator-header .tabulator-frozen')].reduce("
                 "(sum, head) => sum + head.offsetWidth, 0))",
             )
@@ -238,7 +239,7 @@ def test_the_paper_table_shows_the_numbers_of_its_file(page, layout):
     table = pd.read_csv(layout.tables / "all.csv")
     shown = all_rows(page, "all")
     expected = [
-        formats.mean_sd(row.kidney_dice_mean, row.kidney_dice_sd)
+        formats.mean_sd(row.kidney_dice_mean, row.kidney_dice_training_sd)
         for row in table.itertuples()
     ]
     assert len(shown) == len(table) == 3

@@ -30,7 +30,8 @@ from deeprac.partial import (
 from deeprac.records.progress import Epoch, append_progress, note_failure
 from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.release.make import make_release
-from deeprac.reporting.claims.evidence import read_evidence
+from deeprac.reporting.claims.collect import cohort_claims
+from deeprac.reporting.claims.verdict import Verdict
 from deeprac.reporting.figures.drawing import captioned, noted
 from deeprac.reporting.summary import read_summary
 from deeprac.reporting.tables import all_tables
@@ -264,13 +265,13 @@ def test_times_beside_a_run_that_was_not_evaluated_do_not_count(tree):
     assert np.isnan(runs.training_seconds["coarse_nnunet", 0])
 
 
-def test_partial_results_are_no_evidence_and_no_release(tree):
+def test_partial_results_decide_no_claim_and_are_no_release(tree):
     path, layout = tree
     lose(layout, STN_1)
     summarised(path)
-    config = load_config([path])
-    with pytest.raises(MetricsError, match="judged by complete results"):
-        read_evidence(config, layout, None)
+    results = cohort_claims(read_summary(load_config([path]), layout))
+    assert {result.verdict for result in results} == {Verdict.NOT_DECIDABLE}
+    assert any(result.why.startswith("partial results") for result in results)
     shutil.copy(path, layout.config)
     with pytest.raises(ReleaseError, match=r"complete results, and report\.allow_"):
         make_release(layout.root, path.parent / "releases", name="part")
@@ -320,3 +321,13 @@ def test_figures_and_page_where_an_experiment_lacks_a_seed(tmp_path):
     page = layout.report.read_text()
     assert "Missing runs" in page
     assert '<p class="notice">Partial results (report.allow_missing): 3 of 12' in page
+
+
+def test_a_run_without_its_test_cases_is_not_whole(tree):
+    path, layout = tree
+    splits = [split | {"test": ["test_1"]} for split in read_json(layout.splits)]
+    write_json(layout.splits, splits)
+    states = missing_runs(load_config([path]), layout)
+    assert set(states.values()) == {
+        "not run: trained, but not all its cases are evaluated"
+    }

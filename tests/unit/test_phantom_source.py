@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from deeprac.cohort.case import Side, tumour_side, write_case
 from deeprac.cohort.phantom import PhantomSource
-from deeprac.cohort.phantom.source import draw_patient
+from deeprac.cohort.phantom.source import TEST_FROM, draw_patient
 from deeprac.labels import Label
 from support.cohort_builders import cohort_config, phantom_config
 
@@ -61,6 +61,33 @@ def test_settings_hold_all_but_the_number_of_cases():
     finer = PhantomSource(cohort_config(phantom=phantom_config(matrix=128)))
     assert few.settings("phantom_002") == many.settings("phantom_002")
     assert few.settings("phantom_002") != finer.settings("phantom_002")
+
+
+def test_test_cases_are_others_and_the_same_whatever_the_number_of_cases():
+    few, many = (
+        PhantomSource(cohort_config(phantom=phantom_config(cases=cases, test_cases=2)))
+        for cases in (2, 9)
+    )
+    name = "phantom_test_001"
+    assert few.names() == ["phantom_000", "phantom_001", "phantom_test_000", name]
+    assert few.settings(name) == many.settings(name)
+    case, same, training = few.load(name), many.load(name), few.load("phantom_001")
+    assert (case.split, training.split) == ("test", "cv")
+    assert case.patient == "patient_test_001"
+    assert case.similarity == same.similarity
+    assert np.array_equal(arrays(case)[0], arrays(same)[0])
+    assert case.similarity != training.similarity
+
+
+def test_test_patients_span_the_ages_too():
+    phantom = phantom_config(bilateral_share=0.25)
+    ages, bilateral = zip(
+        *(draw_patient(phantom, TEST_FROM + index) for index in range(40)), strict=True
+    )
+    assert min(ages) < 1
+    assert max(ages) > 12
+    assert 3 < np.median(ages) < 7
+    assert sum(bilateral) == pytest.approx(10, abs=1)
 
 
 def test_every_case_is_ct_with_kidney_and_tumour(cases):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from deeprac.errors import RunError
 from deeprac.files import write_json
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.preprocessing.intensity import normalised, normalised_air
+from deeprac.settings.effective import run_settings
 from deeprac.training.plans import (
     CONFIGURATION,
+    NOMINAL_FINGERPRINT,
     build_plans,
     dataset_json,
     read_plans,
@@ -113,7 +116,7 @@ def test_plans_hold_everything_that_a_run_needs(config):
     front_end = ours["front_end"]
     assert (front_end["normaliser"], front_end["crop"]) == ("stn", "stn")
     assert front_end["labarbera"] is False
-    assert front_end["settings"]["crop_margin"] == 0.1
+    assert front_end["settings"]["crop_margin"] == 0.15
     assert front_end["settings"]["segmentation_gradient"] == 0.1
     two_d = plans["configurations"][CONFIGURATION]
     assert (two_d["patch_size"], two_d["batch_size"]) == ([32, 32], 2)
@@ -122,6 +125,18 @@ def test_plans_hold_everything_that_a_run_needs(config):
     assert (kwargs["normaliser"], kwargs["crop"]) == ("stn", "stn")
     assert kwargs["air"] == -3.0
     assert kwargs["localiser"] == front_end["settings"]
+
+
+def test_an_experiment_has_a_budget_of_its_own(config):
+    """And is the experiment that takes as many from ``training.epochs``."""
+    row = config.experiment("coarse_nnunet")
+    longer = replace(row, epochs=7)
+    by_default = replace(config, training=replace(config.training, epochs=7))
+    plans = build_plans(config, longer, 0, NOMINAL_FINGERPRINT)
+    assert plans["deeprac"]["training"]["epochs"] == 7
+    assert config.training_of(row) == config.training
+    assert run_settings(config, longer) == run_settings(by_default, row)
+    assert run_settings(config, longer) != run_settings(config, row)
 
 
 def test_methods_that_see_the_slice_have_no_front_end(config):

@@ -79,7 +79,8 @@ def test_transforms_table(layout, experiment):
     assert list(table) == [
         *("case", "slice"),
         *(f"{letter}{entry}" for letter in "acs" for entry in entries),
-        *("fallback", "at_bound", "crop_grown", "crop_fallback", MADE_WITH),
+        *("fallback", "at_bound", "crop_grown", "crop_fallback"),
+        *("ceiling_kidney", "ceiling_tumour", MADE_WITH),
     ]
     run = read_json(path.with_name("run.json"))
     expected = {"training": run["config_sha256"], "mirroring": False}
@@ -326,7 +327,7 @@ def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
     image[3, 20:] = -1000  # cut, still a body
     found = predictor.predict(image, SPACING_MM)
     assert found.fallback.tolist() == [False, True, False, False]
-    table = transform_table("a2", found)
+    table = transform_table("a2", found, {})
     assert table["fallback"].tolist() == [0, 1, 0, 0]
     single = table.loc[:, "s11":"s23"].to_numpy().reshape(-1, 2, 3)
     assert (single[1] == np.eye(2, 3)).all()
@@ -337,7 +338,7 @@ def test_fallback_and_bounds_are_counted_slice_by_slice(layout):
     torch.nn.init.constant_(predictor.network.normaliser.localiser.output.bias, 9.0)
     found = predictor.predict(image, SPACING_MM)
     assert found.at_bound.tolist() == [True, False, True, True]
-    assert transform_table("a2", found)["at_bound"].tolist() == [1, 0, 1, 1]
+    assert transform_table("a2", found, {})["at_bound"].tolist() == [1, 0, 1, 1]
 
 
 @pytest.mark.parametrize("experiment", METHODS)

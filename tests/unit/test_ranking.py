@@ -8,7 +8,13 @@ import pytest
 from scipy import stats
 
 from deeprac.evaluation.statistics import ranking
-from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
+from deeprac.evaluation.statistics.ranking import (
+    bootstrap_ranks,
+    kendall_tau,
+    seed_ranks,
+    seeds_tau,
+)
+from support.summary_builder import make_cases
 
 NAN = float("nan")
 
@@ -103,3 +109,24 @@ def test_order_of_rows_and_runs_change_nothing():
     shuffled = shuffled.set_index("experiment").loc[list("abcd")].reset_index()
     pd.testing.assert_frame_equal(shuffled, ranks, check_exact=True)
     assert kendall_tau(table.sample(frac=1, random_state=2)) == kendall_tau(table)
+
+
+def test_ranks_of_each_seed():
+    cases = make_cases(
+        {"a": [0.9, 0.7], "b": [0.5, 0.6], "c": [0.1, 0.2]}, seeds=(0, 1, 2)
+    )
+    cases = cases[cases.label == "tumour"]
+    failed = (cases.experiment == "a") & (cases.seed == 1)
+    cases.loc[failed, "dice"] = 0.0
+    ranks = seed_ranks(cases)
+    assert ranks.loc["a"].tolist() == [1, 3, 1]
+    assert ranks.loc["c"].tolist() == [3, 2, 3]
+    # Seeds 0 and 2 agree; with seed 1 one pair of three is in the same order.
+    tau = seeds_tau(ranks)
+    assert (tau.low, tau.high, tau.n) == pytest.approx((-1 / 3, 1, 3))
+    assert tau.value == pytest.approx((1 - 2 / 3) / 3)
+    # A seed that one experiment lacks ranks nothing.
+    lost = (cases.experiment == "b") & (cases.seed == 2)
+    assert seed_ranks(cases[~lost]).columns.tolist() == [0, 1]
+    assert math.isnan(seeds_tau(seed_ranks(cases[cases.seed == 0])).value)
+    assert math.isnan(seeds_tau(seed_ranks(cases[cases.experiment == "a"])).value)

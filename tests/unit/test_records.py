@@ -10,7 +10,7 @@ from deeprac.errors import MetricsError, SplitError
 from deeprac.layout import Layout
 from deeprac.records.cases import CaseRow, read_cases, write_cases
 from deeprac.records.run_key import RunKey
-from deeprac.records.splits import held_out_cases, read_split
+from deeprac.records.splits import held_out_cases, read_split, unseen
 from deeprac.records.training import training_columns
 
 KEY = RunKey("demo", "fine_stn", seed=3, fold=1)
@@ -93,6 +93,15 @@ def test_held_out_cases_come_in_the_order_of_the_fold(cases_csv, tmp_path):
     splits.write_text(json.dumps([{"train": [], "val": ["009"]}]))
     with pytest.raises(SplitError, match="does not list: 009"):
         held_out_cases(cases_csv, splits, 0)
+
+
+def test_a_run_predicts_the_test_cases_too(cases_csv, tmp_path):
+    splits = tmp_path / "splits_final.json"
+    fold = {"train": [], "val": ["008"], "test": ["007"]}
+    splits.write_text(json.dumps([fold]))
+    assert list(held_out_cases(cases_csv, splits, 0).case) == ["008", "007"]
+    assert unseen(fold) == ["008", "007"]
+    assert unseen({"train": ["007"], "val": ["008"]}) == ["008"]
 
 
 def test_a_run_signs_its_tables_and_refuses_those_of_others(tmp_path):

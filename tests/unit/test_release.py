@@ -16,6 +16,7 @@ from deeprac.config_files import resolve
 from deeprac.errors import ConfigError, DeepracError, ReleaseError
 from deeprac.files import manifest_entry, read_json, write_json
 from deeprac.layout import Layout
+from deeprac.release import manifest as stored
 from deeprac.release.configuration import released_config
 from deeprac.release.contents import stripped_config, stripped_run
 from deeprac.release.make import make_release
@@ -69,7 +70,7 @@ def rename(tree: Released, old: str, new: str) -> None:
     for path in sorted(tree.results.rglob("*.csv")):
         path.write_text(path.read_text().replace(old, new))
     config = ("--config", str(tree.results / "config.json"))
-    for verb in ("summarise", "summarise --what diagnostics", "tables"):
+    for verb in ("summarise", "summarise --what diagnostics", "tables", "claims"):
         assert main([*verb.split(), *config]) == 0
 
 
@@ -123,7 +124,7 @@ def test_machines_have_numbers_by_which_shared_ones_are_still_known(tree):
     host = read_json(path)["host"] | {"name": "ward4-ct"}
     edit_json(path, host=host)
     config = ("--config", str(tree.results / "config.json"))
-    for verb in ("summarise", "tables"):
+    for verb in ("summarise", "tables", "claims"):
         assert main([verb, *config]) == 0
     shared = pd.read_csv(tree.results / "summary" / "runs.csv").shared_machine
     assert (len(shared), shared.sum()) == (6, 5)
@@ -205,6 +206,43 @@ def test_uncommitted_code_is_refused_unless_told_and_then_stated(tree, state, wh
         text = (target / "tables" / f"{table}.md").read_text()
         assert "1 of 6 runs were trained by code that no commit holds" in text
     assert verify_release(target).holds
+
+
+def test_runs_of_several_clean_commits_are_parts_of_one_release(tree):
+    other = "f" * 40
+    edit_json(tree.results / RUN, git={"commit": other, "dirty": False})
+    config = ("--config", str(tree.results / "config.json"))
+    for verb in ("summarise", "tables"):
+        assert main([verb, *config]) == 0
+    target = remade(tree)
+    manifest = read_json(target / MANIFEST)
+    assert manifest["commits"]["training"] == {other: 1, COMMIT: 5}
+    parts = manifest["parts"]
+    assert {part["commit"] for part in parts} == {other, COMMIT}
+    verification = verify_release(target)
+    assert verification.holds
+    for part in parts:
+        assert f"    {part['commit'][:12]}: " in verification.text()
+
+
+def test_large_tables_are_stored_compressed_and_read_as_if_they_were_not(
+    tree, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(stored, "PACKED_ABOVE", 1000)
+    target = remade(tree)
+    listed = read_json(target / MANIFEST)["files"]
+    assert {name for name in listed if name.endswith(".gz")} == {
+        "summary/cases.csv.gz",
+        "summary/diagnostics.csv.gz",
+    }
+    assert verify_release(target).holds
+    lay_out(target, tmp_path)
+    layout = Layout(tmp_path / "released" / "again")
+    for path in (layout.summary_cases, layout.summary_diagnostics):
+        assert path.read_bytes() == (tree.results / "summary" / path.name).read_bytes()
+    rewrite(target, "summary/cases.csv.gz", b"no archive")
+    with pytest.raises(ReleaseError, match=r"cases.csv.gz cannot be unpacked.*Fetch"):
+        verify_release(target)
 
 
 def test_a_dirty_checkout_releases_nothing(tree, monkeypatch):
@@ -475,6 +513,24 @@ def test_a_forged_metric_changes_the_tables(tree):
         if table.outcome is Outcome.DIFFERENT
     }
     assert {"tables/all.csv", "tables/statistics.csv"} <= different
+
+
+def test_another_way_of_computing_is_told_from_another_number(tree):
+    name, text = "tables/statistics.csv", "tables/statistics.md"
+    table = pd.read_csv(tree.release / name)
+    # An earlier version had no interval over seeds, and another SD.
+    older = table.drop(columns=["two_way_low", "two_way_high"])
+    older = older.rename(columns={"training_sd": "sd"}).assign(sd=0.5)
+    rewrite(tree.release, name, older.to_csv(index=False).encode())
+    rewrite(tree.release, text, b"An earlier table.")
+    verification = verify_release(tree.release)
+    found = {table.name: table.outcome for table in verification.tables}
+    assert verification.holds
+    assert {found[name], found[text]} == {Outcome.LATER}
+    older["mean"] += 0.01
+    rewrite(tree.release, name, older.to_csv(index=False).encode())
+    found = {one.name: one.outcome for one in verify_release(tree.release).tables}
+    assert {found[name], found[text]} == {Outcome.DIFFERENT}
 
 
 def test_rounding_of_another_processor_is_told_from_a_change(tree):

@@ -212,3 +212,32 @@ def test_names_that_are_no_file_names(tmp_path, column):
 def test_missing_table(tmp_path):
     with pytest.raises(MetricsError, match=r"missing.*Run `deeprac cohort`"):
         read_cases(tmp_path / "cases.csv")
+
+
+def test_test_cases_lie_in_no_fold_and_change_none():
+    cases = table([10.0 * (i % 4) for i in range(12)])
+    test = cases[:3].assign(case=["t2", "t0", "t1"], patient=["q0", "q1", "q2"])
+    both = pd.concat([cases.assign(split="cv"), test.assign(split="test")])
+    splits = make_splits(both, folds=3, seed=1)
+    expected = make_splits(cases, folds=3, seed=1)
+    assert splits == [split | {"test": ["t0", "t1", "t2"]} for split in expected]
+    assert all("test" not in split for split in expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train": ["c000", "t0"]}, "patients in train and test of fold 0: q0"),
+        ({"train": ["c000", "c002"]}, "patients in train and test of fold 0: q0"),
+        ({"test": []}, "test cases are not those under test of fold 0"),
+        ({"val": ["c001", "t0"]}, "test cases are not those under test of fold 0"),
+    ],
+)
+def test_a_test_case_that_leaks_is_named(change, message):
+    """The third case of the folds is of a patient who is tested."""
+    cases = table([1.0, 2.0, 3.0, 4.0], patients=["p0", "p1", "q0", "q0"])
+    cases = cases.assign(case=["c000", "c001", "c002", "t0"])
+    cases = cases.assign(split=["cv", "cv", "cv", "test"])
+    fold = {"train": ["c000"], "val": ["c001"], "test": ["t0"]}
+    with pytest.raises(SplitError, match=message):
+        check_splits([fold | change], cases)

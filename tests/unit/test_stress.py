@@ -1,6 +1,7 @@
 """Known answers of cases that are turned, zoomed and shifted."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,12 @@ from deeprac.inference.stress import (
 from deeprac.inference.stress_fold import score
 from deeprac.labels import KIDNEY_AND_TUMOUR, Label
 from deeprac.networks.front_end import Supervision
-from deeprac.records.stress import Condition, Perturbation, conditions
+from deeprac.records.stress import (
+    Condition,
+    Perturbation,
+    conditions,
+    stressed_cases,
+)
 from deeprac.settings.reports import StressConfig
 
 AIR = -1000.0
@@ -132,7 +138,8 @@ def test_visible_share_of_a_label_that_leaves_the_picture():
 
 
 def test_neutral_values_are_not_repeated():
-    found = conditions(StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), ("cushion",)))
+    stress = StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), ("cushion",), None)
+    found = conditions(stress)
     assert found == (
         UPRIGHT,
         Condition(Perturbation.ROTATION, -45.0),
@@ -205,3 +212,12 @@ def test_an_oracle_knows_the_changed_patient():
     torch.testing.assert_close(
         network.oracle_input.outline[0, 0], torch.tensor([0.2, 0.0])
     )
+
+
+def test_the_first_test_cases_are_put_under_stress_else_held_out_ones():
+    stress = StressConfig((), (), (), (), (), 2)
+    fold = {"train": ["a"], "val": ["b", "c", "d"]}
+    assert stressed_cases(fold, stress) == ["b", "c"]
+    tested = fold | {"test": ["t", "u", "v"]}
+    assert stressed_cases(tested, stress) == ["t", "u"]
+    assert stressed_cases(tested, replace(stress, cases=None)) == ["t", "u", "v"]

@@ -142,7 +142,8 @@ def test_run_record(trained, experiment):
     assert list(record) == [
         *("schema", "cohort", "experiment", "method", "matrix", "seed", "fold"),
         *("device", "host", "software", "git", "argv", "config_sha256"),
-        *("run_settings", "settings", "segments", "interruptions", "cost"),
+        *("run_settings", "settings", "segments", "interruptions"),
+        *("training_dice", "cost"),
     ]
     assert (record["experiment"], record["fold"]) == (experiment, 0)
     assert record["device"]["type"] == "cpu"

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from deeprac.evaluation.statistics.two_way import two_way_difference, two_way_interval
+from deeprac.evaluation.statistics.two_way import (
+    Components,
+    two_way,
+    two_way_difference,
+    two_way_interval,
+)
 
 
 def test_by_hand():
@@ -59,20 +64,50 @@ def test_the_interval_holds_the_mean_and_follows_shifts(values):
     np.testing.assert_allclose([moved.low, moved.high], ends + 2, atol=1e-6)
 
 
-def test_coverage_by_simulation():
-    """16 patients and 5 seeds without a true difference: 95 % of intervals hold 0."""
-    rng = np.random.default_rng(1)
-    shape = (1000, 16, 5)
-    values = rng.normal(0, 3, shape) + rng.normal(0, 2, (1000, 1, 5))
-    held = [found.low <= 0 <= found.high for found in map(two_way_interval, values)]
-    assert 0.93 <= np.mean(held) <= 0.98
+def test_the_test_agrees_with_the_interval():
+    """By hand as above: t = 3 / sqrt(5); a limit at an end of the interval has 0.05."""
+    found = two_way([[0, 2], [4, 6]])
+    expected = 2 * stats.t.sf(3 / math.sqrt(5), 400 / 272)
+    assert float(found.p()) == pytest.approx(expected)
+    assert float(found.p(found.interval.low)) == pytest.approx(0.05)
+    assert float(found.p(3)) == 1
+
+
+def test_samples_at_once_are_those_one_by_one():
+    values = np.random.default_rng(2).normal(0, 1, (7, 6, 4))
+    together = two_way(values)
+    for index, alone in enumerate(map(two_way, values)):
+        assert together.mean[index] == pytest.approx(alone.mean)
+        assert together.standard_error[index] == pytest.approx(alone.standard_error)
+        assert together.degrees[index] == pytest.approx(alone.degrees)
+
+
+def test_components_by_hand():
+    # Mean squares 16, 4 and 0, as above: patients 16 / 2, seeds 4 / 2.
+    found = two_way([[0, 2], [4, 6]])
+    parts = found.components
+    assert (parts.patients, parts.seeds, parts.rest) == (8, 2, 0)
+    # As many of both again have the same precision; of one seed there is one variance.
+    error, degrees = parts.precision(2, 2)
+    assert (error, degrees) == (found.standard_error, found.degrees)
+    alone = two_way([[1.0], [3.0], [5.0]]).components
+    assert alone == Components(4, 0, 0)
+    error, degrees = alone.precision(3, 1)
+    assert (float(error), float(degrees)) == pytest.approx((math.sqrt(4 / 3), 2))
+
+
+def test_no_gain_of_any_patient_in_any_seed_and_the_same_gain_of_all():
+    assert float(two_way(np.zeros((4, 3))).p()) == 1
+    assert float(two_way(np.full((4, 3), 0.25)).p()) == 0
+    assert math.isnan(two_way([[0.1], [0.2]]).p())
 
 
 def cases(experiment, dice):
     """Rows of (patient, seed): value."""
     return pd.DataFrame(
         [
-            {"experiment": experiment, "patient": patient, "seed": seed, "dice": value}
+            {"experiment": experiment, "patient": patient, "seed": seed}
+            | {"fold": 0, "dice": value}
             for (patient, seed), value in dice.items()
         ]
     )
@@ -85,6 +120,7 @@ def test_differences_are_paired_and_incomplete_patients_left_out():
     theirs |= {("c", 0): 0.4, ("c", 1): 0.4, ("c", 2): 0.1}
     table = pd.concat([cases("ours", ours), cases("theirs", theirs)])
     found = two_way_difference(table, "ours", "theirs")
+    # Of seed 2 ours lacks the training, and b a value.
     expected = two_way_interval([[0.1, 0.2], [0.1, 0.3]])
     assert found.n == 2
     assert (found.value, found.low, found.high) == pytest.approx(

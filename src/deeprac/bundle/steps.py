@@ -7,6 +7,7 @@ from pathlib import Path
 from deeprac.errors import RunError
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
+from deeprac.records.case_split import CV, of_split
 from deeprac.records.run_key import RunKey
 from deeprac.records.splits import held_out_cases
 from deeprac.surgery.choose_steps import HeldOut, choose
@@ -34,7 +35,8 @@ def chosen_steps(
         table = held_out_cases(
             layout.cases_csv, layout.splits, run.fold, ("case", "label")
         )
-        for row in table.itertuples():
+        # A step that is chosen on test cases would be trained on them.
+        for row in of_split(table, CV).itertuples():
             prediction = run.folder(layout) / "predictions" / f"{row.case}.nii.gz"
             if not prediction.is_file():
                 raise RunError(f"{prediction} is missing. {run.again('predict')}")

@@ -11,6 +11,7 @@ from deeprac.bundle.manifest import RANGES
 from deeprac.cohort.check import CHECK
 from deeprac.config import Config
 from deeprac.layout import Layout
+from deeprac.records.case_split import CV, of_split
 from deeprac.records.cases import read_cases
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import read_metrics
@@ -76,7 +77,7 @@ def held_out_section(runs: Sequence[RunKey], layout: Layout) -> dict[str, Any]:
         table = read_metrics(path, remedy=remedy)
         run.check_table(table, path, remedy=remedy)
         tables.append(table)
-    metrics = pd.concat(tables, ignore_index=True)
+    metrics = of_split(pd.concat(tables, ignore_index=True), CV)
     return {
         "patients": int(metrics.patient.nunique()),
         "cases": int(metrics.case.nunique()),

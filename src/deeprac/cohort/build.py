@@ -21,6 +21,7 @@ from deeprac.cohort.passes import Outcome, Sidecars, remove_leftovers, run_pass
 from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.errors import CohortError
 from deeprac.labels import CohortLabels
+from deeprac.records.case_split import CV
 from deeprac.records.cases import CASES_COLUMNS, CaseRow, write_cases
 from deeprac.settings.cohort import CohortConfig
 
@@ -64,7 +65,8 @@ def build_cohort(
     report(check)
     check.refuse_errors(folder / CHECK / PAGE)
     rows = [converted.row for converted in outcome.made.values()]
-    dataset = dataset_json(config.kept_labels, len(rows))
+    training = sum(row.split == CV for row in rows)
+    dataset = dataset_json(config.kept_labels, training)
     files.write_json(folder / "dataset.json", dataset)
     frames = {name: converted.frame for name, converted in outcome.made.items()}
     files.write_csv(folder / "frames.csv", frames_table(frames))

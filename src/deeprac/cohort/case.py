@@ -21,6 +21,7 @@ from deeprac.cohort.grid import Grid
 from deeprac.errors import CohortError
 from deeprac.files import NAME_RULE, foreign_names, sha256_of
 from deeprac.labels import KIDNEY_AND_TUMOUR, CohortLabels, Label
+from deeprac.records.case_split import CV, TEST
 from deeprac.records.cases import CaseRow
 from deeprac.volumes import write_volume
 
@@ -59,7 +60,7 @@ class Case:
     """CT volume and label map of one patient in the canonical frame.
 
     ``image`` holds int16 or float32 values, ``label`` uint8 numbers of ``labels``,
-    ``frame`` is the grid of the source's image.
+    ``frame`` is the grid of the source's image, ``split`` is ``cv`` or ``test``.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Case:
     frame: Grid | None = None
     findings: tuple[Finding, ...] = ()
     labels: CohortLabels = KIDNEY_AND_TUMOUR
+    split: str = CV
 
     def __post_init__(self) -> None:
         if foreign := foreign_names([self.name, self.patient]):
@@ -116,8 +118,9 @@ class Source(Protocol):
 
 def write_case(case: Case, folder: Path) -> CaseRow:
     """Write image and label as an nnU-Net raw pair and return their row."""
-    image = Path("imagesTr") / f"{case.name}_0000.nii.gz"
-    label = Path("labelsTr") / f"{case.name}.nii.gz"
+    ending = "Ts" if case.split == TEST else "Tr"
+    image = Path(f"images{ending}") / f"{case.name}_0000.nii.gz"
+    label = Path(f"labels{ending}") / f"{case.name}.nii.gz"
     for path, volume in ((image, case.image), (label, case.label)):
         write_volume(volume, folder / path)
     return CaseRow(  # type: ignore[misc]  # two calls give three numbers each
@@ -134,6 +137,7 @@ def write_case(case: Case, folder: Path) -> CaseRow:
         label_sha256=sha256_of(folder / label),
         image_sha256=sha256_of(folder / image),
         **(asdict(case.similarity) if case.similarity else {}),
+        split=case.split,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from deeprac.cohort.findings import Finding
 from deeprac.cohort.inspection import Inspection
+from deeprac.records.case_split import CV
 
 WHOLE = ""
 """The name under which findings about the cohort as a whole stand."""
@@ -35,7 +36,7 @@ def cohort_findings(cases: Sequence[Inspection], *, folds: int) -> list[Found]:
         *_contradictions(cases),
         *_outliers(volumes, "slice spacing", lambda case: case.spacing_z_mm),
         *_outliers(cases, "in-plane spacing", lambda case: case.spacing_x_mm),
-        *_too_few(cases, folds),
+        *_too_few([case for case in cases if case.split == CV], folds),
     ]
 
 

@@ -19,6 +19,7 @@ from deeprac.cohort.findings import Finding
 from deeprac.cohort.grid import Grid
 from deeprac.cohort.passes import Sidecars
 from deeprac.labels import CYST, Label
+from deeprac.records.case_split import CV, SPLIT
 
 VERSION = 1
 """Raised whenever the same case would give other numbers or another slice."""
@@ -58,6 +59,7 @@ class Inspection:
     intensity_p99: float
     kidney_median: float | None
     voxels_sha256: str
+    split: str = CV
 
     @property
     def extent_mm(self) -> tuple[float, float, float]:
@@ -69,7 +71,9 @@ class Inspection:
         )
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Inspection))
+COLUMNS: tuple[str, ...] = tuple(
+    field.name for field in fields(Inspection) if field.name != SPLIT
+)
 """Columns of ``check/cases.csv``, but the last, the worst severity."""
 
 
@@ -146,6 +150,7 @@ def inspect(case: Case) -> tuple[Inspection, KidneySlice]:
         intensity_p99=p99,
         kidney_median=float(np.median(kidney_values)) if kidney_values.size else None,
         voxels_sha256=_voxels_sha256(image),
+        split=case.split,
     )
     return inspection, KidneySlice.of(image, label, kidney)
 

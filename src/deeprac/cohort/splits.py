@@ -1,14 +1,15 @@
 """Folds for cross-validation: by patient, stratified by tumour volume and side."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 import pandas as pd
 
 from deeprac.cohort.case import Side
 from deeprac.errors import SplitError
-from deeprac.records.splits import Split
+from deeprac.records.case_split import CV, TEST, of_split
+from deeprac.records.splits import Split, unseen
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     the seed, not on the order of the table.
 
     Args:
-        cases: table with the columns case, patient, tumour_ml and side.
+        cases: table with the columns case, patient, tumour_ml and side; with test
+            cases, split.
         folds: number of folds.
         seed: of the shuffle.
 
@@ -33,7 +35,9 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     Raises:
         SplitError: there are fewer patients than folds.
     """
-    patients = _patients(cases)
+    test = sorted(of_split(cases, TEST)["case"])
+    in_folds = of_split(cases, CV)
+    patients = _patients(in_folds)
     if len(patients) < folds:
         raise SplitError(
             f"splits.folds is {folds}, but the cohort has {len(patients)} patients: "
@@ -41,13 +45,14 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
         )
     fold_of = _deal(patients, folds, np.random.default_rng(seed))
     by_fold: list[list[str]] = [[] for _ in range(folds)]
-    for case, patient in zip(cases["case"], cases["patient"], strict=True):
+    for case, patient in zip(in_folds["case"], in_folds["patient"], strict=True):
         by_fold[fold_of[patient]].append(case)
-    everything = sorted(cases["case"])
+    everything = sorted(in_folds["case"])
     splits = [
         {
             "train": [case for case in everything if case not in set(val)],
             "val": sorted(val),
+            **({"test": test} if test else {}),
         }
         for val in by_fold
     ]
@@ -148,23 +153,23 @@ def _nested_order(patients: pd.DataFrame, rng: np.random.Generator) -> list[str]
     return sorted(place, key=lambda name: (place[name], name))
 
 
-def check_splits(
-    splits: Sequence[Mapping[str, list[str]]], cases: pd.DataFrame
-) -> None:
+def check_splits(splits: Sequence[Split], cases: pd.DataFrame) -> None:
     """Make sure that no patient leaks and that every case is predicted once.
 
     Raises:
         SplitError: listing all problems: unknown cases, a patient on both sides of a
-            fold or in the validation part of two folds, a case validated never.
+            fold or in the validation part of two folds, a case validated never, test
+            cases that a fold does not have as such.
     """
     patient_of = dict(zip(cases["case"], cases["patient"], strict=True))
     problems = []
     for fold, split in enumerate(splits):
-        unknown = sorted({*split["train"], *split["val"]} - set(patient_of))
+        unknown = sorted({*split["train"], *unseen(split)} - set(patient_of))
         if unknown:
             problems.append(f"fold {fold} names cases that are not in the cohort: "
                             f"{_some(unknown)}")  # fmt: skip
-    if problems := problems or _leaks(splits, patient_of):
+    test = set(of_split(cases, TEST)["case"])
+    if problems := problems or _leaks(splits, patient_of, test):
         raise SplitError(
             "The splits cannot be used: " + "; ".join(problems) + ". Delete "
             "splits_final.json to have it made anew, or correct it."
@@ -172,17 +177,21 @@ def check_splits(
 
 
 def _leaks(
-    splits: Sequence[Mapping[str, list[str]]], patient_of: Mapping[str, str]
+    splits: Sequence[Split], patient_of: Mapping[str, str], test: Set[str]
 ) -> list[str]:
     problems: list[str] = []
     val_fold: dict[str, int] = {}
     for fold, split in enumerate(splits):
         val = {patient_of[case] for case in split["val"]}
-        leaking = sorted(val & {patient_of[case] for case in split["train"]})
-        if leaking:
-            problems.append(
-                f"patients in train and val of fold {fold}: {_some(leaking)}"
-            )
+        seen = {patient_of[case] for case in split["train"]}
+        tested = {patient_of[case] for case in test}
+        for part, patients in (("val", val), ("test", tested)):
+            if leaking := sorted(patients & seen):
+                problems.append(
+                    f"patients in train and {part} of fold {fold}: {_some(leaking)}"
+                )
+        if test != set(split.get("test", ())) or test & set(split["val"]):
+            problems.append(f"the test cases are not those under test of fold {fold}")
         for patient in sorted(val):
             if patient in val_fold:
                 problems.append(
@@ -190,7 +199,7 @@ def _leaks(
                 )
             val_fold.setdefault(patient, fold)
     validated = {case for split in splits for case in split["val"]}
-    missing = sorted(set(patient_of) - validated)
+    missing = sorted(set(patient_of) - validated - test)
     if missing:
         problems.append(f"cases in no val: {_some(missing)}")
     return problems

@@ -1,13 +1,14 @@
-"""Verb claims: the ablation's numbers against their thresholds."""
+"""Verb claims: what is claimed, and whether the results of a cohort hold it."""
 
 import argparse
 from pathlib import Path
 
-from deeprac.commands.arguments import add_config, opened
+from deeprac.commands.arguments import add_config
 
 HELP = (
-    "Print what was claimed, the threshold, what was measured, and whether it holds; "
-    "write tables/claims.csv and claims.md."
+    "Judge claims by the results of a cohort: reached, missed, or not decidable and "
+    "why; write tables/claims.csv and claims.md. What a step of the paper's protocol "
+    "costs is read from summary/protocol.json (`deeprac cost --output`)."
 )
 EXAMPLE = "deeprac claims --config results/ablation/config.json --json"
 
@@ -15,21 +16,11 @@ EXAMPLE = "deeprac claims --config results/ablation/config.json --json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "--matrix", help="name of the matrix; default: the one with most experiments"
-    )
-    parser.add_argument(
-        "--protocol",
+        "--claims",
         type=Path,
         metavar="FILE",
-        help="configuration at whose sizes the overhead of a training step is counted; "
-        "default: config/config.yaml, the paper's",
-    )
-    parser.add_argument(
-        "--costs",
-        type=Path,
-        metavar="FILE",
-        help="the overhead counted beforehand (`deeprac cost --output`); default: "
-        "summary/protocol.json of the results where it is there, else it is counted",
+        help="claims to judge instead of report.claims; they are printed, and no table "
+        "is written",
     )
     parser.add_argument(
         "--json", action="store_true", help="print records for machines"
@@ -40,23 +31,25 @@ def run(args: argparse.Namespace) -> None:
     import json
     import sys
 
-    from deeprac.commands.cost import count_steps
+    from deeprac.config import Config
+    from deeprac.config_files import read_raw, resolve
     from deeprac.files import write_csv, write_text
-    from deeprac.reporting.claims import collect, render
-    from deeprac.reporting.claims.evidence import read_evidence
+    from deeprac.layout import Layout
+    from deeprac.reporting.claims import render
+    from deeprac.reporting.claims.collect import cohort_claims
+    from deeprac.reporting.summary import read_summary
+    from deeprac.schema import merge
 
-    config, layout = opened(args)
-    evidence = read_evidence(config, layout, args.matrix)
-    counted = args.costs or layout.summary_protocol
-    protocol, costs = (
-        collect.read_protocol(counted)
-        if args.protocol is None and (args.costs or counted.is_file())
-        else collect.counted_protocol(args.protocol, count_steps)
-    )
-    results = collect.all_claims(evidence, protocol, costs)
-    title = render.title(config.cohort.name, evidence.cast.matrix)
-    write_csv(layout.tables / "claims.csv", render.to_frame(results))
-    write_text(layout.tables / "claims.md", render.markdown(results, title=title))
+    raw = read_raw(args.config)
+    if args.claims is not None:
+        raw = merge(raw, {"report": {"claims": str(args.claims)}})
+    config = Config.from_resolved(resolve(raw))
+    layout = Layout.of(config)
+    results = cohort_claims(read_summary(config, layout))
+    title = render.title(config.cohort.name)
+    if args.claims is None:
+        write_csv(layout.tables / "claims.csv", render.to_frame(results))
+        write_text(layout.tables / "claims.md", render.markdown(results, title=title))
     if args.json:
         sys.stdout.write(json.dumps(render.to_records(results), indent=2) + "\n")
     else:

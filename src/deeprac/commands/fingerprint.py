@@ -20,6 +20,7 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
     from deeprac.files import write_json
     from deeprac.layout import Layout
+    from deeprac.records.case_split import CV, of_split
     from deeprac.records.cases import read_cases
 
     layout = Layout.of(load_config(args.config))
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.preprocessing.fingerprint import fingerprint
     from deeprac.volumes import read_volume
 
-    cases = read_cases(layout.cases_csv)
+    cases = of_split(read_cases(layout.cases_csv), CV)
     volumes = (
         (image, read_volume(layout.cohort / row.label)[0], geometry.GetSpacing()[::-1])
         for row in tqdm(list(cases.itertuples()), desc="fingerprint", unit="case")

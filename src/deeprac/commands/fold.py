@@ -71,8 +71,8 @@ VERBS = {
         ),
         FoldVerb(
             "predict",
-            "Segment the held-out cases of one fold; write predictions/ and "
-            "transforms.csv.",
+            "Segment the held-out and the test cases of one fold; write predictions/ "
+            "and transforms.csv.",
             "deeprac.inference.fold:predict_fold",
         ),
         FoldVerb(

@@ -16,6 +16,7 @@ add_arguments = add_experiment
 def run(args: argparse.Namespace) -> None:
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.files import read_json, write_json
+    from deeprac.records.case_split import CV, of_split
     from deeprac.records.cases import read_cases
     from deeprac.training.plans import build_plans, dataset_json
 
@@ -24,6 +25,6 @@ def run(args: argparse.Namespace) -> None:
     experiment = config.experiment(args.experiment)
     model = layout.model(experiment.name, args.seed)
     plans = build_plans(config, experiment, args.seed, read_json(layout.fingerprint))
-    cases = len(read_cases(layout.cases_csv))
+    cases = len(of_split(read_cases(layout.cases_csv), CV))
     write_json(model / "dataset.json", dataset_json(config, cases))
     write_json(model / "plans.json", plans)

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from deeprac.commands.nnunet import configure_nnunet
     from deeprac.files import read_json
+    from deeprac.records.case_split import CV, of_split
     from deeprac.records.cases import read_cases
 
     config, layout = opened(args)
@@ -31,5 +32,5 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.training.plans import dataset_json, preprocessing_plans
 
     plans = preprocessing_plans(config, args.matrix, read_json(layout.fingerprint))
-    dataset = dataset_json(config, len(read_cases(layout.cases_csv)))
+    dataset = dataset_json(config, len(of_split(read_cases(layout.cases_csv), CV)))
     preprocess_cohort(config, args.matrix, plans, dataset, workers=args.workers)

@@ -8,6 +8,7 @@ from deeprac.config import Config
 from deeprac.errors import PreprocessError
 from deeprac.estimate.extent import Extent, cohort_extent
 from deeprac.layout import Layout
+from deeprac.records.case_split import CV, TEST
 from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.reporting.roles import selected_experiments
 from deeprac.space import (
@@ -82,12 +83,12 @@ def estimate_disk(config: Config, *, gpus: int = 1) -> Disk:
         gpus: trainings at the same time.
     """
     layout = Layout.of(config)
-    extent = cohort_extent(config, layout)
+    folds, test = (cohort_extent(config, layout, split) for split in (CV, TEST))
     kinds = (
-        _cases(layout, extent),
-        *_slices(config, layout, extent),
+        _cases(layout, cohort_extent(config, layout)),
+        *_slices(config, layout, folds),
         *_weights(config, layout, gpus),
-        _predictions(config, layout, extent),
+        _predictions(config, layout, folds, test),
     )
     return Disk(kinds, free_bytes(layout.root))
 
@@ -179,11 +180,14 @@ def _final_bytes(layout: Layout, run: RunKey) -> int:
     return sum(path.stat().st_size for path in found if path.is_file())
 
 
-def _predictions(config: Config, layout: Layout, extent: Extent | None) -> Kind:
-    """Label maps of every run's held-out cases, as large as those of the cohort."""
+def _predictions(
+    config: Config, layout: Layout, folds: Extent | None, test: Extent | None
+) -> Kind:
+    """Label maps of every run's held-out and test cases, as large as the cohort's."""
     runs = list(selected_runs(config))
     there = sum(bytes_below(run.folder(layout) / "predictions") for run in runs)
-    if extent is None:
+    if folds is None or test is None:
         return Kind("predictions", None, there, NOT_CONVERTED)
-    needed = extent.label_bytes * len(runs) / config.splits.folds
+    of_run = folds.label_bytes / config.splits.folds + test.label_bytes
+    needed = of_run * len(runs)
     return Kind("predictions", round(needed), there, "as large as the label maps")

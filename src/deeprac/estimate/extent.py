@@ -6,6 +6,7 @@ import numpy as np
 
 from deeprac.config import Config
 from deeprac.layout import Layout
+from deeprac.records.case_split import CV, TEST, of_split
 from deeprac.records.cases import read_cases
 from deeprac.settings.cohort import CohortConfig
 from deeprac.space import LABEL_VOXEL_BYTES, predictions_bytes
@@ -16,7 +17,7 @@ DRAWN = 10
 
 @dataclass(frozen=True)
 class Extent:
-    """Size of a cohort.
+    """Size of a cohort, or of its test cases.
 
     Attributes:
         cases: their number.
@@ -36,33 +37,46 @@ class Extent:
         return self.voxels / self.slices
 
 
-def cohort_extent(config: Config, layout: Layout) -> Extent | None:
+def cohort_extent(
+    config: Config, layout: Layout, split: str | None = None
+) -> Extent | None:
     """Size of the cohort; None where it is not converted and no phantom.
+
+    Args:
+        config: the whole configuration.
+        layout: of its results.
+        split: ``cv`` or ``test`` for these cases alone.
 
     Raises:
         MetricsError: the cohort's table is not as it was written.
     """
     if layout.cases_csv.is_file():
         cases = read_cases(layout.cases_csv, ("case", "label", *_SIZES))
+        if split is not None:
+            cases = of_split(cases, split)
         return Extent(
             cases=len(cases),
             slices=float(cases.size_z.sum()),
             voxels=float(cases[list(_SIZES)].prod(axis=1).sum()),
             label_bytes=predictions_bytes(layout.cohort / path for path in cases.label),
         )
-    return _phantoms(config.cohort) if config.cohort.path is None else None
+    return _phantoms(config.cohort, split) if config.cohort.path is None else None
 
 
 _SIZES = ("size_x", "size_y", "size_z")
 
 
-def _phantoms(cohort: CohortConfig) -> Extent:
+def _phantoms(cohort: CohortConfig, split: str | None) -> Extent:
     """By drawing some phantoms, without a picture of them."""
     # Takes scipy, which the cohort at hand does not need.
     from deeprac.cohort.phantom.source import PhantomSource  # noqa: PLC0415
 
-    source, cases = PhantomSource(cohort), cohort.phantom.cases
-    drawn = np.linspace(0, cases - 1, min(DRAWN, cases)).round().astype(int)
+    source, phantom = PhantomSource(cohort), cohort.phantom
+    # Test cases are drawn like the others, which stand for them.
+    drawn = np.linspace(0, phantom.cases - 1, min(DRAWN, phantom.cases))
+    drawn = drawn.round().astype(int)
+    numbers = {CV: phantom.cases, TEST: phantom.test_cases}
+    cases = numbers[split] if split is not None else sum(numbers.values())
     each = float(np.mean([len(source.draw(index)[1].z_mm) for index in drawn]))
-    voxels = cases * each * cohort.phantom.matrix**2
+    voxels = cases * each * phantom.matrix**2
     return Extent(cases, cases * each, voxels, voxels * LABEL_VOXEL_BYTES)

@@ -12,11 +12,12 @@ import pandas as pd
 from deeprac.errors import MetricsError
 from deeprac.evaluation.metrics.consistency import rules
 from deeprac.evaluation.metrics.regions import regions_titled
+from deeprac.records.case_split import CV, TEST, of_split
 from deeprac.records.catalogue import METRICS
 from deeprac.records.tidy import shortened
 
-RUN_OF_CASE = ["experiment", "seed", "case"]
-"""What a case is predicted once for."""
+RUN_OF_CASE = ["experiment", "seed", "fold", "case"]
+"""What a case is predicted once for, and a case of the folds in one fold only."""
 
 ROUNDING_ML = 1e-6
 """Largest difference of two volumes of the same reference."""
@@ -104,8 +105,9 @@ def check_comparable(cases: pd.DataFrame) -> None:
 
 
 def check_no_case_twice(cases: pd.DataFrame) -> None:
-    """A case is held out in one fold only."""
-    twice = cases[cases.duplicated([*RUN_OF_CASE, "label"])]
+    """A case is held out in one fold only; test cases are predicted by every fold."""
+    held_out = of_split(cases, CV)
+    twice = held_out[held_out.duplicated(["experiment", "seed", "case", "label"])]
     if len(twice):
         row = twice.iloc[0]
         raise MetricsError(
@@ -120,6 +122,17 @@ def check_same_cases(cases: pd.DataFrame) -> None:
     """All experiments and seeds saw the same cases in each fold that they have."""
     for _, of_fold in cases.groupby("fold"):
         _check_same_cases(of_fold)
+    test = of_split(cases, TEST)
+    if test.empty:
+        return
+    by_fold = {fold: set(rows.case) for fold, rows in test.groupby("fold")}
+    everywhere = set.intersection(*by_fold.values())
+    if partly := sorted(set(test.case) - everywhere):
+        raise MetricsError(
+            "Every fold predicts all test cases; some lack "
+            f"{shortened(partly)}. Run `deeprac predict` and `deeprac evaluate` again "
+            "for these folds."
+        )
 
 
 def _check_same_cases(of_fold: pd.DataFrame) -> None:

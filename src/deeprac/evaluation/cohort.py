@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from deeprac.records.case_split import TEST, of_split
 from deeprac.records.cases import read_cases
 
 COHORT_COLUMNS = ("quantity", "statistic", "value")
@@ -53,6 +54,8 @@ def describe_cohort(cases: pd.DataFrame, *, digest: str) -> pd.DataFrame:
         ("patients", "n", cases.patient.nunique()),
         ("cases", "n", len(cases)),
     ]
+    if len(test := of_split(cases, TEST)):
+        rows.append(("test_cases", "n", len(test)))
     for quantity in QUANTITIES:
         if quantity in cases:
             values = cases[quantity].dropna()

@@ -13,14 +13,16 @@ from deeprac.files import write_csv
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
+from deeprac.records.case_split import split_column
 from deeprac.records.cases import read_cases
-from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS, NAMES
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS, NAMES
 from deeprac.records.made_with import MADE_WITH, digest_in, refuse_left_over_files
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import RunKey
 from deeprac.records.tidy import foreground_rows
 from deeprac.records.transforms import (
     CANONICAL_COLUMNS,
+    CEILINGS,
     CROP_FLAGS,
     FLAGS,
     INPUT_COLUMNS,
@@ -35,7 +37,7 @@ MISSED = 0.5
 
 
 def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    """Diagnostics of all held-out cases of one run; write diagnostics.csv.
+    """Diagnostics of all cases that one run predicts; write diagnostics.csv.
 
     A case's transform is the median of its slices' (the same one where the front end
     treats the patient as a whole), taken, like the spread, over the slices that show
@@ -81,8 +83,10 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
                 "training.csv of the run."
             ) from error
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
-        rows.append({**labels.iloc[0][[*NAMES]], **found, **size})
-    table = pd.DataFrame(rows, columns=[*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])
+        names = labels.iloc[0][[*NAMES, *split_column(labels)]]
+        rows.append({**names, **found, **size})
+    columns = (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, *split_column(metrics))
+    table = pd.DataFrame(rows, columns=list(columns))
     table[MADE_WITH] = digest_in(transforms)
     write_csv(run / "diagnostics.csv", table)
 
@@ -121,6 +125,7 @@ def _case_row(
         "crop_side": crop_side(matrices(used, INPUT_COLUMNS), canonical),
         # Transforms of earlier versions do not say.
         **{flag: int(slices[flag].any()) for flag in CROP_FLAGS if flag in slices},
+        **{name: slices[name].iloc[0] for name in CEILINGS if name in slices},
     }
 
 

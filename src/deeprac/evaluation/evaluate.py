@@ -19,6 +19,7 @@ from deeprac.evaluation.metrics.regions import regions_of
 from deeprac.files import read_json, write_csv
 from deeprac.labels import CohortLabels, Label
 from deeprac.layout import Layout
+from deeprac.records.case_split import split_column
 from deeprac.records.made_with import MADE_WITH, digest_in, refuse_left_over_files
 from deeprac.records.metrics import METRIC_COLUMNS, METRICS_SCHEMA
 from deeprac.records.run_key import RunKey
@@ -66,15 +67,15 @@ def evaluate_run(config: Config, experiment: str, seed: int, fold: int) -> None:
 
 
 def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
-    """Metrics of all held-out cases of one run.
+    """Metrics of all cases that one run predicts: held-out ones and test cases.
 
     Args:
         layout: where the cohort, the folds and the predictions are.
         key: the run.
 
     Returns:
-        One row per case and label, columns ``METRIC_COLUMNS`` and ``MADE_WITH``, in
-        the order of the fold.
+        One row per case and label, columns ``METRIC_COLUMNS``, ``split`` where there
+        are test cases, and ``MADE_WITH``, in the order of the fold.
 
     Raises:
         SplitError: There is no such fold, or the cohort lacks one of its cases.
@@ -83,6 +84,7 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
     predictions = key.folder(layout) / "predictions"
     columns = ("case", "patient", "label")
     cohort = held_out_cases(layout.cases_csv, layout.splits, key.fold, columns)
+    split = split_column(cohort)
     labels = cohort_labels(layout.dataset_json)
     regions, numbers = regions_of(labels), labels.numbers.values()
     _check_predictions(predictions, list(cohort.case))
@@ -104,12 +106,13 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
             if seen < 1:
                 missed.append(f"{100 * seen:.2f} % of {region.title}")
             row = {"schema": METRICS_SCHEMA, "case": case, "label": region.title}
-            row |= {"patient": cohort.patient[case], "coverage": seen}
+            row |= {name: cohort[name][case] for name in ("patient", *split)}
+            row["coverage"] = seen
             rows.append(row | measure(*boxed, region, spacing_zyx_mm))
         if missed:
             log.warning("%s: the network input covers %s", case, ", ".join(missed))
     table = pd.DataFrame(rows).assign(**{MADE_WITH: digest_in(transforms)})
-    return key.sign(table, (*METRIC_COLUMNS, MADE_WITH))
+    return key.sign(table, (*METRIC_COLUMNS, *split, MADE_WITH))
 
 
 def cohort_labels(dataset_json: Path) -> CohortLabels:

@@ -24,9 +24,10 @@ from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.partial import present_runs
+from deeprac.records.case_split import split_column
 from deeprac.records.diagnostics import (
-    CROP_COLUMNS,
     DIAGNOSTIC_COLUMNS,
+    LATER_COLUMNS,
     read_diagnostics,
 )
 from deeprac.records.inference import predict_cost
@@ -35,8 +36,13 @@ from deeprac.records.made_with import refuse_left_over
 from deeprac.records.metrics import METRIC_COLUMNS, read_metrics
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import RUN_COLUMNS, SETTINGS, read_run, run_row
-from deeprac.records.splits import read_splits
-from deeprac.records.stress import STRESS_COLUMNS, conditions, read_stress
+from deeprac.records.splits import read_splits, unseen
+from deeprac.records.stress import (
+    STRESS_COLUMNS,
+    conditions,
+    read_stress,
+    stressed_cases,
+)
 from deeprac.records.tidy import shortened
 from deeprac.settings.effective import differences, run_settings
 
@@ -59,12 +65,20 @@ def collect_cases(
         table = read_metrics(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
         check_rows(table, path, remedy=remedy)
-        check_held_out(table, splits[key.fold]["val"], path)
+        check_held_out(table, unseen(splits[key.fold]), path)
         tables[key] = table
     refuse_left_over(config, layout, tables, "metrics.csv")
-    cases = pd.concat(tables.values(), ignore_index=True)[list(METRIC_COLUMNS)]
+    cases = _joined(tables, METRIC_COLUMNS)
     check_comparable(cases)
     return cases
+
+
+def _joined(
+    tables: dict[RunKey, pd.DataFrame], columns: tuple[str, ...]
+) -> pd.DataFrame:
+    """All runs in one table; with test cases it says which they are."""
+    table = pd.concat(tables.values(), ignore_index=True)
+    return table[[*columns, *split_column(table)]]
 
 
 def collect_runs(
@@ -140,8 +154,7 @@ def collect_diagnostics(
         tables[key] = read_diagnostics(path, remedy=remedy)
         key.check_table(tables[key], path, remedy=remedy)
     refuse_left_over(config, layout, tables, "diagnostics.csv")
-    columns = [*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS]
-    return pd.concat(tables.values(), ignore_index=True)[columns]
+    return _joined(tables, (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS))
 
 
 def collect_stress(
@@ -170,20 +183,21 @@ def collect_stress(
         table = read_stress(path, remedy=remedy)
         key.check_table(table, path, remedy=remedy)
         check_shares(table, ("dice", "visible"), path, remedy=remedy)
-        _check_complete(table, config, splits[key.fold]["val"], f"{path}. {remedy}")
+        stressed = stressed_cases(splits[key.fold], config.stress)
+        _check_complete(table, config, stressed, f"{path}. {remedy}")
         tables[key] = table
     refuse_left_over(config, layout, tables, "stress.csv")
-    return pd.concat(tables.values(), ignore_index=True)[list(STRESS_COLUMNS)]
+    return _joined(tables, STRESS_COLUMNS)
 
 
 def _check_complete(
-    table: pd.DataFrame, config: Config, held_out: list[str], where: str
+    table: pd.DataFrame, config: Config, stressed: list[str], where: str
 ) -> None:
-    """Each held-out case has one row for each condition and label, and no other."""
+    """Each case under stress has one row for each condition and label, and no other."""
     expected = {
         (case, label.title, condition.kind.value, round(condition.value, 9))
         for case, label, condition in product(
-            held_out, FOREGROUND, conditions(config.stress)
+            stressed, FOREGROUND, conditions(config.stress)
         )
     }
     rows = zip(table.case, table.label, table.kind, table.value.round(9), strict=True)
@@ -196,6 +210,6 @@ def _check_complete(
         if wrong:
             names = [f"{c} {label} {kind} {v:g}" for c, label, kind, v in sorted(wrong)]
             raise MetricsError(
-                "Each held-out case needs one row for each condition and label; "
+                "Each case under stress needs one row for each condition and label; "
                 f"{title}: {shortened(names)} in {where}"
             )

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.files import write_csv
+from deeprac.inference.ceiling import ceiling
 from deeprac.inference.load import TrainedRun, open_run
 from deeprac.layout import Layout
 from deeprac.lease import held
@@ -25,7 +26,7 @@ from deeprac.volumes import read_volume, write_label_map
 
 
 def predict_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    """Segment every held-out case of a fold; write labels, transforms and cost.
+    """Segment all that a fold did not train on; write labels, transforms and cost.
 
     Labels of a case are written while the next one is segmented. Arguments and errors
     are those of ``open_run``.
@@ -69,7 +70,9 @@ def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> pd.Dat
             seconds = time.perf_counter() - start
             peak = torch.cuda.max_memory_allocated() / GIB if cuda else None
             costs.append((row.case, len(image), seconds, peak))
-            table = transform_table(row.case, prediction)  # type: ignore[arg-type]
+            reference, _ = read_volume(layout.cohort / row.label)
+            best = ceiling(run.predictor, reference, prediction.located)
+            table = transform_table(row.case, prediction, best)  # type: ignore[arg-type]
             tables.append(table)
             if written is not None:
                 written.result()  # or its error, before more is computed

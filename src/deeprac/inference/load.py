@@ -43,7 +43,8 @@ class TrainedRun:
 
     Attributes:
         predictor: with the inference that belongs to its matrix.
-        cases: rows of ``cases.csv`` of the held-out cases, in the order of the fold.
+        cases: rows of ``cases.csv`` of the held-out cases and the test cases, in the
+            order of the fold.
         oracle_input: of each case.
     """
 

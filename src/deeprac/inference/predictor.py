@@ -31,6 +31,7 @@ class Prediction:
         at_bound: (slices,) bool, learned correction at its bound.
         crop_grown: (slices,) bool, window larger than calibrated.
         crop_fallback: (slices,) bool, window that follows from nothing that was found.
+        located: all that as the network has it.
     """
 
     labels: NDArray[np.uint8]
@@ -41,6 +42,7 @@ class Prediction:
     at_bound: NDArray[np.bool_]
     crop_grown: NDArray[np.bool_]
     crop_fallback: NDArray[np.bool_]
+    located: Located
 
     @classmethod
     def of(cls, labels: NDArray[np.uint8], located: Located) -> "Prediction":
@@ -55,10 +57,10 @@ class Prediction:
             located.crop_grown,
             located.crop_fallback,
         )
-        arrays = [
+        arrays: list[Any] = [
             (never if tensor is None else tensor).cpu().numpy() for tensor in tensors
         ]
-        return cls(labels, *arrays)
+        return cls(labels, *arrays, located)
 
 
 class Predictor(ABC):

@@ -1,4 +1,4 @@
-"""The held-out cases of one run under stress."""
+"""Cases that one run did not see under stress."""
 
 from typing import Any
 
@@ -16,41 +16,54 @@ from deeprac.inference.stress_scenes import scanned_again
 from deeprac.labels import FOREGROUND, CohortLabels
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
+from deeprac.records.case_split import split_column
 from deeprac.records.made_with import MADE_WITH, made_with
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
-from deeprac.records.stress import STRESS_COLUMNS, Condition, conditions
+from deeprac.records.splits import read_split
+from deeprac.records.stress import (
+    STRESS_COLUMNS,
+    Condition,
+    conditions,
+    stressed_cases,
+)
 from deeprac.space import require_space, stress_bytes
 from deeprac.training.device import within_gpu_memory
 from deeprac.volumes import read_volume
 
 
 def stress_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
-    """Segment the held-out cases of a fold under every condition; write stress.csv.
+    """Segment cases that a fold did not see under every condition; write stress.csv.
+
+    Which cases they are, :func:`~deeprac.records.stress.stressed_cases` says.
 
     Arguments and errors are those of ``open_run``.
     """
     layout = Layout.of(config)
     key = RunKey(config.cohort.name, experiment, seed, fold)
     run = open_run(config, experiment, seed, fold)
-    rows = len(run.cases) * len(conditions(config.stress)) * len(FOREGROUND)
+    split = read_split(layout.splits, fold)
+    cases = run.cases.loc[stressed_cases(split, config.stress)]
+    rows = len(cases) * len(conditions(config.stress)) * len(FOREGROUND)
     require_space(stress_bytes(rows), key.folder(layout), f"{key}: stress.csv")
     settings = made_with(config, read_run(key.folder(layout) / "run.json", key))
     with within_gpu_memory(f"{experiment}, fold {fold}", run.smaller):
-        scores = _scores(run, layout, config, f"{experiment} fold {fold}")
-    table = key.sign(pd.DataFrame(scores), STRESS_COLUMNS)
+        scores = _scores(run, cases, config, f"{experiment} fold {fold}")
+    columns = (*STRESS_COLUMNS, *split_column(cases))
+    table = key.sign(pd.DataFrame(scores), columns)
     write_csv(key.folder(layout) / "stress.csv", table.assign(**{MADE_WITH: settings}))
 
 
 def _scores(
-    run: TrainedRun, layout: Layout, config: Config, what: str
+    run: TrainedRun, cases: pd.DataFrame, config: Config, what: str
 ) -> list[dict[str, Any]]:
-    shown, rows = conditions(config.stress), []
-    with tqdm(total=len(run.cases) * len(shown), desc=what, unit="case") as progress:
-        for row in run.cases.itertuples():
+    layout, shown, rows = Layout.of(config), conditions(config.stress), []
+    columns = ("case", "patient", *split_column(cases))
+    with tqdm(total=len(cases) * len(shown), desc=what, unit="case") as progress:
+        for row in cases.itertuples():
             case = _read(layout, row.image, row.label, run.predictor.labels)
             oracle_input = run.oracle_input(row.case, len(case.image))
-            names = {"case": row.case, "patient": row.patient}
+            names = {name: getattr(row, name) for name in columns}
             for condition in shown:
                 seen = scanned_again(config.cohort, row.case, case, condition)
                 scores = score(

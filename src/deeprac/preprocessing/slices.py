@@ -23,6 +23,7 @@ from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
 from deeprac.lease import held
 from deeprac.preprocessing.preprocessor import preprocessor_of, save_case
+from deeprac.records.case_split import CV, of_split
 from deeprac.records.cases import read_cases
 from deeprac.volumes import read_volume
 
@@ -89,7 +90,7 @@ def preprocess_cohort(
     *,
     workers: int = 1,
 ) -> None:
-    """Bring every axial slice of the cohort onto a matrix; write cases.json last.
+    """Bring every axial slice of the folds onto a matrix; write cases.json last.
 
     Cases that an interrupted pass finished are kept.
 
@@ -105,7 +106,8 @@ def preprocess_cohort(
         CohortError: a volume cannot be read.
     """
     layout = Layout.of(config)
-    cases, folder = read_cases(layout.cases_csv), layout.matrix(matrix)
+    cases = of_split(read_cases(layout.cases_csv), CV)
+    folder = layout.matrix(matrix)
     ((name, configuration),) = plans["configurations"].items()
     settings = (VERSION, config.cohort.air, dataset["labels"], configuration)
     intensities = plans["foreground_intensity_properties_per_channel"]

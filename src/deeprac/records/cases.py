@@ -14,12 +14,16 @@ import pandas as pd
 
 from deeprac.errors import MetricsError
 from deeprac.files import csv_text, read_json, sha256_of, write_json, write_text
+from deeprac.records.case_split import CV, SPLIT, TEST, of_split
 from deeprac.records.tidy import read_tidy
 
 
 @dataclass(frozen=True)
 class CaseRow:
-    """One row of ``cases.csv``; the fields are its columns, in order."""
+    """One row of ``cases.csv``; the fields are its columns, in order.
+
+    The last one, ``split``, is written where a case is a test case.
+    """
 
     case: str
     patient: str
@@ -41,10 +45,13 @@ class CaseRow:
     angle_rad: float | None = None
     shift_x_mm: float | None = None
     shift_y_mm: float | None = None
+    split: str = CV
 
 
-CASES_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(CaseRow))
-"""Columns of ``cases.csv``."""
+CASES_COLUMNS: tuple[str, ...] = tuple(
+    field.name for field in fields(CaseRow) if field.name != SPLIT
+)
+"""Columns of every ``cases.csv``."""
 
 MANIFEST = "manifest.json"
 """Beside ``cases.csv``."""
@@ -79,7 +86,9 @@ def read_cases(
 
 def write_cases(path: Path, rows: Iterable[CaseRow]) -> None:
     """Write cases.csv, after its manifest."""
-    table = pd.DataFrame([asdict(row) for row in rows], columns=list(CASES_COLUMNS))
+    table = pd.DataFrame([asdict(row) for row in rows], columns=[*CASES_COLUMNS, SPLIT])
+    if of_split(table, TEST).empty:
+        table = table.drop(columns=SPLIT)
     text = csv_text(table)
     digest = hashlib.sha256(text.encode()).hexdigest()
     write_json(

@@ -21,13 +21,13 @@ DIAGNOSTIC_COLUMNS = (
 )
 """Columns of diagnostics.csv and summary/diagnostics.csv: one row per run and case."""
 
-CROP_COLUMNS = ("crop_grown", "crop_fallback")
-"""Further columns of both; tables of earlier versions lack them, and have NaN."""
+LATER_COLUMNS = ("crop_grown", "crop_fallback", "ceiling_kidney", "ceiling_tumour")
+"""Further columns of both; tables of earlier versions lack some, and have NaN."""
 
 
 def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:
     """Read diagnostics.csv or summary/diagnostics.csv; see :func:`read_tidy`."""
     table = read_tidy(path, DIAGNOSTIC_COLUMNS, remedy=remedy)
     return table.assign(
-        **{name: float("nan") for name in CROP_COLUMNS if name not in table}
+        **{name: float("nan") for name in LATER_COLUMNS if name not in table}
     )

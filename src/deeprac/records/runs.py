@@ -14,6 +14,10 @@ from deeprac.records.run_key import IDENTITY, RunKey
 RUN_SCHEMA = 1
 """Version of the entries of run.json."""
 
+TRAINING_DICE = "training_dice"
+"""Entry of run.json with the final network's Dice on slices of training patients, by
+label; those of older versions lack it."""
+
 SIZES = ("matrix_size", "network_input_size")
 SETTINGS = (
     *SIZES,

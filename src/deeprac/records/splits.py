@@ -10,7 +10,19 @@ from deeprac.records.cases import read_cases
 from deeprac.records.tidy import shortened
 
 Split = dict[str, list[str]]
-"""One fold: the cases under "train" and, held out, under "val"."""
+"""One fold: cases under "train", held-out ones under "val", test cases under "test".
+
+A cohort without test cases has no "test"."""
+
+
+def unseen(split: Split) -> list[str]:
+    """The cases that a fold's run predicts: all that it does not train on.
+
+    Example:
+        >>> unseen({"train": ["a"], "val": ["b"], "test": ["t"]})
+        ['b', 't']
+    """
+    return [*split["val"], *split.get("test", ())]
 
 
 def read_splits(path: Path) -> list[Split]:
@@ -51,13 +63,13 @@ def held_out_cases(
         columns: columns of cases.csv that must be there.
 
     Returns:
-        One row per case, in the order of the fold; see :func:`read_cases`.
+        One row per case in the order of :func:`unseen`; see :func:`read_cases`.
 
     Raises:
         SplitError: There is no such fold, or the cohort lacks one of its cases.
         MetricsError: The table of the cohort is missing or foreign.
     """
-    held_out = read_split(splits, fold)["val"]
+    held_out = unseen(read_split(splits, fold))
     cases = read_cases(cases_csv, columns)
     unknown = [case for case in held_out if case not in cases.index]
     if unknown:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.records.run_key import IDENTITY, RunKey, selected_runs
+from deeprac.records.splits import Split
 from deeprac.records.tidy import read_tidy
 from deeprac.settings.reports import StressConfig
 
@@ -72,7 +73,7 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
 
     Example:
         >>> from deeprac.settings.reports import StressConfig
-        >>> stress = StressConfig((), (-15.0, 0.0), (2.0,), (), ("cushion",))
+        >>> stress = StressConfig((), (-15.0, 0.0), (2.0,), (), ("cushion",), None)
         >>> [c.value for c in conditions(stress)]
         [0.0, -15.0, 2.0, 1.0]
     """
@@ -89,6 +90,20 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
         if value != NEUTRAL[kind]
     ]
     return Condition(Perturbation.NONE, NEUTRAL[Perturbation.NONE]), *changed
+
+
+def stressed_cases(split: Split, stress: StressConfig) -> list[str]:
+    """The cases on which a run of a fold is put under stress.
+
+    The first ``stress.cases`` of the test cases, or of those that the fold holds out
+    where there are none.
+
+    Example:
+        >>> stress = StressConfig((), (), (), (), (), 1)
+        >>> stressed_cases({"train": [], "val": ["b"], "test": ["t", "u"]}, stress)
+        ['t']
+    """
+    return split.get("test", split["val"])[: stress.cases]
 
 
 def stressed_runs(config: Config) -> Iterator[RunKey]:

@@ -18,6 +18,7 @@ TEXT = frozenset(
         *("network_input_size", "optimiser", "device", "device_name", "git_commit"),
         *("step_precision", "made_with_sha256"),
         *("case", "patient", "label", "image", "side", "reference", "kind"),
+        "split",
     )
 )
 """Columns that are names, never numbers; sizes may be a height and width, 384x320."""

@@ -1,6 +1,6 @@
 """transforms.csv: where the network looked, one row per case and axial slice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,10 @@ FLAGS = ("fallback", "at_bound")
 CROP_FLAGS = ("crop_grown", "crop_fallback")
 """Columns of transforms.csv: whether the crop's window is larger than calibrated, or
 follows from nothing that was found. Tables of earlier versions lack them."""
+
+CEILINGS = ("ceiling_kidney", "ceiling_tumour")
+"""Columns of transforms.csv: Dice of a perfect network that looks there, in every slice
+that of its case; NaN: not known. Tables of earlier versions lack them."""
 
 AGAIN = "Run `deeprac predict` again for this fold."
 
@@ -98,12 +102,15 @@ class Transformed(Protocol):
     crop_fallback: NDArray[np.bool_]
 
 
-def transform_table(case: str, found: Transformed) -> pd.DataFrame:
+def transform_table(
+    case: str, found: Transformed, ceilings: Mapping[str, float]
+) -> pd.DataFrame:
     """Rows of transforms.csv of a case, one per slice.
 
     Args:
         case: name of the case.
         found: what the network did to its slices.
+        ceilings: Dice of a perfect network that looks there, kidney and tumour.
     """
     count = len(found.image_from_input)
     parts = {
@@ -118,4 +125,5 @@ def transform_table(case: str, found: Transformed) -> pd.DataFrame:
         for columns, values in parts.items()
     ]
     names = pd.DataFrame({"case": case, "slice": np.arange(count)})
-    return pd.concat([names, *tables], axis=1)
+    known = {f"ceiling_{title}": dice for title, dice in ceilings.items()}
+    return pd.concat([names, *tables], axis=1).assign(**known)

@@ -62,7 +62,9 @@ def laid_out_config(release: Path, results: str) -> dict[str, Any]:
     path = release / "config.json"
     if not path.is_file():
         raise ReleaseError(f"{path} is missing. {FETCH}")
-    config = resolve(read_json(path))
+    # Keys that the release's version did not know, which may have other defaults.
+    before = schema.neutrals(schema.load_schema())
+    config = resolve(schema.merge(before, read_json(path)))
     if manifest["name"] != release.name:
         raise ReleaseError(
             f"{release} calls itself {manifest['name']!r} in {MANIFEST}. Give the "

@@ -16,10 +16,11 @@ from typing import Any
 from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.labels import TITLES
-from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
+from deeprac.records.case_split import SPLIT
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
-from deeprac.records.runs import RUN_COLUMNS
+from deeprac.records.runs import RUN_COLUMNS, TRAINING_DICE
 from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
@@ -27,10 +28,10 @@ from deeprac.release.configuration import LEFT_OUT
 TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "background")
 
 COLUMNS = {
-    "cases.csv": METRIC_COLUMNS,
+    "cases.csv": (*METRIC_COLUMNS, SPLIT),
     "runs.csv": RUN_COLUMNS,
-    "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS),
-    "stress.csv": STRESS_COLUMNS,
+    "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, SPLIT),
+    "stress.csv": (*STRESS_COLUMNS, SPLIT),
     "cohort.csv": COHORT_COLUMNS,
     "training.csv": TRAINING_COLUMNS,
     "inference.csv": INFERENCE_COLUMNS,
@@ -43,6 +44,7 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("schema", "cohort", "experiment", "method", "matrix", "seed")),
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
     **dict.fromkeys(("run_settings", "segments", "interruptions", "cost")),
+    TRAINING_DICE: TITLES,
     "device": (
         *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
         *("capture", "slices"),
@@ -52,7 +54,7 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
 }
 """Entries of run.json that are let through, and their own; None: all of them."""
 
-PHANTOM = r"(?:phantom|patient)_\d{3,5}"
+PHANTOM = r"(?:phantom|patient)_(?:test_)?\d{3,5}"
 
 _PART = r"(?:[A-Za-z]+\d{0,5}|\d{1,2}[A-Za-z]+)"
 NAME = rf"{_PART}(?:(?:[_-](?:{_PART}|\d{{1,3}}))*|(?:[_-]{_PART})*[_-]\d{{4,5}})"

@@ -31,7 +31,8 @@ from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import read_run
 from deeprac.release.contents import objections, stripped_config, stripped_run
-from deeprac.release.manifest import MANIFEST, NAME, SCHEMA
+from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, packed
+from deeprac.release.parts import parts_of
 from deeprac.release.tables import check_summary, made_tables, same_text
 
 SHOWN = 10
@@ -94,14 +95,13 @@ def make_release(
     files = _files(source)
     _refuse_foreign(files, source, reviewed)
     _refuse_names(files, source)
+    stored = dict(packed(member, files[member]) for member in sorted(files))
     manifest = _manifest(source, name, commit) | {
         "reviewed": list(reviewed),
-        "files": {
-            path: manifest_entry(content) for path, content in sorted(files.items())
-        },
+        "files": {member: manifest_entry(stored[member]) for member in stored},
     }
     with atomic_folder(target, replace=replace) as folder:
-        for member, content in files.items():
+        for member, content in stored.items():
             write_bytes(folder / member, content)
         write_json(folder / MANIFEST, manifest)
     return manifest
@@ -270,6 +270,7 @@ def _manifest(source: Source, name: str, commit: dict[str, Any]) -> dict[str, An
             "training": {str(key): count for key, count in commits.items()},
             "release": commit["commit"],
         },
+        "parts": parts_of(runs),
         "uncommitted": {
             "runs": sum(_is_dirty(run["git"]) for run in runs),
             "release": _is_dirty(commit),

@@ -4,8 +4,10 @@ Light enough for Snakemake's parse time. Names in a manifest are foreign text: o
 those that a release can have are followed, and never a link.
 """
 
+import gzip
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 MEMBER = re.compile(
     r"config\.json"
-    r"|summary/(?:cases|runs|diagnostics|stress|cohort)\.csv"
+    r"|summary/(?:cases|diagnostics|stress)\.csv(?:\.gz)?"
+    r"|summary/(?:runs|cohort)\.csv"
     r"|summary/protocol\.json"
     r"|tables/[a-z0-9_]+\.(?:csv|md)"
     rf"|{NAME.pattern}/seed\d+/fold_\d+/(?:run\.json|training\.csv|inference\.csv)"
@@ -34,6 +37,12 @@ ENTRIES = (
     *("commits", "uncommitted", "files"),
 )
 """What every manifest says, and verbs quote."""
+
+PACKED = ".gz"
+"""Ending of a table that is stored compressed; whoever reads a release sees none."""
+
+PACKED_ABOVE = 1_000_000
+"""Bytes from which a table of cases is stored compressed."""
 
 FETCH = "Fetch the release again, or make it again with `deeprac release`."
 
@@ -74,14 +83,32 @@ def read_manifest(release: Path) -> dict[str, Any]:
     return manifest
 
 
+def packed(name: str, content: bytes) -> tuple[str, bytes]:
+    """Return a file of a release as it is stored, by name and content."""
+    if len(content) <= PACKED_ABOVE or not MEMBER.fullmatch(name + PACKED):
+        return name, content
+    return name + PACKED, gzip.compress(content, mtime=0)
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    """Return a stored file as it was before it was packed."""
+    if path.suffix != PACKED:
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReleaseError(f"{path} cannot be unpacked: {error}. {FETCH}") from error
+
+
 def checked_files(release: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     """Read all files of a release and compare them with the manifest.
 
     Returns:
-        Content by name: what was checked, whatever happens to the files afterwards.
+        Content by name, unpacked: what was checked, whatever happens to the files
+        afterwards.
 
     Raises:
-        ReleaseError: A file is missing, changed, additional or a link.
+        ReleaseError: A file is missing, changed, additional, damaged or a link.
     """
     listed = manifest["files"]
     present = set(_present(release)) - {MANIFEST}
@@ -100,7 +127,8 @@ def checked_files(release: Path, manifest: Mapping[str, Any]) -> dict[str, bytes
                 f"{release / name} was changed: its checksum is not the one in "
                 f"{MANIFEST}. {FETCH}"
             )
-        contents[name] = content
+        plain = name.removesuffix(PACKED)
+        contents[plain] = _unpacked(release / name, content)
     return contents
 
 

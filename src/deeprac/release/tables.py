@@ -10,8 +10,7 @@ from deeprac.evaluation.summarise import collect_runs
 from deeprac.files import csv_text
 from deeprac.layout import Layout
 from deeprac.reporting.claims import render
-from deeprac.reporting.claims.collect import all_claims, read_protocol
-from deeprac.reporting.claims.evidence import read_evidence
+from deeprac.reporting.claims.collect import cohort_claims
 from deeprac.reporting.render import markdown
 from deeprac.reporting.summary import read_summary
 from deeprac.reporting.tables import all_tables
@@ -21,19 +20,17 @@ def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
     """Make all tables of a release; nothing is written.
 
     Returns:
-        Content by name: ``tables/{table}.csv`` and ``.md``; the claims where the cost
-        of the protocol's steps has been counted.
+        Content by name: ``tables/{table}.csv`` and ``.md``.
     """
     texts = {}
-    for name, table in all_tables(read_summary(config, layout)).items():
+    summary = read_summary(config, layout)
+    for name, table in all_tables(summary).items():
         texts[f"tables/{name}.csv"] = csv_text(table.rows)
         texts[f"tables/{name}.md"] = markdown(table)
-    if layout.summary_protocol.is_file():
-        evidence = read_evidence(config, layout, None)
-        results = all_claims(evidence, *read_protocol(layout.summary_protocol))
-        title = render.title(config.cohort.name, evidence.cast.matrix)
-        texts["tables/claims.csv"] = csv_text(render.to_frame(results))
-        texts["tables/claims.md"] = render.markdown(results, title=title)
+    results = cohort_claims(summary)
+    texts["tables/claims.csv"] = csv_text(render.to_frame(results))
+    title = render.title(config.cohort.name)
+    texts["tables/claims.md"] = render.markdown(results, title=title)
     return {name: text.encode() for name, text in texts.items()}
 
 

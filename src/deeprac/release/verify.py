@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from deeprac.layout import Layout
 from deeprac.records.catalogue import METRICS
 from deeprac.records.metrics import read_metrics
 from deeprac.release.manifest import checked_files, read_manifest
+from deeprac.release.parts import parts_text
 from deeprac.release.tables import check_summary, made_tables
 from deeprac.release.unpack import lay_out
 
@@ -34,6 +35,8 @@ class Outcome(StrEnum):
     """To the last byte."""
     ROUNDING = "equal but for rounding"
     """The same cells, numbers within ``ROUNDING``."""
+    LATER = "computed in another way by this version"
+    """Other columns; the numbers of those that both have are equal but for rounding."""
     ADDED = "not in the release"
     """A table that only later versions make."""
     OTHER_RULE = "counted by another rule"
@@ -79,6 +82,7 @@ class Verification:
             f"  trained on {', '.join(manifest['devices'])} at commit "
             f"{', '.join(manifest['commits']['training'])}"
             f"{f', {dirty} runs with uncommitted changes' if dirty else ''}\n"
+            f"{parts_text(manifest.get('parts', ()))}"
             "  rebuilt from the per-case metrics, without images, training or GPU:\n"
             f"{lines(self.tables)}"
         )
@@ -109,14 +113,20 @@ def verify_release(release: Path) -> Verification:
         check_summary(config, layout)
         rebuilt = made_tables(config, layout)
     tables = {name for name in released if name.startswith("tables/")}
-    return Verification(
-        release,
-        manifest,
-        tuple(
-            _compared(name, released.get(name), rebuilt.get(name))
-            for name in sorted(tables | set(rebuilt))
-        ),
-    )
+    found = {
+        name: _compared(name, released.get(name), rebuilt.get(name))
+        for name in sorted(tables | set(rebuilt))
+    }
+    return Verification(release, manifest, tuple(_with_texts(found)))
+
+
+def _with_texts(found: Mapping[str, Comparison]) -> Iterator[Comparison]:
+    """A readable table is computed in another way where its numbers are."""
+    for name, one in found.items():
+        numbers = found.get(f"{name.removesuffix('.md')}.csv", one)
+        later = numbers.outcome is Outcome.LATER
+        text = later and one.outcome is Outcome.DIFFERENT
+        yield Comparison(name, Outcome.LATER) if text else one
 
 
 def _compared(name: str, released: bytes | None, rebuilt: bytes | None) -> Comparison:
@@ -128,24 +138,27 @@ def _compared(name: str, released: bytes | None, rebuilt: bytes | None) -> Compa
         return Comparison(name, Outcome.IDENTICAL)
     if not name.endswith(".csv"):
         return Comparison(name, Outcome.DIFFERENT)
-    largest = _largest_difference(released, rebuilt)
-    outcome = Outcome.ROUNDING if largest <= ROUNDING else Outcome.DIFFERENT
-    detail = "other rows, columns or texts"
+    old, new = (pd.read_csv(io.BytesIO(content)) for content in (released, rebuilt))
+    numbers = old.select_dtypes("number").columns.intersection(new.columns)
+    largest = _largest_difference(old[numbers], new[numbers])
+    outcome, detail = Outcome.DIFFERENT, "other rows, columns or texts"
     if np.isfinite(largest):
         detail = f"largest relative difference {largest:.1e}"
+    if list(old.columns) != list(new.columns):
+        outcome = Outcome.LATER if largest <= ROUNDING else Outcome.DIFFERENT
+    elif not old.drop(columns=numbers).equals(new.drop(columns=numbers)):
+        detail = "other rows, columns or texts"
+    elif largest <= ROUNDING:
+        outcome = Outcome.ROUNDING
     return Comparison(name, outcome, detail)
 
 
-def _largest_difference(released: bytes, rebuilt: bytes) -> float:
-    """Largest relative difference of two tables' numbers; inf if they differ else."""
-    old, new = (pd.read_csv(io.BytesIO(content)) for content in (released, rebuilt))
-    numbers = [table.select_dtypes("number") for table in (old, new)]
-    names = numbers[0].columns
-    if not old.drop(columns=names).equals(new.drop(columns=names, errors="ignore")):
+def _largest_difference(old: pd.DataFrame, new: pd.DataFrame) -> float:
+    """Largest relative difference of the same columns of numbers; inf of other rows."""
+    if len(old) != len(new):
         return np.inf
-    a, b = (table.to_numpy(float) for table in numbers)
-    if list(old.columns) != list(new.columns) or a.shape != b.shape:
-        return np.inf
+    a, b = (table.apply(pd.to_numeric, errors="coerce") for table in (old, new))
+    a, b = a.to_numpy(float), b.to_numpy(float)
     differ = (a != b) & ~(np.isnan(a) & np.isnan(b))
     a, b = a[differ], b[differ]
     if not np.all(np.isfinite(a) & np.isfinite(b)):

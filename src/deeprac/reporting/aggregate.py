@@ -1,9 +1,10 @@
 """From tidy tables of cases and runs to one row per experiment.
 
-The patient is the unit: cases of one patient are averaged, then seeds, then mean and SD
-(one delta degree of freedom) are taken over patients, all folds together, since every
-case is predicted once and out of fold. Costs are means over the runs of an experiment,
-that is, per fold; times over those that had their machine to themselves.
+Cases of one patient are averaged, then the mean is taken over patients and seeds, all
+folds together, since every case is predicted once and out of fold. The SD is that over
+patients within a training (one delta degree of freedom), mean over the trainings.
+Costs are means over the runs of an experiment, that is, per fold; times over those that
+had their machine to themselves.
 """
 
 import numpy as np
@@ -11,10 +12,15 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import ConfigError
-from deeprac.evaluation.statistics.patients import patient_dice
+from deeprac.evaluation.statistics.patients import (
+    patient_dice,
+    seed_sd,
+    seed_table,
+    training_sd,
+)
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import PUBLISHED, read_published
-from deeprac.reporting.roles import augmentation, patients_suffix
+from deeprac.reporting.roles import augmentation, training_suffix
 from deeprac.settings.methods import Experiment
 
 GIB = 2**30
@@ -83,7 +89,7 @@ def _row(
         "published": experiment.published or "",
         "matrix": experiment.matrix,
         "method": method.name,
-        "method_label": method.label + patients_suffix(experiment),
+        "method_label": method.label + training_suffix(experiment),
         "normaliser": method.normaliser,
         "crop": method.crop,
         "augment": method.augment,
@@ -104,7 +110,9 @@ def _row(
         values = scores[scores.label == label.title].dice.dropna()
         row[f"{label.title}_n"] = len(values)
         row[f"{label.title}_dice_mean"] = values.mean()
-        row[f"{label.title}_dice_sd"] = values.std(ddof=1)
+        by_seed = seed_table(cases[cases.label == label.title])
+        row[f"{label.title}_dice_training_sd"] = training_sd(by_seed)
+        row[f"{label.title}_dice_seed_sd"] = seed_sd(by_seed)
     for label in FOREGROUND:
         covered = cases[cases.label == label.title].coverage
         row[f"{label.title}_coverage_min"] = covered.min()
@@ -124,7 +132,9 @@ def _row(
 
 
 def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """For each row that of the plain nnU-Net at its matrix and training patients.
+    """For each row that of the plain nnU-Net that was trained alike.
+
+    That is, on as many patients at the same matrix, for as many epochs.
 
     Args:
         table: Rows of :func:`experiment_rows`.
@@ -134,7 +144,9 @@ def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
         The same columns, row by row beside ``table``; NaN where there is none.
     """
     experiments = table.experiment.map(config.experiments)
-    keys = experiments.map(lambda e: f"{e.matrix}/{e.training_patients}")
+    keys = experiments.map(
+        lambda e: (e.matrix, e.training_patients, config.training_of(e).epochs)
+    ).map(str)
     plain = table.set_index(keys)
     plain = plain[[config.methods[name].is_plain for name in table.method]]
     return plain[~plain.index.duplicated()].reindex(keys).set_index(table.index)

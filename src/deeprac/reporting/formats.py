@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from deeprac.records.case_split import TEST, of_split
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,9 +16,10 @@ def extent(cases: "pd.DataFrame") -> str:
     """How many patients and cases rows rest on.
 
     Args:
-        cases: Columns patient and case.
+        cases: Columns patient and case, of test cases alone or of none.
     """
-    return f"n = {cases.patient.nunique()} patients, {cases.case.nunique()} cases"
+    kind = "" if of_split(cases, TEST).empty else "test "
+    return f"n = {cases.patient.nunique()} {kind}patients, {cases.case.nunique()} cases"
 
 
 def duration(seconds: float) -> str:

@@ -20,12 +20,14 @@ def augmentation(method: Method) -> str:
     return "wide" if low < smallest or high > largest else "yes"
 
 
-def patients_suffix(experiment: Experiment) -> str:
-    """What the name of a method gets where only some patients train it."""
-    count = experiment.training_patients
-    if count is None:
-        return ""
-    return f", {count} patient{'s' if count > 1 else ''}"
+def training_suffix(experiment: Experiment) -> str:
+    """What the name of a method gets where it has patients or epochs of its own."""
+    counts = {"patient": experiment.training_patients, "epoch": experiment.epochs}
+    return "".join(
+        f", {count} {name}{'s' if count > 1 else ''}"
+        for name, count in counts.items()
+        if count is not None
+    )
 
 
 def training_patients(experiment: Experiment) -> float:
@@ -69,6 +71,31 @@ def curve_experiments(config: Config) -> list[str]:
     return [row.name for row in rows if len(counts[row.matrix, row.method]) > 1]
 
 
+def budget_curves(config: Config) -> list[dict[int, str]]:
+    """Methods that are trained for several numbers of steps, on the same patients.
+
+    Returns:
+        For each of them the names of its experiments by steps, fewest first.
+    """
+    curves: dict[tuple[object, ...], dict[int, str]] = {}
+    for row in selected_experiments(config):
+        training = config.training_of(row)
+        steps = training.epochs * training.iterations_per_epoch
+        key = row.matrix, row.method, row.training_patients
+        curves.setdefault(key, {})[steps] = row.name
+    return [dict(sorted(curve.items())) for curve in curves.values() if len(curve) > 1]
+
+
+def longest_trained(config: Config) -> list[str]:
+    """Names of the selected experiments with most epochs: what is ranked.
+
+    Shorter ones are the budget curve's, and compared with none of these.
+    """
+    rows = selected_experiments(config)
+    epochs = {row.name: config.training_of(row).epochs for row in rows}
+    return [name for name in epochs if epochs[name] == max(epochs.values())]
+
+
 @dataclass(frozen=True)
 class Role:
     """The properties of a method that is compared.
@@ -109,16 +136,29 @@ STN_CROP_HALF = Role(normaliser="stn", crop="stn", network_input=0.5)
 
 @dataclass(frozen=True)
 class Cast:
-    """The selected experiments at one matrix, by role and training patients."""
+    """The selected experiments at one matrix, by role and training patients.
+
+    Attributes:
+        config: The configuration of the cohort.
+        matrix: Name of the matrix.
+        epochs: Of their trainings; others are not compared with them. None: those of
+            ``training.epochs``.
+    """
 
     config: Config
     matrix: str
+    epochs: int | None = None
 
     @property
     def experiments(self) -> list[Experiment]:
         """All of them, in the order of the configuration."""
-        rows = selected_experiments(self.config)
-        return [row for row in rows if row.matrix == self.matrix]
+        epochs = self.epochs or self.config.training.epochs
+        return [
+            row
+            for row in selected_experiments(self.config)
+            if row.matrix == self.matrix
+            and self.config.training_of(row).epochs == epochs
+        ]
 
     def role(self, experiment: Experiment) -> Role:
         """The role of an experiment."""

@@ -20,8 +20,8 @@ from deeprac.labels import CYST, Label
 from deeprac.reporting.roles import (
     crops,
     normalises,
-    patients_suffix,
     selected_experiments,
+    training_suffix,
 )
 from deeprac.settings.methods import PLANNED
 
@@ -113,10 +113,10 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
 
 
 def experiment_style(config: Config, experiment: str) -> MethodStyle:
-    """Style of the method of an experiment; its name states the training patients."""
+    """Style of the method of an experiment; named with its patients and epochs."""
     row = config.experiments[experiment]
     style = method_styles(config)[row.method]
-    return replace(style, name=style.name + patients_suffix(row))
+    return replace(style, name=style.name + training_suffix(row))
 
 
 def matrix_title(config: Config, matrix: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
+from deeprac.evaluation import gates
 from deeprac.evaluation.checks import check_comparable, check_rows, check_runs
 from deeprac.evaluation.metrics.conventions import with_convention
 from deeprac.evaluation.statistics.patients import (
@@ -24,11 +25,13 @@ from deeprac.partial import (
     sentence,
     states_of,
 )
+from deeprac.records.case_split import judged
 from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import read_diagnostics
 from deeprac.records.metrics import read_metrics
 from deeprac.records.runs import RUN_COLUMNS, without_shared_times
 from deeprac.records.tidy import read_tidy, shortened
+from deeprac.records.training_scores import training_scores
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import experiment_rows
 
@@ -42,7 +45,8 @@ class Summary:
     Attributes:
         config: The configuration of the cohort.
         layout: Where its declared files are.
-        cases: Columns of summary/cases.csv, one row per run, case and label.
+        cases: Columns of summary/cases.csv, one row per run, case and label: of the
+            test cases alone where there are any.
         runs: Columns of summary/runs.csv, one row per run; without the times of runs
             that shared their machine.
         missing: Columns of summary/missing.csv, one row per run that partial results
@@ -67,7 +71,8 @@ class Summary:
         as selected, then label, patient, case, seed and fold: sums of floats and ties
         of ranks depend on it.
         """
-        cases = in_order(with_convention(cases, config.statistics.empty_labels))
+        cases = judged(with_convention(cases, config.statistics.empty_labels))
+        cases = in_order(cases)
         runs = without_shared_times(runs).sort_values(["experiment", "seed", "fold"])
         place = {name: index for index, name in enumerate(config.run.experiments)}
         order = {"key": lambda names: names.map(place), "kind": "stable"}
@@ -104,20 +109,27 @@ class Summary:
         """Dice of each patient: columns experiment, label, patient, dice."""
         return patient_dice(self.cases)
 
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Whether each training learned each label; see ``evaluation.gates``."""
+        labels = self.config.cohort.kept_labels.foreground
+        scores = training_scores(self.layout, self.runs, labels)
+        return gates.judged(scores, self.config.statistics.learned_floor)
+
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""
         columns = ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm")
         return read_cases(self.layout.cases_csv, columns)
 
     def diagnostics(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
-        """Rows of summary/diagnostics.csv, all or those of some experiments.
+        """Rows of summary/diagnostics.csv of these cases, of some experiments or all.
 
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
         path = self.layout.summary_diagnostics
         remedy = "Run `deeprac summarise --what diagnostics`."
-        table = read_diagnostics(path, remedy=remedy)
+        table = judged(read_diagnostics(path, remedy=remedy))
         missing = set(self.config.run.experiments) - set(table.experiment)
         if missing:
             raise MetricsError(

@@ -6,9 +6,12 @@ TABLE_TITLES = {
     "all": "all experiments",
     "ladder": "ladder of methods",
     "crops": "crops",
+    "gates": "trainings that learned",
+    "budget": "budget curve",
     "statistics": "all metrics over patients",
     "comparisons": "planned comparisons",
     "ranking": "ranking and its stability",
+    "published_claims": "the paper's claims",
     "cost": "cost of training",
 }
 """Short titles, as Snakemake's report shows them; every table has a caption in

@@ -26,6 +26,7 @@ class PhantomConfig:
     """Size and variety of a generated phantom cohort."""
 
     cases: int
+    test_cases: int
     matrix: int
     slice_spacing_mm: tuple[float, float]
     bilateral_share: float
@@ -125,6 +126,11 @@ class CohortConfig:
     def is_phantom(self) -> bool:
         """Whether the cases are generated: they alone have a true transform."""
         return self.format == "phantom"
+
+    @property
+    def has_test_cases(self) -> bool:
+        """Whether there are cases outside of the folds, on which methods are judged."""
+        return self.is_phantom and self.phantom.test_cases > 0
 
     @property
     def source_path(self) -> Path:

@@ -35,15 +35,15 @@ def run_settings(config: "Config", row: "Experiment") -> dict[str, Any]:
         row: the experiment.
     """
     method = config.methods[row.method]
-    section = method.front_end.section
-    idea, training = asdict(method), asdict(config.training)
+    front_end = config.front_end_settings(method)
+    idea, training = asdict(method), asdict(config.training_of(row))
     settings = {
         "matrix": asdict(config.matrices[row.matrix]),
         "method": effective("$defs.method", {key: idea[key] for key in METHOD_KEYS}),
         "air": config.cohort.air,
         "network": effective("properties.network", asdict(config.network)),
-        "front_end": section
-        and effective(f"properties.{section}", asdict(getattr(config, section))),
+        "front_end": front_end
+        and effective(f"properties.{method.front_end.section}", front_end),
         "training_patients": row.training_patients,
         "training": effective(
             "properties.training",

@@ -1,6 +1,7 @@
 """Settings of matrices, methods and experiments: the rows of the tables."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from deeprac.errors import ConfigError
 from deeprac.front_ends import (
@@ -45,6 +46,7 @@ class Method:
     augment_scale: tuple[float, float]
     network_input: float
     crop_size: str
+    localiser: dict[str, Any]
 
     def __post_init__(self) -> None:
         key = f"methods.{self.name}.augment_scale"
@@ -60,6 +62,17 @@ class Method:
             raise ConfigError(
                 f"methods.{self.name}.network_input is {self.network_input}: without a "
                 "crop the network input is the whole slice. Set it to 1, or set crop."
+            )
+        if self.localiser and self.front_end.section != "localiser":
+            raise ConfigError(
+                f"methods.{self.name}.localiser is given, but the method has none. "
+                "Leave it out."
+            )
+        if "canonical_radius" in self.localiser:
+            raise ConfigError(
+                f"methods.{self.name}.localiser.canonical_radius is given, but the "
+                "poses of the cohort are measured once, for all methods. Set "
+                "localiser.canonical_radius."
             )
 
     @property
@@ -93,6 +106,7 @@ class Experiment:
     method: str
     published: str | None
     training_patients: int | None
+    epochs: int | None
 
     def __post_init__(self) -> None:
         if self.name in RESERVED:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from deeprac.errors import ConfigError
 from deeprac.settings import require_order
+from deeprac.settings.claims import Claim
 
 SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
 """What the test of a planned comparison is of."""
@@ -19,6 +20,7 @@ class StressConfig:
     scales: tuple[float, ...]
     shifts: tuple[float, ...]
     scenes: tuple[str, ...]
+    cases: int | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class StatisticsConfig:
 
     empty_labels: Literal["nnunet", "kits23"]
     failure_dice: float
+    learned_floor: float
     margin: float
     comparisons: tuple[Comparison, ...]
 
@@ -78,3 +81,4 @@ class ReportConfig:
     allow_missing: bool
     size_mb: float
     pixels: int
+    claims: tuple[Claim, ...]

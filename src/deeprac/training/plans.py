@@ -123,7 +123,7 @@ def build_plans(
         "normalised_air": normalised_air(fingerprint, config.cohort.air),
         "matrix_size": kind.input_size(),
         "network_input_size": kind.input_size(method.input_shares),
-        "training": asdict(config.training),
+        "training": asdict(config.training_of(experiment)),
         "inference": asdict(config.inference),
         "run_settings": run_settings(config, experiment),
     }
@@ -132,10 +132,9 @@ def build_plans(
 
 def _front_end(config: Config, method: Method) -> dict[str, Any] | None:
     """Kinds and settings of what stands before the U-Net; None without."""
-    section = method.front_end.section
-    if section is None:
+    settings = config.front_end_settings(method)
+    if settings is None:
         return None
-    settings = asdict(getattr(config, section))
     if method.front_end is FRONT_ENDS["stn"]:
         settings["crop_size"] = method.crop_size
     return {

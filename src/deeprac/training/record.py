@@ -16,12 +16,13 @@ from deeprac.files import atomic_path, write_csv, write_json
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.records.progress import Epoch
-from deeprac.records.runs import RUN_SCHEMA
+from deeprac.records.runs import RUN_SCHEMA, TRAINING_DICE
 from deeprac.records.training import DICE, training_columns
 from deeprac.training.device import describe_device
 from deeprac.training.resuming import FINAL
 from deeprac.training.step import measure_step
 from deeprac.training.trainer import DeepracTrainer
+from deeprac.training.training_dice import training_dice
 
 
 def publish(
@@ -127,6 +128,7 @@ def _run_record(
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],
         "interruptions": trainer.interruptions,
+        TRAINING_DICE: training_dice(trainer),
         "cost": _cost(epochs) | asdict(measure_step(trainer)),
     }
 

@@ -120,10 +120,11 @@ def _train(trainer: DeepracTrainer) -> None:
 def _identity(config: Config, layout: Layout, run: RunKey) -> dict[str, Any]:
     """Everything that a training depends on, as JSON values."""
     experiment = config.experiment(run.experiment)
+    split = read_split(layout.splits, run.fold)
     return {
         "settings": run_settings(config, experiment),
         "seed": run.seed,
-        "split": read_split(layout.splits, run.fold),
+        "split": {part: split[part] for part in ("train", "val")},
         "data": read_json(layout.matrix(experiment.matrix) / "cases.json"),
     }
 

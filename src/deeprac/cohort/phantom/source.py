@@ -15,6 +15,7 @@ from deeprac.cohort.phantom.fields import Array, Canvas, Points, occupancy
 from deeprac.cohort.phantom.scene import draw_arms, draw_cushion
 from deeprac.cohort.phantom.torso import Torso
 from deeprac.labels import Label
+from deeprac.records.case_split import CV, TEST
 from deeprac.settings.cohort import CohortConfig, PhantomConfig
 from deeprac.settings.effective import effective
 
@@ -22,6 +23,9 @@ VERSION = 1
 """Raised whenever the same seed would give another picture."""
 
 OLDEST_YEARS = 16.0
+
+TEST_FROM = 100_000
+"""Index of the first test case: cases of folds, however many, are never one of them."""
 
 _THICK_MM = 2.5
 """Slices thicker than this are the mean of two thinner ones."""
@@ -41,32 +45,43 @@ class PhantomSource:
         self._phantom: PhantomConfig = config.phantom
 
     def names(self) -> list[str]:
-        """``phantom_000``, ``phantom_001``, ..."""
-        return [f"phantom_{index:03d}" for index in range(self._phantom.cases)]
+        """``phantom_000``, ..., and of test cases ``phantom_test_000``, ..."""
+        return [f"phantom_{number}" for number in self._numbers]
+
+    @property
+    def _numbers(self) -> dict[str, int]:
+        """Index of each case by what its name ends in."""
+        phantom = self._phantom
+        cases = {f"{index:03d}": index for index in range(phantom.cases)}
+        test = {f"test_{i:03d}": TEST_FROM + i for i in range(phantom.test_cases)}
+        return cases | test
 
     def settings(self, name: str) -> Mapping[str, Any]:
-        """The phantom settings without the number of cases."""
+        """The phantom settings without the numbers of cases."""
         settings = effective(
             "properties.cohort.properties.phantom", asdict(self._phantom)
         )
-        del settings["cases"]
+        for number in ("cases", "test_cases"):
+            settings.pop(number, None)
         return {"format": "phantom", "version": VERSION, "case": name, **settings}
 
     def load(self, name: str) -> Case:
         """Generate one case."""
-        index = self.names().index(name)
+        number = name.removeprefix("phantom_")
+        index = self._numbers[number]
         anatomy, acquisition, noise = self.draw(index)
         image, label = render(anatomy, acquisition, noise)
         sides = [tumour.side for tumour in anatomy.tumours]
         one = Side.LEFT if sides[0] == 1 else Side.RIGHT
         return Case(
             name=name,
-            patient=f"patient_{index:03d}",
+            patient=f"patient_{number}",
             image=_image(image, acquisition),
             label=_image(label, acquisition),
             side=Side.BILATERAL if len(sides) == 2 else one,
             age_years=round(anatomy.age_years, 2),
             similarity=acquisition.similarity,
+            split=CV if index < TEST_FROM else TEST,
         )
 
     def where(self, _names: Sequence[str]) -> str:

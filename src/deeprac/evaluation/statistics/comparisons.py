@@ -2,12 +2,14 @@
 
 Planned comparisons are ``statistics.comparisons`` of the configuration, written before
 the runs. A comparison names two methods and is made wherever both are selected
-at one matrix and one number of training patients, for kidney and tumour each; Holm's
-correction spans all of them.
+at one matrix and one number of training patients and were trained for as many steps,
+for kidney and tumour each; Holm's correction spans all of them. Tests are over patients
+and seeds, so that they are on methods; beside them stands what patients alone say of
+the trainings at hand.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,12 @@ from statsmodels.stats.multitest import multipletests
 
 from deeprac.config import Config
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
+from deeprac.evaluation.statistics.false_claims import false_claim_probability
 from deeprac.evaluation.statistics.patients import (
     ROUNDING,
-    CommonScores,
-    differences,
     in_order,
+    seed_differences,
+    seed_sd,
 )
 from deeprac.evaluation.statistics.power import (
     ALPHA,
@@ -32,6 +35,8 @@ from deeprac.evaluation.statistics.signed_rank import (
     rank_biserial,
     signed_rank_p,
 )
+from deeprac.evaluation.statistics.two_way import two_way
+from deeprac.evaluation.statistics.verdicts import NOT_RUN, REFUSED, verdict
 from deeprac.labels import FOREGROUND
 from deeprac.settings.methods import Experiment
 from deeprac.settings.reports import NON_INFERIORITY, Comparison
@@ -40,18 +45,20 @@ METRIC = "dice"
 """What planned comparisons compare: higher is better, and the margin is in its unit."""
 
 ESTIMATES = ("difference", "low", "high", "hodges_lehmann", "hl_low", "hl_high")
+TWO_WAY = ("two_way_low", "two_way_high", "two_way_p", "two_way_p_holm")
 COUNTS = ("training_patients", "n", "n_undefined", "n_equal")
+SEEDS = ("n_seeds", "n_seeds_left_out", "seeds_above")
 
 PLANNED_COLUMNS = (
     *("method", "reference_method", "test", "matrix", "training_patients"),
     *("experiment", "reference", "label", "metric"),
-    *("n", "n_undefined", "n_equal", *ESTIMATES, "margin", "p", "p_holm"),
-    *("rank_biserial", "sd_difference", "seed_sd", "detectable_difference"),
-    *("patients_needed", "verdict", "reason"),
+    *("n", "n_undefined", "n_equal", *SEEDS, "margin", *TWO_WAY),
+    *(*ESTIMATES, "wilcoxon_p", "rank_biserial", "p_false"),
+    *("seed_sd", "sd_patients", "sd_seeds", "sd_rest"),
+    *("two_way_detectable", "two_way_needed", "verdict", "reason"),
 )
 
-SUPERIOR, INFERIOR, NOT_INFERIOR = "superior", "inferior", "non-inferior"
-INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
+TRAINING = ["experiment", "seed", "fold"]
 
 
 @dataclass(frozen=True)
@@ -63,47 +70,79 @@ class Meeting:
     reference: Experiment
     label: str
 
+    @property
+    def margin(self) -> bool:
+        """Whether a loss below the margin still counts as the same quality."""
+        return self.comparison.test == NON_INFERIORITY
 
-def planned(config: Config, cases: pd.DataFrame) -> pd.DataFrame:
+
+def planned(
+    config: Config,
+    cases: pd.DataFrame,
+    runs: pd.DataFrame,
+    not_learned: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """The planned comparisons with their tests and verdicts.
 
     Args:
         config: The configuration of the cohort.
         cases: Columns of summary/cases.csv in the wanted convention of empty labels,
             rows in any order.
+        runs: Columns of summary/runs.csv.
+        not_learned: Columns experiment, seed, fold and label, a row per training and
+            label that it did not learn; None where nothing is recorded.
 
     Returns:
         One row per comparison, pair of experiments and label, in the order of the
         configuration, columns ``PLANNED_COLUMNS`` (explained in ``config/README.md``).
         A comparison whose methods meet nowhere has one row with the verdict ``not run``
-        and the reason. Dice as shares in 0..1.
+        and the reason, or ``refused`` where they meet after different numbers of steps
+        only. Dice as shares in 0..1.
     """
-    cases = in_order(cases)
-    scores = CommonScores(cases)
-    meetings = [m for c in config.statistics.comparisons for m in _meetings(config, c)]
-    samples = [_differences(scores, meeting) for meeting in meetings]
-    spreads = _seed_spreads(cases, meetings)
+    cases, steps = in_order(cases), training_steps(runs)
+    pairs = {c: _pairs(config, c) for c in config.statistics.comparisons}
+    meetings = [
+        Meeting(comparison, *pair, label.title)
+        for comparison, found in pairs.items()
+        for pair in found
+        if len({steps[one.name] for one in pair}) == 1
+        for label in FOREGROUND
+    ]
+    of_label = dict(list(cases.groupby("label")))
+    tables = [
+        seed_differences(of_label[m.label], m.experiment.name, m.reference.name)
+        for m in meetings
+    ]
+    means = mean_intervals([table.mean(axis=1).round(ROUNDING) for table in tables])
     rows = [
-        _row(config, meeting, values, mean) | {"seed_sd": spread}
-        for meeting, values, mean, spread in zip(
-            meetings, samples, mean_intervals(samples), spreads, strict=True
-        )
+        _row(config, meeting, values, mean)
+        for meeting, values, mean in zip(meetings, tables, means, strict=True)
     ]
     met = {meeting.comparison for meeting in meetings}
     rows += [
-        {**_planned(comparison), "reason": _absence(config, comparison)}
-        for comparison in config.statistics.comparisons
+        {**_planned(comparison), **_absence(config, comparison, found, steps)}
+        for comparison, found in pairs.items()
         if comparison not in met
     ]
     table = pd.DataFrame(rows, columns=list(PLANNED_COLUMNS))
     table["n_undefined"] = cases.patient.nunique() - table.n
-    table = table.astype(dict.fromkeys(COUNTS, "Int64"))
-    one_sided = table.test == NON_INFERIORITY
-    table["p_holm"] = holm(np.minimum(1, table.p.astype(float) * (1 + one_sided)))
-    verdicts = [_verdict(row) for row in table.itertuples()]
-    table["verdict"] = [verdict for verdict, _ in verdicts]
-    table["reason"] = [reason for _, reason in verdicts]
-    return table
+    table["n_seeds_left_out"] = cases.seed.nunique() - table.n_seeds
+    table = table.astype(dict.fromkeys((*COUNTS, *SEEDS), "Int64"))
+    table["two_way_p_holm"] = holm(table.two_way_p.astype(float))
+    return _with_verdicts(table, runs, not_learned)
+
+
+def training_steps(runs: pd.DataFrame) -> dict[str, str]:
+    """Optimiser steps of the trainings of each experiment, in words.
+
+    Args:
+        runs: Columns experiment, epochs and iterations_per_epoch.
+    """
+    steps = (runs.epochs * runs.iterations_per_epoch).groupby(runs.experiment)
+    return {
+        str(name): f"{' or '.join(f'{n:g}' for n in sorted(set(own)))} steps"
+        for name, own in steps
+    }
 
 
 def holm(p: ArrayLike) -> NDArray:
@@ -119,45 +158,38 @@ def holm(p: ArrayLike) -> NDArray:
     return corrected
 
 
-def _meetings(config: Config, comparison: Comparison) -> list[Meeting]:
+def _pairs(
+    config: Config, comparison: Comparison
+) -> list[tuple[Experiment, Experiment]]:
     """Where both methods are selected on the same matrix and training patients."""
     selected = [config.experiments[name] for name in config.run.experiments]
     return [
-        Meeting(comparison, experiment, reference, label.title)
+        (experiment, reference)
         for experiment in selected
         for reference in selected
         if experiment.method == comparison.method
         and reference.method == comparison.reference
         and experiment.matrix == reference.matrix
         and experiment.training_patients == reference.training_patients
-        for label in FOREGROUND
     ]
 
 
-def _differences(scores: CommonScores, meeting: Meeting) -> NDArray:
-    pair = meeting.experiment.name, meeting.reference.name
-    both = scores.of(*pair)
-    return differences(both[both.label == meeting.label], *pair)
-
-
-def _absence(config: Config, comparison: Comparison) -> str:
+def _absence(
+    config: Config,
+    comparison: Comparison,
+    pairs: list[tuple[Experiment, Experiment]],
+    steps: Mapping[str, str],
+) -> dict[str, str]:
     selected = {config.experiments[name].method for name in config.run.experiments}
     compared = (comparison.method, comparison.reference)
+    if pairs:
+        trained = [f"{one.name} {steps[one.name]}" for one in pairs[0]]
+        reason = f"trained for different numbers of steps: {', '.join(trained)}"
+        return {"verdict": REFUSED, "reason": reason}
+    reason = "no matrix and number of training patients is selected for both"
     if missing := [name for name in compared if name not in selected]:
-        return f"no selected experiment has the method {' or '.join(missing)}"
-    return "no matrix and number of training patients is selected for both"
-
-
-def _seed_spreads(cases: pd.DataFrame, meetings: list[Meeting]) -> list[float]:
-    """SD over seeds (ddof 1) of the mean difference; NaN with one seed."""
-    keys = ["label", "seed", "patient", "experiment"]
-    by_seed = cases.groupby(keys)[METRIC].mean().unstack("experiment")
-    spreads = []
-    for meeting in meetings:
-        dice = by_seed.loc[meeting.label]
-        difference = dice[meeting.experiment.name] - dice[meeting.reference.name]
-        spreads.append(float(difference.groupby("seed").mean().std(ddof=1)))
-    return spreads
+        reason = f"no selected experiment has the method {' or '.join(missing)}"
+    return {"verdict": NOT_RUN, "reason": reason}
 
 
 def _planned(comparison: Comparison) -> dict[str, str]:
@@ -177,17 +209,15 @@ def estimates_of(values: NDArray, mean: Estimate) -> dict[str, float]:
 
 
 def _row(
-    config: Config, meeting: Meeting, values: NDArray, mean: Estimate
+    config: Config, meeting: Meeting, table: pd.DataFrame, mean: Estimate
 ) -> dict[str, object]:
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
-    if meeting.comparison.test == NON_INFERIORITY:
-        margin = config.statistics.margin
-        above = (values + margin).round(ROUNDING)
-        p = signed_rank_p(above, alternative="greater")
-        # What already lies beyond the margin no number of patients can show.
-        to_show = max(0.0, mean.value + margin)
-    else:
-        margin, p, to_show = NAN, signed_rank_p(values), mean.value
+    values = table.mean(axis=1).to_numpy(float).round(ROUNDING)
+    found = two_way(table)
+    margin = config.statistics.margin if meeting.margin else 0.0
+    # What already lies beyond the margin no number of patients can show.
+    to_show = max(0.0, mean.value + margin) if meeting.margin else mean.value
+    sd = np.std(values, ddof=1) if len(values) > 1 else NAN
+    components, counts = found.components, (found.patients, found.seeds)
     return {
         **_planned(meeting.comparison),
         "matrix": meeting.experiment.matrix,
@@ -197,43 +227,44 @@ def _row(
         "label": meeting.label,
         **estimates_of(values, mean),
         "n_equal": int(np.sum(values == 0)),
-        "margin": margin,
-        "p": p,
+        "n_seeds": found.seeds,
+        "seeds_above": int((table.mean() > -margin).sum()),
+        "margin": margin if meeting.margin else NAN,
+        "two_way_low": found.interval.low,
+        "two_way_high": found.interval.high,
+        "two_way_p": float(found.p(-margin)),
+        "wilcoxon_p": signed_rank_p((values + margin).round(ROUNDING)),
         "rank_biserial": rank_biserial(values),
-        "sd_difference": sd,
-        "detectable_difference": detectable_difference(sd, len(values)),
-        "patients_needed": patients_needed(to_show, sd),
+        "p_false": NAN if meeting.margin else _p_false(mean, sd),
+        "seed_sd": seed_sd(table),
+        "sd_patients": np.sqrt(components.patients),
+        "sd_seeds": np.sqrt(components.seeds) if found.seeds > 1 else NAN,
+        "sd_rest": np.sqrt(components.rest) if found.seeds > 1 else NAN,
+        "two_way_detectable": detectable_difference(components, *counts),
+        "two_way_needed": patients_needed(to_show, components, found.seeds),
     }
 
 
-def _verdict(row: Any) -> tuple[str, str]:
-    """Verdict of a planned comparison in words, and why; row of ``planned``."""
-    if not isinstance(row.experiment, str):
-        return NOT_RUN, row.reason
-    if row.n == 0:
-        return NOT_RUN, "no patient has a value in both"
-    if row.test == NON_INFERIORITY:
-        return _non_inferiority(row)
-    p = f"p after Holm {row.p_holm:.3g}"
-    if not row.p_holm < ALPHA:
-        return INCONCLUSIVE, f"{p}, not below {ALPHA}"
-    if np.sign(row.difference) != np.sign(row.rank_biserial):
-        return INCONCLUSIVE, f"{p}, but mean and ranks point in different directions"
-    return (SUPERIOR if row.difference > 0 else INFERIOR), p
+def _p_false(mean: Estimate, sd: float) -> float:
+    return float(false_claim_probability(mean.value, sd, mean.n))
 
 
-def _non_inferiority(row: Any) -> tuple[str, str]:
-    """Non-inferior where test and interval agree: a few failures move only the mean."""
-    p = f"p after Holm {row.p_holm:.3g}"
-    low, high, limit = (
-        f"{100 * end:+.2f} points" for end in (row.low, row.high, -row.margin)
-    )
-    if row.n < 2:
-        return INCONCLUSIVE, "one patient has no interval"
-    if row.high <= -row.margin:
-        return INFERIOR, f"upper end {high}, not above {limit}"
-    if not row.low > -row.margin:
-        return INCONCLUSIVE, f"lower end {low}, not above {limit}"
-    if not row.p_holm < ALPHA:
-        return INCONCLUSIVE, f"{p}, not below {ALPHA}"
-    return NOT_INFERIOR, f"lower end {low}, above {limit}; {p}"
+def _with_verdicts(
+    table: pd.DataFrame, runs: pd.DataFrame, not_learned: pd.DataFrame | None
+) -> pd.DataFrame:
+    found = []
+    for _, row in table.iterrows():
+        sides = [row.experiment, row.reference]
+        failed: list[str] = []
+        if not_learned is not None:
+            mine = not_learned[not_learned.label == row.label]
+            mine = mine[mine.experiment.isin(sides)]
+            keys = mine[TRAINING].drop_duplicates().itertuples(index=False)
+            failed = [f"{e} seed {seed} fold {fold}" for e, seed, fold in keys]
+        trainings = int(runs.experiment.isin(sides).sum())
+        made = isinstance(row.experiment, str)
+        known = (row.verdict, row.reason)
+        found.append(verdict(row, failed, trainings) if made else known)
+    names = ["verdict", "reason"]
+    table[names] = pd.DataFrame(found, columns=names, index=table.index, dtype=object)
+    return table

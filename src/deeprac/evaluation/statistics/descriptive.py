@@ -10,25 +10,31 @@ from numpy.typing import NDArray
 
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import NAN, mean_intervals
-from deeprac.evaluation.statistics.patients import in_order
+from deeprac.evaluation.statistics.patients import (
+    complete,
+    in_order,
+    patient_seed_means,
+    seed_sd,
+    training_sd,
+)
+from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.records.catalogue import METRICS, Metric
 
 DESCRIBED_COLUMNS = (
     *("experiment", "label", "metric", "n", "n_undefined", "n_partial"),
-    *("mean", "sd", "low", "high", "median", "quartile_1", "quartile_3"),
-    *("worst_5_percent", "failures", "failure_rate"),
-    *("n_seeds", "seed_sd", "n_folds", "fold_sd"),
+    *("mean", "training_sd", "n_seeds", "seed_sd", "n_folds", "fold_sd"),
+    *("two_way_low", "two_way_high", "low", "high"),
+    *("median", "quartile_1", "quartile_3", "worst_5_percent"),
+    *("n_values", "failed", "failed_rate"),
     *("n_empty_reference", "false_positive_ml"),
 )
 
 KEYS = ["experiment", "label"]
 COUNTS = (
-    *("n", "n_undefined", "n_partial", "failures"),
+    *("n", "n_undefined", "n_partial", "n_values", "failed"),
     *("n_seeds", "n_folds", "n_empty_reference"),
 )
 EXTENT = ("n_seeds", "n_folds", "n_empty_reference", "false_positive_ml")
-SPREADS = ("seed_sd", "fold_sd")
-
 WORST = 0.05
 """Share of the patients that do worse than ``worst_5_percent``."""
 
@@ -36,13 +42,13 @@ WORST = 0.05
 def describe(
     cases: pd.DataFrame, experiments: Sequence[str], *, failure_dice: float
 ) -> pd.DataFrame:
-    """Describe every metric of every experiment over patients.
+    """Describe every metric of every experiment over patients and seeds.
 
     Args:
         cases: columns of summary/cases.csv in the wanted convention of empty labels,
             rows in any order.
         experiments: names, in the order of the rows.
-        failure_dice: a patient whose Dice is below it counts as a failure.
+        failure_dice: a patient whose Dice is below it in a seed counts as a failure.
 
     Returns:
         Columns ``DESCRIBED_COLUMNS`` (explained in ``config/README.md``), ordered by
@@ -53,7 +59,8 @@ def describe(
     metrics = [metric for name, metric in METRICS.items() if name in cases]
     names = [metric.name for metric in metrics]
     cases = in_order(cases)
-    values = _mean(cases, names, "patient", "seed").groupby([*KEYS, "patient"]).mean()
+    trained = patient_seed_means(cases, names, *KEYS).sort_index()
+    values = trained.groupby([*KEYS, "patient"]).mean()
     partial = _partial(cases, values)
     extent = _extent(cases, names)
     labels = [region.title for region in regions_titled(cases.label)]
@@ -62,23 +69,21 @@ def describe(
         if key not in extent.index:
             continue
         own, shared = values.loc[key], extent.loc[key].to_dict()
+        by_seed = trained.loc[key].unstack("seed")
         for metric in metrics:
             sample = own[metric.name].to_numpy(float)
             samples.append(sample)
             row: dict[str, Any] = {"experiment": key[0], "label": key[1]}
             row |= {"metric": metric.name, "n_partial": partial.loc[key, metric.name]}
-            row |= _described(sample, metric, failure_dice)
+            row |= _described(sample, metric)
+            row |= _of_trainings(by_seed[metric.name], metric, failure_dice)
             row |= {name: shared[name] for name in EXTENT}
-            row |= {name: shared[f"{name}/{metric.name}"] for name in SPREADS}
+            row["fold_sd"] = shared[f"fold_sd/{metric.name}"]
             rows.append(row)
     for row, mean in zip(rows, mean_intervals(samples), strict=True):
         row |= {"n": mean.n, "mean": mean.value, "low": mean.low, "high": mean.high}
     table = pd.DataFrame(rows, columns=list(DESCRIBED_COLUMNS))
     return _without_foreign(table.astype(dict.fromkeys(COUNTS, "Int64")))
-
-
-def _mean(cases: pd.DataFrame, names: list[str], *groups: str) -> pd.DataFrame:
-    return cases.groupby([*KEYS, *groups])[names].mean()
 
 
 def _partial(cases: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +101,7 @@ def _extent(cases: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     runs = cases.groupby(KEYS)[["seed", "fold"]].nunique()
     empty = cases[cases.reference_volume_ml == 0].groupby([*KEYS, "patient"])
     false_positives = empty.volume_ml.mean().groupby(KEYS)
-    seeds = _mean(cases, names, "seed", "patient").groupby([*KEYS, "seed"]).mean()
-    patients = _mean(cases, names, "fold", "patient", "seed")
+    patients = patient_seed_means(cases, names, *KEYS, "fold")
     patients = patients.groupby([*KEYS, "fold", "patient"]).mean()
     folds = patients.groupby([*KEYS, "fold"]).mean()
     table = pd.DataFrame(
@@ -108,32 +112,39 @@ def _extent(cases: pd.DataFrame, names: list[str]) -> pd.DataFrame:
             "false_positive_ml": false_positives.mean(),
         }
     ).fillna({"n_empty_reference": 0})
-    spreads = {"seed_sd": seeds, "fold_sd": folds}
-    return table.join(
-        [
-            means.groupby(KEYS).std(ddof=1).add_prefix(f"{name}/")
-            for name, means in spreads.items()
-        ]
-    )
+    return table.join(folds.groupby(KEYS).std(ddof=1).add_prefix("fold_sd/"))
 
 
-def _described(
-    values: NDArray, metric: Metric, failure_dice: float
+def _of_trainings(
+    table: pd.DataFrame, metric: Metric, failure_dice: float
 ) -> dict[str, float]:
-    """Numbers over patients; NaN where no patient has a value, or too few."""
+    """Numbers of patients and seeds; no failures but of Dice."""
+    interval = two_way_interval(complete(table))
+    values = table.to_numpy(float)
+    present = int(np.count_nonzero(~np.isnan(values)))
+    judged = metric.name == "dice" and present > 0
+    failed = int(np.count_nonzero(values < failure_dice)) if judged else NAN
+    return {
+        "training_sd": training_sd(table),
+        "seed_sd": seed_sd(table),
+        "two_way_low": interval.low,
+        "two_way_high": interval.high,
+        "n_values": present,
+        "failed": failed,
+        "failed_rate": failed / present if judged else NAN,
+    }
+
+
+def _described(values: NDArray, metric: Metric) -> dict[str, float]:
+    """Numbers over patients, means of the seeds; NaN where no patient has a value."""
     present = np.sort(values[~np.isnan(values)])
     n = len(present)
     quartiles = np.quantile(present, [0.25, 0.5, 0.75]) if n else [NAN] * 3
     worst = {"high": WORST, "low": 1 - WORST}.get(metric.better or "")
-    judged = metric.name == "dice" and n > 0
-    failures = int(np.sum(present < failure_dice)) if judged else NAN
     return {
         "n_undefined": len(values) - n,
-        "sd": np.std(present, ddof=1) if n > 1 else NAN,
         **dict(zip(("quartile_1", "median", "quartile_3"), quartiles, strict=True)),
         "worst_5_percent": np.quantile(present, worst) if worst and n else NAN,
-        "failures": failures,
-        "failure_rate": failures / n if judged else NAN,
     }
 
 

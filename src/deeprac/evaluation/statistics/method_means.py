@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from deeprac.evaluation.statistics.estimates import Estimate, mean_interval
-from deeprac.evaluation.statistics.patients import ROUNDING
+from deeprac.evaluation.statistics.patients import ROUNDING, complete, seed_table
 from deeprac.evaluation.statistics.two_way import two_way_interval
 
 OVER_BOTH = "95 % interval over patients and seeds (two-way)"
@@ -45,14 +45,11 @@ def method_mean(cases: pd.DataFrame) -> Estimate:
         cases: columns patient, seed and dice of one method.
 
     Returns:
-        Of :func:`two_way_interval`, over the patients who have a Dice from every seed
-        that has any. One seed has the bootstrap interval over its patients.
+        Of :func:`two_way_interval`, over the largest part of patients and seeds that
+        has no gap. One seed has the bootstrap interval over its patients.
     """
-    means = cases.groupby(["patient", "seed"]).dice.mean().unstack("seed")
-    complete = means.dropna(axis=1, how="all").dropna().round(ROUNDING)
-    if complete.shape[1] < 2:
-        return mean_interval(complete.to_numpy(float).ravel())
-    return two_way_interval(complete.to_numpy(float))
+    table = complete(seed_table(cases)).to_numpy(float).round(ROUNDING)
+    return two_way_interval(table) if table.shape[1] > 1 else mean_interval(table[:, 0])
 
 
 def seed_means(cases: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -27,11 +27,19 @@ from deeprac.settings.reports import SUPERIORITY, Comparison
 COLUMNS = (
     *("matrix", "experiment", "reference", "label", "test", "kind", "patient"),
     *("difference_points", "low_points", "high_points", "margin_points"),
-    *("n", "p_holm", "verdict"),
+    *("interval_over", "n", "n_seeds", "two_way_p_holm", "verdict"),
 )
 
+BOTH, PATIENTS = "patients and seeds", "patients of one training"
+"""What an interval of a mean difference is over."""
 
-def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+
+def compared(
+    config: Config,
+    cases: pd.DataFrame,
+    runs: pd.DataFrame,
+    not_learned: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, str]:
     """Comparisons whose methods are selected, and what they are.
 
     Where none of the planned ones is, every method is compared with the plain nnU-Net
@@ -40,12 +48,14 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     Args:
         config: The configuration of the cohort.
         cases: Columns of summary/cases.csv in the wanted convention of empty labels.
+        runs: Columns of summary/runs.csv.
+        not_learned: See ``planned``.
 
     Returns:
         Rows of ``deeprac.evaluation.statistics.comparisons.planned`` with experiments,
         and a sentence on where they come from.
     """
-    table = planned(config, cases)
+    table = planned(config, cases, runs, not_learned)
     met = table.experiment.notna()
     if met.any():
         rest = table[~met]
@@ -63,7 +73,7 @@ def compared(config: Config, cases: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         if name != reference
     )
     section = replace(config.statistics, comparisons=unplanned)
-    table = planned(replace(config, statistics=section), cases)
+    table = planned(replace(config, statistics=section), cases, runs, not_learned)
     return (
         table[table.experiment.notna()],
         "No planned comparison is run: every method against the plain nnU-Net of its "
@@ -79,15 +89,21 @@ def with_patients(table: pd.DataFrame, scores: CommonScores) -> pd.DataFrame:
         scores: Dice of the patients.
 
     Returns:
-        Columns ``COLUMNS``; kind is mean or patient. A patient has no interval.
+        Columns ``COLUMNS``; kind is mean or patient. A patient has no interval; that of
+        a mean is over patients and seeds, with one seed over the patients alone.
     """
     keys = ["matrix", "experiment", "reference", "label", "test"]
-    means = table[[*keys, "n", "p_holm", "verdict"]].assign(
+    both = table.two_way_low.notna()
+    low, high = (
+        table[f"two_way_{end}"].where(both, table[end]) for end in ("low", "high")
+    )
+    means = table[[*keys, "n", "n_seeds", "two_way_p_holm", "verdict"]].assign(
         kind="mean",
         patient="",
         difference_points=100 * table.difference,
-        low_points=100 * table.low,
-        high_points=100 * table.high,
+        low_points=100 * low,
+        high_points=100 * high,
+        interval_over=both.map({True: BOTH, False: PATIENTS}),
         margin_points=100 * table.margin,
     )
     parts = [means]
@@ -121,7 +137,8 @@ def pairwise(scores: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:
         difference (mean of experiment minus reference), low, high (bootstrap),
         hodges_lehmann, hl_low, hl_high, p (two-sided), p_holm, direction (1 where the
         experiment's values are higher with p_holm below 0.05, -1 where they are lower,
-        else 0; mean and ranks must agree, as in :func:`planned`).
+        else 0; mean and ranks must agree). All of it is over patients, for the
+        trainings at hand.
     """
     pairs = list(combinations(experiments, 2))
     samples = [differences(scores, one, reference) for reference, one in pairs]

@@ -1,4 +1,9 @@
-"""From cases to patients, and the spread of what is not a patient: seeds and folds."""
+"""From cases to values of patients and seeds: the one place where they are averaged.
+
+A value is that of a patient in the trainings of a seed: the mean over the patient's
+cases, and over the folds where several predicted them. Means of patients are those over
+the seeds; what a training is like is said of each seed before seeds are averaged.
+"""
 
 import numpy as np
 import pandas as pd
@@ -19,22 +24,91 @@ def in_order(cases: pd.DataFrame) -> pd.DataFrame:
     return cases.sort_values(keys, ignore_index=True)
 
 
+def patient_seed_means(
+    cases: pd.DataFrame, columns: list[str], *keys: str
+) -> pd.DataFrame:
+    """Mean of columns for each patient and seed, over the patient's cases.
+
+    Args:
+        cases: columns patient, seed, ``columns`` and ``keys``; NaN is left out.
+        columns: what is averaged.
+        keys: columns that are kept apart, such as experiment and label.
+
+    Returns:
+        ``columns``, indexed by ``keys``, patient and seed, in the order of ``cases``.
+    """
+    return cases.groupby([*keys, "patient", "seed"], sort=False)[columns].mean()
+
+
 def patient_means(cases: pd.DataFrame, column: str, *keys: str) -> pd.DataFrame:
     """Mean of a column for each patient: over the patient's cases, then over seeds.
 
     Args:
-        cases: columns patient, seed, ``column`` and ``keys``; NaN is left out.
+        cases: as of :func:`patient_seed_means`.
         column: what is averaged.
-        keys: columns that are kept apart, such as experiment and label.
+        keys: columns that are kept apart.
 
     Returns:
         Columns ``keys``, patient and ``column``, in the order of ``cases``; NaN where a
         patient has no value at all.
     """
-    groups = [*keys, "patient"]
-    by_seed = cases.groupby([*groups, "seed"], sort=False)[column].mean()
-    by_patient = by_seed.groupby(level=list(range(len(groups))), sort=False)
-    return by_patient.mean().reset_index()
+    by_seed = patient_seed_means(cases, [column], *keys)
+    levels = [*keys, "patient"]
+    return by_seed.groupby(level=levels, sort=False).mean().reset_index()
+
+
+def seed_table(cases: pd.DataFrame, column: str = "dice") -> pd.DataFrame:
+    """Values of one experiment and label, a row per patient and a column per seed.
+
+    Args:
+        cases: columns patient, seed and ``column``.
+        column: what is averaged over the cases of a patient.
+    """
+    return patient_seed_means(cases, [column])[column].unstack("seed").sort_index()
+
+
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """The largest part of a table of patients and seeds that has no gap.
+
+    Seeds with fewer gaps come first; of parts of one size the one with most seeds is
+    taken, and the patients who have a value in all of them.
+
+    Example:
+        >>> table = pd.DataFrame({0: [1.0, 2.0, 3.0], 1: [4.0, 5.0, None]})
+        >>> complete(table).shape
+        (2, 2)
+    """
+    if table.columns.empty:
+        return table.iloc[:0]
+    if not np.isnan(table.to_numpy(float)).any():
+        return table
+    seeds = table.isna().sum().sort_values(kind="stable").index
+    parts = [table[seeds[:count]].dropna() for count in range(len(seeds), 0, -1)]
+    return max(parts, key=lambda part: part.size).sort_index(axis=1)
+
+
+def training_sd(table: pd.DataFrame) -> float:
+    """SD over patients (ddof 1) within a training, mean over the trainings.
+
+    This is the SD that papers print, who train once; that of the patients' means over
+    seeds is smaller, and no network has it.
+
+    Args:
+        table: result of :func:`seed_table`.
+    """
+    return float(table.std(ddof=1).mean())
+
+
+def seed_sd(table: pd.DataFrame) -> float:
+    """Spread over seeds: SD (ddof 1) of the seeds' means over patients.
+
+    Args:
+        table: result of :func:`seed_table`.
+
+    Returns:
+        The SD; NaN with one seed.
+    """
+    return float(table.mean().std(ddof=1))
 
 
 def patient_dice(cases: pd.DataFrame) -> pd.DataFrame:
@@ -139,14 +213,22 @@ def paired_sd_difference(
     return sd_difference_interval(pairs.experiment, pairs.reference)
 
 
-def seed_sd(cases: pd.DataFrame) -> float:
-    """Spread over seeds: SD (ddof 1) of the seeds' mean Dice over patients.
+def seed_differences(
+    cases: pd.DataFrame, experiment: str, reference: str
+) -> pd.DataFrame:
+    """Dice of experiment minus reference, paired by patient and seed.
 
     Args:
-        cases: columns seed, patient and dice of one experiment and label.
+        cases: columns experiment, patient, seed, fold and dice of one label.
+        experiment: name of the experiment.
+        reference: name of the experiment that it is compared with.
 
     Returns:
-        The SD; NaN with one seed.
+        The :func:`complete` part of the table, a row per patient and a column per seed:
+        runs, by seed and fold, that one side lacks are in neither.
     """
-    by_patient = cases.groupby(["seed", "patient"]).dice.mean()
-    return float(by_patient.groupby(level="seed").mean().std(ddof=1))
+    both = on_common_runs(cases[cases.experiment.isin([experiment, reference])], "dice")
+    own, other = (
+        seed_table(both[both.experiment == name]) for name in (experiment, reference)
+    )
+    return complete((own - other).dropna(axis=1, how="all").round(ROUNDING))

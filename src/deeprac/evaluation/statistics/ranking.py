@@ -1,9 +1,11 @@
-"""How stable a ranking of experiments is over patients.
+"""How stable a ranking of experiments is over patients, and over seeds.
 
 After Wiesenfarth et al., Methods and insights for challenge analysis, Scientific
 Reports 2021 (challengeR): patients are resampled, the experiments ranked by their means
-anew each time.
+anew each time. Beside it stand the ranks that each seed alone gives.
 """
+
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from deeprac.evaluation.statistics.estimates import (
     SEED,
     Estimate,
 )
-from deeprac.evaluation.statistics.patients import ROUNDING
+from deeprac.evaluation.statistics.patients import ROUNDING, patient_seed_means
 
 
 def bootstrap_ranks(
@@ -93,6 +95,48 @@ def kendall_tau(
     tail = (1 - CONFIDENCE) / 2
     low, value, high = np.quantile(taus, [tail, 0.5, 1 - tail], method="inverted_cdf")
     return Estimate(float(value), float(low), float(high), n)
+
+
+def seed_ranks(cases: pd.DataFrame, column: str = "dice") -> pd.DataFrame:
+    """Rank experiments by their means over patients, in each seed alone.
+
+    Args:
+        cases: columns experiment, patient, seed and ``column`` of one label.
+        column: what ranks; higher is better.
+
+    Returns:
+        Ranks (1 is best; equals share the better one), a row per experiment and a
+        column per seed: only seeds that all experiments have, each over the patients
+        that all experiments have a value for in it.
+    """
+    by_seed = patient_seed_means(cases, [column], "experiment")[column]
+    ranks = {}
+    for seed, values in by_seed.groupby("seed"):
+        wide = values.droplevel("seed").unstack("experiment")
+        whole = wide.dropna()
+        if wide.columns.size == cases.experiment.nunique() and len(whole):
+            means = whole.mean().round(ROUNDING)
+            ranks[seed] = means.rank(method="min", ascending=False)
+    return pd.DataFrame(ranks, index=pd.Index(cases.experiment.unique()))
+
+
+def seeds_tau(ranks: pd.DataFrame) -> Estimate:
+    """Kendall's tau-b between the rankings of every two seeds.
+
+    Args:
+        ranks: result of :func:`seed_ranks`.
+
+    Returns:
+        The mean, and the smallest and the largest, with n the number of seeds; NaN with
+        fewer than two seeds or experiments, or where a seed ranks all alike.
+    """
+    pairs = combinations(ranks.to_numpy(float).T, 2) if len(ranks) > 1 else ()
+    taus = [stats.kendalltau(*pair).statistic for pair in pairs]
+    if not taus or np.isnan(taus).any():
+        return Estimate(NAN, NAN, NAN, ranks.shape[1])
+    return Estimate(
+        float(np.mean(taus)), float(min(taus)), float(max(taus)), ranks.shape[1]
+    )
 
 
 def _complete(scores: pd.DataFrame, column: str) -> NDArray:

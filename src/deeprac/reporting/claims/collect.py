@@ -1,45 +1,166 @@
-"""All results in the order of the claims."""
+"""Every claim against what was measured, in the order of the file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeprac.config import Config, load_config
+from deeprac.config import Config
 from deeprac.config_files import resolve
 from deeprac.errors import ConfigError
+from deeprac.evaluation.statistics.comparisons import training_steps
 from deeprac.files import read_json
-from deeprac.reporting.claims.claim import ClaimResult
+from deeprac.reporting.claims.arms import Pair, pairs
 from deeprac.reporting.claims.crop import crop
-from deeprac.reporting.claims.evidence import Evidence
-from deeprac.reporting.claims.few_patients import few_patients
-from deeprac.reporting.claims.overhead import counted_experiments, overhead
+from deeprac.reporting.claims.evidence import Evidence, read_evidence
+from deeprac.reporting.claims.overhead import PROTOCOL, protocol_ratio, run_ratio
 from deeprac.reporting.claims.recovery import recovery
-from deeprac.reporting.claims.stress import stress
+from deeprac.reporting.claims.scores import dice_difference, dice_sd_difference
+from deeprac.reporting.claims.stress import stress_change
+from deeprac.reporting.claims.verdict import Measured, Verdict, decided, lacking
+from deeprac.reporting.summary import Summary
+from deeprac.settings.claims import QUANTITIES, Claim
 
-PROTOCOL = Path("config/config.yaml")
-"""The paper's protocol, where the working directory has it."""
+Measure = Callable[[Evidence, Claim, Pair, str], Measured]
+
+MEASURES: dict[str, Measure] = {
+    "dice_difference": dice_difference,
+    "dice_sd_difference": dice_sd_difference,
+    **dict.fromkeys(("scale_error", "angle_error", "centre_error"), recovery),
+    **dict.fromkeys(("coverage", "missed"), crop),
+    "stress_change": stress_change,
+    **dict.fromkeys(("training_time", "flops", "saved_bytes", "gpu_memory"), run_ratio),
+    **dict.fromkeys(PROTOCOL, protocol_ratio),
+}
+"""How each quantity is measured."""
 
 Costs = list[dict[str, Any]]
 """Result of ``deeprac.training.step.experiment_costs``."""
 
 
-def all_claims(
-    evidence: Evidence, protocol: Config | None, costs: Costs
-) -> list[ClaimResult]:
-    """Judge every claim.
+@dataclass(frozen=True)
+class ClaimResult:
+    """A row of the table of claims; numbers in ``unit``.
 
-    Args:
-        evidence: Tables of the cohort.
-        protocol: The paper's protocol; None if its file is missing.
-        costs: Costs of a step of the protocol's experiments.
+    Attributes:
+        claim: The sentence.
+        quantity: What is measured.
+        label: Whose Dice; empty where no label is meant.
+        experiment: The arm; empty where none was run.
+        against: What it is compared with; empty without.
+        cohort: Name of the cohort.
+        verdict: reached, missed or not decidable.
+        why: What decided, or is missing; empty where the claim is reached.
+        value: The number; NaN where there is none.
+        low: Lower end of its 95 % interval; NaN without.
+        high: Upper end.
+        unit: Of all numbers.
+        n: Patients; 0 where they play no part.
+        seeds: Seeds; 0 where trainings play no part.
+        bound: What is claimed of the number.
+        rule: point or interval.
+        note: What stands beside it.
     """
-    return [
-        *recovery(evidence),
-        *crop(evidence),
-        *few_patients(evidence),
-        *stress(evidence),
-        *overhead(evidence, protocol, costs),
-    ]
+
+    claim: str
+    quantity: str
+    label: str
+    experiment: str
+    against: str
+    cohort: str
+    verdict: Verdict
+    why: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    n: int
+    seeds: int
+    bound: str
+    rule: str
+    note: str
+
+
+def judged(evidence: Evidence) -> list[ClaimResult]:
+    """Every claim of the configuration, each with all arms that were run."""
+    claims = evidence.config.report.claims
+    return [result for claim in claims for result in _results(evidence, claim)]
+
+
+def cohort_claims(summary: Summary) -> list[ClaimResult]:
+    """The same of a cohort, with the counted protocol where its results have it.
+
+    Raises:
+        MetricsError: A table is foreign.
+        ConfigError: So is summary/protocol.json.
+    """
+    path = summary.layout.summary_protocol
+    protocol, costs = read_protocol(path) if path.is_file() else (None, [])
+    return judged(read_evidence(summary, protocol, costs))
+
+
+def _results(evidence: Evidence, claim: Claim) -> Iterator[ClaimResult]:
+    if claim.undecided is not None:
+        yield _result(evidence, claim, Pair(missing=claim.undecided), "")
+        return
+    of_protocol = claim.quantity in PROTOCOL
+    config = evidence.protocol if of_protocol else evidence.config
+    if config is None:
+        why = "no step of the protocol is counted: run `snakemake claims`"
+        yield _result(evidence, claim, Pair(missing=why), "")
+        return
+    trained = {} if of_protocol else evidence.trained
+    for pair in pairs(config, claim, trained):
+        for label in claim.labels or ("",):
+            yield _result(evidence, claim, pair, label)
+
+
+def _result(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> ClaimResult:
+    measured = _measured(evidence, claim, pair, label)
+    verdict, why, subject = Verdict.NOT_DECIDABLE, measured.missing, None
+    if claim.quantity is not None:
+        subject = QUANTITIES[claim.quantity]
+        sides = filter(None, (pair.experiment, pair.reference))
+        failed = evidence.failed(label, *sides) if label and not pair.missing else ""
+        verdict, why = decided(measured, claim.limit, claim.rule, failed)
+    number = measured.estimate
+    return ClaimResult(
+        claim=claim.claim,
+        quantity=subject.title if subject else "",
+        label=label,
+        experiment=pair.experiment,
+        against=pair.reference,
+        cohort=evidence.config.cohort.name,
+        verdict=verdict,
+        why=why,
+        value=number.value,
+        low=number.low,
+        high=number.high,
+        unit=subject.unit if subject else "",
+        n=number.n,
+        seeds=len(measured.seeds),
+        bound=str(claim.limit) if subject else "",
+        rule=claim.rule if subject else "",
+        note=measured.note,
+    )
+
+
+def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:
+    if pair.missing or claim.quantity is None:
+        return lacking(pair.missing)
+    if claim.quantity not in PROTOCOL:
+        if evidence.summary.partial:
+            return lacking(f"partial results: {evidence.summary.partial}")
+        steps = training_steps(evidence.runs)
+        sides = [name for name in (pair.experiment, pair.reference) if name]
+        if len({steps[name] for name in sides}) > 1:
+            budgets = ", ".join(f"{name} {steps[name]}" for name in sides)
+            return lacking(
+                f"refused: trained for different numbers of steps: {budgets}"
+            )
+        if label and label not in evidence.dice:
+            return lacking(f"the cohort has no {label}")
+    return MEASURES[claim.quantity](evidence, claim, pair, label)
 
 
 def read_protocol(path: Path) -> tuple[Config, Costs]:
@@ -55,22 +176,3 @@ def read_protocol(path: Path) -> tuple[Config, Costs]:
             "cost --config config/config.yaml --output ...`."
         )
     return Config.from_resolved(resolve(content["config"])), content["costs"]
-
-
-def counted_protocol(
-    path: Path | None, count: Callable[[Config, list[str]], Costs]
-) -> tuple[Config | None, Costs]:
-    """Count a training step of the protocol's experiments that have a threshold.
-
-    Args:
-        path: Configuration of the protocol; None for ``PROTOCOL``.
-        count: Counts a step of each of the experiments that are named.
-
-    Returns:
-        The protocol, None without a file, and the costs.
-    """
-    if path is None and not PROTOCOL.is_file():
-        return None, []
-    protocol = load_config([path or PROTOCOL])
-    names = [experiment.name for experiment in counted_experiments(protocol)]
-    return protocol, count(protocol, names) if names else []

@@ -1,15 +1,17 @@
-"""The declared tables from which results are drawn."""
+"""The declared tables by which claims are judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.errors import ConfigError, MetricsError
-from deeprac.layout import Layout
+from deeprac.evaluation.gates import undecidable
+from deeprac.evaluation.statistics.patients import in_order
+from deeprac.records.case_split import judged
 from deeprac.records.tidy import read_tidy
-from deeprac.reporting.roles import Cast, Role, largest_cast, used_matrices
-from deeprac.reporting.summary import read_summary
+from deeprac.reporting.summary import Summary
 
 IDENTITY = ("experiment", "fold", "seed", "case", "patient")
 ERRORS = ("scale_error", "angle_error_deg", "centre_error")
@@ -19,77 +21,74 @@ STRESS = (*IDENTITY, "label", "kind", "value", "dice", "visible")
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the claims are judged by.
+    """What claims are judged by.
 
     Attributes:
-        cast: The experiments at the judged matrix, by role.
-        cases: Columns of summary/cases.csv.
-        runs: Columns of summary/runs.csv, without times of runs on a shared machine.
-        diagnostics: Columns of summary/diagnostics.csv; None if there is no such file.
-        stress: Columns of summary/stress.csv; None if there is no such file.
+        summary: Results of the cohort.
+        diagnostics: Columns of summary/diagnostics.csv; None without the file.
+        stress: Columns of summary/stress.csv; None without the file.
+        protocol: The paper's protocol; None where no step of it was counted.
+        costs: Of a step of its experiments (``training.step.experiment_costs``).
     """
 
-    cast: Cast
-    cases: pd.DataFrame
-    runs: pd.DataFrame
+    summary: Summary
     diagnostics: pd.DataFrame | None = None
     stress: pd.DataFrame | None = None
+    protocol: Config | None = None
+    costs: list[dict[str, Any]] = field(default_factory=list)
 
-    def missing(self, role: Role, table: str, *, remedy: str = "") -> str:
-        """Say what is missing of a role; empty where nothing is.
+    @property
+    def config(self) -> Config:
+        """The configuration of the cohort."""
+        return self.summary.config
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """Columns of summary/runs.csv, without times of runs on a shared machine."""
+        return self.summary.runs
+
+    @cached_property
+    def dice(self) -> dict[str, pd.DataFrame]:
+        """Rows of cases.csv by label: sums of floats depend on their order."""
+        return dict(list(in_order(self.summary.cases).groupby("label")))
+
+    @cached_property
+    def trained(self) -> dict[str, float]:
+        """Mean number of training patients by experiment."""
+        means = self.runs.groupby("experiment").training_patients.mean()
+        return {str(name): float(mean) for name, mean in means.items()}
+
+    def failed(self, label: str, *experiments: str) -> str:
+        """Say how many trainings did not learn a label; empty where all did.
 
         Args:
-            role: Its experiment with most training patients is wanted.
-            table: Where its rows are: ``diagnostics`` or ``stress``.
-            remedy: What to do where the table has none.
+            label: Name of the label.
+            *experiments: Whose trainings count.
         """
-        name = self.cast.main(role)
-        if name is None:
-            return self.cast.missing(role)
-        rows = getattr(self, table)
-        if rows is None:
-            return f"summary/{table}.csv is missing"
-        if name not in set(rows.experiment):
-            return f"summary/{table}.csv has no row of {name}{remedy}"
-        return ""
+        gates = self.summary.gates
+        why = undecidable(gates[gates.label == label], *experiments)
+        return why.removeprefix("not decidable: ")
 
 
-def read_evidence(config: Config, layout: Layout, matrix: str | None) -> Evidence:
-    """Read the summary tables of a cohort.
+def read_evidence(
+    summary: Summary, protocol: Config | None, costs: list[dict[str, Any]]
+) -> Evidence:
+    """Read what there is beside the summary of a cohort.
 
     Args:
-        config: The configuration of the cohort.
-        layout: Where its files are.
-        matrix: Name of the matrix; None for the one with most experiments.
+        summary: Results of the cohort.
+        protocol: The paper's protocol; None where no step of it was counted.
+        costs: What its steps cost.
 
     Raises:
-        ConfigError: No selected experiment is at that matrix.
-        MetricsError: cases.csv or runs.csv is missing, a table is foreign, or results
-            are partial.
+        MetricsError: A table is foreign.
     """
-    cast = largest_cast(config) if matrix is None else Cast(config, matrix)
-    if not cast.experiments:
-        raise ConfigError(
-            f"--matrix {matrix} has no selected experiment. Name one of "
-            f"{', '.join(sorted(used_matrices(config)))}."
-        )
-    summary = read_summary(config, layout)
-    if summary.partial:
-        raise MetricsError(
-            "Claims are judged by complete results. Finish the runs that are missing "
-            f"(report.allow_missing: false). {summary.partial}"
-        )
+    layout = summary.layout
     paths = {"diagnostics": layout.summary_diagnostics, "stress": layout.summary_stress}
     columns = {"diagnostics": DIAGNOSTICS, "stress": STRESS}
-    optional = {
-        name: read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`.")
+    tables = {
+        name: judged(read_tidy(path, columns[name], remedy=f"Run `snakemake {name}`."))
         for name, path in paths.items()
         if path.is_file()
     }
-    return Evidence(
-        cast=cast,
-        # Claims are released by seed: the last bit of a mean depends on the order.
-        cases=summary.cases.sort_values("seed", kind="stable", ignore_index=True),
-        runs=summary.runs,
-        **optional,
-    )
+    return Evidence(summary, **tables, protocol=protocol, costs=costs)

@@ -1,125 +1,55 @@
-"""Overhead of one training step at the paper's sizes.
+"""What an arm costs as a multiple of another: of its runs, or at the paper's sizes."""
 
-FLOPs are counted. Memory is what the GPU reserved where the cohort was trained on one
-at these sizes, with this network; else the bytes that are saved for backward, counted.
-"""
-
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
-
-from deeprac.config import Config
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
-from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
+from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
-from deeprac.reporting.roles import PLAIN, STN, STN_CROP_HALF, Cast, Role
-from deeprac.settings.methods import PLANNED, Experiment
+from deeprac.reporting.claims.verdict import Measured, lacking
+from deeprac.settings.claims import Claim
 
-CLAIM = "Overhead of a step"
-FLOPS, MEMORY = "step_flops_ratio", "memory_ratio"
-LIMITS = {
-    STN: {FLOPS: 1.05, MEMORY: 1.10},
-    STN_CROP_HALF: {FLOPS: 0.30, MEMORY: 0.32},
+COLUMNS = {
+    "training_time": ("training_seconds", "times: another run shared the machine"),
+    "flops": ("step_flops", "no FLOPs in the records of the runs"),
+    "saved_bytes": ("step_saved_bytes", "no saved bytes in the records of the runs"),
+    "gpu_memory": ("gpu_peak_reserved_gib", "no run on a GPU"),
 }
-"""Largest cost of a role as a multiple of the plain nnU-Net's."""
+"""Column of runs.csv, and why it has no number."""
 
-SAVED = {
-    "step_saved_bytes_ratio": "saved bytes in float32",
-    "step_saved_bytes_mixed_ratio": "saved bytes in mixed precision",
+PROTOCOL = {
+    "protocol_flops": "step_flops_ratio",
+    "protocol_saved_bytes": "step_saved_bytes_ratio",
+    "protocol_saved_bytes_mixed": "step_saved_bytes_mixed_ratio",
 }
-"""Counted memory; a count of older versions has the first only."""
-
-NAMES = {STN: "pose-size", STN_CROP_HALF: "pose-size and crop at half size"}
+"""Entry of ``training.step.experiment_costs``, against the plain nnU-Net."""
 
 
-def counted_experiments(protocol: Config) -> list[Experiment]:
-    """Experiments of the protocol whose steps have to be counted."""
-    return [
-        protocol.experiments[name]
-        for cast in _casts(protocol)
-        for role in (PLAIN, *LIMITS)
-        if (name := cast.same_patients(role, None)) is not None
-    ]
+def run_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
+    """Mean over the runs of the arm over that of the reference's."""
+    column, why = COLUMNS[claim.quantity or ""]
+    runs = evidence.runs
+    sides = [runs[runs.experiment == n] for n in (pair.experiment, pair.reference)]
+    both = [side.dropna(subset=[column]) for side in sides]
+    if any(side.empty for side in both):
+        return lacking(why)
+    note = "n = {} and {} runs".format(*map(len, both))
+    if claim.quantity in ("training_time", "gpu_memory"):
+        devices = {name for side in both for name in side.device_name}
+        if len(devices) > 1:
+            return lacking(f"different devices: {', '.join(sorted(devices))}")
+    if claim.quantity == "saved_bytes":
+        kinds = {str(kind) for side in both for kind in side.step_precision}
+        if len(kinds) > 1:
+            return lacking("saved bytes were counted in different precisions")
+        note = f"in {kinds.pop()}"
+    ratio = both[0][column].mean() / both[1][column].mean()
+    return Measured(Estimate(float(ratio), NAN, NAN, 0), note=note)
 
 
-def overhead(
-    evidence: Evidence, protocol: Config | None, costs: list[dict[str, Any]]
-) -> list[ClaimResult]:
-    """Cost of the front ends, at every matrix of the protocol that has them.
-
-    Args:
-        evidence: Tables of the cohort.
-        protocol: The paper's protocol; None if its file is missing.
-        costs: Result of ``deeprac.training.step.experiment_costs`` for
-            :func:`counted_experiments`.
-    """
-    counted = {cost["experiment"]: cost for cost in costs if cost["step_flops_ratio"]}
-    results = []
-    for role in LIMITS:
-        lost = {"": "config/config.yaml is missing; name it with --protocol"}
-        if protocol is not None:
-            casts = {cast.same_patients(role, None): cast for cast in _casts(protocol)}
-            lost = {name: cast.missing(PLAIN) for name, cast in casts.items() if name}
-            lost = lost or {"": f"the protocol has no experiment with {role}"}
-        for experiment, missing in lost.items():
-            cost = counted.get(experiment)
-            if protocol is None or cost is None:
-                for part, title in ((FLOPS, "FLOPs"), (MEMORY, "memory")):
-                    results.append(_quantity(role, part, title).not_measured(missing))
-                continue
-            parts = _parts(evidence, protocol, role, cost)
-            for part, title, value, how in parts:
-                what = replace(_quantity(role, part, title), experiment=experiment)
-                size = f"{cost['matrix_size']}, batch {cost['batch_size']}"
-                note = f"matrix {cost['matrix']}: {size}; {how}"
-                results.append(what.judged(Estimate(value, NAN, NAN, 0), note))
-    return results
-
-
-def _quantity(role: Role, part: str, title: str) -> Quantity:
-    threshold = Threshold(Bound.AT_MOST, LIMITS[role][part])
-    return Quantity(CLAIM, f"{title}, {NAMES[role]}", "x plain", threshold=threshold)
-
-
-def _parts(
-    evidence: Evidence, protocol: Config, role: Role, cost: dict[str, Any]
-) -> Iterator[tuple[str, str, float, str]]:
-    """Key of the limit, what it is, ratio to the plain nnU-Net, how it was found."""
-    yield FLOPS, "FLOPs", cost[FLOPS], "counted"
-    ratio, runs = _measured(evidence, protocol, role, cost["matrix"])
-    if runs:
-        how = f"measured, n = {runs} run{'s' * (runs != 1)}"
-        yield MEMORY, "reserved GPU memory", ratio, how
-        return
-    for key, title in SAVED.items():
-        if cost.get(key) is not None:
-            yield MEMORY, title, cost[key], "counted"
-
-
-def _measured(
-    evidence: Evidence, protocol: Config, role: Role, matrix: str
-) -> tuple[float, int]:
-    """Reserved GPU memory of a role over the plain nnU-Net's, and of how many runs.
-
-    Only of runs at the protocol's sizes, with its network, all on one kind of GPU; else
-    NaN of none. A planned matrix has the sizes of its cohort, so none is like another.
-    """
-    config, runs = evidence.cast.config, evidence.runs
-    wanted = protocol.matrices[matrix]
-    if config.network == protocol.network and wanted.size != PLANNED:
-        for name, own in config.matrices.items():
-            if (own.size, own.batch_size) != (wanted.size, wanted.batch_size):
-                continue
-            cast = Cast(config, name)
-            names = [cast.same_patients(one, None) for one in (role, PLAIN)]
-            first, plain = (runs[runs.experiment == name] for name in names)
-            devices = {*first.device_name, *plain.device_name}
-            peaks = [table.gpu_peak_reserved_gib for table in (first, plain)]
-            known = all(len(peak) and peak.notna().all() for peak in peaks)
-            if known and len(devices) == 1:
-                return peaks[0].mean() / peaks[1].mean(), len(first)
-    return NAN, 0
-
-
-def _casts(protocol: Config) -> list[Cast]:
-    return [Cast(protocol, matrix) for matrix in protocol.matrices]
+def protocol_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
+    """Cost of a step at the sizes of the protocol over that of the plain nnU-Net."""
+    counted = {cost["experiment"]: cost for cost in evidence.costs}
+    cost = counted.get(pair.experiment, {})
+    ratio = cost.get(PROTOCOL[claim.quantity or ""])
+    if ratio is None:
+        return lacking("summary/protocol.json does not count it")
+    size = f"{cost['matrix_size']} pixels, batch {cost['batch_size']}"
+    return Measured(Estimate(float(ratio), NAN, NAN, 0), note=size)

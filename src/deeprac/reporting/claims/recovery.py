@@ -1,55 +1,60 @@
-"""Transform recovery: size, pose and position of held-out patients."""
+"""Recovery of the transform: size, pose and position of held-out patients."""
 
-from dataclasses import replace
+import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import NAN, median_interval
-from deeprac.evaluation.statistics.patients import paired, patient_means
-from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
+from deeprac.evaluation.statistics.estimates import median_interval
+from deeprac.evaluation.statistics.patients import complete, seed_table
+from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
-from deeprac.reporting.roles import MOMENTS, STN
+from deeprac.reporting.claims.verdict import Measured, lacking
+from deeprac.settings.claims import Claim
 
-CLAIM = "Transform recovery"
-
-UNITS = {
-    "scale_error": ("scale", "%", 100.0, 3.0),
-    "angle_error_deg": ("rotation", "degrees", 1.0, 3.0),
-    "centre_error": ("centre", "% of width", 100.0, 2.0),
+COLUMNS = {
+    "scale_error": ("scale_error", 100.0),
+    "angle_error": ("angle_error_deg", 1.0),
+    "centre_error": ("centre_error", 100.0),
 }
-"""Columns: what they are called, their unit, its factor, and the largest median.
-The width is that of the slice padded to a square."""
+"""Column of diagnostics.csv, and what makes it the quantity's unit."""
 
 
-def recovery(evidence: Evidence) -> list[ClaimResult]:
-    """Median errors of the learned transform, alone and against the moments'.
+def recovery(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
+    """Size of an error: its median over patients, or its mean minus the reference's.
 
-    Two results per error: against a number, and against the median of ``moments`` on
-    the same patients.
+    The interval of a median is over patients, for the trainings at hand; that of a
+    difference over patients and seeds.
     """
-    stn, moments = (evidence.cast.main(role) for role in (STN, MOMENTS))
-    lost = evidence.missing(STN, "diagnostics")
-    lost_beside = lost or evidence.missing(MOMENTS, "diagnostics")
-    results = []
-    for column, (name, unit, factor, limit) in UNITS.items():
-        threshold = Threshold(Bound.AT_MOST, limit)
-        alone = Quantity(CLAIM, f"median {name} error", unit, stn or "", threshold)
-        threshold = Threshold(Bound.AT_MOST, NAN, "the median of moments")
-        title = f"{alone.name}, against moments"
-        beside = replace(alone, name=title, threshold=threshold)
-        if lost or evidence.diagnostics is None:
-            results += [what.not_measured(lost) for what in (alone, beside)]
-            continue
-        sizes = evidence.diagnostics.assign(
-            **{column: evidence.diagnostics[column].abs()}
-        )
-        errors = patient_means(sizes, column, "experiment")
-        of_stn = errors[errors.experiment == stn][column] * factor
-        results.append(alone.judged(median_interval(of_stn)))
-        if lost_beside:
-            results.append(beside.not_measured(lost_beside))
-            continue
-        pairs = paired(errors, stn, moments, column=column) * factor
-        median = float(pairs.reference.median())
-        threshold = Threshold(Bound.AT_MOST, median, f"median of {moments}")
-        beside = replace(beside, threshold=threshold)
-        results.append(beside.judged(median_interval(pairs.experiment)))
-    return results
+    names = [name for name in (pair.experiment, pair.reference) if name]
+    if why := missing_rows(evidence.diagnostics, "diagnostics", names):
+        return lacking(why)
+    assert evidence.diagnostics is not None
+    column, factor = COLUMNS[claim.quantity or ""]
+    rows = evidence.diagnostics
+    sizes = rows.assign(size=factor * rows[column].abs())
+    tables = [seed_table(sizes[sizes.experiment == name], "size") for name in names]
+    if pair.reference:
+        table = complete((tables[0] - tables[1]).dropna(axis=1, how="all"))
+        if table.empty:
+            return lacking("no patient has a truth in both with the same seed")
+        return Measured(two_way_interval(table), tuple(table.mean()))
+    (table,) = tables
+    if table.isna().all(axis=None):
+        return lacking("no patient has a true transform")
+    estimate = median_interval(table.mean(axis=1))
+    return Measured(estimate, tuple(table.median()), note="interval over patients")
+
+
+def missing_rows(table: pd.DataFrame | None, name: str, experiments: list[str]) -> str:
+    """Say what a summary lacks of some experiments; empty where it lacks nothing.
+
+    Args:
+        table: The summary; None without the file.
+        name: Of its file.
+        experiments: Whose rows are wanted.
+    """
+    if table is None:
+        return f"summary/{name}.csv is missing"
+    for experiment in experiments:
+        if experiment not in set(table.experiment):
+            return f"summary/{name}.csv has no row of {experiment}"
+    return ""

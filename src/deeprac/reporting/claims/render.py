@@ -2,24 +2,45 @@
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import dataclass
 
 import pandas as pd
 
-from deeprac.reporting.claims.claim import ClaimResult, Status
+from deeprac.reporting.claims.collect import ClaimResult
+from deeprac.reporting.claims.verdict import Verdict, together
 from deeprac.reporting.formats import MISSING
 
-HEADINGS = ("Quantity", "Experiment", "Threshold", "Measured [95 %]", "n", "Result")
+HEADINGS = ("Quantity", "Experiment", "Bound", "Measured [95 %]", "n", "Seeds")
 
 
-def title(cohort: str, matrix: str) -> str:
+@dataclass(frozen=True)
+class Answer:
+    """A claim with its conditions and their common verdict."""
+
+    claim: str
+    verdict: Verdict
+    results: tuple[ClaimResult, ...]
+
+
+def answers(results: Sequence[ClaimResult]) -> list[Answer]:
+    """The claims, each with all of its conditions."""
+    parts: dict[str, list[ClaimResult]] = {}
+    for result in results:
+        parts.setdefault(result.claim, []).append(result)
+    return [
+        Answer(claim, together(one.verdict for one in part), tuple(part))
+        for claim, part in parts.items()
+    ]
+
+
+def title(cohort: str) -> str:
     """Say whose results these are."""
-    return f"Claims. Cohort {cohort}, matrix {matrix}."
+    return f"Claims. Cohort {cohort}."
 
 
 def to_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
     """Tidy rows: one per result, one column per attribute."""
-    return pd.DataFrame(list(results))
+    return pd.DataFrame(list(results), columns=list(ClaimResult.__annotations__))
 
 
 def to_records(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
@@ -29,26 +50,23 @@ def to_records(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
 
 
 def terminal(results: Sequence[ClaimResult]) -> str:
-    """Aligned text, grouped by claim; a note stands below the rows that share it."""
-    rows = [_cells(result) for result in results]
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    lines = [_line(HEADINGS, widths)]
-    for claim, part in groupby(
-        zip(results, rows, strict=True), key=lambda pair: pair[0].claim
-    ):
-        lines += ["", claim]
-        for note, same in groupby(part, key=lambda pair: pair[0].note):
-            lines += [_line(row, widths) for _, row in same]
-            lines += [f"      {note}"] if note else []
+    """Aligned text: each claim with its verdict, and its conditions below."""
+    rows = [cells(result) for result in results]
+    columns = zip(HEADINGS, *rows, strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    lines = ["  " + _line(HEADINGS, widths)]
+    for answer in answers(results):
+        lines += ["", f"{answer.claim}: {answer.verdict}"]
+        for result in answer.results:
+            lines += ["  " + _line(cells(result), widths)]
+            lines += [f"      {outcome(result)}"]
     return "\n".join([*lines, "", tally(results)]) + "\n"
 
 
 def markdown(results: Sequence[ClaimResult], *, title: str) -> str:
-    """A pipe table with a title above and the count of results below."""
-    header = ("Claim", *HEADINGS, "Note")
-    rows = [
-        (result.claim, *_cells(result), result.note or MISSING) for result in results
-    ]
+    """A pipe table with a title above and the count of verdicts below."""
+    header = ("Claim", *HEADINGS, "Verdict")
+    rows = [(one.claim, *cells(one), outcome(one)) for one in results]
     lines = [
         "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
         for row in (header, ["---"] * len(header), *rows)
@@ -57,44 +75,49 @@ def markdown(results: Sequence[ClaimResult], *, title: str) -> str:
 
 
 def tally(results: Sequence[ClaimResult]) -> str:
-    """How many thresholds are reached."""
-    statuses = [result.status for result in results if result.threshold]
-    reached, short, lost = (
-        statuses.count(status)
-        for status in (Status.PASS, Status.SHORT, Status.NOT_MEASURED)
-    )
+    """How many claims are reached.
+
+    A claim is missed where one of its conditions is, and reached where all of them are.
+    """
+    verdicts = [answer.verdict for answer in answers(results)]
+    counts = ", ".join(f"{verdicts.count(one)} {one}" for one in Verdict)
+    return f"{len(verdicts)} claim{'s' * (len(verdicts) != 1)}: {counts}."
+
+
+def outcome(result: ClaimResult) -> str:
+    """The verdict on one condition, why, and what stands beside it."""
+    verdict = f"{result.verdict}{f': {result.why}' if result.why else ''}"
+    return "; ".join(filter(None, (verdict, result.note)))
+
+
+def cells(result: ClaimResult) -> tuple[str, ...]:
+    """What a result shows under ``HEADINGS``."""
+    what = ", ".join(filter(None, (result.quantity, result.label)))
+    whose = " - ".join(filter(None, (result.experiment, result.against)))
+    interval = ", whole interval" if result.rule == "interval" else ""
     return (
-        f"{len(statuses)} thresholds: {reached} reached, {short} missed, "
-        f"{lost} not measured."
+        what or MISSING,
+        whose or MISSING,
+        result.bound + interval or MISSING,
+        measured(result),
+        str(result.n or MISSING),
+        str(result.seeds or MISSING),
     )
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return ("  " + "  ".join(padded)).rstrip()
-
-
-def _cells(result: ClaimResult) -> tuple[str, ...]:
-    outcome = str(result.status)
-    if result.status is Status.SHORT:
-        outcome += f" by {_number(result.short_by)} {result.unit}"
-    return (
-        result.quantity,
-        result.experiment or MISSING,
-        result.threshold or MISSING,
-        _measured(result),
-        str(result.n) if result.n else MISSING,
-        outcome,
-    )
-
-
-def _measured(result: ClaimResult) -> str:
+def measured(result: ClaimResult) -> str:
+    """The number with its interval and unit; a dash where there is none."""
     if math.isnan(result.value):
         return MISSING
     text = f"{_number(result.value)} {result.unit}"
     if math.isnan(result.low):
         return text
     return f"{text} [{_number(result.low)}, {_number(result.high)}]"
+
+
+def _line(parts: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell.ljust(width) for cell, width in zip(parts, widths, strict=True))
+    return "  ".join(padded).rstrip()
 
 
 def _number(value: float) -> str:

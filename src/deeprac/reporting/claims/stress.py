@@ -2,73 +2,50 @@
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import mean_interval
-from deeprac.evaluation.statistics.patients import patient_means
-from deeprac.labels import FOREGROUND, Label
-from deeprac.reporting.claims.claim import Bound, ClaimResult, Quantity, Threshold
+from deeprac.evaluation.statistics.patients import complete, seed_table
+from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
-from deeprac.reporting.roles import STN
+from deeprac.reporting.claims.recovery import missing_rows
+from deeprac.reporting.claims.verdict import Measured, lacking
+from deeprac.settings.claims import Claim
 
-CLAIM = "Stress"
-THRESHOLD = Threshold(Bound.AT_LEAST, -3)
-RANGES = {"rotation": (-30.0, 30.0, "degrees"), "scale": (0.6, 1.6, "times")}
-"""Conditions that count, by kind: smallest and largest value, and its unit."""
+UPRIGHT = "none"
+"""Kind of the rows of unchanged images."""
 
 
-def stress(evidence: Evidence) -> list[ClaimResult]:
-    """Change of Dice in the worst condition, per label.
+def stress_change(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:
+    """Dice in the worst condition that counts minus upright, in points.
 
-    The learned normaliser has a threshold; all other experiments under stress at the
-    matrix, the plain nnU-Net among them, are reported beside it.
+    Paired by patient and seed; the worst is that of the lowest mean.
     """
-    stn = evidence.cast.main(STN)
-    lost = evidence.missing(STN, "stress", remedy=": add it to stress.experiments")
-    results = []
-    if lost:
-        quantities = [_quantity(label, stn or "", THRESHOLD) for label in FOREGROUND]
-        results = [what.not_measured(lost) for what in quantities]
-    found = set() if evidence.stress is None else set(evidence.stress.experiment)
-    names = [row.name for row in evidence.cast.experiments if row.name in found]
-    for name in sorted(names, key=lambda name: name != stn):
-        threshold = THRESHOLD if name == stn else None
-        for label in FOREGROUND:
-            what = _quantity(label, name, threshold)
-            results.append(_worst(evidence.stress, what, label))
-    return results
-
-
-def _quantity(label: Label, experiment: str, threshold: Threshold | None) -> Quantity:
-    name = f"{label.title} Dice in the worst condition minus upright"
-    return Quantity(CLAIM, name, "points", experiment, threshold)
-
-
-def _worst(table: pd.DataFrame, what: Quantity, label: Label) -> ClaimResult:
-    of_experiment = table[table.experiment == what.experiment]
-    of_label = of_experiment[of_experiment.label == label.title]
-    untested = [kind for kind in RANGES if not _within(of_label, kind).any()]
-    if untested or not (of_label.kind == "none").any():
-        lost = f"summary/stress.csv lacks {', '.join(untested) or 'upright images'}"
-        return what.not_measured(f"{lost} of {what.experiment} within the range")
-    scores = patient_means(of_label, "dice", "kind", "value")
-    upright = scores[scores.kind == "none"].set_index("patient").dice
-    counted = scores[_within(scores, "rotation") | _within(scores, "scale")]
+    if why := missing_rows(evidence.stress, "stress", [pair.experiment]):
+        return lacking(f"{why}: name it in stress.experiments")
+    assert evidence.stress is not None
+    table = evidence.stress
+    rows = table[(table.experiment == pair.experiment) & (table.label == label)]
+    upright = rows[rows.kind == UPRIGHT]
+    ranges = claim.conditions or {}
+    parts = {kind: _within(rows, kind, *ends) for kind, ends in ranges.items()}
+    untested = [kind for kind, part in parts.items() if part.empty]
+    if untested or upright.empty:
+        lost = ", ".join(untested) or "upright images"
+        return lacking(f"summary/stress.csv lacks {lost} of {pair.experiment}")
+    before = seed_table(upright)
     changes = {
-        condition: mean_interval(
-            100 * (rows.set_index("patient").dice - upright).dropna()
-        )
-        for condition, rows in counted.groupby(["kind", "value"])
+        condition: complete((100 * (seed_table(own) - before)).dropna(how="all"))
+        for condition, own in pd.concat(parts.values()).groupby(["kind", "value"])
     }
-    kind, value = min(changes, key=lambda condition: changes[condition].value)
-    worst = of_label[(of_label.kind == kind) & (of_label.value == value)]
-    tested = []
-    for name, (_, _, unit) in RANGES.items():
-        values = counted.value[counted.kind == name]
-        tested.append(f"{name} {values.min():g} to {values.max():g} {unit}")
-    note = f"{kind} {value:g}, {worst.visible.mean():.1%} visible"
-    note += f"; tested: {', '.join(tested)}"
-    return what.judged(changes[kind, value], note)
+    changes = {key: change for key, change in changes.items() if not change.empty}
+    if not changes:
+        return lacking("no patient has a value upright and changed")
+    worst = min(changes, key=lambda key: float(changes[key].to_numpy().mean()))
+    found = changes[worst]
+    kind, value = worst
+    visible = rows[(rows.kind == kind) & (rows.value == value)].visible.mean()
+    note = f"{kind} {value:g}, {visible:.1%} visible"
+    return Measured(two_way_interval(found), tuple(found.mean()), note=note)
 
 
-def _within(table: pd.DataFrame, kind: str) -> pd.Series:
-    low, high, _ = RANGES[kind]
-    return (table.kind == kind) & table.value.between(low - 1e-9, high + 1e-9)
+def _within(rows: pd.DataFrame, kind: str, low: float, high: float) -> pd.DataFrame:
+    return rows[(rows.kind == kind) & rows.value.between(low - 1e-9, high + 1e-9)]

@@ -11,9 +11,11 @@ from operator import attrgetter
 
 from deeprac.config import Config
 from deeprac.reporting.roles import (
+    budget_curves,
     crops,
     curve_experiments,
     estimates,
+    longest_trained,
     normalises,
     selected_experiments,
     used_matrices,
@@ -74,8 +76,9 @@ def _with_method(wanted: Callable[[Method], bool]) -> Condition:
 
 
 def _compares(config: Config) -> bool:
-    """Whether two methods meet at a matrix."""
-    pairs = {(row.matrix, row.method) for row in selected_experiments(config)}
+    """Whether two methods meet at a matrix, trained for as many epochs."""
+    rows = [config.experiments[name] for name in longest_trained(config)]
+    pairs = {(row.matrix, row.method) for row in rows}
     return len(pairs) > len({matrix for matrix, _ in pairs})
 
 
@@ -98,6 +101,8 @@ _ROWS = (
     ("training_curves", "Training curves", "summary curves", _always),
     ("learning_curve", "Dice against the number of training patients", "summary",
      curve_experiments),
+    ("budget_curve", "Dice against the number of training steps", "summary curves",
+     budget_curves),
     ("stn_slices", "What the STN does to slices", "summary volumes", _normalised),
     ("stn_mean_image", "Mean image before and after the STN", "summary volumes",
      _normalised),

@@ -9,12 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics.comparisons import (
-    INFERIOR,
-    NOT_INFERIOR,
-    SUPERIOR,
-)
+from deeprac.evaluation.gates import not_learned
 from deeprac.evaluation.statistics.pairs import compared, with_patients
+from deeprac.evaluation.statistics.verdicts import INFERIOR, NOT_INFERIOR, SUPERIOR
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.drawing import (
     Drawing,
@@ -40,10 +37,7 @@ SHOWN = (SUPERIOR, INFERIOR, NOT_INFERIOR)
 """Verdicts that are drawn filled."""
 PATIENT = {"marker": "o", "linestyle": "none", "markersize": 2.6, "alpha": 0.7}
 PATIENT |= {"mfc": FAINT, "mec": "0.45", "mew": 0.3}
-LOSS = (
-    "Non-inferior: a loss below {:g} points; inferior to it: the whole whisker is "
-    "below it, without a test."
-)
+LOSS = "Non-inferior: a loss below {:g} points; inferior: a greater one."
 PATIENTS_BELOW = 0.22
 """Distance of the patients from their mean as a share of a row."""
 
@@ -51,7 +45,7 @@ PATIENTS_BELOW = 0.22
 def make(summary: Summary) -> list[Drawing]:
     """One panel per matrix and label, one row per comparison."""
     config, cases = summary.config, summary.cases
-    table, why = compared(config, cases)
+    table, why = compared(config, cases, summary.runs, not_learned(summary.gates))
     if table.empty:
         text = f"{why} Nothing is compared: n = {cases.patient.nunique()} patients."
         return [nothing_to_show(NAME, text)]
@@ -139,8 +133,8 @@ def _names(config: Config, pairs: list[tuple[str, str]]) -> list[str]:
 def _handles(*, margin: bool) -> list[Line2D]:
     looks = {"color": INK, "marker": "D", "linestyle": "-", "markersize": 4}
     handles = [
-        Line2D([], [], label="mean, 95 % interval; shown by the test", **looks),
-        Line2D([], [], label="inconclusive", markerfacecolor="white", **looks),
+        Line2D([], [], label="mean, 95 % interval; with a verdict", **looks),
+        Line2D([], [], label="no verdict", markerfacecolor="white", **looks),
         Line2D([], [], label="patient", **PATIENT),
     ]
     if margin:

@@ -80,10 +80,11 @@ def normalising_experiment(config: Config) -> str:
 
 
 def held_out(summary: Summary, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Transforms of all held-out cases, first seed, and the first case of each patient.
+    """Transforms of all cases that are judged, first seed, and one case of a patient.
 
     Returns:
-        Rows of transforms.csv of all folds, and rows of cases.csv.
+        Rows of transforms.csv, of a test case those of the first fold; and rows of
+        cases.csv, of each patient the first.
     """
     config, layout = summary.config, summary.layout
     own = summary.runs[summary.runs.experiment == experiment]
@@ -91,6 +92,8 @@ def held_out(summary: Summary, experiment: str) -> tuple[pd.DataFrame, pd.DataFr
     folds = [n for n in config.run.folds if n in set(own.fold[own.seed == seed])]
     runs = [layout.run(experiment, seed, n) for n in folds]
     transforms = pd.concat([read_transforms(run / "transforms.csv") for run in runs])
+    transforms = transforms[transforms.case.isin(set(summary.cases.case))]
+    transforms = transforms.drop_duplicates(["case", "slice"])
     cases = summary.cohort().loc[transforms.case.unique()]
     return transforms, cases.sort_index().drop_duplicates("patient")
 

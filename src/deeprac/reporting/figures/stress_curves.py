@@ -23,6 +23,7 @@ from deeprac.evaluation.statistics.curves import (
 )
 from deeprac.evaluation.statistics.method_means import interval_name, seed_means
 from deeprac.labels import FOREGROUND
+from deeprac.records.case_split import judged
 from deeprac.records.stress import read_stress
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.style import (
@@ -78,7 +79,7 @@ PANELS = (
 def make(summary: Summary) -> list[Drawing]:
     """Columns: changes that were tried; rows: labels; a curve per experiment."""
     config = summary.config
-    table = read_stress(summary.layout.summary_stress, remedy=REMEDY)
+    table = judged(read_stress(summary.layout.summary_stress, remedy=REMEDY))
     table = table[table.experiment.isin(config.stress.experiments)]
     curves = with_upright(table)
     data, trainings = stress_curves(curves), seed_means(curves, CONDITION)

@@ -30,6 +30,8 @@ def browse(summary: Summary, cohort: pd.DataFrame, *, budget: int) -> Browser:
     config = summary.config
     seed = config.run.seeds[0]
     scored = summary.cases[summary.cases.seed == seed]
+    # Every fold predicts a test case: the first one is shown, picture and Dice.
+    scored = scored.drop_duplicates(["experiment", "case", "label"])
     chosen = {}
     for case in by_interest(scored):
         volume = _case_volume(summary, scored, cohort.loc[case])

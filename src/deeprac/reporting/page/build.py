@@ -29,6 +29,7 @@ STYLES = ("vendor/tabulator_simple.min.css", "static/page.css")
 SOURCE_MAP = re.compile(r"(//# sourceMappingURL=\S+|/\*# sourceMappingURL=.*?\*/)\s*$")
 
 TABS = {
+    "answers": "Answers",
     "overview": "Overview",
     "cohort": "Cohort",
     "results": "Results",

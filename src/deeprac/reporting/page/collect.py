@@ -18,6 +18,7 @@ from deeprac.records.runs import read_run
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.figures import drawing
 from deeprac.reporting.figures.catalogue import selected
+from deeprac.reporting.page.answers import page_answers
 from deeprac.reporting.page.build import data_uri, render
 from deeprac.reporting.page.content import page_tables
 from deeprac.reporting.page.document import Browser, Document, PageFigure
@@ -85,6 +86,7 @@ def collect(summary: Summary) -> Document:
             for name, entry in selected(config).items()
         ),
         browser=Browser(missing=RELEASED),
+        answers=page_answers(summary),
         partial=summary.partial,
     )
 

@@ -99,6 +99,46 @@ class Browser:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """One condition of a claim, in words."""
+
+    quantity: str
+    whose: str
+    bound: str
+    measured: str
+    n: str
+    seeds: str
+    verdict: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class ClaimAnswer:
+    """A claim, its verdict and its conditions."""
+
+    claim: str
+    verdict: str
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the page answers first.
+
+    Attributes:
+        tally: How many claims are reached.
+        claims: All of them.
+        trainings: How many trainings did not learn, in a sentence.
+        failed: Each of them, and how far it came.
+    """
+
+    tally: str = ""
+    claims: tuple[ClaimAnswer, ...] = ()
+    trainings: str = ""
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Document:
     """Everything on the page.
 
@@ -113,6 +153,7 @@ class Document:
         tables: By tab: cohort, results, statistics, cases, failures, cost.
         figures: In their order.
         browser: The case browser.
+        answers: What was claimed, and whether it holds.
         partial: What was not run, of partial results; else empty.
     """
 
@@ -126,4 +167,10 @@ class Document:
     tables: dict[str, tuple[PageTable, ...]]
     figures: tuple[PageFigure, ...]
     browser: Browser
+    answers: Answers = field(default_factory=Answers)
     partial: str = ""
+
+    @property
+    def ladder(self) -> PageFigure | None:
+        """The figure of all methods; None where it is not drawn."""
+        return next((f for f in self.figures if f.name == "dice_by_method"), None)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from deeprac.config import Config
+from deeprac.evaluation.statistics.verdicts import MIN_SEEDS
 from deeprac.provenance import device_title
 from deeprac.records.run_key import RunKey
 
@@ -66,9 +67,11 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
         f"{len(config.run.folds)} of {config.splits.folds} folds were run, so the "
         "numbers rest on a part of the cohort.": (
             len(config.run.folds) < config.splits.folds
+            and not config.cohort.has_test_cases
         ),
-        "One seed: how much another training of the same method would differ is not "
-        "measured.": len(config.run.seeds) == 1,
+        f"Seeds: {len(config.run.seeds)}. No verdict on a method rests on "
+        f"fewer than {MIN_SEEDS}, since another training of it can differ more than "
+        "two methods do.": len(config.run.seeds) < MIN_SEEDS,
         "The commit of the code is unknown for at least one run.": any(
             state["commit"] is None for state in states
         ),
@@ -82,8 +85,9 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
         ),
         "The paper's cohort is private: its numbers stand beside ours for orientation "
         "and are not directly comparable.": True,
-        "Intervals are over patients. They do not hold the choice of hyper-parameters, "
-        "of the cohort or of the reference segmentations.": True,
+        "Intervals are over patients, and where they say so over seeds. They do not "
+        "hold the choice of hyper-parameters, of the cohort or of the reference "
+        "segmentations.": True,
     }
     hold = (sentence for sentence, holds in sentences.items() if holds)
     return (*config.report.notes, *hold)

@@ -2,9 +2,16 @@
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.comparisons import NOT_RUN, planned
+from deeprac.evaluation.gates import not_learned
+from deeprac.evaluation.statistics.comparisons import planned
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.power import POWER
+from deeprac.evaluation.statistics.verdicts import (
+    MIN_PATIENTS,
+    MIN_SEEDS,
+    NOT_RUN,
+    REFUSED,
+)
 from deeprac.reporting import formats
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
@@ -37,29 +44,46 @@ NAMED = (
     number("network_input_size", "Input"),
     words("label", "Label"),
 )
-GAIN = "Difference, points"
 TESTS = (
     *NAMED,
     TEST,
     number("n", "n", group="Patients"),
     number("n_undefined", "without", group="Patients"),
-    Column("mean", ("difference", "low", "high"), formats.gain, GAIN),
-    Column("typical", ("hodges_lehmann", "hl_low", "hl_high"), formats.gain, GAIN),
-    number("p", "single", formats.p_value, group="p"),
-    number("p_holm", "Holm", formats.p_value, group="p"),
+    number("n_seeds", "Seeds"),
+    Column(
+        "Difference, points",
+        ("difference", "two_way_low", "two_way_high"),
+        formats.gain,
+    ),
+    number("two_way_p", "single", formats.p_value, group="p"),
+    number("two_way_p_holm", "Holm", formats.p_value, group="p"),
     words("verdict", "Verdict"),
+    words("reason", "Why"),
 )
-SPREAD = "SD of the difference over"
-POWERS = (
+TRAININGS = "Difference, points"
+THESE = (
     *NAMED,
     number("n", "n", group="Patients"),
     number("n_equal", "equal", group="Patients"),
-    number("patients_needed", "needed", formats.whole, group="Patients"),
+    Column("mean", ("difference", "low", "high"), formats.gain, TRAININGS),
+    Column("typical", ("hodges_lehmann", "hl_low", "hl_high"), formats.gain, TRAININGS),
+    number("wilcoxon_p", "Wilcoxon p", formats.p_value),
     number("rank_biserial", "Effect", formats.ratio),
-    number("sd_difference", "patients", formats.percent, group=SPREAD),
-    number("seed_sd", "seeds", formats.percent, group=SPREAD),
-    number("detectable_difference", "Detectable", formats.percent),
-    words("reason", "Why"),
+    number("p_false", "P(false)", formats.p_value),
+)
+SPREAD = "SD of the difference, points"
+POWERS = (
+    *NAMED,
+    number("n", "n", group="Patients"),
+    number("two_way_needed", "needed", formats.whole, group="Patients"),
+    number("n_seeds", "n", group="Seeds"),
+    number("n_seeds_left_out", "left out", group="Seeds"),
+    number("seeds_above", "above", group="Seeds"),
+    number("seed_sd", "of seeds' means", formats.percent, group=SPREAD),
+    number("sd_patients", "patients", formats.percent, group=SPREAD),
+    number("sd_seeds", "seeds", formats.percent, group=SPREAD),
+    number("sd_rest", "rest", formats.percent, group=SPREAD),
+    number("two_way_detectable", "Detectable", formats.percent),
 )
 ABSENT = (
     *METHODS,
@@ -72,26 +96,29 @@ ABSENT = (
 MISSING = "its runs are missing"
 
 NOTES = (
-    "Differences of Dice in points, method minus reference, over the patients with a "
-    "value in both (n; without: those who lack one). Mean difference with its "
-    "bootstrap interval (BCa, "
-    f"{RESAMPLES:,} resamples of the patients); typical difference: "
-    "Hodges-Lehmann with its exact interval (none below six patients).",
-    "p: Wilcoxon signed-rank test; for superiority two-sided, patients without a "
-    "difference (equal) dropped; for non-inferiority one-sided, of the difference plus "
-    "the margin, and judged at half the level. Holm: corrected over all tests of this "
-    "table. Effect: matched-pairs rank-biserial correlation.",
-    "Superior: p after Holm below 0.05, and mean and effect are positive (inferior: "
-    "negative). Non-inferior: p "
-    "after Holm below 0.05 and the mean difference's interval above minus the margin "
-    "(inferior: all of the interval at or below it, without a test). "
-    "Inconclusive is not equal. All of it is over patients, for the trainings at hand: "
-    "where the SD over seeds is of the size of the difference, other seeds may decide "
-    "otherwise.",
-    f"Detectable: smallest true difference that this cohort would show with "
-    f"{POWER:.0%} power, from the SD of the differences (t test, single test at 5 %); "
-    "needed: patients for the observed difference (non-inferiority: its distance from "
-    "the margin).",
+    "Differences of Dice in points, method minus reference, paired by patient and "
+    "seed, over the patients with a value in both from every seed (n; without: those "
+    "who lack one). In brackets the 95 % interval for patients and seeds both drawn "
+    "at random (two-way random effects), and p by its t test: for superiority that "
+    "there is no difference, for non-inferiority that it is minus the margin, "
+    "two-sided. Holm: corrected over all tests of this table. One seed has no such "
+    "interval and no test.",
+    "A verdict needs p after Holm below 0.05, all seeds on the same side, at least "
+    f"{MIN_SEEDS} seeds and {MIN_PATIENTS} patients, and trainings that learned; else "
+    "the comparison is not decidable. Superior, non-inferior: above zero, above minus "
+    "the margin; inferior: below. Inconclusive is not equal.",
+    "These trainings: over patients alone, seeds averaged first. Mean difference with "
+    f"its bootstrap interval (BCa, {RESAMPLES:,} resamples of the patients); typical "
+    "difference: Hodges-Lehmann with its exact interval (none below six patients); "
+    "Wilcoxon's signed-rank test against the same limit, patients without a difference "
+    "(equal) dropped; effect: matched-pairs rank-biserial correlation. P(false): "
+    "probability that the method is no better, for superiority, by mean, SD and n "
+    "(Christodoulou et al. 2025). None of it speaks of other seeds.",
+    "SD of the difference: of the seeds' means, and what the values vary by (variance "
+    "components). Detectable: smallest true difference that so many patients and seeds "
+    f"would show with {POWER:.0%} power (two-way t test, single test at 5 %); needed: "
+    "patients for the observed difference with so many seeds (non-inferiority: for its "
+    "distance from the margin). With one seed both are by the paired t test.",
 )
 
 
@@ -99,15 +126,16 @@ def comparisons_table(summary: Summary) -> Table:
     """The planned comparisons.
 
     Returns:
-        Rows of :func:`planned`; to read, differences and tests in a first part, power
-        and reasons in a second.
+        Rows of :func:`planned`; to read, differences, tests and verdicts in a first
+        part, what patients alone say in a second, spread and power in a third.
     """
     config, rows = summary.config, summary.rows
-    table = planned(config, summary.cases)
+    table = planned(config, summary.cases, summary.runs, not_learned(summary.gates))
     lost = set(summary.missing.experiment) - set(config.run.experiments)
     methods = [config.experiments[name].method for name in lost]
     both = table[["method", "reference_method"]]
-    unmet = table.experiment.isna() & both.isin(methods).any(axis=1)
+    unmet = (table.verdict == NOT_RUN) & table.experiment.isna()
+    unmet &= both.isin(methods).any(axis=1)
     table["reason"] = table.reason.mask(unmet, MISSING)
     labels = {name: method.label for name, method in config.methods.items()}
     inputs = rows.set_index("experiment").network_input_size
@@ -117,19 +145,23 @@ def comparisons_table(summary: Summary) -> Table:
         reference_label=table.reference_method.map(labels),
         none=0,
     )
-    run = shown[shown.verdict != NOT_RUN]
-    absent = shown[shown.verdict == NOT_RUN]
-    parts = [Part(TESTS, run), Part(POWERS, run, "Power, and what decided")]
+    away = shown.verdict.isin([NOT_RUN, REFUSED])
+    run, absent = shown[~away], shown[away]
+    parts = [
+        Part(TESTS, run),
+        Part(THESE, run, "Over patients: these trainings"),
+        Part(POWERS, run, "Spread and power"),
+    ]
     if len(absent):
-        parts.append(Part(ABSENT, absent, "Planned but not run"))
+        parts.append(Part(ABSENT, absent, "Planned but not made"))
     return Table(
         name="comparisons",
         title=f"Planned comparisons. Cohort {config.cohort.name}.",
         rows=table,
-        parts=tuple(parts) if len(run) else tuple(parts[2:]),
+        parts=tuple(parts) if len(run) else tuple(parts[3:]),
         notes=(
-            f"n = {rows.n_patients.max()} patients; {len(run)} tests; margin "
-            f"{100 * config.statistics.margin:g} points.",
+            f"n = {rows.n_patients.max()} patients; {run.two_way_p.notna().sum()} "
+            f"tests; margin {100 * config.statistics.margin:g} points.",
             *NOTES,
             convention_note(config),
             *small_note(rows.n_patients.max()),

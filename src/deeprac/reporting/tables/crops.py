@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from deeprac.evaluation.statistics.patients import seed_table, training_sd
 from deeprac.evaluation.statistics.two_way import two_way_difference
 from deeprac.labels import FOREGROUND
-from deeprac.records.diagnostics import CROP_COLUMNS, DIAGNOSTIC_COLUMNS
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.reporting import formats
 from deeprac.reporting.roles import Cast, crops
 from deeprac.reporting.summary import Summary
@@ -28,7 +29,7 @@ from deeprac.settings.methods import Experiment
 
 LABELS = tuple(label.title for label in FOREGROUND)
 
-OF_LABEL = ("mean", "sd", "loss", "loss_low", "loss_high")
+OF_LABEL = ("mean", "sd", "loss", "loss_low", "loss_high", "sampling")
 
 COLUMNS = (
     *("experiment", "reference"),
@@ -41,7 +42,8 @@ NOTES = (
     "Loss: Dice without crop minus Dice with it, in points, paired by patient and "
     "training; in brackets the 95 % interval for patients and seeds both drawn at "
     "random (two-way random effects), which one seed has not. SD: over patients within "
-    "a training, mean over the trainings.",
+    "a training, mean over the trainings. Sampling: what of the loss a perfect network "
+    "has that answers every pixel of its input rightly.",
     "Coverage: smallest share of a case's labels inside the network's input. Grown: "
     "cases and trainings whose window was larger than calibrated; fallback: where the "
     "coarse segmentation found nothing. Density: pixels per length in units of the "
@@ -73,6 +75,7 @@ def crops_rows(summary: Summary) -> pd.DataFrame:
                 "experiment": name,
                 "reference": beside[str(name)],
                 **_dice(summary.cases, str(name), beside[str(name)]),
+                **_sampling(diagnostics, str(name), beside[str(name)]),
                 "coverage_min": row.coverage_min,
                 "missed": own.missed.astype(float).sum(min_count=1),
                 "grown": own.crop_grown.astype(float).mean(),
@@ -91,7 +94,7 @@ def _diagnostics(summary: Summary, experiments: Collection[str]) -> pd.DataFrame
     """Return the diagnostics of experiments; no rows where nobody made any."""
     if experiments and summary.layout.summary_diagnostics.is_file():
         return summary.diagnostics(experiments)
-    return pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *CROP_COLUMNS])
+    return pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS])
 
 
 def _references(summary: Summary) -> dict[str, str]:
@@ -102,7 +105,8 @@ def _references(summary: Summary) -> dict[str, str]:
         experiment = config.experiments[name]
         if not crops(config.methods[experiment.method]):
             continue
-        reference = _uncropped(Cast(config, experiment.matrix), experiment)
+        cast = Cast(config, experiment.matrix, experiment.epochs)
+        reference = _uncropped(cast, experiment)
         if reference is not None:
             beside[reference] = ""
         beside[name] = reference or ""
@@ -119,14 +123,25 @@ def _dice(cases: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
     for label in LABELS:
         of_label = cases[cases.label == label]
         own = of_label[of_label.experiment == name]
-        trainings = own.groupby(["seed", "patient"]).dice.mean().groupby("seed")
+        trainings = seed_table(own)
         found[f"{label}_mean"] = trainings.mean().mean()
-        found[f"{label}_sd"] = trainings.std(ddof=1).mean()
+        found[f"{label}_sd"] = training_sd(trainings)
         if reference:
             loss = two_way_difference(of_label, reference, name)
             found |= {f"{label}_loss": loss.value, f"{label}_loss_low": loss.low}
             found[f"{label}_loss_high"] = loss.high
     return found
+
+
+def _sampling(diagnostics: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
+    """What a perfect network loses to the sampling; no key without reference."""
+    if not reference:
+        return {}
+    columns = [f"ceiling_{label}" for label in LABELS]
+    best = diagnostics.groupby(["experiment", "case"])[columns].mean()
+    lost = best.loc[best.index.get_level_values(0) == reference].droplevel(0)
+    lost -= best.loc[best.index.get_level_values(0) == name].droplevel(0)
+    return {f"{label}_sampling": lost[f"ceiling_{label}"].mean() for label in LABELS}
 
 
 def _density(row: pd.Series, crop_side: pd.Series) -> float:
@@ -156,7 +171,7 @@ def crops_table(summary: Summary) -> Table:
         name="crops",
         title=title,
         rows=rows,
-        parts=(Part(_quality(), shown), Part(_cost(shown), shown)),
+        parts=(Part(_quality(shown), shown), Part(_cost(shown), shown)),
         notes=(
             extent_note(summary.rows),
             conditions_note(summary.rows),
@@ -166,7 +181,7 @@ def crops_table(summary: Summary) -> Table:
     )
 
 
-def _quality() -> tuple[Column, ...]:
+def _quality(rows: pd.DataFrame) -> tuple[Column, ...]:
     columns = []
     for label in LABELS:
         group, ends = f"{label.capitalize()} Dice", ("", "_low", "_high")
@@ -176,8 +191,16 @@ def _quality() -> tuple[Column, ...]:
                 "mean (SD)", (f"{label}_mean", f"{label}_sd"), formats.mean_sd, group
             ),
             Column("loss, points", keys, formats.gain, group),
+            number(
+                f"{label}_sampling",
+                "sampling",
+                formats.percent,
+                group=group,
+                optional=True,
+            ),
         ]
-    return (*row_columns(), *columns, number("n_patients", "n"))
+    shown = shown_columns(columns, rows)
+    return (*row_columns(), *shown, number("n_patients", "n"))
 
 
 def _cost(rows: pd.DataFrame) -> tuple[Column, ...]:

@@ -7,13 +7,14 @@ experiments.
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import (
-    NAN,
-    RESAMPLES,
-    Estimate,
-    mean_interval,
+from deeprac.evaluation.statistics.comparisons import training_steps
+from deeprac.evaluation.statistics.estimates import RESAMPLES, mean_interval
+from deeprac.evaluation.statistics.patients import (
+    complete,
+    seed_differences,
+    seed_table,
 )
-from deeprac.evaluation.statistics.patients import paired_difference, seed_sd
+from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.roles import PLAIN, Cast
@@ -32,15 +33,18 @@ from deeprac.reporting.tables.table import (
     words,
 )
 
-NOT_COMPARED = Estimate(NAN, NAN, NAN, 0)
+LABELS = tuple(label.title for label in FOREGROUND)
 
 NOTES = (
-    "Dice: mean (SD) over patients in percent, out of fold; cases of one patient are "
-    "averaged first, then seeds. In brackets the 95 % bootstrap interval (BCa, "
-    f"{RESAMPLES:,} resamples of the patients).",
-    "Gain: mean paired difference to the plain nnU-Net of the same matrix in points, "
-    "over the patients scored in both. Intervals are not corrected for the number of "
-    "comparisons.",
+    "Dice: mean (SD) in percent, out of fold; the mean is over patients and seeds, "
+    "cases of one patient averaged first, the SD over patients within a training, "
+    "mean over the trainings. 95 %: of the method, patients and seeds both drawn at "
+    "random (two-way random effects), which one seed has not; those of these "
+    f"trainings are bootstrap intervals (BCa, {RESAMPLES:,} resamples of the "
+    "patients), and say nothing of other seeds.",
+    "Gain: mean difference to the plain nnU-Net of the same matrix and number of "
+    "steps in points, paired by patient and seed. Intervals are not corrected for "
+    "the number of comparisons.",
     "SD over seeds: of the seeds' means, in points. Ratios are to the plain nnU-Net of "
     "the same matrix, times on the same device only. Coverage: smallest share of a "
     "case's reference label inside the network input.",
@@ -48,35 +52,46 @@ NOTES = (
 
 
 def ladder_rows(summary: Summary) -> pd.DataFrame:
-    """Add intervals, gains and the spread over seeds to the rows of the ladder.
+    """Add intervals and gains to the rows of the ladder.
 
     Returns:
-        The rows with all training patients. New columns per label: ``_dice_low`` and
-        ``_dice_high``; ``_gain``, ``_gain_low``, ``_gain_high`` and ``_gain_n``;
-        ``_seed_sd``. Shares in 0..1; NaN for the gain of the plain nnU-Net itself.
+        The rows with all training patients. New columns per label: ``_gain``, over
+        ``_gain_n`` patients, and of it and of ``_dice`` the intervals over patients and
+        seeds (``_two_way_low``, ``_two_way_high``) and over patients (``_low``,
+        ``_high``). Shares in 0..1; NaN for the gain of the plain nnU-Net itself, and
+        over one that was trained for another number of steps.
     """
     experiments = summary.rows.experiment.map(summary.config.experiments)
     everyone = [row.training_patients is None for row in experiments]
     ladder = summary.rows[everyone].reset_index(drop=True)
-    cases, scores = summary.cases, summary.scores
+    steps = training_steps(summary.runs)
     added = []
     for name, matrix in zip(ladder.experiment, ladder.matrix, strict=True):
-        plain = Cast(summary.config, matrix).same_patients(PLAIN, None)
+        epochs = summary.config.experiments[name].epochs
+        plain = Cast(summary.config, matrix, epochs).same_patients(PLAIN, None)
         row: dict[str, float] = {}
-        for label in [label.title for label in FOREGROUND]:
-            of_label = scores[scores.label == label]
-            dice = mean_interval(of_label[of_label.experiment == name].dice)
-            gain = NOT_COMPARED
-            if plain is not None and plain != name:
-                pair = summary.common_scores.of(name, plain)
-                gain = paired_difference(pair[pair.label == label], name, plain)
-            own = cases[(cases.experiment == name) & (cases.label == label)]
-            row |= {f"{label}_dice_low": dice.low, f"{label}_dice_high": dice.high}
-            row |= {f"{label}_gain": gain.value, f"{label}_gain_low": gain.low}
-            row |= {f"{label}_gain_high": gain.high, f"{label}_gain_n": gain.n}
-            row |= {f"{label}_seed_sd": seed_sd(own)}
+        for label in LABELS:
+            cases = summary.cases[summary.cases.label == label]
+            own = complete(seed_table(cases[cases.experiment == name]))
+            row |= _intervals(own, f"{label}_dice")
+            gain = own.iloc[:0]
+            if plain not in (None, name) and steps[plain] == steps[name]:
+                gain = seed_differences(cases, name, plain)
+            row |= {f"{label}_gain": gain.mean(axis=1).mean()}
+            row |= {f"{label}_gain_n": len(gain), **_intervals(gain, f"{label}_gain")}
         added.append(row)
     return pd.concat([ladder, pd.DataFrame(added, index=ladder.index)], axis=1)
+
+
+def _intervals(table: pd.DataFrame, name: str) -> dict[str, float]:
+    """Both intervals of the mean of a table of patients and seeds."""
+    method, trainings = two_way_interval(table), mean_interval(table.mean(axis=1))
+    return {
+        f"{name}_two_way_low": method.low,
+        f"{name}_two_way_high": method.high,
+        f"{name}_low": trainings.low,
+        f"{name}_high": trainings.high,
+    }
 
 
 def ladder_table(summary: Summary) -> Table:
@@ -104,30 +119,40 @@ def ladder_table(summary: Summary) -> Table:
 
 def _results() -> tuple[Column, ...]:
     dice, gains = [], []
-    for label in [label.title for label in FOREGROUND]:
+    for label in LABELS:
         group, own = f"{label.capitalize()} Dice, %", f"{label}_dice"
-        means, ends = (f"{own}_mean", f"{own}_sd"), (f"{own}_low", f"{own}_high")
+        means, ends = (f"{own}_mean", f"{own}_training_sd"), _ends(f"{own}_two_way")
         dice += [
             Column("mean (SD)", means, formats.mean_sd, group),
             Column("95 %", ends, formats.interval, group),
         ]
-        gain = tuple(f"{label}_gain{end}" for end in ("", "_low", "_high"))
+        gain = f"{label}_gain", *_ends(f"{label}_gain_two_way")
         gains.append(Column(label, gain, formats.gain, "Gain over plain, points"))
     return (*row_columns(), *dice, *gains, number("n_patients", "n"))
 
 
+def _ends(name: str) -> tuple[str, str]:
+    return f"{name}_low", f"{name}_high"
+
+
 def _details() -> tuple[Column, ...]:
-    labels = [label.title for label in FOREGROUND]
-    sd = "SD over seeds"
+    sd, trainings = "SD over seeds, points", "95 % of these trainings"
     return (
         *row_columns(),
         words("augmentation", "Augmentation"),
         words("normaliser", "Normaliser"),
         words("crop", "Crop"),
-        *(number(f"{n}_seed_sd", n, formats.percent, group=sd) for n in labels),
+        *(
+            Column(label, _ends(f"{label}_dice"), formats.interval, trainings)
+            for label in LABELS
+        ),
+        *(
+            number(f"{label}_dice_seed_sd", label, formats.percent, group=sd)
+            for label in LABELS
+        ),
         number("time_ratio", "time", formats.ratio, group="Ratio"),
         number("flops_ratio", "FLOPs", formats.ratio, group="Ratio"),
         number("coverage_min", "min, %", formats.percent, group="Coverage"),
-        *(number(f"{n}_n", n, group="Scored patients") for n in labels),
+        *(number(f"{n}_n", n, group="Scored patients") for n in LABELS),
         number("n_seeds", "Seeds"),
     )

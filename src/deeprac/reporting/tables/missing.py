@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from deeprac.reporting.roles import patients_suffix
+from deeprac.reporting.roles import training_suffix
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import Part, Table, number, words
 
@@ -37,7 +37,7 @@ def with_missing(table: Table, summary: Summary, experiments: Collection[str]) -
         matrix=[row.matrix for row in of_run],
         method=[row.method for row in of_run],
         method_label=[
-            config.methods[row.method].label + patients_suffix(row) for row in of_run
+            config.methods[row.method].label + training_suffix(row) for row in of_run
         ],
         n_patients=0,
         n_cases=0,

@@ -36,7 +36,7 @@ TITLES = {
 """Tables by file name; table1 and table2 follow the paper."""
 
 
-SCORED = "Scored patients"
+SCORED, OVER_SEEDS = "Scored patients", "SD over seeds, points"
 
 
 def _details(rows: pd.DataFrame) -> tuple[Column, ...]:
@@ -48,6 +48,10 @@ def _details(rows: pd.DataFrame) -> tuple[Column, ...]:
         number("n_seeds", "Seeds"),
         number("kidney_n", "kidney", group=SCORED),
         number("tumour_n", "tumour", group=SCORED),
+        *(
+            number(f"{label}_dice_seed_sd", label, formats.percent, group=OVER_SEEDS)
+            for label in ("kidney", "tumour")
+        ),
         number("coverage_min", "min, %", formats.percent, group="Coverage"),
         number("step_tflops", "T/step", formats.amount, group="FLOP"),
         number(
@@ -109,8 +113,8 @@ def _both(key: str, group: str, show: Show) -> tuple[Column, Column]:
 
 
 def _dice_columns(label: str) -> tuple[Column, Column]:
-    keys = f"{label}_dice_mean", f"{label}_dice_sd"
-    paper = tuple(f"paper_{key}" for key in keys)
+    keys = f"{label}_dice_mean", f"{label}_dice_training_sd"
+    paper = f"paper_{label}_dice_mean", f"paper_{label}_dice_sd"
     group, brief = f"{label.capitalize()} Dice, %", partial(formats.mean_sd, digits=1)
 
     def mean(mean: float, _: float) -> str:
@@ -153,8 +157,9 @@ def _notes(
         )
     return (
         *notes,
-        "Dice: mean (SD) over patients in percent, out of fold; cases of one patient "
-        "are averaged first, then seeds. Scored patients: those with a Dice.",
+        "Dice: mean (SD) in percent, out of fold; the mean is over patients and seeds, "
+        "cases of one patient averaged first, the SD over patients within a training, "
+        "mean over the trainings. Scored patients: those with a Dice.",
         convention_note(config),
         "Coverage: smallest share of a case's reference label inside the network "
         "input. Time: training, mean over the runs. Memory: peak of the training "

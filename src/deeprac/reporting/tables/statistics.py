@@ -1,4 +1,4 @@
-"""The full statistics: every metric of every experiment over patients."""
+"""The full statistics: every metric of every experiment over patients and seeds."""
 
 from functools import partial
 
@@ -38,13 +38,18 @@ LESIONS_NOTE = (
 )
 
 NOTES = (
-    "Over patients: cases of one patient are averaged first, then seeds. Undefined: "
-    "patients without a value, who are in no mean. In part: patients of n for whom a "
-    "case or seed has no value; theirs is the mean of the rest, so a distance does not "
-    "show that a seed found nothing. 95 %: bootstrap interval of the mean (BCa, "
-    f"{RESAMPLES:,} resamples of the patients). Worst 5 %: the 5th "
-    "percentile, the 95th where less is better. SD over seeds and folds: of their "
-    "means; a fold has its own network and its own patients.",
+    "Mean over patients and seeds: cases of one patient are averaged first, then "
+    "seeds. Undefined: patients without a value, who are in no mean. In part: "
+    "patients of n for whom a case or seed has no value; theirs is the mean of the "
+    "rest, so a distance does not show that a seed found nothing. SD within a "
+    "training: over patients, mean over the trainings; over seeds and folds: of "
+    "their means, a fold has its own network and its own patients.",
+    "95 % of the method: patients and seeds both drawn at random (two-way random "
+    "effects), which one seed has not, over the patients with a value from every "
+    f"seed. 95 % of these trainings: bootstrap (BCa, {RESAMPLES:,} resamples of the "
+    "patients), which says nothing of other seeds. Median, quartiles and worst 5 % "
+    "(the 5th percentile, the 95th where less is better): of the patients' means "
+    "over seeds.",
     "Shares are in percent. Empty reference: patients with a case whose reference "
     "lacks the label, and the mean predicted volume there.",
 )
@@ -76,15 +81,15 @@ def statistics_table(summary: Summary) -> Table:
     )
     return Table(
         name="statistics",
-        title=f"All metrics over patients. Cohort {config.cohort.name}.",
+        title=f"All metrics over patients and seeds. Cohort {config.cohort.name}.",
         rows=table,
         parts=parts,
         notes=(
             extent_note(rows),
             conditions_note(rows),
             *NOTES,
-            f"Failure: Dice below {failure_dice:g} (statistics.failure_dice), among "
-            "the patients with a value.",
+            f"Failures: patients with a Dice below {failure_dice:g} "
+            "(statistics.failure_dice), counted in each seed.",
             convention_note(config),
             *(LESIONS_NOTE,) * by_overlap,
             *small_note(rows.n_patients.max()),
@@ -102,18 +107,20 @@ def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
         number("n", "n"): True,
         number("n_undefined", "Undefined"): True,
         number("n_partial", "In part"): (rows.n_partial > 0).any(),
-        column("Mean (SD)", "{} ({})", "mean", "sd"): True,
-        column("95 %", "[{}, {}]", "low", "high"): True,
+        column("Mean", "{}", "mean"): True,
+        column("within a training", "{}", "training_sd", group="SD"): True,
+        column("over seeds", "{}", "seed_sd", group="SD"): True,
+        column("over folds", "{}", "fold_sd", group="SD"): True,
+        column("method", "[{}, {}]", "two_way_low", "two_way_high", group="95 %"): True,
+        column("these trainings", "[{}, {}]", "low", "high", group="95 %"): True,
         column(
             "Median [IQR]", "{} [{}, {}]", "median", "quartile_1", "quartile_3"
         ): True,
         column("Worst 5 %", "{}", "worst_5_percent"): metric.better,
-        Column("Failures", ("failures", "failure_rate"), _failures): dice,
+        Column("Failures", ("failed", "n_values"), "{} of {}".format): dice,
         number("sensitivity", "Sensitivity, %", formats.percent_1): (
             rows.sensitivity.notna().any()
         ),
-        column("seeds", "{}", "seed_sd", group="SD over"): True,
-        column("folds", "{}", "fold_sd", group="SD over"): True,
     }
     empty = dice and (rows.n_empty_reference > 0).any()
     ml = partial(formats.metric, kind="ml")
@@ -132,7 +139,3 @@ def _sensitivity(table: pd.DataFrame) -> pd.Series:
     lesions = table[table.metric == "reference_lesions"].set_index(key)["mean"]
     lesions = table[key].join(lesions, on=key)["mean"]
     return (table["mean"] / lesions).where(table.metric == "detected_lesions")
-
-
-def _failures(failures: int, rate: float) -> str:
-    return f"{failures} ({formats.percent_1(rate)} %)"

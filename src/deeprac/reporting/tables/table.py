@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from deeprac.config import Config
+from deeprac.records.case_split import TEST, of_split
 from deeprac.reporting import formats
 
 METHOD_WIDTH = 34
@@ -232,6 +233,17 @@ def conditions_note(rows: pd.DataFrame) -> str:
         )
     )
     return f"Device: {devices}. Budget: {budgets}."
+
+
+def split_notes(cases: pd.DataFrame) -> tuple[str, ...]:
+    """Say so where methods are judged by test cases."""
+    count = of_split(cases, TEST).case.nunique()
+    if not count:
+        return ()
+    return (
+        f"Judged by {count} test cases: they lie in no fold and train nothing, and "
+        "every network predicts them.",
+    )
 
 
 def uncommitted_notes(runs: pd.DataFrame) -> tuple[str, ...]:

@@ -1,0 +1,45 @@
+"""Make the tables of releases anew where this version computes them in another way.
+
+    PYTHONPATH=src python resources/released/remake_tables.py RELEASE ...
+
+Records, summaries and what the manifest says of them stay. It first verifies that no
+number of a column that both versions have is another.
+"""
+
+import sys
+from pathlib import Path
+
+from deeprac.config import Config
+from deeprac.files import manifest_entry, read_json, write_bytes, write_json
+from deeprac.layout import Layout
+from deeprac.release.configuration import laid_out_config
+from deeprac.release.manifest import MANIFEST
+from deeprac.release.tables import made_tables
+from deeprac.release.verify import verify_release
+
+
+def remake(release: Path) -> None:
+    """Write the tables of this version where they say the same."""
+    if not verify_release(release).holds:
+        sys.exit(f"{release} does not verify: `deeprac verify {release}` says why.")
+    write_tables(release)
+
+
+def write_tables(release: Path) -> None:
+    """Write the tables of this version, and list all that changed in the manifest."""
+    config = Config.from_resolved(laid_out_config(release, "results"))
+    manifest = read_json(release / MANIFEST)
+    others = {n: e for n, e in manifest["files"].items() if not n.startswith("tables/")}
+    made = made_tables(config, Layout(release))
+    for path in (release / "tables").iterdir():
+        path.unlink()
+    for name, content in made.items():
+        write_bytes(release / name, content)
+        others[name] = manifest_entry(content)
+    others["config.json"] = manifest_entry((release / "config.json").read_bytes())
+    write_json(release / MANIFEST, manifest | {"files": dict(sorted(others.items()))})
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        remake(Path(argument))

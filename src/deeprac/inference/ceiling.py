@@ -1,0 +1,79 @@
+"""What a run could reach at best: a perfect U-Net behind its own sampling."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from deeprac.evaluation.metrics.overlap import overlap
+from deeprac.evaluation.metrics.regions import regions_of
+from deeprac.geometry.square import Square
+from deeprac.inference.predictor import Predictor
+from deeprac.inference.slice_predictor import SlicePredictor
+from deeprac.labels import FOREGROUND
+from deeprac.networks.front_end import Located
+from deeprac.networks.locating_unet import LocatingUNet
+from deeprac.networks.stn_unet import BACKGROUND_LOGIT
+from deeprac.preprocessing.matrix import logits_to_native, resize
+
+
+@torch.inference_mode()
+def ceiling(
+    predictor: Predictor, reference: NDArray, located: Located
+) -> dict[str, float]:
+    """Dice of a U-Net that answers every pixel of its input rightly.
+
+    It sees the labels' shares as its network sees the image: on the matrix, through
+    size, pose and crop. In every pixel it answers the label of the largest share, and
+    its answer returns as logits do. What the U-Net does not see is answered as the run
+    answers it: as background or by its coarse segmentation. So the Dice that a run
+    lacks to this is the network's fault, the rest the sampling's.
+
+    Args:
+        predictor: of the run.
+        reference: (slices, height, width) true label numbers on the native grid.
+        located: where the run looked in this case.
+
+    Returns:
+        By title, kidney and tumour; NaN where the case has none, and where nnU-Net's
+        own plan cuts slices into patches, which are not followed here.
+    """
+    if not isinstance(predictor, SlicePredictor):
+        return {label.title: float("nan") for label in FOREGROUND}
+    classes = len(predictor.labels.numbers)
+    answer = np.empty_like(reference)
+    for part in predictor.parts(len(reference)):
+        shares = _shares(reference[part], classes).to(predictor.device)
+        shares = resize(shares, predictor.settings["matrix_size"])
+        logits = _answered(predictor.network, shares, located[part])
+        native = logits_to_native(logits, *reference.shape[1:])
+        answer[part] = native.argmax(1).cpu().numpy()
+    regions = {region.title: region for region in regions_of(predictor.labels)}
+    return {
+        label.title: overlap(
+            regions[label.title].mask(answer), regions[label.title].mask(reference)
+        ).dice
+        for label in FOREGROUND
+    }
+
+
+def _shares(numbers: NDArray, classes: int) -> Tensor:
+    """Every class in the pixels of the padded square, (slices, classes, n, n)."""
+    padded = Square(*numbers.shape[1:]).pad(numbers, 0)
+    one_hot = np.stack([padded == number for number in range(classes)], axis=1)
+    return torch.from_numpy(one_hot).float()
+
+
+def _answered(network: torch.nn.Module, shares: Tensor, located: Located) -> Tensor:
+    if not isinstance(network, LocatingUNet):
+        return _certain(shares)
+    # Beyond the slice all shares are the same, of which the first is background.
+    logits = _certain(network.view(shares, located))
+    return network.way_back(located)([logits])[0]
+
+
+def _certain(shares: Tensor) -> Tensor:
+    """Logits of the largest share, those of the front end's own background."""
+    one_hot = functional.one_hot(shares.argmax(1), shares.shape[1])
+    return BACKGROUND_LOGIT * one_hot.movedim(-1, 1).float()

@@ -1,0 +1,49 @@
+"""The first tab: what was claimed, whether it holds, and what failed."""
+
+from deeprac.evaluation.gates import NOT_RECORDED, TRAINING, not_learned
+from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
+from deeprac.reporting.claims.render import answers, cells, outcome, tally
+from deeprac.reporting.page.document import Answers, ClaimAnswer, Condition
+from deeprac.reporting.summary import Summary
+
+
+def page_answers(summary: Summary) -> Answers:
+    """The verdict on every claim, and the trainings that failed."""
+    results = cohort_claims(summary)
+    return Answers(
+        tally=tally(results),
+        claims=tuple(
+            ClaimAnswer(
+                one.claim, str(one.verdict), tuple(map(_condition, one.results))
+            )
+            for one in answers(results)
+        ),
+        trainings=trainings(summary),
+        failed=failed_trainings(summary),
+    )
+
+
+def _condition(result: ClaimResult) -> Condition:
+    quantity, whose, bound, value, n, seeds = cells(result)
+    return Condition(
+        quantity, whose, bound, value, n, seeds, str(result.verdict), outcome(result)
+    )
+
+
+def trainings(summary: Summary) -> str:
+    """How many trainings did not learn a label, or are not known to have."""
+    gates = summary.gates
+    failed = not_learned(gates).groupby(list(TRAINING)).ngroups
+    unknown = gates[gates.verdict == NOT_RECORDED].groupby(list(TRAINING)).ngroups
+    text = f"{failed} of {len(summary.runs)} trainings did not learn a label"
+    if unknown:
+        text += f"; of {unknown} it is not recorded"
+    return f"{text}."
+
+
+def failed_trainings(summary: Summary) -> tuple[str, ...]:
+    """Each training and label that it did not learn, and how far it came."""
+    return tuple(
+        f"{row.experiment}, seed {row.seed}, fold {row.fold}: {row.reason}"
+        for row in not_learned(summary.gates).itertuples()
+    )

@@ -1,0 +1,62 @@
+"""The first tab of the page: verdicts, failed trainings."""
+
+import numpy as np
+import pandas as pd
+
+from deeprac.evaluation.gates import (
+    GATE_COLUMNS,
+    LEARNED,
+    NOT_LEARNED,
+    NOT_RECORDED,
+)
+from deeprac.reporting.page.answers import page_answers
+from support.summary_builder import make_config, make_summary
+
+GAIN = {
+    "claim": "It gains <b>",
+    "quantity": "dice_difference",
+    "arms": ["stn"],
+    "against": ["nnunet"],
+    "labels": ["kidney"],
+    "bound": {"above": 0, "unit": "points"},
+    "rule": "interval",
+}
+LATER = {"claim": "In 3D too", "undecided": "not run"}
+DICE = {"plain": np.linspace(0.5, 0.8, 20), "learned": np.linspace(0.6, 0.9, 20)}
+
+
+def answers_of(*verdicts):
+    config = make_config(
+        {"plain": "nnunet", "learned": "stn"}, report={"claims": [GAIN, LATER]}
+    )
+    summary = make_summary(config, DICE, seeds=range(5), folds=1)
+    rows = [
+        ("plain", seed, 0, "tumour", 0.012, "training slices", verdict)
+        for seed, verdict in enumerate(verdicts)
+    ]
+    gates = pd.DataFrame(rows, columns=list(GATE_COLUMNS))
+    summary.__dict__["gates"] = gates
+    return page_answers(summary)
+
+
+def test_each_claim_has_a_verdict_and_its_number():
+    answers = answers_of(LEARNED)
+    assert answers.tally == "2 claims: 1 reached, 0 missed, 1 not decidable."
+    gain, later = answers.claims
+    assert (gain.verdict, later.verdict) == ("reached", "not decidable")
+    (condition,) = gain.conditions
+    assert condition.quantity == "difference of Dice, kidney"
+    assert condition.whose == "learned - plain"
+    assert condition.measured == "10 points [10, 10]"
+    assert (condition.n, condition.seeds) == ("20", "5")
+    assert later.conditions[0].outcome == "not decidable: not run"
+
+
+def test_failed_trainings_are_counted_and_named():
+    answers = answers_of(NOT_LEARNED, LEARNED, NOT_RECORDED)
+    assert answers.trainings == (
+        "1 of 10 trainings did not learn a label; of 1 it is not recorded."
+    )
+    assert answers.failed == (
+        "plain, seed 0, fold 0: tumour Dice 1.2 % on training slices",
+    )
