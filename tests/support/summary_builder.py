@@ -12,6 +12,7 @@ from deeprac.config_files import resolve
 from deeprac.layout import Layout
 from deeprac.records.catalogue import METRICS
 from deeprac.records.inference import PREDICT
+from deeprac.records.metrics import METRICS_SCHEMA
 from deeprac.records.runs import COST, RUN_COLUMNS
 from deeprac.reporting.summary import Summary
 
@@ -65,7 +66,7 @@ def make_cases(dice, *, labels=LABELS, seeds=(0,), folds=2, empty=()):
                     absent = label in empty
                     undefined = pd.isna(value)
                     row = {
-                        "schema": 2,
+                        "schema": METRICS_SCHEMA,
                         "cohort": "cohort_of_tests",
                         "experiment": experiment,
                         "fold": patient % folds,

@@ -12,6 +12,7 @@ from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.reporting.figures import (
     dice_by_method,
+    memory,
     overlays,
     stn_slices,
     time_vs_dice,
@@ -138,8 +139,22 @@ def test_dice_lines_join_the_same_case():
     dice_by_method.draw(data, {"one": style, "two": style}, ax=ax)
     lines = [list(line.get_xdata()) for line in ax.lines]
     np.testing.assert_equal(lines, [[10, NAN], [20, 60]])
-    means = [collection.get_segments()[0][0, 0] for collection in ax.collections[1::2]]
-    assert means == [15, 60]
+
+
+def test_means_have_their_interval_and_a_tick_for_each_training():
+    style = MethodStyle("label", (0, 0, 0), "o")
+    means = pd.DataFrame(
+        {"experiment": ["one"], "dice_percent": 15.0, "low_percent": 5.0}
+    ).assign(high_percent=25.0)
+    trainings = pd.DataFrame(
+        {"experiment": "one", "seed": [0, 1, 2], "dice_percent": [10.0, 20.0, NAN]}
+    )
+    ax = Figure().subplots()
+    dice_by_method.draw_means(means, trainings, {"one": style}, ax=ax)
+    interval, mean, ticks = (c.get_segments() for c in ax.collections)
+    assert interval[0][:, 0].tolist() == [5, 25]
+    assert mean[0][0, 0] == 15
+    assert [segment[0, 0] for segment in ticks] == [10, 20]
 
 
 def test_time_vs_dice_puts_the_papers_points_beside_ours(tree):
@@ -161,9 +176,16 @@ def test_memory_says_where_it_was_measured(tree):
     (drawing,) = FIGURES["memory"](tree[1])
     labels = [ax.get_xlabel() for ax in drawing.figure.axes]
     assert labels == [
-        "Peak host memory of training, GiB",
         "Saved for backward in one step, GiB",
+        "Peak host memory above the lightest, GiB",
     ]
+
+
+def test_memory_is_what_training_adds():
+    rows = pd.DataFrame(
+        {"memory_kind": ["host", "host", "gpu_reserved"], "memory_gib": [0.7, 0.6, 9.0]}
+    )
+    assert memory.added(rows).added_gib.tolist() == pytest.approx([0.1, 0, 9])
 
 
 def test_training_curves_are_in_percent(tree):
@@ -224,8 +246,8 @@ def test_the_learning_curve_joins_experiments_of_one_method(tmp_path):
     cases = summary.cases
     dice = cases[(cases.experiment == "stn_1") & (cases.label == "kidney")].dice
     assert mine.dice_percent == pytest.approx(100 * dice.mean())
-    assert mine.low <= mine.dice_percent <= mine.high
-    assert mine.n == 4
+    assert mine.low_percent <= mine.dice_percent <= mine.high_percent
+    assert (mine.n_patients, mine.n_seeds) == (4, 1)
     top = drawing.figure.axes[0]
     assert top.get_ylabel() == "Kidney Dice, %"
     assert len(top.containers) == 2
@@ -291,7 +313,7 @@ def test_overlay_keeps_the_true_aspect_and_sides():
     image[1:3, 2:5] = 40.0
     label = np.zeros((4, 6), np.uint8)
     label[1, 4] = 1
-    axial = AxialSlice(image, label, z=3, spacing_mm=(2.0, 20.0))
+    axial = AxialSlice(image, label, z=3, count=9, spacing_mm=(2.0, 20.0))
     overlay = overlays.Overlay(axial, label, window=(-160.0, 240.0), title="title")
     # Columns 2 to 4 of 2 mm: 4 to 10 mm; rows 1 to 2 of 20 mm: 20 to 60 mm; margin 8.
     assert overlay.view_mm == (0, 12, 68, 12)

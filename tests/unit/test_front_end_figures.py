@@ -255,22 +255,32 @@ def test_the_slopes_standard_error_is_that_of_least_squares():
     assert np.isnan([same["slope_per_doubling"], same["slope_se"]]).all()
 
 
-def test_size_is_physical_only_where_all_are_known():
+def test_size_is_that_of_the_body_in_the_picture():
     table = pd.DataFrame(
         {
             "case": ["a1", "a2", "b", "b"],
             "patient": ["a", "a", "b", "b"],
             "size_scale": [0.5, 0.7, 1.0, 1.0],
-            "body_scale": [0.3, 0.3, 0.4, 0.4],
+            "body_scale": [0.2, 0.4, 0.4, 0.4],
         }
     )
     sizes = size.patient_sizes(table).set_index("patient")
-    assert dict(sizes["size"]) == pytest.approx({"a": 0.6, "b": 1.0})
-    assert set(sizes.size_kind) == {"size_scale"}
-    table.loc[0, "size_scale"] = NAN
-    sizes = size.patient_sizes(table).set_index("patient")
     assert dict(sizes["size"]) == pytest.approx({"a": 0.3, "b": 0.4})
-    assert set(sizes.size_kind) == {"body_scale"}
+
+
+def test_the_band_of_a_line_is_the_textbooks():
+    """Dice 1, 2, 4 at sizes 1, 2, 4: the residuals are 1/6, -1/3, 1/6, one freedom."""
+    rows = pd.DataFrame({"size": [1.0, 2, 4], "dice_percent": [1.0, 2, 4]})
+    found = size.fit(rows)
+    assert found["slope_per_doubling"] == pytest.approx(1.5)
+    error = np.sqrt(1 / 6)  # residual SD; sum of squares about the mean x is 2
+    quantile = 12.7062  # of t, one degree of freedom
+    half = quantile * error / np.sqrt(2)
+    assert found["slope_high"] == pytest.approx(1.5 + half, rel=1e-4)
+    low, high = size.band(rows.assign(**found), np.array([2.0, 4.0]))
+    np.testing.assert_allclose((low + high) / 2, [7 / 3, 7 / 3 + 1.5])
+    half = quantile * error * np.sqrt([1 / 3, 1 / 3 + 1 / 2])
+    np.testing.assert_allclose((high - low) / 2, half, rtol=1e-4)
 
 
 def test_dice_by_size_draws_points_and_lines():
@@ -282,14 +292,13 @@ def test_dice_by_size_draws_points_and_lines():
             "dice": [0.5, 0.6, NAN],
         }
     )
-    sizes = pd.DataFrame(
-        {"patient": ["p", "q", "r"], "size": [1.0, 2, 4], "size_kind": "body_scale"}
-    )
+    sizes = pd.DataFrame({"patient": ["p", "q", "r"], "size": [1.0, 2, 4]})
     data = size.with_fits(scores, sizes)
     assert list(data.n) == [2, 2]
     ax = dice_by_size.draw(data, {"a": BLACK}, ax=Figure().subplots())
     np.testing.assert_allclose(points(ax)[0], [[1, 50], [2, 60]])
-    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 50], [2, 60]])
+    ends = ax.lines[0].get_xydata()[[0, -1]]
+    np.testing.assert_allclose(ends, [[1, 50], [2, 60]])
     assert ax.get_xscale() == "log"
 
 
@@ -297,8 +306,9 @@ def test_dice_by_size_states_slopes_and_n(sources):
     (drawing,) = dice_by_size.make(sources)
     words = texts(drawing.figure)
     row = drawing.data.set_index(["experiment", "label"]).loc[(STN, "kidney")].iloc[0]
-    assert f"kidney {row.slope_per_doubling:+.1f} ± {row.slope_se:.1f} (4)" in words
-    assert "Size of the body in the slice" in words
+    interval = f"[{row.slope_low:+.1f}, {row.slope_high:+.1f}]"
+    assert f"kidney {row.slope_per_doubling:+.1f} {interval} (4)" in words
+    assert "Apparent size" in words
     assert "n = 4 patients, 4 cases" in words
 
 

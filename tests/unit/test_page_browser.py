@@ -191,11 +191,44 @@ def test_an_address_opens_its_tab(chromium, layout):
         assert page.is_visible("#figures")
 
 
-@pytest.mark.parametrize("tab", TABS)
-def test_a_narrow_window_scrolls_inside_tables_only(chromium, layout, tab):
-    with opened(chromium, layout.report, width=800) as page:
-        show(page, tab)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 800
+NARROWEST_NUMBERS = 180
+"""Pixels that are left for numbers beside the columns that stay in view."""
+
+
+@pytest.mark.parametrize("width", [390, 800])
+def test_a_narrow_window_scrolls_inside_tables_only(chromium, layout, width):
+    with opened(chromium, layout.report, width=width) as page:
+        for tab in TABS:
+            show(page, tab)
+            page.wait_for_timeout(100)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+            widths = page.eval_on_selector_all(
+                "[role=tabpanel]:not([hidden]) .tabulator:has(.tabulator-frozen)",
+                "all => all.map(e => e.parentElement.clientWidth - "
+                "[...e.querySelectorAll("
+                "'.tabulator-header .tabulator-frozen')].reduce("
+                "(sum, head) => sum + head.offsetWidth, 0))",
+            )
+            assert all(left >= NARROWEST_NUMBERS for left in widths), tab
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing_grave(chromium, layout, width):
+    """Roles, names and labels that a screen reader needs, in every tab."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-core is not installed"
+    ).Axe()
+    with opened(chromium, layout.report, width=width) as page:
+        for tab in TABS:
+            show(page, tab)
+            page.wait_for_timeout(200)
+            found = axe.run(page).response["violations"]
+            grave = [
+                (one["id"], one["nodes"][0]["html"])
+                for one in found
+                if one["impact"] in ("critical", "serious")
+            ]
+            assert not grave, tab
 
 
 # --- tables ---------------------------------------------------------------------------
@@ -255,6 +288,47 @@ def test_a_click_on_a_heading_sorts_by_the_full_values(page, layout):
     page.evaluate("Tables.ofTable('cases')[0].clearSort()")
 
 
+def test_keys_sort_as_a_click_does(page, layout):
+    show(page, "cases")
+    column = titles(page, "cases")["Dice, %"]
+    heading = page.locator(
+        f".grid[data-table='cases'] .tabulator-col[tabulator-field='c{column}']"
+    )
+    dice = pd.read_csv(layout.summary_cases).dice.dropna()
+    for key, state in (("Enter", "ascending"), (" ", "descending")):
+        heading.focus()
+        page.keyboard.press(key)
+        assert heading.get_attribute("aria-sort") == state
+        ordered = dice.sort_values(ascending=state == "ascending")
+        shown = [row[column] for row in all_rows(page, "cases")][: len(dice)]
+        assert shown == [formats.percent(v) for v in ordered]
+    page.evaluate("Tables.ofTable('cases')[0].clearSort()")
+
+
+def test_a_bar_is_as_wide_as_its_share(page):
+    show(page, "cases")
+    column = titles(page, "cases")["Dice, %"]
+    cell = page.locator(
+        f".grid[data-table='cases'] .tabulator-cell[tabulator-field='c{column}']"
+    ).first
+    share = cell.evaluate("e => parseFloat(e.style.getPropertyValue('--share'))")
+    assert share == pytest.approx(float(cell.inner_text()), abs=0.005)
+
+
+def test_columns_without_values_are_downloaded_but_not_shown(page):
+    show(page, "cases")
+    column = titles(page, "cases")["Precision, %"]
+    data = page.evaluate(
+        "JSON.parse(document.getElementById('data-cases').textContent).parts[0].columns"
+    )
+    for index, entry in enumerate(data):
+        visible = page.evaluate(
+            f"Tables.ofTable('cases')[0].getColumn('c{index}').isVisible()"
+        )
+        assert visible == (not entry["empty"])
+    assert not data[column]["empty"]
+
+
 def test_heading_filters_leave_the_wanted_rows(page, layout):
     show(page, "cases")
     cases = in_order(pd.read_csv(layout.summary_cases))
@@ -275,13 +349,23 @@ def test_heading_filters_leave_the_wanted_rows(page, layout):
     )
     shown = [row[index["Dice, %"]] for row in all_rows(page, "cases")]
     assert shown == [formats.percent(v) for v in wanted.dice]
+    button = page.locator(".download[data-table='cases']")
+    assert button.inner_text() == f"Download cases.csv (the {len(wanted)} rows shown)"
+    assert len(pd.read_csv(io.StringIO(saved(page, "cases")))) == len(wanted)
     page.evaluate("Tables.ofTable('cases')[0].clearHeaderFilter()")
+    until(
+        page,
+        "document.querySelector('.download[data-table=cases]').textContent"
+        " === 'Download cases.csv'",
+    )
 
 
 def test_one_field_filters_a_small_table(page):
     show(page, "results")
     page.fill(".search[data-table='all']", "crop")
     until(page, "Tables.ofTable('all')[0].getDataCount('active') === 1")
+    button = page.locator(".download[data-table='all']")
+    assert button.inner_text() == "Download all.csv (all rows, unfiltered)"
     page.fill(".search[data-table='all']", "")
     until(page, "Tables.ofTable('all')[0].getDataCount('active') === 3")
 
@@ -463,6 +547,7 @@ def test_a_failure_opens_its_case(page, layout):
     page.click(f".grid[data-table='failures'] .open-case >> nth={missed}")
     until(page, "Browser.state.volume?.case === 'case000'")
     assert page.is_visible("#browser")
+    assert "STN pose-size" in rows[missed][index["Method"]], "words and no identifier"
     assert page.input_value("#case") == "case000"
     assert page.input_value("#method-1") == "coarse_stn"
     assert "0.00" in page.inner_text("#dice-rows")

@@ -8,8 +8,9 @@ from matplotlib.text import Text
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.errors import ConfigError, MetricsError
-from deeprac.evaluation.statistics.curves import stress_curves
+from deeprac.evaluation.statistics.curves import stress_curves, with_upright
 from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.evaluation.summarise import collect_stress
 from deeprac.files import read_json, write_csv
 from deeprac.layout import Layout
@@ -153,7 +154,7 @@ def test_panels_and_words(drawing):
     texts = [text.get_text() for text in drawing.figure.findobj(Text)]
     words = " ".join(texts).replace("\n", " ")
     assert "n = 4 patients, 4 cases, 1 seed, out of fold" in words
-    assert "bootstrap 95 % interval" in words
+    assert "95 % bootstrap interval over patients, of this one training" in words
     assert "kidney 75 %, tumour 75 %" in words
     assert "should hold: 30° either way, zoom 0.6 to 1.6" in words
     (legend,) = drawing.figure.legends
@@ -177,8 +178,8 @@ def test_upright_images_stand_at_the_neutral_value(drawing):
     np.testing.assert_allclose(kidney_rotation.lines[0].get_ydata(), [43, 88, 43])
     np.testing.assert_allclose(kidney_shift.lines[1].get_ydata(), [90, 80])
     assert list(drawing.data) == [
-        *("experiment", "label", "kind", "value", "dice_percent"),
-        *("low_percent", "high_percent", "n_patients", "visible"),
+        *("experiment", "label", "kind", "value", "n_patients", "n_seeds"),
+        *("dice_percent", "low_percent", "high_percent", "visible"),
     ]
 
 
@@ -194,12 +195,25 @@ def test_a_scene_that_was_tried_has_a_column(drawing):
     assert "cushion" not in set(drawing.data.kind)
 
 
-def row(patient, case, seed, dice):
-    names = {"experiment": "e", "label": "kidney", "kind": "none", "value": 0.0}
+def row(patient, case, seed, dice, kind="none", value=0.0):
+    names = {"experiment": "e", "label": "kidney", "kind": kind, "value": value}
     return {**names, "patient": patient, "case": case, "seed": seed, "dice": dice}
 
 
-def test_cases_are_averaged_before_seeds_before_patients():
+def curves(rows):
+    return stress_curves(with_upright(pd.DataFrame(rows).assign(visible=1.0)))
+
+
+def test_unchanged_images_stand_on_the_curves_that_were_tried():
+    rows = [row("p", "a", 0, 0.5), row("p", "a", 0, 0.25, "scale", 2.0)]
+    data = curves(rows)
+    assert list(zip(data.kind, data.value, data.dice_percent, strict=True)) == [
+        ("scale", 1, 50),
+        ("scale", 2, 25),
+    ]
+
+
+def test_cases_are_averaged_before_patients_and_seeds():
     rows = [
         row("p", "a", 0, 0.2),
         row("p", "b", 0, 0.4),
@@ -209,25 +223,25 @@ def test_cases_are_averaged_before_seeds_before_patients():
         row("q", "c", 1, 0.8),
         row("r", "d", 0, np.nan),
     ]
-    data = stress_curves(pd.DataFrame(rows).assign(visible=1.0))
-    point = data[data.kind == "rotation"].iloc[0]
+    point = stress_curves(pd.DataFrame(rows).assign(visible=1.0)).iloc[0]
     # p: (0.3 + 0.5) / 2 = 0.4; q: 0.8; r has no kidney.
     assert point.dice_percent == pytest.approx(60)
-    assert point.n_patients == 2
-    assert (point.low_percent, point.high_percent) == pytest.approx((40, 80))
+    assert (point.n_patients, point.n_seeds) == (2, 2)
 
 
-def test_bootstrap_interval_of_the_mean():
-    values = np.random.default_rng(1).normal(0.7, 0.1, 400)
-    patients = [row(f"p{i}", f"c{i}", 0, value) for i, value in enumerate(values)]
-    points = stress_curves(pd.DataFrame(patients).assign(visible=1.0))
-    low, high = points[["low_percent", "high_percent"]].iloc[0] / 100
-    half = 1.96 * values.std() / np.sqrt(400)
-    assert (low, high) == pytest.approx(
-        (values.mean() - half, values.mean() + half), abs=0.002
-    )
-    # The same interval as everywhere.
-    everywhere = mean_interval(values)
-    assert (low, high) == pytest.approx((everywhere.low, everywhere.high))
+def test_the_interval_is_that_of_all_tables():
+    values = np.random.default_rng(1).normal(0.7, 0.1, (30, 3))
+    rows = [
+        row(f"p{i:02}", f"c{i}", seed, dice)
+        for (i, seed), dice in np.ndenumerate(values)
+    ]
+    point = stress_curves(pd.DataFrame(rows).assign(visible=1.0)).iloc[0]
+    everywhere = two_way_interval(values).scaled(100)
+    found = point.low_percent, point.high_percent
+    assert found == pytest.approx((everywhere.low, everywhere.high))
+    alone = stress_curves(pd.DataFrame(rows)[::3].assign(visible=1.0)).iloc[0]
+    of_patients = mean_interval(values[:, 0]).scaled(100)
+    found = alone.low_percent, alone.high_percent
+    assert found == pytest.approx((of_patients.low, of_patients.high))
     nobody = stress_curves(pd.DataFrame([row("p", "c", 0, np.nan)]).assign(visible=1.0))
     assert np.isnan(nobody[["low_percent", "high_percent"]]).all(axis=None)

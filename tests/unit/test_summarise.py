@@ -244,20 +244,30 @@ def test_label_absent_in_the_whole_cohort(tree):
     assert rows.kidney_n.tolist() == [4, 4]
 
 
-@pytest.mark.parametrize("schema", [1, 3])
+@pytest.mark.parametrize("schema", [1, 4])
 def test_foreign_schema(tree, schema):
     config, layout = tree
     _edit_metrics(layout, lambda table: table.assign(schema=schema))
     with pytest.raises(
-        MetricsError, match=f"metrics of schema {schema}; this version reads 2. Run"
+        MetricsError,
+        match=f"metrics of schema {schema}; this version reads 2 and 3. Run",
     ):
+        collect_cases(config, layout)
+
+
+def test_metrics_of_two_schemas_do_not_compare(tree):
+    config, layout = tree
+    _edit_metrics(layout, lambda table: table.assign(schema=2))
+    with pytest.raises(MetricsError, match=r"of schema 2, of others of 3\. Run"):
         collect_cases(config, layout)
 
 
 def test_table_of_the_first_version(tree):
     config, layout = tree
     _edit_metrics(layout, lambda table: table.drop(columns=["schema", "nsd_1mm"]))
-    with pytest.raises(MetricsError, match="metrics of schema 1; this version reads 2"):
+    with pytest.raises(
+        MetricsError, match="metrics of schema 1; this version reads 2 and 3"
+    ):
         collect_cases(config, layout)
 
 

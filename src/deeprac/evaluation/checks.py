@@ -91,7 +91,14 @@ def _difference(name: str, wrong: Iterable[str]) -> str:
 
 
 def check_comparable(cases: pd.DataFrame) -> None:
-    """All runs saw the same cases, each once, with the same references."""
+    """All runs saw the same cases, each once, with the same references and rules."""
+    schemas = sorted(map(str, cases.schema.unique()))
+    if len(schemas) > 1:
+        raise MetricsError(
+            "Experiments are compared by the same metrics; those of some runs are of "
+            f"schema {schemas[0]}, of others of {', '.join(schemas[1:])}. Run "
+            "`deeprac evaluate` again for all runs."
+        )
     check_no_case_twice(cases)
     check_same_cases(cases)
     _check_same_reference(cases)

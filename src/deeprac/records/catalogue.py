@@ -67,9 +67,9 @@ _ALL = (
     Metric("predicted_lesions", "Predicted lesions", "", "count", None,
            "Lesions of the prediction."),
     Metric("detected_lesions", "Detected lesions", "", "count", "high",
-           "Lesions of the reference that the prediction touches."),
+           "Lesions of the reference of which enough is found."),
     Metric("false_lesions", "False lesions", "", "count", "low",
-           "Lesions of the prediction that touch no lesion of the reference."),
+           "Lesions of the prediction that lie outside of the reference."),
     Metric("coverage", "Coverage", "", "share", "high",
            "Share of the reference inside the network's input."),
 )  # fmt: skip

@@ -12,8 +12,12 @@ from deeprac.records.catalogue import METRICS
 from deeprac.records.run_key import IDENTITY
 from deeprac.records.tidy import check_columns, read_tidy, shortened
 
-METRICS_SCHEMA = 2
-"""Version of the columns below; tables of another one are refused."""
+METRICS_SCHEMA = 3
+"""Version of the columns below, as they are written."""
+
+READ_SCHEMAS = (2, METRICS_SCHEMA)
+"""Versions that are read, others are refused. By 2 a lesion is detected, and none of
+the prediction is false, that shares one voxel with the other mask."""
 
 METRIC_COLUMNS = ("schema", *IDENTITY, "case", "patient", "label", *METRICS)
 """Columns of metrics.csv and summary/cases.csv: one row per case and label."""
@@ -32,11 +36,11 @@ def read_metrics(path: Path, *, remedy: str) -> pd.DataFrame:
     table = read_tidy(path, (), remedy=remedy)
     # Tables of the first version had no column of that name.
     found = table.schema.unique().tolist() if "schema" in table else [1]
-    foreign = [str(number) for number in found if number != METRICS_SCHEMA]
+    foreign = [str(number) for number in found if number not in READ_SCHEMAS]
     if foreign:
         raise MetricsError(
             f"{path} holds metrics of schema {shortened(foreign)}; this version reads "
-            f"{METRICS_SCHEMA}. {remedy}"
+            f"{' and '.join(map(str, READ_SCHEMAS))}. {remedy}"
         )
     check_columns(table, path, METRIC_COLUMNS, remedy=remedy)
     return table

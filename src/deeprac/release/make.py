@@ -27,7 +27,7 @@ from deeprac.files import (
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.records.machines import machine
-from deeprac.records.metrics import METRICS_SCHEMA, read_metrics
+from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import selected_runs
 from deeprac.records.runs import read_run
 from deeprac.release.contents import objections, stripped_config, stripped_run
@@ -244,7 +244,7 @@ def _manifest(source: Source, name: str, commit: dict[str, Any]) -> dict[str, An
     return {
         "schema": SCHEMA,
         "name": name,
-        "metrics_schema": METRICS_SCHEMA,
+        "metrics_schema": int(cases.schema.iloc[0]),
         "cohort": {
             "name": config.cohort.name,
             "format": config.cohort.format,

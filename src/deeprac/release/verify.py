@@ -22,6 +22,9 @@ from deeprac.release.unpack import lay_out
 ROUNDING = 1e-9
 """Largest relative difference that another processor's order of summation makes."""
 
+RULED = ("detected_lesions", "false_lesions")
+"""Metrics that mean something else in each schema of metrics."""
+
 ROW = ("experiment", "fold", "seed", "case", "label")
 
 
@@ -36,6 +39,8 @@ class Outcome(StrEnum):
     """Other columns; the numbers of those that both have are equal but for rounding."""
     ADDED = "not in the release"
     """A table that only later versions make."""
+    OTHER_RULE = "counted by another rule"
+    """A metric whose meaning has changed between the versions that computed it."""
     DIFFERENT = "different"
     """Anything else."""
 
@@ -186,7 +191,11 @@ def compare_cases(release: Path, results: Path) -> list[Comparison]:
     rows = f"{len(shared)} rows in both, {lost} only released, {more} only fresh"
     outcome = Outcome.DIFFERENT if lost or more else Outcome.IDENTICAL
     comparisons = [Comparison("rows", outcome, rows)]
+    other_rule = set(old.schema) != set(new.schema)
     for metric in METRICS:
+        if other_rule and metric in RULED:
+            comparisons.append(Comparison(metric, Outcome.OTHER_RULE))
+            continue
         a, b = old.loc[shared, metric], new.loc[shared, metric]
         if a.equals(b):
             comparisons.append(Comparison(metric, Outcome.IDENTICAL))

@@ -27,14 +27,21 @@ class AxialSlice:
     Attributes:
         image: ``(h, w)`` in HU or the cohort's grey values.
         label: ``(h, w)`` label numbers, kidneys united.
-        z: Index of the slice in its volume.
+        z: Index of the slice in its volume, from 0.
+        count: Slices of the volume.
         spacing_mm: Pixel spacing ``(x, y)``.
     """
 
     image: NDArray
     label: NDArray
     z: int
+    count: int
     spacing_mm: tuple[float, float]
+
+    @property
+    def number(self) -> int:
+        """The slice as readers count, from 1: as in the case browser."""
+        return self.z + 1
 
 
 def read_slice(cohort: Path, row: pd.Series, *, by: Sequence[Label]) -> AxialSlice:
@@ -51,6 +58,7 @@ def read_slice(cohort: Path, row: pd.Series, *, by: Sequence[Label]) -> AxialSli
         image=read_volume(cohort / row.image)[z],
         label=label[z],
         z=z,
+        count=len(label),
         spacing_mm=(float(row.spacing_x_mm), float(row.spacing_y_mm)),
     )
 

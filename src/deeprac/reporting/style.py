@@ -17,7 +17,12 @@ from matplotlib.lines import Line2D
 from deeprac.config import Config
 from deeprac.files import atomic_path
 from deeprac.labels import CYST, Label
-from deeprac.reporting.roles import training_suffix
+from deeprac.reporting.roles import (
+    crops,
+    normalises,
+    selected_experiments,
+    training_suffix,
+)
 from deeprac.settings.methods import PLANNED
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -85,11 +90,19 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
     """Styles of all configured methods, in their order; colour-blind safe.
 
     A colour and a marker repeat with different periods, so that the pair stays unique
-    for 56 methods.
+    for 56 methods. Of the selected ones those without crop and augmentation, which are
+    compared most, come first: their colours differ as long as there are enough.
     """
+    selected = {row.method for row in selected_experiments(config)}
+    order = sorted(
+        config.methods.values(),
+        key=lambda m: (m.name not in selected, crops(m), normalises(m) and m.augment),
+    )
+    place = {method.name: index for index, method in enumerate(order)}
     palette = [sns.color_palette("colorblind")[index] for index in DARK_ENOUGH]
     styles = {}
-    for index, method in enumerate(config.methods.values()):
+    for method in config.methods.values():
+        index = place[method.name]
         reduced = f", input x {method.network_input:g}"
         styles[method.name] = MethodStyle(
             name=method.label + (reduced if method.network_input < 1 else ""),
@@ -152,6 +165,12 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
         handles=handles, loc="outside upper center", ncols=max(1, min(columns, 4)),
         frameon=False,
     )  # fmt: skip
+
+
+def within_percent(ax: Axes) -> None:
+    """Cut a vertical axis of Dice to what Dice can be: wide intervals go beyond."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, -4), min(high, 104))
 
 
 def say_why_not(text: str, *, ax: Axes) -> None:

@@ -1,40 +1,45 @@
-"""Mean Dice of patients along a condition, with its bootstrap interval."""
+"""Mean Dice along a condition, with its interval over patients and seeds."""
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import mean_intervals
+from deeprac.evaluation.statistics.method_means import method_means
 from deeprac.evaluation.statistics.patients import patient_means
-from deeprac.records.stress import MOVES, NEUTRAL, Perturbation
+from deeprac.records.stress import NEUTRAL, Perturbation
 
 CONDITION = ["experiment", "label", "kind", "value"]
+
+
+def with_upright(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of summary/stress.csv in which unchanged images stand on every curve.
+
+    Args:
+        table: Columns of summary/stress.csv.
+
+    Returns:
+        The same columns; unchanged images at the neutral value of each kind of change
+        that was tried.
+    """
+    upright = table.kind == Perturbation.NONE.value
+    tried = set(table.kind)
+    copies = [
+        table[upright].assign(kind=kind.value, value=neutral)
+        for kind, neutral in NEUTRAL.items()
+        if kind in tried and kind is not Perturbation.NONE
+    ]
+    table = pd.concat([table[~upright], *copies])
+    return table.sort_values([*CONDITION, "patient"], ignore_index=True)
 
 
 def stress_curves(table: pd.DataFrame) -> pd.DataFrame:
     """Points of the curves of Dice under stress.
 
     Args:
-        table: Columns of summary/stress.csv.
+        table: Rows of :func:`with_upright`.
 
     Returns:
-        One row per experiment, label, kind and value: dice_percent (mean over
-        patients), low_percent and high_percent (bootstrap 95 % interval of the mean),
-        n_patients (with a Dice), visible (mean share of the label that stays in the
-        picture). Unchanged images stand at the neutral value of every kind, of scenes
-        only where they were tried.
+        One row per experiment, label, kind and value: columns of ``method_means`` and
+        visible (mean share of the label that stays in the picture).
     """
-    upright = table.kind == Perturbation.NONE.value
-    tried = {*MOVES, *table.kind} - {Perturbation.NONE}
-    copies = [
-        table[upright].assign(kind=kind.value, value=neutral)
-        for kind, neutral in NEUTRAL.items()
-        if kind in tried
-    ]
-    table = pd.concat([table[~upright], *copies]).sort_values([*CONDITION, "patient"])
     visible = patient_means(table, "visible", *CONDITION)
-    points = visible.groupby(CONDITION).visible.mean().reset_index()
-    dice = patient_means(table, "dice", *CONDITION).groupby(CONDITION).dice
-    estimates = mean_intervals([values for _, values in dice])
-    numbers = [(100 * m.value, 100 * m.low, 100 * m.high, m.n) for m in estimates]
-    names = ["dice_percent", "low_percent", "high_percent", "n_patients"]
-    points[names] = pd.DataFrame(numbers, columns=names)
-    return points[[*CONDITION, *names, "visible"]]
+    shares = visible.groupby(CONDITION).visible.mean().reset_index()
+    return method_means(table, CONDITION).merge(shares, on=CONDITION)

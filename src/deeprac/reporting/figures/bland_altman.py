@@ -24,6 +24,11 @@ NAME = "bland_altman"
 LABEL = Label.TUMOUR.title
 DECADE = 10.0
 """Largest over smallest volume from which on errors are shown in percent as well."""
+MOST_IN_BOTH = 8
+"""Experiments up to which each has its own axes, in ml and in percent. More have one
+panel each, of equal axes, so that they compare at a glance."""
+LINEAR_PERCENT = 50
+EQUAL = f"are equal, and logarithmic beyond {LINEAR_PERCENT} %"
 UNITS = {"ml": "difference_ml", "%": "difference_percent"}
 INTERVAL_AT = 0.97
 """Place of the intervals as a share of the width of a panel."""
@@ -41,7 +46,8 @@ def make(summary: Summary) -> list[Drawing]:
         why = f"no reference has any {LABEL}, so no volume to compare."
         return [nothing_to_show(NAME, f"{summary.extent}: {why}")]
     wide = positive.max() >= DECADE * positive.min()
-    units = list(UNITS) if wide else ["ml"]
+    few = len(styles) <= MOST_IN_BOTH
+    units = (list(UNITS) if few else ["%"]) if wide else ["ml"]
     notes = {name: _extent(data[data.experiment == name]) for name in styles}
     found = {
         (experiment, column): agreement(rows.assign(difference=rows[column]))
@@ -54,16 +60,26 @@ def make(summary: Summary) -> list[Drawing]:
         for ax, unit in zip(panels, units, strict=True):
             if wide:
                 _log_axis(data.reference_ml, ax=ax)
+            if wide and not few:
+                _large_errors(ax=ax)
             shown = of_experiment.assign(difference=of_experiment[UNITS[unit]])
             draw(shown, found[experiment, UNITS[unit]], style, ax=ax)
     xlabel = "Reference, ml (log)" if wide else "Reference, ml"
-    align(axes, xlabel=xlabel, heights=False)
+    align(axes, xlabel=xlabel, heights=not few)
     first = next(iter(axes.values()))
     for ax, unit in zip(first, units, strict=True):
         ax.set_ylabel(f"Error, {unit}")
     legend_above(figure, _handles())
     data = with_agreement(data, found)
-    return [captioned(NAME, figure, data, extent=summary.extent)]
+    return [
+        captioned(
+            NAME,
+            figure,
+            data,
+            extent=summary.extent,
+            axes="differ" if few else EQUAL,
+        )
+    ]
 
 
 def with_agreement(
@@ -103,7 +119,8 @@ def draw(data: pd.DataFrame, found: Agreement, style: MethodStyle, *, ax: Axes) 
         data.reference_ml, data.difference, s=7, marker=style.marker,
         color=style.colour, alpha=0.7, linewidth=0, zorder=3,
     )  # fmt: skip
-    ax.yaxis.set_major_locator(MaxNLocator(3))
+    if ax.get_yscale() == "linear":
+        ax.yaxis.set_major_locator(MaxNLocator(3))
     ax.margins(x=0.12)
     return ax
 
@@ -125,6 +142,14 @@ def _log_axis(volumes_ml: pd.Series, *, ax: Axes) -> None:
         ax.xaxis.set_minor_locator(NullLocator())
     else:
         ax.set_xscale("symlog", linthresh=volumes_ml[volumes_ml > 0].min())
+
+
+def _large_errors(*, ax: Axes) -> None:
+    """Linear up to an error of half the volume, logarithmic beyond it."""
+    ax.set_yscale("symlog", linthresh=LINEAR_PERCENT, linscale=1.5)
+    ax.set_yticks([-400, -LINEAR_PERCENT, 0, LINEAR_PERCENT, 400])
+    ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _handles() -> list[Line2D]:

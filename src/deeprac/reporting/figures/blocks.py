@@ -17,11 +17,11 @@ from deeprac.reporting.style import (
     method_handles,
 )
 
-COLUMNS = 5
-PANEL_INCHES = 0.66
+COLUMNS = 4
+PANEL_INCHES = 0.74
 TITLE_INCHES = 0.34
 TITLE_LINE_INCHES = 0.1
-CHARACTERS = 23
+CHARACTERS = 30
 """Letters of a title's line."""
 
 

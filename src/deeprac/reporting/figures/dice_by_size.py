@@ -8,26 +8,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 
-from deeprac.evaluation.statistics.size import patient_sizes, with_fits
+from deeprac.evaluation.statistics.size import band, patient_sizes, with_fits
 from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import foreground_rows
 from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of, scatter
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
+from deeprac.reporting.roles import crops, normalises
 from deeprac.reporting.style import WIDTH, MethodStyle, matrix_title
 from deeprac.reporting.summary import Summary
 
-AXES = {
-    "size_scale": "Size of the patient, true scale (log)",
-    "body_scale": "Size of the body in the slice, reference scale (log)",
-}
-"""Measures of size, the physical one first, and their axes."""
+AXIS = "Apparent size: scale of the body in the field of view (log)"
+MOST_LINES = 6
+"""Methods up to which all are shown; of more, those without a crop, and without
+augmentation where they normalise."""
+
+STEPS = 25
+"""Points of a line and its band."""
 
 
 def make(summary: Summary) -> list[Drawing]:
     """One row of panels per matrix, one panel per label."""
     config = summary.config
     styles = shown_experiments(config)
+    if len(styles) > MOST_LINES:
+        styles = shown_experiments(
+            config, lambda m: not crops(m) and not (normalises(m) and m.augment)
+        )
     scores = foreground_rows(summary.scores)
     scores = scores[scores.experiment.isin(styles)]
     data = with_fits(scores, patient_sizes(summary.diagnostics()))
@@ -38,8 +45,8 @@ def make(summary: Summary) -> list[Drawing]:
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
         for ax, label in zip(row, FOREGROUND, strict=True):
             draw(data[data.label == label.title], group, ax=ax)
-            ax.set_title(matrix_title(config, matrix))
-            ax.set_xlabel(AXES[data.size_kind.iloc[0]])
+            ax.set_title(matrix_title(config, matrix), fontsize=7)
+            ax.set_xlabel(AXIS)
             ax.set_ylabel(f"{dice_of(label)}, %")
         draw_legend(group, notes.reindex(group, fill_value=""), ax=below)
     return [captioned("dice_by_size", figure, data, extent=summary.extent)]
@@ -59,13 +66,16 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
         patients = data[data.experiment == experiment]
         scatter(patients["size"], patients.dice_percent, style, ax=ax, **look)
         if patients.slope_per_doubling.notna().any():
-            ends = np.array([patients["size"].min(), patients["size"].max()])
+            sizes = np.geomspace(patients["size"].min(), patients["size"].max(), STEPS)
             line = patients.iloc[0]
-            heights = line.intercept_percent + line.slope_per_doubling * np.log2(ends)
+            heights = line.intercept_percent + line.slope_per_doubling * np.log2(sizes)
             ax.plot(
-                ends, heights, color=style.colour, marker=style.marker, markersize=3.5,
-                linewidth=1.1, zorder=2,
+                sizes, heights, color=style.colour, marker=style.marker, markersize=3.5,
+                linewidth=1.1, zorder=2, markevery=STEPS - 1,
             )  # fmt: skip
+            if patients.slope_se.notna().any():
+                ends = band(patients, sizes)
+                ax.fill_between(sizes, *ends, color=style.colour, alpha=0.1, lw=0)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
@@ -78,7 +88,8 @@ def _notes(data: pd.DataFrame) -> pd.Series:
     """The slopes of each experiment in words, one line per label."""
     fits = data.drop_duplicates(["experiment", "label"])
     words = [
-        f"{fit.label} {fit.slope_per_doubling:+.1f} ± {fit.slope_se:.1f} ({fit.n})"
+        f"{fit.label} {fit.slope_per_doubling:+.1f} "
+        f"[{fit.slope_low:+.1f}, {fit.slope_high:+.1f}] ({fit.n})"
         for fit in fits.itertuples()
     ]
     return pd.Series(words, fits.experiment, object).groupby(level=0).agg("\n".join)

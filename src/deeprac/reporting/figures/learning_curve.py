@@ -5,8 +5,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.evaluation.statistics.estimates import mean_interval
+from deeprac.evaluation.statistics.method_means import (
+    interval_name,
+    method_means,
+    seed_means,
+)
 from deeprac.labels import FOREGROUND
+from deeprac.records.tidy import foreground_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
 from deeprac.reporting.roles import curve_experiments, used_matrices
 from deeprac.reporting.style import (
@@ -16,6 +21,7 @@ from deeprac.reporting.style import (
     matrix_title,
     method_handles,
     method_styles,
+    within_percent,
 )
 from deeprac.reporting.summary import Summary
 
@@ -26,6 +32,8 @@ DODGE = 0.012
 def make(summary: Summary) -> list[Drawing]:
     """Rows: labels; columns: matrices."""
     data = learning_curves(summary)
+    cases = summary.cases[summary.cases.experiment.isin(data.experiment)]
+    trainings = seed_means(cases, ["experiment", "label"])
     config = summary.config
     matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
     styles = method_styles(config)
@@ -36,50 +44,45 @@ def make(summary: Summary) -> list[Drawing]:
     for column, matrix in zip(axes.T, matrices, strict=True):
         for ax, label in zip(column, FOREGROUND, strict=True):
             panel = data[(data.matrix == matrix) & (data.label == label.title)]
-            draw(panel, styles, ax=ax)
+            draw(panel, trainings[trainings.label == label.title], styles, ax=ax)
         column[0].set_title(matrix_title(config, matrix))
         column[-1].set_xlabel("Training patients")
     for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):
+        within_percent(ax)
         ax.set_ylabel(f"{dice_of(label)}, %")
     shown = [style for name, style in styles.items() if name in set(data.method)]
     legend_above(figure, method_handles(shown))
-    return [captioned("learning_curve", figure, data, extent=summary.extent)]
+    words = {"extent": summary.extent, "interval": interval_name(cases)}
+    return [captioned("learning_curve", figure, data, **words)]
 
 
 def learning_curves(summary: Summary) -> pd.DataFrame:
     """Tidy points of all methods that have a curve.
 
     Returns:
-        Columns experiment, method, matrix, label, training_patients (mean over the
-        runs), n (patients with Dice), dice_percent, low and high; sorted along x.
+        Columns experiment, method, matrix, training_patients (mean over the runs) and
+        those of ``method_means``; sorted along x.
     """
-    rows = summary.rows.set_index("experiment")
-    scores = summary.scores.groupby(["experiment", "label"]).dice
-    records = []
-    for name in curve_experiments(summary.config):
-        for label in FOREGROUND:
-            dice = mean_interval(scores.get_group((name, label.title))).scaled(100)
-            records.append(
-                {
-                    "experiment": name,
-                    "method": rows.method[name],
-                    "matrix": rows.matrix[name],
-                    "label": label.title,
-                    "training_patients": rows.training_patients[name],
-                    "n": dice.n,
-                    "dice_percent": dice.value,
-                    "low": dice.low,
-                    "high": dice.high,
-                }
-            )
-    return pd.DataFrame(records).sort_values("training_patients", kind="stable")
+    names = curve_experiments(summary.config)
+    cases = foreground_rows(summary.cases)
+    means = method_means(cases[cases.experiment.isin(names)], ["experiment", "label"])
+    columns = ["experiment", "method", "matrix", "training_patients"]
+    table = summary.rows[columns].merge(means, on="experiment")
+    return table.sort_values("training_patients", kind="stable")
 
 
-def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axes:
+def draw(
+    data: pd.DataFrame,
+    trainings: pd.DataFrame,
+    styles: dict[str, MethodStyle],
+    *,
+    ax: Axes,
+) -> Axes:
     """Draw one panel.
 
     Args:
-        data: Columns method, training_patients, dice_percent, low, high.
+        data: Rows of :func:`learning_curves`.
+        trainings: Rows of ``seed_means`` of the same label.
         styles: Style of each method, in the order of the legend.
         ax: Where to draw.
     """
@@ -87,10 +90,13 @@ def draw(data: pd.DataFrame, styles: dict[str, MethodStyle], *, ax: Axes) -> Axe
     step = DODGE * (np.ptp(data.training_patients) or 1)
     for index, name in enumerate(methods):
         points, style = data[data.method == name], styles[name]
-        ends = (points.dice_percent - points.low, points.high - points.dice_percent)
+        low, high = points.low_percent, points.high_percent
+        ends = (points.dice_percent - low, high - points.dice_percent)
+        x = points.training_patients + step * (index - (len(methods) - 1) / 2)
+        own = trainings.merge(points.assign(x=x)[["experiment", "x"]], on="experiment")
+        ax.scatter(own.x, own.dice_percent, s=16, marker="_", color=style.colour)
         ax.errorbar(
-            points.training_patients + step * (index - (len(methods) - 1) / 2),
-            points.dice_percent, yerr=np.nan_to_num(np.stack(ends)),
+            x, points.dice_percent, yerr=np.nan_to_num(np.stack(ends)),
             color=style.colour, marker=style.marker, markersize=4, linewidth=1.1,
             elinewidth=0.9, capsize=2,
         )  # fmt: skip

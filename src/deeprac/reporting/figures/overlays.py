@@ -120,7 +120,7 @@ def _matrix(
         rows[experiment] = {
             case.role: _read(summary, experiment, case) for _, case in ranked.iterrows()
         }
-        slices = [overlay.axial.z for overlay in rows[experiment].values()]
+        slices = [overlay.axial.number for overlay in rows[experiment].values()]
         data.append(ranked.assign(experiment=experiment, seed=seed, slice=slices))
     words = {
         "matrix": matrix_title(config, matrix).capitalize(),
@@ -143,7 +143,8 @@ def _read(summary: Summary, experiment: str, chosen: pd.Series) -> Overlay:
     dice = ", ".join(
         f"{label.title} {_percent(chosen[label.title])}" for label in FOREGROUND
     )
-    title = f"{chosen.role.capitalize()}: {chosen.case}, slice {axial.z}\nDice: {dice}"
+    place = f"slice {axial.number} of {axial.count}"
+    title = f"{chosen.role.capitalize()}: {chosen.case}, {place}\nDice: {dice}"
     return Overlay(axial, prediction, config.figures.window_hu, title)
 
 

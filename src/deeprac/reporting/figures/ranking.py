@@ -44,8 +44,12 @@ class Ranking:
     @property
     def names(self) -> list[str]:
         """Names of the rows with their place in the order."""
-        labels = (style.label for style in self.styles.values())
-        return [f"{label}  {place}" for place, label in enumerate(labels, start=1)]
+        rows = zip(self.styles.values(), self.ranks["rank"], strict=True)
+        # Equals share the better place; without a common patient there is none.
+        return [
+            f"{style.label}  {place:g}" if place > 0 else style.label
+            for style, place in rows
+        ]
 
     @property
     def extent(self) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from deeprac.config import Config
 from deeprac.reporting.figures.drawing import Drawing, captioned
@@ -33,6 +33,7 @@ COLUMNS = [*KEYS, "epoch", "quantity", "value"]
 SHARES = {"at_bound_percent": "correction at its bound", "fallback_percent": "fallback"}
 """Quantities of the left panel and their names."""
 GRADIENT = "localiser_gradient"
+MOST_BANDS = 6
 MARKS = 8
 """Markers along a curve."""
 
@@ -49,8 +50,12 @@ def make(summary: Summary) -> list[Drawing]:
     gradients = gradients.assign(quantity=GRADIENT)[COLUMNS].dropna(subset="value")
     data = pd.concat([shares, gradients], ignore_index=True)
     figure = Figure(figsize=(WIDTH, max(2.6, 1 + ROW_INCHES * len(styles))))
-    left, right = figure.subplots(1, 2)
-    draw_shares(shares, styles, ax=left)
+    drawn = bool(shares.value.any())
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1 if drawn else 2.5))
+    if drawn:
+        draw_shares(shares, styles, ax=left)
+    else:
+        draw_none(styles, ax=left)
     draw_rows(row_names(config, styles), ax=left)
     groups = by_matrix(config, styles)
     for group, dash in zip(groups.values(), DASHES, strict=False):
@@ -111,17 +116,32 @@ def draw_shares(
     return ax
 
 
+def draw_none(styles: Mapping[str, MethodStyle], *, ax: Axes) -> Axes:
+    """Say that there is no bar to draw; the rows name the markers."""
+    for y, style in enumerate(styles.values()):
+        ax.plot(0.1, y, marker=style.marker, color=style.colour, linestyle="none")
+    ax.set(xlim=(0, 1), xticks=[], xlabel="Share of slices: 0 %")
+    text = "No slice of any\nmethod ends at a\nbound or falls back."
+    ax.text(0.55, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+    return ax
+
+
 def draw_gradients(
     data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, dash: str, ax: Axes
 ) -> Axes:
-    """Mean and range over runs of the gradient's norm, one curve per experiment."""
+    """Mean over runs of the gradient's norm, one curve per experiment.
+
+    With the range of the runs, where bands of many do not hide each other.
+    """
+    band = ("pi", 100) if len(styles) <= MOST_BANDS else None
     for experiment, style in styles.items():
         norms = data[data.experiment == experiment]
         if len(norms):
             sns.lineplot(
                 data=norms, x="epoch", y="value", color=style.colour, linestyle=dash,
                 marker=style.marker, markevery=max(1, norms.epoch.nunique() // MARKS),
-                errorbar=("pi", 100), err_kws={"alpha": 0.15}, linewidth=1, ax=ax,
+                errorbar=band, err_kws={"alpha": 0.15} if band else None, linewidth=1,
+                ax=ax,
             )  # fmt: skip
     return ax
 
@@ -134,6 +154,9 @@ def draw_matrices(config: Config, matrices: list[str], *, ax: Axes) -> None:
         ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
         return
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(matrices) > 1:
         handles = [

@@ -138,7 +138,7 @@ def make(summary: Summary) -> list[Drawing]:
             "experiment": experiment,
             "patient": item.patient,
             "case": item.case,
-            "slice": item.axial.z,
+            "slice": item.axial.number,
             "scale": item.scale,
             "angle_deg": item.angle_deg,
             "shift_x": item.image_from_canonical[0, 2],

@@ -16,7 +16,12 @@ from matplotlib.ticker import (
 )
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics.curves import stress_curves
+from deeprac.evaluation.statistics.curves import (
+    CONDITION,
+    stress_curves,
+    with_upright,
+)
+from deeprac.evaluation.statistics.method_means import interval_name, seed_means
 from deeprac.labels import FOREGROUND
 from deeprac.records.case_split import judged
 from deeprac.records.stress import read_stress
@@ -28,6 +33,7 @@ from deeprac.reporting.style import (
     MethodStyle,
     experiment_style,
     legend_above,
+    within_percent,
 )
 from deeprac.reporting.summary import Summary
 
@@ -64,8 +70,6 @@ PANELS = (
     Panel("rotation", "Rotation", "Degrees, clockwise on the screen", held=(-30, 30)),
     Panel("scale", "Zoom", "Factor (log)", held=(0.6, 1.6)),
     Panel("shift", "Shift", "% of the width, to the patient's left", factor=100),
-)
-SCENES = (
     Panel("arms_down", "Arms", "", ticks=("up", "down")),
     Panel("cushion", "Cushion", "", ticks=("none", "thick")),
 )
@@ -73,23 +77,35 @@ SCENES = (
 
 
 def make(summary: Summary) -> list[Drawing]:
-    """Columns: rotation, zoom, shift, scenes; rows: labels; a curve per experiment."""
+    """Columns: changes that were tried; rows: labels; a curve per experiment."""
     config = summary.config
     table = judged(read_stress(summary.layout.summary_stress, remedy=REMEDY))
     table = table[table.experiment.isin(config.stress.experiments)]
-    data, looks = stress_curves(table), _looks(config)
+    curves = with_upright(table)
+    data, trainings = stress_curves(curves), seed_means(curves, CONDITION)
+    looks = _looks(config)
     figure = Figure(figsize=(WIDTH, 4.9))
-    panels = *PANELS, *(scene for scene in SCENES if scene.kind in set(table.kind))
+    panels = [panel for panel in PANELS if panel.kind in set(table.kind)]
     axes = figure.subplots(
-        len(FOREGROUND), len(panels), sharex="col", sharey="row",
+        len(FOREGROUND), len(panels), sharex="col", sharey="row", squeeze=False,
         width_ratios=[panel.width for panel in panels],
     )  # fmt: skip
     for row, label in zip(axes, FOREGROUND, strict=True):
         for ax, panel in zip(row, panels, strict=True):
-            shown = data[(data.label == label.title) & (data.kind == panel.kind)]
+            shown, own = (
+                rows[(rows.label == label.title) & (rows.kind == panel.kind)]
+                for rows in (data, trainings)
+            )
             for experiment, look in looks.items():
-                draw(shown[shown.experiment == experiment], panel, look=look, ax=ax)
+                draw(
+                    shown[shown.experiment == experiment],
+                    own[own.experiment == experiment],
+                    panel,
+                    look=look,
+                    ax=ax,
+                )
             _finish(ax, panel, sorted(shown.value.unique()))
+        within_percent(row[0])
         row[0].set_ylabel(f"{dice_of(label)}, %")
     for column, panel in zip(axes.T, panels, strict=True):
         column[0].set_title(panel.title)
@@ -107,6 +123,7 @@ def make(summary: Summary) -> list[Drawing]:
     seeds = table.seed.nunique()
     visible = 100 * data.groupby("label").visible.min()
     words = {
+        "interval": interval_name(table),
         "patients": table.patient.nunique(),
         "cases": table.case.nunique(),
         "seeds": f"{seeds} seed{'s' * (seeds > 1)}",
@@ -118,10 +135,19 @@ def make(summary: Summary) -> list[Drawing]:
 
 
 def draw(
-    data: pd.DataFrame, panel: Panel, *, look: tuple[MethodStyle, str], ax: Axes
+    data: pd.DataFrame,
+    trainings: pd.DataFrame,
+    panel: Panel,
+    *,
+    look: tuple[MethodStyle, str],
+    ax: Axes,
 ) -> Axes:
-    """Draw one curve with its band; ``data`` holds one experiment's rows."""
+    """Draw one experiment's curve with its band, and a dash for each training."""
     style, dash = look
+    ax.scatter(
+        trainings.value * panel.factor, trainings.dice_percent, s=14, marker="_",
+        color=style.colour, linewidth=0.8,
+    )  # fmt: skip
     data = data.sort_values("value")
     x = data.value * panel.factor
     ax.fill_between(

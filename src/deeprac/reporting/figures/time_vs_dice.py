@@ -1,5 +1,7 @@
 """Training time against mean Dice, absolute and relative to the plain nnU-Net."""
 
+import textwrap
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -10,7 +12,12 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from deeprac.config import Config
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.aggregate import plain_rows
-from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
+from deeprac.reporting.figures.drawing import (
+    Drawing,
+    captioned,
+    dice_of,
+    nothing_to_show,
+)
 from deeprac.reporting.roles import used_matrices
 from deeprac.reporting.style import (
     INK,
@@ -28,13 +35,16 @@ UNITS = ((3600, "h"), (60, "min"), (1, "s"))
 """Seconds and names; the largest is taken of which the longest training has two."""
 AREAS = (18, 45, 80, 120)
 """Marker areas of the matrices, from the first on."""
-UNTIMED = "Each run was trained beside another one: times do not compare."
+UNTIMED = "no experiment had its machine to itself in all runs, so no time compares."
 
 
 def make(summary: Summary) -> list[Drawing]:
     """Rows: labels; left: measured; right: change against the plain nnU-Net."""
     config = summary.config
     data = points(summary.rows, config)
+    timed = data.dropna(subset="training_seconds")
+    if timed.empty:
+        return [nothing_to_show("time_vs_dice", f"{summary.extent}: {UNTIMED}")]
     styles = method_styles(config)
     area = dict(zip(used_matrices(config), AREAS, strict=False))
     longest = summary.rows.training_seconds.max()
@@ -56,8 +66,8 @@ def make(summary: Summary) -> list[Drawing]:
             left.xaxis.set_minor_formatter(NullFormatter())
         else:
             scored = ours.dice_percent.notna().any()
-            why = UNTIMED if scored else f"No patient has a {label.title} Dice."
-            say_why_not(why, ax=left)
+            why = f"No patient has a {label.title} Dice."
+            say_why_not(textwrap.fill(UNTIMED, 36) if scored else why, ax=left)
         if len(change):
             draw(change, styles, area=area, ax=right)
             right.axhline(0, color=INK, linewidth=0.8)
@@ -70,7 +80,19 @@ def make(summary: Summary) -> list[Drawing]:
         right.set(xlabel=ratio, ylabel=f"{dice_of(label)} gain, points")
     axes[0, 0].set_title("Measured")
     axes[0, 1].set_title("Relative to the plain nnU-Net")
-    shown = [style for name, style in styles.items() if name in set(data.method)]
+    shown = [style for name, style in styles.items() if name in set(timed.method)]
+    legend_above(figure, _handles(config, shown, area))
+    devices = ", ".join(summary.rows.device_name.unique())
+    rows = summary.rows
+    numbers = {"timed": (rows.n_timed == rows.n_runs).sum(), "experiments": len(rows)}
+    words = {"extent": summary.extent, "devices": devices, **numbers}
+    return [captioned("time_vs_dice", figure, data, **words)]
+
+
+def _handles(
+    config: Config, shown: list[MethodStyle], area: dict[str, float]
+) -> list[Line2D]:
+    """Methods, sizes of the matrices, and how the paper's points look."""
     circle = {"marker": "o", "linestyle": "none", "color": "0.5"}
     handles = method_handles(shown)
     for matrix, size in area.items():
@@ -78,12 +100,7 @@ def make(summary: Summary) -> list[Drawing]:
         handles.append(Line2D([], [], label=title, markersize=size**0.5, **circle))
     circle |= {"markerfacecolor": "none", "markersize": AREAS[0] ** 0.5}
     handles.append(Line2D([], [], label="hollow: the paper", **circle))
-    legend_above(figure, handles)
-    devices = ", ".join(summary.rows.device_name.unique())
-    rows = summary.rows
-    numbers = {"timed": rows.n_timed.sum(), "runs": rows.n_runs.sum()}
-    words = {"extent": summary.extent, "devices": devices, **numbers}
-    return [captioned("time_vs_dice", figure, data, **words)]
+    return handles
 
 
 def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -92,11 +109,19 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
     Returns:
         Columns experiment, method, matrix, source (ours or paper), label,
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
-        nnU-Net of the same matrix and source). Times that do not count are NaN.
+        nnU-Net of the same matrix and source). Times are NaN but where every run was
+        trained alone on its machine: a mean of some would compare other patients.
     """
+    alone = rows.n_timed == rows.n_runs
+    times = ["training_seconds", "time_ratio"]
+    rows = rows.assign(**rows[times].where(alone))
     plain = plain_rows(rows, config)
+    rows.loc[plain.training_seconds.isna(), "time_ratio"] = float("nan")
     parts = [
         rows[["experiment", "method", "matrix"]].assign(
+            patients=rows.experiment.map(
+                lambda name: config.experiments[name].training_patients
+            ),
             source=source,
             label=label.title,
             training_seconds=rows[f"{prefix}training_seconds"],
@@ -119,7 +144,10 @@ def draw(
     area: dict[str, float],
     ax: Axes,
 ) -> Axes:
-    """Draw points ``(x, y)``; columns method, matrix and source choose their look."""
+    """Draw points ``(x, y)``; columns method, matrix and source choose their look.
+
+    A number of training patients stands beside its point where not all train.
+    """
     for point in data.itertuples():
         style = styles[point.method]
         face = style.colour if point.source == "ours" else "none"
@@ -128,5 +156,10 @@ def draw(
             facecolor=face, edgecolor=style.colour, linewidth=1, alpha=0.85, ax=ax,
             zorder=3,
         )  # fmt: skip
+        if pd.notna(point.patients):
+            ax.annotate(
+                f"{point.patients:g}", (point.x, point.y), xytext=(4, 3), fontsize=6,
+                textcoords="offset points", color=style.colour,
+            )  # fmt: skip
     ax.margins(0.12)
     return ax

@@ -11,12 +11,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from deeprac.config import Config
+from deeprac.front_ends import LEARNED_CROPS
 from deeprac.labels import CYST, Label
 from deeprac.records.training import DICE
 from deeprac.reporting.figures.blocks import align, blocks
 from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.style import CONTOURS, FAINT, INK, legend_above
 from deeprac.reporting.summary import Summary
+from deeprac.settings.methods import Method
 
 
 def _look(name: str, colour: str, dash: str) -> dict[str, str]:
@@ -27,6 +29,9 @@ def _look(name: str, colour: str, dash: str) -> dict[str, str]:
 LOSS = {
     "train_loss": _look("training loss", INK, "-"),
     "val_loss": _look("validation loss", "0.5", "--"),
+}
+FRONT_END = {
+    "front_end_loss": _look("training loss with a front end's, right", "#CC79A7", "-.")
 }
 LABELS = {
     "kidney": _look("kidney", CONTOURS[Label.KIDNEY].reference, "-"),
@@ -73,29 +78,65 @@ def curves_of(
         notes: A line below the title of each experiment.
     """
     panels_of = drawn(config)
-    phases = False
+    phases, apart = False, []
     experiments = list(data.experiment.unique())
     figure, axes = blocks(config, experiments, panels=len(panels_of), notes=notes)
     for experiment, panels in axes.items():
-        of_experiment = data[data.experiment == experiment]
+        method = config.methods[config.experiments[experiment].method]
+        of_experiment = losses_apart(data[data.experiment == experiment], method)
+        if of_experiment.front_end_loss.notna().any():
+            apart.append(draw(of_experiment, FRONT_END, ax=panels[0].twinx()))
         for ax, curves in zip(panels, panels_of.values(), strict=True):
             draw(of_experiment, curves, ax=ax)
-            if len(alone := front_end_epochs(of_experiment)):
+            if len(alone := front_end_epochs(data[data.experiment == experiment])):
                 ends = alone.min() - 0.5, alone.max() + 0.5
                 ax.axvspan(*ends, color=FAINT, alpha=0.4, lw=0, zorder=0)
                 phases = True
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[-1].set(ylim=(-4, 104), yticks=(0, 50, 100))
     align(axes, xlabel="Epoch", heights=True)
+    for ax in apart:
+        ax.set_ylim(
+            min(own.get_ylim()[0] for own in apart),
+            max(own.get_ylim()[1] for own in apart),
+        )
+        ax.tick_params(labelsize=5, pad=1, colors=FRONT_END["front_end_loss"]["color"])
+        ax.grid(visible=False)
+    for panels in axes.values():
+        panels[0].tick_params(left=False)  # twinx puts ticks there
     for ax, title in zip(next(iter(axes.values())), panels_of, strict=True):
         ax.set_ylabel(title)
-    looks = (look for curves in panels_of.values() for look in curves.values())
+    drawn_curves = [*panels_of.values(), *(FRONT_END,) * bool(apart)]
+    looks = (look for curves in drawn_curves for look in curves.values())
     handles: list[Artist] = [Line2D([], [], **look) for look in looks]
     if phases:
         name = "front end trained alone, before the U-Net"
         handles.append(Patch(color=FAINT, alpha=0.4, lw=0, label=name))
     legend_above(figure, handles)
     return figure
+
+
+def losses_apart(data: pd.DataFrame, method: Method) -> pd.DataFrame:
+    """Move what holds a front end's loss out of the U-Net's curves.
+
+    Args:
+        data: Columns epoch, train_loss, val_loss and Dice of one experiment.
+        method: Its method.
+
+    Returns:
+        The same with ``front_end_loss``: the training loss, where the targets of a
+        learned normaliser or crop are in it, or nothing but the front end is trained.
+        There train_loss is NaN; in epochs of the front end alone val_loss is, too.
+    """
+    learned = method.normaliser == "stn" or method.crop in ("coarse", *LEARNED_CROPS)
+    learned &= method.front_end.is_supervised
+    alone = data.epoch.isin(front_end_epochs(data))
+    mixed = alone | learned
+    return data.assign(
+        front_end_loss=data.train_loss.where(mixed),
+        train_loss=data.train_loss.mask(mixed),
+        val_loss=data.val_loss.mask(alone),
+    )
 
 
 def front_end_epochs(data: pd.DataFrame) -> pd.Series:

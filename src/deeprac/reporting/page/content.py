@@ -1,18 +1,23 @@
 """The tables on the page by tab, in their order."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 
+from deeprac.config import Config
 from deeprac.evaluation.cohort import QUANTITIES, STATISTICS
 from deeprac.files import csv_text
 from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import GIB
 from deeprac.reporting.page.document import PageTable
+from deeprac.reporting.page.failures import REASONS, counted, failures
 from deeprac.reporting.page.tables import from_frame, from_table
+from deeprac.reporting.roles import used_matrices
+from deeprac.reporting.style import experiment_style
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables import all_tables
 from deeprac.reporting.tables.table import (
@@ -23,9 +28,6 @@ from deeprac.reporting.tables.table import (
     shown_columns,
     words,
 )
-
-REASONS = ("missed", "false positive", "undefined", "low Dice", "cut off")
-"""How a case can fail; see :func:`failures`."""
 
 TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
@@ -88,8 +90,9 @@ def page_tables(
         "cost": [],
     }
     for name, table in all_tables(summary).items():
-        if table.parts:  # else there is nothing to see: no selected method crops
-            tabs[TAB_OF.get(name, "results")].append(from_table(table))
+        shown = from_table(table)
+        if shown.grids:  # else there is nothing to see: no selected method crops
+            tabs[TAB_OF.get(name, "results")].append(shown)
     tabs["cost"].append(_noted(runs_table(summary.runs), summary))
     return {tab: tuple(tables) for tab, tables in tabs.items()}
 
@@ -138,7 +141,7 @@ def cases_table(summary: Summary) -> PageTable:
     cases = summary.cases
     return from_frame(
         cases,
-        _case_columns(cases),
+        _case_columns(cases, summary.config),
         name="cases",
         title="Every case, label and run",
         n=f"{len(cases)} rows. {summary.extent}.",
@@ -161,8 +164,13 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
     yield from_frame(
         counted(rows, cases),
         (
-            words("experiment", "Experiment"),
-            words("label", "Label"),
+            words(
+                "experiment",
+                "Method",
+                show=named(summary.config).__getitem__,
+                frozen=True,
+            ),
+            words("label", "Label", show=_spaced),
             number("n", "Rows (n)"),
             *(number(reason, reason[0].upper() + reason[1:]) for reason in REASONS),
         ),
@@ -179,7 +187,10 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
     )
     yield from_frame(
         rows,
-        (words("reasons", "How it failed", frozen=True), *_case_columns(rows)),
+        (
+            words("reasons", "How it failed", frozen=True),
+            *_case_columns(rows, summary.config),
+        ),
         name="failures",
         title="Failures, worst first",
         n=f"{len(rows)} of {len(cases)} rows failed; of n = "
@@ -214,10 +225,33 @@ def _opens(cases: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     return tuple(zip(cases.case, cases.experiment, strict=True))
 
 
-def _case_columns(cases: pd.DataFrame) -> Iterator[Column]:
-    yield words("experiment", "Experiment", frozen=True)
+def named(config: Config) -> dict[str, str]:
+    """The method of each experiment in words, with its matrix where there are several.
+
+    Two experiments of the same words have their own names behind these.
+    """
+    several = len(used_matrices(config)) > 1
+    titles = {
+        name: experiment_style(config, name).name
+        + f" ({config.experiments[name].matrix})" * several
+        for name in config.run.experiments
+    }
+    twice = Counter(titles.values())
+    return {
+        name: title + f" ({name})" * (twice[title] > 1)
+        for name, title in titles.items()
+    }
+
+
+def _spaced(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _case_columns(cases: pd.DataFrame, config: Config) -> Iterator[Column]:
+    method = named(config).__getitem__
+    yield words("experiment", "Method", show=method, frozen=True)
     yield words("case", "Case", frozen=True)
-    yield words("label", "Label", frozen=True)
+    yield words("label", "Label", show=_spaced, frozen=True)
     yield words("patient", "Patient")
     yield number("fold", "Fold")
     yield number("seed", "Seed")
@@ -226,48 +260,3 @@ def _case_columns(cases: pd.DataFrame) -> Iterator[Column]:
             show: Show = partial(formats.metric, kind=metric.kind)
             whole = metric.kind == "count"  # of one case
             yield number(name, metric.heading, formats.whole if whole else show)
-
-
-def failures(cases: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
-    """Rows of cases.csv that a reviewer wants to see first.
-
-    Args:
-        cases: Columns of summary/cases.csv.
-        threshold: Dice below this is a failure.
-
-    Returns:
-        The rows with at least one reason, worst first, with a column ``reasons`` in
-        front of the others: *missed* (reference but no prediction), *false positive*
-        (prediction but no reference), *undefined* (Dice is NaN: neither has the
-        label), *low Dice*, *cut off* (a part of the reference lies outside the
-        network's input).
-    """
-    has_reference, has_prediction = cases.reference_volume_ml > 0, cases.volume_ml > 0
-    found = {
-        "missed": has_reference & ~has_prediction,
-        "false positive": ~has_reference & has_prediction,
-        "undefined": cases.dice.isna(),
-        "low Dice": cases.dice < threshold,
-        "cut off": cases.coverage < 1,
-    }
-    flags = pd.DataFrame(found)[list(REASONS)]
-    reasons = [
-        ", ".join(name for name, flag in zip(REASONS, row, strict=True) if flag)
-        for row in flags.itertuples(index=False)
-    ]
-    table = cases.assign(reasons=reasons)[flags.any(axis=1)]
-    return table.sort_values(["dice", "case", "experiment", "seed"], kind="stable")
-
-
-def counted(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """Number of rows with each reason per experiment and label.
-
-    Args:
-        table: Result of :func:`failures`.
-        cases: All rows, whose number per experiment and label is the column ``n``.
-    """
-    keys = ["experiment", "label"]
-    counts = cases.groupby(keys, sort=False).size().rename("n").to_frame()
-    flags = table.reasons.str.get_dummies(", ").reindex(columns=REASONS, fill_value=0)
-    found = flags.groupby([table[key] for key in keys]).sum()
-    return counts.join(found.reindex(counts.index, fill_value=0)).reset_index()

@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 
 from deeprac.evaluation.statistics.descriptive import describe
-from deeprac.evaluation.statistics.estimates import RESAMPLES
+from deeprac.evaluation.statistics.estimates import NAN, RESAMPLES
 from deeprac.records.catalogue import METRICS, Metric
 from deeprac.reporting import formats
 from deeprac.reporting.summary import Summary
@@ -26,6 +26,16 @@ READ = tuple(
     metric for metric in METRICS.values() if metric.better or "error" in metric.name
 )
 """Metrics of the readable parts; volumes and numbers of lesions are in the CSV."""
+
+BY_OVERLAP = 3
+"""Schema of metrics from which on an overlap is asked of a lesion that is detected."""
+
+LESIONS_NOTE = (
+    "Lesions: parts of at least 0.065 ml; one is detected when it and the predicted "
+    "ones that touch it have a tenth of their union in common, and one of the "
+    "prediction is false when less than a tenth of it lies in the reference. "
+    "Sensitivity: detected lesions of all lesions; both are means per case."
+)
 
 NOTES = (
     "Mean over patients and seeds: cases of one patient are averaged first, then "
@@ -56,6 +66,8 @@ def statistics_table(summary: Summary) -> Table:
     failure_dice = config.statistics.failure_dice
     table = describe(summary.cases, list(rows.experiment), failure_dice=failure_dice)
     table.insert(3, "empty_labels", config.statistics.empty_labels)
+    by_overlap = bool((summary.cases.schema >= BY_OVERLAP).all())
+    shown = table.assign(sensitivity=_sensitivity(table) if by_overlap else NAN)
     parts = tuple(
         Part(
             _columns(metric, part),
@@ -63,7 +75,7 @@ def statistics_table(summary: Summary) -> Table:
             f"{metric.heading}: {label.replace('_', ' ')}",
         )
         for metric in READ
-        for label, part in table[table.metric == metric.name].groupby(
+        for label, part in shown[shown.metric == metric.name].groupby(
             "label", sort=False
         )
     )
@@ -79,6 +91,7 @@ def statistics_table(summary: Summary) -> Table:
             f"Failures: patients with a Dice below {failure_dice:g} "
             "(statistics.failure_dice), counted in each seed.",
             convention_note(config),
+            *(LESIONS_NOTE,) * by_overlap,
             *small_note(rows.n_patients.max()),
         ),
     )
@@ -105,6 +118,9 @@ def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
         ): True,
         column("Worst 5 %", "{}", "worst_5_percent"): metric.better,
         Column("Failures", ("failed", "n_values"), "{} of {}".format): dice,
+        number("sensitivity", "Sensitivity, %", formats.percent_1): (
+            rows.sensitivity.notna().any()
+        ),
     }
     empty = dice and (rows.n_empty_reference > 0).any()
     ml = partial(formats.metric, kind="ml")
@@ -115,3 +131,11 @@ def _columns(metric: Metric, rows: pd.DataFrame) -> tuple[Column, ...]:
         ): empty,
     }
     return (*row_columns(), *(column for column, has in columns.items() if has))
+
+
+def _sensitivity(table: pd.DataFrame) -> pd.Series:
+    """Detected lesions of all lesions, in the rows of the detected ones; else NaN."""
+    key = ["experiment", "label"]
+    lesions = table[table.metric == "reference_lesions"].set_index(key)["mean"]
+    lesions = table[key].join(lesions, on=key)["mean"]
+    return (table["mean"] / lesions).where(table.metric == "detected_lesions")

@@ -54,19 +54,88 @@ const Tables = (() => {
     }[comparison[1]];
   };
 
-  const column = (entry, index, tall) => ({
+  /* How the numbers of a column are spread, between its smallest and its largest. */
+  const BINS = 12;
+  const histogram = (values) => {
+    const numbers = values.filter((value) => typeof value === "number");
+    const low = Math.min(...numbers);
+    const high = Math.max(...numbers);
+    if (new Set(numbers).size < BINS) return null;
+    const counts = new Array(BINS).fill(0);
+    for (const value of numbers) {
+      const bin = Math.floor((BINS * (value - low)) / (high - low));
+      counts[Math.min(bin, BINS - 1)] += 1;
+    }
+    const most = Math.max(...counts);
+    const box = document.createElement("span");
+    box.className = "histogram";
+    box.setAttribute("aria-hidden", "true");
+    for (const count of counts) {
+      const bar = document.createElement("i");
+      bar.style.height = `${(100 * count) / most}%`;
+      box.append(bar);
+    }
+    return box;
+  };
+
+  const heading = (entry, values) => {
+    const title = textElement(entry.title);
+    const picture = entry.spread && values ? histogram(values) : null;
+    if (picture) title.append(picture);
+    return title;
+  };
+
+  /* A bar from 0 to 100 % behind a share, as wide as its full value. */
+  const shown = (entry, index) => (cell) => {
+    const value = cell.getRow().getData().value[index];
+    if (entry.bar && typeof value === "number") {
+      cell.getElement().classList.add("bar");
+      cell.getElement().style.setProperty("--share", `${100 * value}%`);
+    }
+    return textElement(cell.getValue());
+  };
+
+  /* Long names wrap; on a narrow screen one column alone stays in view: both leave
+     room for the numbers. */
+  const NARROW = 960;
+  const KEPT = 150;
+  const LONGEST = 250;
+  const narrow = () => window.innerWidth <= NARROW;
+  const widest = (part) => {
+    const lengths = part.columns.map((entry, index) =>
+      entry.frozen && !entry.empty
+        ? Math.max(...part.text.map((texts) => texts[index].length))
+        : -1,
+    );
+    return lengths.indexOf(Math.max(...lengths));
+  };
+
+  const kept = (entry, index, part) => {
+    if (!entry.frozen) return {};
+    const wraps = { frozen: true, variableHeight: true, cssClass: "kept" };
+    if (!narrow()) return { ...wraps, maxWidth: LONGEST };
+    return index === widest(part) ? { ...wraps, width: KEPT } : {};
+  };
+
+  const column = (entry, index, part, tall) => ({
     title: entry.title,
-    titleFormatter: () => textElement(entry.title),
+    titleFormatter: () =>
+      heading(entry, tall ? part.value.map((values) => values[index]) : null),
     titleDownload: entry.key || entry.title,
     field: `c${index}`,
     hozAlign: entry.number ? "right" : "left",
     headerHozAlign: entry.number ? "right" : "left",
-    formatter: (cell) => textElement(cell.getValue()),
+    formatter: shown(entry, index),
     sorter: sorter(index),
-    frozen: entry.frozen,
+    ...kept(entry, index, part),
+    visible: !entry.empty,
+    download: true,
     headerFilter: tall ? "input" : undefined,
     headerFilterFunc: matches,
     headerFilterPlaceholder: entry.number ? "< >" : "",
+    headerFilterParams: {
+      elementAttributes: { "aria-label": `Filter ${entry.title}` },
+    },
     minWidth: entry.number && tall ? 74 : 40,
     accessorDownload: (_value, row) => row.value[index],
   });
@@ -108,7 +177,7 @@ const Tables = (() => {
     download: false,
     hozAlign: "center",
     width: 70,
-    frozen: true,
+    frozen: !narrow(),
     formatter: (cell) => {
       const [name, experiment] = table.opens[cell.getRow().getData().id];
       if (!Browser.has(name)) return textElement("");
@@ -122,11 +191,56 @@ const Tables = (() => {
     },
   });
 
+  /* How many rows a filter leaves, and whether the file has these or all. */
+  const tellFiltered = (table) => {
+    const of = (kind) => document.querySelector(`.${kind}[data-table="${table.name}"]`);
+    const mine = [...leftIn].filter(([e]) => e.dataset.table === table.name);
+    const built = mine.map(([e]) => table.parts[Number(e.dataset.part)].text.length);
+    const count = mine.reduce((sum, [, length]) => sum + length, 0);
+    const all = built.reduce((sum, length) => sum + length, 0);
+    const filtered = count < all;
+    of("shown").textContent = filtered || table.tall ? `${count} of ${all} rows shown` : "";
+    const what = table.csv === null ? `the ${count} rows shown` : "all rows, unfiltered";
+    const file = `Download ${table.name}.csv`;
+    of("download").textContent = filtered ? `${file} (${what})` : file;
+  };
+
+  /* Roles that a screen reader knows: Tabulator calls a group of columns by one that
+     there is not, and lets the box that scrolls stand between table and rows. */
+  const nameParts = (element) => {
+    element.removeAttribute("aria-owns");
+    element.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
+    element.querySelector(".tabulator-table").setAttribute("role", "presentation");
+    for (const group of element.querySelectorAll(".tabulator-col-group")) {
+      group.setAttribute("role", "presentation");
+      group.removeAttribute("aria-sort");
+      group.removeAttribute("aria-title");
+      const name = (head) => head.querySelector(".tabulator-col-title").textContent;
+      for (const head of group.querySelectorAll("[role=columnheader]")) {
+        head.setAttribute("aria-label", `${name(group)}: ${name(head)}`);
+      }
+    }
+  };
+
+  /* Headings take the focus; Enter and space sort as a click does. */
+  const sortByKeys = (grid, element) => {
+    for (const head of element.querySelectorAll(".tabulator-col.tabulator-sortable")) {
+      head.tabIndex = 0;
+      head.addEventListener("keydown", (event) => {
+        if (event.target !== head || !["Enter", " "].includes(event.key)) return;
+        event.preventDefault();
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        grid.setSort(head.getAttribute("tabulator-field"), up ? "asc" : "desc");
+      });
+    }
+  };
+
   const build = (element) => {
     const table = read(element.dataset.table);
     const part = table.parts[Number(element.dataset.part)];
-    let columns = part.columns.map((entry, i) => column(entry, i, table.tall));
+    let columns = part.columns.map((entry, i) => column(entry, i, part, table.tall));
     columns = grouped(columns, part.columns);
+    if (narrow()) columns.sort((a, b) => Boolean(b.frozen) - Boolean(a.frozen));
     if (table.opens.length && Browser.any()) columns.unshift(opener(table));
     const rows = part.text.map((texts, id) => {
       const row = { id, value: part.value[id] };
@@ -144,18 +258,18 @@ const Tables = (() => {
       columnHeaderSortMulti: true,
       downloadEncoder: (content, type) => new Blob([content], { type }),
     });
-    const shown = document.querySelector(`.shown[data-table="${table.name}"]`);
-    if (shown) {
-      grid.on("dataFiltered", (_filters, left) => {
-        leftIn.set(element, left.length);
-        const mine = [...leftIn].filter(([e]) => e.dataset.table === table.name);
-        const count = mine.reduce((sum, [, length]) => sum + length, 0);
-        const all = table.parts.reduce((sum, { text }) => sum + text.length, 0);
-        shown.textContent = `${count} of ${all} rows shown`;
-      });
-    }
+    grid.on("dataFiltered", (_filters, left) => {
+      leftIn.set(element, left.length);
+      tellFiltered(table);
+    });
     grids.set(`${table.name}/${element.dataset.part}`, grid);
-    return new Promise((done) => grid.on("tableBuilt", done));
+    return new Promise((done) =>
+      grid.on("tableBuilt", () => {
+        nameParts(element);
+        sortByKeys(grid, element);
+        done();
+      }),
+    );
   };
 
   /* Tables of a hidden tab have no width: they are built when it opens. */
@@ -184,10 +298,14 @@ const Tables = (() => {
 
   const plain = (part) => {
     const element = document.createElement("table");
-    const titles = part.columns.map((entry) =>
-      cell("th", [entry.group, entry.title].filter(Boolean).join(": ")),
+    const full = part.columns.flatMap(({ empty }, index) => (empty ? [] : [index]));
+    const titles = full.map((index) => {
+      const { group, title } = part.columns[index];
+      return cell("th", [group, title].filter(Boolean).join(": "));
+    });
+    const rows = part.text.map((texts) =>
+      line(full.map((index) => cell("td", texts[index]))),
     );
-    const rows = part.text.map((texts) => line(texts.map((text) => cell("td", text))));
     element.replaceChildren(line(titles), ...rows);
     return element;
   };
