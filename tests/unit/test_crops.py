@@ -364,6 +364,35 @@ def test_a_tumour_larger_than_the_window_is_inside_of_it():
     assert y + half_side >= high[1]
 
 
+ANATOMIES = {
+    "both kidneys on one side": (slice(8, 26), slice(18, 26)),
+    "one kidney": KIDNEY,
+    "horseshoe kidney": (slice(14, 20), slice(6, 26)),
+    "tumour over the midline": (slice(6, 22), slice(10, 30)),
+    "all in a corner": FAR,
+    "all of the frame": (slice(0, SIZE), slice(0, SIZE)),
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("name", ["stn", "stn_rectangle", "coarse"])
+@pytest.mark.parametrize("anatomy", ANATOMIES)
+def test_every_anatomy_is_inside_of_the_window(anatomy, name, together):
+    rows, columns = ANATOMIES[anatomy]
+    crop = build(name, Finds((rows, columns), (rows, columns)))
+    window = crop(views(2), together=together).canonical_from_crop[0]
+    low, high = (
+        2 * torch.tensor([float(columns_edge), float(rows_edge)]) / SIZE - 1
+        for columns_edge, rows_edge in (
+            (columns.start, rows.start),
+            (columns.stop, rows.stop),
+        )
+    )
+    centre, reach = window[:, 2], window[:, :2].diag()
+    assert (centre - reach <= low + 1e-5).all()
+    assert (centre + reach >= high - 1e-5).all()
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_nothing_found_leaves_the_stns_window_in_the_middle(together):
     found = window_of(stn_crop(NOTHING, NOTHING)(views(2), together=together))

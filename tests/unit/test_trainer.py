@@ -434,13 +434,13 @@ def test_the_crop_is_calibrated_on_the_training_patients(fresh):
             invert(known.image_from_canonical), known.outline
         ).numpy()
         half_sides.append(np.ptp(canonical, axis=1).max() / 2)
-    expected = 1.1 * np.quantile(half_sides, 0.975)
+    expected = 1.15 * np.quantile(half_sides, 0.975)
     assert train(fresh, STN) == 0
     weights = checkpoint(run_folder(fresh, STN))["network_weights"]
     # The tallest labels are rows 7 to 18 or 19 of bodies of 12 to 14 by 11 pixels, a
     # radius of sqrt((12**2 + 11**2) / 8) / 17 = 0.34 at least: half of 13 rows of 17,
     # enlarged to a radius of 0.4.
-    assert expected == pytest.approx(1.1 * 6.5 / 17 * 0.4 / 0.36, rel=0.1)
+    assert expected == pytest.approx(1.15 * 6.5 / 17 * 0.4 / 0.36, rel=0.1)
     assert weights["crop.half_side"].item() == pytest.approx(expected, rel=1e-5)
 
 
