@@ -47,7 +47,8 @@ FRONT_ENDS = {
     ),
     "stn": FrontEnd(
         parts=frozenset(
-            {NONE, "moments", "moments_jitter", "stn", ORACLE, CASE_POSE}
+            {NONE, "moments", "moments_jitter", "stn", ORACLE, CASE_POSE, "sham"}
+            | {"moments_size", "moments_angle", "moments_position"}
             | {"coarse", "stn_rectangle", "oracle_rectangle"}
         ),
         network="deeprac.networks.stn_unet.STNUNet",

@@ -13,7 +13,12 @@ from deeprac.geometry.similarity import (
 )
 from deeprac.geometry.warp import warp
 from deeprac.networks.front_end import Supervision
-from deeprac.networks.normalisers import MOMENT_SIZE, NORMALISERS, POSE_JITTER
+from deeprac.networks.normalisers import (
+    MOMENT_SIZE,
+    NORMALISERS,
+    POSE_JITTER,
+    SHAM_SPREAD,
+)
 from deeprac.networks.stn_unet import BOUND
 from support.toy_cohort import small_networks
 
@@ -52,6 +57,33 @@ def body(x, y, a, b, angle=0.0):
 def seen():
     air = torch.full((1, 1, SIZE, SIZE), AIR)
     return torch.cat([body(0.1, -0.1, 0.7, 0.4, 0.3), air, body(-0.2, 0.2, 0.5, 0.3)])
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"), [("size", [0]), ("angle", [1]), ("position", [2, 3])]
+)
+def test_a_part_of_the_moments_leaves_the_others(seen, part, kept):
+    whole = torch.column_stack(parameters(build("moments")(seen).image_from_canonical))
+    found = build(f"moments_{part}")(seen)
+    rows = torch.column_stack(parameters(found.image_from_canonical))
+    expected = torch.zeros_like(whole)
+    expected[:, kept] = whole[:, kept]
+    torch.testing.assert_close(rows, expected)
+    assert found.valid.tolist() == [True, False, True]
+    assert (expected[[0, 2]][:, kept] != 0).all()
+
+
+def test_a_sham_knows_nothing_of_the_slice_and_moves_a_case_alike(seen):
+    sham = build("sham")
+    first = sham.eval()(seen).image_from_canonical
+    assert (first == first[0]).all()
+    torch.testing.assert_close(sham(seen).image_from_canonical, first)
+    assert not torch.allclose(sham(seen + 0.01).image_from_canonical, first)
+    many = sham.train()(seen[:1].expand(4000, -1, -1, -1)).image_from_canonical
+    rows = torch.column_stack(parameters(many))
+    torch.testing.assert_close(
+        rows.std(0), torch.tensor(SHAM_SPREAD), rtol=0.06, atol=0
+    )
 
 
 def known(batch=3):

@@ -8,6 +8,7 @@ what the slices of a case agree on is for ``STNUNet.locate``.
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
-from deeprac.geometry.similarity import compose, identity, similarity
+from deeprac.geometry.similarity import compose, identity, parameters, similarity
 from deeprac.geometry.warp import sample, sampling_points
 from deeprac.networks.front_end import Pose, Supervision
 from deeprac.networks.localiser import PoseLocaliser
@@ -30,6 +31,9 @@ the cube of the side.
 POSE_JITTER = (0.035, math.radians(2), 0.035, 0.035)
 """Standard deviations of the logarithm of the scale, of the angle in radians and of x
 and y in half widths: errors such as localisers make on held-out cases."""
+
+SHAM_SPREAD = (0.12, math.radians(8), 0.06, 0.06)
+"""Standard deviations as of ``POSE_JITTER``, as large as what phantoms differ by."""
 
 
 class NoNormaliser(nn.Module):
@@ -105,6 +109,59 @@ class JitteredMoments(MomentNormaliser):
         return replace(pose, image_from_canonical=transform)
 
 
+class PartOfMoments(MomentNormaliser):
+    """Size alone, angle alone or position alone, by the moments.
+
+    Tells which of them a normaliser's gain comes from. What is not taken stays as in
+    the slice; size and angle change about its centre.
+
+    Args:
+        settings: the configuration's ``localiser`` section.
+        air: value of air in the normalised slices.
+        part: ``size``, ``angle`` or ``position``.
+    """
+
+    def __init__(self, settings: dict[str, Any], *, air: float, part: str) -> None:
+        super().__init__(settings, air=air)
+        self.part = part
+
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
+        """Estimate one part of the transform of each slice."""
+        pose = super().forward(thumbnails)
+        log_scale, angle_rad, shift = parameters(pose.image_from_canonical)
+        part = similarity(
+            log_scale * (self.part == "size"),
+            angle_rad * (self.part == "angle"),
+            shift * (self.part == "position"),
+        )
+        return replace(pose, image_from_canonical=part)
+
+
+class Sham(nn.Module):
+    """A random size, pose and position, which know nothing of the slice.
+
+    A placebo: it resamples and moves slices as a normaliser does, each in training, all
+    of a case alike at inference, where the same slices are always moved alike.
+    """
+
+    def forward(
+        self, thumbnails: Tensor, supervision: Supervision | None = None
+    ) -> Pose:
+        """Draw a transform; in training one for each slice."""
+        count, device = len(thumbnails), thumbnails.device
+        if self.training:
+            drawn = torch.randn(count, 4, device=device)
+        else:
+            # A thousandth of a unit is well above the rounding of any processor.
+            seed = round(1000 * float(thumbnails.double().mean()))
+            one = torch.randn(1, 4, generator=torch.Generator().manual_seed(seed))
+            drawn = one.expand(count, 4).to(device)
+        drawn = drawn * drawn.new_tensor(SHAM_SPREAD)
+        return _certain(similarity(drawn[:, 0], drawn[:, 1], drawn[:, 2:]))
+
+
 class LearnedNormaliser(nn.Module):
     """A learned, bounded correction of the moments' estimate.
 
@@ -162,6 +219,10 @@ NORMALISERS: dict[str, Callable[..., nn.Module]] = {
     "none": lambda settings, *, air: NoNormaliser(),
     "moments": MomentNormaliser,
     "moments_jitter": JitteredMoments,
+    "moments_size": partial(PartOfMoments, part="size"),
+    "moments_angle": partial(PartOfMoments, part="angle"),
+    "moments_position": partial(PartOfMoments, part="position"),
+    "sham": lambda settings, *, air: Sham(),
     "stn": LearnedNormaliser,
     "oracle": lambda settings, *, air: ToldNormaliser(),
     "case_pose": lambda settings, *, air: ToldNormaliser(),
