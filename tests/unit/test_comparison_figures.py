@@ -68,7 +68,8 @@ def cases_of(dice, *, tumour=True, seeds=(0,)):
 
 def sources_of(config, cases, folder="nowhere"):
     runs = cases[["experiment", "seed", "fold"]].drop_duplicates()
-    runs = runs.assign(shared_machine=False, **dict.fromkeys(TIMES, 1.0))
+    runs = runs.assign(shared_machine=False, epochs=2, iterations_per_epoch=3)
+    runs = runs.assign(**dict.fromkeys(TIMES, 1.0))
     return Summary.of(config, Layout(folder), cases, runs)
 
 
@@ -82,6 +83,9 @@ BETTER = {
     "moments": [0.61, 0.64, 0.67, 0.70, 0.73, 0.76, 0.79, 0.82],
     "stn": [0.605, 0.645, 0.668, 0.703, 0.729, 0.762, 0.788, 0.821],
 }
+ENOUGH = {name: 2 * values for name, values in BETTER.items()}
+FIVE = range(5)
+"""Patients and seeds with which there are verdicts."""
 PLANNED = (
     Comparison("moments", "nnunet", "superiority"),
     Comparison("stn", "moments", "non_inferiority"),
@@ -90,7 +94,8 @@ PLANNED = (
 
 def test_planned_comparisons_with_means_patients_and_margin():
     config = config_of(*BETTER, comparisons=PLANNED)
-    (drawing,) = paired_differences.make(sources_of(config, cases_of(BETTER)))
+    cases = cases_of(ENOUGH, seeds=FIVE)
+    (drawing,) = paired_differences.make(sources_of(config, cases))
     data = drawing.data
     means = data[data.kind == "mean"].set_index(["experiment", "label"])
     gain = means.loc[("moments", "kidney")]
@@ -101,25 +106,34 @@ def test_planned_comparisons_with_means_patients_and_margin():
     assert means.margin_points["stn", "kidney"] == pytest.approx(2)
     patients = data[(data.kind == "patient") & (data.experiment == "moments")]
     points = patients[patients.label == "tumour"].difference_points
-    np.testing.assert_allclose(sorted(points), np.arange(11, 19))
+    np.testing.assert_allclose(sorted(points), np.repeat(np.arange(11, 19), 2))
     words = words_of(drawing.figure)
     assert "+14.5 [" in words
-    assert "n = 8, superior" in words
+    assert "n = 16, superior" in words
     assert "non-inferiority margin" in words
     assert "vs Moments + nnU-Net" in words
 
 
 def test_a_supported_verdict_is_filled():
     config = config_of(*BETTER, comparisons=PLANNED)
-    (drawing,) = paired_differences.make(sources_of(config, cases_of(BETTER)))
+    cases = cases_of(ENOUGH, seeds=FIVE)
+    (drawing,) = paired_differences.make(sources_of(config, cases))
     ax = drawing.figure.axes[0]
     faces = [
         line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "D"
     ]
     verdicts = drawing.data.query("kind == 'mean' and label == 'kidney'").verdict
-    expected = ["white" if v == "inconclusive" else "0.2" for v in verdicts]
-    assert faces == expected
-    assert "0.2" in faces
+    assert set(verdicts) == {"superior", "non-inferior"}
+    assert faces == ["0.2", "0.2"]
+    (drawing,) = paired_differences.make(sources_of(config, cases_of(BETTER)))
+    means = drawing.data[drawing.data.kind == "mean"]
+    assert set(means.verdict) == {"not decidable"}
+    assert set(means.interval_over) == {"patients of one training"}
+    assert means.low_points.notna().all()
+    lines = drawing.figure.axes[0].lines
+    assert {o.get_markerfacecolor() for o in lines if o.get_marker() == "D"} == {
+        "white"
+    }
 
 
 def test_without_planned_comparisons_all_are_compared_with_the_plain_nnunet():
