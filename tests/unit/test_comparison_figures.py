@@ -1,6 +1,7 @@
 """Figures that compare methods patient by patient, on tables with known answers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def sources_of(config, cases, folder="nowhere"):
     runs = cases[["experiment", "seed", "fold"]].drop_duplicates()
     runs = runs.assign(shared_machine=False, epochs=2, iterations_per_epoch=3)
     runs = runs.assign(**dict.fromkeys(TIMES, 1.0))
-    return Summary.of(config, Layout(folder), cases, runs)
+    return Summary.of(config, Layout(Path(folder)), cases, runs)
 
 
 def words_of(figure):
