@@ -146,7 +146,7 @@ def test_comparisons_say_that_there_is_nothing_to_compare(layout):
     table = pd.read_csv(layout.tables / "comparisons.csv")
     tumour = table[table.label == "tumour"]
     assert (tumour.n.fillna(0) == 0).all()
-    assert tumour.p.isna().all()
+    assert tumour.two_way_p.isna().all()
 
 
 def test_no_text_shows_nan(layout):

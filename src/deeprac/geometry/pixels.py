@@ -36,7 +36,7 @@ def pixel_centres(size: Sequence[int], device: torch.device | str = "cpu") -> Te
 _kept: list[Any] = []
 
 
-def _made_once(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def made_once(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Keep what a function of sizes and a device makes, for all callers.
 
     A compiler makes its own: it would trace through the cache.
@@ -51,7 +51,7 @@ def _made_once(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return made
 
 
-@_made_once
+@made_once
 def homogeneous_centres(sizes: tuple[Size, ...], device: torch.device) -> Tensor:
     """Return the points (x, y, 1) of the pixel centres of sizes, one after the other.
 
@@ -63,7 +63,7 @@ def homogeneous_centres(sizes: tuple[Size, ...], device: torch.device) -> Tensor
         return torch.cat([points, torch.ones_like(points[:1])]).contiguous()
 
 
-@_made_once
+@made_once
 def quadratic_centres(size: Size, device: torch.device) -> Tensor:
     """Return (1, x, y, xx, yy, xy) of all pixel centres, each the share of a pixel.
 

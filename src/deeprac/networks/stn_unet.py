@@ -85,6 +85,10 @@ class STNUNet(LocatingUNet):
         rim = 2 * RIM_PIXELS / torch.tensor([[width], [height]])
         self.seen: Tensor
         self.register_buffer("seen", 1 - rim, persistent=False)
+        bounds = (WARP_LOG_SCALE, WARP_ANGLE_RAD, WARP_SHIFT, WARP_SHIFT)
+        high = self.warp_share * torch.tensor([bounds])
+        self.warp_bounds: Tensor
+        self.register_buffer("warp_bounds", torch.stack([-high, high]), False)
         unseen = torch.zeros(1, num_classes, 1, 1)
         unseen[:, 0] = BACKGROUND_LOGIT
         self.unseen_logits: Tensor
@@ -115,12 +119,13 @@ class STNUNet(LocatingUNet):
         image, thumbnails, finite = self._look(image)
         taught = self.training and supervision is not None
         if taught and self.warps_copies:
-            pose, warped, warped_valid = self._normalise_with_copies(thumbnails, image)
-            warped_valid = warped_valid & finite
+            pose, warped, warped_valid = self._normalise_with_copies(
+                thumbnails, image, finite
+            )
         else:
             pose = self.normaliser(thumbnails, supervision)
+            pose = replace(pose, valid=pose.valid & finite)
             warped = warped_valid = None
-        pose = replace(pose, valid=pose.valid & finite)
         located = self._locate(pose, thumbnails, supervision, together=False)
         logits = self.segment(image, damped(located, self.segmentation_gradient))
         if supervision is None:
@@ -201,7 +206,7 @@ class STNUNet(LocatingUNet):
         )
 
     def _normalise_with_copies(
-        self, thumbnails: Tensor, image: Tensor
+        self, thumbnails: Tensor, image: Tensor, finite: Tensor
     ) -> tuple[Pose, Tensor, Tensor]:
         """Localise each slice and a randomly turned, zoomed and shifted copy of it.
 
@@ -211,19 +216,17 @@ class STNUNet(LocatingUNet):
             The pose of the slices; what was found on the copies (batch, 2, 3), brought
             back to the slice's frame, and where it is valid (batch,).
         """
-        drawn = torch.empty(len(image), 4, device=image.device)
-        drawn.uniform_(-self.warp_share, self.warp_share)
-        image_from_warped = similarity(
-            WARP_LOG_SCALE * drawn[:, 0],
-            WARP_ANGLE_RAD * drawn[:, 1],
-            WARP_SHIFT * drawn[:, 2:],
-        )
+        drawn = torch.rand(len(image), 4, device=image.device)
+        low, high = self.warp_bounds.unbind()
+        drawn = torch.lerp(low, high, drawn)
+        image_from_warped = similarity(drawn[:, 0], drawn[:, 1], drawn[:, 2:])
         copies = self._sample(image, image_from_warped, (self.seen_size,) * 2)
         if self.clutter_share > 0:
             copies = cluttered(copies, self.clutter_share, self.air)
         # In one pass: a normaliser sees every thumbnail on its own.
         both = self.normaliser(torch.cat([thumbnails, copies]))
-        pose, copied = both.halves()
+        valid = (both.valid.view(2, -1) & finite).flatten()
+        pose, copied = replace(both, valid=valid).halves()
         warped = compose(image_from_warped, copied.image_from_canonical)
         return pose, warped, copied.valid
 
