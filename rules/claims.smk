@@ -4,6 +4,7 @@
 rule claims:
     input:
         **SUMMARY,
+        **GATES,
         diagnostics="<results>/summary/diagnostics.csv",
         stress=stress_summary,
         costs=protocol_costs,

@@ -49,6 +49,9 @@ SUMMARY = {
     for name in ("cases", "runs", *["missing"] * SETTINGS.report.allow_missing)
 }
 
+# Which trainings learned: what comparisons and claims may rest on.
+GATES = {"records": every_run("run.json"), "curves": every_run("training.csv")}
+
 # What tables and figures write beside the numbers: names, and the paper's rows.
 TABLE_SETTINGS = {
     "labels": {name: METHODS[name]["label"] for name in CONFIG["run"]["experiments"]},
@@ -85,7 +88,7 @@ FIGURES = selected_figures(narrowed(SETTINGS, MISSING) if RUNS else SETTINGS)
 def figure_inputs(_):
     """What the selected figures read, by what they need."""
     files = {
-        "summary": SUMMARY,
+        "summary": SUMMARY | GATES,
         "diagnostics": {"diagnostics": f"{RESULTS}/summary/diagnostics.csv"},
         "stress": {"stress": f"{RESULTS}/summary/stress.csv"},
         "curves": {"curves": every_run("training.csv")},

@@ -2,9 +2,8 @@
 rule tables:
     input:
         **SUMMARY,
+        **GATES,
         diagnostics=crop_diagnostics,
-        records=every_run("run.json"),
-        curves=every_run("training.csv"),
     output:
         [
             shown(f"<results>/tables/{name}.csv", f"tables/{name}", table=title)
