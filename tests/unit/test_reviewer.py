@@ -69,6 +69,7 @@ def test_tables_figures_findings_page_and_verification(environment, tmp_path):
         ("verify", release),
         ("unpack", release, "--to", tmp_path / "out"),
         ("tables", "--config", config),
+        ("claims", "--config", config),
         ("figures", "--config", config),
         ("report", "--config", config),
     ):
