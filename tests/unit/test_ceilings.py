@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from deeprac.labels import FOREGROUND
 from deeprac.mask_geometry.ceilings import (
     BELOW,
     MATRICES,
@@ -14,11 +15,10 @@ from deeprac.mask_geometry.ceilings import (
     ceilings,
     common_shares,
     dice_after,
-    shares_of,
     some_slices,
     through_windows,
 )
-from deeprac.preprocessing.matrix import labels_to_matrix, resize
+from deeprac.preprocessing.matrix import label_shares, labels_to_matrix, resize
 from deeprac.windows import PAIR, RECTANGLE, SQUARE
 
 SIDE = 64
@@ -49,25 +49,30 @@ def test_slices_are_spread_evenly_over_those_with_a_label():
 def test_the_answer_is_what_a_network_is_taught():
     numbers = blocks()
     taught = labels_to_matrix(numbers, 20)
-    answer = answered(resize(shares_of(numbers), 20))
+    answer = answered(resize(label_shares(numbers, FOREGROUND), 20))
     for channel, label in enumerate((1, 2)):
         np.testing.assert_array_equal(answer[:, channel].numpy(), taught == label)
 
 
 def test_a_matrix_of_the_slices_size_loses_nothing():
     numbers = blocks()
-    found = dice_after(answered(shares_of(numbers)), numbers)
+    found = dice_after(answered(label_shares(numbers, FOREGROUND)), numbers)
     assert found == {"kidney": 1, "tumour": 1}
 
 
 def test_what_is_smaller_than_a_pixel_is_lost():
     numbers = blocks()
     numbers[:, 0, 0] = 1  # one of 16 pixels that a matrix of 16 sees as one
-    found = dice_after(answered(resize(shares_of(numbers), 16)), numbers)
+    found = dice_after(answered(resize(label_shares(numbers, FOREGROUND), 16)), numbers)
     assert found["kidney"] < 1
     alone = np.where(numbers == 2, 0, numbers)
     alone[:, 10:40] = 0
-    assert dice_after(answered(resize(shares_of(alone), 16)), alone)["kidney"] == 0
+    assert (
+        dice_after(answered(resize(label_shares(alone, FOREGROUND), 16)), alone)[
+            "kidney"
+        ]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,20 +87,24 @@ def test_what_is_smaller_than_a_pixel_is_lost():
 )
 def test_whole_pixels_return_to_their_place(kind, window):
     numbers = blocks()
-    back = through_windows(shares_of(numbers), np.array([window]), kind)
+    back = through_windows(label_shares(numbers, FOREGROUND), np.array([window]), kind)
     assert dice_after(back, numbers) == {"kidney": 1, "tumour": 1}
 
 
 def test_what_lies_outside_of_a_window_is_background():
     numbers = blocks()
     # Columns 0 to 32; but two at the rim, whose logits are not used.
-    back = through_windows(shares_of(numbers), np.array([[-1, -0.5, 0, 0.5]]), SQUARE)
+    back = through_windows(
+        label_shares(numbers, FOREGROUND), np.array([[-1, -0.5, 0, 0.5]]), SQUARE
+    )
     found = dice_after(back, numbers)
     assert found["kidney"] == 1
     assert found["tumour"] == 0
     assert not back[..., 30:].any()
     back = through_windows(
-        shares_of(numbers), np.array([[-0.875, -0.5, 0.125, 0.5]]), SQUARE
+        label_shares(numbers, FOREGROUND),
+        np.array([[-0.875, -0.5, 0.125, 0.5]]),
+        SQUARE,
     )
     assert dice_after(back, numbers)["tumour"] == pytest.approx(dice(4 * 10, 12 * 10))
 
@@ -103,7 +112,7 @@ def test_what_lies_outside_of_a_window_is_background():
 def test_two_windows_answer_for_both():
     numbers = blocks()
     windows = np.array([[-0.6, -0.6, 0.0, 0.2], [-0.1, -0.4, 0.5, 0.2]])
-    shares = shares_of(numbers)
+    shares = label_shares(numbers, FOREGROUND)
     both = through_windows(shares, windows, PAIR)
     alone = [through_windows(shares, one[None], PAIR) for one in windows]
     assert torch.equal(both, torch.maximum(*alone))
@@ -113,7 +122,7 @@ def test_two_windows_answer_for_both():
 
 
 def test_slices_are_seen_alike_together_and_alone():
-    shares = shares_of(blocks())
+    shares = label_shares(blocks(), FOREGROUND)
     shares[1] = shares[1].flip(-1)
     window = np.array([[-0.6, -0.5, 0.5, 0.6]])
     together = through_windows(shares, window, SQUARE)

@@ -9,9 +9,9 @@ from deeprac.evaluation.gates import (
     NOT_JUDGED,
     NOT_LEARNED,
     NOT_RECORDED,
+    failures,
     judged,
     not_learned,
-    undecidable,
 )
 
 NAN = float("nan")
@@ -60,26 +60,26 @@ def test_failed_trainings_are_listed_with_the_reason():
 
 
 def test_a_statement_names_the_trainings_that_failed_and_counts_all():
-    assert undecidable(GATES, "stn", "plain") == (
-        "not decidable: 2 of 3 trainings did not learn (plain, seed 0, fold 0: tumour; "
+    assert failures(GATES, "stn", "plain") == (
+        "2 of 3 trainings did not learn (plain, seed 0, fold 0: tumour; "
         "plain, seed 1, fold 0: kidney and tumour)"
     )
-    assert undecidable(GATES, "stn") == undecidable(GATES, "old") == ""
+    assert failures(GATES, "stn") == failures(GATES, "old") == ""
 
 
 def test_a_long_list_of_failures_is_counted():
     rows = [("plain", seed, 0, "kidney", 0.0, SLICES) for seed in range(7)]
-    said = undecidable(judged(scores(*rows), 0.3), "plain")
+    said = failures(judged(scores(*rows), 0.3), "plain")
     assert "7 of 7 trainings" in said
     assert said.endswith("seed 4, fold 0: kidney; 2 more)")
 
 
 def test_all_trainings_may_have_failed():
     gates = judged(scores(("plain", 0, 0, "tumour", 0.0, SLICES)), 0.3)
-    assert undecidable(gates, "plain").startswith("not decidable: 1 of 1 trainings")
+    assert failures(gates, "plain").startswith("1 of 1 trainings")
 
 
 def test_no_training_at_all():
     gates = judged(scores().astype({"dice": float, "source": str}), 0.3)
     assert gates.empty
-    assert undecidable(gates, "plain") == ""
+    assert failures(gates, "plain") == ""

@@ -87,12 +87,6 @@ def failures(gates: pd.DataFrame, *experiments: str) -> str:
     )
 
 
-def undecidable(gates: pd.DataFrame, *experiments: str) -> str:
-    """Say why nothing is decidable about experiments; see :func:`failures`."""
-    failed = failures(gates, *experiments)
-    return f"not decidable: {failed}" if failed else ""
-
-
 def _of(gates: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:
     """Rows of some experiments; of all where none is named."""
     return gates[gates.experiment.isin(experiments)] if experiments else gates

@@ -8,14 +8,13 @@ from torch.nn import functional
 
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import regions_of
-from deeprac.geometry.square import Square
 from deeprac.inference.predictor import Predictor
 from deeprac.inference.slice_predictor import SlicePredictor
 from deeprac.labels import FOREGROUND
 from deeprac.networks.front_end import Located
 from deeprac.networks.locating_unet import LocatingUNet
 from deeprac.networks.stn_unet import BACKGROUND_LOGIT
-from deeprac.preprocessing.matrix import logits_to_native, resize
+from deeprac.preprocessing.matrix import label_shares, logits_to_native, resize
 
 
 @torch.inference_mode()
@@ -41,10 +40,10 @@ def ceiling(
     """
     if not isinstance(predictor, SlicePredictor):
         return {label.title: float("nan") for label in FOREGROUND}
-    classes = len(predictor.labels.numbers)
+    classes = predictor.labels.numbers.values()
     answer = np.empty_like(reference)
     for part in predictor.parts(len(reference)):
-        shares = _shares(reference[part], classes).to(predictor.device)
+        shares = label_shares(reference[part], classes).to(predictor.device)
         shares = resize(shares, predictor.settings["matrix_size"])
         logits = _answered(predictor.network, shares, located[part])
         native = logits_to_native(logits, *reference.shape[1:])
@@ -56,13 +55,6 @@ def ceiling(
         ).dice
         for label in FOREGROUND
     }
-
-
-def _shares(numbers: NDArray, classes: int) -> Tensor:
-    """Every class in the pixels of the padded square, (slices, classes, n, n)."""
-    padded = Square(*numbers.shape[1:]).pad(numbers, 0)
-    one_hot = np.stack([padded == number for number in range(classes)], axis=1)
-    return torch.from_numpy(one_hot).float()
 
 
 def _answered(network: torch.nn.Module, shares: Tensor, located: Located) -> Tensor:

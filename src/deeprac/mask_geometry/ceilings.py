@@ -18,12 +18,11 @@ from torch import Tensor
 
 from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.geometry.similarity import invert
-from deeprac.geometry.square import Square
 from deeprac.geometry.warp import inside, sample, sampling_points, warp
 from deeprac.labels import FOREGROUND
 from deeprac.mask_geometry.window_table import boxes_of, common_share
 from deeprac.networks.stn_unet import RIM_PIXELS
-from deeprac.preprocessing.matrix import logits_to_native, resize
+from deeprac.preprocessing.matrix import label_shares, logits_to_native, resize
 from deeprac.windows import KINDS, RECTANGLE, WindowKind, place
 
 MATRICES = (64, 128, 256, 512)
@@ -54,20 +53,6 @@ def some_slices(numbers: NDArray) -> NDArray:
     labelled = np.flatnonzero(numbers.any(axis=(1, 2)))
     places = np.linspace(0, len(labelled) - 1, min(SLICES, len(labelled)))
     return numbers[labelled[np.rint(places).astype(int)]]
-
-
-def shares_of(numbers: NDArray) -> Tensor:
-    """Kidney and tumour in the pixels of the padded square.
-
-    Args:
-        numbers: (slices, height, width) label numbers.
-
-    Returns:
-        (slices, 2, size, size) float32, 0 or 1.
-    """
-    padded = Square(*numbers.shape[1:]).pad(numbers, 0)
-    one_hot = np.stack([padded == label for label in FOREGROUND], axis=1)
-    return torch.from_numpy(one_hot).float()
 
 
 def answered(shares: Tensor) -> Tensor:
@@ -157,7 +142,7 @@ def ceilings(
         Rows of ceilings.csv, without the case's name.
     """
     whole, kidneys = boxes_of(case)
-    native = shares_of(numbers)
+    native = label_shares(numbers, FOREGROUND)
     on_matrix = {matrix: resize(native, matrix) for matrix in MATRICES}
     for matrix, shares in on_matrix.items():
         yield _row("whole slice", matrix, dice_after(answered(shares), numbers))

@@ -7,6 +7,8 @@ stay in, as in the authors' code, and the whole slice is one tile, as a Spatial
 Transformer needs it.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,6 +51,21 @@ def image_to_matrix(image: NDArray, size: int, air: float) -> NDArray[np.float32
     for index, row in enumerate(padded):
         out[index] = resize(torch.from_numpy(row)[None, None], size)[0, 0].numpy()
     return out
+
+
+def label_shares(labels: NDArray, numbers: Iterable[int]) -> Tensor:
+    """Return which pixels of the padded square have which label.
+
+    Args:
+        labels: (slices, height, width) label numbers.
+        numbers: the labels, in the order of the channels.
+
+    Returns:
+        (slices, channels, size, size) float32, 0 or 1.
+    """
+    padded = Square(*labels.shape[1:]).pad(labels, 0)
+    one_hot = np.stack([padded == number for number in numbers], axis=1)
+    return torch.from_numpy(one_hot).float()
 
 
 def labels_to_matrix(labels: NDArray, size: int) -> NDArray[np.int8]:

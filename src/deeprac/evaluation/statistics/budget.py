@@ -12,6 +12,7 @@ import pandas as pd
 
 from deeprac.evaluation.gates import failures
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
+from deeprac.evaluation.statistics.patients import seed_table
 from deeprac.evaluation.statistics.two_way import two_way_difference, two_way_interval
 
 CHANGE = 0.005
@@ -63,8 +64,7 @@ def budget_rows(
     rows = []
     for steps, experiment in sorted(curve.items()):
         own = cases[cases.experiment == experiment]
-        table = own.pivot_table("dice", "patient", "seed").dropna()
-        dice = two_way_interval(table)
+        dice = two_way_interval(seed_table(own).dropna())
         larger = min((s for s in curve if s >= LONGER * steps), default=None)
         to = None if larger is None else curve[larger]
         rows.append(

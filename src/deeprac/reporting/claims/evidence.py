@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.gates import undecidable
+from deeprac.evaluation.gates import failures
 from deeprac.evaluation.statistics.patients import in_order
 from deeprac.records.case_split import judged
 from deeprac.records.tidy import read_tidy
@@ -66,8 +66,7 @@ class Evidence:
             *experiments: Whose trainings count.
         """
         gates = self.summary.gates
-        why = undecidable(gates[gates.label == label], *experiments)
-        return why.removeprefix("not decidable: ")
+        return failures(gates[gates.label == label], *experiments)
 
 
 def read_evidence(

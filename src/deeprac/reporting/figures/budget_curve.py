@@ -3,17 +3,10 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from deeprac.labels import FOREGROUND
-from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
-from deeprac.reporting.roles import used_matrices
+from deeprac.reporting.figures.drawing import Drawing, captioned, label_panels
 from deeprac.reporting.style import (
-    WIDTH,
     MethodStyle,
-    legend_above,
-    matrix_title,
-    method_handles,
     method_styles,
 )
 from deeprac.reporting.summary import Summary
@@ -28,23 +21,13 @@ BESIDE = 2 ** (DODGE / 2)
 def make(summary: Summary) -> list[Drawing]:
     """Rows: labels; columns: matrices."""
     data = budget_points(summary)
-    config = summary.config
-    matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
-    styles = method_styles(config)
-    figure = Figure(figsize=(min(WIDTH, 1 + 3.2 * len(matrices)), 5))
-    axes = figure.subplots(
-        len(FOREGROUND), len(matrices), sharex="col", sharey="row", squeeze=False
+    styles = method_styles(summary.config)
+    figure = label_panels(
+        summary.config,
+        data,
+        lambda panel, ax: draw(panel, styles, ax=ax),
+        xlabel="Training steps",
     )
-    for column, matrix in zip(axes.T, matrices, strict=True):
-        for ax, label in zip(column, FOREGROUND, strict=True):
-            panel = data[(data.matrix == matrix) & (data.label == label.title)]
-            draw(panel, styles, ax=ax)
-        column[0].set_title(matrix_title(config, matrix))
-        column[-1].set_xlabel("Training steps")
-    for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):
-        ax.set_ylabel(f"{dice_of(label)}, %")
-    shown = [style for name, style in styles.items() if name in set(data.method)]
-    legend_above(figure, method_handles(shown))
     return [captioned("budget_curve", figure, data, extent=summary.extent)]
 
 

@@ -7,6 +7,7 @@ in braces.
 """
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,18 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.labels import Label
-from deeprac.reporting.style import WIDTH, MethodStyle
+from deeprac.config import Config
+from deeprac.labels import FOREGROUND, Label
+from deeprac.reporting.roles import used_matrices
+from deeprac.reporting.style import (
+    WIDTH,
+    MethodStyle,
+    legend_above,
+    matrix_title,
+    method_handles,
+    method_styles,
+    within_percent,
+)
 from deeprac.shipped import shipped
 
 CAPTION_SIZE = 6.0
@@ -88,6 +99,40 @@ def scatter(x: Any, y: Any, style: MethodStyle, *, ax: Axes, **look: Any) -> Non
     y = np.full(len(x), y) if np.isscalar(y) else y
     look = {"color": style.colour, "marker": style.marker, "zorder": 2} | look
     sns.scatterplot(x=x, y=y, ax=ax, **look)
+
+
+def label_panels(
+    config: Config,
+    data: pd.DataFrame,
+    draw: Callable[[pd.DataFrame, Axes], object],
+    *,
+    xlabel: str,
+) -> Figure:
+    """Dice of methods at every matrix: rows are labels, columns matrices.
+
+    Args:
+        config: The configuration of the cohort.
+        data: Columns method, matrix and label.
+        draw: Draws the rows of one panel.
+        xlabel: Name of the horizontal axes.
+    """
+    matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
+    figure = Figure(figsize=(min(WIDTH, 1 + 3.2 * len(matrices)), 5))
+    axes = figure.subplots(
+        len(FOREGROUND), len(matrices), sharex="col", sharey="row", squeeze=False
+    )
+    for column, matrix in zip(axes.T, matrices, strict=True):
+        for ax, label in zip(column, FOREGROUND, strict=True):
+            draw(data[(data.matrix == matrix) & (data.label == label.title)], ax)
+        column[0].set_title(matrix_title(config, matrix))
+        column[-1].set_xlabel(xlabel)
+    for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):
+        within_percent(ax)
+        ax.set_ylabel(f"{dice_of(label)}, %")
+    styles = method_styles(config)
+    shown = [style for name, style in styles.items() if name in set(data.method)]
+    legend_above(figure, method_handles(shown))
+    return figure
 
 
 def dice_of(label: Label) -> str:

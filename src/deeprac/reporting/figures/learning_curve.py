@@ -3,25 +3,18 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from deeprac.evaluation.statistics.method_means import (
     interval_name,
     method_means,
     seed_means,
 )
-from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import foreground_rows
-from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of
-from deeprac.reporting.roles import curve_experiments, used_matrices
+from deeprac.reporting.figures.drawing import Drawing, captioned, label_panels
+from deeprac.reporting.roles import curve_experiments
 from deeprac.reporting.style import (
-    WIDTH,
     MethodStyle,
-    legend_above,
-    matrix_title,
-    method_handles,
     method_styles,
-    within_percent,
 )
 from deeprac.reporting.summary import Summary
 
@@ -34,24 +27,13 @@ def make(summary: Summary) -> list[Drawing]:
     data = learning_curves(summary)
     cases = summary.cases[summary.cases.experiment.isin(data.experiment)]
     trainings = seed_means(cases, ["experiment", "label"])
-    config = summary.config
-    matrices = [name for name in used_matrices(config) if name in set(data.matrix)]
-    styles = method_styles(config)
-    figure = Figure(figsize=(min(WIDTH, 1 + 3.2 * len(matrices)), 5))
-    axes = figure.subplots(
-        len(FOREGROUND), len(matrices), sharex="col", sharey="row", squeeze=False
-    )
-    for column, matrix in zip(axes.T, matrices, strict=True):
-        for ax, label in zip(column, FOREGROUND, strict=True):
-            panel = data[(data.matrix == matrix) & (data.label == label.title)]
-            draw(panel, trainings[trainings.label == label.title], styles, ax=ax)
-        column[0].set_title(matrix_title(config, matrix))
-        column[-1].set_xlabel("Training patients")
-    for ax, label in zip(axes[:, 0], FOREGROUND, strict=True):
-        within_percent(ax)
-        ax.set_ylabel(f"{dice_of(label)}, %")
-    shown = [style for name, style in styles.items() if name in set(data.method)]
-    legend_above(figure, method_handles(shown))
+    styles = method_styles(summary.config)
+
+    def panel(rows: pd.DataFrame, ax: Axes) -> None:
+        own = trainings[trainings.label.isin(rows.label)]
+        draw(rows, own, styles, ax=ax)
+
+    figure = label_panels(summary.config, data, panel, xlabel="Training patients")
     words = {"extent": summary.extent, "interval": interval_name(cases)}
     return [captioned("learning_curve", figure, data, **words)]
 
