@@ -283,6 +283,23 @@ def test_the_band_of_a_line_is_the_textbooks():
     np.testing.assert_allclose((high - low) / 2, half, rtol=1e-4)
 
 
+def test_equal_values_have_a_level_line_without_error():
+    rows = pd.DataFrame({"size": [1.0, 2, 4], "dice_percent": [0.0] * 3})
+    found = size.fit(rows)
+    assert found["slope_low"] == found["slope_per_doubling"] == found["slope_high"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"), [([1.0, 2.0], "kidney +10.0 (2)"), ([1.0, 1.0], "no slope (2)")]
+)
+def test_what_is_not_known_of_a_slope_is_no_number(sizes, said):
+    patients = ["p", "q"]
+    scores = pd.DataFrame({"patient": patients, "dice": [0.5, 0.6]})
+    scores = scores.assign(experiment="a", label="kidney")
+    data = size.with_fits(scores, pd.DataFrame({"patient": patients, "size": sizes}))
+    assert dice_by_size._notes(data)["a"].endswith(said)
+
+
 def test_dice_by_size_draws_points_and_lines():
     scores = pd.DataFrame(
         {

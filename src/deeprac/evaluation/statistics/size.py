@@ -62,7 +62,9 @@ def fit(rows: pd.DataFrame) -> dict[str, float]:
         line = stats.linregress(np.log2(rows["size"]), rows.dice_percent)
         slope, intercept = float(line.slope), float(line.intercept)
         if len(rows) > 2:
-            error = float(line.stderr)
+            # Where all are equal scipy knows no error of a line that fits exactly.
+            equal = rows.dice_percent.nunique() == 1
+            error = 0.0 if equal else float(line.stderr)
             half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, len(rows) - 2))
     return {
         "n": len(rows),

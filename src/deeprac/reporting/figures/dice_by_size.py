@@ -1,6 +1,7 @@
 """Dice of each patient against the patient's size, with a line per method."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,9 +88,15 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
 def _notes(data: pd.DataFrame) -> pd.Series:
     """The slopes of each experiment in words, one line per label."""
     fits = data.drop_duplicates(["experiment", "label"])
-    words = [
-        f"{fit.label} {fit.slope_per_doubling:+.1f} "
-        f"[{fit.slope_low:+.1f}, {fit.slope_high:+.1f}] ({fit.n})"
-        for fit in fits.itertuples()
-    ]
+    words = [f"{fit.label} {_slope(fit)} ({fit.n})" for fit in fits.itertuples()]
     return pd.Series(words, fits.experiment, object).groupby(level=0).agg("\n".join)
+
+
+def _slope(fit: Any) -> str:
+    """A slope with its interval, as far as they are known."""
+    if pd.isna(fit.slope_per_doubling):
+        return "no slope"
+    slope = f"{fit.slope_per_doubling:+.1f}"
+    if pd.isna(fit.slope_se):
+        return slope
+    return f"{slope} [{fit.slope_low:+.1f}, {fit.slope_high:+.1f}]"
