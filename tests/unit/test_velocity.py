@@ -102,20 +102,17 @@ def test_random_fields_have_the_stated_spectrum_and_leave_the_edge_at_rest():
     assert (strength[3] / strength[1]).item() == pytest.approx(falloff, rel=0.05)
 
 
-def test_a_thousand_fields_as_in_training_have_inverses_and_no_folds():
+def test_flows_of_random_fields_keep_to_the_frame_and_have_an_inverse():
+    """Of a thousand fields: ``benchmarks/velocity.py``."""
     size = (64, 64)
-    moved, worst, folded = [], 0.0, 0
-    for seed in range(4):
-        velocity = drawn(250, seed)
-        points, back = exponential(velocity, size), exponential(-velocity, size)
-        away = followed_by(back, points) - pixel_points(size)
-        worst = max(worst, away.norm(dim=1).max().item() * 32)  # in pixels
-        moved.append((points - pixel_points(size)).norm(dim=1) / 2)
-        folded += int((folded_share(points) > 0).sum())
-        assert points.abs().max() < 1  # the frame is mapped onto itself
-    assert torch.stack(moved).median() >= 0.04  # of the width
-    assert worst <= 0.1
-    assert folded == 0
+    velocity = drawn(100)
+    points, back = exponential(velocity, size), exponential(-velocity, size)
+    assert points.abs().max() < 1
+    away = followed_by(back, points) - pixel_points(size)
+    assert away.norm(dim=1).max() < 0.1 / 32  # of a pixel
+    moved = (points - pixel_points(size)).norm(dim=1) / 2
+    assert moved.median() > 0.04  # of the width
+    assert not folded_share(points).any()
 
 
 @pytest.mark.filterwarnings("ignore:monai.networks.blocks.Warp:UserWarning")
