@@ -18,59 +18,50 @@ from support.toy_cohort import small_networks, verb
 pytestmark = pytest.mark.slow
 
 
-def load_path(path):
-    return load_config([path])
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Configuration file of phantoms whose case poses are known, and what was made.
 
-
-def prepared(folder, seed, name):
-    """Configuration file of a cohort of phantoms whose case poses are known."""
-    phantom = {"cases": 3, "matrix": 64, "slice_spacing_mm": [14, 16], "seed": seed}
+    All in the shape of the two that the first fold trains on.
+    """
+    folder = tmp_path_factory.mktemp("deformed")
+    path = folder / "own.json"
+    phantom = {"cases": 4, "matrix": 64, "slice_spacing_mm": [14, 16]}
     content = {
-        "cohort": {"name": name, "phantom": phantom},
+        "cohort": {"name": "own", "phantom": phantom},
         "splits": {"folds": 2},
         "results": str(folder / "results"),
     }
-    path = folder / f"{name}.json"
     path.write_text(json.dumps(content))
-    config = load_path(path)
-    build_cohort(config.cohort, Layout.of(config).cohort)
-    for stage in ("splits", "fingerprint", "case-poses"):
-        verb(path, stage)
-    return path
-
-
-@pytest.fixture(scope="module")
-def cohorts(tmp_path_factory):
-    """Configuration files of two cohorts, and of the one in the shape of the other."""
-    folder = tmp_path_factory.mktemp("deformed")
+    config = load_config([path])
     with small_networks():
-        paths = [prepared(folder, seed, f"cohort{seed}") for seed in (0, 1)]
-        options = ("--towards", str(paths[1]), "--fold", "0", "--patients", "2")
-        verb(paths[0], "cohort deform", *options, "--out", str(folder / "made"))
-    return *paths, folder / "made"
+        build_cohort(config.cohort, Layout.of(config).cohort)
+        for stage in ("splits", "fingerprint", "case-poses"):
+            verb(path, stage)
+        options = ("--towards", str(path), "--fold", "0", "--out", str(folder / "made"))
+        verb(path, "cohort deform", *options)
+    return config, folder / "made"
 
 
-def test_the_workflow_reads_it_as_a_cohort(cohorts, tmp_path):
-    own, other, made = cohorts
-    config = load_path(own)
-    source, model = Layout.of(config), Layout.of(load_path(other))
-    cohort = replace(
+def test_the_workflow_reads_it_as_a_cohort(cohort, tmp_path):
+    config, made = cohort
+    source = Layout.of(config)
+    settings = replace(
         config.cohort,
         format="nnunet_raw",
         path=made,
         patients=made / "patients.csv",
         pseudonyms=False,
     )
-    rows = pd.DataFrame(build_cohort(cohort, tmp_path / "cohort")).set_index("case")
+    rows = pd.DataFrame(build_cohort(settings, tmp_path / "cohort")).set_index("case")
     before = pd.read_csv(source.cases_csv).set_index("case")
-    models = pd.read_csv(model.cases_csv).set_index("case")
     fits = pd.read_csv(made / "fits.csv").set_index("case")
     assert (fits.index.name, *fits.columns) == FIT_COLUMNS
     assert list(rows.index) == list(before.index)
     assert list(rows.patient) == list(before.patient)
-    assert set(fits.towards) <= set(json.loads(model.splits.read_text())[0]["train"])
+    assert set(fits.towards) <= set(json.loads(source.splits.read_text())[0]["train"])
     assert not fits.weakened_fields.any()
-    shape = models.loc[fits.towards]
+    shape = before.loc[fits.towards]
     for axis in ("x", "y"):
         column = f"spacing_{axis}_mm"
         np.testing.assert_allclose(rows[column], shape[column], rtol=1e-5)
@@ -79,25 +70,23 @@ def test_the_workflow_reads_it_as_a_cohort(cohorts, tmp_path):
     assert ((rows.tumour_ml > 0) == (before.tumour_ml > 0)).all()
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_written(cohorts, tmp_path):
-    own, other, made = cohorts
-    config, towards = load_path(own), load_path(other)
-    patients = list(pd.read_csv(Layout.of(towards).cases_csv).case)
+def test_what_does_not_fit_is_refused_before_anything_is_written(cohort, tmp_path):
+    config, made = cohort
+    patients = list(pd.read_csv(Layout.of(config).cases_csv).case)
     with pytest.raises(CohortError, match="--out names a new folder"):
-        deform_cohort(config, towards, patients, made)
+        deform_cohort(config, config, patients, made)
     small = replace(config, localiser=replace(config.localiser, canonical_radius=0.3))
     with pytest.raises(CohortError, match=r"canonical_radius: 0.3 and 0.4. Convert"):
-        deform_cohort(small, towards, patients, tmp_path / "new")
+        deform_cohort(small, config, patients, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_without_fields_it_is_size_pose_and_position_alone(cohorts, tmp_path):
-    own, other, made = cohorts
-    config, towards = load_path(own), load_path(other)
+def test_without_fields_it_is_size_pose_and_position_alone(cohort, tmp_path):
+    config, made = cohort
     fits = pd.read_csv(made / "fits.csv")
     with small_networks():
         again = deform_cohort(
-            config, towards, sorted(set(fits.towards)), tmp_path / "new", iterations=0
+            config, config, sorted(set(fits.towards)), tmp_path / "new", iterations=0
         )
     after, before = again.kidney_dice_after, again.kidney_dice_before
     pd.testing.assert_series_equal(after, before, check_names=False)
