@@ -9,6 +9,7 @@ which docs/calibration.py makes a table; in two minutes on one core.
 """
 
 import argparse
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from deeprac.cohort.phantom import PhantomSource
+from deeprac.cohort.phantom.torso import reference_radius_mm
 from deeprac.config import load_config
 from deeprac.geometry.moments import moments, silhouette
 from deeprac.preprocessing.matrix import image_to_matrix
@@ -33,12 +35,16 @@ QUANTILES = (5, 25, 50, 75, 95)
 
 
 class Scan(NamedTuple):
-    """Slices of a patient, [z, y, x], their label maps, and the side of the frame."""
+    """Slices of a patient, [z, y, x], their label maps, and the side of the frame.
+
+    ``body_mm`` is the true root mean square radius, with the fat; NaN if unknown.
+    """
 
     patient: str
     image: NDArray[np.float32]
     label: NDArray[np.uint8]
     field_mm: float
+    body_mm: float
 
 
 def main() -> None:
@@ -75,14 +81,18 @@ def phantoms(ages: tuple[float, float] | None) -> Iterator[Scan]:
     source = PhantomSource(replace(cohort, phantom=phantom))
     for name in source.names():
         case = source.load(name)
-        yield scan(case.patient, case.image, case.label)
+        assert case.similarity is not None
+        body_mm = case.similarity.scale * reference_radius_mm()
+        yield scan(case.patient, case.image, case.label, body_mm)
 
 
-def scan(patient: str, image: sitk.Image, label: sitk.Image) -> Scan:
+def scan(
+    patient: str, image: sitk.Image, label: sitk.Image, body_mm: float = math.nan
+) -> Scan:
     """What is measured of a case."""
     values, numbers = map(sitk.GetArrayFromImage, (image, label))
     field_mm = max(image.GetSize()[:2]) * image.GetSpacing()[0]
-    return Scan(patient, values.astype(np.float32), numbers, field_mm)
+    return Scan(patient, values.astype(np.float32), numbers, field_mm, body_mm)
 
 
 def spread(group: str, scans: list[Scan]) -> Iterator[dict[str, str | float]]:
@@ -91,7 +101,7 @@ def spread(group: str, scans: list[Scan]) -> Iterator[dict[str, str | float]]:
     # As nnU-Net normalises CT, but for the unit: only air and foreground's mean count.
     air, middle = float(np.percentile(pooled, 0.5)), float(pooled.mean())
     slices = pd.concat([measured(one, air, middle) for one in scans])
-    patients = slices.groupby("patient").median()
+    patients = slices.groupby("patient").median().dropna(axis="columns")
     for quantity, values in patients.items():
         numbers = {f"p{q}": np.percentile(values, q) for q in QUANTILES}
         row = {"group": group, "quantity": quantity, "patients": len(values)}
@@ -107,6 +117,7 @@ def measured(one: Scan, air: float, middle: float) -> pd.DataFrame:
         "field_mm": np.full(len(image), one.field_mm),
         "radius_mm": found.radius * one.field_mm / 2,
         "radius_share": found.radius / 2,
+        "body_share": found.radius * one.field_mm / 2 / one.body_mm,
         "axes_ratio": found.elongation.sqrt(),
         "angle_deg": found.angle_rad.rad2deg(),
         "x_share": found.centroid[:, 0] / 2,

@@ -58,6 +58,7 @@ QUANTILES = (5, 25, 50, 75, 90, 95)
 SHOWN = {f"p{percent}": f"{percent} %" for percent in QUANTILES} | {"sd": "SD"}
 POSE_TITLES = {
     "radius_share": ("size, % of the frame", 100),
+    "body_share": ("size, % of the body's with its fat", 100),
     "angle_deg": ("angle, degrees", 1),
     "x_share": ("centre, % of the frame to the left", 100),
     "y_share": ("centre, % of the frame to the back", 100),
