@@ -4,7 +4,7 @@
 
 draws the phantoms of docs/data/phantoms.csv anew, without a picture of them, in a
 minute. A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`.
-Poses were measured by `benchmarks/poses.py`.
+Poses were measured by `benchmarks/pose_spread.py`.
 """
 
 import re
@@ -33,7 +33,7 @@ from deeprac.reporting.tables.table import Part, Table, number, words
 DOCS = Path(__file__).parent
 PAGE = DOCS / "calibration.md"
 DRAWN = DOCS / "data" / "phantoms.csv"
-POSES = DOCS / "data" / "poses.csv"
+POSES = DOCS / "data" / "pose_spread.csv"
 
 PHANTOMS = 200
 GROUPS: dict[str, dict[str, Any]] = {

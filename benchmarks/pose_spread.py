@@ -1,11 +1,11 @@
 """How far size and pose spread in real CT and in phantoms, by the same silhouettes.
 
-    PYTHONPATH=src python benchmarks/poses.py --slices SLICES --leave-out kits00088 ...
+    PYTHONPATH=src python benchmarks/pose_spread.py --slices SLICES --leave-out NAME ...
 
 SLICES is a folder in nnU-Net's raw layout with a table patients.csv of case and
 patient; what is left out are children. Phantoms are drawn for it, children and adults.
-Written are quantiles over patients, of no patient alone, to docs/data/poses.csv, from
-which docs/calibration.py makes a table; in two minutes on one core.
+Written are quantiles over patients, of no patient alone, to docs/data/pose_spread.csv,
+from which docs/calibration.py makes a table; in two minutes on one core.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from deeprac.config import load_config
 from deeprac.geometry.moments import moments, silhouette
 from deeprac.preprocessing.matrix import image_to_matrix
 
-DATA = Path(__file__).parents[1] / "docs" / "data" / "poses.csv"
+DATA = Path(__file__).parents[1] / "docs" / "data" / "pose_spread.csv"
 SIZE = 128
 """Side of the thumbnails, as for the pose of a case."""
 PHANTOMS = 100

@@ -1,4 +1,4 @@
-"""What benchmarks/poses.py measures of slices whose silhouette is known."""
+"""What benchmarks/pose_spread.py measures of slices whose silhouette is known."""
 
 import runpy
 from pathlib import Path
@@ -12,7 +12,7 @@ AIR_HU, FAT_HU, TISSUE_HU = -1000.0, -100.0, 60.0
 
 @pytest.fixture(scope="module")
 def poses():
-    return runpy.run_path(str(ROOT / "benchmarks/poses.py"))
+    return runpy.run_path(str(ROOT / "benchmarks/pose_spread.py"))
 
 
 def ellipse(shape, centre, axes, angle_deg):
