@@ -119,6 +119,16 @@ def test_a_method_changes_single_keys_of_its_sections():
     assert config.methods["mine"].augment_svf == svf.augment_svf | {"share": 1}
 
 
+def test_the_smallest_run_of_diffeomorphisms_has_the_arms_of_the_full_one():
+    folder = ROOT / "config/perspectives"
+    full, smoke = (
+        load_config([folder / f"{name}.yaml"]) for name in ("diffeo", "diffeo_smoke")
+    )
+    assert full.experiments == smoke.experiments
+    assert full.statistics.comparisons == smoke.statistics.comparisons
+    assert len(full.run.seeds) == 5
+
+
 def test_an_added_matrix_can_be_used():
     raw = {
         "matrices": {"medium": {"size": 256, "batch_size": 8}},
