@@ -66,6 +66,17 @@ def test_convention_a_case_goes_to_the_others_position_and_grid():
     np.testing.assert_allclose(image[:, 2:, 2:], own.image[:, :34, :42], atol=0.1)
 
 
+def test_a_coarser_grid_takes_the_mean_of_what_it_covers():
+    own = case(shape=(9, 52, 52))
+    image, labels = deformed(own, case(shape=(5, 26, 26)), STILL, air=AIR)
+    fours = (9, 26, 2, 26, 2)
+    expected = own.image.reshape(fours).mean((2, 4))
+    np.testing.assert_allclose(image, expected, atol=0.1)
+    share = (own.labels > 0).reshape(fours).mean((2, 4))
+    clear = share != 0.5
+    assert np.array_equal(labels[clear] > 0, share[clear] > 0.5)
+
+
 def test_slices_are_as_far_apart_as_the_others_kidneys_are_long():
     # 5 slices of 4 mm are to be as long as 3 slices of 6 mm.
     other = case(kidneys=(4, 7), spacing_z=6.0)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from deeprac.geometry.similarity import invert
 from deeprac.geometry.square import Square
@@ -166,7 +167,10 @@ def deformed(
     Returns:
         Image and labels (slices of ``case``, height and width of ``towards``).
     """
-    square, size = towards.square, (towards.square.size, towards.square.size)
+    square = towards.square
+    # A coarser grid takes the mean of samples, or fine structures would flicker.
+    finer = max(1, round(case.square.size / square.size))
+    size = (square.size * finer, square.size * finer)
     canonical = sampling_points(invert(towards.pose), size).unflatten(2, size)
     numbers = np.unique(case.labels)
     images, labels = [], []
@@ -175,9 +179,11 @@ def deformed(
         points = case.pose[:, :, :2] @ followed_by(canonical, flow).flatten(2)
         points = (points + case.pose[:, :, 2:]).unflatten(2, size)
         image = case.square.pad(case.image[index].astype(np.float32), air)
-        images.append(sample(torch.from_numpy(image)[None, None], points, fill=air))
+        seen = sample(torch.from_numpy(image)[None, None], points, fill=air)
+        images.append(functional.avg_pool2d(seen, finer))
         shares = label_shares(case.labels[index : index + 1], numbers)
-        labels.append(sample(shares, points).argmax(1))
+        shown = functional.avg_pool2d(sample(shares, points), finer)
+        labels.append(shown.argmax(1))
     found = numbers[square.crop(torch.cat(labels)).numpy()]
     return square.crop(torch.cat(images)[:, 0]).numpy(), found.astype(np.uint8)
 
