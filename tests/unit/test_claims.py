@@ -202,6 +202,14 @@ def test_different_budgets_are_refused():
     )
 
 
+def test_of_a_budget_curve_the_longest_trained_are_judged():
+    methods = {"plain": "nnunet", "plain_long": ("nnunet", None, 2000)}
+    methods |= {"learned": "stn", "learned_long": ("stn", None, 2000)}
+    result = only(evidence(GAIN, methods=methods, dice={"learned_long": base(0.1)}))
+    assert (result.experiment, result.against) == ("learned_long", "plain_long")
+    assert result.verdict == REACHED
+
+
 def test_trainings_that_did_not_learn_decide_nothing():
     found = evidence(GAIN, GAIN | {"labels": ["kidney"]}, dice={"learned": base(0.1)})
     rows = [

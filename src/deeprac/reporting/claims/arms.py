@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from deeprac.config import Config
-from deeprac.reporting.roles import selected_experiments, training_patients
+from deeprac.reporting.roles import (
+    budget_curves,
+    selected_experiments,
+    training_patients,
+)
 from deeprac.schema import defaults, load_schema
 from deeprac.settings.claims import Arm, Claim
 from deeprac.settings.effective import METHOD_KEYS
@@ -53,14 +57,18 @@ def arm_title(arm: Arm) -> str:
 def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterator[Pair]:
     """Every arm that was run with each reference, at every matrix.
 
-    A reference has the matrix and the training patients of its arm.
+    A reference has the matrix and the training patients of its arm. Of experiments
+    that differ in their steps alone the longest trained counts: the others are of the
+    budget curve.
 
     Args:
         config: The configuration of the cohort.
         claim: The claim.
         trained: Training patients by experiment.
     """
-    selected = selected_experiments(config)
+    curves = [list(curve.values()) for curve in budget_curves(config)]
+    shorter = {name for curve in curves for name in curve[:-1]}
+    selected = [r for r in selected_experiments(config) if r.name not in shorter]
     arms = [
         row
         for arm in claim.arms
