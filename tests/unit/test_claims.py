@@ -202,12 +202,38 @@ def test_different_budgets_are_refused():
     )
 
 
-def test_of_a_budget_curve_the_longest_trained_are_judged():
-    methods = {"plain": "nnunet", "plain_long": ("nnunet", None, 2000)}
-    methods |= {"learned": "stn", "learned_long": ("stn", None, 2000)}
-    result = only(evidence(GAIN, methods=methods, dice={"learned_long": base(0.1)}))
-    assert (result.experiment, result.against) == ("learned_long", "plain_long")
-    assert result.verdict == REACHED
+BUDGETS = {
+    "plain": ("nnunet", None, 30),
+    "learned": ("stn", None, 30),
+    "short": ("stn", None, 10),
+}
+
+
+def test_of_several_budgets_the_longest_is_judged_and_no_other():
+    results = judged(evidence(GAIN, methods=BUDGETS))
+    assert [(r.experiment, r.against) for r in results] == [("learned", "plain")]
+
+
+def test_the_longest_of_each_arm_are_refused_where_they_differ():
+    """Not called absent."""
+    methods = {"plain": ("nnunet", None, 30), "learned": ("stn", None, 20)}
+    result = only(evidence(GAIN, methods=methods | {"short": ("stn", None, 10)}))
+    assert (result.experiment, result.against) == ("learned", "plain")
+    assert result.why.startswith("refused: trained for different numbers of steps")
+
+
+def test_a_claim_may_compare_a_shorter_training_with_a_longer_one():
+    iterations = evidence(methods=BUDGETS).config.training.iterations_per_epoch
+    steps = [10 * iterations, 30 * iterations]
+    dice = {"short": base(0.1)}
+    claim = GAIN | {"steps": steps}
+    result = only(evidence(claim, methods=BUDGETS, dice=dice))
+    assert (result.experiment, result.against) == ("short", "plain")
+    assert result.value == pytest.approx(10)
+    claim = GAIN | {"steps": [10 * iterations, 20 * iterations]}
+    result = only(evidence(claim, methods=BUDGETS))
+    assert result.verdict == NOT_DECIDABLE
+    assert f"for {10 * iterations} and {20 * iterations} steps" in result.why
 
 
 def test_trainings_that_did_not_learn_decide_nothing():
