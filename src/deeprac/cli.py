@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "cohort": "generate or convert a cohort into the canonical frame",
     "cohort check": "read and check every case, and write a page of what was found",
     "cohort geometry": "measure windows for the crop on label masks alone",
+    "cohort deform": "give the cases of a cohort the size and shape of another's",
     "cohort fetch": "fetch a public cohort, its licence accepted",
     "splits": "split the patients of a cohort into folds",
     "fingerprint": "measure the cohort's foreground intensities",

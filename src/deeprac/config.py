@@ -16,7 +16,7 @@ from deeprac.fitting import fits, nearest_fit, why_not
 from deeprac.front_ends import CASE_POSE, ORACLE
 from deeprac.settings.claims import unknown_arms
 from deeprac.settings.cohort import CohortConfig
-from deeprac.settings.methods import Experiment, MatrixConfig, Method
+from deeprac.settings.methods import SVF, Experiment, MatrixConfig, Method
 from deeprac.settings.reports import (
     FiguresConfig,
     ReportConfig,
@@ -159,12 +159,12 @@ class Config:
             if matrix is None or method is None:
                 continue
             if isinstance(matrix.size, str):
-                if method.has_front_end:
+                if method.has_front_end or method.augment == SVF:
                     errors[row.name] = (
                         f"experiments.{row.name}: matrix {row.matrix} is planned by "
                         f"nnU-Net, which cuts slices into patches, but method "
                         f"{row.method} needs whole slices. Use a method without "
-                        "normaliser and crop, or a matrix with a size"
+                        f"normaliser, crop and augment {SVF}, or a matrix with a size"
                     )
                 continue
             smallest = self.network.min_feature_map

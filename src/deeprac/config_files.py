@@ -137,7 +137,7 @@ def _methods(value: str | dict[str, Any]) -> dict[str, Any]:
     )
     default = schema.defaults(schema.load_schema()["$defs"]["method"])
     return {
-        str(name): default | method if isinstance(method, dict) else method
+        str(name): schema.merge(default, method) if isinstance(method, dict) else method
         for name, method in methods.items()
     }
 

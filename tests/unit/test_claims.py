@@ -169,6 +169,10 @@ def test_an_arm_by_its_properties():
     rows = make_config({"wide": "nnunet_augment_wide", "own": "nnunet_augment"})
     assert plays(rows, wide, rows.experiments["wide"])
     assert not plays(rows, {"augment": True}, rows.experiments["wide"])
+    deformed = make_config({"svf": "nnunet_augment_svf"})
+    strong = {"augment": "svf", "augment_svf": {"displacement": 0.08}}
+    assert plays(deformed, {"augment": "svf"}, deformed.experiments["svf"])
+    assert not plays(deformed, strong, deformed.experiments["svf"])
     assert plays(
         config, {"crop": "stn", "normaliser": "stn"}, config.experiments["cropped"]
     )

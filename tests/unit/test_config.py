@@ -109,6 +109,26 @@ def test_methods_and_experiments_may_be_written_inline():
     assert config.experiments["e"].published is None
 
 
+def test_a_method_changes_single_keys_of_its_sections():
+    config = Config.from_resolved(resolve({}))
+    svf = config.methods["stn_augment_svf"]
+    assert svf.augment == "svf"
+    assert svf.augment_svf == {"share": 0.5, "displacement": 0.05, "smoothness": 0.2}
+    row = {"experiment": "e", "matrix": "fine", "method": "mine"}
+    config = checked(method(augment_svf={"share": 1}) | {"experiments": [row]})
+    assert config.methods["mine"].augment_svf == svf.augment_svf | {"share": 1}
+
+
+def test_the_smallest_run_of_diffeomorphisms_has_the_arms_of_the_full_one():
+    folder = ROOT / "config/perspectives"
+    full, smoke = (
+        load_config([folder / f"{name}.yaml"]) for name in ("diffeo", "diffeo_smoke")
+    )
+    assert full.experiments == smoke.experiments
+    assert full.statistics.comparisons == smoke.statistics.comparisons
+    assert len(full.run.seeds) == 5
+
+
 def test_an_added_matrix_can_be_used():
     raw = {
         "matrices": {"medium": {"size": 256, "batch_size": 8}},
@@ -280,6 +300,24 @@ def test_an_added_matrix_can_be_used():
             "methods.mine mixes stn_labarbera with stn",
         ),
         (method(augment_scale=[1.4, 0.7]), "the smaller factor comes first"),
+        (method(augment="SVF"), "augment is 'SVF': it must be true or false or svf"),
+        (
+            method(augment_svf={"displacement": 0.11}),
+            "displacement is 0.11, more than half of smoothness, 0.2: many fields",
+        ),
+        (
+            {
+                "matrices": {"main": {"size": "planned", "batch_size": 2}},
+                "experiments": [
+                    {
+                        "experiment": "e",
+                        "matrix": "main",
+                        "method": "nnunet_augment_svf",
+                    }
+                ],
+            },
+            "method nnunet_augment_svf needs whole slices.* crop and augment svf",
+        ),
         (
             ORACLE | {"cohort": {"format": "msd", "path": "x"}},
             "the normaliser of told is oracle, which .*; cohort.format is msd. Use "

@@ -6,16 +6,21 @@ from dataclasses import dataclass
 
 from deeprac.config import Config
 from deeprac.front_ends import CASE_POSE, NONE, ORACLE
-from deeprac.settings.methods import PLANNED, Experiment, Method
+from deeprac.settings.methods import PLANNED, SVF, Experiment, Method
 
 NNUNET_SCALE = (0.7, 1.4)
 """Zoom of nnU-Net's own augmentation."""
 
 
 def augmentation(method: Method) -> str:
-    """Data augmentation in one word: no, yes (nnU-Net's own) or wide (more zoom)."""
+    """Data augmentation in one word.
+
+    no, yes (nnU-Net's own), wide (more zoom) or svf (random velocity fields as well).
+    """
     if not method.augment:
         return "no"
+    if method.augment == SVF:
+        return SVF
     (low, high), (smallest, largest) = method.augment_scale, NNUNET_SCALE
     return "wide" if low < smallest or high > largest else "yes"
 

@@ -96,7 +96,10 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
     selected = {row.method for row in selected_experiments(config)}
     order = sorted(
         config.methods.values(),
-        key=lambda m: (m.name not in selected, crops(m), normalises(m) and m.augment),
+        key=lambda m: (
+            *(m.name not in selected, crops(m)),
+            normalises(m) and bool(m.augment),
+        ),
     )
     place = {method.name: index for index, method in enumerate(order)}
     palette = [sns.color_palette("colorblind")[index] for index in DARK_ENOUGH]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from deeprac.settings.methods import Experiment
 
 METHOD_KEYS = (
-    *("normaliser", "crop", "augment", "augment_scale", "network_input", "crop_size"),
+    *("normaliser", "crop", "augment", "augment_scale", "augment_svf"),
+    *("network_input", "crop_size"),
 )
 """Keys of a method that change its runs; the others are words for people."""
 

@@ -17,6 +17,9 @@ from deeprac.settings import require_order
 PLANNED = "planned"
 """Size of a matrix that leaves spacing and patch to nnU-Net's own planner."""
 
+SVF = "svf"
+"""Value of ``augment`` that deforms slices by random velocity fields as well."""
+
 RESERVED = {
     *("benchmarks", "bundles", "cohort", "figures", "logs"),
     *("preprocessed", "summary", "tables"),
@@ -42,8 +45,9 @@ class Method:
     citation: str
     normaliser: str
     crop: str
-    augment: bool
+    augment: bool | str
     augment_scale: tuple[float, float]
+    augment_svf: dict[str, float]
     network_input: float
     crop_size: str
     localiser: dict[str, Any]
@@ -51,6 +55,15 @@ class Method:
     def __post_init__(self) -> None:
         key = f"methods.{self.name}.augment_scale"
         require_order(key, self.augment_scale, "smaller factor")
+        strength, smoothness = (
+            self.augment_svf[key] for key in ("displacement", "smoothness")
+        )
+        if strength > smoothness / 2:
+            raise ConfigError(
+                f"methods.{self.name}.augment_svf.displacement is {strength}, more "
+                f"than half of smoothness, {smoothness}: many fields would fold. Lower "
+                "the one or raise the other."
+            )
         others = {self.normaliser, self.crop} - {NONE, LABARBERA}
         if LABARBERA in (self.normaliser, self.crop) and others:
             raise ConfigError(

@@ -35,8 +35,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from deeprac.geometry.similarity import identity
-from deeprac.geometry.warp import warp
+from deeprac.geometry.warp import sample, sampling_points
 from deeprac.training.device import sent
+from deeprac.training.fields import FieldTransform, RandomFields, deformed
 from deeprac.training.nnunet import blur_taps, moved_by
 
 TAPS = 7
@@ -171,6 +172,8 @@ class BatchedAugmentation:
     ) -> None:
         self.classes, self.device = classes, device
         self.affine: SpatialTransform | None = None
+        self.fields: RandomFields | None = None
+        self.air = 0.0
         self.intensities: list[RandomTransform] = []
         self.mirror: MirrorTransform | None = None
         self.levels = DownsampleSegForDSTransform([1])
@@ -181,8 +184,11 @@ class BatchedAugmentation:
         match transform:
             case SpatialTransform(p_elastic_deform=0, random_crop=False):
                 # What it draws holds a grid of the patch, whose corners say it all.
-                self.affine = copy(transform)
+                self.affine, self.air = copy(transform), transform.padding_value_image
                 self.affine.patch_size, self.affine._grid_cache = _DUMMY.shape[1:], {}
+            case FieldTransform():
+                self.fields = transform.fields
+                self._take(transform.spatial)
             case RandomTransform() if type(transform.transform) in INTENSITY:
                 self.intensities.append(transform)
             case MirrorTransform():
@@ -211,7 +217,7 @@ class BatchedAugmentation:
         labels = labels.to(self.device, copy=True)
         rows = torch.tensor([self.draw() for _ in slices])
         affine, signs = rows[:, :6].view(-1, 2, 3), rows[:, -2:]
-        self._turn(slices, labels, affine)
+        affine = self._deform(slices, labels, affine)
         start = affine[0].numel()
         for random in self.intensities:
             kind = INTENSITY[type(random.transform)]
@@ -253,17 +259,36 @@ class BatchedAugmentation:
             axes = self.mirror.get_parameters()["axes"]
         return row + [-1.0 if axis in axes else 1.0 for axis in (1, 0)]
 
-    def _turn(self, slices: Tensor, labels: Tensor, affine: Tensor) -> None:
-        """Turn and zoom, in place, the slices that were drawn for it."""
-        turned = _rows_with((affine != identity(1)).flatten(1))
-        if self.affine is None or not len(turned):
-            return
+    def _deform(self, slices: Tensor, labels: Tensor, affine: Tensor) -> Tensor:
+        """Turn, zoom and deform, in place, the slices that were drawn for it.
+
+        Returns:
+            ``image_from_sample``: ``affine``, and the similarities in fields.
+        """
         size = (slices.shape[2], slices.shape[3])
-        matrix, index = sent(affine[turned], self.device), sent(turned, self.device)
-        air = float(self.affine.padding_value_image)
-        slices[index] = warp(slices[index], matrix, size, fill=air)
+        fields = torch.zeros(len(slices), 1)
+        if self.fields is not None:
+            fields = self.fields.draw(len(slices))
+        bent = (fields != 0).flatten(1).any(1, keepdim=True)
+        turned = (affine != identity(1)).flatten(1) & ~bent
+        if len(chosen := _rows_with(turned)):
+            points = sampling_points(sent(affine[chosen], self.device), size)
+            self._sample(slices, labels, chosen, points.unflatten(2, size))
+        if len(chosen := _rows_with(bent)):
+            before = sent(affine[chosen], self.device)
+            points, moved = deformed(before, sent(fields[chosen], self.device), size)
+            self._sample(slices, labels, chosen, points)
+            affine = affine.index_copy(0, chosen, moved.cpu())
+        return affine
+
+    def _sample(
+        self, slices: Tensor, labels: Tensor, chosen: Tensor, points: Tensor
+    ) -> None:
+        """Sample, in place, the chosen slices at points (chosen, 2, height, width)."""
+        index = sent(chosen, self.device)
+        slices[index] = sample(slices[index], points, fill=self.air)
         numbers = torch.arange(self.classes, device=labels.device).view(1, -1, 1, 1)
-        shares = warp((labels[index] == numbers).float(), matrix, size, fill=0.0)
+        shares = sample((labels[index] == numbers).float(), points, fill=0.0)
         # As in nnU-Net, padding is a label of its own until the largest share is known.
         padding = 1 - shares.sum(1, keepdim=True)
         found = torch.cat([shares, padding], 1).argmax(1, keepdim=True) % self.classes

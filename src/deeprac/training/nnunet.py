@@ -157,9 +157,11 @@ def moved_by(transform: BasicTransform, drawn: dict[str, Any]) -> Tensor:
         transform: one of nnU-Net's.
         drawn: its parameters.
     """
+    if "before_from_after" in drawn:
+        return drawn["before_from_after"]
     if isinstance(transform, MirrorTransform):
         return _mirrored(drawn["axes"])
-    if isinstance(transform, SpatialTransform) and drawn["grid"] is not None:
+    if drawn.get("grid") is not None:
         return _of_grid(drawn["grid"])
     return identity(1)
 

@@ -117,6 +117,7 @@ def build_plans(
         "front_end": _front_end(config, method),
         "augment": method.augment,
         "augment_scale": list(method.augment_scale),
+        "augment_svf": method.augment_svf,
         "training_patients": experiment.training_patients,
         "intensity": config.cohort.intensity,
         "air": config.cohort.air,

@@ -27,8 +27,10 @@ from deeprac.layout import Layout
 from deeprac.preprocessing.matrices import WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
+from deeprac.settings.methods import SVF
 from deeprac.training.batched import BatchedAugmentation
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
+from deeprac.training.fields import RandomFields, with_fields
 from deeprac.training.nnunet import adapted
 from deeprac.training.plans import CONFIGURATION
 from deeprac.training.resident import resident_loaders
@@ -147,13 +149,16 @@ class DeepracTrainer(ResumableTrainer):
 
     def training_transforms(self, *args: Any, **kwargs: Any) -> ComposeTransforms:
         """Augment as nnU-Net does, or not at all; arguments are nnU-Net's."""
-        if self.settings["augment"]:
-            return adapted(
-                super().training_transforms(*args, **kwargs),
-                air=self.settings["normalised_air"] if self.whole_slices else None,
-                scale=self.settings["augment_scale"],
-            )
-        return self.transforms_without_augmentation(*args, **kwargs)
+        if not self.settings["augment"]:
+            return self.transforms_without_augmentation(*args, **kwargs)
+        transforms = adapted(
+            super().training_transforms(*args, **kwargs),
+            air=self.settings["normalised_air"] if self.whole_slices else None,
+            scale=self.settings["augment_scale"],
+        )
+        if self.settings["augment"] == SVF:
+            return with_fields(transforms, RandomFields(**self.settings["augment_svf"]))
+        return transforms
 
     def get_dataloaders(self) -> tuple[Any, Any]:
         """Keep slices in memory where they fit.

@@ -9,7 +9,7 @@ from deeprac.reporting.roles import (
     selected_experiments,
     training_patients,
 )
-from deeprac.schema import defaults, load_schema
+from deeprac.schema import defaults, load_schema, merge
 from deeprac.settings.claims import Arm, Claim
 from deeprac.settings.effective import METHOD_KEYS
 from deeprac.settings.methods import Experiment
@@ -34,7 +34,7 @@ def plays(config: Config, arm: Arm, row: Experiment) -> bool:
     """Whether an experiment has the method, or the properties, that an arm names."""
     if isinstance(arm, str):
         return row.method == arm
-    wanted = defaults(load_schema()["$defs"]["method"]) | arm
+    wanted = merge(defaults(load_schema()["$defs"]["method"]), arm)
     method = asdict(config.methods[row.method])
     return all(
         method[key] == (tuple(wanted[key]) if key == "augment_scale" else wanted[key])
