@@ -20,7 +20,7 @@ from deeprac.records.case_split import SPLIT
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
-from deeprac.records.runs import RUN_COLUMNS, TRAINING_DICE
+from deeprac.records.runs import PRETRAINING, RUN_COLUMNS, TRAINING_DICE
 from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
@@ -45,6 +45,10 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
     **dict.fromkeys(("run_settings", "segments", "interruptions", "cost")),
     TRAINING_DICE: TITLES,
+    PRETRAINING: (
+        *("cohort", "experiment", "seed", "fold", "commit"),
+        *("config_sha256", "weights_sha256"),
+    ),
     "device": (
         *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
         *("capture", "slices"),
@@ -84,6 +88,10 @@ FORMS = {
     "segments.stop": _TIME,
     "git.commit": _HEXADECIMAL,
     "config_sha256": _HEXADECIMAL,
+    **{
+        f"{PRETRAINING}.{key}": _HEXADECIMAL
+        for key in ("commit", "config_sha256", "weights_sha256")
+    },
     "argv": rf"--[a-z-]+(?:=\w+)?|(?:--config=)?{NAME}\.(?:json|ya?ml)|\d{{1,5}}",
     "cohort.fetch.licence": r"CC[A-Z0-9.-]{1,20}",
     "device_name": _HARDWARE,
@@ -134,7 +142,14 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
         cohort["path"] = LEFT_OUT
     cohort |= {"patients": None, "private": "private"}
     cohort["fetch"] = cohort["fetch"] | {"mirror": None}
-    return resolved | {"results": "results", "cohort": cohort}
+    pretraining = dict(resolved["pretraining"])
+    if pretraining["results"] is not None:
+        pretraining["results"] = LEFT_OUT
+    return resolved | {
+        "results": "results",
+        "cohort": cohort,
+        "pretraining": pretraining,
+    }
 
 
 def objections(

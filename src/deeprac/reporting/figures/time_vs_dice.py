@@ -110,9 +110,10 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
         Columns experiment, method, matrix, source (ours or paper), label,
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
         nnU-Net of the same matrix and source). Times are NaN but where every run was
-        trained alone on its machine: a mean of some would compare other patients.
+        trained alone on its machine: a mean of some would compare other patients; and
+        where nothing was trained.
     """
-    alone = rows.n_timed == rows.n_runs
+    alone = (rows.n_timed == rows.n_runs) & (rows.training_seconds > 0)
     times = ["training_seconds", "time_ratio"]
     rows = rows.assign(**rows[times].where(alone))
     plain = plain_rows(rows, config)
