@@ -16,6 +16,7 @@ from typing import Any
 from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.labels import TITLES
+from deeprac.records.age_groups import AGE_GROUP
 from deeprac.records.case_split import SPLIT
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.records.inference import INFERENCE_COLUMNS
@@ -28,7 +29,7 @@ from deeprac.release.configuration import LEFT_OUT
 TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "background")
 
 COLUMNS = {
-    "cases.csv": (*METRIC_COLUMNS, SPLIT),
+    "cases.csv": (*METRIC_COLUMNS, SPLIT, AGE_GROUP),
     "runs.csv": RUN_COLUMNS,
     "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, SPLIT),
     "stress.csv": (*STRESS_COLUMNS, SPLIT),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from deeprac.errors import ConfigError
@@ -69,9 +70,13 @@ class StatisticsConfig:
     failure_dice: float
     learned_floor: float
     margin: float
+    age_groups: tuple[float, ...]
     comparisons: tuple[Comparison, ...]
 
     def __post_init__(self) -> None:
+        for pair in pairwise(self.age_groups):
+            key = "statistics.age_groups"
+            require_order(key, pair, "younger age", equal=False)
         pairs = [(row.method, row.reference) for row in self.comparisons]
         for row in self.comparisons:
             if pairs.count((row.method, row.reference)) > 1:

@@ -1,0 +1,127 @@
+"""Dice by age of the patients, and what a method gains over plain nnU-Net by age.
+
+The gain is over the plain U-Net whose weights came about likewise: from scratch,
+zero-shot or fine-tuned. A network of adults that meets smaller children loses less
+where size is normalised, if size is what it loses by.
+"""
+
+import pandas as pd
+
+from deeprac.evaluation.gates import failures
+from deeprac.evaluation.statistics.method_means import method_mean
+from deeprac.evaluation.statistics.patients import seed_differences
+from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.labels import FOREGROUND
+from deeprac.records.age_groups import AGE_GROUP, age_group_names
+from deeprac.reporting import formats
+from deeprac.reporting.roles import Cast, Role, selected_experiments
+from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.table import (
+    Column,
+    Part,
+    Table,
+    convention_note,
+    extent_note,
+    identified,
+    number,
+    row_columns,
+    words,
+)
+from deeprac.settings.methods import Experiment
+
+DICE, GAIN = "Dice, %", "Gain over plain, points"
+COLUMNS = (
+    *row_columns(),
+    words("schedule", "Weights"),
+    words("age_group", "Age, years"),
+    number("n", "n", group="Patients"),
+    number("dice", "mean", formats.percent, group=DICE),
+    Column("95 %", ("low", "high"), formats.interval, DICE),
+    Column("points", ("gain", "gain_low", "gain_high"), formats.gain, GAIN),
+    words("remark", "Remark", optional=True),
+)
+NOTES = (
+    "Dice: mean over patients and trainings, with the 95 % interval for patients and "
+    "seeds both drawn at random (two-way random effects); of one seed, over its "
+    "patients alone. Gain: mean difference to the plain nnU-Net with the same "
+    "matrix, training patients and steps whose weights came about likewise (from "
+    "scratch, zero-shot, fine-tuned), paired by patient and seed. Intervals are not "
+    "corrected for the number of groups.",
+)
+NONE = "No groups of ages are asked for (statistics.age_groups)."
+
+
+def ages_rows(summary: Summary) -> pd.DataFrame:
+    """One row per label, experiment and group of ages.
+
+    Returns:
+        Columns label, experiment, schedule, age_group, reference (the plain
+        experiment), n (patients), n_seeds, and as shares in 0..1 dice, gain and their
+        intervals; remark: why there is no gain, or which trainings did not learn. No
+        rows without groups.
+    """
+    config, cases = summary.config, summary.cases
+    bounds = config.statistics.age_groups
+    rows = [
+        _row(summary, row, label.title, group)
+        for label in FOREGROUND
+        for row in selected_experiments(config)
+        for group in (age_group_names(bounds) if bounds and AGE_GROUP in cases else ())
+    ]
+    return pd.DataFrame(rows) if rows else pd.DataFrame({"n": []})
+
+
+def _row(
+    summary: Summary, row: Experiment, label: str, group: str
+) -> dict[str, object]:
+    cases = summary.cases
+    cases = cases[(cases.label == label) & (cases[AGE_GROUP] == group)]
+    own = cases[cases.experiment == row.name]
+    mean = method_mean(own)
+    method = summary.config.methods[row.method]
+    cast = Cast(summary.config, row.matrix, summary.config.training_of(row).epochs)
+    role = Role(schedule=method.schedule)
+    plain = cast.same_patients(role, row.training_patients)
+    found = {"reference": plain or "", "gain": None, "gain_low": None}
+    found |= {"gain_high": None, "remark": None}
+    if plain is None:
+        found["remark"] = f"no plain nnU-Net, {method.schedule}"
+    elif plain != row.name:
+        gain = two_way_interval(seed_differences(cases, row.name, plain))
+        found |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+        found["remark"] = failures(summary.gates, row.name, plain) or None
+    return {
+        "label": label,
+        "experiment": row.name,
+        "schedule": method.schedule,
+        "age_group": group,
+        "n": mean.n,
+        "n_seeds": own.seed.nunique(),
+        "dice": mean.value,
+        "low": mean.low,
+        "high": mean.high,
+        **found,
+    }
+
+
+def ages_table(summary: Summary) -> Table:
+    """Dice by age: one part per label, one line per experiment and group."""
+    config, rows = summary.config, ages_rows(summary)
+    parts = []
+    if len(rows):
+        shown = identified(rows, summary.rows)
+        parts = [
+            Part(COLUMNS, shown[shown.label == label.title], label.title.capitalize())
+            for label in FOREGROUND
+        ]
+    return Table(
+        name="ages",
+        title=f"Dice by age of the patients. Cohort {config.cohort.name}.",
+        rows=rows,
+        parts=tuple(parts),
+        notes=(
+            extent_note(summary.rows),
+            *(NOTES if parts else (NONE,)),
+            convention_note(config),
+        ),
+    )
