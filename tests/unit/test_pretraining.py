@@ -18,9 +18,10 @@ from deeprac.pretraining import (
     refuse_known_cases,
     source_of,
 )
-from deeprac.records.run_key import RunKey, selected_runs
+from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining
 from deeprac.settings.effective import run_settings
+from support.finished_runs import MEAN, finish
 from support.summary_builder import REPO
 
 RUN = RunKey("children", "stn_fine_tune", 1, 0)
@@ -42,38 +43,11 @@ def configured(folder, experiments, **sections):
     return Config.from_resolved(resolve(raw))
 
 
-def adults_of(folder, **sections):
-    """Finish trainings of adults, as far as files go."""
-    sections = {"cohort": {"name": "adults"}, "run": {"seeds": [0, 1]}} | sections
-    config = configured(folder, ["nnunet", "stn"], **sections)
-    layout = Layout.of(config)
-    for run in selected_runs(config):
-        settings = run_settings(config, config.experiment(run.experiment))
-        model, target = layout.model(*run.parts[:2]), run.folder(layout)
-        write_json(
-            model / "plans.json",
-            {"deeprac": {"run_settings": settings,
-                         "intensity": config.cohort.intensity}},
-        )  # fmt: skip
-        labels = {"labels": config.cohort.kept_labels.numbers}
-        write_json(model / "dataset.json", labels)
-        target.mkdir(parents=True, exist_ok=True)
-        (target / "checkpoint_final.pth").write_text(f"weights of {run}")
-        names = ("cohort", "experiment", "seed", "fold")
-        write_json(
-            target / "run.json",
-            {name: getattr(run, name) for name in names}
-            | {"git": {"commit": "c0ffee"}, "config_sha256": "5e", "schema": 1}
-            | {"run_settings": settings},
-        )
-    write_json(layout.fingerprint, {INTENSITIES: {"0": {"mean": 7.0}}, "spacings": []})
-    return layout
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    adults_of(folder)
+    sections = {"cohort": {"name": "adults"}, "run": {"seeds": [0, 1]}}
+    finish(configured(folder, ["nnunet", "stn"], **sections))
     return folder
 
 
@@ -173,7 +147,7 @@ def test_what_only_trains_may_differ(tmp_path, adults):
 
 
 def test_the_fingerprint_moves_or_stays(tmp_path, adults):
-    assert moved_intensities(children(tmp_path)) == {INTENSITIES: {"0": {"mean": 7.0}}}
+    assert moved_intensities(children(tmp_path)) == {INTENSITIES: {"0": {"mean": MEAN}}}
     own = children(tmp_path, pretraining={"fingerprint": "own"})
     assert moved_intensities(own) == {}
     adults.fingerprint.unlink()
