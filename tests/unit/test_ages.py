@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from deeprac.errors import MetricsError
 from deeprac.records.age_groups import AGE_GROUP
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.ages import ages_rows, ages_table
@@ -80,6 +81,24 @@ def test_trainings_that_did_not_learn_are_named(tmp_path):
     (folder / "run.json").write_text(json.dumps(record))
     remarks = ages_rows(made).set_index("experiment").remark
     assert "of 8 trainings did not learn (zero, seed 1" in remarks["stn_zero"].iloc[0]
+
+
+def test_groups_without_patients_have_no_rows_and_labels_without_any_no_mean():
+    made = summary(bounds=(2, 4))
+    names = {YOUNG: "2 to 4"}
+    cases = made.cases.replace({AGE_GROUP: names})
+    tumours = cases.label == "tumour"
+    cases = cases.assign(dice=cases.dice.mask(tumours & (cases.experiment == "plain")))
+    rows = ages_rows(replace(made, cases=cases))
+    assert set(rows.age_group) == {"2 to 4", OLD}
+    lost = rows[(rows.label == "tumour") & (rows.experiment == "plain")]
+    assert lost.n.tolist() == [0, 0]
+    assert lost.dice.isna().all()
+
+
+def test_a_summary_of_other_groups_is_refused():
+    with pytest.raises(MetricsError, match=r"other groups of ages.*summarise` again"):
+        ages_rows(summary(bounds=(5,)))
 
 
 def test_the_table_reads():

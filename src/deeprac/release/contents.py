@@ -76,6 +76,7 @@ _VERSION = r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}"
 _MAKERS = "AMD|ARM|Apple|GeForce|IBM|Intel|NVIDIA|Neoverse|Quadro|Tesla|Virtual"
 _HARDWARE = rf"(?!.*\d{{6}})(?:1\dth Gen )?(?:{_MAKERS})\b[\w()@.+ -]{{0,90}}"
 _SYSTEM = r"(?!.*\d{6})(?:Linux|Windows|macOS)-[\w.+-]{0,90}"
+_AGE = r"\d{1,2}(?:\.\d)?"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|"
 
 FORMS = {
@@ -96,6 +97,7 @@ FORMS = {
     "argv": rf"--[a-z-]+(?:=\w+)?|(?:--config=)?{NAME}\.(?:json|ya?ml)|\d{{1,5}}",
     "cohort.fetch.licence": r"CC[A-Z0-9.-]{1,20}",
     "device_name": _HARDWARE,
+    AGE_GROUP: rf"under {_AGE}|{_AGE} to {_AGE}|{_AGE} and above",
     "git_commit": _HEXADECIMAL,
     "git_dirty": "True|False",
     "shared_machine": "True|False",

@@ -7,7 +7,9 @@ where size is normalised, if size is what it loses by.
 
 import pandas as pd
 
+from deeprac.errors import MetricsError
 from deeprac.evaluation.gates import failures
+from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.evaluation.statistics.method_means import method_mean
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import two_way_interval
@@ -57,18 +59,29 @@ def ages_rows(summary: Summary) -> pd.DataFrame:
     Returns:
         Columns label, experiment, schedule, age_group, reference (the plain
         experiment), n (patients), n_seeds, and as shares in 0..1 dice, gain and their
-        intervals; remark: why there is no gain, or which trainings did not learn. No
-        rows without groups.
+        intervals; remark: why there is no gain, or which trainings did not learn. Of
+        groups that have patients; no rows where none is asked for.
+
+    Raises:
+        MetricsError: The summary is older than the groups that are asked for.
     """
     config, cases = summary.config, summary.cases
-    bounds = config.statistics.age_groups
-    rows = [
+    if not config.statistics.age_groups:
+        return pd.DataFrame({"n": []})
+    groups = age_group_names(config.statistics.age_groups)
+    there = set(cases[AGE_GROUP]) if AGE_GROUP in cases else {""}
+    if not there <= set(groups):
+        raise MetricsError(
+            f"{summary.layout.summary_cases} has other groups of ages than "
+            "statistics.age_groups asks for. Run `deeprac summarise` again."
+        )
+    return pd.DataFrame(
         _row(summary, row, label.title, group)
         for label in FOREGROUND
         for row in selected_experiments(config)
-        for group in (age_group_names(bounds) if bounds and AGE_GROUP in cases else ())
-    ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame({"n": []})
+        for group in groups
+        if group in there
+    )
 
 
 def _row(
@@ -77,7 +90,8 @@ def _row(
     cases = summary.cases
     cases = cases[(cases.label == label) & (cases[AGE_GROUP] == group)]
     own = cases[cases.experiment == row.name]
-    mean = method_mean(own)
+    known = own.dice.notna().any()
+    mean = method_mean(own) if known else Estimate(NAN, NAN, NAN, 0)
     method = summary.config.methods[row.method]
     cast = Cast(summary.config, row.matrix, summary.config.training_of(row).epochs)
     role = Role(schedule=method.schedule)
@@ -86,7 +100,7 @@ def _row(
     found |= {"gain_high": None, "remark": None}
     if plain is None:
         found["remark"] = f"no plain nnU-Net, {method.schedule}"
-    elif plain != row.name:
+    elif plain != row.name and known:
         gain = two_way_interval(seed_differences(cases, row.name, plain))
         found |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
         found["remark"] = failures(summary.gates, row.name, plain) or None
