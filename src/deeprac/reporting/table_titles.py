@@ -9,6 +9,7 @@ TABLE_TITLES = {
     "ages": "Dice by age",
     "gates": "trainings that learned",
     "budget": "budget curve",
+    "mechanism": "what Dice hangs on",
     "statistics": "all metrics over patients",
     "comparisons": "planned comparisons",
     "ranking": "ranking and its stability",
