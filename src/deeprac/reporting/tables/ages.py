@@ -96,13 +96,12 @@ def _row(
     cast = Cast(summary.config, row.matrix, summary.config.training_of(row).epochs)
     role = Role(schedule=method.schedule)
     plain = cast.same_patients(role, row.training_patients)
-    found = {"reference": plain or "", "gain": None, "gain_low": None}
-    found |= {"gain_high": None, "remark": None}
+    found: dict[str, object] = {"reference": plain or "", "remark": None}
+    gain = Estimate(NAN, NAN, NAN, 0)
     if plain is None:
         found["remark"] = f"no plain nnU-Net, {method.schedule}"
     elif plain != row.name and known:
         gain = two_way_interval(seed_differences(cases, row.name, plain))
-        found |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
         found["remark"] = failures(summary.gates, row.name, plain) or None
     return {
         "label": label,
@@ -114,6 +113,9 @@ def _row(
         "dice": mean.value,
         "low": mean.low,
         "high": mean.high,
+        "gain": gain.value,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
         **found,
     }
 
