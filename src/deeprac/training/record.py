@@ -55,9 +55,8 @@ def publish(
             shutil.copyfile(path, temporary)
     with atomic_path(target / FINAL) as temporary:
         shutil.copyfile(Path(trainer.output_folder, FINAL), temporary)
-    record = _run_record(trainer, plans, identity, epochs)
+    record = _run_record(trainer, plans, identity, epochs, source)
     record["settings"]["training_patients"] = _training_patients(trainer, layout)
-    record[TRAINING_DICE] = _training_dice(trainer, source)
     write_json(target / "run.json", record)
 
 
@@ -106,6 +105,7 @@ def _run_record(
     plans: dict[str, Any],
     identity: dict[str, Any],
     epochs: pd.DataFrame,
+    source: Source | None,
 ) -> dict[str, Any]:
     settings = plans["deeprac"]
     training = settings["training"]
@@ -132,6 +132,7 @@ def _run_record(
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],
         "interruptions": trainer.interruptions,
+        TRAINING_DICE: _training_dice(trainer, source),
         "cost": _cost(epochs) | asdict(measure_step(trainer)),
         **{key: identity[key] for key in (PRETRAINING,) if key in identity},
     }
