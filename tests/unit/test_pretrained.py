@@ -8,9 +8,13 @@ import torch
 from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from torch import nn
 
+from deeprac.bundle.card import limits_of
+from deeprac.bundle.make import Model
+from deeprac.bundle.training import training_section
 from deeprac.commands.nnunet import configure_nnunet
-from deeprac.errors import RunError
-from deeprac.files import read_json
+from deeprac.config import load_config
+from deeprac.errors import BundleError, RunError
+from deeprac.files import read_json, write_csv
 from deeprac.layout import Layout
 from deeprac.pretraining import INTENSITIES
 from deeprac.records.runs import PRETRAINING, TRAINING_DICE
@@ -196,3 +200,19 @@ def test_weights_of_another_dimension_or_architecture_are_refused(networks):
     deeper.add_module("more", nn.Linear(2, 3))
     with pytest.raises(RunError, match=r"differ in 2: more\.bias in one only"):
         load_pretrained(deeper, path, heads=False)
+
+
+def test_a_bundle_says_what_it_started_from_and_is_never_zero_shot(children):
+    config = load_config([children.root.parent / "toy.yaml"])
+    more = ("size_x", "spacing_x_mm", "spacing_z_mm", "age_years")
+    more += ("kidney_ml", "tumour_ml")
+    table = pd.read_csv(children.cases_csv)
+    write_csv(children.cases_csv, table.assign(**dict.fromkeys(more, 1.0)))
+    tuned = training_section(config, [0], [record(children, "fine_tune")])
+    assert tuned["pretraining"] == ["toy"]
+    (limit,) = [one for one in limits_of({"training": tuned}) if "started" in one]
+    assert "weights of toy" in limit
+    fresh = training_section(config, [0], [record(children, "scratch")])
+    assert "pretraining" not in fresh
+    with pytest.raises(BundleError, match=f"Bundle {PLAIN} of .*toy"):
+        Model(config, "zero_shot", 0, (0,)).plans()
