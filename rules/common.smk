@@ -33,6 +33,7 @@ from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.lease import refuse_if_held
 from deeprac.partial import missing_runs, narrowed, present_runs, sentence
+from deeprac.pretraining import moved_intensities, pretraining_fingerprint, source_of
 from deeprac.provenance import digest
 from deeprac.release.configuration import RELEASES, released_config
 from deeprac.release.manifest import PACKED, read_manifest

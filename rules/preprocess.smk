@@ -3,6 +3,7 @@
 rule fingerprint:
     input:
         cohort=current_cohort,
+        moved=moved_fingerprint,
     output:
         "<results>/preprocessed/dataset_fingerprint.json",
     log:

@@ -138,6 +138,27 @@ def case_poses_for_training(wildcards):
     return f"{RESULTS}/case_poses.csv" if supervised else []
 
 
+def pretrained_weights(wildcards):
+    """The weights that a training starts from, of another cohort's results: where these
+    are trained anew, so is what started from them."""
+    named = wildcards.experiment, int(wildcards.seed), int(wildcards.fold)
+    try:
+        source = source_of(SETTINGS, RunKey(CONFIG["cohort"]["name"], *named))
+    except DeepracError as error:
+        raise WorkflowError(str(error)) from None
+    return source.weights.as_posix() if source else []
+
+
+def moved_fingerprint(_):
+    """The fingerprint whose intensities take the place of the cohort's own."""
+    path = pretraining_fingerprint(SETTINGS)
+    try:
+        moved_intensities(SETTINGS)
+    except DeepracError as error:
+        raise WorkflowError(str(error)) from None
+    return path.as_posix() if path else []
+
+
 def known_case_poses(wildcards):
     """The same at inference, which is an input of oracles alone."""
     oracle = has_oracle(*parts(METHODS[wildcards.experiment]))

@@ -20,6 +20,7 @@ rule summarise:
         runtime=30,
     params:
         config=configuration,
+        age_groups=CONFIG["statistics"]["age_groups"],
     shell:
         "python -m deeprac summarise --config {params.config:q} > {log:q} 2>&1"
 

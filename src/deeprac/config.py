@@ -17,11 +17,13 @@ from deeprac.front_ends import CASE_POSE, ORACLE
 from deeprac.settings.claims import unknown_arms
 from deeprac.settings.cohort import CohortConfig
 from deeprac.settings.methods import SVF, Experiment, MatrixConfig, Method
+from deeprac.settings.pretraining import PretrainingConfig, impossible_starts
 from deeprac.settings.reports import (
     FiguresConfig,
     ReportConfig,
     StatisticsConfig,
     StressConfig,
+    impossible_scenes,
 )
 from deeprac.settings.training import (
     InferenceConfig,
@@ -51,6 +53,7 @@ class Config:
     localiser: LocaliserConfig
     labarbera: LaBarberaConfig
     training: TrainingConfig
+    pretraining: PretrainingConfig
     inference: InferenceConfig
     stress: StressConfig
     statistics: StatisticsConfig
@@ -65,9 +68,10 @@ class Config:
                 *self._impossible_folds(),
                 *self._misfits(),
                 *self._unknown_truths(),
-                *self._impossible_scenes(),
+                *impossible_scenes(self.stress.scenes, self.cohort),
                 *self._exposed(),
                 *self._mirrored_sides(),
+                *self._impossible_starts(),
             ]
         )
 
@@ -196,22 +200,6 @@ class Config:
             "is told the pose computed from the labels, or leave them out"
         ]
 
-    def _impossible_scenes(self) -> list[str]:
-        """Only phantoms can be scanned again, and only otherwise than they were."""
-        scenes, phantom = self.stress.scenes, self.cohort.phantom
-        if scenes and not self.cohort.is_phantom:
-            return [
-                f"stress.scenes is {', '.join(scenes)}: only phantoms can be scanned "
-                f"again; cohort.format is {self.cohort.format}. Set it to []"
-            ]
-        same = [scene for scene in scenes if phantom.in_scene(scene) == phantom]
-        if not same:
-            return []
-        return [
-            f"stress.scenes: {', '.join(same)} is what cohort.phantom has already, so "
-            "that nothing would change. Leave it out"
-        ]
-
     def _exposed(self) -> list[str]:
         """Results are shared, so what is private must not lie among them."""
         if self.cohort.is_phantom or not self.cohort.pseudonyms:
@@ -234,9 +222,22 @@ class Config:
             ]
         return []
 
+    def _impossible_starts(self) -> list[str]:
+        if self.has_released_metrics:
+            return []
+        rows = map(self.experiments.get, self.run.experiments)
+        own = self.results / self.cohort.name
+        known = [row for row in rows if row is not None]
+        return [*impossible_starts(self.pretraining, own, known, self.methods)]
+
     def training_of(self, row: Experiment) -> TrainingConfig:
-        """Return the settings of an experiment's trainings."""
-        return replace(self.training, epochs=row.epochs or self.training.epochs)
+        """Return the settings of an experiment's trainings; zero-shot has no epochs."""
+        method = self.methods[row.method]
+        return replace(
+            self.training,
+            epochs=0 if method.zero_shot else row.epochs or self.training.epochs,
+            learning_rate=method.learning_rate_factor * self.training.learning_rate,
+        )
 
     def front_end_settings(self, method: Method) -> dict[str, Any] | None:
         """Return the settings of a method's front end; None without one."""

@@ -9,7 +9,9 @@ from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.pretraining import source_of
 from deeprac.records.run_key import RunKey
+from deeprac.records.runs import PRETRAINING
 from deeprac.settings.effective import differences, run_settings
 
 SHOWN = 3
@@ -26,16 +28,20 @@ def refuse_retraining(config: Config, planned: Iterable[RunKey]) -> None:
         planned: the trainings that are about to start.
 
     Raises:
-        RunError: with the runs and what differs.
+        RunError: with the runs and what differs; or what they start from is not there.
     """
     layout, refused = Layout.of(config), {}
     for run in planned:
-        record = run.folder(layout) / "run.json"
-        old = read_json(record).get("run_settings") if record.is_file() else None
+        path = run.folder(layout) / "run.json"
+        record = read_json(path) if path.is_file() else {}
+        old = record.get("run_settings")
         if old is None:
             continue  # not finished, or of a version that did not record them
         new = run_settings(config, config.experiment(run.experiment))
-        found = list(differences(old, new))
+        source = source_of(config, run)
+        started = {PRETRAINING: source and source.identity()}
+        before = {PRETRAINING: record.get(PRETRAINING)}
+        found = [*differences(old, new), *differences(before, started)]
         if found and config.training.retrain:
             replace(layout, run)
         elif found:

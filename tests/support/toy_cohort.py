@@ -74,9 +74,9 @@ PLANNED_TOY = TOY | {
 """The same with nnU-Net's own plan, which makes patches of 28 x 36 pixels."""
 
 
-def arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
-    """CT in HU and labels (slices, height, width) of one case."""
-    noise = np.random.default_rng(index).normal(0, 5, SHAPE)
+def arrays(index: int, scan: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """CT in HU and labels (slices, height, width) of a case; scans differ in noise."""
+    noise = np.random.default_rng(index + scan).normal(0, 5, SHAPE)
     y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
     body = ((x - 16) / (12 + index)) ** 2 + ((y - 13) / 11) ** 2 < 1
     kidney = ((x - 22) / 3) ** 2 + ((y - 15 - index % 2) / 4) ** 2 < 1
@@ -127,7 +127,9 @@ def small_networks() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Path]:
+def make_cohort(
+    folder: Path, sections: dict | None = None, *, scan: int = 0
+) -> tuple[Config, Path]:
     """Write the cohort and prepare it for all matrices."""
     path = write_config(folder, sections)
     config = load_config([path])
@@ -139,7 +141,7 @@ def make_cohort(folder: Path, sections: dict | None = None) -> tuple[Config, Pat
             "image": f"imagesTr/{case}_0000.nii.gz",
             "label": f"labelsTr/{case}.nii.gz",
         }
-        for (kind, name), array in zip(names.items(), arrays(index), strict=True):
+        for (kind, name), array in zip(names.items(), arrays(index, scan), strict=True):
             volume = sitk.GetImageFromArray(array)
             volume.SetSpacing((0.9, 0.9, 4.0))
             volume.SetOrigin((-12.0, 7.0, 40.0))

@@ -11,7 +11,10 @@ import shutil
 
 import pytest
 
+from deeprac.config import load_config
+from deeprac.estimate.jobs import planned_jobs as estimated_jobs
 from support.checkout import ROOT, planned_jobs, snakemake, working_folder
+from support.finished_runs import finish
 
 STAND_IN = """
 import argparse
@@ -160,6 +163,37 @@ def test_jobs_read_the_configuration_that_they_were_planned_with(checkout):
     assert len(set(read.values())) == 2
     copy = json.loads(next((checkout / "results").glob("*/config.json")).read_text())
     assert copy["inference"]["mirroring"] is False
+
+
+def test_what_starts_from_another_cohort_follows_it(tmp_path, monkeypatch):
+    """It waits for it, is planned as it is estimated, and goes stale with it."""
+    checkout = checkout_with_stand_in(tmp_path, "")
+    config = checkout / "config"
+    smoke = config / "perspectives/transfer_smoke.yaml"
+    own = {"snakefile": checkout / "Snakefile"}
+    result = snakemake(checkout, "-n", "--configfile", str(smoke), **own)
+    assert result.returncode == 1
+    assert "transfer_adults_smoke, but" in result.stdout
+    assert "Run the workflow of that cohort" in result.stdout
+
+    monkeypatch.chdir(checkout)
+    adults = config / "perspectives/transfer_adults_smoke.yaml"
+    source = finish(load_config([config / "config.yaml", adults]))
+    jobs = planned_jobs(checkout, "--configfile", str(smoke), **own)
+    assert jobs.pop("all") == 1
+    assert jobs["train_fold"] == 9
+    planned = estimated_jobs(
+        load_config([config / "config.yaml", smoke]), conversion_mb=0
+    )
+    assert {one.rule: one.jobs for one in planned} == jobs
+
+    chosen = "run={experiments: [stn, stn_fine_tune]}"
+    train = ("train", "--configfile", str(smoke), "--config", chosen)
+    result = snakemake(checkout, "--cores", "2", *train, **own)
+    assert result.returncode == 0, result.stdout
+    weights = source.run("stn", 0, 0) / "checkpoint_final.pth"
+    weights.write_text("of another training")
+    assert planned_jobs(checkout, *train, **own) == {"train_fold": 1, "train": 1}
 
 
 def test_without_a_change_nothing_runs(checkout):

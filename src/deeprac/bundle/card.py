@@ -11,6 +11,11 @@ INTENDED_USE = (
     "Research software, not a medical device: not for diagnosis or treatment."
 )
 
+STARTED = (
+    "Its training started from weights of {}, about which nothing is said here; their "
+    "licence holds for these weights as well."
+)
+
 UNITS = {"mm": "mm", "ml": "ml", "years": "years", "hu": "HU"}
 """By the last word of a range's name."""
 
@@ -19,8 +24,10 @@ def limits_of(manifest: Mapping[str, Any]) -> list[str]:
     """What the model cannot do, or was not tested for, in sentences."""
     training = manifest["training"]
     phantom = training["format"] == "phantom"
+    started = ", ".join(training.get("pretraining", ()))
     return [
         *(["Trained on generated phantoms: it knows no patient."] if phantom else []),
+        *([STARTED.format(started)] if started else []),
         f"Trained on {training['patients']} patients of one cohort; it was tested on "
         "no other.",
         "Outside the ranges of its training nothing is known of it.",

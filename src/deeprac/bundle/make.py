@@ -75,7 +75,8 @@ class Model:
         """The plans, with the inference settings of the configuration.
 
         Raises:
-            BundleError: they are missing, an oracle's, or name foreign code.
+            BundleError: they are missing, an oracle's, of another cohort's network, or
+                name foreign code.
         """
         if not (self.folder / "plans.json").is_file():
             raise BundleError(
@@ -85,6 +86,13 @@ class Model:
         plans = read_plans(self.folder, self.config)
         if has_oracle(*planned_parts(plans["deeprac"])):
             raise BundleError(ORACLE.format(self.experiment))
+        method = self.config.methods[plans["deeprac"]["method"]]
+        if method.zero_shot:
+            raise BundleError(
+                f"{self.experiment} is zero-shot: its network is another cohort's, and "
+                f"this one trained nothing. Bundle {method.pretrain} of "
+                f"{self.config.pretraining.results}."
+            )
         # Plans of older versions do not say it.
         plans["deeprac"].setdefault("intensity", self.config.cohort.intensity)
         check_plans(plans)
@@ -218,7 +226,7 @@ def _manifest(
             "seed": model.seed,
         },
         "folds": list(model.folds),
-        "training": training_section(config, model.folds),
+        "training": training_section(config, model.folds, records),
         "held_out": held_out_section(model.runs, model.layout),
         "cost": cost_section(model.runs, records, model.layout),
         "git": records[0]["git"],

@@ -16,6 +16,7 @@ from deeprac.records.cases import read_cases
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import RunKey
+from deeprac.records.runs import PRETRAINING
 from deeprac.records.splits import read_split
 from deeprac.records.tidy import read_tidy
 
@@ -28,8 +29,18 @@ _NEEDED = (
 )
 
 
-def training_section(config: Config, folds: Sequence[int]) -> dict[str, Any]:
+def training_section(
+    config: Config, folds: Sequence[int], records: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """What the cases were on which any of the folds was trained.
+
+    Args:
+        config: the whole configuration.
+        folds: their numbers.
+        records: their ``run.json``.
+
+    Returns:
+        With ``pretraining``, the cohorts from whose networks they started, if any.
 
     Raises:
         MetricsError: the table of the cohort is missing or foreign.
@@ -39,7 +50,8 @@ def training_section(config: Config, folds: Sequence[int]) -> dict[str, Any]:
     names = {name for k in folds for name in read_split(layout.splits, k)["train"]}
     table = read_cases(layout.cases_csv, _NEEDED)
     cases = table[table.case.isin(names)]
-    return {
+    started = sorted({r[PRETRAINING]["cohort"] for r in records if PRETRAINING in r})
+    return ({PRETRAINING: started} if started else {}) | {
         "cohort": config.cohort.name,
         "format": config.cohort.format,
         "patients": int(cases.patient.nunique()),

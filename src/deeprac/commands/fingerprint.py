@@ -20,10 +20,12 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.config import load_config
     from deeprac.files import write_json
     from deeprac.layout import Layout
+    from deeprac.pretraining import moved_intensities
     from deeprac.records.case_split import CV, of_split
     from deeprac.records.cases import read_cases
 
-    layout = Layout.of(load_config(args.config))
+    config = load_config(args.config)
+    layout, moved = Layout.of(config), moved_intensities(config)
     configure_nnunet(layout, workspace=layout.root, data_workers=0)
     from deeprac.preprocessing.fingerprint import fingerprint
     from deeprac.volumes import read_volume
@@ -34,4 +36,4 @@ def run(args: argparse.Namespace) -> None:
         for row in tqdm(list(cases.itertuples()), desc="fingerprint", unit="case")
         for image, geometry in [read_volume(layout.cohort / row.image)]
     )
-    write_json(layout.fingerprint, fingerprint(volumes, len(cases)))
+    write_json(layout.fingerprint, fingerprint(volumes, len(cases)) | moved)

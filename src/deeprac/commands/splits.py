@@ -19,10 +19,13 @@ add_arguments = add_config
 def run(args: argparse.Namespace) -> None:
     from deeprac.cohort.splits import make_splits, warn_without_tumour
     from deeprac.files import write_json
+    from deeprac.records.age_groups import age_group_of
     from deeprac.records.cases import read_cases
 
     config, layout = opened(args)
     cases = read_cases(layout.cases_csv)
+    if bounds := config.statistics.age_groups:
+        age_group_of(cases, bounds)  # or what is trained could not be shown
     splits = make_splits(cases, folds=config.splits.folds, seed=config.splits.seed)
     warn_without_tumour(splits, cases)
     write_json(layout.splits, splits)

@@ -13,6 +13,7 @@ from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.run_key import RunKey, selected_runs
 from deeprac.records.tidy import read_tidy
 from deeprac.settings.effective import run_settings
+from deeprac.settings.methods import ZERO_SHOT
 from deeprac.status import RunStatus, State, run_status
 
 UNKNOWN = (
@@ -104,7 +105,10 @@ def _training(
     config: Config, layout: Layout, runs: list[RunKey], states: list[RunStatus]
 ) -> tuple[float | None, str]:
     """Seconds of one training, by finished runs, else by epochs of begun ones."""
-    settings = run_settings(config, config.experiment(runs[0].experiment))
+    row = config.experiment(runs[0].experiment)
+    if not config.training_of(row).epochs:
+        return 0.0, ZERO_SHOT
+    settings = run_settings(config, row)
     records = [
         read_json(run.folder(layout) / "run.json")
         for run, one in zip(runs, states, strict=True)

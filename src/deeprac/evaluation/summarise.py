@@ -24,7 +24,9 @@ from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.partial import present_runs
+from deeprac.records.age_groups import AGE_GROUP, age_group_of
 from deeprac.records.case_split import split_column
+from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import (
     DIAGNOSTIC_COLUMNS,
     LATER_COLUMNS,
@@ -53,10 +55,12 @@ def collect_cases(
     """Read and check the metrics of all selected runs.
 
     Returns:
-        One row per experiment, seed, case and label, columns ``METRIC_COLUMNS``.
+        One row per experiment, seed, case and label, columns ``METRIC_COLUMNS``, and
+        ``age_group`` where it is asked for.
 
     Raises:
-        MetricsError: A run, row or case is missing, double or inconsistent.
+        MetricsError: A run, row or case is missing, double or inconsistent; or ages are
+            asked for that nobody knows.
     """
     splits = read_splits(layout.splits)
     tables = {}
@@ -70,7 +74,11 @@ def collect_cases(
     refuse_left_over(config, layout, tables, "metrics.csv")
     cases = _joined(tables, METRIC_COLUMNS)
     check_comparable(cases)
-    return cases
+    if not (bounds := config.statistics.age_groups):
+        return cases
+    known = read_cases(layout.cases_csv, ("case", "age_years"))
+    groups = age_group_of(known, bounds)
+    return cases.assign(**{AGE_GROUP: cases["case"].map(groups)})
 
 
 def _joined(

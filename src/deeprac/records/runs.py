@@ -18,6 +18,10 @@ TRAINING_DICE = "training_dice"
 """Entry of run.json with the final network's Dice on slices of training patients, by
 label; those of older versions lack it."""
 
+PRETRAINING = "pretraining"
+"""Entry of run.json with the training that it started from (``Source.identity``); not
+there where it started from scratch."""
+
 SIZES = ("matrix_size", "network_input_size")
 SETTINGS = (
     *SIZES,

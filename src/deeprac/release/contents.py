@@ -16,11 +16,12 @@ from typing import Any
 from deeprac.cohort.pseudonyms import is_pseudonym
 from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.labels import TITLES
+from deeprac.records.age_groups import AGE_GROUP
 from deeprac.records.case_split import SPLIT
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
-from deeprac.records.runs import RUN_COLUMNS, TRAINING_DICE
+from deeprac.records.runs import PRETRAINING, RUN_COLUMNS, TRAINING_DICE
 from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
@@ -28,7 +29,7 @@ from deeprac.release.configuration import LEFT_OUT
 TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "background")
 
 COLUMNS = {
-    "cases.csv": (*METRIC_COLUMNS, SPLIT),
+    "cases.csv": (*METRIC_COLUMNS, SPLIT, AGE_GROUP),
     "runs.csv": RUN_COLUMNS,
     "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, SPLIT),
     "stress.csv": (*STRESS_COLUMNS, SPLIT),
@@ -45,6 +46,10 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("fold", "software", "argv", "config_sha256", "settings")),
     **dict.fromkeys(("run_settings", "segments", "interruptions", "cost")),
     TRAINING_DICE: TITLES,
+    PRETRAINING: (
+        *("cohort", "experiment", "seed", "fold", "commit"),
+        *("config_sha256", "weights_sha256"),
+    ),
     "device": (
         *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
         *("capture", "slices"),
@@ -71,6 +76,7 @@ _VERSION = r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}"
 _MAKERS = "AMD|ARM|Apple|GeForce|IBM|Intel|NVIDIA|Neoverse|Quadro|Tesla|Virtual"
 _HARDWARE = rf"(?!.*\d{{6}})(?:1\dth Gen )?(?:{_MAKERS})\b[\w()@.+ -]{{0,90}}"
 _SYSTEM = r"(?!.*\d{6})(?:Linux|Windows|macOS)-[\w.+-]{0,90}"
+_AGE = r"\d{1,2}(?:\.\d)?"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|"
 
 FORMS = {
@@ -84,9 +90,14 @@ FORMS = {
     "segments.stop": _TIME,
     "git.commit": _HEXADECIMAL,
     "config_sha256": _HEXADECIMAL,
+    **{
+        f"{PRETRAINING}.{key}": _HEXADECIMAL
+        for key in ("commit", "config_sha256", "weights_sha256")
+    },
     "argv": rf"--[a-z-]+(?:=\w+)?|(?:--config=)?{NAME}\.(?:json|ya?ml)|\d{{1,5}}",
     "cohort.fetch.licence": r"CC[A-Z0-9.-]{1,20}",
     "device_name": _HARDWARE,
+    AGE_GROUP: rf"under {_AGE}|{_AGE} to {_AGE}|{_AGE} and above",
     "git_commit": _HEXADECIMAL,
     "git_dirty": "True|False",
     "shared_machine": "True|False",
@@ -134,7 +145,14 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
         cohort["path"] = LEFT_OUT
     cohort |= {"patients": None, "private": "private"}
     cohort["fetch"] = cohort["fetch"] | {"mirror": None}
-    return resolved | {"results": "results", "cohort": cohort}
+    pretraining = dict(resolved["pretraining"])
+    if pretraining["results"] is not None:
+        pretraining["results"] = LEFT_OUT
+    return resolved | {
+        "results": "results",
+        "cohort": cohort,
+        "pretraining": pretraining,
+    }
 
 
 def objections(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deeprac.config import Config
 from deeprac.front_ends import CASE_POSE, NONE, ORACLE
-from deeprac.settings.methods import PLANNED, SVF, Experiment, Method
+from deeprac.settings.methods import PLANNED, SCRATCH, SVF, Experiment, Method
 
 NNUNET_SCALE = (0.7, 1.4)
 """Zoom of nnU-Net's own augmentation."""
@@ -110,24 +110,32 @@ class Role:
         crop: See there.
         augmentation: Result of :func:`augmentation`.
         network_input: Share of the matrix.
+        schedule: How its weights come about.
     """
 
     normaliser: str = "none"
     crop: str = "none"
     augmentation: str = "no"
     network_input: float = 1.0
+    schedule: str = SCRATCH
 
     @classmethod
     def of(cls, method: Method) -> "Role":
         """The role that a method can play."""
         return cls(
-            method.normaliser, method.crop, augmentation(method), method.network_input
+            normaliser=method.normaliser,
+            crop=method.crop,
+            augmentation=augmentation(method),
+            network_input=method.network_input,
+            schedule=method.schedule,
         )
 
     def __str__(self) -> str:
         return (
             f"normaliser {self.normaliser}, crop {self.crop}, augmentation "
             f"{self.augmentation}, network input {self.network_input:g}"
+            + f", {self.schedule}"
+            * (self.schedule != SCRATCH)
         )
 
 
@@ -157,7 +165,8 @@ class Cast:
     @property
     def experiments(self) -> list[Experiment]:
         """All of them, in the order of the configuration."""
-        epochs = self.epochs or self.config.training.epochs
+        default = self.config.training.epochs
+        epochs = default if self.epochs is None else self.epochs
         return [
             row
             for row in selected_experiments(self.config)

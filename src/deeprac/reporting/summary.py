@@ -143,7 +143,7 @@ class Summary:
     def training(
         self, columns: tuple[str, ...], experiments: Iterable[str]
     ) -> pd.DataFrame:
-        """Curves of all runs of some experiments.
+        """Curves of all runs of some experiments; zero-shot ones have none.
 
         Args:
             columns: Columns of training.csv.
@@ -155,14 +155,18 @@ class Summary:
         Raises:
             MetricsError: A training.csv is missing or lacks a column.
         """
+        key = ("experiment", "fold", "seed")
         tables = []
-        runs = self.runs[self.runs.experiment.isin(set(experiments))]
+        trained = self.runs[self.runs.epochs > 0]
+        runs = trained[trained.experiment.isin(set(experiments))]
         for run in runs.itertuples():
             path = self.layout.run(run.experiment, run.seed, run.fold) / "training.csv"
             remedy = f"Train fold {run.fold} of {run.experiment} again."
             table = read_tidy(path, ("epoch", *columns), remedy=remedy)
-            key = {"experiment": run.experiment, "fold": run.fold, "seed": run.seed}
-            tables.append(table.assign(**key)[[*key, "epoch", *columns]])
+            own = {name: getattr(run, name) for name in key}
+            tables.append(table.assign(**own)[[*key, "epoch", *columns]])
+        if not tables:
+            return pd.DataFrame(columns=[*key, "epoch", *columns], dtype=float)
         return pd.concat(tables, ignore_index=True)
 
     @cached_property

@@ -6,6 +6,7 @@ TABLE_TITLES = {
     "all": "all experiments",
     "ladder": "ladder of methods",
     "crops": "crops",
+    "ages": "Dice by age",
     "gates": "trainings that learned",
     "budget": "budget curve",
     "mechanism": "what Dice hangs on",

@@ -20,6 +20,9 @@ PLANNED = "planned"
 SVF = "svf"
 """Value of ``augment`` that deforms slices by random velocity fields as well."""
 
+SCRATCH, FINE_TUNED, ZERO_SHOT = "scratch", "fine-tuned", "zero-shot"
+"""Schedules of a method: see ``Method.schedule``."""
+
 RESERVED = {
     *("benchmarks", "bundles", "cohort", "figures", "logs"),
     *("preprocessed", "summary", "tables"),
@@ -37,7 +40,7 @@ class MatrixConfig:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to segment: normaliser, crop, its size, augmentation, network input."""
+    """One way to segment: normaliser, crop, augmentation, input, start of weights."""
 
     name: str
     label: str
@@ -51,6 +54,9 @@ class Method:
     network_input: float
     crop_size: str
     localiser: dict[str, Any]
+    pretrain: str | None
+    zero_shot: bool
+    learning_rate_factor: float
 
     def __post_init__(self) -> None:
         key = f"methods.{self.name}.augment_scale"
@@ -87,6 +93,32 @@ class Method:
                 "poses of the cohort are measured once, for all methods. Set "
                 "localiser.canonical_radius."
             )
+        self._check_pretraining()
+
+    def _check_pretraining(self) -> None:
+        if self.pretrain and LABARBERA in (self.normaliser, self.crop):
+            raise ConfigError(
+                f"methods.{self.name}.pretrain is {self.pretrain}, but the authors' "
+                "network trains in stages of its own. Leave pretrain out."
+            )
+        if self.zero_shot and not self.pretrain:
+            raise ConfigError(
+                f"methods.{self.name}.zero_shot is true, but there is no pretrained "
+                "network to predict with. Set pretrain, or leave zero_shot out."
+            )
+        if self.zero_shot and self.learning_rate_factor != 1:
+            raise ConfigError(
+                f"methods.{self.name}.learning_rate_factor is "
+                f"{self.learning_rate_factor:g}, but zero_shot trains nothing. Leave "
+                "one of them out."
+            )
+
+    @property
+    def schedule(self) -> str:
+        """How the weights come about: from scratch, fine-tuned or zero-shot."""
+        if self.pretrain is None:
+            return SCRATCH
+        return ZERO_SHOT if self.zero_shot else FINE_TUNED
 
     @property
     def input_shares(self) -> tuple[float, float]:
@@ -107,7 +139,7 @@ class Method:
     @property
     def is_plain(self) -> bool:
         """Whether this is nnU-Net alone, the reference of all ratios."""
-        return not self.has_front_end and not self.augment
+        return not self.has_front_end and not self.augment and self.schedule == SCRATCH
 
 
 @dataclass(frozen=True)

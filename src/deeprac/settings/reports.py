@@ -1,11 +1,14 @@
 """Settings of what is measured and shown: stress, statistics, figures, page."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from deeprac.errors import ConfigError
 from deeprac.settings import require_order
 from deeprac.settings.claims import Claim
+from deeprac.settings.cohort import CohortConfig
 
 SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
 """What the test of a planned comparison is of."""
@@ -21,6 +24,23 @@ class StressConfig:
     shifts: tuple[float, ...]
     scenes: tuple[str, ...]
     cases: int | None
+
+
+def impossible_scenes(scenes: Iterable[str], cohort: CohortConfig) -> list[str]:
+    """Only phantoms can be scanned again, and only otherwise than they were."""
+    if scenes and not cohort.is_phantom:
+        return [
+            f"stress.scenes is {', '.join(scenes)}: only phantoms can be scanned "
+            f"again; cohort.format is {cohort.format}. Set it to []"
+        ]
+    phantom = cohort.phantom
+    same = [scene for scene in scenes if phantom.in_scene(scene) == phantom]
+    if not same:
+        return []
+    return [
+        f"stress.scenes: {', '.join(same)} is what cohort.phantom has already, so "
+        "that nothing would change. Leave it out"
+    ]
 
 
 @dataclass(frozen=True)
@@ -50,9 +70,13 @@ class StatisticsConfig:
     failure_dice: float
     learned_floor: float
     margin: float
+    age_groups: tuple[float, ...]
     comparisons: tuple[Comparison, ...]
 
     def __post_init__(self) -> None:
+        for pair in pairwise(self.age_groups):
+            key = "statistics.age_groups"
+            require_order(key, pair, "younger age", equal=False)
         pairs = [(row.method, row.reference) for row in self.comparisons]
         for row in self.comparisons:
             if pairs.count((row.method, row.reference)) > 1:

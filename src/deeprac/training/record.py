@@ -14,9 +14,10 @@ import pandas as pd
 from deeprac import provenance
 from deeprac.files import atomic_path, write_csv, write_json
 from deeprac.layout import Layout
+from deeprac.pretraining import Source
 from deeprac.records.cases import read_cases
 from deeprac.records.progress import Epoch
-from deeprac.records.runs import RUN_SCHEMA, TRAINING_DICE
+from deeprac.records.runs import PRETRAINING, RUN_SCHEMA, TRAINING_DICE
 from deeprac.records.training import DICE, training_columns
 from deeprac.training.device import describe_device
 from deeprac.training.resuming import FINAL
@@ -24,12 +25,16 @@ from deeprac.training.step import measure_step
 from deeprac.training.trainer import DeepracTrainer
 from deeprac.training.training_dice import training_dice
 
+PEAKS = ("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib")
+"""Peak memory, as epochs log it and runs sum it up."""
+
 
 def publish(
     trainer: DeepracTrainer,
     layout: Layout,
     plans: dict[str, Any],
     identity: dict[str, Any],
+    source: Source | None = None,
 ) -> None:
     """Write all files of a finished run into its folder; run.json comes last.
 
@@ -38,6 +43,7 @@ def publish(
         layout: of the cohort.
         plans: content of ``plans.json``.
         identity: everything that the training depends on.
+        source: the training that it started from; None: it started from scratch.
     """
     settings = plans["deeprac"]
     target = layout.run(settings["experiment"], settings["seed"], trainer.fold)
@@ -49,7 +55,7 @@ def publish(
             shutil.copyfile(path, temporary)
     with atomic_path(target / FINAL) as temporary:
         shutil.copyfile(Path(trainer.output_folder, FINAL), temporary)
-    record = _run_record(trainer, plans, identity, epochs)
+    record = _run_record(trainer, plans, identity, epochs, source)
     record["settings"]["training_patients"] = _training_patients(trainer, layout)
     write_json(target / "run.json", record)
 
@@ -71,7 +77,9 @@ def last_epoch(trainer: DeepracTrainer) -> Epoch:
 
 def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
     logged = trainer.logged
+    titles = trainer.labels.foreground
     dice = np.asarray(logged["dice_per_class_or_region"], float)
+    dice = dice.reshape(-1, len(titles))  # without epochs, too
     start = np.asarray(logged["epoch_start_timestamps"])
     stop = np.asarray(logged["epoch_end_timestamps"])
     return pd.DataFrame(
@@ -80,19 +88,14 @@ def _epochs(trainer: DeepracTrainer) -> pd.DataFrame:
             "learning_rate": logged["lrs"],
             "train_loss": logged["train_losses"],
             "val_loss": logged["val_losses"],
-            **{
-                f"{DICE}{title}": dice[:, index]
-                for index, title in enumerate(trainer.labels.foreground)
-            },
+            **{f"{DICE}{title}": dice[:, index] for index, title in enumerate(titles)},
             "seconds": logged["seconds"],
             "data_wait_seconds": logged["data_wait_seconds"],
             "segment": logged["segment"],
             "localiser_gradient": logged["localiser_gradient"],
             "start": start,
             "stop": stop,
-            "gpu_peak_allocated_gib": logged["gpu_peak_allocated_gib"],
-            "gpu_peak_reserved_gib": logged["gpu_peak_reserved_gib"],
-            "host_peak_gib": logged["host_peak_gib"],
+            **{peak: logged[peak] for peak in PEAKS},
         }
     )
 
@@ -102,6 +105,7 @@ def _run_record(
     plans: dict[str, Any],
     identity: dict[str, Any],
     epochs: pd.DataFrame,
+    source: Source | None,
 ) -> dict[str, Any]:
     settings = plans["deeprac"]
     training = settings["training"]
@@ -128,9 +132,22 @@ def _run_record(
         },
         "segments": [_segment(part) for _, part in epochs.groupby("segment")],
         "interruptions": trainer.interruptions,
-        TRAINING_DICE: training_dice(trainer),
+        TRAINING_DICE: _training_dice(trainer, source),
         "cost": _cost(epochs) | asdict(measure_step(trainer)),
+        **{key: identity[key] for key in (PRETRAINING,) if key in identity},
     }
+
+
+def _training_dice(
+    trainer: DeepracTrainer, source: Source | None
+) -> dict[str, float | None] | None:
+    """Dice on slices of the patients that the network was trained on.
+
+    Zero-shot it is the source's network, and so are these.
+    """
+    if source is not None and not trainer.num_epochs:
+        return source.record.get(TRAINING_DICE)
+    return training_dice(trainer)
 
 
 def _segment(epochs: pd.DataFrame) -> dict[str, Any]:
@@ -148,22 +165,26 @@ def _iso(timestamp: float) -> str:
 
 def _cost(epochs: pd.DataFrame) -> dict[str, float | None]:
     """Cumulate over all segments; the first epoch warms up and is no typical one."""
+    if epochs.empty:  # zero-shot
+        times = ("training_seconds", "epoch_seconds_median", "data_wait_share")
+        return dict.fromkeys((*times, *PEAKS)) | {"training_seconds": 0.0}
     seconds = epochs["seconds"]
     typical = seconds.iloc[1:] if len(seconds) > 1 else seconds
-    peaks = ("gpu_peak_allocated_gib", "gpu_peak_reserved_gib", "host_peak_gib")
     return {
         "training_seconds": float(seconds.sum()),
         "epoch_seconds_median": float(typical.median()),
         "data_wait_share": float(epochs["data_wait_seconds"].sum() / seconds.sum()),
         **{
             peak: None if epochs[peak].isna().any() else float(epochs[peak].max())
-            for peak in peaks
+            for peak in PEAKS
         },
     }
 
 
 def _training_patients(trainer: DeepracTrainer, layout: Layout) -> int:
-    """Number of patients that the fold was trained on."""
+    """Number of patients that the fold was trained on; zero-shot, none."""
+    if not trainer.num_epochs:
+        return 0
     train, _ = trainer.do_split()
     cases = read_cases(layout.cases_csv)
     return int(cases["patient"][cases["case"].isin(train)].nunique())

@@ -15,9 +15,11 @@ from deeprac.errors import DeepracError, RunError, StoppedError
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
 from deeprac.lease import held
+from deeprac.pretraining import Source, refuse_known_cases, source_of
 from deeprac.records.cases import read_cases
 from deeprac.records.progress import append_progress, note_failure
 from deeprac.records.run_key import RunKey
+from deeprac.records.runs import PRETRAINING
 from deeprac.records.splits import read_split, read_splits
 from deeprac.replacing import SHOWN, refuse_retraining, replace
 from deeprac.settings.effective import differences, run_settings
@@ -27,6 +29,7 @@ from deeprac.training.children import end_with_this_process
 from deeprac.training.device import resolve_device, within_gpu_memory
 from deeprac.training.parameters import stored_numbers
 from deeprac.training.plans import read_plans
+from deeprac.training.pretrained import load_pretrained
 from deeprac.training.record import last_epoch, publish
 from deeprac.training.resuming import FINAL, LATEST, PREVIOUS
 from deeprac.training.trainer import DeepracTrainer, build_trainer
@@ -53,7 +56,8 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
 
     Raises:
         RunError: another process trains the run, the checkpoint belongs to other
-            settings, or the training failed.
+            settings, what it starts from is not there or does not fit, or the training
+            failed.
         DeviceError: the device is not there.
         SplitError: the folds leak a patient.
     """
@@ -66,7 +70,10 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     torch.backends.cudnn.benchmark = device.type == "cuda"
     workspace = layout.checkpoints(experiment, seed, fold)
     run = RunKey(config.cohort.name, experiment, seed, fold)
-    identity = _identity(config, layout, run)
+    source = source_of(config, run)
+    if source is not None:
+        refuse_known_cases(config, run, source)
+    identity = _identity(config, layout, run, source)
     with held(workspace.with_suffix(".lease"), str(run)) as lease:
         refuse_retraining(config, [run])
         _bind(layout, run, identity, retrain=config.training.retrain)
@@ -76,7 +83,7 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
         end_with_this_process()
         note_failure(workspace, None)
         try:
-            _train(trainer)
+            _train(trainer, source)
         except StoppedError:
             raise
         except DeepracError as error:
@@ -84,11 +91,14 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
                 note_failure(workspace, str(error))
             raise
         lease.check()
-        publish(trainer, layout, plans, identity)
+        publish(trainer, layout, plans, identity, source)
 
 
-def _train(trainer: DeepracTrainer) -> None:
-    """Train to the end, from the checkpoint where there is one."""
+def _train(trainer: DeepracTrainer, source: Source | None) -> None:
+    """Train to the end, from the checkpoint where there is one, else from the source.
+
+    Zero-shot, the end is where it starts.
+    """
     settings = trainer.settings
     what = f"{settings['experiment']}, fold {trainer.fold}"
     remedy = (
@@ -103,8 +113,11 @@ def _train(trainer: DeepracTrainer) -> None:
             needed = checkpoints_bytes(stored_numbers(network), optimiser)
             folder = Path(trainer.output_folder)
             require_space(needed, folder, f"{what}: the checkpoints of a training")
-            _resume(trainer)
-            if trainer.current_epoch < trainer.num_epochs:
+            resumed = _resume(trainer)
+            if source is not None and not resumed:
+                zero_shot = trainer.num_epochs == 0
+                load_pretrained(network, source.weights, heads=zero_shot)
+            if not resumed or trainer.current_epoch < trainer.num_epochs:
                 trainer.run_training()
     except RuntimeError as error:
         if LOADER_DIED not in str(error):
@@ -117,11 +130,14 @@ def _train(trainer: DeepracTrainer) -> None:
         ) from error
 
 
-def _identity(config: Config, layout: Layout, run: RunKey) -> dict[str, Any]:
+def _identity(
+    config: Config, layout: Layout, run: RunKey, source: Source | None
+) -> dict[str, Any]:
     """Everything that a training depends on, as JSON values."""
     experiment = config.experiment(run.experiment)
     split = read_split(layout.splits, run.fold)
-    return {
+    started = {} if source is None else {PRETRAINING: source.identity()}
+    return started | {
         "settings": run_settings(config, experiment),
         "seed": run.seed,
         "split": {part: split[part] for part in ("train", "val")},
@@ -156,8 +172,8 @@ def _bind(
     write_json(stamp, identity)
 
 
-def _resume(trainer: DeepracTrainer) -> None:
-    """Go on from the newest checkpoint that can be read, if there is one.
+def _resume(trainer: DeepracTrainer) -> bool:
+    """Go on from the newest checkpoint that can be read; return whether there is one.
 
     Raises:
         DamagedError: none can be read.
@@ -173,6 +189,7 @@ def _resume(trainer: DeepracTrainer) -> None:
             damaged = error
             continue
         log.info("resuming %s at epoch %d", folder.name, trainer.current_epoch)
-        return
+        return True
     if damaged is not None:
         raise damaged
+    return False

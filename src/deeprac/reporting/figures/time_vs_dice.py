@@ -83,8 +83,8 @@ def make(summary: Summary) -> list[Drawing]:
     shown = [style for name, style in styles.items() if name in set(timed.method)]
     legend_above(figure, _handles(config, shown, area))
     devices = ", ".join(summary.rows.device_name.unique())
-    rows = summary.rows
-    numbers = {"timed": (rows.n_timed == rows.n_runs).sum(), "experiments": len(rows)}
+    own = timed[timed.source == "ours"].experiment.nunique()
+    numbers = {"timed": own, "experiments": len(summary.rows)}
     words = {"extent": summary.extent, "devices": devices, **numbers}
     return [captioned("time_vs_dice", figure, data, **words)]
 
@@ -110,9 +110,10 @@ def points(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
         Columns experiment, method, matrix, source (ours or paper), label,
         training_seconds, time_ratio, dice_percent, dice_gain_points (to the plain
         nnU-Net of the same matrix and source). Times are NaN but where every run was
-        trained alone on its machine: a mean of some would compare other patients.
+        trained alone on its machine: a mean of some would compare other patients; and
+        where nothing was trained.
     """
-    alone = rows.n_timed == rows.n_runs
+    alone = (rows.n_timed == rows.n_runs) & (rows.training_seconds > 0)
     times = ["training_seconds", "time_ratio"]
     rows = rows.assign(**rows[times].where(alone))
     plain = plain_rows(rows, config)

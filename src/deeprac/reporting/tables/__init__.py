@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.ages import ages_table
 from deeprac.reporting.tables.budget import budget_table
 from deeprac.reporting.tables.comparisons import comparisons_table
 from deeprac.reporting.tables.cost import cost_table
@@ -23,6 +24,7 @@ def all_tables(summary: Summary) -> dict[str, Table]:
         *build_tables(summary),
         ladder_table(summary),
         crops_table(summary),
+        ages_table(summary),
         gates_table(summary),
         budget_table(summary),
         mechanism_table(summary),
