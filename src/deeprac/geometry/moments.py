@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.nn import functional
 
+from deeprac.fitting import PLANE, SPACE
 from deeprac.geometry.pixels import quadratic_centres
 from deeprac.geometry.rotation import principal_axes, rotation_vector
-from deeprac.geometry.similarity import PLANE, SPACE, identity, in_float32, similarity
+from deeprac.geometry.similarity import identity, in_float32, similarity
 
 MIN_MASS = 0.02
 """Share of the square that a body fills at least, of the cube as much along each axis;

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from deeprac.fitting import PLANE, SPACE
 from deeprac.geometry.rotation import (
     inverse_of,
     nearest_rotation,
@@ -22,7 +23,6 @@ from deeprac.geometry.rotation import (
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-PLANE, SPACE = 2, 3
 DEGREES_OF_FREEDOM = {PLANE: 4, SPACE: 7}
 """Of a similarity, by dimension."""
 
