@@ -77,9 +77,9 @@ def of_rows(rows: Tensor) -> Tensor:
     Returns:
         (batch, d, d + 1) float32.
     """
-    if rows.shape[1] == DEGREES_OF_FREEDOM[SPACE]:
-        return similarity(rows[:, 0], rows[:, 1:4], rows[:, 4:])
-    return similarity(rows[:, 0], rows[:, 1], rows[:, 2:])
+    in_space = rows.shape[1] == DEGREES_OF_FREEDOM[SPACE]
+    log_scale, angle_rad, shift = rows.split((1, 3, 3) if in_space else (1, 1, 2), 1)
+    return similarity(log_scale.squeeze(1), angle_rad.squeeze(1), shift)
 
 
 def window(half_sides: Tensor, centre: Tensor) -> Tensor:
