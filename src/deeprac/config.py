@@ -15,7 +15,7 @@ from deeprac.front_ends import CASE_POSE, ORACLE
 from deeprac.settings.claims import unknown_arms
 from deeprac.settings.cohort import CohortConfig
 from deeprac.settings.methods import Experiment, MatrixConfig, Method
-from deeprac.settings.misfits import misfits
+from deeprac.settings.misfits import misfits, stressed_misfits
 from deeprac.settings.reports import (
     FiguresConfig,
     ReportConfig,
@@ -67,6 +67,9 @@ class Config:
                     self.matrices,
                     self.methods,
                     self.network,
+                ),
+                *stressed_misfits(
+                    self.stress, self.experiments, self.matrices, self.methods
                 ),
                 *self._unknown_truths(),
                 *self._impossible_scenes(),

@@ -48,3 +48,20 @@ def test_what_volumes_have_not_is_refused(tmp_path, method, named):
 def test_sizes_that_no_network_takes_are_refused(tmp_path, matrix, message):
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, **matrix)
+
+
+def test_what_is_told_the_pose_of_volumes_cannot_be_moved(tmp_path):
+    sections = {
+        "matrices": {"volumes": {"dimensions": 3, "size": 32, "batch_size": 2}},
+        "experiments": [
+            {"experiment": "told", "matrix": "volumes", "method": "case_pose"}
+        ],
+        "run": {"experiments": ["told"]},
+        "stress": {"experiments": ["told"], "truncations": [0.3]},
+    }
+    with pytest.raises(ConfigError, match=r"told is told .*stress.angles_deg.*to \[\]"):
+        load_config([write_config(tmp_path, sections)])
+    still = {"angles_deg": [], "scales": [], "shifts": []}
+    sections["stress"] |= still
+    config = load_config([write_config(tmp_path, sections)])
+    assert config.stress.truncations == (0.3,)

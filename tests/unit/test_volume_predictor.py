@@ -14,6 +14,7 @@ from deeprac.inference.load import open_run
 from deeprac.inference.slice_predictor import mirrored
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Located
+from deeprac.records.diagnostics import VOLUME_COLUMNS as DIAGNOSED
 from deeprac.records.transforms import CANONICAL_COLUMNS, VOLUME_COLUMNS, matrices
 from support.toy_cohort import (
     HELD_OUT,
@@ -71,7 +72,9 @@ def test_labels_and_transforms_are_on_the_native_slices(trained, name):
     assert table.ceiling_kidney.between(0.3, 1).all()
     metrics = pd.read_csv(run / "metrics.csv")
     assert metrics.coverage.dropna().between(0, 1).all()
-    assert pd.read_csv(run / "diagnostics.csv").slices.tolist() == [SHAPE[0]]
+    diagnostics = pd.read_csv(run / "diagnostics.csv")
+    assert diagnostics.slices.tolist() == [SHAPE[0]]
+    assert diagnostics[list(DIAGNOSED)].notna().all(axis=None)
 
 
 @pytest.mark.slow

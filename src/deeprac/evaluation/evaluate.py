@@ -28,10 +28,10 @@ from deeprac.records.splits import held_out_cases
 from deeprac.records.tidy import shortened
 from deeprac.records.transforms import (
     INPUT_COLUMNS,
-    VOLUME_COLUMNS,
     case_slices,
     matrices,
     read_transforms,
+    volume_matrix,
 )
 
 log = logging.getLogger(__name__)
@@ -121,9 +121,8 @@ def _coverage_of(
     slices: pd.DataFrame, reference: LabelVolume
 ) -> Callable[[NDArray[np.bool_]], float]:
     """How much of a mask of a case the network saw, by its rows of transforms.csv."""
-    if VOLUME_COLUMNS[0] in slices and slices[VOLUME_COLUMNS[0]].notna().all():
+    if (volume := volume_matrix(slices)) is not None:
         # There is no crop: the network sees the canonical frame.
-        volume = slices[list(VOLUME_COLUMNS)].iloc[0].to_numpy(float).reshape(3, 4)
         cube = Cube(reference.voxels.shape, reference.spacing_xyz_mm[::-1])
         return lambda mask: volume_coverage(mask, volume, cube)
     image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))

@@ -40,7 +40,7 @@ def lifted(a_from_b: NDArray, z: float) -> NDArray:
         [[2.0, 0.0, 0.0, 0.1], [0.0, 2.0, 0.0, 0.3], [0.0, 0.0, 2.0, 0.5]]
     """
     log_scale, angle_rad, shift = planar.parameters(a_from_b)
-    return similarity(log_scale, [0.0, 0.0, angle_rad], [*shift, z])
+    return similarity(log_scale, np.array([0.0, 0.0, angle_rad]), np.append(shift, z))
 
 
 def axial(volume_from_frame: NDArray, cube: Cube) -> NDArray:

@@ -58,12 +58,12 @@ class VolumePredictor(SlicePredictor):
         cube, count = _cube(properties), len(labels)
         flags = ("fallback", "at_bound", "crop_grown", "crop_fallback")
         transforms = ("image_from_input", "image_from_canonical", "image_from_single")
-        return replace(
-            found,
-            volume_from_canonical=found.image_from_canonical[0],
+        by_slice: dict[str, Any] = {
             **{name: axial(getattr(found, name)[0], cube) for name in transforms},
             **{name: getattr(found, name).repeat(count) for name in flags},
-        )
+        }
+        volume = found.image_from_canonical[0]
+        return replace(found, volume_from_canonical=volume, **by_slice)
 
 
 def _cube(properties: dict[str, Any]) -> Cube:

@@ -207,4 +207,4 @@ def matrix_kind(
         return PlannedPatches(fingerprint, labels)
     if matrix.dimensions == SPACE:
         return WholeVolumes(matrix.sides)
-    return WholeSlices(int(matrix.size))
+    return WholeSlices(matrix.sides[0])

@@ -94,6 +94,16 @@ def matrices(slices: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64
     return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)
 
 
+def volume_matrix(slices: pd.DataFrame) -> NDArray[np.float64] | None:
+    """The ``(3, 4)`` matrix volume_from_canonical in a case's rows of transforms.csv.
+
+    None of networks that see slices.
+    """
+    if VOLUME_COLUMNS[0] not in slices or slices[VOLUME_COLUMNS[0]].isna().any():
+        return None
+    return slices[list(VOLUME_COLUMNS)].iloc[0].to_numpy(float).reshape(3, 4)
+
+
 class Transformed(Protocol):
     """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``.
 

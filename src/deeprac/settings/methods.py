@@ -38,13 +38,12 @@ class MatrixConfig:
     dimensions: int
 
     def __post_init__(self) -> None:
-        listed = isinstance(self.size, tuple)
-        if self.dimensions == SPACE and not (listed or isinstance(self.size, int)):
+        if self.dimensions == SPACE and isinstance(self.size, str):
             raise ConfigError(
                 f"matrices: size {self.size} with dimensions 3: nnU-Net's own plan is "
                 "there for slices only. Give depth, height and width in voxels."
             )
-        if self.dimensions == PLANE and listed:
+        if self.dimensions == PLANE and isinstance(self.size, tuple):
             raise ConfigError(
                 f"matrices: size {list(self.size)} with dimensions 2: slices have one "
                 "side. Give that, or set dimensions to 3."
@@ -53,8 +52,9 @@ class MatrixConfig:
     @property
     def sides(self) -> tuple[int, ...]:
         """(height, width) of a matrix with a size, or (depth, height, width)."""
-        size = self.size
-        return size if isinstance(size, tuple) else (int(size),) * self.dimensions
+        if isinstance(self.size, tuple):
+            return self.size
+        return (int(self.size),) * self.dimensions
 
     @property
     def size_text(self) -> str:

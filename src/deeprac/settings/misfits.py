@@ -3,8 +3,9 @@
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from deeprac.fitting import SPACE, fits, nearest_fit, why_not
-from deeprac.front_ends import SPATIAL_NORMALISERS
+from deeprac.front_ends import SPATIAL_NORMALISERS, has_oracle
 from deeprac.settings.methods import Experiment, MatrixConfig, Method
+from deeprac.settings.reports import StressConfig
 from deeprac.settings.training import NetworkConfig
 
 FLATTEST = 3
@@ -49,7 +50,7 @@ def _of_plan(row: Experiment, method: Method) -> dict[Hashable, str]:
 def _of_slices(
     row: Experiment, matrix: MatrixConfig, method: Method, smallest: int
 ) -> dict[Hashable, str]:
-    sizes = {share: int(matrix.size) * share for share in method.input_shares}
+    sizes = {share: matrix.sides[0] * share for share in method.input_shares}
     return {
         (row.matrix, share): (
             f"matrices.{row.matrix}.size is {matrix.size}: experiment "
@@ -91,6 +92,32 @@ def _of_volumes(
         for side in matrix.sides
         if not fits(side, smallest)
     }
+
+
+def stressed_misfits(
+    stress: StressConfig,
+    experiments: Mapping[str, Experiment],
+    matrices: Mapping[str, MatrixConfig],
+    methods: Mapping[str, Method],
+) -> list[str]:
+    """Say which stress of volumes an experiment that is told the pose cannot follow."""
+    moved = [key for key in ("angles_deg", "scales", "shifts") if getattr(stress, key)]
+    told = [
+        name
+        for name in stress.experiments
+        if (row := experiments.get(name))
+        and row.matrix in matrices
+        and matrices[row.matrix].dimensions == SPACE
+        and row.method in methods
+        and has_oracle(methods[row.method].normaliser, methods[row.method].crop)
+    ]
+    if not (moved and told):
+        return []
+    return [
+        f"stress.experiments: {', '.join(told)} is told the pose of volumes, which "
+        f"{', '.join(f'stress.{key}' for key in moved)} would change in slices alone. "
+        "Set these to [], or leave it out"
+    ]
 
 
 def _unknown_in_space(method: Method) -> Iterator[str]:
