@@ -1,23 +1,29 @@
-"""Write docs/results.md from a release and its template, docs/results.md.j2.
+"""Write docs/results.md from the releases and its template, docs/results.md.j2.
 
-    PYTHONPATH=src python docs/results.py [RELEASE]
+    PYTHONPATH=src python docs/results.py [--figures]
 
 The template has settings, blocks and verdicts and no number of its own, so that the
-page can say nothing that the release does not.
+page can say nothing that the releases do not. With `--figures` it also draws
+docs/figures/RELEASE/*.png from each, which takes minutes.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
+from deeprac import cli
 from deeprac.config import Config
 from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.release.configuration import laid_out_config
 from deeprac.release.manifest import MANIFEST
+from deeprac.release.unpack import lay_out
 from deeprac.reporting.claims.collect import cohort_claims
 from deeprac.reporting.claims.render import answers, tally
 from deeprac.reporting.page.answers import failed_trainings, trainings
@@ -27,11 +33,30 @@ from deeprac.reporting.summary import read_summary
 DOCS = Path(__file__).parent
 PAGE = DOCS / "results.md"
 TEMPLATE = "results.md.j2"
-RELEASE = DOCS.parent / "resources" / "released" / "ablation"
+RELEASED = DOCS.parent / "resources" / "released"
+LADDER = "ablation"
+"""The release of which the page shows nearly everything."""
+
+RELEASES = {
+    "budget": ("budget_curve",),
+    LADDER: (
+        *("paired_differences", "stress_curves", "stn_recovery"),
+        *("crop_coverage", "dice_by_size"),
+    ),
+    "controls": ("learning_curve",),
+    "crop": (),
+    "kits_slices": ("dice_by_method",),
+    "ablation_300steps": (),
+}
+"""What the page rests on, in its order, as far as it is released, and the figures that
+it shows of each."""
+
+WIDTH_PX = 1250
+COLOURS = 128
 
 
-def page(release: Path = RELEASE) -> str:
-    """The page as a release has it."""
+def page() -> str:
+    """The page as the releases have it."""
     environment = Environment(
         loader=FileSystemLoader(DOCS),
         undefined=StrictUndefined,
@@ -40,7 +65,42 @@ def page(release: Path = RELEASE) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(TEMPLATE).render(facts(release))
+    found = {name: facts(RELEASED / name) for name in released()}
+    agreement = pd.read_csv(RELEASED / "kits23_geometry" / "agreement.csv")
+    return environment.get_template(TEMPLATE).render(
+        found[LADDER],
+        releases=found,
+        cohort_answers=cohort_answers(found),
+        human=human_agreement(agreement),
+    )
+
+
+def released() -> list[str]:
+    """The releases of the page that are there, in its order."""
+    return [name for name in RELEASES if (RELEASED / name / MANIFEST).is_file()]
+
+
+def cohort_answers(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each claim with its verdict in every release."""
+    verdicts = {
+        name: {answer.claim: str(answer.verdict) for answer in one["answers"]}
+        for name, one in found.items()
+    }
+    claims = dict.fromkeys(claim for own in verdicts.values() for claim in own)
+    return [
+        {"claim": claim, "verdicts": [own.get(claim, "-") for own in verdicts.values()]}
+        for claim in claims
+    ]
+
+
+def human_agreement(agreement: pd.DataFrame) -> dict[str, str]:
+    """Dice of two annotators of KiTS23, over all pairs and cases that are there."""
+    columns = {"kidney": "kidney_dice", "tumour": "tumour_dice"}
+    shown = {"cases": f"{agreement.case.nunique()}", "pairs": f"{len(agreement)}"}
+    return shown | {
+        label: "{:.1f} to {:.1f}".format(*(100 * agreement[name].agg(["min", "max"])))
+        for label, name in columns.items()
+    }
 
 
 def facts(release: Path) -> dict[str, Any]:
@@ -78,6 +138,7 @@ def facts(release: Path) -> dict[str, Any]:
         "answers": answers(results),
         "table": table,
         "limits": limits(config, records),
+        "figures": f"figures/{release.name}",
     }
 
 
@@ -99,6 +160,25 @@ def _listed(words: Any) -> str:
     return ", ".join(words)
 
 
+def draw(name: str) -> None:
+    """Draw the figures that the page shows of a release."""
+    with TemporaryDirectory() as folder:
+        config = lay_out(RELEASED / name, Path(folder))
+        layout = Layout.of(config)
+        if cli.main(["figures", "--config", str(layout.root / "config.json")]):
+            sys.exit(f"the figures of {name} cannot be drawn")
+        target = DOCS / "figures" / name
+        target.mkdir(parents=True, exist_ok=True)
+        for figure in RELEASES[name]:
+            with Image.open(layout.figures / f"{figure}.png") as image:
+                height = round(image.height * WIDTH_PX / image.width)
+                small = image.convert("RGB").resize((WIDTH_PX, height))
+                small.quantize(COLOURS).save(target / f"{figure}.png", optimize=True)
+
+
 if __name__ == "__main__":
-    chosen = RELEASE.with_name(sys.argv[1]) if len(sys.argv) > 1 else RELEASE
-    PAGE.write_text(page(chosen), encoding="utf-8")
+    if "--figures" in sys.argv[1:]:
+        for one in released():
+            if RELEASES[one]:
+                draw(one)
+    PAGE.write_text(page(), encoding="utf-8")

@@ -39,7 +39,6 @@ from deeprac.release.manifest import PACKED, read_manifest
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining
-from deeprac.reporting.roles import crops, selected_experiments
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.schema import merge
 from deeprac.settings.effective import effective, run_settings

@@ -16,12 +16,6 @@ def stress_summary(_):
     return f"{RESULTS}/summary/stress.csv" if CONFIG["stress"]["experiments"] else []
 
 
-def crop_diagnostics(_):
-    """Where windows lay, which the table of crops reads; nothing without a crop."""
-    methods = (SETTINGS.methods[row.method] for row in selected_experiments(SETTINGS))
-    return f"{RESULTS}/summary/diagnostics.csv" if any(map(crops, methods)) else []
-
-
 def released_summaries():
     """The summaries that the release has."""
     listed = read_manifest(Path(RELEASE))["files"]

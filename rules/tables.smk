@@ -3,7 +3,7 @@ rule tables:
     input:
         **SUMMARY,
         **GATES,
-        diagnostics=crop_diagnostics,
+        diagnostics="<results>/summary/diagnostics.csv",
     output:
         [
             shown(f"<results>/tables/{name}.csv", f"tables/{name}", table=title)

@@ -60,6 +60,8 @@ def phantom_config(**changes) -> PhantomConfig:
         "seed": 5,
         "arms": "up",
         "cushion": False,
+        "stage": "mixed",
+        "ages": None,
     }
     return PhantomConfig(**(settings | changes))
 

@@ -160,6 +160,22 @@ def test_an_added_matrix_can_be_used():
             "slice_spacing_mm is .3.: it must be a list of 2",
         ),
         (
+            {"cohort": {"phantom": {"ages": [40, 20]}}},
+            "cohort.phantom.ages is .40, 20.: the youngest comes first. Swap",
+        ),
+        (
+            {"cohort": {"phantom": {"ages": [-1, 20]}}},
+            "cohort.phantom.ages.0 is -1: it must be a number >= 0 and <= 80",
+        ),
+        (
+            {"cohort": {"phantom": {"ages": [20, 81]}}},
+            "cohort.phantom.ages.1 is 81: it must be a number >= 0 and <= 80",
+        ),
+        (
+            {"cohort": {"phantom": {"ages": [18, 80], "stage": "diagnosis"}}},
+            "stage is diagnosis: only .* cohort.phantom.ages begins at 18. Leave stage",
+        ),
+        (
             {"matrices": {"coarse": {"sise": 64}}},
             "matrices.coarse.sise is an unknown key: did you mean "
             "matrices.coarse.size?",

@@ -65,6 +65,7 @@ def test_sections_in_a_section_lose_their_neutral_keys_too(config):
     plain = asdict(config.cohort)
     phantom = plain["phantom"]
     assert (phantom.pop("arms"), phantom.pop("cushion")) == ("up", False)
+    assert (phantom.pop("stage"), phantom.pop("ages")) == ("mixed", None)
     assert phantom.pop("test_cases") == 0
     assert effective.effective("properties.cohort", asdict(config.cohort)) == plain
     down = replace(config.cohort.phantom, arms="down")

@@ -8,6 +8,7 @@ import pytest
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.layout import Layout
+from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.reporting.formats import gain, interval
 from support.results_tree import TreeOptions, write_tree
 
@@ -35,8 +36,19 @@ def layout(tmp_path_factory):
                 run = ["--config", str(path), *key, "--fold", fold]
                 assert main(["evaluate", *run]) == 0
     assert main(["summarise", "--config", str(path)]) == 0
+    layout = Layout.of(load_config([path]))
+    _diagnose(layout)
     assert main(["tables", "--config", str(path)]) == 0
-    return Layout.of(load_config([path]))
+    return layout
+
+
+def _diagnose(layout):
+    """Diagnostics by hand: of the plain nnU-Net a perfect network reaches 0.9."""
+    cases = pd.read_csv(layout.summary_cases, dtype={"case": str, "patient": str})
+    rows = cases[cases.label == "kidney"].reindex(columns=DIAGNOSTIC_COLUMNS)
+    plain = rows.experiment == "plain"
+    rows["ceiling_tumour"] = plain.map({True: 0.9, False: float("nan")})
+    rows.to_csv(layout.summary_diagnostics, index=False)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +76,14 @@ def test_gain_is_the_mean_paired_difference(rows, layout):
     assert row.tumour_dice_seed_sd == 0
     ends = row.tumour_gain_two_way_low, row.tumour_gain_two_way_high
     assert ends[0] < row.tumour_gain < ends[1]
+
+
+def test_what_the_network_loses_is_known_where_the_perfect_one_is(rows, layout):
+    plain = rows.loc["plain"]
+    assert plain.tumour_lost == pytest.approx(0.9 - plain.tumour_dice_mean)
+    assert math.isnan(plain.kidney_lost)
+    assert math.isnan(rows.tumour_lost["wide"])
+    assert "Lost, points: tumour" in (layout.tables / "ladder.md").read_text()
 
 
 def test_the_plain_row_and_rows_without_one_have_no_gain(rows):

@@ -58,5 +58,5 @@ def test_failed_trainings_are_counted_and_named():
         "1 of 10 trainings did not learn a label; of 1 it is not recorded."
     )
     assert answers.failed == (
-        "plain, seed 0, fold 0: tumour Dice 1.2 % on training slices",
+        "nnU-Net at 128, seed 0, fold 0: tumour Dice 1.2 % on training slices",
     )

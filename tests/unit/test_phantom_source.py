@@ -129,6 +129,39 @@ def test_patients_span_the_ages_and_keep_the_bilateral_share():
     assert sum(bilateral for _, bilateral in patients) == pytest.approx(10, abs=1)
 
 
+def test_a_range_of_ages_is_filled_evenly():
+    phantom = phantom_config(cases=60, ages=(20.0, 80.0))
+    ages = sorted(draw_patient(phantom, index)[0] for index in range(60))
+    # One patient a year, give or take one.
+    assert np.allclose(ages, np.arange(20.5, 80.5), atol=2)
+    one = phantom_config(ages=(34.5, 34.5))
+    assert {draw_patient(one, index)[0] for index in range(9)} == {34.5}
+
+
+def test_a_range_of_ages_leaves_the_rest_of_the_settings_alone():
+    children, adults = (
+        PhantomSource(cohort_config(phantom=phantom_config(ages=ages)))
+        for ages in (None, (18.0, 80.0))
+    )
+    (name, *_) = children.names()
+    of_children = children.settings(name)
+    assert adults.settings(name) == {**of_children, "ages": (18.0, 80.0)}
+    assert not {"stage", "ages"} & set(of_children)
+
+
+def test_children_are_drawn_as_ever():
+    """Recorded trainings and releases rest on these children."""
+    source = PhantomSource(cohort_config(phantom=phantom_config(seed=2021)))
+    anatomy, scan, _ = source.draw(1)
+    (tumour,) = anatomy.tumours
+    assert anatomy.age_years == pytest.approx(3.843351)
+    assert scan.pixel_mm == pytest.approx(3.7888)
+    assert scan.similarity.angle_rad == pytest.approx(-0.1048175)
+    axes_mm = [54.774388, 41.272574, 62.771224]
+    assert tumour.shape.axes_mm == pytest.approx(axes_mm)
+    assert tumour.solid_hu == pytest.approx(54.384476)
+
+
 @pytest.mark.slow
 def test_volumes_spread_from_tens_to_a_thousand_ml():
     source = PhantomSource(cohort_config(phantom=phantom_config(cases=40)))

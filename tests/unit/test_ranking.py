@@ -10,7 +10,9 @@ from scipy import stats
 from deeprac.evaluation.statistics import ranking
 from deeprac.evaluation.statistics.ranking import (
     bootstrap_ranks,
+    composite_ranks,
     kendall_tau,
+    scheme_ranks,
     seed_ranks,
     seeds_tau,
 )
@@ -40,6 +42,35 @@ def test_two_patients():
     assert table.p_rank_2.tolist() == pytest.approx([0.25, 0.75, 0], abs=0.02)
     assert table.rank_low.tolist() == [1, 1, 3]
     assert table.rank_high.tolist() == [2, 2, 3]
+
+
+def test_schemes_may_disagree():
+    # Means 0.4, 0.5, 0.45; medians 0.6, 0.5, 0.45; ranks 1 1 3, 2 2 1 and 3 3 2.
+    table = scheme_ranks(scores(a=(0.6, 0.6, 0), b=(0.5, 0.5, 0.5), c=(0.45,) * 3))
+    assert table.rank_median.tolist() == [1, 2, 3]
+    assert table.rank_of_ranks.tolist() == [1, 1, 3]
+    assert scheme_ranks(scores(a=(NAN,), b=(1.0,))).rank_median.isna().all()
+
+
+def test_the_composite_is_the_mean_of_two_ranks_then_the_tumour():
+    means = pd.DataFrame(
+        {
+            "experiment": list("abcd"),
+            "dice": [0.9, 0.8, 0.7, 0.6],
+            "nsd": [0.7, 0.9, 0.8, 0.6],
+            "tumour_dice": [0.5, 0.6, 0.9, 0.9],
+        }
+    )
+    table = composite_ranks(means)
+    assert table.rank_dice.tolist() == [1, 2, 3, 4]
+    assert table.rank_nsd.tolist() == [3, 1, 2, 4]
+    # 2, 1.5, 2.5 and 4.
+    assert table["rank"].tolist() == [2, 1, 3, 4]
+    means["nsd"] = [0.7, 0.8, 0.9, 0.6]
+    # 2, 2, 2 and 4: the tumour parts them.
+    assert composite_ranks(means)["rank"].tolist() == [3, 2, 1, 4]
+    means["tumour_dice"] = 0.5
+    assert composite_ranks(means)["rank"].tolist() == [1, 1, 1, 4]
 
 
 def test_lower_may_be_better():

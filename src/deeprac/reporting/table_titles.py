@@ -8,6 +8,7 @@ TABLE_TITLES = {
     "crops": "crops",
     "gates": "trainings that learned",
     "budget": "budget curve",
+    "mechanism": "what Dice hangs on",
     "statistics": "all metrics over patients",
     "comparisons": "planned comparisons",
     "ranking": "ranking and its stability",

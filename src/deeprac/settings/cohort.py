@@ -14,6 +14,12 @@ from deeprac.labels import (
 )
 from deeprac.settings import require_order
 
+Stage = Literal["mixed", "diagnosis", "after_chemotherapy"]
+"""When a child with a Wilms tumour is scanned, which decides how large that is."""
+
+CHILD_YEARS, ADULT_YEARS = 16.0, 18.0
+"""Up to the one all phantoms are children, from the other on all are adults."""
+
 SCENES: dict[str, dict[str, Any]] = {
     "arms_down": {"arms": "down"},
     "cushion": {"cushion": True},
@@ -33,10 +39,21 @@ class PhantomConfig:
     seed: int
     arms: Literal["up", "down"]
     cushion: bool
+    stage: Stage
+    ages: tuple[float, float] | None
 
     def __post_init__(self) -> None:
         key = "cohort.phantom.slice_spacing_mm"
         require_order(key, self.slice_spacing_mm, "smaller distance")
+        if self.ages is None:
+            return
+        require_order("cohort.phantom.ages", self.ages, "youngest")
+        if self.stage != "mixed" and self.ages[0] >= ADULT_YEARS:
+            raise ConfigError(
+                f"cohort.phantom.stage is {self.stage}: only children's tumours have "
+                f"stages, not those of patients from {ADULT_YEARS:g} years on, and "
+                f"cohort.phantom.ages begins at {self.ages[0]:g}. Leave stage out."
+            )
 
     def in_scene(self, scene: str) -> "PhantomConfig":
         """The same children and scans in one of ``SCENES``."""

@@ -1,4 +1,4 @@
-"""How a child is scanned: field of view, pose, slices, table, noise.
+"""How a patient is scanned: field of view, pose, slices, table, noise.
 
 Convention: the image frame, in mm about the image centre: x to the right of the
 picture, which is the patient's left, y down, which is posterior. The canonical frame
@@ -20,8 +20,13 @@ from deeprac.cohort.phantom.fields import EVERYWHERE, Array, Canvas, Points, occ
 from deeprac.cohort.phantom.growth import REFERENCE_BODY_SIZE_MM
 from deeprac.cohort.phantom.scene import Arm, Cushion
 from deeprac.cohort.phantom.torso import OUTLINE_EXPONENT
+from deeprac.settings.cohort import ADULT_YEARS, CHILD_YEARS
 
 AIR_HU = -1000.0
+
+_LEAST_SHARES, _LARGEST_SHARE = (0.64, 0.82), 0.95
+"""Share of the field of view that a body spans: at least (children, adults), at most.
+Adults fill theirs as in KiTS19 (docs/calibration.md)."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,9 @@ def draw_acquisition(
     torso = anatomy.torso
     angle = float(np.clip(rng.normal(0, np.deg2rad(8)), *np.deg2rad([-20, 20])))
     half_x, half_y = _half_extent_mm(anatomy, angle)
-    field = 2 * half_x / rng.uniform(0.64, 0.95)
+    ages = CHILD_YEARS, ADULT_YEARS
+    least = float(np.interp(anatomy.age_years, ages, _LEAST_SHARES))
+    field = 2 * half_x / rng.uniform(least, _LARGEST_SHARE)
     shift = [
         float(np.clip(rng.normal(0, 0.06 * field), -room, room))
         for room in (0.96 * field / 2 - half_x, 0.93 * field / 2 - half_y)

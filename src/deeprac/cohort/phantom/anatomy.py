@@ -1,27 +1,26 @@
-"""One child: torso, organs, kidneys and tumours, drawn from a seed."""
+"""One patient: torso, organs, kidneys and tumours, drawn from a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from deeprac.cohort.phantom.disease import Disease, draw_disease, draw_volume_ml
 from deeprac.cohort.phantom.fields import Array, Organ, Points
 from deeprac.cohort.phantom.growth import growth
 from deeprac.cohort.phantom.kidney import Kidney, draw_kidney
 from deeprac.cohort.phantom.torso import Torso, draw_torso
 from deeprac.cohort.phantom.tumour import Tumour, draw_tumour
 from deeprac.cohort.phantom.viscera import draw_viscera
+from deeprac.settings.cohort import Stage
 
 _LEAST_REMNANT = 0.3
 """Share of a kidney that its tumour must leave in sight."""
 
-_LARGEST_SHARE = 0.24
-"""Share of the room around the kidneys that a tumour may take."""
-
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A child in the patient frame (see ``fields``); all lengths in mm."""
+    """A patient in the patient frame (see ``fields``); all lengths in mm."""
 
     age_years: float
     torso: Torso
@@ -51,50 +50,48 @@ class Anatomy:
 
 
 def draw_anatomy(
-    rng: np.random.Generator, *, age_years: float, bilateral: bool
+    rng: np.random.Generator,
+    *,
+    age_years: float,
+    bilateral: bool,
+    stage: Stage = "mixed",
 ) -> Anatomy:
-    """Draw a child of an age with a tumour in one kidney or in both."""
+    """Draw a patient of an age with a tumour in one kidney or in both."""
     size = growth(age_years)
     torso = draw_torso(rng, size)
-    # Kidneys follow the body of this child, not only its age.
+    # Kidneys follow the body of this patient, not only its age.
     grown = torso.body_size_mm / size.body_size_mm
     length = size.kidney_length_mm * grown**0.5
     kidneys = tuple(draw_kidney(rng, torso, length, side) for side in (-1, 1))
     viscera = draw_viscera(rng, torso, length)
-    volume = draw_volume_ml(rng, torso, length)
+    disease = draw_disease(rng, age_years)
+    room = room_ml(torso, length)
+    volume = draw_volume_ml(rng, disease, room_ml=room, stage=stage)
     first = int(rng.integers(2))
-    tumours = [_draw_fitting(rng, torso, kidneys, first, volume)]
+    tumours = [_draw_fitting(rng, torso, kidneys[first], disease, volume)]
     if bilateral:
         other = volume * rng.uniform(0.1, 0.6)
-        tumours.append(_draw_fitting(rng, torso, kidneys, 1 - first, other))
+        tumours.append(_draw_fitting(rng, torso, kidneys[1 - first], disease, other))
     return Anatomy(age_years, torso, viscera, kidneys, tuple(tumours))
 
 
-def draw_volume_ml(
-    rng: np.random.Generator, torso: Torso, kidney_length_mm: float
-) -> float:
-    """Draw a tumour volume: log-normal, from tens of ml to what the body can hold."""
+def room_ml(torso: Torso, kidney_length_mm: float) -> float:
+    """Volume of the cavity around the kidneys, which tumours must share."""
     area = np.pi * 0.86 * torso.half_width_mm * 0.8 * torso.half_depth_mm
-    room_ml = area * 2.6 * kidney_length_mm / 1000
-    largest = _LARGEST_SHARE * room_ml
-    drawn = float(np.exp(rng.normal(np.log(0.32 * largest), 0.85)))
-    # Reflect instead of clip, so that no volume is drawn twice.
-    if drawn > largest:
-        drawn = largest * (largest / drawn) ** 0.5
-    return max(drawn, 8.0 + 4.0 * float(rng.uniform()))
+    return area * 2.6 * kidney_length_mm / 1000
 
 
 def _draw_fitting(
     rng: np.random.Generator,
     torso: Torso,
-    kidneys: tuple[Kidney, Kidney],
-    which: int,
+    kidney: Kidney,
+    disease: Disease,
     volume_ml: float,
 ) -> Tumour:
     """Draw tumours, ever smaller, until one leaves enough of its kidney in sight."""
     while True:
-        tumour = draw_tumour(rng, torso, kidneys[which], volume_ml)
-        if remnant_share(torso, kidneys[which], tumour) >= _LEAST_REMNANT:
+        tumour = draw_tumour(rng, torso, kidney, disease, volume_ml)
+        if remnant_share(torso, kidney, tumour) >= _LEAST_REMNANT:
             return tumour
         volume_ml *= 0.96
 
@@ -105,18 +102,37 @@ def remnant_share(torso: Torso, kidney: Kidney, tumour: Tumour) -> float:
     reach = tumour.shape.reach_mm + kidney.capsule.reach_mm
     low = np.minimum(tumour.shape.centre_mm, kidney.capsule.centre_mm) - reach
     high = np.maximum(tumour.shape.centre_mm, kidney.capsule.centre_mm) + reach
+    points = _grid(low, high, step)
+    healthy = kidney.level(points) < 0
+    cavity = _cavity_level(torso, tumour, points)
+    free = (tumour.level(points, cavity) > 0) & (cavity < 0)
+    seen = (kidney.level(tumour.undisturbed(points)) < 0) & free
+    return float(np.count_nonzero(seen) / max(1, np.count_nonzero(healthy)))
+
+
+def seen_volume_ml(torso: Torso, tumour: Tumour) -> float:
+    """Volume of a tumour within the cavity, which is what a label map shows."""
+    centre, reach = tumour.shape.centre_mm, tumour.shape.reach_mm
+    step = float(np.max(reach)) / 10
+    points = _grid(centre - reach, centre + reach, step)
+    inside = tumour.level(points, _cavity_level(torso, tumour, points)) < 0
+    return float(np.count_nonzero(inside) * step**3 / 1000)
+
+
+def _grid(low_mm: Array, high_mm: Array, step_mm: float) -> Points:
+    """Points of a box, equally far apart."""
     grid: Sequence[Array] = np.meshgrid(
         *(
-            np.arange(a, b, step, dtype=np.float32)
-            for a, b in zip(low, high, strict=True)
+            np.arange(a, b, step_mm, dtype=np.float32)
+            for a, b in zip(low_mm, high_mm, strict=True)
         ),
         indexing="ij",
         sparse=True,
     )
-    points = Points(*grid)
-    healthy = kidney.level(points) < 0
+    return Points(*grid)
+
+
+def _cavity_level(torso: Torso, tumour: Tumour, points: Points) -> Array:
+    """Signed distance to the inside of the wall that a tumour bulges."""
     # Psoas depends on the height; the middle one stands for all here.
-    cavity = torso.cavity_level(tumour.bulged(points)._replace(z=np.float32(0)))
-    free = (tumour.level(points, cavity) > 0) & (cavity < 0)
-    seen = (kidney.level(tumour.undisturbed(points)) < 0) & free
-    return float(np.count_nonzero(seen) / max(1, np.count_nonzero(healthy)))
+    return torso.cavity_level(tumour.bulged(points)._replace(z=np.float32(0)))

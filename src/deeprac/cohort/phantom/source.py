@@ -1,4 +1,4 @@
-"""The phantom cohort: from children and scans to voxels, slice by slice."""
+"""The phantom cohort: from patients and scans to voxels, slice by slice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,13 +16,11 @@ from deeprac.cohort.phantom.scene import draw_arms, draw_cushion
 from deeprac.cohort.phantom.torso import Torso
 from deeprac.labels import Label
 from deeprac.records.case_split import CV, TEST
-from deeprac.settings.cohort import CohortConfig, PhantomConfig
+from deeprac.settings.cohort import CHILD_YEARS, CohortConfig, PhantomConfig
 from deeprac.settings.effective import effective
 
 VERSION = 1
 """Raised whenever the same seed would give another picture."""
-
-OLDEST_YEARS = 16.0
 
 TEST_FROM = 100_000
 """Index of the first test case: cases of folds, however many, are never one of them."""
@@ -89,11 +87,13 @@ class PhantomSource:
         return ""
 
     def draw(self, index: int) -> tuple[Anatomy, Acquisition, np.random.Generator]:
-        """Draw child and scan of one case, and the generator of its noise."""
+        """Draw patient and scan of one case, and the generator of its noise."""
         seeds = np.random.SeedSequence([self._phantom.seed, index]).spawn(4)
         body, scan, noise, around = map(np.random.default_rng, seeds)
         age_years, bilateral = draw_patient(self._phantom, index)
-        anatomy = draw_anatomy(body, age_years=age_years, bilateral=bilateral)
+        anatomy = draw_anatomy(
+            body, age_years=age_years, bilateral=bilateral, stage=self._phantom.stage
+        )
         acquisition = draw_acquisition(
             scan,
             anatomy,
@@ -123,11 +123,15 @@ def draw_patient(phantom: PhantomConfig, index: int) -> tuple[float, bool]:
     """Age in years, and whether both kidneys have a tumour.
 
     Evenly spread sequences instead of independent draws: small cohorts, too, span the
-    ages (most patients are between one and seven) and keep the share of bilateral ones.
+    ages (most children are between one and seven, and where ``phantom.ages`` says a
+    range all of it is as likely) and keep the share of bilateral ones.
     """
     first, second = np.random.default_rng(phantom.seed).uniform(size=2)
-    share = (first + index * _GOLDEN) % 1
-    age = OLDEST_YEARS * float(beta.ppf(share, 1.2, 2.2))
+    share = float((first + index * _GOLDEN) % 1)
+    if phantom.ages is None:
+        age = CHILD_YEARS * float(beta.ppf(share, 1.2, 2.2))
+    else:
+        age = float(np.interp(share, (0, 1), phantom.ages))
     return age, bool((second + index * _SILVER) % 1 < phantom.bilateral_share)
 
 
@@ -180,7 +184,7 @@ def render_slice(
 def _paint_body(
     anatomy: Anatomy, canvas: Canvas, points: Points
 ) -> tuple[Array, Array]:
-    """Paint the child from the skin inwards; returns shares of kidney and tumour."""
+    """Paint the patient from the skin inwards; returns shares of kidney and tumour."""
     torso, edge = anatomy.torso, canvas.edge_mm
     wall = anatomy.bulged(points)
     tissue = anatomy.undisturbed(points)

@@ -41,7 +41,7 @@ def reference_radius_mm() -> float:
 
 @dataclass(frozen=True)
 class Torso:
-    """Outline, layers, spine and ribs of one child."""
+    """Outline, layers, spine and ribs of one body."""
 
     half_width_mm: float
     half_depth_mm: float
@@ -232,9 +232,9 @@ def _ellipse(
 
 
 def draw_torso(rng: np.random.Generator, size: Growth) -> Torso:
-    """Draw one child's torso around the mean of the age."""
+    """Draw one body's torso around the mean of the age."""
     # Python's floats: NumPy's own would turn every slice into float64.
-    overall, slender = (float(f) for f in np.exp(rng.normal(0, [0.06, 0.03])))
+    overall, slender = (float(f) for f in np.exp(rng.normal(0, [size.spread, 0.03])))
     fat_mm = size.fat_mm * float(np.exp(rng.normal(0, 0.35)))
     width = size.body_width_mm * overall * slender + fat_mm - size.fat_mm
     depth = size.body_depth_mm * overall / slender + fat_mm - size.fat_mm

@@ -1,4 +1,4 @@
-"""A Wilms-like tumour: its shape, what it pushes aside, and how it looks.
+"""A kidney tumour: its shape, what it pushes aside, and how it looks.
 
 The tumour grows out of a small core in its kidney. Tissue around the core is pushed
 outwards: a point just outside the tumour shows what lay just outside the core, a point
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deeprac.cohort.phantom.disease import Disease
 from deeprac.cohort.phantom.fields import (
     Array,
     Blob,
@@ -105,13 +106,17 @@ class Tumour:
 
 
 def draw_tumour(
-    rng: np.random.Generator, torso: Torso, kidney: Kidney, volume_ml: float
+    rng: np.random.Generator,
+    torso: Torso,
+    kidney: Kidney,
+    disease: Disease,
+    volume_ml: float,
 ) -> Tumour:
     """Draw a tumour of a volume that grows from a place in its kidney."""
-    axes = np.exp(rng.normal(0, 0.12, 3))
+    axes = np.exp(rng.normal(0, disease.axes_spread, 3))
     axes *= np.cbrt(1000 * volume_ml * 3 / (4 * np.pi)) / np.cbrt(np.prod(axes))
     angles = rng.uniform(-0.6, 0.6, 3)
-    core_mm, core_size = _draw_core(rng, kidney)
+    core_mm, core_size = _draw_core(rng, kidney, disease)
     shrink = float(np.clip(core_size / np.cbrt(np.prod(axes)), 0.12, 0.75))
     centre = _fit(rng, torso, core_mm, axes, shrink)
     size = float(np.mean(axes))
@@ -122,7 +127,7 @@ def draw_tumour(
             about_x=angles[0], about_y=angles[1], about_z=angles[2]
         ),
         waves=draw_waves(rng, wavelength_mm=1.5 * size),
-        bump_mm=0.045 * size,
+        bump_mm=disease.uneven * size,
     )
     return Tumour(
         side=kidney.side,
@@ -133,19 +138,21 @@ def draw_tumour(
         coarse=draw_waves(rng, wavelength_mm=0.75 * size, count=8),
         fine=draw_waves(rng, wavelength_mm=0.27 * size, count=10),
         necrosis=rng.uniform(-1.5, 0.1),
-        solid_hu=rng.uniform(48, 78),
+        solid_hu=rng.uniform(*disease.solid_hu),
         liquid_hu=rng.uniform(8, 26),
     )
 
 
-def _draw_core(rng: np.random.Generator, kidney: Kidney) -> tuple[Array, float]:
+def _draw_core(
+    rng: np.random.Generator, kidney: Kidney, disease: Disease
+) -> tuple[Array, float]:
     """Where in the kidney the tumour starts, and the radius of tissue it replaces."""
     direction = rng.normal(size=3) * [0.7, 0.7, 1.0]
     direction /= np.linalg.norm(direction)
     direction[1] = -abs(direction[1])
     semi = kidney.capsule.axes_mm
     core = kidney.capsule.centre_mm + kidney.capsule.rotation @ (
-        direction * semi * rng.uniform(0.75, 1.05)
+        direction * semi * rng.uniform(*disease.depth)
     )
     return core, float(semi[0]) * rng.uniform(0.75, 1.0)
 

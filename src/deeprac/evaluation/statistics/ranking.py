@@ -60,6 +60,63 @@ def bootstrap_ranks(
     return found.assign(**shares)
 
 
+def scheme_ranks(scores: pd.DataFrame, *, column: str = "dice") -> pd.DataFrame:
+    """Rank experiments in two other ways than by their means (challengeR's schemes).
+
+    Args:
+        scores: as of :func:`bootstrap_ranks`; higher is better.
+        column: what ranks.
+
+    Returns:
+        One row per experiment in the order of ``scores``: experiment, rank_median, of
+        the medians over patients, and rank_of_ranks, of the mean rank over patients,
+        in each of whom the experiments are ranked (equals share the mean rank). NaN
+        without patients.
+    """
+    values = -_complete(scores, column).round(ROUNDING)
+    found = pd.DataFrame({"experiment": scores.experiment.unique()})
+    if not len(values):
+        return found.assign(rank_median=NAN, rank_of_ranks=NAN)
+    mean_ranks = stats.rankdata(values, axis=1).mean(axis=0).round(ROUNDING)
+    return found.assign(
+        rank_median=stats.rankdata(np.median(values, axis=0), method="min"),
+        rank_of_ranks=stats.rankdata(mean_ranks, method="min"),
+    )
+
+
+def composite_ranks(means: pd.DataFrame) -> pd.DataFrame:
+    """Rank experiments as the challenge KiTS23 ranks its teams.
+
+    By the mean of two ranks, that of the mean Dice and that of the mean surface Dice,
+    each averaged over the classes of KiTS; of equals the better tumour Dice is first.
+
+    Args:
+        means: columns experiment, dice, nsd and tumour_dice.
+
+    Returns:
+        The same rows with rank_dice, rank_nsd and rank (1 is best; equals share the
+        better one).
+
+    Example:
+        >>> rows = [("a", 0.9, 0.7, 0.8), ("b", 0.8, 0.9, 0.85), ("c", 0.7, 0.6, 0.9)]
+        >>> columns = ["experiment", "dice", "nsd", "tumour_dice"]
+        >>> composite_ranks(pd.DataFrame(rows, columns=columns))["rank"].tolist()
+        [2, 1, 3]
+    """
+    numbers = means[["dice", "nsd", "tumour_dice"]].round(ROUNDING)
+    of_dice, of_nsd, of_tumour = (
+        numbers[name].rank(method="min", ascending=False) for name in numbers
+    )
+    # The tumour's rank only parts equals: it is less than the half between two means.
+    merged = (of_dice + of_nsd) / 2 + of_tumour / (4 * len(means) + 1)
+    ranks = {
+        "rank_dice": of_dice,
+        "rank_nsd": of_nsd,
+        "rank": merged.rank(method="min"),
+    }
+    return means.assign(**{name: rank.astype(int) for name, rank in ranks.items()})
+
+
 def kendall_tau(
     scores: pd.DataFrame, *, column: str = "dice", better: str = "high"
 ) -> Estimate:

@@ -5,6 +5,7 @@ from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import answers, cells, outcome, tally
 from deeprac.reporting.page.document import Answers, ClaimAnswer, Condition
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.table import identified
 
 
 def page_answers(summary: Summary) -> Answers:
@@ -43,7 +44,9 @@ def trainings(summary: Summary) -> str:
 
 def failed_trainings(summary: Summary) -> tuple[str, ...]:
     """Each training and label that it did not learn, and how far it came."""
+    failed = identified(not_learned(summary.gates), summary.rows)
     return tuple(
-        f"{row.experiment}, seed {row.seed}, fold {row.fold}: {row.reason}"
-        for row in not_learned(summary.gates).itertuples()
+        f"{row.method_label} at {row.matrix_size}, seed {row.seed}, fold {row.fold}: "
+        f"{row.reason}"
+        for row in failed.itertuples()
     )

@@ -31,7 +31,7 @@ from deeprac.reporting.tables.table import (
 
 TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
-TAB_OF |= {"gates": "statistics", "budget": "statistics"}
+TAB_OF |= {"gates": "statistics", "budget": "statistics", "mechanism": "statistics"}
 """Tabs of the tables that are no results."""
 
 QUANTITY_TITLES = {

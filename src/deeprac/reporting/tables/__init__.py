@@ -9,6 +9,7 @@ from deeprac.reporting.tables.cost import cost_table
 from deeprac.reporting.tables.crops import crops_table
 from deeprac.reporting.tables.gates import gates_table
 from deeprac.reporting.tables.ladder import ladder_table
+from deeprac.reporting.tables.mechanism import mechanism_table
 from deeprac.reporting.tables.paper import build_tables
 from deeprac.reporting.tables.published_claims import published_claims_table
 from deeprac.reporting.tables.ranking import ranking_table
@@ -24,6 +25,7 @@ def all_tables(summary: Summary) -> dict[str, Table]:
         crops_table(summary),
         gates_table(summary),
         budget_table(summary),
+        mechanism_table(summary),
         statistics_table(summary),
         comparisons_table(summary),
         ranking_table(summary),

@@ -1,6 +1,5 @@
 """What a crop costs and covers, beside the same method without one."""
 
-from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +8,8 @@ import pandas as pd
 from deeprac.evaluation.statistics.patients import seed_table, training_sd
 from deeprac.evaluation.statistics.two_way import two_way_difference
 from deeprac.labels import FOREGROUND
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
 from deeprac.reporting import formats
+from deeprac.reporting.ceilings import known_diagnostics
 from deeprac.reporting.roles import Cast, crops
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
@@ -65,7 +64,7 @@ def crops_rows(summary: Summary) -> pd.DataFrame:
         ``summary.rows``. NaN: unknown.
     """
     beside = _references(summary)
-    diagnostics = _diagnostics(summary, beside)
+    diagnostics = known_diagnostics(summary, beside)
     rows = summary.rows[summary.rows.experiment.isin(beside)].set_index("experiment")
     found = []
     for name, row in rows.iterrows():
@@ -88,13 +87,6 @@ def crops_rows(summary: Summary) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(found, columns=list(COLUMNS))
-
-
-def _diagnostics(summary: Summary, experiments: Collection[str]) -> pd.DataFrame:
-    """Return the diagnostics of experiments; no rows where nobody made any."""
-    if experiments and summary.layout.summary_diagnostics.is_file():
-        return summary.diagnostics(experiments)
-    return pd.DataFrame(columns=[*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS])
 
 
 def _references(summary: Summary) -> dict[str, str]:

@@ -17,6 +17,7 @@ from deeprac.evaluation.statistics.patients import (
 from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
+from deeprac.reporting.ceilings import with_lost
 from deeprac.reporting.roles import PLAIN, Cast
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.missing import with_missing
@@ -45,6 +46,9 @@ NOTES = (
     "Gain: mean difference to the plain nnU-Net of the same matrix and number of "
     "steps in points, paired by patient and seed. Intervals are not corrected for "
     "the number of comparisons.",
+    "Lost: Dice of a perfect network, which answers every pixel of its input rightly, "
+    "through the run's own sampling, minus Dice: what is the network's fault and not "
+    "the sampling's.",
     "SD over seeds: of the seeds' means, in points. Ratios are to the plain nnU-Net of "
     "the same matrix, times on the same device only. Coverage: smallest share of a "
     "case's reference label inside the network input.",
@@ -58,13 +62,15 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
         The rows with all training patients. New columns per label: ``_gain``, over
         ``_gain_n`` patients, and of it and of ``_dice`` the intervals over patients and
         seeds (``_two_way_low``, ``_two_way_high``) and over patients (``_low``,
-        ``_high``). Shares in 0..1; NaN for the gain of the plain nnU-Net itself, and
-        over one that was trained for another number of steps.
+        ``_high``); ``_lost``, what the network lacks to a perfect one. Shares in 0..1;
+        NaN for the gain of the plain nnU-Net itself, and over one that was trained for
+        another number of steps.
     """
     experiments = summary.rows.experiment.map(summary.config.experiments)
     everyone = [row.training_patients is None for row in experiments]
     ladder = summary.rows[everyone].reset_index(drop=True)
     steps = training_steps(summary.runs)
+    lost = with_lost(summary, set(ladder.experiment))
     added = []
     for name, matrix in zip(ladder.experiment, ladder.matrix, strict=True):
         epochs = summary.config.experiments[name].epochs
@@ -74,6 +80,8 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
             cases = summary.cases[summary.cases.label == label]
             own = complete(seed_table(cases[cases.experiment == name]))
             row |= _intervals(own, f"{label}_dice")
+            less = lost[(lost.experiment == name) & (lost.label == label)]
+            row[f"{label}_lost"] = seed_table(less, "lost").mean(axis=1).mean()
             gain = own.iloc[:0]
             if plain not in (None, name) and steps[plain] == steps[name]:
                 gain = seed_differences(cases, name, plain)
@@ -148,6 +156,10 @@ def _details() -> tuple[Column, ...]:
         ),
         *(
             number(f"{label}_dice_seed_sd", label, formats.percent, group=sd)
+            for label in LABELS
+        ),
+        *(
+            number(f"{label}_lost", label, formats.percent, group="Lost, points")
             for label in LABELS
         ),
         number("time_ratio", "time", formats.ratio, group="Ratio"),

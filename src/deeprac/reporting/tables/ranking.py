@@ -1,5 +1,7 @@
 """How stable the ranking of the experiments is over patients and over seeds."""
 
+from itertools import product
+
 import pandas as pd
 
 from deeprac.evaluation.metrics.regions import regions_titled
@@ -7,7 +9,9 @@ from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.patients import on_common_runs, patient_means
 from deeprac.evaluation.statistics.ranking import (
     bootstrap_ranks,
+    composite_ranks,
     kendall_tau,
+    scheme_ranks,
     seed_ranks,
     seeds_tau,
 )
@@ -31,9 +35,23 @@ RANKED = ("dice", "nsd_2mm")
 """Metrics that rank. Both are 0 where a prediction is empty; distances are undefined
 there, and would rank a method better for finding nothing."""
 
+COMPOSITE = "kits_classes"
+"""What stands for the label in the rows of the composite rank."""
+
+COMPOSITE_READ = (
+    number("rank", "Rank", formats.whole, frozen=True),
+    *row_columns(),
+    number("n", "Patients"),
+    number("dice", "Dice", formats.percent, group="Mean, %"),
+    number("nsd", "surface Dice", formats.percent, group="Mean, %"),
+    number("tumour_dice", "tumour Dice", formats.percent, group="Mean, %"),
+    number("rank_dice", "Dice", formats.whole, group="Ranks of"),
+    number("rank_nsd", "surface Dice", formats.whole, group="Ranks of"),
+)
+
 COLUMNS = (
     *("label", "metric", "experiment", "n", "n_left_out", "mean"),
-    *("rank", "rank_low", "rank_high", "p_rank_1"),
+    *("rank", "rank_low", "rank_high", "p_rank_1", "rank_median", "rank_of_ranks"),
     *("n_seeds", "seed_rank_low", "seed_rank_high"),
     *("kendall_tau", "kendall_tau_low", "kendall_tau_high"),
     *("seed_tau", "seed_tau_low", "seed_tau_high"),
@@ -48,6 +66,8 @@ READ = (
     number("mean", "Mean, %", formats.percent),
     Column("95 %", ("rank_low", "rank_high"), "{:.0f} to {:.0f}".format, RESAMPLED),
     number("p_rank_1", "first, %", formats.percent_1, group=RESAMPLED),
+    number("rank_median", "medians", formats.whole, group="Ranks by"),
+    number("rank_of_ranks", "patients' ranks", formats.whole, group="Ranks by"),
     Column(
         "range", ("seed_rank_low", "seed_rank_high"), "{:.0f} to {:.0f}".format, SEEDS
     ),
@@ -60,7 +80,12 @@ NOTES = (
     "times and the experiments ranked anew: range of 95 % of the ranks, and share of "
     "the resamples in which an experiment is first (equals share the better rank). "
     "Ranks of seeds: the best and the worst that the trainings of one seed alone "
-    "give.",
+    "give. Ranks by medians over patients, and by the mean of the ranks that each "
+    "patient gives, are two other schemes of challengeR: where they differ from the "
+    "first, the order is a choice.",
+    "Composite: as the challenge KiTS23 ranks, by the mean of the ranks of mean Dice "
+    "and mean surface Dice at KiTS23's tolerances over its classes; of equals the "
+    "better tumour Dice is first.",
     "Kendall's tau over patients: agreement of the ranking with those of the "
     "resamples, median and range of 95 %; over seeds: agreement of every two seeds' "
     "rankings, mean and range; 1 is the same order.",
@@ -94,6 +119,13 @@ def ranking_table(summary: Summary) -> Table:
                 heading += ", over seeds {} [{}, {}]".format(*taus[3:])
                 parts.append(Part(READ, identified(table, rows), heading))
             ranked.append(table)
+    composite = _composite(cases)
+    if len(composite):
+        heading = "Composite of KiTS23: {}".format(", ".join(_kits_titles(cases)))
+        heading = heading.replace("_", " ")
+        parts.insert(0, Part(COMPOSITE_READ, identified(composite, rows), heading))
+        named = composite.assign(label=COMPOSITE, metric="composite")
+        ranked.append(named.reindex(columns=list(COLUMNS)))
     return Table(
         name="ranking",
         title=f"Ranking of the experiments and its stability. Cohort "
@@ -109,11 +141,47 @@ def ranking_table(summary: Summary) -> Table:
     )
 
 
+def _kits_titles(cases: pd.DataFrame) -> list[str]:
+    """Labels of the cases that are classes of KiTS23."""
+    regions = regions_titled(cases.label)
+    return [region.title for region in regions if region.kits_tolerance_mm is not None]
+
+
+def _composite(cases: pd.DataFrame) -> pd.DataFrame:
+    """The composite rank, best first; no rows without surface Dice or patients."""
+    titles = _kits_titles(cases)
+    if "nsd_kits" not in cases or not titles:
+        return pd.DataFrame()
+    values = {}
+    for metric, title in product(("dice", "nsd_kits"), titles):
+        common = on_common_runs(cases[cases.label == title], metric)
+        means = patient_means(common, metric, "experiment")
+        values[metric, title] = means.set_index(["experiment", "patient"])[metric]
+    wide = pd.DataFrame(values)
+    # All experiments on the patients for whom all have all classes.
+    having = wide.notna().all(axis=1).groupby("patient").sum()
+    patients = having.index[having == cases.experiment.nunique()]
+    whole = wide[wide.index.get_level_values("patient").isin(patients)]
+    mean = whole.groupby("experiment", sort=False).mean()
+    ranked = composite_ranks(
+        pd.DataFrame(
+            {
+                "dice": mean["dice"].mean(axis=1),
+                "nsd": mean["nsd_kits"].mean(axis=1),
+                "tumour_dice": mean["dice", "tumour"],
+                "n": len(patients),
+            }
+        ).reset_index()
+    )
+    return ranked.sort_values("rank", kind="stable", ignore_index=True)
+
+
 def _ranked(cases: pd.DataFrame, metric: str) -> pd.DataFrame:
     common = on_common_runs(cases, metric)
     scores = patient_means(common, metric, "experiment")
     table = bootstrap_ranks(scores, column=metric)
     tau = kendall_tau(scores, column=metric)
+    table = table.merge(scheme_ranks(scores, column=metric))
     of_seeds = seed_ranks(common, metric)
     ranks, agreement = of_seeds.reindex(table.experiment), seeds_tau(of_seeds)
     return table.assign(
