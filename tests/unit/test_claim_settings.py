@@ -50,6 +50,7 @@ def test_every_quantity_is_known_to_the_schema_and_measured():
         ({"labels": []}, "dice_difference, which needs labels: give it"),
         ({"labels": ["liver"]}, r"labels\.0 is 'liver'"),
         ({"conditions": {"scale": [1, 2]}}, "has no conditions: leave it out"),
+        ({"against": [], "steps": [1, 2]}, "steps of two sides and no against"),
         ({"bound": {"above": 0, "unit": "%"}}, "bound in '%'.*is in 'points'"),
         ({"bound": {"above": 0}}, r"bound"),
         ({"bound": {"above": 0, "below": 1, "unit": "points"}}, r"bound"),

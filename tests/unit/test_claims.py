@@ -202,6 +202,32 @@ def test_different_budgets_are_refused():
     )
 
 
+BUDGETS = {
+    "plain": ("nnunet", None, 30),
+    "learned": ("stn", None, 30),
+    "short": ("stn", None, 10),
+}
+
+
+def test_of_several_budgets_the_longest_is_judged_and_no_other():
+    results = judged(evidence(GAIN, methods=BUDGETS))
+    assert [(r.experiment, r.against) for r in results] == [("learned", "plain")]
+
+
+def test_a_claim_may_compare_a_shorter_training_with_a_longer_one():
+    iterations = evidence(methods=BUDGETS).config.training.iterations_per_epoch
+    steps = [10 * iterations, 30 * iterations]
+    dice = {"short": base(0.1)}
+    claim = GAIN | {"steps": steps}
+    result = only(evidence(claim, methods=BUDGETS, dice=dice))
+    assert (result.experiment, result.against) == ("short", "plain")
+    assert result.value == pytest.approx(10)
+    claim = GAIN | {"steps": [10 * iterations, 20 * iterations]}
+    result = only(evidence(claim, methods=BUDGETS))
+    assert result.verdict == NOT_DECIDABLE
+    assert f"for {10 * iterations} and {20 * iterations} steps" in result.why
+
+
 def test_trainings_that_did_not_learn_decide_nothing():
     found = evidence(GAIN, GAIN | {"labels": ["kidney"]}, dice={"learned": base(0.1)})
     rows = [

@@ -104,6 +104,8 @@ class Claim:
         rule: point judges the number itself, interval its whole 95 % interval.
         training_patients: Fewest and most; None for the experiment with most.
         conditions: By kind of stress the smallest and largest value that counts.
+        steps: Training steps of the arms and of what they are compared with; None for
+            the same number, the largest that was run.
     """
 
     claim: str
@@ -116,6 +118,7 @@ class Claim:
     rule: Literal["point", "interval"]
     training_patients: tuple[int, int] | None
     conditions: dict[str, tuple[float, float]] | None
+    steps: tuple[int, int] | None
 
     def __post_init__(self) -> None:
         if wrong := list(self._objections()):
@@ -141,6 +144,8 @@ class Claim:
                 verb = "needs" if wanted else "has no"
                 remedy = "give it" if wanted else "leave it out"
                 yield f"is of {self.quantity}, which {verb} {key}: {remedy}"
+        if self.steps and not self.against:
+            yield "has steps of two sides and no against: give it, or leave steps out"
         if self.limit.unit != subject.unit:
             yield (
                 f"has a bound in {self.limit.unit!r}, but {self.quantity} is in "

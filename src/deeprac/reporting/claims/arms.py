@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from deeprac.config import Config
-from deeprac.reporting.roles import selected_experiments, training_patients
+from deeprac.reporting.roles import (
+    longest_trained,
+    selected_experiments,
+    training_patients,
+)
 from deeprac.schema import defaults, load_schema
 from deeprac.settings.claims import Arm, Claim
 from deeprac.settings.effective import METHOD_KEYS
@@ -53,19 +57,28 @@ def arm_title(arm: Arm) -> str:
 def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterator[Pair]:
     """Every arm that was run with each reference, at every matrix.
 
-    A reference has the matrix and the training patients of its arm.
+    A reference has the matrix, the training patients and the steps of its arm, but for
+    a claim that names the steps of both; of several budgets the longest is judged.
 
     Args:
         config: The configuration of the cohort.
         claim: The claim.
         trained: Training patients by experiment.
     """
-    selected = selected_experiments(config)
+    longest = longest_trained(config)
+    rows = [
+        row
+        for row in selected_experiments(config)
+        if claim.steps or row.name in longest
+    ]
+    own, others = (
+        [row for row in rows if _has_steps(config, claim, side, row)] for side in (0, 1)
+    )
     arms = [
         row
         for arm in claim.arms
-        for row in selected
-        if plays(config, arm, row) and _counts(claim, row, selected, trained)
+        for row in own
+        if plays(config, arm, row) and _counts(claim, row, own, trained)
     ]
     if not arms:
         yield Pair(missing=_absence(claim, claim.arms))
@@ -75,7 +88,7 @@ def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterato
         for other in claim.against:
             playing = [
                 reference.name
-                for reference in selected
+                for reference in others
                 if plays(config, other, reference)
                 and (reference.matrix, reference.training_patients)
                 == (row.matrix, row.training_patients)
@@ -87,6 +100,13 @@ def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterato
             if playing:
                 missing = f"ambiguous: {' and '.join(playing)}; name a method"
             yield Pair(row.name, arm_title(other), missing)
+
+
+def _has_steps(config: Config, claim: Claim, side: int, row: Experiment) -> bool:
+    """Whether an experiment has the steps that a claim names for the arm or against."""
+    training = config.training_of(row)
+    steps = training.epochs * training.iterations_per_epoch
+    return claim.steps is None or steps == claim.steps[side]
 
 
 def _counts(
@@ -108,4 +128,5 @@ def _absence(claim: Claim, arms: tuple[Arm, ...]) -> str:
     patients = ""
     if claim.training_patients is not None:
         patients = " with {} to {} training patients".format(*claim.training_patients)
-    return f"not run: no selected experiment has the method {names}{patients}"
+    steps = " for {} and {} steps".format(*claim.steps) if claim.steps else ""
+    return f"not run: no selected experiment has the method {names}{patients}{steps}"

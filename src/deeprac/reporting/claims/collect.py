@@ -153,7 +153,7 @@ def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measu
             return lacking(f"partial results: {evidence.summary.partial}")
         steps = training_steps(evidence.runs)
         sides = [name for name in (pair.experiment, pair.reference) if name]
-        if len({steps[name] for name in sides}) > 1:
+        if claim.steps is None and len({steps[name] for name in sides}) > 1:
             budgets = ", ".join(f"{name} {steps[name]}" for name in sides)
             return lacking(
                 f"refused: trained for different numbers of steps: {budgets}"
