@@ -21,7 +21,6 @@ from deeprac import cli
 from deeprac.config import Config
 from deeprac.files import read_json
 from deeprac.layout import Layout
-from deeprac.release.configuration import laid_out_config
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting.claims.collect import cohort_claims
@@ -65,7 +64,11 @@ def page() -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found = {name: facts(RELEASED / name) for name in released()}
+    with TemporaryDirectory() as folder:
+        found = {
+            n: facts(RELEASED / n, lay_out(RELEASED / n, Path(folder)))
+            for n in released()
+        }
     agreement = pd.read_csv(RELEASED / "kits23_geometry" / "agreement.csv")
     return environment.get_template(TEMPLATE).render(
         found[LADDER],
@@ -103,10 +106,14 @@ def human_agreement(agreement: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def facts(release: Path) -> dict[str, Any]:
-    """Everything that the template names."""
-    config = Config.from_resolved(laid_out_config(release, "results"))
-    summary = read_summary(config, Layout(release))
+def facts(release: Path, config: Config) -> dict[str, Any]:
+    """Everything that the template names.
+
+    Args:
+        release: Folder of the release.
+        config: Of the same, laid out as results.
+    """
+    summary = read_summary(config, Layout.of(config))
     manifest, runs = read_json(release / MANIFEST), summary.runs
     results = cohort_claims(summary)
     records = [read_json(path) for path in sorted(release.glob("*/seed*/*/run.json"))]
@@ -131,7 +138,7 @@ def facts(release: Path) -> dict[str, Any]:
         "experiments": len(config.run.experiments),
         "runs": len(runs),
         "devices": _listed(manifest["devices"]),
-        "shared": _shared(pd.read_csv(release / "summary/runs.csv").shared_machine),
+        "shared": _shared(pd.read_csv(summary.layout.summary_runs).shared_machine),
         "trainings": trainings(summary),
         "failed": failed_trainings(summary),
         "tally": tally(results),

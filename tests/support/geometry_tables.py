@@ -58,3 +58,6 @@ def geometry_files(folder: Path) -> None:
         for through, (kidney, tumour) in means.items()
     ]
     write_csv(folder / "ceilings.csv", pd.DataFrame(ceilings))
+    pair = {"case": CASES[0], "first": 1, "second": 2}
+    dice = {"kidney_dice": 0.97, "tumour_dice": 0.95, "kidney_and_tumour_dice": 0.98}
+    write_csv(folder / "agreement.csv", pd.DataFrame([pair | dice]))

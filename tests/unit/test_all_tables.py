@@ -106,7 +106,9 @@ def test_without_an_experiment_on_all_patients_nothing_is_ranked():
     tables = all_tables(make_summary(config, DICE, seeds=(0, 1)))
     assert tables["ranking"].rows.empty
     assert "nothing is ranked" in markdown(tables["ranking"])
-    assert latex(tables["ranking"])
+    for table in tables.values():
+        assert markdown(table)
+        assert latex(table)
 
 
 def test_experiments_of_different_steps_have_no_gain():

@@ -29,6 +29,14 @@ def test_the_shipped_claims_are_the_default():
     assert {claim.quantity for claim in shipped} <= {*QUANTITIES, None}
 
 
+def test_what_varies_is_judged_by_its_interval():
+    """A number near the bound shows nothing, however small a change is claimed."""
+    points = {"coverage", "missed", "saved_bytes", "gpu_memory"}
+    for claim in make_config({"learned": "stn"}).report.claims:
+        if claim.quantity and not claim.quantity.startswith("protocol_"):
+            assert (claim.rule == "point") == (claim.quantity in points)
+
+
 def test_every_quantity_is_known_to_the_schema_and_measured():
     listed = load_schema()["$defs"]["claim"]["properties"]["quantity"]["anyOf"][0]
     assert listed["enum"] == list(QUANTITIES)

@@ -214,6 +214,14 @@ def test_of_several_budgets_the_longest_is_judged_and_no_other():
     assert [(r.experiment, r.against) for r in results] == [("learned", "plain")]
 
 
+def test_the_longest_of_each_arm_are_refused_where_they_differ():
+    """Not called absent."""
+    methods = {"plain": ("nnunet", None, 30), "learned": ("stn", None, 20)}
+    result = only(evidence(GAIN, methods=methods | {"short": ("stn", None, 10)}))
+    assert (result.experiment, result.against) == ("learned", "plain")
+    assert result.why.startswith("refused: trained for different numbers of steps")
+
+
 def test_a_claim_may_compare_a_shorter_training_with_a_longer_one():
     iterations = evidence(methods=BUDGETS).config.training.iterations_per_epoch
     steps = [10 * iterations, 30 * iterations]
@@ -401,14 +409,16 @@ def test_the_worst_condition_within_the_range_is_judged():
         UPRIGHT,
         ("rotation", -30.0, 0.88),
         ("rotation", 45.0, 0.1),  # beyond 30 degrees
+        ("rotation", 30.0, 0.89),
         ("scale", 0.6, 0.875),
+        ("scale", 1.6, 0.9),
         ("scale", 2.0, 0.2),  # beyond 1.6
         ("shift", 0.2, 0.3),  # not part of the claim
     ]
     result = only(evidence(STRESS, stress=stress_rows(*conditions)))
     assert (result.value, result.verdict) == (pytest.approx(-2.5), REACHED)
     assert result.note == "scale 0.6, 100.0% visible"
-    conditions[3] = ("scale", 0.6, 0.8)
+    conditions[4] = ("scale", 0.6, 0.8)
     result = only(evidence(STRESS, stress=stress_rows(*conditions)))
     assert (result.verdict, result.why) == (MISSED, "by 7 points")
 
@@ -418,7 +428,11 @@ def test_the_worst_condition_within_the_range_is_judged():
     [
         (None, "stress.csv is missing: name it in stress.experiments"),
         (stress_rows(UPRIGHT, experiment="plain"), "has no row of learned"),
-        (stress_rows(UPRIGHT, ("scale", 0.8, 0.8)), "lacks rotation of learned"),
+        (
+            stress_rows(UPRIGHT, *(("rotation", turn, 0.8) for turn in (-30, 0, 30))),
+            "lacks scale 0.6, scale 1.6 of learned",
+        ),
+        (stress_rows(("rotation", 0.0, 0.8)), "lacks rotation -30, rotation 30, scale"),
     ],
 )
 def test_stress_that_was_not_measured(table, why):
@@ -446,6 +460,33 @@ def test_times_of_a_shared_machine_decide_nothing():
     other = {"learned": {"device_name": "another CPU"}}
     result = only(evidence(ratio("training_time"), runs=other))
     assert result.why == "different devices: a CPU, another CPU"
+
+
+def test_times_are_of_runs_that_both_arms_have_timed():
+    """Not of one run each, however far apart: runs differ."""
+    claim = ratio("training_time") | {"bound": {"at_most": 2, "unit": "x"}}
+    found = evidence(claim, claim | {"rule": "interval"})
+    runs = found.summary.runs  # ten of an arm: five seeds, two folds
+    own, other = (runs.experiment == name for name in ("learned", "plain"))
+    runs.loc[other, "training_seconds"] = [100.0] * 3 + [900.0] * 7
+    runs.loc[own, "training_seconds"] = [50.0, 100.0, 200.0] + [NAN] * 7
+    point, interval = judged(found)
+    reach = 2 ** (4.303 / math.sqrt(3))  # t of three logarithms, SD log 2
+    numbers = point.value, point.low, point.high
+    assert numbers == pytest.approx((1, 1 / reach, reach), rel=1e-3)
+    assert (point.n, point.note) == (3, "n: runs of each")
+    assert (point.verdict, interval.why) == (REACHED, "the interval holds the bound")
+    runs.loc[own, "training_seconds"] = [50.0, 100.0] + [NAN] * 8
+    for result in judged(found):
+        assert result.why == "2 timed runs of each, 3 needed"
+        assert result.verdict == NOT_DECIDABLE
+
+
+def test_times_of_trainings_that_did_not_learn_decide_nothing():
+    found = evidence(ratio("training_time"))
+    row = ("plain", 1, 0, "tumour", 0.0, "slices", NOT_LEARNED)
+    found.summary.__dict__["gates"] = pd.DataFrame([row], columns=list(GATE_COLUMNS))
+    assert only(found).why.startswith("1 of 1 trainings did not learn (plain, seed 1")
 
 
 def test_memory_needs_a_gpu_and_bytes_one_precision():

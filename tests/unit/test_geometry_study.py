@@ -14,6 +14,7 @@ from deeprac.mask_geometry.geometry_study import (
 )
 from deeprac.mask_geometry.masks import find_masks
 from deeprac.mask_geometry.window_table import window_table
+from deeprac.reporting.window_geometry import summary_text
 from support.mask_folders import annotators_folder, kits_folder, two_kidneys, write_mask
 
 
@@ -75,6 +76,22 @@ def test_the_verb_keeps_what_is_there(folders, tmp_path, capsys):
     arguments = [*map(str, folders), "--out", str(tmp_path)]
     assert cli.main(["cohort", "geometry", *arguments]) == 1
     assert "--out names a new folder" in capsys.readouterr().err
+
+
+def test_with_one_annotator_agreement_is_said_to_be_unknown(folders, tables, tmp_path):
+    """The tables are all there, that of the agreement without a row."""
+    alone = annotators_folder(tmp_path / "alone")
+    for mask in alone.rglob("*annotation-2*"):
+        mask.unlink()
+    of_one = geometry_tables(find_masks([alone]))
+    write_study(of_one, tmp_path / "one", {}, note="n")
+    read = pd.read_csv(tmp_path / "one/agreement.csv")
+    assert read.empty
+    assert list(read) == list(tables.agreement)
+    assert "no case was drawn by two annotators" in summary_text(tmp_path / "one")
+    write_study(tables, tmp_path / "two", {}, note="n")
+    said = "1 case drawn by two annotators or more: mean Dice of every two, %: kidney "
+    assert f"{said}95.7, tumour 100.0" in summary_text(tmp_path / "two")
 
 
 def test_nothing_is_written_where_a_mask_is_bad(tmp_path):

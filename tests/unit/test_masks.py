@@ -1,6 +1,8 @@
 """Masks are found in every layout, and mean kidney 1 and tumour 2."""
 
+import gzip
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -94,6 +96,18 @@ def test_a_folder_without_masks(tmp_path, there):
 def test_a_mask_that_cannot_be_used_is_named(tmp_path, numbers, message):
     write_mask(tmp_path / "a.nii.gz", numbers)
     (case,) = find_masks([tmp_path], ["kidney", "tumour"])
+    with pytest.raises(CohortError, match=message):
+        case.read()
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "case_00004/segmentation.nii.gz"])
+def test_a_mask_without_spacing_is_named(tmp_path, name):
+    path = write_mask(tmp_path / name, two_kidneys())
+    header = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into("<3f", header, 80, 0, 0, 0)  # pixdim
+    path.write_bytes(gzip.compress(bytes(header)))
+    (case,) = find_masks([tmp_path], ["kidney", "tumour"])
+    message = rf"{case.case}: .*spacing \(0, 0, 0\); it must be above zero. Correct pix"
     with pytest.raises(CohortError, match=message):
         case.read()
 

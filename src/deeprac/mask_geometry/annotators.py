@@ -10,6 +10,12 @@ from deeprac.evaluation.metrics.overlap import overlap
 from deeprac.evaluation.metrics.regions import regions_of
 from deeprac.labels import KIDNEY_AND_TUMOUR
 
+AGREEMENT_COLUMNS = (
+    *("case", "first", "second"),
+    *(f"{region.title}_dice" for region in regions_of(KIDNEY_AND_TUMOUR)),
+)
+"""Columns of agreement.csv, which it has without a row too."""
+
 
 def agreement_rows(drawn: Mapping[str, NDArray]) -> Iterator[dict[str, Any]]:
     """Dice of every two annotators, on the native grid.

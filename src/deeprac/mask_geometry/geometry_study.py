@@ -23,7 +23,7 @@ from deeprac.files import (
     write_json,
     write_text,
 )
-from deeprac.mask_geometry.annotators import agreement_rows
+from deeprac.mask_geometry.annotators import AGREEMENT_COLUMNS, agreement_rows
 from deeprac.mask_geometry.ceilings import ceilings, common_shares, some_slices
 from deeprac.mask_geometry.frame_boxes import coverage_rows, measure_boxes
 from deeprac.mask_geometry.masks import Masks
@@ -86,7 +86,7 @@ def geometry_tables(masks: Sequence[Masks], *, workers: int = 1) -> GeometryTabl
         window_table(cases).round(6),
         _table(row for _, rows, _ in measured for row in rows),
         _table(row for rows in found for row in rows),
-        _table(row for _, _, rows in measured for row in rows),
+        _table((row for _, _, rows in measured for row in rows), AGREEMENT_COLUMNS),
     )
 
 
@@ -114,8 +114,11 @@ def _ceilings(case: pd.DataFrame, *, kept: Path, sizes: dict[str, float]) -> Row
         return [{"case": name} | row for row in rows]
 
 
-def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows)).round(6)
+def _table(
+    rows: Iterable[dict[str, Any]], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Rows at the precision that is written; without any, only the columns."""
+    return pd.DataFrame(list(rows), columns=columns).round(6)
 
 
 @contextmanager

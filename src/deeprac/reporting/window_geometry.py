@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import read_tidy
 from deeprac.reporting.formats import percent_1, ratio
 from deeprac.reporting.render import terminal
@@ -11,6 +12,7 @@ from deeprac.reporting.tables.table import Part, Table, number, words
 from deeprac.windows import WindowKind
 
 REMEDY = "Run `deeprac cohort geometry`."
+LABELS = tuple(label.title for label in FOREGROUND)
 MARGIN = 0.1
 """Of the windows that are shown, as a share of their sides: the default."""
 
@@ -26,6 +28,7 @@ def read_geometry(folder: Path) -> dict[str, pd.DataFrame]:
         "windows": ("kind", "margin", "sizing", "density_median"),
         "coverage": ("case", "kind", "width_share", "coverage"),
         "ceilings": ("case", "through", "matrix_px", "kidney_dice", "tumour_dice"),
+        "agreement": ("case", "first", "second", "kidney_dice", "tumour_dice"),
     }
     return {
         name: read_tidy(folder / f"{name}.csv", columns, remedy=REMEDY)
@@ -120,6 +123,22 @@ def summary_text(folder: Path) -> str:
         f"{(cases.sides == 'told').sum()} with both sides told",
         f"square of all labels, share of the frame: median {shares.median():.3f}, "
         f"95 % {shares.quantile(0.95):.3f}, largest {shares.max():.3f}",
+        _agreement(tables["agreement"]),
     ]
     shown = (windows_table(tables["windows"]), ceilings_table(tables["ceilings"]))
     return "\n".join([*lines, "", *map(terminal, shown)])
+
+
+def _agreement(pairs: pd.DataFrame) -> str:
+    """How far annotators agree, or that nobody can tell."""
+    if pairs.empty:
+        return (
+            "no case was drawn by two annotators: their agreement, the ceiling of any "
+            "reference, is not known"
+        )
+    means = [f"{name} {percent_1(pairs[f'{name}_dice'].mean())}" for name in LABELS]
+    cases = pairs.case.nunique()
+    return (
+        f"{cases} case{'s' * (cases != 1)} drawn by two annotators or more: mean Dice "
+        f"of every two, %: {', '.join(means)}"
+    )

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from deeprac.config import Config
 from deeprac.reporting.roles import (
-    longest_trained,
+    budget_curves,
     selected_experiments,
     training_patients,
 )
@@ -65,11 +65,12 @@ def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterato
         claim: The claim.
         trained: Training patients by experiment.
     """
-    longest = longest_trained(config)
+    curves = [list(curve.values()) for curve in budget_curves(config)]
+    shorter = {name for curve in curves for name in curve[:-1]}
     rows = [
         row
         for row in selected_experiments(config)
-        if claim.steps or row.name in longest
+        if claim.steps or row.name not in shorter
     ]
     own, others = (
         [row for row in rows if _has_steps(config, claim, side, row)] for side in (0, 1)

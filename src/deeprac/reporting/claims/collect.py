@@ -55,7 +55,7 @@ class ClaimResult:
         low: Lower end of its 95 % interval; NaN without.
         high: Upper end.
         unit: Of all numbers.
-        n: Patients; 0 where they play no part.
+        n: Patients, or measured runs of each arm; 0 where neither plays a part.
         seeds: Seeds; 0 where trainings play no part.
         bound: What is claimed of the number.
         rule: point or interval.

@@ -62,11 +62,12 @@ class Evidence:
         """Say how many trainings did not learn a label; empty where all did.
 
         Args:
-            label: Name of the label.
+            label: Name of the label; empty: any.
             *experiments: Whose trainings count.
         """
         gates = self.summary.gates
-        return failures(gates[gates.label == label], *experiments)
+        own = gates[gates.label == label] if label else gates
+        return failures(own, *experiments)
 
 
 def read_evidence(

@@ -1,8 +1,14 @@
 """What an arm costs as a multiple of another: of its runs, or at the paper's sizes."""
 
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
 from deeprac.evaluation.statistics.estimates import NAN, Estimate
 from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
+from deeprac.reporting.claims.scores import t_interval
 from deeprac.reporting.claims.verdict import Measured, lacking
 from deeprac.settings.claims import Claim
 
@@ -14,6 +20,9 @@ COLUMNS = {
 }
 """Column of runs.csv, and why it has no number."""
 
+MIN_TIMED = 3
+"""Timed runs of each arm from which on there is a verdict on times."""
+
 PROTOCOL = {
     "protocol_flops": "step_flops_ratio",
     "protocol_saved_bytes": "step_saved_bytes_ratio",
@@ -23,18 +32,19 @@ PROTOCOL = {
 
 
 def run_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
-    """Mean over the runs of the arm over that of the reference's."""
+    """Cost of the arm's runs over that of the reference's."""
     column, why = COLUMNS[claim.quantity or ""]
-    runs = evidence.runs
-    sides = [runs[runs.experiment == n] for n in (pair.experiment, pair.reference)]
-    both = [side.dropna(subset=[column]) for side in sides]
+    runs = evidence.runs.dropna(subset=[column]).set_index(["seed", "fold"])
+    both = [runs[runs.experiment == n] for n in (pair.experiment, pair.reference)]
     if any(side.empty for side in both):
         return lacking(why)
+    if claim.quantity == "gpu_memory":
+        return _measured_ratio(column, *both)
+    if claim.quantity == "training_time":
+        found = _measured_ratio(column, *both)
+        failed = evidence.failed("", pair.experiment, pair.reference)
+        return replace(found, missing=found.missing or failed or _few(found.estimate.n))
     note = "n = {} and {} runs".format(*map(len, both))
-    if claim.quantity in ("training_time", "gpu_memory"):
-        devices = {name for side in both for name in side.device_name}
-        if len(devices) > 1:
-            return lacking(f"different devices: {', '.join(sorted(devices))}")
     if claim.quantity == "saved_bytes":
         kinds = {str(kind) for side in both for kind in side.step_precision}
         if len(kinds) > 1:
@@ -42,6 +52,27 @@ def run_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
         note = f"in {kinds.pop()}"
     ratio = both[0][column].mean() / both[1][column].mean()
     return Measured(Estimate(float(ratio), NAN, NAN, 0), note=note)
+
+
+def _measured_ratio(column: str, own: pd.DataFrame, other: pd.DataFrame) -> Measured:
+    """Geometric mean over the seeds and folds that both sides have, interval of t."""
+    devices = {*own.device_name, *other.device_name}
+    if len(devices) > 1:
+        return lacking(f"different devices: {', '.join(sorted(devices))}")
+    ratios = (own[column] / other[column]).dropna()
+    if ratios.empty:
+        return lacking("no seed and fold is measured in both")
+    n = len(ratios)
+    logs = t_interval(np.log(ratios), n=n)
+    ends = (float(np.exp(end)) for end in (logs.value, logs.low, logs.high))
+    return Measured(Estimate(*ends, n), note="n: runs of each")
+
+
+def _few(n: int) -> str:
+    """Why so many timed runs give no verdict; empty where they are enough."""
+    if n >= MIN_TIMED:
+        return ""
+    return f"{n} timed run{'s' * (n != 1)} of each, {MIN_TIMED} needed"
 
 
 def protocol_ratio(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:

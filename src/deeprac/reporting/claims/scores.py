@@ -39,22 +39,26 @@ def dice_sd_difference(
     seeds = 100 * (own.std(ddof=1) - other.std(ddof=1))
     if seeds.isna().all():
         return lacking("fewer than two patients have a value in both")
-    estimate = over_seeds(seeds, patients=len(paired))
+    estimate = t_interval(seeds, n=len(paired))
     return Measured(estimate, tuple(seeds), note="interval over seeds")
 
 
-def over_seeds(values: ArrayLike, *, patients: int) -> Estimate:
-    """Mean over seeds with the interval of t; one seed has none.
+def t_interval(values: ArrayLike, *, n: int) -> Estimate:
+    """Mean over trainings with the interval of t; one training has none.
+
+    Args:
+        values: One number per seed or run.
+        n: What the estimate says that it rests on.
 
     Example:
-        >>> found = over_seeds([1.0, 3.0], patients=4)  # 2 +- 12.71 * 1
+        >>> found = t_interval([1.0, 3.0], n=4)  # 2 +- 12.71 * 1
         >>> found.value, round(found.low, 1)
         (2.0, -10.7)
     """
-    seeds = np.asarray(values, float)
-    mean, n = float(seeds.mean()), len(seeds)
-    if n < 2:
-        return Estimate(mean, NAN, NAN, patients)
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    half = float(reach * seeds.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, patients)
+    trainings = np.asarray(values, float)
+    mean, count = float(trainings.mean()), len(trainings)
+    if count < 2:
+        return Estimate(mean, NAN, NAN, n)
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
+    half = float(reach * trainings.std(ddof=1) / np.sqrt(count))
+    return Estimate(mean, mean - half, mean + half, n)

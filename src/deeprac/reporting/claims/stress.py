@@ -17,7 +17,8 @@ UPRIGHT = "none"
 def stress_change(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:
     """Dice in the worst condition that counts minus upright, in points.
 
-    Paired by patient and seed; the worst is that of the lowest mean.
+    Paired by patient and seed; the worst is that of the lowest mean. Both ends of a
+    range must have been tested: less would be another claim.
     """
     if why := missing_rows(evidence.stress, "stress", [pair.experiment]):
         return lacking(f"{why}: name it in stress.experiments")
@@ -27,7 +28,12 @@ def stress_change(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> M
     upright = rows[rows.kind == UPRIGHT]
     ranges = claim.conditions or {}
     parts = {kind: _within(rows, kind, *ends) for kind, ends in ranges.items()}
-    untested = [kind for kind, part in parts.items() if part.empty]
+    untested = [
+        f"{kind} {end:g}"
+        for kind, ends in ranges.items()
+        for end in ends
+        if _within(parts[kind], kind, end, end).empty
+    ]
     if untested or upright.empty:
         lost = ", ".join(untested) or "upright images"
         return lacking(f"summary/stress.csv lacks {lost} of {pair.experiment}")

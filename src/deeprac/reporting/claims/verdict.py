@@ -29,7 +29,8 @@ class Measured:
         estimate: The number with its interval and patients, in the quantity's unit.
         seeds: The same of each seed alone; empty where no training plays a part.
         worst: Whether it is the worst of all cases, so that one counts against it.
-        missing: Why there is no number; empty where there is one.
+        missing: Why there is no number, or too few runs of it; empty where it may
+            decide.
         note: What stands beside it.
     """
 

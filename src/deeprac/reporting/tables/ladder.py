@@ -35,6 +35,17 @@ from deeprac.reporting.tables.table import (
 )
 
 LABELS = tuple(label.title for label in FOREGROUND)
+ENDS = ("two_way_low", "two_way_high", "low", "high")
+ADDED = tuple(
+    f"{label}_{name}"
+    for label in LABELS
+    for name in (
+        *(f"dice_{end}" for end in ENDS),
+        *("lost", "gain", "gain_n"),
+        *(f"gain_{end}" for end in ENDS),
+    )
+)
+"""New columns of :func:`ladder_rows`: there without any row too."""
 
 NOTES = (
     "Dice: mean (SD) in percent, out of fold; the mean is over patients and seeds, "
@@ -88,18 +99,15 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
             row |= {f"{label}_gain": gain.mean(axis=1).mean()}
             row |= {f"{label}_gain_n": len(gain), **_intervals(gain, f"{label}_gain")}
         added.append(row)
-    return pd.concat([ladder, pd.DataFrame(added, index=ladder.index)], axis=1)
+    new = pd.DataFrame(added, index=ladder.index, columns=list(ADDED))
+    return pd.concat([ladder, new], axis=1)
 
 
 def _intervals(table: pd.DataFrame, name: str) -> dict[str, float]:
     """Both intervals of the mean of a table of patients and seeds."""
     method, trainings = two_way_interval(table), mean_interval(table.mean(axis=1))
-    return {
-        f"{name}_two_way_low": method.low,
-        f"{name}_two_way_high": method.high,
-        f"{name}_low": trainings.low,
-        f"{name}_high": trainings.high,
-    }
+    ends = method.low, method.high, trainings.low, trainings.high
+    return {f"{name}_{end}": value for end, value in zip(ENDS, ends, strict=True)}
 
 
 def ladder_table(summary: Summary) -> Table:
