@@ -29,7 +29,8 @@ def timed(mem_mb, runtime):
 def matrix_settings(wildcards):
     """What preprocessing depends on."""
     cohort = CONFIG["cohort"]
-    size = CONFIG["matrices"][wildcards.matrix]["size"]
+    matrix = SETTINGS.matrices[wildcards.matrix]
+    size = matrix.size if matrix.dimensions == 2 else list(matrix.sides)
     return {"size": size, "air": cohort["air"], "intensity": cohort["intensity"]}
 
 

@@ -5,18 +5,17 @@ the schema; here are the checks of what one section says about another.
 """
 
 import os
-from collections.abc import Hashable
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
 from deeprac.config_files import raise_if, read_raw, resolve
 from deeprac.errors import ConfigError
-from deeprac.fitting import fits, nearest_fit, why_not
 from deeprac.front_ends import CASE_POSE, ORACLE
 from deeprac.settings.claims import unknown_arms
 from deeprac.settings.cohort import CohortConfig
-from deeprac.settings.methods import SVF, Experiment, MatrixConfig, Method
+from deeprac.settings.methods import Experiment, MatrixConfig, Method
+from deeprac.settings.misfits import misfits, stressed_misfits
 from deeprac.settings.pretraining import PretrainingConfig, impossible_starts
 from deeprac.settings.reports import (
     FiguresConfig,
@@ -66,7 +65,15 @@ class Config:
                 *self._unknown_names(),
                 *unknown_arms(self.report.claims, self.methods),
                 *self._impossible_folds(),
-                *self._misfits(),
+                *misfits(
+                    self.experiments.values(),
+                    self.matrices,
+                    self.methods,
+                    self.network,
+                ),
+                *stressed_misfits(
+                    self.stress, self.experiments, self.matrices, self.methods
+                ),
                 *self._unknown_truths(),
                 *impossible_scenes(self.stress.scenes, self.cohort),
                 *self._exposed(),
@@ -154,35 +161,6 @@ class Config:
                 "folds of splits.folds. Raise the one or lower the other"
             )
         return errors
-
-    def _misfits(self) -> list[str]:
-        """Say which experiments' network inputs the U-Net cannot halve."""
-        errors: dict[Hashable, str] = {}
-        for row in self.experiments.values():
-            matrix, method = self.matrices.get(row.matrix), self.methods.get(row.method)
-            if matrix is None or method is None:
-                continue
-            if isinstance(matrix.size, str):
-                if method.has_front_end or method.augment == SVF:
-                    errors[row.name] = (
-                        f"experiments.{row.name}: matrix {row.matrix} is planned by "
-                        f"nnU-Net, which cuts slices into patches, but method "
-                        f"{row.method} needs whole slices. Use a method without "
-                        f"normaliser, crop and augment {SVF}, or a matrix with a size"
-                    )
-                continue
-            smallest = self.network.min_feature_map
-            for share in method.input_shares:
-                size = matrix.size * share
-                if not fits(size, smallest):
-                    errors[row.matrix, share] = (
-                        f"matrices.{row.matrix}.size is {matrix.size}: experiment "
-                        f"{row.name} gives its U-Net a side of {size:g} pixels "
-                        f"(network_input {method.network_input:g}), which "
-                        f"{why_not(size, smallest)}. Use "
-                        f"{nearest_fit(size, smallest)} pixels"
-                    )
-        return list(errors.values())
 
     def _unknown_truths(self) -> list[str]:
         """Only phantoms have a true transform; released results were made already."""

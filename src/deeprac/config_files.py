@@ -93,6 +93,8 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     names = [row["experiment"] for row in rows]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     raise_if([f"experiments: {name} is there twice" for name in twice])
+    default = schema.defaults(schema.load_schema()["$defs"]["matrix"])
+    matrices = {name: default | one for name, one in resolved["matrices"].items()}
     cohort, run = resolved["cohort"], resolved["run"]
     labels = source_names(cohort["format"], cohort["labels"])
     cohort["labels"] = {title: list(labels[title]) for title in labels}
@@ -101,7 +103,8 @@ def resolve(raw: dict[str, Any]) -> dict[str, Any]:
     everything = list(range(resolved["splits"]["folds"]))
     run["folds"] = everything if run["folds"] == "all" else sorted(run["folds"])
     report = resolved["report"] | {"claims": claims}
-    return resolved | {"methods": methods, "experiments": rows, "report": report}
+    parts = {"methods": methods, "experiments": rows, "matrices": matrices}
+    return resolved | parts | {"report": report}
 
 
 def read_claims(value: str | list[dict[str, Any]]) -> list[dict[str, Any]]:

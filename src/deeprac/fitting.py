@@ -2,6 +2,19 @@
 
 from collections.abc import Sequence
 
+PLANE, SPACE = 2, 3
+"""Dimensions of slices and of volumes."""
+
+
+def dimensions_of(size: int | Sequence[int]) -> int:
+    """Return the dimension of what has a side, or these sides.
+
+    Example:
+        >>> dimensions_of(512), dimensions_of([32, 48, 48])
+        (2, 3)
+    """
+    return PLANE if isinstance(size, int) else len(size)
+
 
 def halvings(side: float, min_feature_map: int) -> int:
     """Return how often a U-Net halves a side.
@@ -18,15 +31,14 @@ def halvings(side: float, min_feature_map: int) -> int:
     return times
 
 
-def height_and_width(size: int | Sequence[int]) -> tuple[int, int]:
-    """Return the height and width that a side, or both of them, stand for.
+def every_side(size: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the sides that a size stands for: height and width where it is one side.
 
     Example:
-        >>> height_and_width(512), height_and_width([192, 384])
+        >>> every_side(512), every_side([192, 384])
         ((512, 512), (192, 384))
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    return height, width
+    return (size,) * PLANE if isinstance(size, int) else tuple(size)
 
 
 def fits(side: float, min_feature_map: int) -> bool:
@@ -37,7 +49,7 @@ def fits(side: float, min_feature_map: int) -> bool:
 
 
 def size_text(size: int | Sequence[int]) -> str:
-    """Return a side, or the height and width of a planned patch, as one word.
+    """Return a side, or the sides of a planned patch or a volume, as one word.
 
     Example:
         >>> size_text(512), size_text([384, 320])

@@ -77,6 +77,9 @@ FRONT_ENDS = {
 """By name; the first that has both parts of a method is the method's."""
 
 
+SPATIAL_NORMALISERS = frozenset({NONE, "moments", "stn", ORACLE, CASE_POSE})
+"""Normalisers that work on volumes as well."""
+
 LEARNED_CROPS = ("stn", "stn_rectangle")
 """Crops that are learned by gradient."""
 

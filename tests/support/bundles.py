@@ -17,8 +17,9 @@ from deeprac.bundle.manifest import checkpoint
 from deeprac.config import load_config
 from deeprac.files import json_text
 from deeprac.labels import KIDNEY_AND_TUMOUR
+from deeprac.preprocessing.matrices import CONFIGURATION
 from deeprac.surgery.postprocess import Postprocessing
-from deeprac.training.plans import CONFIGURATION, build_plans, dataset_json
+from deeprac.training.plans import build_plans, dataset_json
 from support.fingerprints import fingerprint
 from support.toy_cohort import PLANNED_TOY, write_config
 

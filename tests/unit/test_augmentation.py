@@ -44,10 +44,10 @@ def landmarks(shape=SHAPE):
 
 
 def centroids(mass):
-    """Centre (1, 1, 2) of a mass (h, w)."""
+    """Centre (1, 1, d) of a mass (h, w), or of a volume."""
     weight = mass.flatten().float()
     points = pixel_centres(tuple(mass.shape))[0]
-    return ((weight[:, None] * points).sum(0) / weight.sum()).view(1, 1, 2)
+    return ((weight[:, None] * points).sum(0) / weight.sum()).view(1, 1, -1)
 
 
 def spatial(shape=SHAPE, *, angle=0.0, scale=None, always=True):
@@ -231,3 +231,33 @@ def test_the_zoom_is_the_methods_and_blur_does_not_depend_on_timing():
         if type(getattr(t, "transform", t)).__name__ == "GaussianBlurTransform"
     ]
     assert [blur.benchmark for blur in blurs] == [False]
+
+
+VOLUME = (24, 30, 36)
+SPATIAL_CASES = {
+    "turned about all axes": [spatial(VOLUME, angle=0.4)],
+    "turned and smaller": [spatial(VOLUME, angle=-0.3, scale=1.2)],
+    "upside down": [mirror(0)],
+    "left and right, then turned": [mirror(2), spatial(VOLUME, angle=0.3)],
+}
+
+
+@pytest.mark.parametrize("name", SPATIAL_CASES)
+def test_convention_landmarks_of_a_volume_went_where_the_matrix_says(name):
+    """Also where voxels are no cubes, which makes nnU-Net's rotation a shear."""
+    image, labels = torch.zeros(1, *VOLUME), torch.zeros(1, *VOLUME, dtype=torch.int16)
+    labels[0, 6:10, 14:20, 20:27] = 1
+    labels[0, 11:16, 8:13, 10:17] = 2
+    transforms = ComposeTransforms(
+        [*SPATIAL_CASES[name], DownsampleSegForDSTransform([[1.0] * 3])]
+    )
+    found = Tracked(transforms)(image=image, segmentation=labels.clone())
+    maps, image_from_sample = split_target(found["segmentation"])
+    assert image_from_sample.shape == (3, 4)
+    for label in (1, 2):
+        there = centroids(maps[0][0] == label)
+        here = centroids(labels[0] == label)
+        back = transform_points(image_from_sample[None], there)
+        # Within a third of a voxel, of which 12 make 1.
+        assert (back - here).abs().max() < 0.33 / 12
+        assert (there - here).norm() > 0.05

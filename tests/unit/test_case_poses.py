@@ -26,6 +26,7 @@ from deeprac.records.case_poses import (
     OUTLINE_POINTS,
     POSES_COLUMNS,
     TRUTH_COLUMNS,
+    VOLUME_COLUMNS,
     CasePose,
     read_case_poses,
 )
@@ -260,7 +261,7 @@ def toy(prepared_toy):
 
 def test_the_verb_measures_every_case(toy):
     table = pd.read_csv(toy.case_poses)
-    assert tuple(table) == POSES_COLUMNS
+    assert tuple(table) == (*POSES_COLUMNS, *VOLUME_COLUMNS)
     assert table["case"].tolist() == list(CASES)
     assert table[list(TRUTH_COLUMNS)].isna().all(axis=None)
     targets = read_case_poses(toy.case_poses)

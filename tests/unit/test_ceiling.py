@@ -42,7 +42,7 @@ def blocks(side, pixel):
 def test_what_the_matrix_shows_exactly_loses_nothing(model):
     predictor = model("coarse_nnunet")
     side = predictor.settings["matrix_size"]
-    found = ceiling(predictor, blocks(side, 1), Located.unmoved(2))
+    found = ceiling(predictor, blocks(side, 1), SPACING_MM, Located.unmoved(2))
     assert found == {"kidney": 1, "tumour": 1}
 
 
@@ -55,10 +55,10 @@ def test_half_a_pixel_has_to_be_one_label(model):
     side = predictor.settings["matrix_size"]
     numbers = np.zeros((1, side, side), np.uint8)
     numbers[:, :, :4] = 1
-    assert ceiling(predictor, numbers, Located.unmoved(1))["kidney"] == 1
+    assert ceiling(predictor, numbers, SPACING_MM, Located.unmoved(1))["kidney"] == 1
     fine = numbers.repeat(2, 1).repeat(2, 2)
     fine[:, :, 6:] = 0
-    found = ceiling(predictor, fine, Located.unmoved(1))
+    found = ceiling(predictor, fine, SPACING_MM, Located.unmoved(1))
     assert 0.8 < found["kidney"] <= 1
     assert np.isnan(found["tumour"])
 
@@ -71,7 +71,7 @@ def test_a_front_end_samples_the_labels_as_the_image(model, name, least):
     predictor = model(name)
     image, numbers = arrays(1)
     located = predictor.predict(image, SPACING_MM).located
-    found = ceiling(predictor, numbers, located)
+    found = ceiling(predictor, numbers, SPACING_MM, located)
     assert least < found["kidney"] <= 1
     # Looking at a hundredth of the slice beside the body it sees nothing of it.
     aside = torch.tensor([[0.01, 0, 0.98], [0, 0.01, 0.98]]).expand(len(numbers), 2, 3)
@@ -81,10 +81,12 @@ def test_a_front_end_samples_the_labels_as_the_image(model, name, least):
         canonical_from_crop=None,
         coarse_logits=None,
     )
-    assert ceiling(predictor, numbers, away)["kidney"] == 0
+    assert ceiling(predictor, numbers, SPACING_MM, away)["kidney"] == 0
 
 
 def test_planned_patches_are_not_followed():
     predictor = SlidingPredictor.__new__(SlidingPredictor)
-    found = ceiling(predictor, np.ones((1, 4, 4), np.uint8), Located.unmoved(1))
+    found = ceiling(
+        predictor, np.ones((1, 4, 4), np.uint8), SPACING_MM, Located.unmoved(1)
+    )
     assert np.isnan([*found.values()]).all()

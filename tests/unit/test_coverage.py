@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from deeprac.evaluation.coverage import coverage
+from deeprac.evaluation.coverage import coverage, volume_coverage
+from deeprac.geometry.cube import Cube
 from deeprac.geometry.planar import invert, transform_points
 from deeprac.geometry.square import Square
 from deeprac.labels import Label
@@ -75,3 +76,15 @@ def test_each_slice_has_its_own_transform():
     assert coverage(reference == Label.KIDNEY, {0: IDENTITY, 1: away}) == 0.5
     with pytest.raises(KeyError):
         coverage(reference == Label.KIDNEY, {0: IDENTITY})
+
+
+def test_of_a_volume_the_third_axis_counts_as_well():
+    mask = np.zeros((10, 8, 8), bool)
+    mask[1:9, 3, 4] = True
+    cube = Cube(mask.shape, (2.0, 2.0, 2.0))
+    # Half of the cube, in the middle: slices at -0.9, -0.7, ... 0.9, of which the six
+    # from -0.5 to 0.5 lie within half of it, all labelled.
+    half = np.diag([0.5, 0.5, 0.5, 1.0])[:3]
+    assert volume_coverage(mask, half, cube) == pytest.approx(6 / 8)
+    assert volume_coverage(mask, np.eye(3, 4), cube) == 1
+    assert np.isnan(volume_coverage(np.zeros_like(mask), half, cube))

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from deeprac.geometry.similarity import identity
+from deeprac.geometry.similarity import identity, parameter_rows
 from deeprac.networks.localiser import PoseLocaliser, coarse_segmenter, soft_centre
 from support.toy_cohort import small_networks
 
@@ -165,3 +165,19 @@ def test_soft_centre_of_a_batch_equals_one_by_one():
     whole = soft_centre(probability)
     for index in range(3):
         assert torch.equal(whole[index, None], soft_centre(probability[index, None]))
+
+
+def test_convention_outputs_of_a_volume_are_log_scale_three_angles_and_shift():
+    torch.manual_seed(0)
+    localiser = PoseLocaliser(4, dimensions=3, **BOUNDS)
+    volume = torch.randn(2, 1, 32, 32, 32)
+    transform, raw = localiser(volume, (volume > 0).float())
+    assert torch.equal(transform, identity(2, dimensions=3))
+    assert torch.equal(raw, torch.zeros(2, 7))
+    given = torch.tensor([0.2, -0.3, 0.4, -0.5, 0.1, 0.6, -0.7])
+    with torch.no_grad():
+        localiser.output.bias.copy_(given)
+    transform, _ = localiser(volume, (volume > 0).float())
+    bounds = torch.tensor([math.log(2), 0.7, 0.7, 0.7, 0.35, 0.35, 0.35])
+    expected = (bounds * given.tanh()).expand(2, 7)
+    torch.testing.assert_close(parameter_rows(transform), expected, atol=1e-5, rtol=0)

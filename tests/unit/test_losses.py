@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from deeprac.geometry.similarity import identity, invert, similarity, window
+from deeprac.geometry.similarity import (
+    compose,
+    identity,
+    invert,
+    of_rows,
+    similarity,
+    window,
+)
 from deeprac.networks.crops import CoarseCrop, STNCrop
 from deeprac.networks.front_end import Output, Supervision
 from deeprac.networks.stn_unet import STNUNet
@@ -465,3 +472,24 @@ def test_a_batch_can_be_learned_by_heart(model, batch):
 
 def test_the_loss_has_no_parameters_of_its_own():
     assert list(STNLoss(MeanLogit(), WEIGHTS).parameters()) == []
+
+
+def test_pose_loss_of_a_volume_by_hand():
+    target = of_rows(torch.tensor([[0.1, 0.3, -0.2, 0.5, 0.1, 0.2, -0.1]]))
+    # Half as large again, 0.05 too far along z, and turned by 0.2 about its own y.
+    error = of_rows(torch.tensor([[0.0, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0]]))
+    found = compose(target, error)
+    found[:, :, :3] *= math.exp(0.4)
+    found[:, 2, 3] += 0.05
+    valid = torch.tensor([True])
+    # In units of 0.1: 4 - 1/2 of the scale, 2 - 1/2 of the angle, 0.5^2 / 2 of z.
+    assert pose_loss([found], target, [valid]).item() == pytest.approx(
+        3.5 + 1.5 + 0.125, rel=1e-3
+    )
+    # A half turn about an axis of the silhouette is no error.
+    upside_down = target.clone()
+    upside_down[:, :, :2] *= -1
+    assert pose_loss([upside_down], target, [valid]).item() == pytest.approx(
+        0, abs=1e-4
+    )
+    assert pose_loss([found], target, [~valid]).item() == 0

@@ -13,7 +13,9 @@ NETWORK = NetworkConfig(
 
 
 def test_whole_slices():
-    kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {}, KIDNEY_AND_TUMOUR)
+    kind = matrix_kind(
+        MatrixConfig(size=64, batch_size=2, dimensions=2), {}, KIDNEY_AND_TUMOUR
+    )
     assert kind.configuration["preprocessor_name"] == WHOLE_SLICES
     assert kind.configuration["patch_size"] == [64, 64]
     assert (kind.input_size(), kind.input_size((0.5, 0.5))) == (64, 32)
@@ -23,7 +25,9 @@ def test_whole_slices():
 
 
 def test_a_rectangle_is_halved_side_by_side():
-    kind = matrix_kind(MatrixConfig(size=64, batch_size=2), {}, KIDNEY_AND_TUMOUR)
+    kind = matrix_kind(
+        MatrixConfig(size=64, batch_size=2, dimensions=2), {}, KIDNEY_AND_TUMOUR
+    )
     shares = (0.25, 0.75)
     assert kind.input_size(shares) == [16, 48]
     # 16 and 8 high, 48, 24 and 12 wide.
@@ -32,7 +36,9 @@ def test_a_rectangle_is_halved_side_by_side():
 
 def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
     kind = matrix_kind(
-        MatrixConfig(size="planned", batch_size=2), SMALL, KIDNEY_AND_TUMOUR
+        MatrixConfig(size="planned", batch_size=2, dimensions=2),
+        SMALL,
+        KIDNEY_AND_TUMOUR,
     )
     assert kind.configuration["preprocessor_name"] == OWN_PLAN
     assert kind.configuration["patch_size"] == kind.input_size() == [28, 36]
@@ -48,7 +54,7 @@ def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
 
 def test_a_planned_matrix_needs_the_cohorts_sizes():
     kind = matrix_kind(
-        MatrixConfig(size="planned", batch_size=2), {}, KIDNEY_AND_TUMOUR
+        MatrixConfig(size="planned", batch_size=2, dimensions=2), {}, KIDNEY_AND_TUMOUR
     )
     with pytest.raises(PreprocessError, match="--forcerun fingerprint"):
         kind.input_size()

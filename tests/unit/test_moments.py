@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
 from deeprac.geometry.pixels import pixel_centres
+from deeprac.geometry.rotation import rotation
 from deeprac.geometry.similarity import (
     angle_difference,
     compose,
@@ -287,3 +288,61 @@ def test_a_table_alone_is_no_body():
     found = moments(silhouette(image, AIR))
     assert not is_body(found).any()
     assert torch.equal(canonicalise(found, **BOUNDS), identity(1))
+
+
+CUBE = (24, 32, 40)
+"""Voxels of a cube that are no cubes, (depth, height, width)."""
+
+
+def ellipsoid(centre, axes, vector, size=CUBE):
+    """Filled ellipsoid turned by a rotation vector; lengths in normalised units."""
+    turn = rotation(torch.tensor([vector]))[0]
+    local = (pixel_centres(size)[0] - torch.tensor(centre)) @ turn
+    return ((local / torch.tensor(axes)) ** 2).sum(1).lt(1).float().view(1, 1, *size)
+
+
+def test_convention_moments_of_an_ellipsoid():
+    axes, vector = (0.7, 0.4, 0.55), [0.2, -0.1, 0.4]
+    found = moments(ellipsoid((0.2, -0.1, 0.15), axes, vector))
+    # Variances of a uniform ellipsoid: a^2 / 5 along each axis.
+    assert found.mass.item() == pytest.approx(math.pi * math.prod(axes) / 6, rel=0.01)
+    centre = torch.tensor([[0.2, -0.1, 0.15]])
+    torch.testing.assert_close(found.centroid, centre, atol=3e-3, rtol=0)
+    radius = math.sqrt(sum(a**2 for a in axes) / 15)
+    assert found.radius.item() == pytest.approx(radius, rel=0.01)
+    assert found.angle_rad[0].tolist() == pytest.approx(vector, abs=0.03)
+    ratios = [(0.55 / 0.4) ** 2, (0.7 / 0.55) ** 2, (0.7 / 0.4) ** 2]
+    assert found.elongation[0].tolist() == pytest.approx(ratios, rel=0.05)
+
+
+def test_canonicalise_brings_an_ellipsoid_to_size_pose_and_centre():
+    body = ellipsoid((0.1, -0.1, 0.1), (0.6, 0.3, 0.45), [-0.2, 0.1, 0.5])
+    image_from_canonical = canonicalise(moments(body), **BOUNDS)
+    canonical = moments(warp(body, image_from_canonical, CUBE, fill=0.0))
+    assert canonical.radius.item() == pytest.approx(0.4, rel=0.02)
+    assert canonical.angle_rad.abs().max().item() < 0.03
+    torch.testing.assert_close(canonical.centroid, torch.zeros(1, 3), atol=1e-2, rtol=0)
+
+
+def test_a_volume_cut_off_along_z_misleads_moments():
+    """Size and centre follow the field of view, not the patient."""
+    body = ellipsoid((0.0, 0.0, 0.0), (0.6, 0.4, 0.8), [0.0, 0.0, 0.0])
+    cut = body.clone()
+    cut[:, :, :10] = 0
+    whole, part = moments(body), moments(cut)
+    assert part.centroid[0, 2] > 0.1
+    assert part.radius < 0.95 * whole.radius
+
+
+def test_the_silhouette_of_a_volume_is_that_of_its_slices():
+    volume = torch.full((2, 1, 3, 32, 32), AIR)
+    volume[0, 0, 1, 8:24, 6:28] = 0
+    volume[1, 0, :, 10:20, 10:20] = 0
+    found = silhouette(volume, AIR)
+    assert found.shape == volume.shape
+    for one, slices in zip(found, volume, strict=True):
+        alone = silhouette(slices.transpose(0, 1), AIR)
+        torch.testing.assert_close(one.transpose(0, 1), alone)
+    nothing = is_body(moments(torch.zeros_like(volume)))
+    assert is_body(moments(found)).tolist() == [True, True]
+    assert not nothing.any()

@@ -12,9 +12,9 @@ from deeprac.errors import RunError
 from deeprac.files import write_json
 from deeprac.networks.stn_unet import STNUNet
 from deeprac.preprocessing.intensity import normalised, normalised_air
+from deeprac.preprocessing.matrices import CONFIGURATION
 from deeprac.settings.effective import run_settings
 from deeprac.training.plans import (
-    CONFIGURATION,
     NOMINAL_FINGERPRINT,
     build_plans,
     dataset_json,

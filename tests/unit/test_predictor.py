@@ -284,7 +284,8 @@ TURNED = np.array([[0.8, -0.1, 0.2], [0.1, 0.8, 0.3]])
     ],
 )
 def test_only_the_poses_oracle_is_told_the_truth(tmp_path, normaliser, crop, is_oracle):
-    settings = {"front_end": {"normaliser": normaliser, "crop": crop}}
+    parts = {"normaliser": normaliser, "crop": crop}
+    settings = {"matrix_size": 64, "front_end": parts}
     outline = np.random.default_rng(0).uniform(-1, 1, (16, 2))
     nothing = np.full((2, 3), np.nan)
     rows = [

@@ -6,8 +6,9 @@ from test_plans import FINGERPRINT
 
 from deeprac.config import load_config
 from deeprac.labels import KIDNEY_AND_TUMOUR
+from deeprac.preprocessing.matrices import CONFIGURATION
 from deeprac.preprocessing.preprocessor import MatrixPreprocessor, save_case
-from deeprac.training.plans import CONFIGURATION, preprocessing_plans
+from deeprac.training.plans import preprocessing_plans
 from support.toy_cohort import write_config
 
 AIR = -1000.0

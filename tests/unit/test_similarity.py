@@ -11,6 +11,8 @@ from deeprac.geometry.similarity import (
     compose,
     identity,
     invert,
+    of_rows,
+    parameter_rows,
     parameters,
     similarity,
     transform_points,
@@ -324,3 +326,62 @@ def test_agree_does_not_depend_on_the_order_of_the_slices(rows, shift):
     torch.testing.assert_close(
         agree(case, vote), agree(case.roll(shift, 0), vote), atol=1e-4, rtol=1e-4
     )
+
+
+SPATIAL = st.tuples(*[st.floats(-1, 1)] * 7)
+
+
+def in_space(*row):
+    return of_rows(torch.tensor([row]))
+
+
+def test_convention_of_space_a_turn_about_z_is_that_of_the_plane():
+    spatial = in_space(0.3, 0.0, 0.0, 0.7, 0.1, -0.2, 0.5)
+    planar = make(0.3, 0.7, 0.1, -0.2)
+    torch.testing.assert_close(spatial[:, :2, [0, 1, 3]], planar)
+    # Along z only scale and shift.
+    expected = torch.tensor([[0.0, 0.0, math.exp(0.3), 0.5]])
+    torch.testing.assert_close(spatial[:, 2], expected)
+
+
+@given(SPATIAL, SPATIAL)
+def test_in_space_two_steps_are_one_and_the_inverse_undoes_it(one, two):
+    a_from_b, b_from_c = in_space(*one), in_space(*two)
+    points = torch.tensor([[[0.3, -0.7, 0.2], [-1.0, 1.0, 0.5]]])
+    once = transform_points(compose(a_from_b, b_from_c), points)
+    twice = transform_points(a_from_b, transform_points(b_from_c, points))
+    torch.testing.assert_close(once, twice, atol=1e-5, rtol=1e-5)
+    back = transform_points(invert(a_from_b), transform_points(a_from_b, points))
+    torch.testing.assert_close(back, points, atol=1e-5, rtol=0)
+    assert parameter_rows(a_from_b)[0].tolist() == pytest.approx(one, abs=1e-4)
+    torch.testing.assert_close(
+        torch.cat([p.reshape(1, -1) for p in parameters(a_from_b)], 1),
+        parameter_rows(a_from_b),
+        atol=1e-4,
+        rtol=0,
+    )
+    torch.testing.assert_close(upright(a_from_b), a_from_b, atol=1e-4, rtol=0)
+
+
+def test_in_space_the_inverse_has_its_derivative():
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(2, 3, 4, generator=generator)
+    own, other = matrix.clone().requires_grad_(), matrix.clone().requires_grad_()
+    weights = torch.randn(2, 3, 4, generator=generator)
+    (invert(own) * weights).sum().backward()
+    below = torch.tensor([0.0, 0.0, 0.0, 1.0]).expand(2, 1, 4)
+    whole = torch.linalg.inv(torch.cat([other, below], 1))[:, :3]
+    (whole * weights).sum().backward()
+    torch.testing.assert_close(own.grad, other.grad, rtol=1e-3, atol=1e-3)
+
+
+@given(SPATIAL, st.sampled_from([0, 1, 2]))
+def test_in_space_upright_of_a_mirrored_patient_keeps_posterior_and_superior(row, axis):
+    matrix = in_space(*row)
+    signs = torch.ones(3, 1)
+    signs[axis] = -1
+    found = upright(signs * matrix)
+    assert torch.linalg.det(found[0, :, :3]) > 0
+    kept = signs * matrix
+    torch.testing.assert_close(found[..., 1:], kept[..., 1:], atol=1e-4, rtol=0)
+    torch.testing.assert_close(found[..., 0], -kept[..., 0], atol=1e-4, rtol=0)

@@ -18,8 +18,9 @@ from deeprac.inference.slice_predictor import SlicePredictor
 from deeprac.inference.sliding import SlidingPredictor
 from deeprac.labels import KIDNEY_AND_TUMOUR
 from deeprac.layout import Layout
+from deeprac.preprocessing.matrices import CONFIGURATION
 from deeprac.preprocessing.preprocessor import preprocessor_of
-from deeprac.training.plans import CONFIGURATION, build_plans
+from deeprac.training.plans import build_plans
 from deeprac.volumes import read_volume
 from support.fingerprints import fingerprint
 from support.toy_cohort import (

@@ -17,6 +17,7 @@ from deeprac.geometry.similarity import (
     compose,
     identity,
     invert,
+    of_rows,
     parameters,
     similarity,
     transform_points,
@@ -27,8 +28,9 @@ from deeprac.networks.crops import CROPS
 from deeprac.networks.front_end import Located, Output, Supervision
 from deeprac.networks.normalisers import NORMALISERS
 from deeprac.networks.stn_unet import BACKGROUND_LOGIT, BOUND, STNUNet, damped
-from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs
+from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs, unet_kwargs_of
 from deeprac.settings.training import NetworkConfig
+from deeprac.training.losses import pose_loss
 from support.toy_cohort import small_networks
 
 AIR = -2.0
@@ -729,3 +731,95 @@ def test_a_front_end_is_small(arm):
     crop = CROPS[arm["crop"]](settings, num_classes=3, size=size, input_size=(512, 512))
     counts = [sum(p.numel() for p in part.parameters()) for part in (normaliser, crop)]
     assert sum(counts) < 1_000_000
+
+
+VOLUME = (16, 24, 32)
+"""Voxels of a cube that are no cubes."""
+
+
+def network_of_volumes(normaliser) -> STNUNet:
+    torch.manual_seed(3)
+    settings = LOCALISER | {"truncation_share": 1.0}
+    shape = NetworkConfig(4, 8, 1, 4)
+    return get_network_from_plans(
+        FRONT_ENDS["stn"].network,
+        unet_kwargs_of([[1] * 3, [2] * 3], [[3] * 3] * 2, shape)
+        | {
+            "matrix_size": list(VOLUME),
+            "network_input_size": list(VOLUME),
+            "air": AIR,
+            "normaliser": normaliser,
+            "crop": "none",
+            "localiser": settings,
+        },
+        KWARGS_TO_IMPORT,
+        1,
+        3,
+        deep_supervision=True,
+    )
+
+
+def volumes():
+    points = pixel_centres(VOLUME)[0]
+    shapes = [((0.1, -0.05, 0.1), (0.7, 0.5, 0.6)), ((-0.2, 0.1, 0.0), (0.5, 0.4, 0.7))]
+    return (
+        torch.stack(
+            [
+                ((points - torch.tensor(centre)) / torch.tensor(axes)).norm(dim=1).lt(1)
+                for centre, axes in shapes
+            ]
+        )
+        .float()
+        .view(2, 1, *VOLUME)
+        * -AIR
+        + AIR
+    )
+
+
+def test_logits_of_a_volume_return_through_the_inverse():
+    """Where the U-Net answers what it sees, the volume comes back as it was."""
+    model = network_of_volumes("oracle").eval()
+    levels = [lambda view: view, lambda view: functional.avg_pool3d(view, 2)]
+    model.unet.forward = lambda view: [level(view).expand(-1, 3, -1, -1, -1)
+                                       for level in levels]  # fmt: skip
+    rows = torch.tensor([[0.2, 0.1, -0.1, 0.3, 0.05, -0.1, 0.1]])
+    pose = of_rows(rows.expand(2, 7))
+    known = Supervision(pose, torch.empty(2, 0, 3))
+    points = pixel_centres(VOLUME)[0] - torch.tensor([0.1, 0.05, -0.1])
+    smooth = (
+        (-(points**2).sum(1) / 0.4).exp().view(1, 1, *VOLUME).expand(2, 1, -1, -1, -1)
+    )
+    located = model.locate(smooth, known)
+    assert torch.equal(located.image_from_canonical, pose)
+    (logits,) = model.segment(smooth, located)
+    assert logits.shape == (2, 3, *VOLUME)
+    inner = (..., slice(5, 11), slice(8, 17), slice(10, 24))
+    assert (logits[inner] - smooth[inner]).abs().max() < 0.05
+    # Far corners were not seen: certain background.
+    assert logits[0, 0, 0, 0, 0] == BACKGROUND_LOGIT
+
+
+def test_volumes_are_located_one_by_one_and_their_localiser_learns():
+    model = network_of_volumes("stn")
+    batch = volumes()
+    unmoved = identity(2, dimensions=3)
+    output = model(batch, Supervision(unmoved, torch.empty(2, 0, 3)))
+    assert output.trace.warped.shape == (2, 3, 4)
+    assert output.trace.raw.shape == (2, 7)
+    assert output.trace.warped_valid.all()
+    loss = pose_loss(
+        [output.trace.located.image_from_canonical, output.trace.warped],
+        unmoved,
+        [~output.trace.located.fallback, output.trace.warped_valid],
+    )
+    loss.backward()
+    assert model.normaliser.localiser.output.weight.grad.abs().sum() > 0
+    model.eval()
+    both = model.locate(batch).image_from_canonical
+    alone = torch.cat([model.locate(one[None]).image_from_canonical for one in batch])
+    torch.testing.assert_close(both, alone)
+    # At first it says what the moments say: bodies lie at their centres.
+    assert both[:, :, 3].tolist() == [
+        pytest.approx([0.1, -0.05, 0.1], abs=0.02),
+        pytest.approx([-0.2, 0.1, 0.0], abs=0.02),
+    ]

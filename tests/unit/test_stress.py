@@ -138,7 +138,7 @@ def test_visible_share_of_a_label_that_leaves_the_picture():
 
 
 def test_neutral_values_are_not_repeated():
-    stress = StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), ("cushion",), None)
+    stress = StressConfig((), (-45, 0, 45), (0.5, 1), (0, 0.1), (), ("cushion",), None)
     found = conditions(stress)
     assert found == (
         UPRIGHT,
@@ -215,9 +215,23 @@ def test_an_oracle_knows_the_changed_patient():
 
 
 def test_the_first_test_cases_are_put_under_stress_else_held_out_ones():
-    stress = StressConfig((), (), (), (), (), 2)
+    stress = StressConfig((), (), (), (), (), (), 2)
     fold = {"train": ["a"], "val": ["b", "c", "d"]}
     assert stressed_cases(fold, stress) == ["b", "c"]
     tested = fold | {"test": ["t", "u", "v"]}
     assert stressed_cases(tested, stress) == ["t", "u"]
     assert stressed_cases(tested, replace(stress, cases=None)) == ["t", "u", "v"]
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.5, [0, 1]), (-0.25, [1, 2, 3])])
+def test_a_field_of_view_that_ends_early_shows_air_and_no_label(share, kept):
+    case = a_case(slices=4)
+    shown = stressed(case, Perturbation.TRUNCATION, share)
+    cut = [z for z in range(4) if z not in kept]
+    assert (shown.image[cut] == AIR).all()
+    assert not shown.labels[cut].any()
+    np.testing.assert_array_equal(shown.image[kept], case.image[kept])
+    np.testing.assert_array_equal(shown.labels[kept], case.labels[kept])
+    for label in (Label.KIDNEY, Label.TUMOUR):
+        expected = (case.labels[kept] == label).sum() / (case.labels == label).sum()
+        assert shown.visible[label] == pytest.approx(expected)

@@ -221,3 +221,21 @@ def test_inside_takes_a_limit_for_each_axis():
     limit = torch.tensor([[0.3], [1.0]])
     seen = inside(sampling_points(identity(1), (2, 4)), limit)
     assert seen.view(2, 4).tolist() == [[False, True, True, False]] * 2
+
+
+def test_convention_in_space_an_integer_shift_equals_slicing():
+    volume = torch.rand(1, 2, 4, 5, 6)
+    # Reads one voxel to the right, two below and one slice above.
+    shift = torch.tensor([[2 / 6, -2 * 2 / 5, 2 / 4]])
+    moved = similarity(torch.zeros(1), torch.zeros(1, 3), shift)
+    out = warp(volume, moved, (4, 5, 6), fill=-7.0)
+    expected = torch.full_like(volume, -7.0)
+    expected[:, :, :3, 2:, :5] = volume[:, :, 1:, :3, 1:]
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=0)
+
+
+def test_in_space_supersampling_is_the_mean_of_what_it_samples():
+    volume = torch.rand(1, 1, 4, 4, 8)
+    out = warp(volume, identity(1, dimensions=3), (2, 2, 4), supersampling=2)
+    pooled = torch.nn.functional.avg_pool3d(volume, 2)
+    torch.testing.assert_close(out, pooled, atol=1e-6, rtol=0)

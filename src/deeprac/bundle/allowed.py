@@ -11,9 +11,12 @@ from deeprac.bundle.manifest import AGAIN, PLANS, check_form, object_of, shown
 from deeprac.errors import BundleError
 from deeprac.front_ends import FRONT_ENDS, has_oracle, planned_parts
 from deeprac.networks.unet import KWARGS_TO_IMPORT
-from deeprac.preprocessing.matrices import OWN_PLAN, RESAMPLING, WHOLE_SLICES
-
-CONFIGURATION = "2d"
+from deeprac.preprocessing.matrices import (
+    CONFIGURATION,
+    OWN_PLAN,
+    RESAMPLING,
+    WHOLE_SLICES,
+)
 
 NETWORKS = tuple(kind.network for kind in FRONT_ENDS.values())
 PREPROCESSORS = (WHOLE_SLICES, OWN_PLAN)

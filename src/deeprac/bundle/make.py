@@ -27,13 +27,13 @@ from deeprac.files import atomic_folder, json_text, read_json, write_bytes
 from deeprac.front_ends import has_oracle, planned_parts
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
-from deeprac.preprocessing.matrices import OWN_PLAN
+from deeprac.preprocessing.matrices import CONFIGURATION, OWN_PLAN
 from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.release.contents import stripped_run
 from deeprac.surgery.anatomy import BodySide, Kind, Structure
 from deeprac.surgery.terminology import terms
-from deeprac.training.plans import CONFIGURATION, read_plans
+from deeprac.training.plans import configuration_name, read_plans
 
 PHANTOM = "phantom, not for patients"
 """Name of every bundle that was trained on phantoms."""
@@ -75,8 +75,8 @@ class Model:
         """The plans, with the inference settings of the configuration.
 
         Raises:
-            BundleError: they are missing, an oracle's, of another cohort's network, or
-                name foreign code.
+            BundleError: they are missing, of volumes, an oracle's, of another cohort's
+                network, or name foreign code.
         """
         if not (self.folder / "plans.json").is_file():
             raise BundleError(
@@ -84,6 +84,11 @@ class Model:
                 "the configuration that is given."
             )
         plans = read_plans(self.folder, self.config)
+        if configuration_name(plans) != CONFIGURATION:
+            raise BundleError(
+                f"{self.experiment} segments volumes, and a bundle can only be of what "
+                "segments slices. Bundle an experiment at a matrix of dimensions 2."
+            )
         if has_oracle(*planned_parts(plans["deeprac"])):
             raise BundleError(ORACLE.format(self.experiment))
         method = self.config.methods[plans["deeprac"]["method"]]
@@ -249,7 +254,9 @@ def make_nnunet_folder(model: Model, identity: Identity, target: Path) -> None:
         RunError: a fold is not trained.
     """
     licence, plans = identity.licence_text(), model.plans()
-    preprocessor = plans["configurations"][CONFIGURATION]["preprocessor_name"]
+    preprocessor = plans["configurations"][configuration_name(plans)][
+        "preprocessor_name"
+    ]
     if preprocessor != OWN_PLAN:
         raise BundleError(
             f"{model.experiment} brings whole slices onto a matrix by a preprocessor "

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from deeprac.errors import RunError
+from deeprac.preprocessing.matrices import CONFIGURATION
 from deeprac.training.checkpoint import WEIGHTS, parse_checkpoint, read_checkpoint
-from deeprac.training.plans import CONFIGURATION
 
 MIRRORING = "inference_allowed_mirroring_axes"
 """Entry of nnU-Net's checkpoints."""

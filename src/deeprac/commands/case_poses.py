@@ -13,6 +13,7 @@ add_arguments = add_config
 def run(args: argparse.Namespace) -> None:
     from dataclasses import asdict
 
+    import numpy as np
     import pandas as pd
     from tqdm import tqdm
 
@@ -20,7 +21,8 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.networks.normalisers import MomentNormaliser
     from deeprac.preprocessing.case_poses import case_pose
     from deeprac.preprocessing.intensity import normalised, normalised_air
-    from deeprac.records.case_poses import POSES_COLUMNS
+    from deeprac.preprocessing.volume_poses import volume_poses
+    from deeprac.records.case_poses import POSES_COLUMNS, VOLUME_COLUMNS
     from deeprac.records.cases import read_cases
     from deeprac.volumes import read_volume
 
@@ -32,6 +34,10 @@ def run(args: argparse.Namespace) -> None:
     cases = read_cases(layout.cases_csv)
     for _, row in tqdm(cases.iterrows(), total=len(cases), desc="case poses"):
         image, _ = read_volume(layout.cohort / row.image)
-        labels, _ = read_volume(layout.cohort / row.label)
-        rows.append(case_pose(normalised(image, fingerprint), labels, row, moments))
-    write_csv(layout.case_poses, pd.DataFrame(rows, columns=list(POSES_COLUMNS)))
+        labels, geometry = read_volume(layout.cohort / row.label)
+        found = case_pose(normalised(image, fingerprint), labels, row, moments)
+        radius = config.localiser.canonical_radius
+        kidneys = np.isin(labels, config.cohort.kept_labels.kidney)
+        rows.append(found | volume_poses(found, kidneys, geometry, row, radius))
+    columns = [*POSES_COLUMNS, *VOLUME_COLUMNS]
+    write_csv(layout.case_poses, pd.DataFrame(rows, columns=columns))

@@ -7,6 +7,8 @@ is the ceiling of recall and is reported beside every Dice.
 import numpy as np
 from numpy.typing import NDArray
 
+from deeprac.geometry import spatial
+from deeprac.geometry.cube import Cube
 from deeprac.geometry.planar import invert, is_singular, transform_points
 from deeprac.geometry.square import Square
 
@@ -43,3 +45,24 @@ def coverage(mask: NDArray[np.bool_], image_from_input: dict[int, NDArray]) -> f
         seen = transform_points(invert(matrix), points)
         covered += int((np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE).sum())
     return covered / total if total else float("nan")
+
+
+def volume_coverage(
+    mask: NDArray[np.bool_], volume_from_input: NDArray, cube: Cube
+) -> float:
+    """Share of a mask's voxels that the network input cube covers.
+
+    Args:
+        mask: reference mask ``(z, y, x)`` on the native grid.
+        volume_from_input: ``(3, 4)`` matrix of the volume.
+        cube: around the volume.
+
+    Returns:
+        Share in 0..1, more is better; NaN when the mask is empty.
+    """
+    voxels = np.argwhere(mask)[:, ::-1]
+    if not len(voxels):
+        return float("nan")
+    points = cube.from_vx(voxels)
+    seen = spatial.transform_points(spatial.invert(volume_from_input), points)
+    return float((np.abs(seen).max(axis=1) <= 1 + EDGE_TOLERANCE).mean())

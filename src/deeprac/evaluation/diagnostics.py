@@ -9,13 +9,19 @@ from deeprac.config import Config
 from deeprac.errors import MetricsError
 from deeprac.evaluation.evaluate import cohort_labels, read_label_map
 from deeprac.evaluation.poses import Poses, Reference, read_references, spread, wrapped
+from deeprac.evaluation.volume_poses import compared_in_space, volume_references
 from deeprac.files import write_csv
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.case_split import split_column
 from deeprac.records.cases import read_cases
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS, NAMES
+from deeprac.records.diagnostics import (
+    DIAGNOSTIC_COLUMNS,
+    LATER_COLUMNS,
+    NAMES,
+    VOLUME_COLUMNS,
+)
 from deeprac.records.made_with import MADE_WITH, digest_in, refuse_left_over_files
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import RunKey
@@ -30,6 +36,7 @@ from deeprac.records.transforms import (
     case_slices,
     matrices,
     read_transforms,
+    volume_matrix,
 )
 
 MISSED = 0.5
@@ -64,7 +71,8 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
     cohort = read_cases(layout.cases_csv, ("case", "label")).to_dict("index")
     numbers = cohort_labels(layout.dataset_json).numbers.values()
     known = {layout.case_poses: references, layout.cases_csv: cohort}
-    rows = []
+    rows: list[dict[str, object]] = []
+    in_space: dict[str, NDArray] = {}
     for case, labels in tqdm(metrics.groupby("case", sort=False), desc="diagnose"):
         for path in [path for path, cases in known.items() if case not in cases]:
             raise MetricsError(
@@ -77,6 +85,9 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
         slices = case_slices(transforms, case, len(shown), transforms_csv)
         try:
             found = _case_row(slices, shown, references[case], labels)
+            if (volume := volume_matrix(slices)) is not None:
+                in_space = in_space or volume_references(layout.case_poses)
+                found |= compared_in_space(volume, in_space[case])
         except ValueError as error:
             raise MetricsError(
                 f"{transforms_csv}, case {case}: {error}. The training diverged: see "
@@ -85,7 +96,8 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
         size = {"size_scale": cohort[case].get("scale", float("nan"))}
         names = labels.iloc[0][[*NAMES, *split_column(labels)]]
         rows.append({**names, **found, **size})
-    columns = (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, *split_column(metrics))
+    columns = (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, *VOLUME_COLUMNS * bool(in_space))
+    columns = (*columns, *split_column(metrics))
     table = pd.DataFrame(rows, columns=list(columns))
     table[MADE_WITH] = digest_in(transforms)
     write_csv(run / "diagnostics.csv", table)

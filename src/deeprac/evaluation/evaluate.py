@@ -1,7 +1,7 @@
 """Compare the predictions of one fold with the labels, case by case."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from tqdm import tqdm
 
 from deeprac.config import Config
 from deeprac.errors import MetricsError
-from deeprac.evaluation.coverage import coverage
+from deeprac.evaluation.coverage import coverage, volume_coverage
 from deeprac.evaluation.metrics.measure import cropped, measure
 from deeprac.evaluation.metrics.regions import regions_of
 from deeprac.files import read_json, write_csv
+from deeprac.geometry.cube import Cube
 from deeprac.labels import CohortLabels, Label
 from deeprac.layout import Layout
 from deeprac.records.case_split import split_column
@@ -30,6 +31,7 @@ from deeprac.records.transforms import (
     case_slices,
     matrices,
     read_transforms,
+    volume_matrix,
 )
 
 log = logging.getLogger(__name__)
@@ -96,13 +98,13 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
         reference = read_label_map(layout.cohort / cohort.label[case], numbers)
         _check_same_grid(case, prediction, reference)
         slices = case_slices(transforms, case, len(reference.voxels), path)
-        image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))
+        seen_of = _coverage_of(slices, reference)
         spacing_zyx_mm = reference.spacing_xyz_mm[::-1]
         boxed = cropped(prediction.voxels, reference.voxels)
         missed = []
         for region in regions:
             # On the whole slices, in whose frame the network's input is known.
-            seen = coverage(region.mask(reference.voxels), image_from_input)
+            seen = seen_of(region.mask(reference.voxels))
             if seen < 1:
                 missed.append(f"{100 * seen:.2f} % of {region.title}")
             row = {"schema": METRICS_SCHEMA, "case": case, "label": region.title}
@@ -113,6 +115,18 @@ def evaluate_fold(layout: Layout, key: RunKey) -> pd.DataFrame:
             log.warning("%s: the network input covers %s", case, ", ".join(missed))
     table = pd.DataFrame(rows).assign(**{MADE_WITH: digest_in(transforms)})
     return key.sign(table, (*METRIC_COLUMNS, *split, MADE_WITH))
+
+
+def _coverage_of(
+    slices: pd.DataFrame, reference: LabelVolume
+) -> Callable[[NDArray[np.bool_]], float]:
+    """How much of a mask of a case the network saw, by its rows of transforms.csv."""
+    if (volume := volume_matrix(slices)) is not None:
+        # There is no crop: the network sees the canonical frame.
+        cube = Cube(reference.voxels.shape, reference.spacing_xyz_mm[::-1])
+        return lambda mask: volume_coverage(mask, volume, cube)
+    image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))
+    return lambda mask: coverage(mask, image_from_input)
 
 
 def cohort_labels(dataset_json: Path) -> CohortLabels:

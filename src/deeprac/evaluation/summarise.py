@@ -30,6 +30,7 @@ from deeprac.records.cases import read_cases
 from deeprac.records.diagnostics import (
     DIAGNOSTIC_COLUMNS,
     LATER_COLUMNS,
+    VOLUME_COLUMNS,
     read_diagnostics,
 )
 from deeprac.records.inference import predict_cost
@@ -151,7 +152,8 @@ def collect_diagnostics(
     """Read the diagnostics of all selected runs.
 
     Returns:
-        One row per run and case, columns ``DIAGNOSTIC_COLUMNS``.
+        One row per run and case, columns ``DIAGNOSTIC_COLUMNS``, those that came later
+        and, where any run saw volumes, theirs.
 
     Raises:
         MetricsError: The table of a run is missing, lacks a column or is another run's.
@@ -162,7 +164,9 @@ def collect_diagnostics(
         tables[key] = read_diagnostics(path, remedy=remedy)
         key.check_table(tables[key], path, remedy=remedy)
     refuse_left_over(config, layout, tables, "diagnostics.csv")
-    return _joined(tables, (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS))
+    named = set().union(*(table.columns for table in tables.values()))
+    further = [name for name in VOLUME_COLUMNS if name in named]
+    return _joined(tables, (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, *further))
 
 
 def collect_stress(

@@ -8,25 +8,31 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.nn import functional
 
+from deeprac.fitting import PLANE, SPACE
 from deeprac.geometry.pixels import quadratic_centres
+from deeprac.geometry.rotation import principal_axes, rotation_vector
 from deeprac.geometry.similarity import identity, in_float32, similarity
 
 MIN_MASS = 0.02
-"""Share of the frame that a body fills at least; less is a piece of one, or noise."""
+"""Share of the square that a body fills at least, of the cube as much along each axis;
+less is a piece of one, or noise."""
 MIN_ELONGATION = 1.3
 """Ratio of the principal axes' variances from which on the pose counts in full."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """First and second moments of a mass distribution on the normalised square.
+    """First and second moments of a mass distribution on the normalised square or cube.
 
     Attributes:
         mass: (batch,) share of the frame that is occupied, 0 to 1.
-        centroid: (batch, 2) centre of mass (x, y).
-        radius: (batch,) root mean square distance per axis, ``sqrt(trace(C) / 2)``.
-        angle_rad: (batch,) direction of the long axis against x, -pi/2 to pi/2.
-        elongation: (batch,) ratio of the principal variances, at least 1.
+        centroid: (batch, d) centre of mass (x, y), in space (x, y, z).
+        radius: (batch,) root mean square distance per axis, ``sqrt(trace(C) / d)``.
+        angle_rad: (batch,) direction of the long axis against x, -pi/2 to pi/2; in
+            space (batch, 3) the rotation vector of the principal axes, of which x is
+            the longer one of the axial plane, and z the nearest to the patient's axis.
+        elongation: (batch,) ratio of the principal variances, at least 1; in space
+            (batch, 3) of those in the plane that turns about x, y and z.
     """
 
     mass: Tensor
@@ -45,13 +51,20 @@ def silhouette(image: Tensor, air: float) -> Tensor:
     such as the CT table, and keeps thin walls that touch the rest; then every pixel
     with tissue to its left, right, front and back counts as inside.
 
+    A volume is seen slice by slice: at its ends the body goes on.
+
     Args:
-        image: (batch, 1, height, width), normalised CT.
+        image: (batch, 1, height, width), normalised CT; or a volume with the depth
+            before.
         air: the lowest value of the normalised image, negative.
 
     Returns:
-        (batch, 1, height, width) float32.
+        float32 of the image's shape.
     """
+    if image.ndim == SPACE + 2:
+        slices = image.transpose(1, 2)
+        filled = silhouette(slices.flatten(0, 1), air)
+        return filled.unflatten(0, slices.shape[:2]).transpose(1, 2)
     tissue = ((image.float() - air) / (-0.25 * air)).clamp(0, 1)
     # Slices as channels, side by side in memory: a CPU pools them five times as fast.
     tissue = tissue.transpose(0, 1).contiguous(memory_format=torch.channels_last)
@@ -84,13 +97,15 @@ def moments(density: Tensor) -> Moments:
     """Measure the moments of non-negative densities.
 
     Args:
-        density: (batch, 1, height, width), non-negative.
+        density: (batch, 1, height, width), or with the depth before, non-negative.
 
     Returns:
         Moments; an empty density yields zero mass, centre 0 and radius 0.
     """
     weight = density.flatten(1)
-    shares = weight @ quadratic_centres(density.shape[-2:], density.device)
+    shares = weight @ quadratic_centres(tuple(density.shape[2:]), density.device)
+    if density.ndim == SPACE + 2:
+        return _in_space(*shares.split((1, 9), 1))
     mass, rest = shares.split((1, 5), 1)
     centroid, squares, product = (rest / mass.clamp_min(1e-9)).split((2, 2, 1), 1)
     variances = squares - centroid.square()
@@ -107,9 +122,27 @@ def moments(density: Tensor) -> Moments:
     )
 
 
+def _in_space(mass: Tensor, rest: Tensor) -> Moments:
+    """Moments from means of 1 and of x, y, z, xx, yy, zz, xy, xz, yz over the cube."""
+    centroid, products = (rest / mass.clamp_min(1e-9)).split((3, 6), 1)
+    xx, yy, zz, xy, xz, yz = products.unbind(1)
+    rows = torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], 1).view(-1, 3, 3)
+    covariance = rows - centroid[:, :, None] * centroid[:, None, :]
+    axes, variances = principal_axes(covariance)
+    # About an axis turn the two others.
+    turned = torch.stack([variances.roll(-1, 1), variances.roll(-2, 1)])
+    return Moments(
+        mass=mass.squeeze(1),
+        centroid=centroid,
+        radius=variances.mean(1).clamp_min(0).sqrt(),
+        angle_rad=rotation_vector(axes),
+        elongation=turned.amax(0) / turned.amin(0).clamp_min(1e-6),
+    )
+
+
 def is_body(measured: Moments) -> Tensor:
     """Say which masses are large enough to be a body, (batch,) bool."""
-    return measured.mass >= MIN_MASS
+    return measured.mass >= MIN_MASS ** (measured.centroid.shape[1] / PLANE)
 
 
 def canonicalise(measured: Moments, *, radius: float, max_log_scale: float) -> Tensor:
@@ -117,8 +150,8 @@ def canonicalise(measured: Moments, *, radius: float, max_log_scale: float) -> T
 
     The mass gets the given radius, its centroid goes to the origin and its long axis
     onto x. Where the mass is nearly round its axis says nothing, so the angle fades
-    out below ``MIN_ELONGATION``; where there is hardly any mass (an empty slice) the
-    result is the identity.
+    out below ``MIN_ELONGATION``, in space about each axis; where there is hardly any
+    mass (an empty slice) the result is the identity.
 
     Args:
         measured: moments in the image frame.
@@ -126,11 +159,11 @@ def canonicalise(measured: Moments, *, radius: float, max_log_scale: float) -> T
         max_log_scale: bound of the logarithm of the scale.
 
     Returns:
-        (batch, 2, 3) ``image_from_canonical``.
+        (batch, d, d + 1) ``image_from_canonical``.
     """
     largest = math.exp(max_log_scale)
     log_scale = (measured.radius / radius).clamp(1 / largest, largest).log()
     trust = ((measured.elongation - 1) / (MIN_ELONGATION - 1)).clamp(0, 1)
     found = similarity(log_scale, measured.angle_rad * trust, measured.centroid)
-    unmoved = identity(len(found), found.device)
+    unmoved = identity(len(found), found.device, dimensions=found.shape[1])
     return torch.where(is_body(measured)[:, None, None], found, unmoved)

@@ -7,30 +7,29 @@ third of its operations.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
+from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Tensor
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
+Size = tuple[int, ...]
+"""(height, width) in pixels, or (depth, height, width) in voxels."""
 
 
 def pixel_centres(size: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Return the normalised points (x, y) of all pixel centres, row by row.
 
     Args:
-        size: (height, width).
+        size: (height, width), or (depth, height, width) for points (x, y, z).
         device: where the points live.
 
     Returns:
-        (1, height * width, 2) float32.
+        (1, pixels, d) float32.
     """
-    height, width = size
-    y = (2 * torch.arange(height, device=device) + 1) / height - 1
-    x = (2 * torch.arange(width, device=device) + 1) / width - 1
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([grid_x.flatten(), grid_y.flatten()], dim=-1)[None]
+    lines = [(2 * torch.arange(n, device=device) + 1) / n - 1 for n in size]
+    grids = torch.meshgrid(*lines, indexing="ij")
+    return torch.stack([grid.flatten() for grid in reversed(grids)], dim=-1)[None]
 
 
 _kept: list[Any] = []
@@ -55,7 +54,7 @@ def made_once(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def homogeneous_centres(sizes: tuple[Size, ...], device: torch.device) -> Tensor:
     """Return the points (x, y, 1) of the pixel centres of sizes, one after the other.
 
-    (3, pixels) float32, shared by all callers: do not change it.
+    (d + 1, pixels) float32, shared by all callers: do not change it.
     """
     # A tensor made in inference mode could take no part in a training later on.
     with torch.inference_mode(False):
@@ -67,13 +66,16 @@ def homogeneous_centres(sizes: tuple[Size, ...], device: torch.device) -> Tensor
 def quadratic_centres(size: Size, device: torch.device) -> Tensor:
     """Return (1, x, y, xx, yy, xy) of all pixel centres, each the share of a pixel.
 
-    (pixels, 6) float32, shared by all callers: do not change it. The product with the
-    density of all pixels is the mean over the frame.
+    (pixels, 6) float32, shared by all callers: do not change it; (voxels, 10) in space:
+    (1, x, y, z, xx, yy, zz, xy, xz, yz). The product with the density of all pixels is
+    the mean over the frame.
     """
     with torch.inference_mode(False):
-        x, y = pixel_centres(size, device)[0].unbind(-1)
-        columns = torch.stack([torch.ones_like(x), x, y, x * x, y * y, x * y], -1)
-        return columns / len(x)
+        axes = pixel_centres(size, device)[0].unbind(-1)
+        squares = [axis * axis for axis in axes]
+        products = [one * other for one, other in combinations(axes, 2)]
+        ones = torch.ones_like(axes[0])
+        return torch.stack([ones, *axes, *squares, *products], -1) / len(ones)
 
 
 @contextmanager

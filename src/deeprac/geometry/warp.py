@@ -1,9 +1,10 @@
-"""Resampling of images and logits through a planar transform.
+"""Resampling of images and logits through a transform of the plane or of space.
 
 A transform and sizes make points, where the pixels come from; they may sample several
 images, and say which pixels lie inside.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -19,18 +20,19 @@ def sampling_points(image_from_out: Tensor, *sizes: Size) -> Tensor:
     """Return the points of an image that the pixels of other frames come from.
 
     Args:
-        image_from_out: (batch, 2, 3).
-        *sizes: (height, width) of one result or of several, for ``per_size``.
+        image_from_out: (batch, d, d + 1).
+        *sizes: (height, width) of one result or of several, for ``per_size``; in space
+            with the depth before.
 
     Returns:
-        (batch, 2, pixels) points (x, y), one size after the other.
+        (batch, d, pixels) points (x, y), in space (x, y, z), one size after the other.
     """
     return image_from_out @ homogeneous_centres(sizes, image_from_out.device)
 
 
 def per_size(pixels: Tensor, sizes: Sequence[Size]) -> list[Tensor]:
     """Split (batch, channels, pixels) of sizes into (batch, channels, *size) each."""
-    parts = pixels.split([height * width for height, width in sizes], dim=2)
+    parts = pixels.split([math.prod(size) for size in sizes], dim=2)
     return [part.unflatten(2, size) for part, size in zip(parts, sizes, strict=True)]
 
 
@@ -39,9 +41,9 @@ def inside(points: Tensor, limit: float | Tensor = 1.0) -> Tensor:
     """Mark the pixels that come from inside an image.
 
     Args:
-        points: (batch, 2, ...) of ``sampling_points``.
-        limit: largest x and y that count, (2, 1) of points (batch, 2, pixels), or one
-            for both; below 1 it leaves the image's rim out.
+        points: (batch, d, ...) of ``sampling_points``.
+        limit: largest x and y that count, (d, 1) of points (batch, d, pixels), or one
+            for all; below 1 it leaves the image's rim out.
 
     Returns:
         (batch, 1, ...) bool.
@@ -50,15 +52,15 @@ def inside(points: Tensor, limit: float | Tensor = 1.0) -> Tensor:
 
 
 def sample(image: Tensor, points: Tensor, *, fill: float | None = None) -> Tensor:
-    """Sample an image at points, bilinearly.
+    """Sample an image at points, linearly along every axis.
 
     Args:
-        image: (batch, channels, height, width).
-        points: (batch, 2, height, width) of ``sampling_points``.
+        image: (batch, channels, height, width), or a volume with the depth before.
+        points: (batch, d, *size) of ``sampling_points``.
         fill: value outside the image; ``None`` repeats the border.
 
     Returns:
-        (batch, channels, height, width) float32, of the points' size.
+        (batch, channels, *size) float32.
     """
     # Everything is cast to float32 here; grid_sample keeps that under autocast.
     image = image.float()
@@ -79,25 +81,28 @@ def warp(
     fill: float | None = None,
     supersampling: int = 1,
 ) -> Tensor:
-    """Sample an image on the pixel grid of another frame, bilinearly.
+    """Sample an image on the pixel grid of another frame, linearly along every axis.
 
     Convention: ``out(p) = image(image_from_out p)``. Shrinking by a factor r needs
     ``supersampling >= r``: each output pixel is then the mean of a sub-grid of
-    ``supersampling**2`` samples, which suppresses aliasing and keeps the gradient.
+    ``supersampling**d`` samples, which suppresses aliasing and keeps the gradient.
     The factor is an argument, not measured from the transforms, so that the result for
     one image never depends on the rest of its batch.
 
     Args:
-        image: (batch, channels, height, width).
-        image_from_out: (batch, 2, 3).
-        size: (height, width) of the result.
+        image: (batch, channels, height, width), or a volume with the depth before.
+        image_from_out: (batch, d, d + 1).
+        size: of the result, (height, width) or (depth, height, width).
         fill: value outside the image; ``None`` repeats the border.
         supersampling: samples per output pixel and axis.
 
     Returns:
         (batch, channels, *size) float32.
     """
-    fine = (size[0] * supersampling, size[1] * supersampling)
+    fine = tuple(side * supersampling for side in size)
     points = sampling_points(image_from_out, fine).unflatten(2, fine)
     out = sample(image, points, fill=fill)
-    return functional.avg_pool2d(out, supersampling) if supersampling > 1 else out
+    if supersampling == 1:
+        return out
+    pool = functional.avg_pool2d if len(size) == 2 else functional.avg_pool3d
+    return pool(out, supersampling)

@@ -14,12 +14,14 @@ from deeprac.labels import FOREGROUND
 from deeprac.networks.front_end import Located
 from deeprac.networks.locating_unet import LocatingUNet
 from deeprac.networks.stn_unet import BACKGROUND_LOGIT
-from deeprac.preprocessing.matrix import label_shares, logits_to_native, resize
 
 
 @torch.inference_mode()
 def ceiling(
-    predictor: Predictor, reference: NDArray, located: Located
+    predictor: Predictor,
+    reference: NDArray,
+    spacing: tuple[float, ...],
+    located: Located,
 ) -> dict[str, float]:
     """Dice of a U-Net that answers every pixel of its input rightly.
 
@@ -32,6 +34,7 @@ def ceiling(
     Args:
         predictor: of the run.
         reference: (slices, height, width) true label numbers on the native grid.
+        spacing: (z, y, x) in millimetres.
         located: where the run looked in this case.
 
     Returns:
@@ -40,13 +43,12 @@ def ceiling(
     """
     if not isinstance(predictor, SlicePredictor):
         return {label.title: float("nan") for label in FOREGROUND}
-    classes = predictor.labels.numbers.values()
     answer = np.empty_like(reference)
+    properties = {"native_shape": reference.shape, "spacing": spacing}
     for part in predictor.parts(len(reference)):
-        shares = label_shares(reference[part], classes).to(predictor.device)
-        shares = resize(shares, predictor.settings["matrix_size"])
+        shares = predictor.shares(reference[part], properties)
         logits = _answered(predictor.network, shares, located[part])
-        native = logits_to_native(logits, *reference.shape[1:])
+        native = predictor.to_native(logits, properties)
         answer[part] = native.argmax(1).cpu().numpy()
     regions = {region.title: region for region in regions_of(predictor.labels)}
     return {

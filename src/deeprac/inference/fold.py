@@ -71,7 +71,8 @@ def _predict(run: TrainedRun, layout: Layout, target: Path, what: str) -> pd.Dat
             peak = torch.cuda.max_memory_allocated() / GIB if cuda else None
             costs.append((row.case, len(image), seconds, peak))
             reference, _ = read_volume(layout.cohort / row.label)
-            best = ceiling(run.predictor, reference, prediction.located)
+            spacing = geometry.GetSpacing()[::-1]
+            best = ceiling(run.predictor, reference, spacing, prediction.located)
             table = transform_table(row.case, prediction, best)  # type: ignore[arg-type]
             tables.append(table)
             if written is not None:

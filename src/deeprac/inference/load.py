@@ -15,20 +15,22 @@ from deeprac.bundle.weights import weights_of
 from deeprac.config import Config
 from deeprac.errors import BundleError, RunError
 from deeprac.files import read_json
+from deeprac.fitting import PLANE, dimensions_of
 from deeprac.front_ends import ORACLE, has_oracle, planned_parts
 from deeprac.inference.ensemble import Ensemble
 from deeprac.inference.predictor import Predictor
 from deeprac.layout import Layout
 from deeprac.networks.front_end import Supervision
-from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
+from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES, WHOLE_VOLUMES
 from deeprac.records.case_poses import read_case_poses
 from deeprac.records.splits import held_out_cases
 from deeprac.training.checkpoint import WEIGHTS, read_checkpoint
 from deeprac.training.device import resolve_device, within_gpu_memory
-from deeprac.training.plans import CONFIGURATION
+from deeprac.training.plans import configuration_name
 
 PREDICTORS = {
     WHOLE_SLICES: "deeprac.inference.slice_predictor.SlicePredictor",
+    WHOLE_VOLUMES: "deeprac.inference.volume_predictor.VolumePredictor",
     OWN_PLAN: "deeprac.inference.sliding.SlidingPredictor",
 }
 """By the ``preprocessor_name`` of the plans; nnU-Net's takes seconds to import."""
@@ -164,7 +166,7 @@ def predictor_of(
     Raises:
         RuntimeError: the weights do not fit the plans.
     """
-    kind = plans["configurations"][CONFIGURATION]["preprocessor_name"]
+    kind = plans["configurations"][configuration_name(plans)]["preprocessor_name"]
     return resolve_name(PREDICTORS[kind])(plans, dataset, weights, device)
 
 
@@ -183,7 +185,8 @@ def oracle_input_of(settings: dict[str, Any], case_poses_csv: Path) -> OracleInp
     if not has_oracle(normaliser, crop):
         return lambda case, slices: None
     true_pose = normaliser == ORACLE
-    poses = read_case_poses(case_poses_csv, true_pose=true_pose)
+    dimensions = dimensions_of(settings["matrix_size"])
+    poses = read_case_poses(case_poses_csv, true_pose=true_pose, dimensions=dimensions)
     return lambda case, slices: Supervision.of(
-        [poses[case]] * slices, true_pose=true_pose
+        [poses[case]] * (slices if dimensions == PLANE else 1), true_pose=true_pose
     )

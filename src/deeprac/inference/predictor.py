@@ -15,7 +15,7 @@ from torch import Tensor
 from deeprac.labels import CohortLabels
 from deeprac.networks.front_end import Located, Supervision
 from deeprac.preprocessing.preprocessor import preprocessor_of
-from deeprac.training.plans import CONFIGURATION
+from deeprac.training.plans import configuration_name
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Prediction:
         crop_grown: (slices,) bool, window larger than calibrated.
         crop_fallback: (slices,) bool, window that follows from nothing that was found.
         located: all that as the network has it.
+        volume_from_canonical: (3, 4) size and pose of a volume that is no stack of
+            slices, in the cube around it; else None.
     """
 
     labels: NDArray[np.uint8]
@@ -43,6 +45,7 @@ class Prediction:
     crop_grown: NDArray[np.bool_]
     crop_fallback: NDArray[np.bool_]
     located: Located
+    volume_from_canonical: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, labels: NDArray[np.uint8], located: Located) -> "Prediction":
@@ -85,7 +88,7 @@ class Predictor(ABC):
     ) -> None:
         self.settings = plans["deeprac"]
         self.plans = PlansManager(plans)
-        self.configuration = self.plans.get_configuration(CONFIGURATION)
+        self.configuration = self.plans.get_configuration(configuration_name(plans))
         self.preprocessor = preprocessor_of(self.configuration, self.settings["air"])
         self.dataset = dataset
         self.labels = CohortLabels.listed(dataset)
@@ -120,7 +123,20 @@ class Predictor(ABC):
         """
         data, properties = self.preprocess(image, spacing)
         located = self.locate(data, oracle_input)
-        return Prediction.of(answer([self], data, properties, [located]), located)
+        labels = answer([self], data, properties, [located])
+        return self.prediction(labels, located, properties)
+
+    def prediction(
+        self, labels: NDArray[np.uint8], located: Located, properties: dict[str, Any]
+    ) -> Prediction:
+        """Return labels with where the U-Net looked.
+
+        Args:
+            labels: on the native grid.
+            located: of all slices.
+            properties: nnU-Net's, from ``preprocess``.
+        """
+        return Prediction.of(labels, located)
 
     def preprocess(
         self, image: NDArray, spacing: tuple[float, ...]

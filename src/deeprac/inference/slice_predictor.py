@@ -13,7 +13,7 @@ from torch import Tensor
 from deeprac.inference.predictor import Predictor
 from deeprac.networks.front_end import Located, Supervision
 from deeprac.networks.locating_unet import slice_segmenter
-from deeprac.preprocessing.matrix import logits_to_native
+from deeprac.preprocessing.matrix import label_shares, logits_to_native, resize
 
 
 class SlicePredictor(Predictor):
@@ -42,8 +42,32 @@ class SlicePredictor(Predictor):
     ) -> Tensor:
         """Segment a batch and bring its logits back to the native grid."""
         batch = data[0][part][:, None].to(self.device)
-        logits = self.segment(batch, located[part])
+        return self.to_native(self.segment(batch, located[part]), properties)
+
+    def to_native(self, logits: Tensor, properties: dict[str, Any]) -> Tensor:
+        """Bring logits (batch, classes, *size) back to the native grid.
+
+        Args:
+            logits: of one of ``parts``.
+            properties: nnU-Net's, of which ``native_shape`` and ``spacing`` count.
+
+        Returns:
+            (slices, classes, height, width).
+        """
         return logits_to_native(logits, *properties["native_shape"][1:])
+
+    def shares(self, labels: NDArray, properties: dict[str, Any]) -> Tensor:
+        """Bring label numbers onto the matrix, as shares of every pixel.
+
+        Args:
+            labels: (slices, height, width) of one of ``parts``.
+            properties: as of ``to_native``.
+
+        Returns:
+            (batch, classes, *size).
+        """
+        shares = label_shares(labels, self.labels.numbers.values()).to(self.device)
+        return resize(shares, self.settings["matrix_size"])
 
     def vote(self, logits: Tensor) -> Tensor:
         """Return probabilities."""
@@ -61,21 +85,21 @@ class SlicePredictor(Predictor):
         return labels
 
     def segment(self, batch: Tensor, located: Located) -> Tensor:
-        """Return logits, with mirroring the mean over all four flips.
+        """Return logits, with mirroring the mean over all flips.
 
         Args:
-            batch: (batch, 1, size, size) slices on the matrix.
+            batch: (batch, 1, *size) slices, or volumes, on the matrix.
             located: where to look in them.
 
         Returns:
-            (batch, classes, size, size).
+            (batch, classes, *size).
         """
         with self._autocast():
             logits = self.network.segment(batch, located)
             if not self.settings["inference"]["mirroring"]:
                 return logits
             views = [logits.float()]
-            for axes in _flips():
+            for axes in _flips(batch.ndim - 2):
                 view = self.network.segment(batch.flip(axes), mirrored(located, axes))
                 views.append(view.flip(axes).float())
         return torch.stack(views).mean(0)
@@ -92,10 +116,14 @@ def mirrored(located: Located, axes: list[int]) -> Located:
 
     Args:
         located: of the slices as they are.
-        axes: of (batch, channel, y, x) that are mirrored.
+        axes: of (batch, channel, y, x), of volumes (batch, channel, z, y, x), that are
+            mirrored.
     """
-    signs = [-1.0 if axis in axes else 1.0 for axis in (3, 2)]
-    flip = torch.tensor(signs, device=located.image_from_canonical.device)
+    matrix = located.image_from_canonical
+    # The last axis is x.
+    spatial = reversed(range(2, matrix.shape[1] + 2))
+    signs = [-1.0 if axis in axes else 1.0 for axis in spatial]
+    flip = torch.tensor(signs, device=matrix.device)
 
     def conjugated(matrix: Tensor) -> Tensor:
         # F [A | t] F with F = diag(flip): left, the rows; right, the columns of A.
@@ -105,13 +133,13 @@ def mirrored(located: Located, axes: list[int]) -> Located:
     crop, coarse = located.canonical_from_crop, located.coarse_logits
     return replace(
         located,
-        image_from_canonical=conjugated(located.image_from_canonical),
+        image_from_canonical=conjugated(matrix),
         canonical_from_crop=None if crop is None else conjugated(crop),
         coarse_logits=None if coarse is None else coarse.flip(axes),
     )
 
 
-def _flips() -> Iterator[list[int]]:
-    """All mirrorings of a slice but the identity, as axes of (batch, channel, y, x)."""
-    for flip_y, flip_x in list(product((False, True), repeat=2))[1:]:
-        yield [axis for axis, flip in ((2, flip_y), (3, flip_x)) if flip]
+def _flips(dimensions: int) -> Iterator[list[int]]:
+    """All mirrorings but the identity, as axes of (batch, channel, ..., y, x)."""
+    for flips in list(product((False, True), repeat=dimensions))[1:]:
+        yield [axis for axis, flip in enumerate(flips, start=2) if flip]

@@ -1,4 +1,4 @@
-"""Cases turned, zoomed or shifted before they are segmented.
+"""Cases turned, zoomed, shifted or cut off before they are segmented.
 
 The change acts on every slice in the frame of its padded square (see
 ``deeprac.geometry``), on the native grid: ``image`` is the slice as it is, ``stressed``
@@ -98,6 +98,8 @@ def stress_case(
     square = Square(*case.image.shape[1:])
     padded = square.pad(case.image.astype(np.float32), air)
     reference = square.pad(case.labels.astype(np.uint8), Label.BACKGROUND)
+    if condition.kind == Perturbation.TRUNCATION:
+        return _cut_off(padded, reference, condition.value, air)
     if condition.kind not in MOVES:
         matrix = identity(1)
         return StressedCase(padded, reference, visible_shares(reference, matrix))
@@ -108,6 +110,22 @@ def stress_case(
         shown[part] = _warp_slices(padded[part], matrix, fill=air)
         shown_labels[part] = _warp_labels(reference[part], matrix)
     return StressedCase(shown, shown_labels, visible_shares(reference, matrix))
+
+
+def _cut_off(
+    padded: NDArray, reference: NDArray, share: float, air: float
+) -> StressedCase:
+    """End the field of view early: the grid stays, slices beyond it show air."""
+    count = round(abs(share) * len(padded))
+    beyond = slice(len(padded) - count, None) if share > 0 else slice(0, count)
+    shown, labels = padded.copy(), reference.copy()
+    shown[beyond], labels[beyond] = air, Label.BACKGROUND
+    totals = {label: np.count_nonzero(reference == label) for label in FOREGROUND}
+    visible = {
+        label: np.count_nonzero(labels == label) / total if total else math.nan
+        for label, total in totals.items()
+    }
+    return StressedCase(shown, labels, visible)
 
 
 def visible_shares(labels: NDArray, matrix: Tensor) -> dict[Label, float]:

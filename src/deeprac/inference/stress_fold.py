@@ -22,6 +22,7 @@ from deeprac.records.run_key import RunKey
 from deeprac.records.runs import read_run
 from deeprac.records.splits import read_split
 from deeprac.records.stress import (
+    MOVES,
     STRESS_COLUMNS,
     Condition,
     conditions,
@@ -94,7 +95,7 @@ def score(
         metrics.csv), visible and n_slices.
     """
     shown = stress_case(case, condition, air=predictor.settings["air"])
-    if oracle_input is not None:
+    if oracle_input is not None and condition.kind in MOVES:
         oracle_input = oracle_input.moved(stressed_from_image(condition))
     predicted = predictor.predict(shown.image, case.spacing, oracle_input).labels
     predicted = united(predicted, predictor.labels)

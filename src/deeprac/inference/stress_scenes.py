@@ -8,8 +8,8 @@ import SimpleITK as sitk
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.errors import CohortError
 from deeprac.inference.stress import LabelledCase
-from deeprac.records.stress import MOVES, Condition, Perturbation
-from deeprac.settings.cohort import CohortConfig
+from deeprac.records.stress import Condition
+from deeprac.settings.cohort import SCENES, CohortConfig
 
 
 def scanned_again(
@@ -29,7 +29,7 @@ def scanned_again(
     Raises:
         CohortError: the settings give another child than the case in the cohort.
     """
-    if condition.kind in (Perturbation.NONE, *MOVES):
+    if condition.kind not in SCENES:
         return case
     scene = replace(cohort, phantom=cohort.phantom.in_scene(condition.kind))
     drawn = PhantomSource(scene).load(name)

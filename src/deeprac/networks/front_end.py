@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deeprac.fitting import PLANE
 from deeprac.geometry.similarity import compose, identity, transform_points
 from deeprac.records.case_poses import CasePose
 
@@ -21,10 +22,10 @@ class Supervision:
     At inference it is called oracle input.
 
     Attributes:
-        image_from_canonical: (batch, 2, 3) the case's size, pose and position: the
+        image_from_canonical: (batch, d, d + 1) the case's size, pose and position: the
             patient's, the same for all of its slices.
-        outline: (batch, n, 2) points (x, y) of the convex hull of all labelled voxels
-            of the patient, seen along its axis.
+        outline: (batch, n, d) points (x, y) of the convex hull of all labelled voxels
+            of the patient, seen along its axis; of volumes, which nothing crops, none.
     """
 
     image_from_canonical: Tensor
@@ -59,7 +60,7 @@ class Supervision:
         """Return the same of slices that were turned, zoomed, shifted or mirrored.
 
         Args:
-            moved_from_image: (batch, 2, 3), or (1, 2, 3) for all slices.
+            moved_from_image: (batch, d, d + 1), or one for all slices.
         """
         matrix = moved_from_image.to(self.image_from_canonical)
         transforms = self.image_from_canonical
@@ -74,15 +75,25 @@ class Pose:
     """Size, pose and position of slices.
 
     Attributes:
-        image_from_canonical: (batch, 2, 3).
+        image_from_canonical: (batch, d, d + 1).
         valid: (batch,) bool; False where the slice shows too little body and the
             transform says nothing.
-        raw: (batch, 4) unbounded output of a learned correction, or None.
+        raw: (batch, parameters) unbounded output of a learned correction, or None.
     """
 
     image_from_canonical: Tensor
     valid: Tensor
     raw: Tensor | None = None
+
+    @classmethod
+    def joined(cls, poses: Sequence["Pose"]) -> "Pose":
+        """Join the poses of the parts of a case."""
+        raw = [pose.raw for pose in poses if pose.raw is not None]
+        return cls(
+            torch.cat([pose.image_from_canonical for pose in poses]),
+            torch.cat([pose.valid for pose in poses]),
+            torch.cat(raw) if raw else None,
+        )
 
     def halves(self) -> tuple["Pose", "Pose"]:
         """Split what was found of twice as many slices."""
@@ -126,9 +137,9 @@ class Located:
     """Where the U-Net looks in each slice; supports slicing along the batch.
 
     Attributes:
-        image_from_canonical: (batch, 2, 3) size, pose and position as used.
+        image_from_canonical: (batch, d, d + 1) size, pose and position as used.
         canonical_from_crop: (batch, 2, 3), or None without crop.
-        image_from_single: (batch, 2, 3) what each slice alone would have said.
+        image_from_single: (batch, d, d + 1) what each slice alone would have said.
         fallback: (batch,) bool, slices with too little body for an estimate of their
             own.
         at_bound: (batch,) bool, slices whose learned correction is at its bound; None
@@ -151,14 +162,15 @@ class Located:
     crop_fallback: Tensor | None = None
 
     @classmethod
-    def unmoved(cls, count: int) -> "Located":
+    def unmoved(cls, count: int, dimensions: int = PLANE) -> "Located":
         """Return what stands for slices that the U-Net sees as they are."""
-        same, never = identity(count), torch.zeros(count, dtype=torch.bool)
+        same = identity(count, dimensions=dimensions)
+        never = torch.zeros(count, dtype=torch.bool)
         return cls(same, None, same, never, never)
 
     @property
     def image_from_input(self) -> Tensor:
-        """Size, pose and crop in one transform, (batch, 2, 3)."""
+        """Size, pose and crop in one transform, (batch, d, d + 1)."""
         if self.canonical_from_crop is None:
             return self.image_from_canonical
         return compose(self.image_from_canonical, self.canonical_from_crop)
@@ -175,9 +187,9 @@ class Trace:
     Attributes:
         supervision: what the step knew.
         located: where the U-Net looked.
-        raw: (batch, 4) unbounded correction, or None.
-        warped: (batch, 2, 3) ``image_from_canonical`` found on a randomly warped copy
-            of each slice, brought back to the slice's frame, or None.
+        raw: (batch, parameters) unbounded correction, or None.
+        warped: (batch, d, d + 1) ``image_from_canonical`` found on a randomly warped
+            copy of each slice, brought back to the slice's frame, or None.
         warped_valid: (batch,) bool, slices whose ``warped`` comes from a visible body;
             None without ``warped``.
     """
@@ -194,7 +206,7 @@ class Output:
     """What a network answers where it is supervised.
 
     Attributes:
-        logits: (batch, classes, size, size) in the frame of the slice; with deep
+        logits: (batch, classes, *size) in the frame of the slice; with deep
             supervision a list, halving the size from level to level.
         trace: what the losses of the front end need; None while it evaluates.
     """
@@ -212,15 +224,16 @@ class SliceSegmenter(Protocol):
         """Find where to look in all slices of one case.
 
         Args:
-            slices: (n, 1, size, size) normalised CT on the matrix, on any device.
+            slices: (n, 1, *size) normalised CT on the matrix, on any device; a volume
+                is all of its case.
             oracle_input: what an oracle knows of them, (n, ...), on any device.
         """
 
     def segment(self, slices: Tensor, located: Located) -> Tensor | list[Tensor]:
-        """Return logits (batch, classes, size, size) in the frame of the slices.
+        """Return logits (batch, classes, *size) in the frame of the slices.
 
         Args:
-            slices: (batch, 1, size, size), some or all of those that were located.
+            slices: (batch, 1, *size), some or all of those that were located.
             located: of these slices.
         """
 

@@ -175,7 +175,7 @@ class LaBarberaUNet(LocatingUNet):
         **unet: Any,
     ) -> None:
         super().__init__(input_channels, num_classes, **unet)
-        size = self.matrix_size
+        size, _ = self.matrix_size
         self.pose = self.window = None
         if normalise:
             self.pose = LocalisationNet(2, size, (0.0, 0.0, 0.0, 1.0, 1.0))
@@ -189,7 +189,7 @@ class LaBarberaUNet(LocatingUNet):
         """Segment slices; only the U-Net gets gradients.
 
         Args:
-            slices: (batch, 1, matrix_size, matrix_size), normalised CT.
+            slices: (batch, 1, *matrix_size), normalised CT.
 
         Returns:
             Log-probabilities as ``segment`` returns them.
@@ -206,7 +206,7 @@ class LaBarberaUNet(LocatingUNet):
         """Warp slices to size and pose on their own matrix; the border repeats.
 
         Args:
-            slices: (batch, 1, matrix_size, matrix_size), normalised CT.
+            slices: (batch, 1, *matrix_size), normalised CT.
             image_from_canonical: (batch, 2, 3).
 
         Returns:
@@ -214,13 +214,13 @@ class LaBarberaUNet(LocatingUNet):
         """
         if self.pose is None:
             return slices.float()
-        return warp(slices, image_from_canonical, (self.matrix_size,) * 2)
+        return warp(slices, image_from_canonical, self.matrix_size)
 
     def canonical_from_crop(self, canonical: Tensor) -> Tensor:
         """Regress the crop, (batch, 2, 3), of (batch, 1, size, size) warped slices."""
         if self.window is None:
             return identity(len(canonical), canonical.device)
-        return corner_window(self.window(canonical), self.matrix_size)
+        return corner_window(self.window(canonical), self.matrix_size[0])
 
     @torch.no_grad()
     def locate(
@@ -233,7 +233,7 @@ class LaBarberaUNet(LocatingUNet):
         does ``segment``, and ``fallback`` is set for every slice of the argument.
 
         Args:
-            slices: (n, 1, matrix_size, matrix_size) slices of one case, on any device.
+            slices: (n, 1, *matrix_size) slices of one case, on any device.
             oracle_input: not used; nothing but the image steers these transformers.
         """
         poses, crops = [], []
@@ -275,7 +275,7 @@ class LaBarberaUNet(LocatingUNet):
             inverses.append(invert(located.image_from_canonical))
 
         def bring_back(logits: Tensor) -> Tensor:
-            side = self.returned_side(logits)
+            side, _ = self.returned_size(logits)
             returned = logits.float().log_softmax(1)
             for inverse in inverses:
                 returned = warp_nearest(returned, inverse, side, padding="border")

@@ -3,28 +3,47 @@
 from itertools import pairwise
 
 import torch
+from dynamic_network_architectures.building_blocks.helper import (
+    convert_dim_to_conv_op,
+    get_matching_pool_op,
+)
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import Tensor, nn
 
+from deeprac.fitting import PLANE, SPACE
 from deeprac.front_ends import FRONT_ENDS
 from deeprac.geometry.pixels import homogeneous_centres
-from deeprac.geometry.similarity import similarity
+from deeprac.geometry.similarity import DEGREES_OF_FREEDOM, of_rows
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs_of
 from deeprac.settings.training import NetworkConfig
 
+GRID = 4
+"""Features along each axis that the localiser keeps."""
+
+WIDENING = {PLANE: (1, 2, 4, 4, 4), SPACE: (1, 2, 4)}
+"""Channels of the localiser's convolutions, in units of the first one's."""
+
+
+def shrinking(side: int, dimensions: int) -> nn.Module:
+    """Return what takes means over images until they have a side along every axis."""
+    pool = get_matching_pool_op(dimension=dimensions, adaptive=True, pool_type="avg")
+    return pool(side)
+
 
 class PoseLocaliser(nn.Module):
-    """Regress a bounded similarity from a low-resolution slice.
+    """Regress a bounded similarity from a low-resolution slice or volume.
 
-    Five strided convolutions, a 4 x 4 grid of features and two linear layers. The grid
-    is kept, not averaged, because instance normalisation removes the mean that global
-    pooling would report. The last layer starts at zero, so that an untrained localiser
-    returns the identity.
+    Strided convolutions, a grid of 4 features along each axis and two linear layers:
+    five of slices, and of volumes, seen in less detail, three. The grid is kept, not
+    averaged, because instance normalisation removes the mean that global pooling would
+    report. The last layer starts at zero, so that an untrained localiser returns the
+    identity.
 
     Args:
         base_features: channels of the first convolution; they double twice.
+        dimensions: 2, or 3 for volumes.
         max_log_scale: bound of the logarithm of the scale.
-        max_angle_rad: bound of the rotation in radians.
+        max_angle_rad: bound of the rotation in radians, in space about each axis.
         max_shift: bound of each component of the shift, in normalised units.
     """
 
@@ -32,25 +51,32 @@ class PoseLocaliser(nn.Module):
         self,
         base_features: int,
         *,
+        dimensions: int = PLANE,
         max_log_scale: float,
         max_angle_rad: float,
         max_shift: float,
     ) -> None:
         super().__init__()
-        channels = [4, *(base_features * factor for factor in (1, 2, 4, 4, 4))]
+        factors = WIDENING[dimensions]
+        # Image, silhouette and the coordinates of every pixel.
+        channels = [2 + dimensions, *(base_features * factor for factor in factors)]
+        convolution = convert_dim_to_conv_op(dimensions)
         blocks: list[nn.Module] = []
         for inputs, outputs in pairwise(channels):
             blocks += [
-                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
+                convolution(inputs, outputs, 3, stride=2, padding=1),
                 nn.GroupNorm(1, outputs),
                 nn.LeakyReLU(inplace=True),
             ]
-        self.features = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(4), nn.Flatten())
-        self.hidden = nn.Linear(16 * channels[-1], 64)
-        self.output = nn.Linear(64, 4)
+        grid = shrinking(GRID, dimensions)
+        self.features = nn.Sequential(*blocks, grid, nn.Flatten())
+        self.hidden = nn.Linear(GRID**dimensions * channels[-1], 64)
+        self.output = nn.Linear(64, DEGREES_OF_FREEDOM[dimensions])
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
-        bounds = torch.tensor([max_log_scale, max_angle_rad, max_shift, max_shift])
+        angles = DEGREES_OF_FREEDOM[dimensions] - 1 - dimensions
+        each = [max_log_scale, *[max_angle_rad] * angles, *[max_shift] * dimensions]
+        bounds = torch.tensor(each)
         self.bounds: Tensor
         self.register_buffer("bounds", bounds, persistent=False)
 
@@ -58,22 +84,21 @@ class PoseLocaliser(nn.Module):
         """Return the residual transform and its raw parameters.
 
         Args:
-            image: (batch, 1, size, size) low-resolution slice.
-            body: (batch, 1, size, size) silhouette, 0 to 1.
+            image: (batch, 1, *size) low-resolution slice or volume.
+            body: (batch, 1, *size) silhouette, 0 to 1.
 
         Returns:
-            ``seen_from_canonical`` (batch, 2, 3), where "seen" is the frame of the
-            arguments, and the raw outputs (batch, 4) before they are bounded.
+            ``seen_from_canonical`` (batch, d, d + 1), where "seen" is the frame of the
+            arguments, and the raw outputs (batch, parameters) before they are bounded.
         """
-        size = image.shape[-2:]
-        points = homogeneous_centres((tuple(size),), image.device)[:2].view(2, *size)
-        coordinates = points.expand(len(image), -1, -1, -1)
+        size = tuple(image.shape[2:])
+        points = homogeneous_centres((size,), image.device)[:-1].unflatten(1, size)
+        coordinates = points.expand(len(image), *points.shape)
         raw = self.regress(torch.cat([image, body, coordinates], 1))
-        log_scale, angle_rad, shift = (self.bounds * raw.tanh()).split((1, 1, 2), 1)
-        return similarity(log_scale.squeeze(1), angle_rad.squeeze(1), shift), raw
+        return of_rows(self.bounds * raw.tanh()), raw
 
     def regress(self, channels: Tensor) -> Tensor:
-        """Return raw outputs (batch, 4) of (batch, 4, size, size), never in half.
+        """Return raw outputs of (batch, channels, *size), never in half.
 
         The network is too small for half precision to pay, and places every pixel.
         """

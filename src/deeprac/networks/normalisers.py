@@ -2,7 +2,8 @@
 
 Each maps thumbnails, (batch, 1, size, size) normalised CT, to a ``Pose``; only one that
 is told the transform looks at the supervision. A normaliser sees one slice at a time;
-what the slices of a case agree on is for ``STNUNet.locate``.
+what the slices of a case agree on is for ``STNUNet.locate``. Those of
+``SPATIAL_NORMALISERS`` work on volumes, (batch, 1, size, size, size), as well.
 """
 
 import math
@@ -13,13 +14,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from deeprac.fitting import PLANE
 from deeprac.geometry.moments import canonicalise, is_body, moments, silhouette
-from deeprac.geometry.similarity import compose, identity, parameters, similarity
+from deeprac.geometry.similarity import (
+    compose,
+    identity,
+    of_rows,
+    parameters,
+    similarity,
+)
 from deeprac.geometry.warp import sample, sampling_points
 from deeprac.networks.front_end import Pose, Supervision
-from deeprac.networks.localiser import PoseLocaliser
+from deeprac.networks.localiser import PoseLocaliser, shrinking
 
 MOMENT_SIZE = 32
 """Side in pixels at which the silhouette is measured.
@@ -42,8 +49,10 @@ class NoNormaliser(nn.Module):
     def forward(
         self, thumbnails: Tensor, supervision: Supervision | None = None
     ) -> Pose:
-        """Return the identity for (batch, 1, size, size)."""
-        return _certain(identity(len(thumbnails), thumbnails.device))
+        """Return the identity for (batch, 1, *size)."""
+        dimensions = thumbnails.ndim - 2
+        unmoved = identity(len(thumbnails), thumbnails.device, dimensions=dimensions)
+        return _certain(unmoved)
 
 
 class MomentNormaliser(nn.Module):
@@ -52,11 +61,15 @@ class MomentNormaliser(nn.Module):
     Args:
         settings: the configuration's ``localiser`` section.
         air: value of air in the normalised slices.
+        dimensions: 2, or 3 for volumes.
     """
 
-    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
+    def __init__(
+        self, settings: dict[str, Any], *, air: float, dimensions: int = PLANE
+    ) -> None:
         super().__init__()
         self.air = air
+        self.shrink = shrinking(MOMENT_SIZE, dimensions)
         self.radius = settings["canonical_radius"]
         self.max_log_scale = 2 * settings["max_log_scale"]
 
@@ -68,15 +81,14 @@ class MomentNormaliser(nn.Module):
 
     @torch.no_grad()
     def measure(self, thumbnails: Tensor) -> tuple[Pose, Tensor]:
-        """Return the estimate and the silhouette (batch, 1, MOMENT_SIZE, MOMENT_SIZE).
+        """Return the estimate and the silhouette, ``MOMENT_SIZE`` along each axis.
 
         A silhouette that is not a body gives the identity, which is not valid.
 
         Args:
-            thumbnails: (batch, 1, size, size) normalised CT.
+            thumbnails: (batch, 1, *size) normalised CT.
         """
-        small = functional.adaptive_avg_pool2d(thumbnails.float(), MOMENT_SIZE)
-        body = silhouette(small, self.air)
+        body = silhouette(self.shrink(thumbnails.float()), self.air)
         measured = moments(body)
         transform = canonicalise(
             measured, radius=self.radius, max_log_scale=self.max_log_scale
@@ -99,11 +111,8 @@ class JitteredMoments(MomentNormaliser):
         if not self.training:
             return pose
         error = torch.randn(len(thumbnails), 4, device=thumbnails.device)
-        error = error * error.new_tensor(POSE_JITTER)
-        jittered = compose(
-            pose.image_from_canonical,
-            similarity(error[:, 0], error[:, 1], error[:, 2:]),
-        )
+        jitter = of_rows(error * error.new_tensor(POSE_JITTER))
+        jittered = compose(pose.image_from_canonical, jitter)
         valid = pose.valid[:, None, None]
         transform = torch.where(valid, jittered, pose.image_from_canonical)
         return replace(pose, image_from_canonical=transform)
@@ -117,12 +126,12 @@ class PartOfMoments(MomentNormaliser):
 
     Args:
         settings: the configuration's ``localiser`` section.
-        air: value of air in the normalised slices.
         part: ``size``, ``angle`` or ``position``.
+        **kind: as of the moments.
     """
 
-    def __init__(self, settings: dict[str, Any], *, air: float, part: str) -> None:
-        super().__init__(settings, air=air)
+    def __init__(self, settings: dict[str, Any], *, part: str, **kind: Any) -> None:
+        super().__init__(settings, **kind)
         self.part = part
 
     def forward(
@@ -158,8 +167,7 @@ class Sham(nn.Module):
             seed = round(1000 * float(thumbnails.double().mean()))
             one = torch.randn(1, 4, generator=torch.Generator().manual_seed(seed))
             drawn = one.expand(count, 4).to(device)
-        drawn = drawn * drawn.new_tensor(SHAM_SPREAD)
-        return _certain(similarity(drawn[:, 0], drawn[:, 1], drawn[:, 2:]))
+        return _certain(of_rows(drawn * drawn.new_tensor(SHAM_SPREAD)))
 
 
 class LearnedNormaliser(nn.Module):
@@ -171,14 +179,18 @@ class LearnedNormaliser(nn.Module):
     Args:
         settings: the configuration's ``localiser`` section.
         air: value of air in the normalised slices.
+        dimensions: 2, or 3 for volumes.
     """
 
-    def __init__(self, settings: dict[str, Any], *, air: float) -> None:
+    def __init__(
+        self, settings: dict[str, Any], *, air: float, dimensions: int = PLANE
+    ) -> None:
         super().__init__()
         self.air = air
-        self.moments = MomentNormaliser(settings, air=air)
+        self.moments = MomentNormaliser(settings, air=air, dimensions=dimensions)
         self.localiser = PoseLocaliser(
             settings["base_features"],
+            dimensions=dimensions,
             max_log_scale=settings["max_log_scale"],
             max_angle_rad=math.radians(settings["max_angle_deg"]),
             max_shift=settings["max_shift"],
@@ -190,7 +202,7 @@ class LearnedNormaliser(nn.Module):
         """Estimate size, pose and position of each slice."""
         estimate, body = self.moments.measure(thumbnails)
         transform, valid = estimate.image_from_canonical, estimate.valid
-        size = (thumbnails.shape[-2], thumbnails.shape[-1])
+        size = tuple(thumbnails.shape[2:])
         points = sampling_points(transform, size).unflatten(2, size)
         upright = sample(thumbnails, points, fill=self.air)
         residual, raw = self.localiser(upright, sample(body, points, fill=0.0))
@@ -216,20 +228,20 @@ class ToldNormaliser(nn.Module):
 
 
 NORMALISERS: dict[str, Callable[..., nn.Module]] = {
-    "none": lambda settings, *, air: NoNormaliser(),
+    "none": lambda settings, **_: NoNormaliser(),
     "moments": MomentNormaliser,
     "moments_jitter": JitteredMoments,
     "moments_size": partial(PartOfMoments, part="size"),
     "moments_angle": partial(PartOfMoments, part="angle"),
     "moments_position": partial(PartOfMoments, part="position"),
-    "sham": lambda settings, *, air: Sham(),
+    "sham": lambda settings, **_: Sham(),
     "stn": LearnedNormaliser,
-    "oracle": lambda settings, *, air: ToldNormaliser(),
-    "case_pose": lambda settings, *, air: ToldNormaliser(),
+    "oracle": lambda settings, **_: ToldNormaliser(),
+    "case_pose": lambda settings, **_: ToldNormaliser(),
 }
 """Made as ``MomentNormaliser`` is."""
 
 
 def _certain(transform: Tensor) -> Pose:
-    """Return transforms (batch, 2, 3) that are valid whatever the slices show."""
+    """Return transforms (batch, d, d + 1) that are valid whatever the slices show."""
     return Pose(transform, transform.new_ones(len(transform)).bool())

@@ -7,22 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from deeprac.fitting import PLANE, SPACE
 from deeprac.geometry.pixels import Size
 from deeprac.geometry.similarity import (
     agree,
     compose,
     invert,
-    similarity,
+    of_rows,
     transform_points,
 )
 from deeprac.geometry.warp import inside, per_size, sample, sampling_points, warp
 from deeprac.networks.clutter import cluttered
 from deeprac.networks.crops import CHUNK, CROPS, STNCrop
 from deeprac.networks.front_end import Located, Output, Pose, Supervision, Trace
+from deeprac.networks.localiser import shrinking
 from deeprac.networks.locating_unet import LocatingUNet
 from deeprac.networks.normalisers import NORMALISERS, LearnedNormaliser, NoNormaliser
+from deeprac.networks.truncation import truncated
 
 BACKGROUND_LOGIT = 10.0
 """Logit of the background where the network saw nothing: certain, finite in half."""
@@ -30,11 +32,12 @@ RIM_PIXELS = 2
 """Pixels at the input's edge whose logits are not used (padding reaches them)."""
 BOUND = 0.99
 """Share of a learned bound from which a slice counts as being at it."""
-WARP_ANGLE_RAD = math.pi / 4
-WARP_LOG_SCALE = math.log(2)
-WARP_SHIFT = 0.4
-"""Bounds of the random similarities of training; a shift of 0.4 half widths is a fifth
-of the slice."""
+WARP_BOUNDS = {
+    PLANE: (math.log(2), math.pi / 4, 0.4, 0.4),
+    SPACE: (math.log(2), math.pi / 12, math.pi / 12, math.pi / 4, 0.4, 0.4, 0.4),
+}
+"""Of the random similarities of training, by dimension: log scale, angles, shift. A
+shift of 0.4 half widths is a fifth of the slice; patients roll, and hardly tilt."""
 
 
 class STNUNet(LocatingUNet):
@@ -73,23 +76,26 @@ class STNUNet(LocatingUNet):
         self.warp_share = localiser["warp_share"]
         # Plans from before it existed do not name it.
         self.clutter_share = localiser.get("clutter_share", 0.0)
-        self.seen_size = min(localiser["input_size"], self.matrix_size)
-        self.normaliser = NORMALISERS[normaliser](localiser, air=air)
+        self.truncation_share = localiser.get("truncation_share", 0.0)
+        self.dimensions = len(self.matrix_size)
+        self.seen_size = min(localiser["input_size"], *self.matrix_size)
+        self.shrink = shrinking(self.seen_size, self.dimensions)
+        self.normaliser = NORMALISERS[normaliser](
+            localiser, air=air, dimensions=self.dimensions
+        )
         self.crop = CROPS[crop](
             localiser,
             num_classes=num_classes,
             size=self.seen_size,
             input_size=self.input_size,
         )
-        height, width = self.input_size
-        rim = 2 * RIM_PIXELS / torch.tensor([[width], [height]])
+        rim = 2 * RIM_PIXELS / torch.tensor(self.input_size[::-1])[:, None]
         self.seen: Tensor
         self.register_buffer("seen", 1 - rim, persistent=False)
-        bounds = (WARP_LOG_SCALE, WARP_ANGLE_RAD, WARP_SHIFT, WARP_SHIFT)
-        high = self.warp_share * torch.tensor([bounds])
+        high = self.warp_share * torch.tensor([WARP_BOUNDS[self.dimensions]])
         self.warp_bounds: Tensor
         self.register_buffer("warp_bounds", torch.stack([-high, high]), False)
-        unseen = torch.zeros(1, num_classes, 1, 1)
+        unseen = torch.zeros(1, num_classes, *[1] * self.dimensions)
         unseen[:, 0] = BACKGROUND_LOGIT
         self.unseen_logits: Tensor
         self.register_buffer("unseen_logits", unseen, persistent=False)
@@ -110,7 +116,7 @@ class STNUNet(LocatingUNet):
         """Segment slices, each on its own.
 
         Args:
-            image: (batch, 1, matrix_size, matrix_size), normalised CT.
+            image: (batch, 1, *matrix_size), normalised CT.
             supervision: what is known of the slices.
 
         Returns:
@@ -142,10 +148,10 @@ class STNUNet(LocatingUNet):
         """Find where to look in all slices of one case.
 
         They share one transform, on which the slices that show a body agree (see
-        ``geometry.similarity.agree``), and one window.
+        ``geometry.similarity.agree``), and one window. A volume stands alone.
 
         Args:
-            slices: (n, 1, matrix_size, matrix_size), on any device.
+            slices: (n, 1, *matrix_size), on any device.
             oracle_input: what an oracle knows, (n, ...), on any device.
         """
         device = next(self.parameters()).device
@@ -157,9 +163,12 @@ class STNUNet(LocatingUNet):
             pose = self.normaliser(thumbnails, known and known[part])
             poses.append(replace(pose, valid=pose.valid & finite))
             parts.append(thumbnails)
-        pose = _joined(poses)
-        common = agree(pose.image_from_canonical, pose.valid)
-        shared = replace(pose, image_from_canonical=common.expand(len(slices), 2, 3))
+        pose = Pose.joined(poses)
+        shared = pose
+        if self.dimensions == PLANE:
+            common = agree(pose.image_from_canonical, pose.valid)
+            common = common.expand_as(pose.image_from_canonical)
+            shared = replace(pose, image_from_canonical=common)
         located = self._locate(shared, torch.cat(parts), known, together=True)
         at_bound = torch.zeros_like(pose.valid)
         if pose.raw is not None:
@@ -170,9 +179,10 @@ class STNUNet(LocatingUNet):
 
     def _look(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return slices without NaN, their thumbnails, and which were finite."""
-        finite = image.abs().amax((1, 2, 3)) < math.inf  # false for NaN too
+        own = tuple(range(1, image.ndim))
+        finite = image.abs().amax(own) < math.inf  # false for NaN too
         image = self._clean(image)
-        return image, functional.adaptive_avg_pool2d(image, self.seen_size), finite
+        return image, self.shrink(image), finite
 
     def _clean(self, image: Tensor) -> Tensor:
         """Put air in the place of values that are not finite."""
@@ -210,18 +220,21 @@ class STNUNet(LocatingUNet):
     ) -> tuple[Pose, Tensor, Tensor]:
         """Localise each slice and a randomly turned, zoomed and shifted copy of it.
 
-        A share of the copies shows arms or a cushion beside the body.
+        A share of the copies shows arms or a cushion beside the body; of volumes it
+        shows a shorter field of view.
 
         Returns:
-            The pose of the slices; what was found on the copies (batch, 2, 3), brought
-            back to the slice's frame, and where it is valid (batch,).
+            The pose of the slices; what was found on the copies (batch, d, d + 1),
+            brought back to the slice's frame, and where it is valid (batch,).
         """
-        drawn = torch.rand(len(image), 4, device=image.device)
         low, high = self.warp_bounds.unbind()
-        drawn = torch.lerp(low, high, drawn)
-        image_from_warped = similarity(drawn[:, 0], drawn[:, 1], drawn[:, 2:])
-        copies = self._sample(image, image_from_warped, (self.seen_size,) * 2)
-        if self.clutter_share > 0:
+        drawn = torch.rand(len(image), low.shape[1], device=image.device)
+        image_from_warped = of_rows(torch.lerp(low, high, drawn))
+        size = (self.seen_size,) * self.dimensions
+        copies = self._sample(image, image_from_warped, size)
+        if self.dimensions == SPACE:
+            copies = truncated(copies, self.truncation_share, self.air)
+        elif self.clutter_share > 0:
             copies = cluttered(copies, self.clutter_share, self.air)
         # In one pass: a normaliser sees every thumbnail on its own.
         both = self.normaliser(torch.cat([thumbnails, copies]))
@@ -231,13 +244,13 @@ class STNUNet(LocatingUNet):
         return pose, warped, copied.valid
 
     def _sample(self, image: Tensor, image_from_out: Tensor, size: Size) -> Tensor:
-        """Sample slices without NaN on (height, width) pixels, as finely as needed."""
+        """Sample slices without NaN on pixels of a size, as finely as needed."""
         return warp(
             image,
             image_from_out,
             size,
             fill=self.air,
-            supersampling=math.ceil(self.matrix_size / max(size)),
+            supersampling=math.ceil(max(self.matrix_size) / max(size)),
         )
 
     def view(self, slices: Tensor, located: Located) -> Tensor:
@@ -252,7 +265,7 @@ class STNUNet(LocatingUNet):
         canonical_from_image = canonical if coarse is None else invert(canonical)
 
         def bring_back(levels: list[Tensor]) -> list[Tensor]:
-            sizes = [(self.returned_side(level),) * 2 for level in levels]
+            sizes = [self.returned_size(level) for level in levels]
             unseen = [self.unseen_logits] * len(sizes)
             if coarse is not None:
                 points = sampling_points(canonical_from_image, *sizes)
@@ -301,13 +314,3 @@ def _damped(tensor: Tensor, share: float) -> Tensor:
     if not tensor.requires_grad:
         return tensor
     return torch.lerp(tensor.detach(), tensor, share)
-
-
-def _joined(poses: list[Pose]) -> Pose:
-    """Join the poses of the parts of a case."""
-    raw = [pose.raw for pose in poses if pose.raw is not None]
-    return Pose(
-        torch.cat([pose.image_from_canonical for pose in poses]),
-        torch.cat([pose.valid for pose in poses]),
-        torch.cat(raw) if raw else None,
-    )

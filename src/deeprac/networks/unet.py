@@ -1,9 +1,9 @@
-"""nnU-Net's own 2D U-Net, sized for an input: the one description of its topology."""
+"""nnU-Net's own U-Net, sized for an input: the one description of its topology."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from deeprac.fitting import halvings, height_and_width
+from deeprac.fitting import every_side, halvings
 from deeprac.settings.training import NetworkConfig
 
 KWARGS_TO_IMPORT = ("conv_op", "norm_op", "dropout_op", "nonlin")
@@ -24,7 +24,7 @@ def unet_kwargs(
     Returns:
         JSON-able keyword arguments; those in ``KWARGS_TO_IMPORT`` are dotted paths.
     """
-    sides = height_and_width(input_size)
+    sides = every_side(input_size)
     times = [halvings(side, network.min_feature_map) for side in sides]
     stages = 1 + max(times)
     strides = [
@@ -39,14 +39,14 @@ def unet_kwargs_of(
     """Return ``arch_kwargs`` of nnU-Net's PlainConvUNet for a given topology.
 
     Args:
-        strides: (y, x) of every stage, [1, 1] first.
-        kernel_sizes: (y, x) of every stage.
+        strides: (y, x) or (z, y, x) of every stage, ones first.
+        kernel_sizes: of every stage likewise.
         network: features and convolutions per stage; ``min_feature_map`` is not used.
 
     Returns:
         JSON-able keyword arguments, see ``unet_kwargs``.
     """
-    stages = len(strides)
+    stages, dimensions = len(strides), len(strides[0])
     features = [
         min(network.base_features * 2**stage, network.max_features)
         for stage in range(stages)
@@ -54,13 +54,13 @@ def unet_kwargs_of(
     return {
         "n_stages": stages,
         "features_per_stage": features,
-        "conv_op": "torch.nn.modules.conv.Conv2d",
+        "conv_op": f"torch.nn.modules.conv.Conv{dimensions}d",
         "kernel_sizes": kernel_sizes,
         "strides": strides,
         "n_conv_per_stage": [network.convs_per_stage] * stages,
         "n_conv_per_stage_decoder": [network.convs_per_stage] * (stages - 1),
         "conv_bias": True,
-        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dimensions}d",
         "norm_op_kwargs": {"eps": 1e-05, "affine": True},
         "dropout_op": None,
         "dropout_op_kwargs": None,

@@ -1,4 +1,4 @@
-"""The two kinds of matrix: whole slices of a fixed size, and nnU-Net's own plan.
+"""The kinds of matrix: whole slices, whole volumes, and nnU-Net's own plan.
 
 A kind answers what the plans need to know of it; ``preprocessing.preprocessor`` and
 ``inference.load`` follow the ``preprocessor_name`` that it writes there.
@@ -6,21 +6,29 @@ A kind answers what the plans need to know of it; ``preprocessing.preprocessor``
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from deeprac.fitting import SPACE
 from deeprac.labels import CohortLabels
 from deeprac.networks.unet import unet_kwargs, unet_kwargs_of
 from deeprac.settings.methods import PLANNED, MatrixConfig
 from deeprac.settings.training import NetworkConfig
 
+CONFIGURATION, VOLUME_CONFIGURATION = "2d", "3d_fullres"
+"""What nnU-Net calls its configurations of slices and of volumes."""
+
 WHOLE_SLICES = "MatrixPreprocessor"
 """Preprocessor of matrices with a size."""
+
+WHOLE_VOLUMES = "CubePreprocessor"
+"""Preprocessor of matrices of three dimensions."""
 
 OWN_PLAN = "DefaultPreprocessor"
 """nnU-Net's preprocessor, for planned matrices."""
 
 Size = int | list[int]
-"""Side of a square, or (height, width) of a rectangle or planned patch, in pixels."""
+"""Side of a square, (height, width) of a rectangle or planned patch, in pixels, or
+(depth, height, width) in voxels."""
 
 Shares = tuple[float, float]
 """Height and width as shares of the matrix."""
@@ -31,9 +39,12 @@ WHOLE: Shares = (1.0, 1.0)
 class MatrixKind(Protocol):
     """How the slices of a matrix reach the network."""
 
+    name: ClassVar[str]
+    """What nnU-Net calls its configuration."""
+
     @property
     def configuration(self) -> dict[str, Any]:
-        """Entries of nnU-Net's 2D configuration that say how slices are made."""
+        """Entries of nnU-Net's configuration that say how slices are made."""
 
     def input_size(self, shares: Shares = WHOLE) -> Size:
         """Size of the network's input.
@@ -59,21 +70,14 @@ class WholeSlices:
         size: side of the matrix in pixels.
     """
 
+    name: ClassVar[str] = CONFIGURATION
     size: int
 
     @property
     def configuration(self) -> dict[str, Any]:
         """Entries of nnU-Net's 2D configuration; spacing is in units of the matrix."""
-        return {
-            "preprocessor_name": WHOLE_SLICES,
-            "patch_size": [self.size, self.size],
-            "median_image_size_in_voxels": [self.size, self.size],
-            "spacing": [1.0, 1.0],
-            "normalization_schemes": ["CTNormalization"],
-            "use_mask_for_norm": [False],
-            "batch_dice": True,
-            **RESAMPLING,
-        }
+        own = {"preprocessor_name": WHOLE_SLICES, "batch_dice": True}
+        return own | _whole([self.size, self.size], [1.0, 1.0])
 
     def input_size(self, shares: Shares = WHOLE) -> Size:
         """Size of the network's input in pixels."""
@@ -83,6 +87,61 @@ class WholeSlices:
     def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
         """Return ``arch_kwargs`` of a U-Net as deep as the input allows."""
         return unet_kwargs(self.input_size(shares), network)
+
+
+@dataclass(frozen=True)
+class WholeVolumes:
+    """Every volume on a matrix, as one tile; see ``preprocessing.cubes``.
+
+    Attributes:
+        size: (depth, height, width) of the matrix in voxels.
+    """
+
+    name: ClassVar[str] = VOLUME_CONFIGURATION
+    size: tuple[int, ...]
+
+    @property
+    def spacing(self) -> list[float]:
+        """Sides of a voxel (z, y, x), the shortest being 1: they fill a cube."""
+        return [max(self.size) / side for side in self.size]
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Entries of nnU-Net's 3D configuration; each case has Dice of its own."""
+        own = {"preprocessor_name": WHOLE_VOLUMES, "batch_dice": False}
+        return own | _whole(list(self.size), self.spacing)
+
+    def input_size(self, shares: Shares = WHOLE) -> Size:
+        """Size of the network's input in voxels; no method takes a part of it."""
+        return list(self.size)
+
+    def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
+        """Return ``arch_kwargs`` of a U-Net with nnU-Net's pooling for the matrix."""
+        # Loads nnU-Net, which other matrices' plans do without.
+        from nnunetv2.experiment_planning.experiment_planners.network_topology import (  # noqa: PLC0415
+            get_pool_and_conv_props,
+        )
+
+        _, strides, kernels, _, _ = get_pool_and_conv_props(
+            self.spacing, self.size, network.min_feature_map, max_numpool=999
+        )
+        return unet_kwargs_of(
+            [list(stage) for stage in strides],
+            [list(stage) for stage in kernels],
+            network,
+        )
+
+
+def _whole(size: list[int], spacing: list[float]) -> dict[str, Any]:
+    """What nnU-Net's configurations say of patches that are whole matrices."""
+    return {
+        "patch_size": size,
+        "median_image_size_in_voxels": size,
+        "spacing": spacing,
+        "normalization_schemes": ["CTNormalization"],
+        "use_mask_for_norm": [False],
+        **RESAMPLING,
+    }
 
 
 RESAMPLING = {
@@ -105,6 +164,7 @@ class PlannedPatches:
         labels: of the cohort.
     """
 
+    name: ClassVar[str] = CONFIGURATION
     fingerprint: dict[str, Any]
     labels: CohortLabels
 
@@ -145,4 +205,6 @@ def matrix_kind(
     """
     if matrix.size == PLANNED:
         return PlannedPatches(fingerprint, labels)
-    return WholeSlices(int(matrix.size))
+    if matrix.dimensions == SPACE:
+        return WholeVolumes(matrix.sides)
+    return WholeSlices(matrix.sides[0])

@@ -1,4 +1,4 @@
-"""nnU-Net's preprocessor: as it is, or with the matrix in place of its resampling."""
+"""nnU-Net's preprocessor: as it is, or with a matrix in place of its resampling."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +18,14 @@ from nnunetv2.utilities.plans_handling.plans_handler import (
 )
 from numpy.typing import NDArray
 
+from deeprac.geometry.cube import Cube
 from deeprac.labels import CohortLabels
-from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
+from deeprac.preprocessing.cubes import image_to_cube, labels_to_cube
+from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES, WHOLE_VOLUMES
 from deeprac.preprocessing.matrix import image_to_matrix, labels_to_matrix
+
+Spacing = Sequence[float]
+"""(z, y, x) in millimetres."""
 
 
 class MatrixPreprocessor(DefaultPreprocessor):
@@ -53,14 +58,15 @@ class MatrixPreprocessor(DefaultPreprocessor):
             seg: (1, slices, height, width) label map, or None.
             properties: nnU-Net's, with ``spacing``; completed in place.
             plans_manager: the plans.
-            configuration_manager: its 2D configuration.
+            configuration_manager: its configuration.
             dataset_json: the cohort's, whose labels are those of ``seg``.
 
         Returns:
-            Normalised data (1, slices, matrix, matrix) float32, labels int8 on the same
-            grid or None, and the properties.
+            Normalised data (1, slices, matrix, matrix) float32, or (1, depth, height,
+            width) of a volume's matrix, labels int8 on the same grid or None, and the
+            properties.
         """
-        size = configuration_manager.patch_size[0]
+        size = configuration_manager.patch_size
         properties["native_shape"] = tuple(data.shape[1:])
         # Padded with air after normalisation: the normalised value of the padding.
         background = np.full((1, 1, 1, 1), self.air, np.float32)
@@ -73,18 +79,56 @@ class MatrixPreprocessor(DefaultPreprocessor):
             )
             for array in (background, data)
         )
-        image = image_to_matrix(data[0], size, float(background.item()))[None]
+        air, spacing = float(background.item()), properties["spacing"]
+        image = self.image_to_matrix(data[0], spacing, size, air)[None]
         if seg is None:
             return image, None, properties
-        labels = labels_to_matrix(seg[0], size)[None]
-        numbers = CohortLabels.listed(dataset_json).foreground.values()
-        locations = self._sample_foreground_locations(labels, list(numbers))
-        properties["class_locations"] = _slices_only(locations, size)
+        numbers = list(CohortLabels.listed(dataset_json).foreground.values())
+        labels = self.labels_to_matrix(seg[0], spacing, size, numbers)[None]
+        locations = self._sample_foreground_locations(labels, numbers)
+        properties["class_locations"] = _middle_only(locations, size)
         return image, labels, properties
+
+    def image_to_matrix(
+        self, image: NDArray, spacing: Spacing, size: Sequence[int], air: float
+    ) -> NDArray[np.float32]:
+        """Bring (slices, height, width) onto the matrix, with air around."""
+        return image_to_matrix(image, size[0], air)
+
+    def labels_to_matrix(
+        self,
+        labels: NDArray,
+        spacing: Spacing,
+        size: Sequence[int],
+        numbers: Sequence[int],
+    ) -> NDArray[np.int8]:
+        """Bring label numbers (slices, height, width) onto the matrix."""
+        return labels_to_matrix(labels, size[0])
+
+
+class CubePreprocessor(MatrixPreprocessor):
+    """The same with the whole volume on one matrix; see ``preprocessing.cubes``."""
+
+    def image_to_matrix(
+        self, image: NDArray, spacing: Spacing, size: Sequence[int], air: float
+    ) -> NDArray[np.float32]:
+        """Bring (slices, height, width) onto (depth, height, width) voxels."""
+        return image_to_cube(image, Cube(image.shape, tuple(spacing)), size, air)
+
+    def labels_to_matrix(
+        self,
+        labels: NDArray,
+        spacing: Spacing,
+        size: Sequence[int],
+        numbers: Sequence[int],
+    ) -> NDArray[np.int8]:
+        """Bring label numbers onto (depth, height, width) voxels."""
+        return labels_to_cube(labels, Cube(labels.shape, tuple(spacing)), size, numbers)
 
 
 PREPROCESSORS: dict[str, Callable[[float], DefaultPreprocessor]] = {
     WHOLE_SLICES: MatrixPreprocessor,
+    WHOLE_VOLUMES: CubePreprocessor,
     OWN_PLAN: lambda _air: DefaultPreprocessor(verbose=False),
 }
 """By the ``preprocessor_name`` of the plans; made with the value of air."""
@@ -96,22 +140,22 @@ def preprocessor_of(
     """Return the preprocessor that the plans call for.
 
     Args:
-        configuration: the plans' 2D configuration.
+        configuration: of the plans.
         air: value of air in the source.
     """
     return PREPROCESSORS[configuration.preprocessor_name](air)
 
 
-def _slices_only(locations: dict[int, Any], size: int) -> dict[int, Any]:
-    """Move sampled foreground pixels (channel, z, y, x) to the middle of their slice.
+def _middle_only(locations: dict[int, Any], size: Sequence[int]) -> dict[int, Any]:
+    """Move sampled foreground pixels (channel, z, y, x) to the middle of the patch.
 
-    nnU-Net centres oversampled patches on them. Here a patch is the whole slice:
-    anything else than the middle would shift the slice and pad it with 0, which after
-    normalisation is not air but tissue, to the Spatial Transformer as well.
+    nnU-Net centres oversampled patches on them. Here a patch is the whole slice, or the
+    whole volume: anything else than the middle would shift it and pad it with 0, which
+    after normalisation is not air but tissue, to the Spatial Transformer as well.
     """
     for pixels in locations.values():
         if len(pixels):
-            pixels[:, 2:] = size // 2
+            pixels[:, -len(size) :] = np.array(size) // 2
     return locations
 
 
@@ -129,7 +173,8 @@ def save_case(
         data: (1, slices, height, width) float32.
         seg: (1, slices, height, width) int8.
         properties: nnU-Net's.
-        patch: (height, width) of what is read at a time, in pixels.
+        patch: what is read at a time, (height, width) in pixels, or voxels with the
+            depth before.
     """
     blocks, chunks = comp_blosc2_params(data.shape, tuple(patch), data.itemsize)
     blocks_seg, chunks_seg = comp_blosc2_params(seg.shape, tuple(patch), seg.itemsize)

@@ -1,7 +1,8 @@
 """case_poses.csv: where size, pose and labels of every case lie. No torch.
 
-All in normalised coordinates of the padded square (``deeprac.geometry.square``), so
-the same at every matrix. Written by ``deeprac.preprocessing.case_poses``.
+All in normalised coordinates of the padded square (``deeprac.geometry.square``), of
+volumes of the cube (``deeprac.geometry.cube``), so the same at every matrix. Written by
+``deeprac.preprocessing.case_poses``.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeprac.errors import MetricsError
+from deeprac.fitting import PLANE, SPACE
 from deeprac.records.tidy import read_tidy, shortened
 
 CASE_POSE_COLUMNS = ("t11", "t12", "t13", "t21", "t22", "t23")
@@ -19,6 +21,12 @@ CASE_POSE_COLUMNS = ("t11", "t12", "t13", "t21", "t22", "t23")
 TRUTH_COLUMNS = ("p11", "p12", "p13", "p21", "p22", "p23")
 """Columns of case_poses.csv: image_from_canonical of a phantom, else empty."""
 
+VOLUME_POSE_COLUMNS = tuple(f"v{row}{column}" for row in "123" for column in "1234")
+"""Columns of case_poses.csv: volume_from_canonical of a case."""
+
+VOLUME_TRUTH_COLUMNS = tuple(f"w{row}{column}" for row in "123" for column in "1234")
+"""Columns of case_poses.csv: volume_from_canonical of a phantom, else empty."""
+
 OUTLINE_POINTS = 16
 OUTLINE_COLUMNS = tuple(
     f"{axis}{index}" for index in range(OUTLINE_POINTS) for axis in "xy"
@@ -26,7 +34,10 @@ OUTLINE_COLUMNS = tuple(
 """Points of the convex hull of all labelled voxels, seen along the patient's axis."""
 
 POSES_COLUMNS = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS, *OUTLINE_COLUMNS)
-"""Columns of case_poses.csv, one row per case."""
+"""Columns of case_poses.csv of slices, one row per case."""
+
+VOLUME_COLUMNS = (*VOLUME_POSE_COLUMNS, *VOLUME_TRUTH_COLUMNS)
+"""Further ones, of volumes; tables of earlier versions lack them."""
 
 AGAIN = "Run `deeprac case-poses` again."
 
@@ -36,9 +47,9 @@ class CasePose:
     """Where size, pose and labels of a case lie.
 
     Attributes:
-        image_from_canonical: ``(2, 3)`` size, pose and position.
-        truth: ``(2, 3)`` true transform of a phantom, or None.
-        outline: ``(16, 2)`` points (x, y) of the labels' convex hull.
+        image_from_canonical: ``(d, d + 1)`` size, pose and position.
+        truth: ``(d, d + 1)`` true transform of a phantom, or None.
+        outline: ``(16, 2)`` points (x, y) of the labels' convex hull; of volumes none.
     """
 
     image_from_canonical: NDArray[np.float64]
@@ -51,30 +62,39 @@ class CasePose:
         return self.image_from_canonical if self.truth is None else self.truth
 
 
-def read_case_poses(path: Path, *, true_pose: bool = False) -> dict[str, CasePose]:
+def read_case_poses(
+    path: Path, *, true_pose: bool = False, dimensions: int = PLANE
+) -> dict[str, CasePose]:
     """Read the poses of all cases.
 
     Args:
         path: of case_poses.csv.
         true_pose: whether every case has to have a true transform.
+        dimensions: 2 for those of slices, 3 for those of volumes.
 
     Raises:
         MetricsError: The file is missing, lacks a column, lists a case twice, holds a
             transform that is incomplete or not finite, or lacks a true one.
     """
-    table = read_tidy(path, POSES_COLUMNS, remedy="Run `deeprac case-poses`.")
+    if dimensions == SPACE:
+        pose_columns, truth_columns = VOLUME_POSE_COLUMNS, VOLUME_TRUTH_COLUMNS
+    else:
+        pose_columns, truth_columns = CASE_POSE_COLUMNS, TRUTH_COLUMNS
+    columns = ("case", *pose_columns, *truth_columns, *OUTLINE_COLUMNS)
+    table = read_tidy(path, columns, remedy="Run `deeprac case-poses`.")
     twice = table.case[table.case.duplicated()]
     if len(twice):
         raise MetricsError(f"{path} lists case {twice.iloc[0]} twice. {AGAIN}")
     poses, truths, outlines = (
         table[list(columns)].to_numpy(float)
-        for columns in (CASE_POSE_COLUMNS, TRUTH_COLUMNS, OUTLINE_COLUMNS)
+        for columns in (pose_columns, truth_columns, OUTLINE_COLUMNS)
     )
     known = ~np.isnan(truths).all(axis=1)
-    for name, right in (
-        ("case pose (t11 to t23)", np.isfinite(poses).all(axis=1)),
-        ("true transform (p11 to p23)", np.isfinite(truths).all(axis=1) | ~known),
+    for what, columns, right in (
+        ("case pose", pose_columns, np.isfinite(poses).all(axis=1)),
+        ("true transform", truth_columns, np.isfinite(truths).all(axis=1) | ~known),
     ):
+        name = f"{what} ({columns[0]} to {columns[-1]})"
         wrong = list(table.case[~right])
         if wrong:
             raise MetricsError(
@@ -87,11 +107,15 @@ def read_case_poses(path: Path, *, true_pose: bool = False) -> dict[str, CasePos
             f"phantoms have, and {shortened(list(table.case[~known]))} has none. Use a "
             "method with normaliser case_pose."
         )
+    shape = (dimensions, dimensions + 1)
+    hull = outlines.reshape(len(table), -1, PLANE)
+    if dimensions == SPACE:
+        hull = np.empty((len(table), 0, SPACE))
     return {
         case: CasePose(
-            image_from_canonical=poses[index].reshape(2, 3),
-            truth=truths[index].reshape(2, 3) if known[index] else None,
-            outline=outlines[index].reshape(-1, 2),
+            image_from_canonical=poses[index].reshape(shape),
+            truth=truths[index].reshape(shape) if known[index] else None,
+            outline=hull[index],
         )
         for index, case in enumerate(table.case)
     }

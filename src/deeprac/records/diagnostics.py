@@ -24,6 +24,9 @@ DIAGNOSTIC_COLUMNS = (
 LATER_COLUMNS = ("crop_grown", "crop_fallback", "ceiling_kidney", "ceiling_tumour")
 """Further columns of both; tables of earlier versions lack some, and have NaN."""
 
+VOLUME_COLUMNS = ("tilt_x_deg", "tilt_y_deg", "shift_z")
+"""Further columns where networks see whole volumes; of slices they are empty."""
+
 
 def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:
     """Read diagnostics.csv or summary/diagnostics.csv; see :func:`read_tidy`."""

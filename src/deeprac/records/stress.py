@@ -3,8 +3,9 @@
 Convention: a condition changes the patient in the padded square of the slice, about its
 centre. A positive rotation turns the patient clockwise on the screen, a zoom above 1
 enlarges, and a positive shift moves the patient towards his or her left (right on the
-screen), as a share of the square's width. A scene changes nothing about the patient,
-but what lies about him or her.
+screen), as a share of the square's width. A positive truncation takes slices off the
+upper end, a negative one off the lower, as a share of all slices: there is air, and no
+label. A scene changes nothing about the patient, but what lies about him or her.
 """
 
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ class Perturbation(StrEnum):
     """Zoomed by the factor ``value``; above 1 the patient gets larger."""
     SHIFT = "shift"
     """Moved to the patient's left by ``value`` widths of the padded square."""
+    TRUNCATION = "truncation"
+    """Cut off along the patient's axis by ``value`` of its slices."""
     ARMS_DOWN = "arms_down"
     """A phantom scanned again with the arms beside the body, ``value`` 1."""
     CUSHION = "cushion"
@@ -45,13 +48,14 @@ class Perturbation(StrEnum):
 
 
 MOVES = (Perturbation.ROTATION, Perturbation.SCALE, Perturbation.SHIFT)
-"""Kinds that move the patient in the picture; the others are scenes."""
+"""Kinds that move the patient in the picture."""
 
 NEUTRAL = {
     Perturbation.NONE: 0.0,
     Perturbation.ROTATION: 0.0,
     Perturbation.SCALE: 1.0,
     Perturbation.SHIFT: 0.0,
+    Perturbation.TRUNCATION: 0.0,
     Perturbation.ARMS_DOWN: 0.0,
     Perturbation.CUSHION: 0.0,
 }
@@ -73,7 +77,7 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
 
     Example:
         >>> from deeprac.settings.reports import StressConfig
-        >>> stress = StressConfig((), (-15.0, 0.0), (2.0,), (), ("cushion",), None)
+        >>> stress = StressConfig((), (-15.0, 0.0), (2.0,), (), (), ("cushion",), None)
         >>> [c.value for c in conditions(stress)]
         [0.0, -15.0, 2.0, 1.0]
     """
@@ -81,6 +85,7 @@ def conditions(stress: StressConfig) -> tuple[Condition, ...]:
         Perturbation.ROTATION: stress.angles_deg,
         Perturbation.SCALE: stress.scales,
         Perturbation.SHIFT: stress.shifts,
+        Perturbation.TRUNCATION: stress.truncations,
         **{Perturbation(scene): (1.0,) for scene in stress.scenes},
     }
     changed = [
@@ -99,7 +104,7 @@ def stressed_cases(split: Split, stress: StressConfig) -> list[str]:
     where there are none.
 
     Example:
-        >>> stress = StressConfig((), (), (), (), (), 1)
+        >>> stress = StressConfig((), (), (), (), (), (), 1)
         >>> stressed_cases({"train": [], "val": ["b"], "test": ["t", "u"]}, stress)
         ['t']
     """

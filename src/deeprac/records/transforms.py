@@ -31,6 +31,10 @@ CEILINGS = ("ceiling_kidney", "ceiling_tumour")
 """Columns of transforms.csv: Dice of a perfect network that looks there, in every slice
 that of its case; NaN: not known. Tables of earlier versions lack them."""
 
+VOLUME_COLUMNS = tuple(f"v{row}{column}" for row in "123" for column in "1234")
+"""Columns of transforms.csv of networks that see whole volumes: volume_from_canonical,
+the same in all slices of a case. The other matrices are what it is in each slice."""
+
 AGAIN = "Run `deeprac predict` again for this fold."
 
 
@@ -90,8 +94,21 @@ def matrices(slices: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64
     return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)
 
 
+def volume_matrix(slices: pd.DataFrame) -> NDArray[np.float64] | None:
+    """The ``(3, 4)`` matrix volume_from_canonical in a case's rows of transforms.csv.
+
+    None of networks that see slices.
+    """
+    if VOLUME_COLUMNS[0] not in slices or slices[VOLUME_COLUMNS[0]].isna().any():
+        return None
+    return slices[list(VOLUME_COLUMNS)].iloc[0].to_numpy(float).reshape(3, 4)
+
+
 class Transformed(Protocol):
-    """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``."""
+    """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``.
+
+    That of a volume is ``(3, 4)``, or None.
+    """
 
     image_from_input: NDArray
     image_from_canonical: NDArray
@@ -100,6 +117,7 @@ class Transformed(Protocol):
     at_bound: NDArray[np.bool_]
     crop_grown: NDArray[np.bool_]
     crop_fallback: NDArray[np.bool_]
+    volume_from_canonical: NDArray | None
 
 
 def transform_table(
@@ -120,6 +138,9 @@ def transform_table(
         FLAGS: np.stack([found.fallback, found.at_bound], axis=1).astype(int),
         CROP_FLAGS: np.stack([found.crop_grown, found.crop_fallback], 1).astype(int),
     }
+    if found.volume_from_canonical is not None:
+        volume = found.volume_from_canonical.ravel()
+        parts[VOLUME_COLUMNS] = np.broadcast_to(volume, (count, len(volume)))
     tables = [
         pd.DataFrame(values.reshape(count, -1), columns=list(columns))
         for columns, values in parts.items()

@@ -18,7 +18,11 @@ from deeprac.evaluation.cohort import COHORT_COLUMNS
 from deeprac.labels import TITLES
 from deeprac.records.age_groups import AGE_GROUP
 from deeprac.records.case_split import SPLIT
-from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS, LATER_COLUMNS
+from deeprac.records.diagnostics import (
+    DIAGNOSTIC_COLUMNS,
+    LATER_COLUMNS,
+    VOLUME_COLUMNS,
+)
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
 from deeprac.records.runs import PRETRAINING, RUN_COLUMNS, TRAINING_DICE
@@ -31,7 +35,7 @@ TRAINING_COLUMNS = training_columns(title for title in TITLES if title != "backg
 COLUMNS = {
     "cases.csv": (*METRIC_COLUMNS, SPLIT, AGE_GROUP),
     "runs.csv": RUN_COLUMNS,
-    "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, SPLIT),
+    "diagnostics.csv": (*DIAGNOSTIC_COLUMNS, *LATER_COLUMNS, *VOLUME_COLUMNS, SPLIT),
     "stress.csv": (*STRESS_COLUMNS, SPLIT),
     "cohort.csv": COHORT_COLUMNS,
     "training.csv": TRAINING_COLUMNS,

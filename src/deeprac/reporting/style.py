@@ -124,10 +124,10 @@ def experiment_style(config: Config, experiment: str) -> MethodStyle:
 
 def matrix_title(config: Config, matrix: str) -> str:
     """Name of a matrix with its size, or with who plans it."""
-    size = config.matrices[matrix].size
-    if size == PLANNED:
+    own = config.matrices[matrix]
+    if own.size == PLANNED:
         return f"{matrix} matrix, own spacing and patches"
-    return f"{matrix} matrix, {size} x {size}"
+    return f"{matrix} matrix, {' x '.join(map(str, own.sides))}"
 
 
 @contextmanager

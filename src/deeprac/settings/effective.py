@@ -39,7 +39,7 @@ def run_settings(config: "Config", row: "Experiment") -> dict[str, Any]:
     front_end = config.front_end_settings(method)
     idea, training = asdict(method), asdict(config.training_of(row))
     settings = {
-        "matrix": asdict(config.matrices[row.matrix]),
+        "matrix": effective("$defs.matrix", asdict(config.matrices[row.matrix])),
         "method": effective("$defs.method", {key: idea[key] for key in METHOD_KEYS}),
         "air": config.cohort.air,
         "network": effective("properties.network", asdict(config.network)),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeprac.errors import ConfigError
+from deeprac.fitting import PLANE, SPACE, size_text
 from deeprac.front_ends import (
     ASPECTS,
     FRONT_ENDS,
@@ -32,10 +33,39 @@ RESERVED = {
 
 @dataclass(frozen=True)
 class MatrixConfig:
-    """In-plane size of the slices in pixels, or ``PLANNED``, and the batch size."""
+    """In-plane size of the slices in pixels, or ``PLANNED``, and the batch size.
 
-    size: int | str
+    With three dimensions the size is that of volumes in voxels, one side or (depth,
+    height, width), and a batch counts volumes.
+    """
+
+    size: int | str | tuple[int, ...]
     batch_size: int
+    dimensions: int
+
+    def __post_init__(self) -> None:
+        if self.dimensions == SPACE and isinstance(self.size, str):
+            raise ConfigError(
+                f"matrices: size {self.size} with dimensions 3: nnU-Net's own plan is "
+                "there for slices only. Give depth, height and width in voxels."
+            )
+        if self.dimensions == PLANE and isinstance(self.size, tuple):
+            raise ConfigError(
+                f"matrices: size {list(self.size)} with dimensions 2: slices have one "
+                "side. Give that, or set dimensions to 3."
+            )
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """(height, width) of a matrix with a size, or (depth, height, width)."""
+        if isinstance(self.size, tuple):
+            return self.size
+        return (int(self.size),) * self.dimensions
+
+    @property
+    def size_text(self) -> str:
+        """The size as one word."""
+        return size_text(self.size) if isinstance(self.size, tuple) else str(self.size)
 
 
 @dataclass(frozen=True)

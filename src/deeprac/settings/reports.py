@@ -16,12 +16,13 @@ SUPERIORITY, NON_INFERIORITY = "superiority", "non_inferiority"
 
 @dataclass(frozen=True)
 class StressConfig:
-    """How test images are turned, zoomed, shifted and drawn anew, and for whom."""
+    """How test images are turned, zoomed, moved, cut and drawn anew, and for whom."""
 
     experiments: tuple[str, ...]
     angles_deg: tuple[float, ...]
     scales: tuple[float, ...]
     shifts: tuple[float, ...]
+    truncations: tuple[float, ...]
     scenes: tuple[str, ...]
     cases: int | None
 

@@ -44,6 +44,7 @@ class LocaliserConfig:
     pose_weight: float
     warp_share: float
     clutter_share: float
+    truncation_share: float
     coarse_weight: float
     coverage_weight: float
     residual_weight: float

@@ -14,8 +14,8 @@ class Tracked(BasicTransform):
     """Apply transforms and append where they moved the slice to the label maps.
 
     nnU-Net's loader collates the label maps of all levels of deep supervision, a list;
-    one more entry, (2, 3) ``image_from_sample``, reaches the training step with them,
-    through worker processes too. ``split_target`` takes it off again.
+    one more entry, (d, d + 1) ``image_from_sample``, reaches the training step with
+    them, through worker processes too. ``split_target`` takes it off again.
 
     Args:
         transforms: with deep supervision, so that label maps become a list.
@@ -27,7 +27,7 @@ class Tracked(BasicTransform):
 
     def __call__(self, **data: Any) -> dict[str, Any]:
         """Transform one sample."""
-        image_from_sample = identity(1)
+        image_from_sample = identity(1, dimensions=data["image"].ndim - 1)
         for transform in self.transforms.transforms:
             data, moved = applied(transform, data)
             image_from_sample = compose(image_from_sample, moved)
@@ -36,5 +36,5 @@ class Tracked(BasicTransform):
 
 
 def split_target(target: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-    """Separate the label maps of a batch from ``image_from_sample`` (batch, 2, 3)."""
+    """Separate the label maps of a batch from ``image_from_sample``."""
     return target[:-1], target[-1]

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deeprac.fitting import SPACE
 from deeprac.geometry.pixels import pixel_centres
+from deeprac.geometry.rotation import relative_turn
 from deeprac.geometry.similarity import (
     compose,
     invert,
@@ -20,7 +22,7 @@ from deeprac.networks.front_end import Output, Trace
 
 POSE_UNIT = 0.1
 """Error that counts as one unit of the pose loss: of the logarithm of the scale (a
-tenth of the size), of the angle in radians (6 degrees), and of each component of the
+tenth of the size), of each angle in radians (6 degrees), and of each component of the
 shift in normalised units (a twentieth of the slice)."""
 COVERAGE_RIM = 0.1
 """Labelled pixels should stay this far, in half widths, inside the crop."""
@@ -29,22 +31,34 @@ COVERAGE_RIM = 0.1
 def pose_loss(predicted: list[Tensor], target: Tensor, valid: list[Tensor]) -> Tensor:
     """Smooth L1 of scale, angle and position, in ``POSE_UNIT``.
 
-    Angles are compared modulo half a turn, which is all that a silhouette tells.
+    Angles are compared modulo half a turn, in space one about each axis, which is all
+    that a silhouette tells.
 
     Args:
-        predicted: (batch, 2, 3) ``image_from_canonical``, similarities, of each group.
-        target: (batch, 2, 3) similarities.
+        predicted: (batch, d, d + 1) ``image_from_canonical``, similarities, of each
+            group.
+        target: (batch, d, d + 1) similarities.
         valid: (batch,) bool of each group, the others do not count.
 
     Returns:
         Sum over groups of the mean over their valid slices, a scalar, at least 0; 0
         without any valid slice.
     """
-    groups = len(predicted)
-    rows = parameter_rows(torch.cat([*predicted, target]))
-    found, known = rows.view(groups + 1, -1, 4).split((groups, 1))
-    log_scale, angle, shift = (found - known).split((1, 1, 2), dim=2)
-    errors = torch.cat([log_scale, wrapped(angle, period=math.pi), shift], 2)
+    all_of_them = torch.cat([*predicted, target])
+    rows = parameter_rows(all_of_them)
+    found, known = rows.view(len(predicted) + 1, len(target), -1).split(
+        (len(predicted), 1)
+    )
+    dimensions = target.shape[1]
+    angles = rows.shape[1] - 1 - dimensions
+    log_scale, angle, shift = (found - known).split((1, angles, dimensions), dim=2)
+    if dimensions == SPACE:
+        turned = all_of_them[:, :, :-1] / rows[:, :1, None].exp()
+        *turns, goal = turned.view(-1, len(target), SPACE, SPACE)
+        angle = torch.stack([relative_turn(turn, goal) for turn in turns])
+    else:
+        angle = wrapped(angle, period=math.pi)
+    errors = torch.cat([log_scale, angle, shift], 2)
     # Smooth L1 of errors in units of b, in which it is |e| / b - 1/2 from b on.
     loss = functional.smooth_l1_loss(
         errors, torch.zeros_like(errors), reduction="none", beta=POSE_UNIT

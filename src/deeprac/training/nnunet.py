@@ -20,6 +20,7 @@ from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor, nn
 
+from deeprac.fitting import PLANE
 from deeprac.geometry.similarity import identity
 
 MAX_GRADIENT = 12.0
@@ -47,7 +48,7 @@ class NnunetTrainer(nnUNetTrainer):
         self.logger.plot_progress_png = lambda _folder: None
 
     def level_sizes(self) -> list[tuple[int, ...]]:
-        """Return (height, width) in pixels of every level of deep supervision."""
+        """Return the size in pixels of every level of deep supervision."""
         patch = self.configuration_manager.patch_size
         return [
             tuple(round(side * share) for side, share in zip(patch, level, strict=True))
@@ -141,29 +142,33 @@ def applied(
 
     Args:
         transform: one of nnU-Net's.
-        data: ``image`` (1, height, width) and ``segmentation``.
+        data: ``image`` (1, *size) and ``segmentation``.
 
     Returns:
-        The data, and (1, 2, 3) ``before_from_after``.
+        The data, and (1, d, d + 1) ``before_from_after``.
     """
     drawn = transform.get_parameters(**data)
-    return transform.apply(data, **drawn), moved_by(transform, drawn)
+    dimensions = data["image"].ndim - 1
+    return transform.apply(data, **drawn), moved_by(transform, drawn, dimensions)
 
 
-def moved_by(transform: BasicTransform, drawn: dict[str, Any]) -> Tensor:
-    """Return where a transform moves a slice: (1, 2, 3) ``before_from_after``.
+def moved_by(
+    transform: BasicTransform, drawn: dict[str, Any], dimensions: int = PLANE
+) -> Tensor:
+    """Return where a transform moves a slice: (1, d, d + 1) ``before_from_after``.
 
     Args:
         transform: one of nnU-Net's.
         drawn: its parameters.
+        dimensions: 2, or 3 of a volume.
     """
     if "before_from_after" in drawn:
         return drawn["before_from_after"]
     if isinstance(transform, MirrorTransform):
-        return _mirrored(drawn["axes"])
+        return _mirrored(drawn["axes"], dimensions)
     if drawn.get("grid") is not None:
         return _of_grid(drawn["grid"])
-    return identity(1)
+    return identity(1, dimensions=dimensions)
 
 
 def blur_taps(sigma: float, count: int) -> list[float]:
@@ -179,21 +184,23 @@ def blur_taps(sigma: float, count: int) -> list[float]:
     return rim + kernel + rim
 
 
-def _mirrored(axes: Iterable[int]) -> Tensor:
-    # Axis 0 of a slice is y, axis 1 is x.
-    flip_y, flip_x = (-1.0 if axis in axes else 1.0 for axis in (0, 1))
-    return torch.tensor([[[flip_x, 0.0, 0.0], [0.0, flip_y, 0.0]]])
+def _mirrored(axes: Iterable[int], dimensions: int) -> Tensor:
+    # The last axis is x.
+    signs = [-1.0 if axis in axes else 1.0 for axis in reversed(range(dimensions))]
+    return torch.tensor(signs)[None, :, None] * identity(1, dimensions=dimensions)
 
 
 def _of_grid(grid: Tensor) -> Tensor:
-    """Return the matrix of (height, width, 2) points (x, y) that pixels come from.
+    """Return the matrix of (*size, d) points that pixels come from.
 
-    The grid is affine, so three corners say it all.
+    The grid is affine, so the first corner and its neighbours say it all.
     """
-    height, width = grid.shape[:2]
-    first, right, down = grid[0, 0], grid[0, -1], grid[-1, 0]
-    x = (right - first) / (2 - 2 / width)
-    y = (down - first) / (2 - 2 / height)
-    corner = torch.tensor([1 / width - 1, 1 / height - 1])
-    shift = first - x * corner[0] - y * corner[1]
-    return torch.stack([x, y, shift], dim=-1)[None].float()
+    size = grid.shape[:-1]
+    first = grid[(0,) * len(size)]
+    columns, shift = [], first
+    # x, the last axis, comes first.
+    for axis in reversed(range(len(size))):
+        end = grid[tuple(-1 if one == axis else 0 for one in range(len(size)))]
+        columns.append((end - first) / (2 - 2 / size[axis]))
+        shift = shift - columns[-1] * (1 / size[axis] - 1)
+    return torch.stack([*columns, shift], dim=-1)[None].float()

@@ -7,7 +7,7 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import nn
 
-from deeprac.training.plans import CONFIGURATION
+from deeprac.training.plans import configuration_name
 
 
 def stored_numbers(network: nn.Module) -> int:
@@ -22,7 +22,7 @@ def planned_numbers(plans: dict[str, Any], classes: int) -> int:
         plans: content of plans.json.
         classes: background included.
     """
-    architecture = plans["configurations"][CONFIGURATION]["architecture"]
+    architecture = plans["configurations"][configuration_name(plans)]["architecture"]
     with torch.device("meta"):
         network = get_network_from_plans(
             architecture["network_class_name"],

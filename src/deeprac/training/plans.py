@@ -16,8 +16,6 @@ from deeprac.settings.effective import differences, run_settings
 from deeprac.settings.methods import Experiment, Method
 from deeprac.settings.training import MACHINE_KEYS
 
-CONFIGURATION = "2d"
-
 NOMINAL_FINGERPRINT = {
     "foreground_intensity_properties_per_channel": {
         "0": {
@@ -31,6 +29,17 @@ NOMINAL_FINGERPRINT = {
 """Of a cohort that is not there. Intensities change neither the size of a network nor
 the cost of a step; any will do. It has no sizes, from which a planned matrix would be
 planned."""
+
+
+def configuration_name(plans: dict[str, Any]) -> str:
+    """Return what plans call their one configuration, by nnU-Net's names.
+
+    Example:
+        >>> configuration_name({"configurations": {"2d": {}}})
+        '2d'
+    """
+    (name,) = plans["configurations"]
+    return str(name)
 
 
 def fingerprint_of(layout: Layout) -> dict[str, Any]:
@@ -76,7 +85,7 @@ def preprocessing_plans(
             "foreground_intensity_properties_per_channel"
         ],
         "configurations": {
-            CONFIGURATION: {
+            kind.name: {
                 **kind.configuration,
                 "data_identifier": f"{matrix}/slices",
                 "batch_size": config.matrices[matrix].batch_size,
@@ -105,7 +114,7 @@ def build_plans(
     labels = config.cohort.kept_labels
     kind = matrix_kind(config.matrices[experiment.matrix], fingerprint, labels)
     plans = preprocessing_plans(config, experiment.matrix, fingerprint)
-    plans["configurations"][CONFIGURATION]["architecture"] = _architecture(
+    plans["configurations"][kind.name]["architecture"] = _architecture(
         config, experiment, fingerprint, kind
     )
     plans["deeprac"] = {
@@ -182,7 +191,7 @@ def _architecture(
         air = normalised_air(fingerprint, config.cohort.air)
         parts = method.normaliser, method.crop
         kwargs |= {
-            "matrix_size": config.matrices[experiment.matrix].size,
+            "matrix_size": kind.input_size(),
             "network_input_size": kind.input_size(method.input_shares),
             **method.front_end.arguments(*parts, planned["settings"], air),
         }

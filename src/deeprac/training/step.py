@@ -168,7 +168,7 @@ def _record(
 def format_costs(records: list[dict[str, Any]]) -> str:
     """Return the records as a text table."""
     header = (
-        f"{'experiment':28}{'matrix':>10}{'input':>10}{'batch':>7}{'TFLOP':>9}"
+        f"{'experiment':28}{'matrix':>12}{'input':>12}{'batch':>7}{'TFLOP':>9}"
         f"{'ratio':>7}{'float32 GiB':>13}{'ratio':>7}{'mixed GiB':>11}{'ratio':>7}"
         f"{'parameters':>12}"
     )
@@ -180,8 +180,8 @@ def format_costs(records: list[dict[str, Any]]) -> str:
     ]
     for record in records:
         lines.append(
-            f"{record['experiment']:28}{size_text(record['matrix_size']):>10}"
-            f"{size_text(record['network_input_size']):>10}{record['batch_size']:7d}"
+            f"{record['experiment']:28}{size_text(record['matrix_size']):>12}"
+            f"{size_text(record['network_input_size']):>12}{record['batch_size']:7d}"
             f"{record['step_flops'] / 1e12:9.3f}{_ratio(record['step_flops_ratio'])}"
             f"{record['step_saved_bytes'] / GIB:13.3f}"
             f"{_ratio(record['step_saved_bytes_ratio'])}"

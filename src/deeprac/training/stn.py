@@ -9,6 +9,7 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from torch import Tensor, nn
 
+from deeprac.fitting import PLANE
 from deeprac.front_ends import ORACLE
 from deeprac.geometry.similarity import identity, invert, upright
 from deeprac.networks.front_end import Supervision
@@ -26,7 +27,9 @@ class STNTrainer(DeepracTrainer):
     def case_poses(self) -> Mapping[str, CasePose]:
         """Size, pose and labels' outline of all cases."""
         true_pose = self.front_end["normaliser"] == ORACLE
-        return read_case_poses(self.case_poses_csv, true_pose=true_pose)
+        return read_case_poses(
+            self.case_poses_csv, true_pose=true_pose, dimensions=self.dimensions
+        )
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
         """Augment as the other methods do, and say where the slice went."""
@@ -73,7 +76,7 @@ class STNTrainer(DeepracTrainer):
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Validate as nnU-Net does; an oracle needs its input here too."""
         network = self.network
-        unmoved = identity(len(batch["data"]))
+        unmoved = identity(len(batch["data"]), dimensions=self.dimensions)
         supervision = self.supervision(batch["keys"], unmoved).to(self.device)
         with self.answered_by(lambda data: network(data, supervision).logits):
             return super().validation_step(batch)
@@ -85,7 +88,7 @@ class STNTrainer(DeepracTrainer):
 
         Args:
             cases: (batch,) names.
-            image_from_sample: (batch, 2, 3) by augmentation.
+            image_from_sample: (batch, d, d + 1) by augmentation.
         """
         known = Supervision.of(
             [self.case_poses[case] for case in cases],
@@ -98,8 +101,10 @@ class STNTrainer(DeepracTrainer):
     def empty_step(self) -> list[Tensor]:
         """Return ``step_tensors`` of the sizes of the run, without content."""
         image, *target = super().empty_step()
-        outline = image.new_zeros(len(image), OUTLINE_POINTS, 2)
-        return [image, identity(len(image), image.device), outline, *target]
+        points = OUTLINE_POINTS if self.dimensions == PLANE else 0
+        outline = image.new_zeros(len(image), points, self.dimensions)
+        pose = identity(len(image), image.device, dimensions=self.dimensions)
+        return [image, pose, outline, *target]
 
     def build_loss(self) -> nn.Module:
         """Return nnU-Net's loss and, where the network is supervised, the others."""
@@ -136,5 +141,6 @@ class STNTrainer(DeepracTrainer):
         super().on_epoch_start()
         if self.current_epoch == 0:
             cases, _ = self.do_split()
-            known = self.supervision(cases, identity(len(cases)))
+            unmoved = identity(len(cases), dimensions=self.dimensions)
+            known = self.supervision(cases, unmoved)
             self.network.calibrate(known.to(self.device))

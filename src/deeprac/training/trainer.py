@@ -24,7 +24,7 @@ from deeprac.cohort.splits import subset
 from deeprac.front_ends import front_end_of, planned_parts
 from deeprac.labels import CohortLabels
 from deeprac.layout import Layout
-from deeprac.preprocessing.matrices import WHOLE_SLICES
+from deeprac.preprocessing.matrices import OWN_PLAN, WHOLE_SLICES
 from deeprac.records.cases import read_cases
 from deeprac.records.splits import read_split
 from deeprac.settings.methods import SVF
@@ -32,7 +32,7 @@ from deeprac.training.batched import BatchedAugmentation
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
 from deeprac.training.fields import RandomFields, with_fields
 from deeprac.training.nnunet import adapted
-from deeprac.training.plans import CONFIGURATION
+from deeprac.training.plans import configuration_name
 from deeprac.training.resident import resident_loaders
 from deeprac.training.resuming import ResumableTrainer
 from deeprac.training.schedule import PolyLR
@@ -119,9 +119,14 @@ class DeepracTrainer(ResumableTrainer):
         return subset(train, cases, count=count, seed=self.fold, run=run)
 
     @property
-    def whole_slices(self) -> bool:
-        """Whether a patch is a whole slice; patches of a planned matrix are not."""
-        return self.configuration_manager.preprocessor_name == WHOLE_SLICES
+    def dimensions(self) -> int:
+        """2, or 3 where it trains on volumes."""
+        return len(self.configuration_manager.patch_size)
+
+    @property
+    def whole_matrix(self) -> bool:
+        """Whether a patch is a whole slice or volume, as nnU-Net's own are not."""
+        return self.configuration_manager.preprocessor_name != OWN_PLAN
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
         """Augment as nnU-Net does, or not at all; never mirror kidneys kept apart.
@@ -136,9 +141,9 @@ class DeepracTrainer(ResumableTrainer):
             )
             if self.labels.sides:
                 mirror_axes = self.inference_allowed_mirroring_axes = None
-            # nnU-Net reads larger patches to turn them; beyond a slice there is only
+            # nnU-Net reads larger patches to turn them; beyond a matrix there is only
             # padding, which the transforms add themselves.
-            size = patch_size if self.whole_slices else initial
+            size = patch_size if self.whole_matrix else initial
             return rotation, dummy_2d, size, mirror_axes
         self.inference_allowed_mirroring_axes = None
         return None, False, patch_size, None
@@ -153,7 +158,7 @@ class DeepracTrainer(ResumableTrainer):
             return self.transforms_without_augmentation(*args, **kwargs)
         transforms = adapted(
             super().training_transforms(*args, **kwargs),
-            air=self.settings["normalised_air"] if self.whole_slices else None,
+            air=self.settings["normalised_air"] if self.whole_matrix else None,
             scale=self.settings["augment_scale"],
         )
         if self.settings["augment"] == SVF:
@@ -164,8 +169,9 @@ class DeepracTrainer(ResumableTrainer):
         """Keep slices in memory where they fit.
 
         Batches are those of nnU-Net's loader without processes; see ``resident``.
+        Volumes are read by nnU-Net's own: a step has few of them.
         """
-        if not self.whole_slices:
+        if self.configuration_manager.preprocessor_name != WHOLE_SLICES:
             return super().get_dataloaders()
         if (loaders := resident_loaders(self)) is None:
             self.print_to_log_file("The slices do not fit into memory: they are read.")
@@ -191,7 +197,7 @@ class DeepracTrainer(ResumableTrainer):
         """Return what a batch's labels end with, beside those of all levels.
 
         Args:
-            image_from_sample: (batch, 2, 3) by augmentation.
+            image_from_sample: (batch, d, d + 1) by augmentation.
         """
         return ()
 
@@ -289,4 +295,4 @@ def build_trainer(
     trainer = locate(front_end_of(*planned_parts(plans["deeprac"])).trainer)
     # nnU-Net pops this undocumented key from the plans that it is given.
     plans = deepcopy(plans) | {"continue_training": False}
-    return trainer(plans, CONFIGURATION, fold, dataset, device)
+    return trainer(plans, configuration_name(plans), fold, dataset, device)

@@ -73,9 +73,9 @@ def row_names(config: Config, styles: Mapping[str, MethodStyle]) -> list[str]:
     ]
 
 
-def matrix_size(config: Config, experiment: str) -> int | str:
+def matrix_size(config: Config, experiment: str) -> str:
     """Size of the matrix of an experiment."""
-    return config.matrices[config.experiments[experiment].matrix].size
+    return config.matrices[config.experiments[experiment].matrix].size_text
 
 
 def named_rows(names: list[str], *, panels: int) -> tuple[Figure, list[Axes]]:

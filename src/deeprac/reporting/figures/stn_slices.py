@@ -68,10 +68,10 @@ class NormalisedSlice:
 def normalising_experiment(config: Config) -> str:
     """The selected experiment that shows most: learned, at the largest matrix."""
 
-    def key(experiment: Experiment) -> tuple[int, bool, int | str, float]:
+    def key(experiment: Experiment) -> tuple[int, bool, int, float]:
         method = config.methods[experiment.method]
         learned = (method.normaliser == "stn") + (method.crop in LEARNED_CROPS)
-        size = config.matrices[experiment.matrix].size
+        size = max(config.matrices[experiment.matrix].sides)
         return learned, method.crop != "none", size, method.network_input
 
     rows = selected_experiments(config)

@@ -70,6 +70,7 @@ PANELS = (
     Panel("rotation", "Rotation", "Degrees, clockwise on the screen", held=(-30, 30)),
     Panel("scale", "Zoom", "Factor (log)", held=(0.6, 1.6)),
     Panel("shift", "Shift", "% of the width, to the patient's left", factor=100),
+    Panel("truncation", "Truncation", "% of slices, upper end positive", factor=100),
     Panel("arms_down", "Arms", "", ticks=("up", "down")),
     Panel("cushion", "Cushion", "", ticks=("none", "thick")),
 )

@@ -1,0 +1,76 @@
+"""The shipped configurations of the perspectives, and their smallest runs."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from deeprac.config import load_config
+from deeprac.layout import Layout
+from support.toy_cohort import run_arguments, small_networks, verb
+
+PERSPECTIVES = Path(__file__).parents[2] / "config" / "perspectives"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with small_networks():
+        yield
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory):
+    """Layout of the smallest run of volumes, all arms, up to its summary."""
+    folder = tmp_path_factory.mktemp("volumes")
+    path = folder / "3d_smoke.yaml"
+    text = (PERSPECTIVES / "3d_smoke.yaml").read_text()
+    path.write_text(f"results: {folder}\n{text}")
+    os.chdir(PERSPECTIVES.parents[1])
+    config = load_config([path])
+    for stage in ("cohort", "splits", "fingerprint", "case-poses"):
+        verb(path, stage)
+    verb(path, "preprocess", "--matrix", "main")
+    for name in config.run.experiments:
+        verb(path, "plan", "--experiment", name)
+        stages = ["train", "predict", "evaluate", "diagnose"]
+        for stage in stages + ["stress"] * (name in config.stress.experiments):
+            verb(path, stage, *run_arguments(name))
+    for what in ("metrics", "diagnostics", "stress"):
+        verb(path, "summarise", "--what", what)
+    return Layout.of(config)
+
+
+def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
+    full, smoke = (
+        load_config([PERSPECTIVES / f"{name}.yaml"]) for name in ("3d", "3d_smoke")
+    )
+    assert full.experiments == smoke.experiments
+    assert full.matrices["main"].dimensions == 3
+    assert len(full.run.seeds) == 5
+
+
+@pytest.mark.slow
+def test_every_arm_of_volumes_is_summarised(volumes):
+    cases = pd.read_csv(volumes.summary_cases)
+    arms = {"nnunet", "augment", "moments", "stn", "oracle"}
+    assert set(cases.experiment) == {f"volumes_{arm}" for arm in arms}
+    runs = pd.read_csv(volumes.summary_runs)
+    assert (runs.matrix_size == "8x16x16").all()
+    stress = pd.read_csv(volumes.summary_stress)
+    assert set(stress.kind) == {"none", "truncation"}
+    cut = stress[(stress.kind == "truncation") & (stress.label == "tumour")]
+    assert cut.visible.between(0.2, 0.99).all()
+
+
+@pytest.mark.slow
+def test_errors_in_space_are_those_of_the_arm(volumes):
+    table = pd.read_csv(volumes.summary_diagnostics)
+    oracle = table[table.experiment == "volumes_oracle"]
+    # Off by the frames' constant alone: the same in every case.
+    assert oracle.scale_ratio.std() < 1e-4
+    assert oracle[["tilt_x_deg", "tilt_y_deg"]].abs().max(axis=None) < 1e-3
+    # Without a normaliser every size is off, by more than moments leave.
+    medians = table.groupby("experiment").scale_error.median()
+    assert medians["volumes_nnunet"] > medians["volumes_moments"]
+    assert table.shift_z.notna().all()

@@ -1,0 +1,107 @@
+"""Size, pose and position of whole volumes."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from deeprac.cohort.phantom import PhantomSource
+from deeprac.cohort.phantom.torso import reference_radius_mm
+from deeprac.errors import MetricsError
+from deeprac.files import write_csv
+from deeprac.geometry import planar, spatial
+from deeprac.geometry.square import Square
+from deeprac.preprocessing.volume_poses import volume_poses
+from deeprac.records.case_poses import (
+    CASE_POSE_COLUMNS,
+    OUTLINE_COLUMNS,
+    VOLUME_POSE_COLUMNS,
+    VOLUME_TRUTH_COLUMNS,
+    read_case_poses,
+)
+from support.cohort_builders import cohort_config, phantom_config
+
+RADIUS = 0.4
+
+
+def grid(shape, spacing_zyx, origin_z=0.0):
+    image = sitk.GetImageFromArray(np.zeros(shape, np.uint8))
+    image.SetSpacing(spacing_zyx[::-1])
+    image.SetOrigin((0.0, 0.0, origin_z))
+    return image
+
+
+def measure(planar_pose, kidneys, geometry, **row):
+    found = dict(zip(CASE_POSE_COLUMNS, np.ravel(planar_pose), strict=True))
+    named = volume_poses(found, kidneys, geometry, pd.Series(row, dtype=float), RADIUS)
+    return tuple(
+        np.array([named[name] for name in names]).reshape(3, 4)
+        for names in (VOLUME_POSE_COLUMNS, VOLUME_TRUTH_COLUMNS)
+    )
+
+
+def test_a_long_volume_by_hand():
+    """40 slices of 5 mm around slices of 16 x 20 pixels of 2 mm: a cube of 200 mm."""
+    kidneys = np.zeros((40, 16, 20), bool)
+    kidneys[10:14, 4, 5] = kidneys[20, 8, 9] = True
+    # In the square of 40 mm: half of it, turned by 30 degrees, off by a tenth.
+    in_square = planar.similarity(math.log(0.5), math.radians(30), [0.1, -0.2])
+    pose, truth = measure(in_square, kidneys, grid(kidneys.shape, (5.0, 2.0, 2.0)))
+    log_scale, angle, centre = spatial.parameters(pose[None])
+    # A fifth of that in the cube; slices 10 to 20 are around 15, 4.5 before the middle.
+    assert math.exp(log_scale[0]) == pytest.approx(0.1)
+    assert np.degrees(angle[0]) == pytest.approx([0, 0, 30])
+    assert centre[0] == pytest.approx([0.02, -0.04, -4.5 * 5 / 100])
+    assert np.isnan(truth).all()
+
+
+def test_without_kidneys_the_middle_counts():
+    none = np.zeros((4, 8, 8), bool)
+    pose, _ = measure(np.eye(2, 3), none, grid(none.shape, (2.0, 1.0, 1.0)))
+    np.testing.assert_allclose(pose, np.eye(3, 4), atol=1e-12)
+
+
+def test_the_truth_of_a_phantom_in_millimetres():
+    """Points of the canonical frame, in mm, come to lie where the phantom says."""
+    config = cohort_config(phantom=phantom_config(cases=2, matrix=32))
+    case = PhantomSource(config).load("phantom_001")
+    labels = sitk.GetArrayFromImage(case.label)
+    shape, spacing = labels.shape, case.label.GetSpacing()[::-1]
+    true = dataclasses.asdict(case.similarity)
+    _, truth = measure(np.eye(2, 3), labels == 1, case.label, **true)
+    canonical_mm = np.array([30.0, -40.0, 20.0])
+    canonical = canonical_mm / (reference_radius_mm() / RADIUS)
+    half_mm = max(n * mm for n, mm in zip(shape, spacing, strict=True)) / 2
+    found_mm = spatial.transform_points(truth, canonical) * half_mm
+    scale, angle = true["scale"], true["angle_rad"]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    in_plane = scale * turn @ canonical_mm[:2] + [
+        true["shift_x_mm"],
+        true["shift_y_mm"],
+    ]
+    np.testing.assert_allclose(found_mm[:2], in_plane, atol=1e-9)
+    # Slices are counted from the height of the kidneys, which is z = 0 of the file.
+    middle_mm = case.label.GetOrigin()[2] + (shape[0] - 1) / 2 * spacing[0]
+    assert found_mm[2] == pytest.approx(scale * 20 - middle_mm)
+    # The kidneys' level is near to it, as seen in the labels.
+    pose, _ = measure(np.eye(2, 3), labels == 1, case.label)
+    assert abs(pose[2, 3] - truth[2, 3]) < 0.1
+    assert Square(*shape[1:]).size == 32
+
+
+def test_tables_without_volumes_are_refused_for_them(tmp_path):
+    numbers = dict.fromkeys((*CASE_POSE_COLUMNS, *OUTLINE_COLUMNS), 1.0)
+    row = {"case": "a", **numbers, **dict.fromkeys(VOLUME_POSE_COLUMNS, 1.0)}
+    path = tmp_path / "case_poses.csv"
+    write_csv(path, pd.DataFrame([row]))
+    with pytest.raises(MetricsError, match=r"lacks the column.* w11.*case-poses"):
+        read_case_poses(path, dimensions=3)
+    empty = dict.fromkeys(VOLUME_TRUTH_COLUMNS, np.nan)
+    write_csv(path, pd.DataFrame([row | empty]))
+    found = read_case_poses(path, dimensions=3)["a"]
+    assert found.image_from_canonical.shape == (3, 4)
+    assert found.truth is None
+    assert found.outline.shape == (0, 3)
