@@ -21,16 +21,15 @@ from deeprac.front_ends import (
 )
 from deeprac.networks.crops import CROPS
 from deeprac.networks.normalisers import NORMALISERS
+from deeprac.schema import defaults, load_schema
 from deeprac.settings.methods import Method
 from support.toy_cohort import REPO
 
 
 def method(normaliser, crop):
     parts = {"normaliser": normaliser, "crop": crop}
-    texts = {"name": "m", "label": "m", "description": "m", "citation": ""}
-    rest = {"augment": False, "augment_scale": (0.7, 1.4), "network_input": 1.0}
-    rest |= {"crop_size": "cohort", "localiser": {}}
-    return Method(**texts, **parts, **rest)
+    texts = {"name": "m", "label": "m", "description": "m"}
+    return Method(**defaults(load_schema()["$defs"]["method"]) | texts | parts)
 
 
 @pytest.mark.parametrize("name", FRONT_ENDS)

@@ -18,7 +18,7 @@ from deeprac.files import manifest_entry, read_json, write_json
 from deeprac.layout import Layout
 from deeprac.release import manifest as stored
 from deeprac.release.configuration import released_config
-from deeprac.release.contents import stripped_config, stripped_run
+from deeprac.release.contents import LEFT_OUT, stripped_config, stripped_run
 from deeprac.release.make import make_release
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
@@ -159,10 +159,12 @@ def test_stripping_knows_options_and_windows():
 def test_a_phantom_cohort_keeps_its_missing_path():
     fetch = {"source": "kits23", "mirror": "http://proxy.hospital.local/"}
     cohort = {"path": None, "patients": "/p.csv", "fetch": fetch}
-    config = {"results": "/x", "cohort": cohort}
+    pretraining = {"results": "/y/adults", "fold": 0}
+    config = {"results": "/x", "cohort": cohort, "pretraining": pretraining}
     stripped = stripped_config(config)
     assert stripped == {
         "results": "results",
+        "pretraining": {"results": LEFT_OUT, "fold": 0},
         "cohort": {
             "path": None,
             "patients": None,

@@ -56,7 +56,10 @@ def factors(diagnostics: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     sizes = diagnostics.drop_duplicates("case")[["case", "body_scale", "size_scale"]]
     table = cases.drop_duplicates(["case", "label"]).merge(sizes, on="case")
     volume = np.log2(table.reference_volume_ml.where(table.reference_volume_ml > 0))
-    apparent, true = (np.log2(table[name]) for name in ("body_scale", "size_scale"))
+    apparent, true = (
+        np.log2(table[name].where(table[name] > 0))
+        for name in ("body_scale", "size_scale")
+    )
     table = table.assign(
         apparent_size=apparent,
         true_size=true,
