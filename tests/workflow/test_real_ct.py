@@ -18,7 +18,7 @@ def run_workflow(folder, shared_data, name, cohort, experiment):
     working_folder(folder)
     overlay = {
         "cohort": {key: str(shared_data / value) for key, value in cohort.items()},
-        "run": {"experiments": [experiment], "folds": [0]},
+        "run": {"experiments": [experiment], "folds": [0], "seeds": [0]},
         "training": NO_BUDGET,
         "network": {"base_features": 4, "max_features": 16},
     }
