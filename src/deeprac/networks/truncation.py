@@ -1,4 +1,4 @@
-"""Volumes cut off along the patient's axis: what a localiser has to look past."""
+"""Volumes cut off along the patient's axis: fields of view that end early."""
 
 import torch
 from torch import Tensor
@@ -25,6 +25,21 @@ def truncated(volumes: Tensor, share: float, air: float) -> Tensor:
     Returns:
         The same shape.
     """
+    seen = draw_seen(volumes, share, air)
+    return torch.where(seen[..., None, None], volumes, air)
+
+
+def draw_seen(volumes: Tensor, share: float, air: float) -> Tensor:
+    """Draw which slices shorter fields of view show.
+
+    Args:
+        volumes: as of :func:`truncated`.
+        share: see there.
+        air: see there.
+
+    Returns:
+        (batch, 1, depth) bool; all of a volume that is not cut.
+    """
     tissue = (volumes > (1 - AIR_SHARE) * air).flatten(3).float().mean(3)
     shown = (tissue > VISIBLE).float()
     rank, count = shown.cumsum(2), shown.sum(2, keepdim=True)
@@ -32,5 +47,4 @@ def truncated(volumes: Tensor, share: float, air: float) -> Tensor:
     cut = LARGEST_CUT * drawn[0] * count * (drawn[2] < share)
     below = drawn[1] * cut
     kept = (rank > below) & (rank <= count - (cut - below))
-    uncut = (cut == 0) | kept
-    return torch.where(uncut[..., None, None], volumes, air)
+    return (cut == 0) | kept

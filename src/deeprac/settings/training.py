@@ -74,6 +74,7 @@ class TrainingConfig:
     learning_rate: float
     weight_decay: float
     oversample_foreground: float
+    truncation_share: float
     data_workers: int
     capture: str | bool
     checkpoint_every: int

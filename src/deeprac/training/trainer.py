@@ -30,6 +30,7 @@ from deeprac.records.splits import read_split
 from deeprac.settings.methods import SVF
 from deeprac.training.batched import BatchedAugmentation
 from deeprac.training.cost import GIB, TimedLoader, peak_host_bytes
+from deeprac.training.cuts import with_cuts
 from deeprac.training.fields import RandomFields, with_fields
 from deeprac.training.nnunet import adapted
 from deeprac.training.plans import configuration_name
@@ -149,8 +150,9 @@ class DeepracTrainer(ResumableTrainer):
         return None, False, patch_size, None
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
-        """Return what nnU-Net's loaders do to slices."""
-        return self.training_transforms(*args, **kwargs)
+        """Return what nnU-Net's loaders do to slices and volumes."""
+        transforms = self.training_transforms(*args, **kwargs)
+        return with_cuts(transforms, self.settings, self.dimensions)
 
     def training_transforms(self, *args: Any, **kwargs: Any) -> ComposeTransforms:
         """Augment as nnU-Net does, or not at all; arguments are nnU-Net's."""
