@@ -34,6 +34,7 @@ COLOURS = 256
 RELEASED = DOCS.parent / "resources" / "released"
 RELEASE = RELEASED / "kits23_geometry"
 TRAINED = RELEASED / "crop"
+KINDS = RELEASED / "crop_kinds"
 CLIPPED = RELEASED / "clip"
 LEARNED = {"stn": "stn", "stn_no_clutter": "never shown clutter"}
 STRESSED = {"moments": "moments", **LEARNED, "stn_rectangle_half": "rectangle"}
@@ -53,6 +54,7 @@ def with_tables(text: str) -> str:
         "windows": lambda: markdown(windows_table(tables["windows"])),
         "wider": lambda: markdown(windows_table(tables["windows"], margin=0.15)),
         "ceilings": lambda: markdown(ceilings_table(tables["ceilings"])),
+        "kinds": lambda: (KINDS / "tables/crops.md").read_text(encoding="utf-8"),
         "trained": lambda: (TRAINED / "tables/crops.md").read_text(encoding="utf-8"),
         "stress": lambda: markdown(stress_table()),
         "clip": lambda: markdown(clip_table()),
