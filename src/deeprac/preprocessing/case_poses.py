@@ -51,12 +51,19 @@ def case_pose(
     return dict(zip(POSES_COLUMNS, (row.case, *agreed, *truth, *outline), strict=True))
 
 
+def true_similarity(row: pd.Series) -> tuple[float, ...]:
+    """Scale, angle in radians, and shift (x, y) in mm of a phantom; else NaN.
+
+    Args:
+        row: of cases.csv.
+    """
+    names = ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
+    return tuple(float(row.get(name, "nan")) for name in names)
+
+
 def _truth(row: pd.Series, radius: float) -> list[float]:
     """The true ``image_from_canonical`` of a phantom; NaN for other cases."""
-    scale, angle, *shift = (
-        float(row.get(name, "nan"))
-        for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
-    )
+    scale, angle, *shift = true_similarity(row)
     if np.isnan([scale, angle, *shift]).any():
         return [float("nan")] * len(TRUTH_COLUMNS)
     true_mm = similarity(

@@ -19,6 +19,7 @@ from deeprac.cohort.phantom.torso import reference_radius_mm
 from deeprac.geometry.cube import Cube
 from deeprac.geometry.planar import compose, similarity
 from deeprac.geometry.spatial import lifted
+from deeprac.preprocessing.case_poses import true_similarity
 from deeprac.records.case_poses import (
     CASE_POSE_COLUMNS,
     VOLUME_COLUMNS,
@@ -65,10 +66,7 @@ def _truth(
     row: pd.Series, geometry: sitk.Image, cube: Cube, radius: float
 ) -> list[float]:
     """The true ``volume_from_canonical`` of a phantom; NaN for other cases."""
-    scale, angle, *shift = (
-        float(row.get(name, "nan"))
-        for name in ("scale", "angle_rad", "shift_x_mm", "shift_y_mm")
-    )
+    scale, angle, *shift = true_similarity(row)
     if np.isnan([scale, angle, *shift]).any():
         return [float("nan")] * len(VOLUME_TRUTH_COLUMNS)
     half_mm = cube.side_mm / 2
