@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -20,35 +21,55 @@ PATIENCE_SECONDS = 5.0
 """Time for an orderly end."""
 
 
+@dataclass
+class Termination:
+    """Whether SIGTERM asked for the end."""
+
+    asked: bool = False
+
+    def obey(self) -> None:
+        """End here too: a library may have caught the first ``SystemExit``.
+
+        An ``except:`` without a kind is enough, such as of optional imports.
+        """
+        if self.asked:
+            raise SystemExit(EXIT_CODE)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        self.asked = True
+        self.obey()
+
+
 @contextmanager
-def ended_by_signal(leftovers: Callable[[], Iterable[Path]]) -> Iterator[None]:
+def ended_by_signal(leftovers: Callable[[], Iterable[Path]]) -> Iterator[Termination]:
     """Let SIGTERM leave the block by ``SystemExit``, or end the process at last.
 
     Args:
         leftovers: folders and files to remove where the block does not end in time.
+
+    Yields:
+        what a block obeys before it makes its result visible.
     """
+    termination = Termination()
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
+        yield termination  # signals are the main thread's
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    old_handler = signal.signal(signal.SIGTERM, _leave)
+    old_handler = signal.signal(signal.SIGTERM, termination.handle)
     old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     ended = threading.Event()
     watched = (reader, leftovers, ended)
     watcher = threading.Thread(target=_watch, args=watched, daemon=True)
     watcher.start()
     try:
-        yield
+        yield termination
     finally:
         signal.set_wakeup_fd(old_writer)
         signal.signal(signal.SIGTERM, old_handler)
         ended.set()
         os.close(writer)  # the watcher reads nothing and ends
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(EXIT_CODE)
 
 
 def _watch(

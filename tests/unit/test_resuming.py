@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import pandas as pd
@@ -189,6 +190,9 @@ def test_a_killed_loader_is_named_with_its_likely_cause(fresh, monkeypatch, caps
     message = capsys.readouterr().err
     assert "a process that loads slices was killed" in message
     assert "training.data_workers" in message
+    for thread in threading.enumerate():  # their errors are no later test's
+        if "results_loop" in thread.name:
+            thread.join()
 
 
 @pytest.mark.slow

@@ -59,6 +59,25 @@ def test_a_library_that_does_not_return_is_ended_and_its_folder_removed(tmp_path
     assert not folder.exists()
 
 
+def test_a_request_that_a_library_swallows_is_obeyed_before_the_result():
+    """As by ``except:`` about an optional import."""
+    script = """
+import os, signal
+from deeprac.termination import ended_by_signal
+with ended_by_signal(lambda: []) as end:
+    end.obey()
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except:
+        print("swallowed", flush=True)
+    end.obey()
+    print("a result")
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (143, "swallowed\n"), done.stderr
+
+
 def test_without_a_signal_all_is_as_before(tmp_path):
     work = (
         "import signal; before = signal.getsignal(signal.SIGTERM)\n"

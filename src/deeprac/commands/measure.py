@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.termination import ended_by_signal
 
     held: list[Path] = []
-    with ended_by_signal(lambda: held), result_folder(args.out) as working:
+    with ended_by_signal(lambda: held) as end, result_folder(args.out) as working:
         held.append(working)
         write_files(measured(args), working)
+        end.obey()
 
 
 def measured(args: argparse.Namespace) -> "Study":

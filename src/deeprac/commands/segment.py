@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deeprac.events import Events
     from deeprac.inference.segment import Segmented
     from deeprac.inference.study import Asked
+    from deeprac.termination import Termination
 
 HELP = (
     "Segment one CT with a bundle, and write label maps, measures, quality flags, 3D "
@@ -118,21 +119,23 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.termination import ended_by_signal
 
     held: list[Path] = []
-    with ended_by_signal(lambda: held), Events(STAGES) as events:
+    with ended_by_signal(lambda: held) as end, Events(STAGES) as events:
         if args.slicer_cli:
             events.listeners.append(SlicerCli(sys.stdout, "DeePRAC"))
         if args.events is not None:
             events.listen(args.events)
         events.listeners.append(Console(sys.stderr))
         events.send("started", notice="Research software, not a medical device.")
-        verdict = segment(args, events, held)
+        verdict = segment(args, events, held, end)
         text = f"{verdict}; research software, not a medical device"
         events.send("finished", message=text, verdict=verdict, seconds=events.seconds)
     if not (args.slicer_cli or args.events == "-"):
         sys.stdout.write(f"{args.out}: {verdict}\n")
 
 
-def segment(args: argparse.Namespace, events: "Events", held: list[Path]) -> str:
+def segment(
+    args: argparse.Namespace, events: "Events", held: list[Path], end: "Termination"
+) -> str:
     """Segment, measure and write; return the overall verdict.
 
     ``held`` takes the folder that is to be removed where the run ends early.
@@ -150,6 +153,7 @@ def segment(args: argparse.Namespace, events: "Events", held: list[Path]) -> str
         rates = SECONDS_PER_MILLION_VOXELS
         events.expect(**{stage: 1 + rates[stage] * millions for stage in rates})
         segmented = segmented_by(bundle, volume, args, events)
+        end.obey()
         # It imports vtk, and nnU-Net must find its environment first.
         from deeprac.inference.study import study_of
 
@@ -158,6 +162,7 @@ def segment(args: argparse.Namespace, events: "Events", held: list[Path]) -> str
         events.progress("write")
         write_files(study, working, dicom=volume.dicom if args.dicom_seg else ())
         events.progress("write", 1.0)
+        end.obey()
     return read_result(args.out / NAME).overall
 
 
