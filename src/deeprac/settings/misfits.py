@@ -25,7 +25,9 @@ def misfits(
         matrix, method = matrices.get(row.matrix), methods.get(row.method)
         if matrix is None or method is None:
             continue
-        if matrix.dimensions == SPACE:
+        if method.other_share and isinstance(matrix.size, str):
+            errors |= _of_two_plans(row)
+        elif matrix.dimensions == SPACE:
             errors |= _of_volumes(row, matrix, method, network.min_feature_map)
         elif isinstance(matrix.size, str):
             errors |= _of_plan(row, method)
@@ -43,6 +45,16 @@ def _of_plan(row: Experiment, method: Method) -> dict[Hashable, str]:
             f"nnU-Net, which cuts slices into patches, but method "
             f"{row.method} needs whole slices. Use a method without "
             f"normaliser, crop and augment {SVF}, or a matrix with a size"
+        )
+    }
+
+
+def _of_two_plans(row: Experiment) -> dict[Hashable, str]:
+    return {
+        row.name: (
+            f"experiments.{row.name}: matrix {row.matrix} is planned by nnU-Net, for "
+            f"each cohort by its own spacings, but method {row.method} draws from the "
+            "slices of two. Use a method without other_share, or a matrix with a size"
         )
     }
 
