@@ -1,5 +1,6 @@
 """Batches of the slices of two cohorts, from a toy cohort and another scan of it."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from deeprac.layout import Layout
 from deeprac.other_cases import OtherCases, other_cases_of
 from deeprac.records.case_poses import CASE_POSE_COLUMNS
 from deeprac.records.run_key import RunKey
+from deeprac.release.contents import objections, stripped_run
 from deeprac.training.pooled import PooledDataset, repeats
 from deeprac.training.resident import ResidentLoader
 from deeprac.training.stepping import SteppingTrainer
@@ -225,6 +227,8 @@ def test_a_training_says_whose_slices_it_drew(adults, children):
     assert run["pretraining"]["experiment"] == "fine_stn"
     assert run["run_settings"]["method"]["other_share"] == 0.75
     assert run["settings"]["training_patients"] == 3
+    file = {"run.json": json.dumps(stripped_run(run, 1)).encode()}
+    assert not [one for one in objections(file) if "other_cases" in one]
     curve = pd.read_csv(layout.run(REHEARSAL, 0, 0) / "training.csv")
     assert np.isfinite(curve.train_loss).all()
 
