@@ -21,6 +21,7 @@ from deeprac import cli
 from deeprac.config import Config
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting.claims.collect import cohort_claims
@@ -28,7 +29,7 @@ from deeprac.reporting.claims.render import answers, tally
 from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
 from deeprac.reporting.render import markdown
-from deeprac.reporting.summary import read_summary
+from deeprac.reporting.summary import Summary, read_summary
 from deeprac.reporting.tables.table import Part, Table, number, words
 
 DOCS = Path(__file__).parent
@@ -155,9 +156,7 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "name": release.name,
         "cohort": config.cohort.name,
         "commits": _listed(f"`{c[:7]}`" for c in manifest["commits"]["training"]),
-        "patients": manifest["cohort"]["patients_scored"],
-        "folds": len(config.run.folds),
-        "planned_folds": config.splits.folds,
+        "judges": _judges(summary, config),
         "training_patients": _numbers(runs.training_patients),
         "matrices": _listed(dict.fromkeys(runs.matrix_size)),
         "steps": _numbers(runs.epochs * runs.iterations_per_epoch),
@@ -175,6 +174,17 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
+
+
+def _judges(summary: Summary, config: Config) -> str:
+    """Which patients the tables are of."""
+    test = of_split(summary.cases, TEST)
+    if len(test):
+        return f"{test.patient.nunique()} test patients"
+    patients = summary.cases.patient.nunique()
+    return (
+        f"{patients} patients in {len(config.run.folds)} of {config.splits.folds} folds"
+    )
 
 
 def _shared(shared: pd.Series) -> str:
