@@ -178,7 +178,7 @@ def test_the_schedules_have_names(tmp_path, adults):
     names = ("nnunet", "nnunet_fine_tune", "nnunet_zero_shot", "nnunet_pooled")
     methods = pooled(tmp_path).methods
     found = [methods[name].schedule for name in (*names, "nnunet_rehearsal")]
-    assert found == ["scratch", "fine-tuned", "zero-shot", "pooled", "rehearsed"]
+    assert found == ["scratch", "fine-tuned", "zero-shot", "pooled", "rehearsal"]
     assert [methods[name].is_plain for name in names] == [True, False, False, False]
 
 

@@ -22,7 +22,7 @@ SVF = "svf"
 """Value of ``augment`` that deforms slices by random velocity fields as well."""
 
 SCRATCH, FINE_TUNED, ZERO_SHOT = "scratch", "fine-tuned", "zero-shot"
-POOLED, REHEARSED = "pooled", "rehearsed"
+POOLED, REHEARSAL = "pooled", "rehearsal"
 """Schedules of a method: see ``Method.schedule``."""
 
 RESERVED = {
@@ -160,7 +160,7 @@ class Method:
             return ZERO_SHOT
         if self.other_share is None:
             return FINE_TUNED if self.pretrain else SCRATCH
-        return REHEARSED if self.pretrain else POOLED
+        return REHEARSAL if self.pretrain else POOLED
 
     @property
     def takes_from_another(self) -> bool:
