@@ -147,6 +147,18 @@ def test_what_only_trains_may_differ(tmp_path, adults):
     assert other_cases_of(pooled(tmp_path, **sections), RUN) is not None
 
 
+def test_volumes_are_pooled_with_volumes_of_their_size(tmp_path):
+    volumes = {"coarse": {"size": [8, 16, 16], "batch_size": 2, "dimensions": 3}}
+    sections = {"cohort": {"name": "adults"}, "run": {"seeds": [0]}}
+    finish(configured(tmp_path, ["stn"], matrices=volumes, **sections))
+    assert other_cases_of(pooled(tmp_path, matrices=volumes), RUN).matrix == "coarse"
+    taller = {"coarse": volumes["coarse"] | {"size": [16, 16, 16]}}
+    with pytest.raises(RunError, match=r"size: \[8, 16, 16\] -> \[16, 16, 16\]"):
+        other_cases_of(pooled(tmp_path, matrices=taller), RUN)
+    with pytest.raises(RunError, match=r"matrix\.dimensions: 3 -> not there"):
+        other_cases_of(pooled(tmp_path), RUN)
+
+
 @pytest.mark.parametrize("share", [0, 1, -0.5, 1.5, 0.005])
 def test_a_share_that_leaves_one_cohort_out_is_refused(tmp_path, share):
     methods = {"m": {"label": "x", "description": "x", "other_share": share}}
