@@ -55,6 +55,7 @@ PAGES = {
         "transfer": ("dice_by_method",),
         "transfer_rest": (),
         "diffeo": (),
+        "diffeo_fitted": (),
     },
 }
 """The releases that a page rests on, in its order, as far as they are there, and the

@@ -217,6 +217,17 @@ class Config:
             learning_rate=method.learning_rate_factor * self.training.learning_rate,
         )
 
+    def other_results(self, experiment: str) -> Path | None:
+        """Return the results of another cohort that an experiment takes from, if any.
+
+        Raises:
+            ConfigError: there is no such experiment.
+        """
+        row = self.experiment(experiment)
+        if not self.methods[row.method].takes_from_another:
+            return None
+        return row.other_results or self.pretraining.results
+
     def front_end_settings(self, method: Method) -> dict[str, Any] | None:
         """Return the settings of a method's front end; None without one."""
         section = method.front_end.section

@@ -106,20 +106,23 @@ def other_cases_of(config: Config, run: RunKey) -> OtherCases | None:
             normalisation.
         SplitError: there is no such fold.
     """
-    row, section = config.experiment(run.experiment), config.pretraining
+    row, results = (
+        config.experiment(run.experiment),
+        config.other_results(run.experiment),
+    )
     method = config.methods[row.method]
-    if method.other_share is None or section.results is None:
+    if method.other_share is None or results is None:
         return None
     others = OtherCases(
-        layout=Layout(section.results),
-        fold=section.fold,
+        layout=Layout(results),
+        fold=config.pretraining.fold,
         matrix=row.matrix,
         share=method.other_share,
         with_poses=method.front_end.is_supervised,
     )
     if lacking := next(_lacking(others), None):
         raise RunError(
-            f"{run} draws from the preprocessed cases of {section.results}, but "
+            f"{run} draws from the preprocessed cases of {results}, but "
             f"{lacking}. Run the workflow of that cohort to its end first, or change "
             "the section pretraining."
         )

@@ -95,14 +95,14 @@ def source_of(config: Config, run: RunKey) -> Source | None:
             labels or another normalisation of intensities.
     """
     method = config.methods[config.experiment(run.experiment).method]
-    section = config.pretraining
-    if method.pretrain is None or section.results is None:
+    section, results = config.pretraining, config.other_results(run.experiment)
+    if method.pretrain is None or results is None:
         return None
     seed = section.seed_for(run.seed)
-    source = Source(Layout(section.results), method.pretrain, seed, section.fold)
+    source = Source(Layout(results), method.pretrain, seed, section.fold)
     if lacking := next(_lacking(source), None):
         raise RunError(
-            f"{run} starts from a finished training of {section.results}, but "
+            f"{run} starts from a finished training of {results}, but "
             f"{lacking}. Run the workflow of that cohort to its end first, or change "
             "the section pretraining."
         )
@@ -197,13 +197,12 @@ def refuse_known_cases(config: Config, run: RunKey) -> None:
         RunError: the other cohort's training cases, on which the run starts from a
             network or draws its slices, hold an image that it predicts.
     """
-    method = config.methods[config.experiment(run.experiment).method]
-    section = config.pretraining
-    if not method.takes_from_another or section.results is None:
+    results, fold = config.other_results(run.experiment), config.pretraining.fold
+    if results is None:
         return
-    layout, other = Layout.of(config), Layout(section.results)
+    layout, other = Layout.of(config), Layout(results)
     judged = unseen(read_split(layout.splits, run.fold))
-    trained = read_split(other.splits, section.fold)["train"]
+    trained = read_split(other.splits, fold)["train"]
     images = [
         read_cases(cohort.cases_csv, ("case", "image_sha256")).image_sha256.loc[cases]
         for cohort, cases in ((layout, judged), (other, trained))
@@ -212,6 +211,6 @@ def refuse_known_cases(config: Config, run: RunKey) -> None:
     if len(known):
         raise RunError(
             f"{run} is judged by {len(known)} cases whose images are among the "
-            f"training cases of {section.results}, fold {section.fold}. Leave them out "
+            f"training cases of {results}, fold {fold}. Leave them out "
             "of one of the cohorts."
         )

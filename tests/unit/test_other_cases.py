@@ -13,7 +13,7 @@ from deeprac.pretraining import INTENSITIES
 from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining
 from deeprac.settings.effective import run_settings
-from support.finished_runs import SPLIT, children, configured, finish
+from support.finished_runs import SPLIT, children, configured, finish, row
 
 RUN = RunKey("children", "stn_pooled", 0, 0)
 
@@ -50,6 +50,43 @@ def test_the_cases_are_those_that_the_other_fold_trains_on(tmp_path, adults):
         pooled(tmp_path, "nnunet_pooled"), replace(RUN, experiment="nnunet_pooled")
     )
     assert plain.files == others.files[:2]
+
+
+def test_a_row_may_take_from_results_of_its_own(tmp_path, adults):
+    """Both cohorts at once: what adults add, and the same adults made child-like."""
+    shutil.copytree(adults.root, tmp_path / "childlike")
+    named = {"other_results": str(tmp_path / "childlike")}
+    rows = [
+        row("stn_pooled"),
+        row("stn_rehearsal") | named | {"experiment": "childlike"},
+    ]
+    config = configured(
+        tmp_path,
+        rows,
+        cohort={"name": "children"},
+        pretraining={"results": str(adults.root)},
+    )
+    assert other_cases_of(config, RUN).layout.root == adults.root
+    run = replace(RUN, experiment="childlike")
+    found = other_cases_of(config, run)
+    assert found.named("a") == "childlike/a"
+    shutil.rmtree(tmp_path / "childlike" / "stn")
+    with pytest.raises(RunError, match=r"training of .*childlike, .*no experiment stn"):
+        taken(config, run)
+
+
+@pytest.mark.parametrize(
+    ("method", "results", "said"),
+    [
+        ("stn", "adults", "the method stn takes nothing from another cohort"),
+        ("stn_pooled", "children", r"stn_pooled\.other_results is .*very results"),
+    ],
+)
+def test_impossible_results_of_a_row_are_refused(tmp_path, method, results, said):
+    one = row(method, other_results=str(tmp_path / results))
+    section = {"results": str(tmp_path / "adults")}
+    with pytest.raises(ConfigError, match=said):
+        configured(tmp_path, [one], cohort={"name": "children"}, pretraining=section)
 
 
 def test_a_run_of_one_cohort_takes_nothing(tmp_path, adults):

@@ -160,10 +160,12 @@ def test_a_phantom_cohort_keeps_its_missing_path():
     fetch = {"source": "kits23", "mirror": "http://proxy.hospital.local/"}
     cohort = {"path": None, "patients": "/p.csv", "fetch": fetch}
     pretraining = {"results": "/y/adults", "fold": 0}
+    rows = [{"experiment": "a", "other_results": "/y/b"}, {"experiment": "b"}]
     config = {"results": "/x", "cohort": cohort, "pretraining": pretraining}
-    stripped = stripped_config(config)
+    stripped = stripped_config(config | {"experiments": rows})
     assert stripped == {
         "results": "results",
+        "experiments": [{"experiment": "a", "other_results": LEFT_OUT}, rows[1]],
         "pretraining": {"results": LEFT_OUT, "fold": 0},
         "cohort": {
             "path": None,

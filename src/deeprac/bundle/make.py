@@ -96,7 +96,7 @@ class Model:
             raise BundleError(
                 f"{self.experiment} is zero-shot: its network is another cohort's, and "
                 f"this one trained nothing. Bundle {method.pretrain} of "
-                f"{self.config.pretraining.results}."
+                f"{self.config.other_results(self.experiment)}."
             )
         # Plans of older versions do not say it.
         plans["deeprac"].setdefault("intensity", self.config.cohort.intensity)

@@ -154,7 +154,12 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
     pretraining = dict(resolved["pretraining"])
     if pretraining["results"] is not None:
         pretraining["results"] = LEFT_OUT
+    experiments = [
+        row | {"other_results": LEFT_OUT} if row.get("other_results") else row
+        for row in resolved["experiments"]
+    ]
     return resolved | {
+        "experiments": experiments,
         "results": "results",
         "cohort": cohort,
         "pretraining": pretraining,

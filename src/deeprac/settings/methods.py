@@ -1,6 +1,7 @@
 """Settings of matrices, methods and experiments: the rows of the tables."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from deeprac.errors import ConfigError
@@ -199,6 +200,7 @@ class Experiment:
     published: str | None
     training_patients: int | None
     epochs: int | None
+    other_results: Path | None
 
     def __post_init__(self) -> None:
         if self.name in RESERVED:

@@ -51,14 +51,20 @@ def impossible_starts(
             "of both cohorts, which one fingerprint has to normalise. Set it to "
             "pretraining, or leave the experiments out"
         )
-    if pretraining.results and os.path.abspath(pretraining.results) == os.path.abspath(
-        own
-    ):
-        yield (
-            f"pretraining.results is {pretraining.results}: the folder of these very "
-            "results, from which nothing can start. Name that of another cohort"
-        )
+    taken = {"pretraining.results": pretraining.results}
+    taken |= {f"experiments.{r.name}.other_results": r.other_results for r, _ in known}
+    for key, results in taken.items():
+        if results and os.path.abspath(results) == os.path.abspath(own):
+            yield (
+                f"{key} is {results}: the folder of these very results, from which "
+                "nothing can start. Name that of another cohort"
+            )
     for row, method in known:
+        if row.other_results and not method.takes_from_another:
+            yield (
+                f"experiments.{row.name}.other_results is {row.other_results}, but the "
+                f"method {row.method} takes nothing from another cohort. Leave it out"
+            )
         if method.zero_shot and row.epochs:
             yield (
                 f"experiments.{row.name}.epochs is {row.epochs}, but the method "
