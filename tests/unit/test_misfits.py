@@ -34,12 +34,21 @@ def test_what_volumes_have_not_is_refused(tmp_path, method, named):
         load(tmp_path, method)
 
 
+@pytest.mark.parametrize("method", ["nnunet", "nnunet_augment"])
+def test_nnunets_own_plan_of_volumes(tmp_path, method):
+    assert load(tmp_path, method, size="planned").matrices["volumes"].dimensions == 3
+
+
+def test_patches_of_volumes_are_normalised_by_no_method(tmp_path):
+    with pytest.raises(ConfigError, match="volumes into patches, but method stn needs"):
+        load(tmp_path, "stn", size="planned")
+
+
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
         ({"size": [30, 48, 48]}, r"30 voxels cannot be halved evenly .* Use 32|Use 28"),
         ({"size": [8, 48, 48]}, r"the depth, .* at least a third"),
-        ({"size": "planned"}, r"size planned with dimensions 3.*slices only"),
         ({"dimensions": 2}, r"\[32, 48, 48\] with dimensions 2: slices have one side"),
         ({"size": [32, 48]}, r"matrices.volumes.size is \[32, 48\]"),
         ({"dimensions": 4}, r"dimensions is 4: it must be an integer"),

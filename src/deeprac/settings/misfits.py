@@ -4,7 +4,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from deeprac.fitting import SPACE, fits, nearest_fit, why_not
 from deeprac.front_ends import SPATIAL_NORMALISERS, has_oracle
-from deeprac.settings.methods import SVF, Experiment, MatrixConfig, Method
+from deeprac.settings.methods import (
+    PLANNED,
+    SVF,
+    Experiment,
+    MatrixConfig,
+    Method,
+)
 from deeprac.settings.reports import StressConfig
 from deeprac.settings.training import NetworkConfig
 
@@ -25,23 +31,26 @@ def misfits(
         matrix, method = matrices.get(row.matrix), methods.get(row.method)
         if matrix is None or method is None:
             continue
-        if matrix.dimensions == SPACE:
+        if matrix.size == PLANNED:
+            errors |= _of_plan(row, matrix, method)
+        elif matrix.dimensions == SPACE:
             errors |= _of_volumes(row, matrix, method, network.min_feature_map)
-        elif isinstance(matrix.size, str):
-            errors |= _of_plan(row, method)
         else:
             errors |= _of_slices(row, matrix, method, network.min_feature_map)
     return list(errors.values())
 
 
-def _of_plan(row: Experiment, method: Method) -> dict[Hashable, str]:
+def _of_plan(
+    row: Experiment, matrix: MatrixConfig, method: Method
+) -> dict[Hashable, str]:
     if not method.has_front_end and method.augment != SVF:
         return {}
+    cut = "volumes" if matrix.dimensions == SPACE else "slices"
     return {
         row.name: (
             f"experiments.{row.name}: matrix {row.matrix} is planned by "
-            f"nnU-Net, which cuts slices into patches, but method "
-            f"{row.method} needs whole slices. Use a method without "
+            f"nnU-Net, which cuts {cut} into patches, but method "
+            f"{row.method} needs whole {cut}. Use a method without "
             f"normaliser, crop and augment {SVF}, or a matrix with a size"
         )
     }
