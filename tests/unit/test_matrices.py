@@ -34,6 +34,19 @@ def test_a_rectangle_is_halved_side_by_side():
     assert kind.unet(shares, NETWORK)["strides"] == [[1, 1], [2, 2], [1, 2]]
 
 
+def test_a_part_of_a_volume_has_its_shape_and_its_voxels():
+    matrix = MatrixConfig(size=(32, 64, 64), batch_size=2, dimensions=3)
+    kind = matrix_kind(matrix, {}, KIDNEY_AND_TUMOUR)
+    assert kind.input_size() == [32, 64, 64]
+    assert kind.input_size((0.5, 0.5)) == [16, 32, 32]
+    # Voxels are twice as high as wide: the plane is halved first.
+    assert kind.unet((0.5, 0.5), NETWORK)["strides"] == [
+        [1, 1, 1],
+        [1, 2, 2],
+        [2, 2, 2],
+    ]
+
+
 def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
     kind = matrix_kind(
         MatrixConfig(size="planned", batch_size=2, dimensions=2),

@@ -14,7 +14,9 @@ def load(tmp_path, method="nnunet", **matrix):
     return load_config([write_config(tmp_path, sections)])
 
 
-@pytest.mark.parametrize("method", ["nnunet", "nnunet_augment", "moments", "stn"])
+@pytest.mark.parametrize(
+    "method", ["nnunet", "nnunet_augment", "moments", "stn", "stn_crop"]
+)
 def test_methods_that_work_on_volumes(tmp_path, method):
     config = load(tmp_path, method)
     assert config.matrices["volumes"].sides == (32, 48, 48)
@@ -24,7 +26,8 @@ def test_methods_that_work_on_volumes(tmp_path, method):
 @pytest.mark.parametrize(
     ("method", "named"),
     [
-        ("stn_crop", "crop stn"),
+        ("stn_coarse_crop", "crop coarse"),
+        ("stn_oracle_crop", "crop oracle"),
         ("stn_labarbera", "normaliser stn_labarbera"),
         ("sham", "normaliser sham"),
     ],
@@ -32,6 +35,13 @@ def test_methods_that_work_on_volumes(tmp_path, method):
 def test_what_volumes_have_not_is_refused(tmp_path, method, named):
     with pytest.raises(ConfigError, match=rf"there is no {named} yet.*of slices"):
         load(tmp_path, method)
+
+
+def test_the_input_of_a_crop_is_halved_as_well(tmp_path):
+    load(tmp_path, "stn_crop_half")
+    # Halves of 16, 24 and 40 voxels: the first cannot be halved to 4 any more.
+    with pytest.raises(ConfigError, match=r"a side of 12 voxels .*0.5.*evenly|of 6 vo"):
+        load(tmp_path, "stn_crop_half", size=[12, 24, 24])
 
 
 @pytest.mark.parametrize("method", ["nnunet", "nnunet_augment"])

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +11,7 @@ from deeprac.config import load_config
 from deeprac.layout import Layout
 from support.toy_cohort import run_arguments, small_networks, verb
 
+CROPPED = ("stn_crop", "stn_crop_half")
 PERSPECTIVES = Path(__file__).parents[2] / "config" / "perspectives"
 
 
@@ -55,15 +57,35 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
 @pytest.mark.slow
 def test_every_arm_of_volumes_is_summarised(volumes):
     cases = pd.read_csv(volumes.summary_cases)
-    arms = {"nnunet", "augment", "moments", "stn", "oracle"}
-    assert set(cases.experiment) == {f"volumes_{arm}" for arm in (*arms, "planned")}
-    runs = pd.read_csv(volumes.summary_runs).set_index("matrix")
-    assert (runs.matrix_size["main"] == "8x16x16").all()
-    assert runs.matrix_size["planned"] == "10x32x32"
+    arms = {"nnunet", "augment", "moments", "stn", "oracle", *CROPPED, "planned"}
+    assert set(cases.experiment) == {f"volumes_{arm}" for arm in arms}
+    runs = pd.read_csv(volumes.summary_runs).set_index("experiment")
+    sizes = runs[["matrix_size", "network_input_size"]].apply(tuple, axis=1)
+    assert sizes.to_dict() == {
+        **{f"volumes_{arm}": ("8x16x16",) * 2 for arm in arms},
+        "volumes_stn_crop_half": ("8x16x16", "4x8x8"),
+        "volumes_planned": ("10x32x32",) * 2,
+    }
     stress = pd.read_csv(volumes.summary_stress)
     assert set(stress.kind) == {"none", "truncation"}
     cut = stress[(stress.kind == "truncation") & (stress.label == "tumour")]
     assert cut.visible.between(0.2, 0.99).all()
+
+
+@pytest.mark.slow
+def test_crops_of_volumes_are_told_as_those_of_slices(volumes):
+    table = pd.read_csv(volumes.summary_diagnostics).set_index("experiment")
+    whole, *cropped = (table.loc[f"volumes_{arm}"] for arm in ("stn", *CROPPED))
+    np.testing.assert_allclose(whole.crop_side, 1, rtol=1e-6)
+    for arm in cropped:
+        # One size for the cohort, or larger where the coarse segmentation asks for it.
+        assert (arm.crop_side < 1).all() or arm.crop_grown.all()
+        assert arm.coverage.between(0, 1).all()
+        assert (
+            arm[["missed", "crop_grown", "crop_fallback"]].isin([0, 1]).all(axis=None)
+        )
+    dense, sparse = (arm.set_index("case").ceiling_kidney for arm in cropped)
+    assert (dense > sparse).all()
 
 
 @pytest.mark.slow

@@ -4,23 +4,23 @@ In training each slice gets a window of its own; at inference all slices of a ca
 share one (``together``), which no single poor slice can move far. All are called alike,
 with views (batch, 1, size, size), thumbnails in the canonical frame, and where it is
 known the outline (batch, n, 2) of the labels, points (x, y) in that frame. ``looks``
-says which read the view and ``asks`` which read the outline: others get None.
+says which read the view and ``asks`` which read the outline: others get None. A volume
+is as one slice with a third axis: views (batch, 1, size, size, size), points (x, y, z).
 
-Windows have the shape of the U-Net's input. Their size is the half of their longer side
-in normalised units; 1 is the frame's.
+Windows have the shape of the U-Net's input. Their size is the half of their longest
+side in normalised units; 1 is the frame's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from deeprac.geometry.pixels import Size
 from deeprac.geometry.similarity import window
 from deeprac.networks.front_end import Window
-from deeprac.networks.localiser import coarse_segmenter, soft_centre
+from deeprac.networks.localiser import all_but_one, coarse_segmenter, soft_centre
 
 MIN_HALF_SIDE = 0.25
 """Smallest size of a window; less can only come from faulty labels."""
@@ -35,25 +35,25 @@ class Shape(nn.Module):
     """The shape of windows, and how they hold boxes.
 
     Args:
-        input_size: (height, width) of the U-Net's input in pixels.
+        extent: (height, width) of the U-Net's input, or (depth, height, width), in one
+            unit of length for all.
         margin: added on every side of a box, as a share of its half.
     """
 
-    def __init__(self, input_size: Size, margin: float) -> None:
+    def __init__(self, extent: Sequence[float], margin: float) -> None:
         super().__init__()
-        height, width = input_size
-        sides = torch.tensor([width, height]) / max(input_size)
+        sides = torch.tensor(extent[::-1]) / max(extent)
         self.sides: Tensor
         self.register_buffer("sides", sides, persistent=False)
-        self.largest = max(input_size) / min(input_size)
+        self.largest = max(extent) / min(extent)
         self.margin = margin
 
     def size(self, low: Tensor, high: Tensor) -> Tensor:
         """Return the size (n,) of the windows that hold boxes and their margin.
 
         Args:
-            low: (n, 2) smallest x and y of each box.
-            high: (n, 2) largest.
+            low: (n, d) smallest x and y, or x, y and z, of each box.
+            high: (n, d) largest.
         """
         needed = ((high - low) / (2 * self.sides)).amax(1)
         return self.bounded(needed * (1 + self.margin))
@@ -63,7 +63,7 @@ class Shape(nn.Module):
         return size.clamp(MIN_HALF_SIDE, self.largest)
 
     def at(self, size: Tensor, centre: Tensor) -> Tensor:
-        """Return windows (n, 2, 3) of sizes (n,) around centres (n, 2)."""
+        """Return windows (n, d, d + 1) of sizes (n,) around centres (n, d)."""
         return window(size[:, None] * self.sides, centre)
 
 
@@ -88,14 +88,16 @@ class OracleCrop(nn.Module):
 
     Args:
         settings: the configuration's ``localiser`` section.
-        input_size: (height, width) of the U-Net's input in pixels.
+        extent: of the U-Net's input, see ``Shape``.
     """
 
     looks, asks = False, True
 
-    def __init__(self, settings: dict[str, Any], *, input_size: Size, **_: int) -> None:
+    def __init__(
+        self, settings: dict[str, Any], *, extent: Sequence[float], **_: int
+    ) -> None:
         super().__init__()
-        self.shape = Shape(input_size, settings["crop_margin"])
+        self.shape = Shape(extent, settings["crop_margin"])
 
     def forward(
         self,
@@ -122,7 +124,7 @@ class LearnedCrop(nn.Module):
         settings: the configuration's ``localiser`` section.
         num_classes: background included.
         size: side of the canonical views in pixels.
-        input_size: (height, width) of the U-Net's input in pixels.
+        extent: of the U-Net's input, see ``Shape``.
     """
 
     looks, asks = True, True
@@ -133,11 +135,13 @@ class LearnedCrop(nn.Module):
         *,
         num_classes: int,
         size: int,
-        input_size: Size,
+        extent: Sequence[float],
     ) -> None:
         super().__init__()
-        self.shape = Shape(input_size, settings["crop_margin"])
-        self.coarse = coarse_segmenter(num_classes, size, settings["base_features"])
+        self.shape = Shape(extent, settings["crop_margin"])
+        self.coarse = coarse_segmenter(
+            num_classes, size, settings["base_features"], dimensions=len(extent)
+        )
 
     def teach(self, probability: Tensor, outline: Tensor) -> Window:
         """Return the windows of slices in training.
@@ -242,7 +246,7 @@ class STNCrop(LearnedCrop):
         return needed if self.own_size else torch.maximum(needed, self.half_side)
 
     def placed(self, size: Tensor, centre: Tensor) -> Tensor:
-        """Return windows (n, 2, 3) around centres (n, 2) that stay in the frame."""
+        """Return windows around centres (n, d) that stay in the frame."""
         room = (1 - size[:, None] * self.shape.sides).clamp_min(0)
         return self.shape.at(size, torch.minimum(torch.maximum(centre, -room), room))
 
@@ -251,7 +255,7 @@ class STNCrop(LearnedCrop):
         """Set the size from the training patients: what 97.5 % of them need.
 
         Args:
-            outlines: (patients, n, 2) points in the canonical frame.
+            outlines: (patients, n, d) points in the canonical frame.
         """
         needed = self.shape.size(outlines.amin(1), outlines.amax(1))
         self.half_side.copy_(torch.quantile(needed, 0.975))
@@ -272,12 +276,12 @@ CHUNK = 64
 
 
 def segment_in_parts(coarse: nn.Module, view: Tensor) -> Tensor:
-    """Segment (slices, 1, size, size), part by part: a case has up to a thousand."""
+    """Segment (slices, 1, *size), part by part: a case has up to a thousand."""
     return torch.cat([coarse(part) for part in view.split(CHUNK)])
 
 
 def foreground(logits: Tensor) -> Tensor:
-    """Probability (batch, 1, size, size) of being no background."""
+    """Probability (batch, 1, *size) of being no background."""
     return 1 - logits.float().softmax(1)[:, :1]
 
 
@@ -298,16 +302,16 @@ def extents(mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the boxes beyond each side of which ``STRAY_MASS`` of a map lies at most.
 
     Args:
-        mass: (n, 1, height, width), at least 0.
+        mass: (n, 1, height, width), or of volumes with the depth before; at least 0.
 
     Returns:
-        Smallest and largest x and y (n, 2), on the edges of pixels, 0 without any
-        mass; and (n,) bool, whether there is any.
+        Smallest and largest x and y, or x, y and z, (n, d), on the edges of pixels, 0
+        without any mass; and (n,) bool, whether there is any.
     """
-    total = mass.sum((1, 2, 3))[:, None]
+    total = mass.flatten(1).sum(1)[:, None]
     lows, highs = [], []
-    for axis in (2, 3):
-        share = mass.sum(axis)[:, 0].cumsum(1) / total
+    for others in all_but_one(mass.ndim - 2):
+        share = mass.sum(others)[:, 0].cumsum(1) / total
         count = share.shape[1]
         lows.append(2 * (share <= STRAY_MASS).sum(1) / count - 1)
         highs.append(2 * ((share < 1 - STRAY_MASS).sum(1) + 1) / count - 1)

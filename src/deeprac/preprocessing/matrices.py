@@ -116,8 +116,9 @@ class WholeVolumes:
         return own | _whole(list(self.size), self.spacing)
 
     def input_size(self, shares: Shares = WHOLE) -> Size:
-        """Size of the network's input in voxels; no method takes a part of it."""
-        return list(self.size)
+        """Size of the network's input in voxels, of the same shape as the matrix."""
+        share = max(shares)
+        return [round(share * side) for side in self.size]
 
     def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
         """Return ``arch_kwargs`` of a U-Net with nnU-Net's pooling for the matrix."""
@@ -126,8 +127,9 @@ class WholeVolumes:
             get_pool_and_conv_props,
         )
 
+        size = self.input_size(shares)
         _, strides, kernels, _, _ = get_pool_and_conv_props(
-            self.spacing, self.size, network.min_feature_map, max_numpool=999
+            self.spacing, size, network.min_feature_map, max_numpool=999
         )
         return unet_kwargs_of(
             [list(stage) for stage in strides],

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from deeprac.fitting import SPACE, fits, nearest_fit, why_not
-from deeprac.front_ends import SPATIAL_NORMALISERS, has_oracle
+from deeprac.front_ends import SPATIAL_CROPS, SPATIAL_NORMALISERS, has_oracle
 from deeprac.settings.methods import (
     PLANNED,
     SVF,
@@ -83,7 +83,8 @@ def _of_volumes(
                 f"experiments.{row.name}: matrix {row.matrix} has dimensions 3, where "
                 f"there is no {', '.join(unknown)} yet, which method {row.method} asks "
                 f"for. Use a normaliser of {', '.join(sorted(SPATIAL_NORMALISERS))} "
-                "without crop and fields, or a matrix of slices"
+                f"and a crop of {', '.join(sorted(SPATIAL_CROPS))} without fields, or "
+                "a matrix of slices"
             )
         }
     if max(matrix.sides) > FLATTEST * matrix.sides[0]:
@@ -93,13 +94,16 @@ def _of_volumes(
                 "first number, must be at least a third of the others. Raise it"
             )
         }
+    sizes = [side * method.network_input for side in matrix.sides]
     return {
-        (row.matrix, side): (
-            f"matrices.{row.matrix}.size is {list(matrix.sides)}: {side} voxels "
-            f"{why_not(side, smallest)}. Use {nearest_fit(side, smallest)}"
+        (row.matrix, size): (
+            f"matrices.{row.matrix}.size is {list(matrix.sides)}: experiment "
+            f"{row.name} gives its U-Net a side of {size:g} voxels (network_input "
+            f"{method.network_input:g}), which {why_not(size, smallest)}. Use "
+            f"{nearest_fit(size, smallest)}"
         )
-        for side in matrix.sides
-        if not fits(side, smallest)
+        for size in sizes
+        if not fits(size, smallest)
     }
 
 
@@ -132,7 +136,7 @@ def stressed_misfits(
 def _unknown_in_space(method: Method) -> Iterator[str]:
     if method.normaliser not in SPATIAL_NORMALISERS:
         yield f"normaliser {method.normaliser}"
-    if method.crop != "none":
+    if method.crop not in SPATIAL_CROPS:
         yield f"crop {method.crop}"
     if method.augment == SVF:
         yield f"augment {SVF}"
