@@ -115,8 +115,7 @@ def test_a_rectangle_holds_a_box_by_the_side_that_needs_more(high, size):
     torch.testing.assert_close(window, expected)
 
 
-def test_a_volume_is_cropped_to_the_calibrated_cube_around_what_was_found():
-    """Matrix of 16 x 32 x 32 voxels in a cube, input of half of them: a cube again."""
+def test_a_volume_is_cropped_to_the_calibrated_box_around_what_was_found():
 
     class FindsInSpace(torch.nn.Module):
         def forward(self, view):
@@ -131,14 +130,17 @@ def test_a_volume_is_cropped_to_the_calibrated_cube_around_what_was_found():
     crop = CROPS["stn"](SETTINGS, **sizes).eval()
     assert crop(torch.zeros(1, 1, 8, 8, 8)).coarse_logits.shape == (1, 3, 8, 8, 8)
     crop.coarse = FindsInSpace()
-    low, high = (torch.tensor(corner) for corner in ((-0.3, 0.0, 0.2), (0.5, 0.1, 0.3)))
+    low, high = (
+        torch.tensor(corner) for corner in ((-0.3, -0.4, 0.2), (0.5, 0.2, 0.6))
+    )
     crop.calibrate(torch.stack([low, high])[None])
     found = crop(torch.zeros(1, 1, 8, 8, 8), None, together=True)
-    # Half of 0.8 and a tenth more; the box's middle, kept inside the frame.
-    side = torch.full((3,), 0.44)
-    torch.testing.assert_close(
-        found.canonical_from_crop[0, :, :3].diagonal(), side, atol=1e-6, rtol=0
-    )
+    # Half of 0.8, 0.6 and 0.4, and a tenth more.
+    sides = torch.tensor([0.44, 0.33, 0.22])
+    torch.testing.assert_close(found.canonical_from_crop[0, :, :3], sides.diag())
+    again = CROPS["stn"](SETTINGS, **sizes)
+    again.load_state_dict(crop.state_dict(), strict=False)
+    torch.testing.assert_close(again.half_side * again.shape.sides, sides)
     centre = found.canonical_from_crop[0, :, 3]
     torch.testing.assert_close(
         centre, torch.tensor([0.5, -0.25, -0.125]), atol=0.06, rtol=0

@@ -7,8 +7,9 @@ known the outline (batch, n, 2) of the labels, points (x, y) in that frame. ``lo
 says which read the view and ``asks`` which read the outline: others get None. A volume
 is as one slice with a third axis: views (batch, 1, size, size, size), points (x, y, z).
 
-Windows have the shape of the U-Net's input. Their size is the half of their longest
-side in normalised units; 1 is the frame's.
+Windows have the shape of the U-Net's input, those of volumes the proportions of the
+training patients' boxes. Their size is the half of their longest side in normalised
+units; 1 is the frame's.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deeprac.fitting import SPACE
 from deeprac.geometry.similarity import window
 from deeprac.networks.front_end import Window
 from deeprac.networks.localiser import all_but_one, coarse_segmenter, soft_centre
@@ -26,6 +28,8 @@ MIN_HALF_SIDE = 0.25
 """Smallest size of a window; less can only come from faulty labels."""
 JITTER = 0.05
 """Uniform error of the true box in training, as a share of its size."""
+SERVED = 0.975
+"""Share of the training patients whom the window of the cohort holds."""
 STRAY_MASS = 0.005
 """Share of the coarse foreground of a case that may lie beyond each side of its box: a
 spurious spot, though not a part of an organ, whose box has a margin."""
@@ -44,9 +48,22 @@ class Shape(nn.Module):
         super().__init__()
         sides = torch.tensor(extent[::-1]) / max(extent)
         self.sides: Tensor
-        self.register_buffer("sides", sides, persistent=False)
-        self.largest = max(extent) / min(extent)
+        self.register_buffer("sides", sides, persistent=len(extent) == SPACE)
         self.margin = margin
+
+    @property
+    def largest(self) -> Tensor:
+        """The size that holds the frame."""
+        return 1 / self.sides.min()
+
+    def fit(self, half_sides: Tensor) -> None:
+        """Take the proportions that hold most boxes.
+
+        Args:
+            half_sides: (boxes, d).
+        """
+        reach = torch.quantile(half_sides, SERVED, dim=0)
+        self.sides.copy_((reach / reach.max()).clamp_min(MIN_HALF_SIDE))
 
     def size(self, low: Tensor, high: Tensor) -> Tensor:
         """Return the size (n,) of the windows that hold boxes and their margin.
@@ -60,7 +77,7 @@ class Shape(nn.Module):
 
     def bounded(self, size: Tensor) -> Tensor:
         """Return sizes between ``MIN_HALF_SIDE`` and what holds the frame."""
-        return size.clamp(MIN_HALF_SIDE, self.largest)
+        return torch.minimum(size.clamp_min(MIN_HALF_SIDE), self.largest)
 
     def at(self, size: Tensor, centre: Tensor) -> Tensor:
         """Return windows (n, d, d + 1) of sizes (n,) around centres (n, d)."""
@@ -252,13 +269,17 @@ class STNCrop(LearnedCrop):
 
     @torch.no_grad()
     def calibrate(self, outlines: Tensor) -> None:
-        """Set the size from the training patients: what 97.5 % of them need.
+        """Set the size from the training patients: what ``SERVED`` of them need.
+
+        In space, where no pixel has to be square, the proportions as well.
 
         Args:
             outlines: (patients, n, d) points in the canonical frame.
         """
-        needed = self.shape.size(outlines.amin(1), outlines.amax(1))
-        self.half_side.copy_(torch.quantile(needed, 0.975))
+        low, high = outlines.amin(1), outlines.amax(1)
+        if low.shape[1] == SPACE:
+            self.shape.fit((high - low) / 2)
+        self.half_side.copy_(torch.quantile(self.shape.size(low, high), SERVED))
 
 
 CROPS: dict[str, Callable[..., nn.Module]] = {
@@ -308,7 +329,7 @@ def extents(mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         Smallest and largest x and y, or x, y and z, (n, d), on the edges of pixels, 0
         without any mass; and (n,) bool, whether there is any.
     """
-    total = mass.flatten(1).sum(1)[:, None]
+    total = mass.sum(tuple(range(1, mass.ndim)))[:, None]
     lows, highs = [], []
     for others in all_but_one(mass.ndim - 2):
         share = mass.sum(others)[:, 0].cumsum(1) / total

@@ -35,7 +35,7 @@ VOLUME_COLUMNS = tuple(f"v{row}{column}" for row in "123" for column in "1234")
 """Columns of transforms.csv of networks that see whole volumes: volume_from_canonical,
 the same in all slices of a case. The other matrices are what it is in each slice."""
 
-SEEN_COLUMNS = tuple(f"w{row}{column}" for row in "123" for column in "1234")
+SEEN_COLUMNS = tuple(f"u{row}{column}" for row in "123" for column in "1234")
 """The same of volume_from_input. Tables from before volumes were cropped lack them."""
 
 AGAIN = "Run `deeprac predict` again for this fold."
