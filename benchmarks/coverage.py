@@ -12,7 +12,6 @@ of tumours), plus that of a seed (a training that went better), plus that of a p
 in a seed, all with the mean zero. In points of Dice.
 """
 
-import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -25,7 +24,7 @@ from scipy import stats
 from deeprac.evaluation.statistics.estimates import CONFIDENCE
 from deeprac.evaluation.statistics.power import ALPHA
 from deeprac.evaluation.statistics.two_way import two_way
-from deeprac.reporting import formats
+from deeprac.reporting import blocks, formats
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.table import Part, Table, number
 
@@ -52,7 +51,6 @@ HEADINGS = {
     "normal": "Patients differ normally, SD 3 points",
     "skewed": "Patients differ as skewed as the Dice of tumours, SD 3 points",
 }
-_BLOCK = re.compile(r"(<!-- table: (coverage) -->\n).*?(<!-- end of table -->)", re.S)
 
 
 def differences(
@@ -159,8 +157,8 @@ def _titles() -> dict[str, str]:
 
 def with_tables(text: str) -> str:
     """Return the page with the table of the stored simulation."""
-    made = markdown(table(pd.read_csv(DATA))).strip()
-    return _BLOCK.sub(lambda m: f"{m[1]}\n{made}\n\n{m[3]}", text)
+    makers = {"coverage": lambda: markdown(table(pd.read_csv(DATA)))}
+    return blocks.with_tables(text, makers)
 
 
 if __name__ == "__main__":

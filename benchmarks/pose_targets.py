@@ -10,7 +10,6 @@ its table into docs/method.md, in a minute on one core. The same numbers come ou
 time.
 """
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -36,7 +35,7 @@ from deeprac.networks.normalisers import MomentNormaliser
 from deeprac.preprocessing.case_poses import case_pose
 from deeprac.preprocessing.intensity import normalised, normalised_air
 from deeprac.records.case_poses import CASE_POSE_COLUMNS, TRUTH_COLUMNS
-from deeprac.reporting import formats
+from deeprac.reporting import blocks, formats
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.table import Part, Table, number, words
 from deeprac.settings.cohort import SCENES
@@ -64,10 +63,6 @@ KIDNEYS = {
     "kidneys with tumours": [Label.KIDNEY, Label.TUMOUR],
 }
 """Targets by two points, the mean of what lies on the left and on the right."""
-
-_BLOCK = re.compile(
-    r"(<!-- table: (pose_targets) -->\n).*?(<!-- end of table -->)", re.S
-)
 
 
 def two_points(
@@ -196,8 +191,8 @@ def table(rows: pd.DataFrame) -> Table:
 
 def with_tables(text: str) -> str:
     """Return the page with the table of the stored comparison."""
-    made = markdown(table(pd.read_csv(DATA))).strip()
-    return _BLOCK.sub(lambda m: f"{m[1]}\n{made}\n\n{m[3]}", text)
+    makers = {"pose_targets": lambda: markdown(table(pd.read_csv(DATA)))}
+    return blocks.with_tables(text, makers)
 
 
 if __name__ == "__main__":

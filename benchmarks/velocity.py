@@ -8,7 +8,6 @@ docs/diffeomorphisms.md, in two minutes on one core. All numbers but times come 
 again.
 """
 
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from deeprac.geometry.velocity import (
     random_velocities,
 )
 from deeprac.geometry.warp import warp
-from deeprac.reporting import formats
+from deeprac.reporting import blocks, formats
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.table import Part, Table, number
 
@@ -43,8 +42,6 @@ FIELDS = 1000
 BATCH = 100
 BATCH_OF_TRAINING = 8
 REPEATS = 20
-
-_BLOCK = re.compile(r"(<!-- table: (velocity) -->\n).*?(<!-- end of table -->)", re.S)
 
 
 def row(
@@ -131,8 +128,8 @@ def table(rows: pd.DataFrame) -> Table:
 
 def with_tables(text: str) -> str:
     """Return the page with the table of what was measured."""
-    made = markdown(table(pd.read_csv(DATA))).strip()
-    return _BLOCK.sub(lambda m: f"{m[1]}\n{made}\n\n{m[3]}", text)
+    makers = {"velocity": lambda: markdown(table(pd.read_csv(DATA)))}
+    return blocks.with_tables(text, makers)
 
 
 if __name__ == "__main__":

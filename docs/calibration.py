@@ -7,8 +7,7 @@ minute. A table stands between `<!-- table: NAME -->` and `<!-- end of table -->
 Poses were measured by `benchmarks/pose_spread.py`.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from deeprac.cohort.phantom.published import (
     Published,
 )
 from deeprac.config import load_config
+from deeprac.reporting import blocks
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.table import Part, Table, number, words
 
@@ -64,8 +64,6 @@ POSE_TITLES = {
     "y_share": ("centre, % of the frame to the back", 100),
 }
 
-_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
-
 
 def drawn(group: str, indices: range) -> Iterator[dict[str, Any]]:
     """Draw phantoms of a group; one row each."""
@@ -91,17 +89,12 @@ def drawn(group: str, indices: range) -> Iterator[dict[str, Any]]:
 def with_tables(text: str) -> str:
     """Return the page with every table as the data have it."""
     phantoms = pd.read_csv(DRAWN)
-    makers: dict[str, Callable[[], Table]] = {
-        "published": lambda: published_table(phantoms),
-        "volumes": lambda: volumes_table(phantoms),
-        "poses": lambda: poses_table(pd.read_csv(POSES)),
+    makers = {
+        "published": lambda: markdown(published_table(phantoms)),
+        "volumes": lambda: markdown(volumes_table(phantoms)),
+        "poses": lambda: markdown(poses_table(pd.read_csv(POSES))),
     }
-
-    def replaced(block: re.Match[str]) -> str:
-        start, name, end = block.groups()
-        return f"{start}\n{markdown(makers[name]()).strip()}\n\n{end}"
-
-    return _BLOCK.sub(replaced, text)
+    return blocks.with_tables(text, makers)
 
 
 def published_table(phantoms: pd.DataFrame) -> Table:

@@ -5,8 +5,6 @@
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`.
 """
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +14,7 @@ from PIL import Image
 from deeprac.evaluation.statistics.estimates import Estimate
 from deeprac.evaluation.statistics.two_way import two_way_difference
 from deeprac.files import read_json
-from deeprac.reporting import formats
+from deeprac.reporting import blocks, formats
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.table import Column, Part, Table, number, words
 from deeprac.reporting.window_figure import draw_geometry
@@ -44,13 +42,11 @@ ERRORS = {
     "centre_error": ("centre, % of the width", formats.percent),
 }
 
-_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
-
 
 def with_tables(text: str) -> str:
     """Return the page with every table as the release has it."""
     tables = read_geometry(RELEASE)
-    makers: dict[str, Callable[[], str]] = {
+    makers = {
         "windows": lambda: markdown(windows_table(tables["windows"])),
         "wider": lambda: markdown(windows_table(tables["windows"], margin=0.15)),
         "ceilings": lambda: markdown(ceilings_table(tables["ceilings"])),
@@ -59,12 +55,7 @@ def with_tables(text: str) -> str:
         "stress": lambda: markdown(stress_table()),
         "clip": lambda: markdown(clip_table()),
     }
-
-    def replaced(block: re.Match[str]) -> str:
-        start, name, end = block.groups()
-        return f"{start}\n{makers[name]().strip()}\n\n{end}"
-
-    return _BLOCK.sub(replaced, text)
+    return blocks.with_tables(text, makers)
 
 
 def stress_table() -> Table:

@@ -8,7 +8,6 @@ the package.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, fisher_exact
 
+from deeprac.reporting import blocks
 from deeprac.surgery.catalogue import MEASURES
 from deeprac.surgery.flags import Verdict
 from deeprac.surgery.limits import LIMITS
@@ -30,17 +30,10 @@ BAD_DICE = 0.5
 OF_ALL_CASES = ("phantom_model", "slice_spacing")
 """What the model and its cohort raise in every case, good or bad."""
 
-_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
-
 
 def with_tables(text: str) -> str:
     """Return the page with every table as the package has it."""
-
-    def replaced(block: re.Match[str]) -> str:
-        start, name, end = block.groups()
-        return f"{start}\n{TABLES[name]()}\n{end}"
-
-    return _BLOCK.sub(replaced, text)
+    return blocks.with_tables(text, TABLES)
 
 
 def _measures() -> str:

@@ -62,6 +62,7 @@ def phantom_config(**changes) -> PhantomConfig:
         "cushion": False,
         "stage": "mixed",
         "ages": None,
+        "truncation": 0.0,
     }
     return PhantomConfig(**(settings | changes))
 

@@ -66,7 +66,7 @@ def test_sections_in_a_section_lose_their_neutral_keys_too(config):
     phantom = plain["phantom"]
     assert (phantom.pop("arms"), phantom.pop("cushion")) == ("up", False)
     assert (phantom.pop("stage"), phantom.pop("ages")) == ("mixed", None)
-    assert phantom.pop("test_cases") == 0
+    assert (phantom.pop("test_cases"), phantom.pop("truncation")) == (0, 0.0)
     assert effective.effective("properties.cohort", asdict(config.cohort)) == plain
     down = replace(config.cohort.phantom, arms="down")
     there = effective.effective("properties.cohort.properties.phantom", asdict(down))

@@ -79,6 +79,27 @@ def test_test_cases_are_others_and_the_same_whatever_the_number_of_cases():
     assert case.similarity != training.similarity
 
 
+def test_truncation_leaves_slices_out_at_one_end_and_changes_no_other():
+    full, cut = (
+        PhantomSource(cohort_config(phantom=phantom_config(cases=8, truncation=share)))
+        for share in (0.0, 0.5)
+    )
+    ends = set()
+    for name in full.names():
+        whole, case = full.load(name), cut.load(name)
+        first, last = (np.array(one.label.GetOrigin()) for one in (whole, case))
+        below = round((last - first)[2] / whole.label.GetSpacing()[2])
+        (_, before), (_, left) = arrays(whole), arrays(case)
+        assert np.array_equal(left, before[below : below + len(left)])
+        assert len(left) >= 0.5 * len(before) - 1
+        assert case.similarity == whole.similarity
+        lost = below, len(before) - below - len(left)
+        assert min(lost) == 0
+        ends.update(end for end, n in zip(("below", "above"), lost, strict=True) if n)
+    assert ends == {"below", "above"}
+    assert "truncation" not in full.settings("phantom_000")
+
+
 def test_test_patients_span_the_ages_too():
     phantom = phantom_config(bilateral_share=0.25)
     ages, bilateral = zip(

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RELEASED = ROOT / "resources" / "released"
 RELEASES = sorted(path.parent.name for path in RELEASED.glob("*/config.json"))
+PAGES = ("results", "perspectives")
 GEOMETRY = RELEASED / "kits23_geometry"
 
 
@@ -74,15 +75,21 @@ def test_it_takes_at_most_10_mb(name):
     assert sum(path.stat().st_size for path in files) <= 10e6
 
 
-def test_the_page_of_results_is_what_the_release_says():
+@pytest.fixture(scope="module")
+def pages():
+    return runpy.run_path(str(ROOT / "docs/pages.py"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_what_the_releases_say(pages, name):
     """Blocks, counts, verdicts and every number in between."""
-    page = runpy.run_path(str(ROOT / "docs/results.py"))["page"]
-    written = (ROOT / "docs/results.md").read_text(encoding="utf-8")
-    assert written == page(), "call PYTHONPATH=src python docs/results.py"
+    written = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+    assert written == pages["page"](name), "call PYTHONPATH=src python docs/pages.py"
 
 
-def test_its_template_has_no_number_of_its_own():
-    text = (ROOT / "docs/results.md.j2").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", PAGES)
+def test_its_template_has_no_number_of_its_own(name):
+    text = (ROOT / f"docs/{name}.md.j2").read_text(encoding="utf-8")
     for computed in (r"\{[{%].*?[%}]\}", r"```.*?```", r"\]\(.*?\)", r"`[^`]*`"):
         text = re.sub(computed, "", text, flags=re.DOTALL)
     assert re.findall(r".*\d.*", text) == []

@@ -8,7 +8,6 @@ import pytest
 
 from support.checkout import planned_jobs, snakemake
 
-pytestmark = pytest.mark.long
 SMOKE = ("--configfile", "config/smoke.yaml")
 PARTIAL = (*SMOKE, "--config", "report={allow_missing: true}")
 LOST = "coarse_stn/seed0/fold_0"

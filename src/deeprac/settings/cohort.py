@@ -41,6 +41,7 @@ class PhantomConfig:
     cushion: bool
     stage: Stage
     ages: tuple[float, float] | None
+    truncation: float
 
     def __post_init__(self) -> None:
         key = "cohort.phantom.slice_spacing_mm"

@@ -67,6 +67,16 @@ class Acquisition:
         sin = np.float32(np.sin(self.similarity.angle_rad))
         return Points(cos * x + sin * y, cos * y - sin * x, np.float32(z_mm))
 
+    def cut_off(self, share: float, *, above: bool) -> "Acquisition":
+        """The same scan, which ends earlier above (the head's end) or below.
+
+        Args:
+            share: of the slices, 0 to 1; one is always left.
+            above: at which end.
+        """
+        kept = max(1, round((1 - share) * len(self.z_mm)))
+        return replace(self, z_mm=self.z_mm[:kept] if above else self.z_mm[-kept:])
+
     def on(self, cushion: Cushion) -> "Acquisition":
         """The same scan on a cushion, which only moves the table."""
         return replace(self, cushion=cushion, table_y_mm=cushion.bottom_mm)

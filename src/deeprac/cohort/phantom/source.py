@@ -88,8 +88,8 @@ class PhantomSource:
 
     def draw(self, index: int) -> tuple[Anatomy, Acquisition, np.random.Generator]:
         """Draw patient and scan of one case, and the generator of its noise."""
-        seeds = np.random.SeedSequence([self._phantom.seed, index]).spawn(4)
-        body, scan, noise, around = map(np.random.default_rng, seeds)
+        seeds = np.random.SeedSequence([self._phantom.seed, index]).spawn(5)
+        body, scan, noise, around, ends = map(np.random.default_rng, seeds)
         age_years, bilateral = draw_patient(self._phantom, index)
         anatomy = draw_anatomy(
             body, age_years=age_years, bilateral=bilateral, stage=self._phantom.stage
@@ -100,6 +100,8 @@ class PhantomSource:
             matrix=self._phantom.matrix,
             slice_spacing_mm=self._phantom.slice_spacing_mm,
         )
+        share, above = self._phantom.truncation * ends.uniform(), ends.uniform() < 0.5
+        acquisition = acquisition.cut_off(share, above=above)
         return anatomy, self._in_scene(anatomy.torso, acquisition, around), noise
 
     def _in_scene(

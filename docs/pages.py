@@ -1,14 +1,14 @@
-"""Write docs/results.md from the releases and its template, docs/results.md.j2.
+"""Write the pages of results from the releases and their templates, docs/PAGE.md.j2.
 
-    PYTHONPATH=src python docs/results.py [--figures]
+    PYTHONPATH=src python docs/pages.py [--figures]
 
-The template has settings, blocks and verdicts and no number of its own, so that the
-page can say nothing that the releases do not. With `--figures` it also draws
+A template has settings, blocks and verdicts and no number of its own, so that a page
+can say nothing that the releases do not. With `--figures` it also draws
 docs/figures/RELEASE/*.png from each, which takes minutes.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,40 +21,50 @@ from deeprac import cli
 from deeprac.config import Config
 from deeprac.files import read_json
 from deeprac.layout import Layout
+from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting.claims.collect import cohort_claims
 from deeprac.reporting.claims.render import answers, tally
 from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
-from deeprac.reporting.summary import read_summary
+from deeprac.reporting.render import markdown
+from deeprac.reporting.summary import Summary, read_summary
+from deeprac.reporting.tables.table import Part, Table, number, words
 
 DOCS = Path(__file__).parent
-PAGE = DOCS / "results.md"
-TEMPLATE = "results.md.j2"
 RELEASED = DOCS.parent / "resources" / "released"
-LADDER = "ablation"
-"""The release of which the page shows nearly everything."""
+VOLUME_COSTS = RELEASED / "volume_costs.json"
+"""Of config/perspectives/3d_costs.yaml, by `deeprac cost --output`."""
 
-RELEASES = {
-    "budget": ("budget_curve",),
-    LADDER: (
-        *("paired_differences", "stress_curves", "stn_recovery"),
-        *("crop_coverage", "dice_by_size"),
-    ),
-    "controls": ("learning_curve",),
-    "crop": (),
-    "kits_slices": ("dice_by_method",),
-    "ablation_300steps": (),
+PAGES = {
+    "results": {
+        "budget": ("budget_curve",),
+        "ablation": (
+            *("paired_differences", "stress_curves", "stn_recovery"),
+            *("crop_coverage", "dice_by_size"),
+        ),
+        "controls": ("learning_curve",),
+        "crop": (),
+        "kits_slices": ("dice_by_method",),
+        "ablation_300steps": (),
+    },
+    "perspectives": {
+        "volumes": ("stress_curves",),
+        "transfer_adults": (),
+        "transfer": ("dice_by_method",),
+        "transfer_rest": (),
+        "diffeo": (),
+    },
 }
-"""What the page rests on, in its order, as far as it is released, and the figures that
-it shows of each."""
+"""The releases that a page rests on, in its order, as far as they are there, and the
+figures that it shows of each."""
 
 WIDTH_PX = 1250
 COLOURS = 128
 
 
-def page() -> str:
+def page(name: str) -> str:
     """The page as the releases have it."""
     environment = Environment(
         loader=FileSystemLoader(DOCS),
@@ -67,20 +77,20 @@ def page() -> str:
     with TemporaryDirectory() as folder:
         found = {
             n: facts(RELEASED / n, lay_out(RELEASED / n, Path(folder)))
-            for n in released()
+            for n in released(name)
         }
     agreement = pd.read_csv(RELEASED / "kits23_geometry" / "agreement.csv")
-    return environment.get_template(TEMPLATE).render(
-        found[LADDER],
+    return environment.get_template(f"{name}.md.j2").render(
         releases=found,
         cohort_answers=cohort_answers(found),
         human=human_agreement(agreement),
+        volume_costs=volume_costs(),
     )
 
 
-def released() -> list[str]:
-    """The releases of the page that are there, in its order."""
-    return [name for name in RELEASES if (RELEASED / name / MANIFEST).is_file()]
+def released(page: str) -> list[str]:
+    """The releases of a page that are there, in its order."""
+    return [name for name in PAGES[page] if (RELEASED / name / MANIFEST).is_file()]
 
 
 def cohort_answers(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -106,6 +116,25 @@ def human_agreement(agreement: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def volume_costs() -> str:
+    """What a step on volumes costs, and against the plain nnU-Net's."""
+    costs = pd.DataFrame(read_json(VOLUME_COSTS)["costs"])
+    ratio = "{:.3f}".format
+    columns = [words("experiment", "Method")]
+    for key, group, unit in (
+        ("step_flops", "FLOPs", 1e12),
+        ("step_saved_bytes", "Saved, float32", 2**30),
+        ("step_saved_bytes_mixed", "Saved, mixed", 2**30),
+    ):
+        costs[key] /= unit
+        size = "TFLOP" if key == "step_flops" else "GiB"
+        columns.append(number(key, size, "{:.2f}".format, group=group))
+        columns.append(number(f"{key}_ratio", "ratio", ratio, group=group))
+    note = "One training step, forward and backward, counted; ratios to nnunet."
+    parts = (Part(tuple(columns), costs),)
+    return markdown(Table("costs", "Cost of a step", costs, parts, (note,)))
+
+
 def facts(release: Path, config: Config) -> dict[str, Any]:
     """Everything that the template names.
 
@@ -127,9 +156,7 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "name": release.name,
         "cohort": config.cohort.name,
         "commits": _listed(f"`{c[:7]}`" for c in manifest["commits"]["training"]),
-        "patients": manifest["cohort"]["patients_scored"],
-        "folds": len(config.run.folds),
-        "planned_folds": config.splits.folds,
+        "judges": _judges(summary, config),
         "training_patients": _numbers(runs.training_patients),
         "matrices": _listed(dict.fromkeys(runs.matrix_size)),
         "steps": _numbers(runs.epochs * runs.iterations_per_epoch),
@@ -147,6 +174,17 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
+
+
+def _judges(summary: Summary, config: Config) -> str:
+    """Which patients the tables are of."""
+    test = of_split(summary.cases, TEST)
+    if len(test):
+        return f"{test.patient.nunique()} test patients"
+    patients = summary.cases.patient.nunique()
+    return (
+        f"{patients} patients in {len(config.run.folds)} of {config.splits.folds} folds"
+    )
 
 
 def _shared(shared: pd.Series) -> str:
@@ -167,8 +205,8 @@ def _listed(words: Any) -> str:
     return ", ".join(words)
 
 
-def draw(name: str) -> None:
-    """Draw the figures that the page shows of a release."""
+def draw(name: str, figures: Iterable[str]) -> None:
+    """Draw figures of a release."""
     with TemporaryDirectory() as folder:
         config = lay_out(RELEASED / name, Path(folder))
         layout = Layout.of(config)
@@ -176,7 +214,7 @@ def draw(name: str) -> None:
             sys.exit(f"the figures of {name} cannot be drawn")
         target = DOCS / "figures" / name
         target.mkdir(parents=True, exist_ok=True)
-        for figure in RELEASES[name]:
+        for figure in figures:
             with Image.open(layout.figures / f"{figure}.png") as image:
                 height = round(image.height * WIDTH_PX / image.width)
                 small = image.convert("RGB").resize((WIDTH_PX, height))
@@ -184,8 +222,9 @@ def draw(name: str) -> None:
 
 
 if __name__ == "__main__":
-    if "--figures" in sys.argv[1:]:
-        for one in released():
-            if RELEASES[one]:
-                draw(one)
-    PAGE.write_text(page(), encoding="utf-8")
+    for one in PAGES:
+        if "--figures" in sys.argv[1:]:
+            for release in released(one):
+                if PAGES[one][release]:
+                    draw(release, PAGES[one][release])
+        (DOCS / f"{one}.md").write_text(page(one), encoding="utf-8")
