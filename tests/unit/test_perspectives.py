@@ -64,7 +64,7 @@ def test_every_arm_of_volumes_is_summarised(volumes):
     assert sizes.to_dict() == {
         **{f"volumes_{arm}": ("8x16x16",) * 2 for arm in arms},
         "volumes_stn_crop_half": ("8x16x16", "4x8x8"),
-        "volumes_planned": ("10x32x32",) * 2,
+        "volumes_planned": ("7x32x32",) * 2,
     }
     stress = pd.read_csv(volumes.summary_stress)
     assert set(stress.kind) == {"none", "truncation"}
@@ -84,8 +84,6 @@ def test_crops_of_volumes_are_told_as_those_of_slices(volumes):
         assert (
             arm[["missed", "crop_grown", "crop_fallback"]].isin([0, 1]).all(axis=None)
         )
-    dense, sparse = (arm.set_index("case").ceiling_kidney for arm in cropped)
-    assert (dense > sparse).all()
 
 
 @pytest.mark.slow
