@@ -138,6 +138,9 @@ def test_a_volume_is_cropped_to_the_calibrated_box_around_what_was_found():
     # Half of 0.8, 0.6 and 0.4, and a tenth more.
     sides = torch.tensor([0.44, 0.33, 0.22])
     torch.testing.assert_close(found.canonical_from_crop[0, :, :3], sides.diag())
+    # What holds the frame is the frame.
+    whole = crop.shape.at(crop.shape.largest[None], torch.zeros(1, 3))
+    torch.testing.assert_close(whole, torch.eye(3, 4)[None])
     again = CROPS["stn"](SETTINGS, **sizes)
     again.load_state_dict(crop.state_dict(), strict=False)
     torch.testing.assert_close(again.half_side * again.shape.sides, sides)

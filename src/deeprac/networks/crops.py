@@ -81,7 +81,11 @@ class Shape(nn.Module):
 
     def at(self, size: Tensor, centre: Tensor) -> Tensor:
         """Return windows (n, d, d + 1) of sizes (n,) around centres (n, d)."""
-        return window(size[:, None] * self.sides, centre)
+        half_sides = size[:, None] * self.sides
+        if centre.shape[1] == SPACE:
+            # Voxels may have any shape: none is spent beyond the frame.
+            half_sides = half_sides.clamp_max(1)
+        return window(half_sides, centre)
 
 
 class NoCrop(nn.Module):
