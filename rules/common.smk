@@ -32,6 +32,7 @@ from deeprac.files import write_json
 from deeprac.front_ends import LABARBERA, front_end_of, has_oracle
 from deeprac.layout import Layout
 from deeprac.lease import refuse_if_held
+from deeprac.other_cases import other_cases_of
 from deeprac.partial import missing_runs, narrowed, present_runs, sentence
 from deeprac.pretraining import moved_intensities, pretraining_fingerprint, source_of
 from deeprac.provenance import digest

@@ -139,15 +139,16 @@ def case_poses_for_training(wildcards):
     return f"{RESULTS}/case_poses.csv" if supervised else []
 
 
-def pretrained_weights(wildcards):
-    """The weights that a training starts from, of another cohort's results: where these
-    are trained anew, so is what started from them."""
+def taken_from_another(wildcards):
+    """The weights that a training starts from, and the slices that it draws from, of
+    another cohort's results: where these are made anew, so is what took them."""
     named = wildcards.experiment, int(wildcards.seed), int(wildcards.fold)
+    run = RunKey(CONFIG["cohort"]["name"], *named)
     try:
-        source = source_of(SETTINGS, RunKey(CONFIG["cohort"]["name"], *named))
+        found = [source_of(SETTINGS, run), other_cases_of(SETTINGS, run)]
     except DeepracError as error:
         raise WorkflowError(str(error)) from None
-    return source.weights.as_posix() if source else []
+    return [path.as_posix() for part in found if part for path in part.files]
 
 
 def moved_fingerprint(_):

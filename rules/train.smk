@@ -32,7 +32,7 @@ rule train_fold:
         splits="<results>/splits_final.json",
         slices=slices,
         case_poses=case_poses_for_training,
-        pretrained=pretrained_weights,
+        taken=taken_from_another,
     output:
         multiext("<results>/<run>/", "checkpoint_final.pth", "run.json", "training.csv"),
     log:

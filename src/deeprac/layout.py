@@ -9,6 +9,9 @@ from pathlib import Path
 
 from deeprac.config import Config
 
+ENDINGS = (".b2nd", "_seg.b2nd", ".pkl")
+"""Of the files in which nnU-Net stores a preprocessed case."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -92,6 +95,11 @@ class Layout:
     def matrix(self, matrix: str) -> Path:
         """Folder of the slices on one matrix."""
         return self.preprocessed / matrix
+
+    def slices(self, matrix: str) -> Path:
+        """Folder where nnU-Net's loaders find the slices on one matrix."""
+        # Apart from cases.json: nnU-Net tells the storage format by the suffixes there.
+        return self.matrix(matrix) / "slices"
 
     def model(self, experiment: str, seed: int) -> Path:
         """nnU-Net model folder: plans, dataset description and the folds' runs."""

@@ -63,6 +63,11 @@ class Source:
         return self.folder / "checkpoint_final.pth"
 
     @property
+    def files(self) -> list[Path]:
+        """What a training that starts from it reads."""
+        return [self.weights]
+
+    @property
     def record(self) -> dict[str, Any]:
         """Content of its run.json."""
         return read_json(self.folder / "run.json")
@@ -185,22 +190,28 @@ def pretraining_fingerprint(config: Config) -> Path | None:
     return Layout(section.results).fingerprint
 
 
-def refuse_known_cases(config: Config, run: RunKey, source: Source) -> None:
+def refuse_known_cases(config: Config, run: RunKey) -> None:
     """No network may have been trained on the cases on which it is judged.
 
     Raises:
-        RunError: the source's training cases hold an image that the run predicts.
+        RunError: the other cohort's training cases, on which the run starts from a
+            network or draws its slices, hold an image that it predicts.
     """
-    layout = Layout.of(config)
+    method = config.methods[config.experiment(run.experiment).method]
+    section = config.pretraining
+    if not method.takes_from_another or section.results is None:
+        return
+    layout, other = Layout.of(config), Layout(section.results)
     judged = unseen(read_split(layout.splits, run.fold))
-    trained = read_split(source.layout.splits, source.fold)["train"]
+    trained = read_split(other.splits, section.fold)["train"]
     images = [
         read_cases(cohort.cases_csv, ("case", "image_sha256")).image_sha256.loc[cases]
-        for cohort, cases in ((layout, judged), (source.layout, trained))
+        for cohort, cases in ((layout, judged), (other, trained))
     ]
     known = images[0][images[0].isin(images[1])].index
     if len(known):
         raise RunError(
-            f"{run} is judged by {len(known)} cases on whose images {source.folder} "
-            "was trained. Leave them out of one of the cohorts."
+            f"{run} is judged by {len(known)} cases whose images are among the "
+            f"training cases of {section.results}, fold {section.fold}. Leave them out "
+            "of one of the cohorts."
         )

@@ -9,9 +9,9 @@ from deeprac.config import Config
 from deeprac.errors import RunError
 from deeprac.files import read_json
 from deeprac.layout import Layout
-from deeprac.pretraining import source_of
+from deeprac.other_cases import taken
 from deeprac.records.run_key import RunKey
-from deeprac.records.runs import PRETRAINING
+from deeprac.records.runs import OTHER_CASES, PRETRAINING
 from deeprac.settings.effective import differences, run_settings
 
 SHOWN = 3
@@ -38,10 +38,9 @@ def refuse_retraining(config: Config, planned: Iterable[RunKey]) -> None:
         if old is None:
             continue  # not finished, or of a version that did not record them
         new = run_settings(config, config.experiment(run.experiment))
-        source = source_of(config, run)
-        started = {PRETRAINING: source and source.identity()}
-        before = {PRETRAINING: record.get(PRETRAINING)}
-        found = [*differences(old, new), *differences(before, started)]
+        keys = (PRETRAINING, OTHER_CASES)
+        before = {key: record[key] for key in keys if key in record}
+        found = [*differences(old, new), *differences(before, taken(config, run))]
         if found and config.training.retrain:
             replace(layout, run)
         elif found:

@@ -38,8 +38,9 @@ DESCRIBED = yaml.safe_load((REPO / "config/methods.yaml").read_text())
 METHODS = [
     name
     for name in DESCRIBED
-    # Those that start from another cohort: test_pretrained.py.
-    if not name.startswith("stn_labarbera") and "pretrain" not in DESCRIBED[name]
+    # Those that take from another cohort: test_pretrained.py, test_pooled.py.
+    if not name.startswith("stn_labarbera")
+    and DESCRIBED[name].keys().isdisjoint({"pretrain", "other_share"})
 ]
 ORACLES = [
     name

@@ -5,9 +5,9 @@ import pytest
 from deeprac.cli import main
 from deeprac.config import load_config
 from deeprac.files import read_json, write_json
-from deeprac.layout import Layout
+from deeprac.layout import ENDINGS, Layout
 from deeprac.lease import held
-from deeprac.preprocessing.slices import ENDINGS, Slices
+from deeprac.preprocessing.slices import Slices
 from deeprac.records.cases import read_cases
 from support.toy_cohort import copy_toy, verb
 

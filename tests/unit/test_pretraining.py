@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from deeprac.config import Config
-from deeprac.config_files import resolve
 from deeprac.errors import ConfigError, RunError
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
@@ -21,26 +19,10 @@ from deeprac.pretraining import (
 from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining
 from deeprac.settings.effective import run_settings
-from support.finished_runs import MEAN, finish
+from support.finished_runs import MEAN, children, configured, finish, row
 from support.summary_builder import REPO
 
 RUN = RunKey("children", "stn_fine_tune", 1, 0)
-
-
-def row(method, **keys):
-    return {"experiment": method, "matrix": "coarse", "method": method, **keys}
-
-
-def configured(folder, experiments, **sections):
-    rows = [row(name) if isinstance(name, str) else name for name in experiments]
-    raw = {
-        "results": str(folder),
-        "methods": str(REPO / "config/methods.yaml"),
-        "experiments": rows,
-        "statistics": {"comparisons": []},
-        **sections,
-    }
-    return Config.from_resolved(resolve(raw))
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +37,6 @@ def finished(tmp_path_factory):
 def adults(finished, tmp_path):
     shutil.copytree(finished / "adults", tmp_path / "adults")
     return Layout(tmp_path / "adults")
-
-
-def children(folder, method="stn_fine_tune", **sections):
-    section = {"results": str(folder / "adults")} | sections.pop("pretraining", {})
-    cohort = {"name": "children"} | sections.pop("cohort", {})
-    return configured(folder, [method], cohort=cohort, pretraining=section, **sections)
 
 
 def test_a_run_starts_from_the_network_of_its_own_seed(tmp_path, adults):
@@ -164,15 +140,18 @@ def test_a_case_on_which_the_source_was_trained_is_no_test_case(tmp_path, adults
         write_json(layout.splits, [{"train": train, "val": held_out}])
         cases = [*train, *held_out]
         hashes = [{"b": "same", "y": "same"}.get(case, case) for case in cases]
-        layout.cohort.mkdir(parents=True)
+        layout.cohort.mkdir(parents=True, exist_ok=True)
         table = pd.DataFrame({"case": cases, "image_sha256": hashes})
         table.to_csv(layout.cases_csv, index=False)
         write_json(layout.dataset_json, {"numTraining": len(cases)})
-    source = source_of(config, RUN)
-    with pytest.raises(RunError, match="judged by 1 cases on whose images"):
-        refuse_known_cases(config, RUN, source)
+    pooled = children(tmp_path, "stn_pooled")
+    runs = [(config, RUN), (pooled, replace(RUN, experiment="stn_pooled"))]
+    for settings, run in runs:
+        with pytest.raises(RunError, match="judged by 1 cases whose images are among"):
+            refuse_known_cases(settings, run)
     write_json(adults.splits, [{"train": ["a", "c"], "val": ["b"]}])
-    refuse_known_cases(config, RUN, source)
+    for settings, run in runs:
+        refuse_known_cases(settings, run)
 
 
 def test_a_source_that_was_trained_anew_makes_its_followers_stale(tmp_path, adults):
@@ -195,7 +174,10 @@ def test_a_source_that_was_trained_anew_makes_its_followers_stale(tmp_path, adul
         ({"zero_shot": True}, "no pretrained network to predict with"),
         ({"pretrain": "stn", "zero_shot": True, "learning_rate_factor": 0.5},
          "zero_shot trains nothing"),
+        ({"pretrain": "x", "zero_shot": True, "other_share": 0.5},
+         "other_share is 0.5, but zero_shot trains nothing"),
         ({"pretrain": "x", "normaliser": "stn_labarbera"}, "stages of its own"),
+        ({"other_share": 0.5, "normaliser": "stn_labarbera"}, "Leave other_share out"),
     ],
 )  # fmt: skip
 def test_methods_that_contradict_themselves_are_refused(tmp_path, method, said):

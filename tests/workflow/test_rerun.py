@@ -181,19 +181,25 @@ def test_what_starts_from_another_cohort_follows_it(tmp_path, monkeypatch):
     source = finish(load_config([config / "config.yaml", adults]))
     jobs = planned_jobs(checkout, "--configfile", str(smoke), **own)
     assert jobs.pop("all") == 1
-    assert jobs["train_fold"] == 9
+    assert jobs["train_fold"] == 11
     planned = estimated_jobs(
         load_config([config / "config.yaml", smoke]), conversion_mb=0
     )
     assert {one.rule: one.jobs for one in planned} == jobs
 
-    chosen = "run={experiments: [stn, stn_fine_tune]}"
+    chosen = "run={experiments: [stn, stn_fine_tune, stn_pooled]}"
     train = ("train", "--configfile", str(smoke), "--config", chosen)
     result = snakemake(checkout, "--cores", "2", *train, **own)
     assert result.returncode == 0, result.stdout
     weights = source.run("stn", 0, 0) / "checkpoint_final.pth"
     weights.write_text("of another training")
     assert planned_jobs(checkout, *train, **own) == {"train_fold": 1, "train": 1}
+    made = source.matrix("main") / "cases.json"
+    made.write_text(made.read_text().replace("adults_smoke a", "adults_smoke other"))
+    assert planned_jobs(checkout, *train, **own) == {"train_fold": 2, "train": 1}
+    made.unlink()
+    result = snakemake(checkout, "-n", *train, **own)
+    assert "cases.json is missing. Run the workflow of that cohort" in result.stdout
 
 
 def test_without_a_change_nothing_runs(checkout):

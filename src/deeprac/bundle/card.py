@@ -5,16 +5,18 @@ from typing import Any
 
 from deeprac.bundle.manifest import shown
 from deeprac.records.catalogue import METRICS
+from deeprac.records.runs import OTHER_CASES, PRETRAINING
 
 INTENDED_USE = (
     "Research on the segmentation of kidneys and renal tumours in abdominal CT. "
     "Research software, not a medical device: not for diagnosis or treatment."
 )
 
-STARTED = (
-    "Its training started from weights of {}, about which nothing is said here; their "
-    "licence holds for these weights as well."
-)
+TAKEN = {
+    PRETRAINING: "started from weights",
+    OTHER_CASES: "drew from cases as well",
+}
+"""What a training took of another cohort, by the entry that names it."""
 
 UNITS = {"mm": "mm", "ml": "ml", "years": "years", "hu": "HU"}
 """By the last word of a range's name."""
@@ -24,10 +26,15 @@ def limits_of(manifest: Mapping[str, Any]) -> list[str]:
     """What the model cannot do, or was not tested for, in sentences."""
     training = manifest["training"]
     phantom = training["format"] == "phantom"
-    started = ", ".join(training.get("pretraining", ()))
+    taken = [
+        f"Its training {what} of {', '.join(training[key])}, about which nothing is "
+        "said here; their licence holds for these weights as well."
+        for key, what in TAKEN.items()
+        if key in training
+    ]
     return [
         *(["Trained on generated phantoms: it knows no patient."] if phantom else []),
-        *([STARTED.format(started)] if started else []),
+        *taken,
         f"Trained on {training['patients']} patients of one cohort; it was tested on "
         "no other.",
         "Outside the ranges of its training nothing is known of it.",

@@ -16,7 +16,7 @@ from deeprac.records.cases import read_cases
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import read_metrics
 from deeprac.records.run_key import RunKey
-from deeprac.records.runs import PRETRAINING
+from deeprac.records.runs import OTHER_CASES, PRETRAINING
 from deeprac.records.splits import read_split
 from deeprac.records.tidy import read_tidy
 
@@ -40,7 +40,8 @@ def training_section(
         records: their ``run.json``.
 
     Returns:
-        With ``pretraining``, the cohorts from whose networks they started, if any.
+        With ``pretraining`` and ``other_cases``, if any, the cohorts from whose
+        networks they started and from whose slices they drew.
 
     Raises:
         MetricsError: the table of the cohort is missing or foreign.
@@ -50,8 +51,11 @@ def training_section(
     names = {name for k in folds for name in read_split(layout.splits, k)["train"]}
     table = read_cases(layout.cases_csv, _NEEDED)
     cases = table[table.case.isin(names)]
-    started = sorted({r[PRETRAINING]["cohort"] for r in records if PRETRAINING in r})
-    return ({PRETRAINING: started} if started else {}) | {
+    taken = {
+        key: sorted({record[key]["cohort"] for record in records if key in record})
+        for key in (PRETRAINING, OTHER_CASES)
+    }
+    return {key: cohorts for key, cohorts in taken.items() if cohorts} | {
         "cohort": config.cohort.name,
         "format": config.cohort.format,
         "patients": int(cases.patient.nunique()),

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from deeprac.cohort.passes import Sidecars, json_sha256
 from deeprac.config import Config
 from deeprac.files import read_json, write_json
-from deeprac.layout import Layout
+from deeprac.layout import ENDINGS, Layout
 from deeprac.lease import held
 from deeprac.preprocessing.preprocessor import preprocessor_of, save_case
 from deeprac.records.case_split import CV, of_split
@@ -29,9 +29,6 @@ from deeprac.volumes import read_volume
 
 VERSION = 1
 """Raised whenever the same case would give other slices."""
-
-ENDINGS = (".b2nd", "_seg.b2nd", ".pkl")
-"""Of the files in which nnU-Net stores a case."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +111,7 @@ def preprocess_cohort(
     manager = PlansManager(plans)
     slices = Slices(
         cohort=layout.cohort,
-        # Apart from cases.json: nnU-Net tells the storage format by the suffixes there.
-        folder=folder / "slices",
+        folder=layout.slices(matrix),
         done=Sidecars(folder, (*settings, intensities)),
         preprocessor=preprocessor_of(
             manager.get_configuration(name), config.cohort.air

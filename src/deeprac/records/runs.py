@@ -22,6 +22,10 @@ PRETRAINING = "pretraining"
 """Entry of run.json with the training that it started from (``Source.identity``); not
 there where it started from scratch."""
 
+OTHER_CASES = "other_cases"
+"""Entry of run.json with the cases of another cohort that a share of its slices came
+from (``OtherCases.identity``); not there where it trained on its own cohort alone."""
+
 SIZES = ("matrix_size", "network_input_size")
 SETTINGS = (
     *SIZES,

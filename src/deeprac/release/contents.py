@@ -25,7 +25,7 @@ from deeprac.records.diagnostics import (
 )
 from deeprac.records.inference import INFERENCE_COLUMNS
 from deeprac.records.metrics import METRIC_COLUMNS
-from deeprac.records.runs import PRETRAINING, RUN_COLUMNS, TRAINING_DICE
+from deeprac.records.runs import OTHER_CASES, PRETRAINING, RUN_COLUMNS, TRAINING_DICE
 from deeprac.records.stress import STRESS_COLUMNS
 from deeprac.records.training import training_columns
 from deeprac.release.configuration import LEFT_OUT
@@ -54,6 +54,7 @@ RUN_ENTRIES: dict[str, tuple[str, ...] | None] = {
         *("cohort", "experiment", "seed", "fold", "commit"),
         *("config_sha256", "weights_sha256"),
     ),
+    OTHER_CASES: ("cohort", "fold", "patients", "cases_sha256"),
     "device": (
         *("type", "name", "threads", "memory_gib", "cuda", "cudnn"),
         *("capture", "slices"),
@@ -98,6 +99,7 @@ FORMS = {
         f"{PRETRAINING}.{key}": _HEXADECIMAL
         for key in ("commit", "config_sha256", "weights_sha256")
     },
+    f"{OTHER_CASES}.cases_sha256": _HEXADECIMAL,
     "argv": rf"--[a-z-]+(?:=\w+)?|(?:--config=)?{NAME}\.(?:json|ya?ml)|\d{{1,5}}",
     "cohort.fetch.licence": r"CC[A-Z0-9.-]{1,20}",
     "device_name": _HARDWARE,

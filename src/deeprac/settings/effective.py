@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 METHOD_KEYS = (
     *("normaliser", "crop", "augment", "augment_scale", "augment_svf"),
-    *("network_input", "crop_size", "pretrain", "zero_shot"),
+    *("network_input", "crop_size", "pretrain", "zero_shot", "other_share"),
 )
 """Keys of a method that change its runs; the others are words for people."""
 

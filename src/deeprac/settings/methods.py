@@ -22,6 +22,7 @@ SVF = "svf"
 """Value of ``augment`` that deforms slices by random velocity fields as well."""
 
 SCRATCH, FINE_TUNED, ZERO_SHOT = "scratch", "fine-tuned", "zero-shot"
+POOLED, REHEARSAL = "pooled", "rehearsal"
 """Schedules of a method: see ``Method.schedule``."""
 
 RESERVED = {
@@ -65,7 +66,12 @@ class MatrixConfig:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to segment: normaliser, crop, augmentation, input, start of weights."""
+    """One way to segment: normaliser, crop, augmentation, input, start of weights.
+
+    ``other_share`` is named after what it draws, not after what comes of it: pooled
+    training where the weights start afresh, rehearsal where they start from a network
+    of the other cohort.
+    """
 
     name: str
     label: str
@@ -81,6 +87,7 @@ class Method:
     localiser: dict[str, Any]
     pretrain: str | None
     zero_shot: bool
+    other_share: float | None
     learning_rate_factor: float
 
     def __post_init__(self) -> None:
@@ -121,29 +128,39 @@ class Method:
         self._check_pretraining()
 
     def _check_pretraining(self) -> None:
-        if self.pretrain and LABARBERA in (self.normaliser, self.crop):
-            raise ConfigError(
-                f"methods.{self.name}.pretrain is {self.pretrain}, but the authors' "
-                "network trains in stages of its own. Leave pretrain out."
-            )
+        for key in ("pretrain", "other_share"):
+            value = getattr(self, key)
+            if value and LABARBERA in (self.normaliser, self.crop):
+                raise ConfigError(
+                    f"methods.{self.name}.{key} is {value}, but the authors' network "
+                    f"trains in stages of its own. Leave {key} out."
+                )
         if self.zero_shot and not self.pretrain:
             raise ConfigError(
                 f"methods.{self.name}.zero_shot is true, but there is no pretrained "
                 "network to predict with. Set pretrain, or leave zero_shot out."
             )
-        if self.zero_shot and self.learning_rate_factor != 1:
-            raise ConfigError(
-                f"methods.{self.name}.learning_rate_factor is "
-                f"{self.learning_rate_factor:g}, but zero_shot trains nothing. Leave "
-                "one of them out."
-            )
+        for key, without in (("learning_rate_factor", 1), ("other_share", None)):
+            value = getattr(self, key)
+            if self.zero_shot and value != without:
+                raise ConfigError(
+                    f"methods.{self.name}.{key} is {value:g}, but zero_shot trains "
+                    "nothing. Leave one of them out."
+                )
 
     @property
     def schedule(self) -> str:
-        """How the weights come about: from scratch, fine-tuned or zero-shot."""
-        if self.pretrain is None:
-            return SCRATCH
-        return ZERO_SHOT if self.zero_shot else FINE_TUNED
+        """How the weights come about: one of the schedules."""
+        if self.zero_shot:
+            return ZERO_SHOT
+        if self.other_share is None:
+            return FINE_TUNED if self.pretrain else SCRATCH
+        return REHEARSAL if self.pretrain else POOLED
+
+    @property
+    def takes_from_another(self) -> bool:
+        """Whether weights or training slices are of another cohort."""
+        return self.schedule != SCRATCH
 
     @property
     def input_shares(self) -> tuple[float, float]:

@@ -31,7 +31,9 @@ def misfits(
         matrix, method = matrices.get(row.matrix), methods.get(row.method)
         if matrix is None or method is None:
             continue
-        if matrix.size == PLANNED:
+        if method.other_share and matrix.size == PLANNED:
+            errors |= _of_two_plans(row)
+        elif matrix.size == PLANNED:
             errors |= _of_plan(row, matrix, method)
         elif matrix.dimensions == SPACE:
             errors |= _of_volumes(row, matrix, method, network.min_feature_map)
@@ -52,6 +54,16 @@ def _of_plan(
             f"nnU-Net, which cuts {cut} into patches, but method "
             f"{row.method} needs whole {cut}. Use a method without "
             f"normaliser, crop and augment {SVF}, or a matrix with a size"
+        )
+    }
+
+
+def _of_two_plans(row: Experiment) -> dict[Hashable, str]:
+    return {
+        row.name: (
+            f"experiments.{row.name}: matrix {row.matrix} is planned by nnU-Net, for "
+            f"each cohort by its own spacings, but method {row.method} draws from the "
+            "slices of two. Use a method without other_share, or a matrix with a size"
         )
     }
 

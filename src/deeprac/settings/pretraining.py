@@ -1,4 +1,4 @@
-"""Settings of pretraining: which networks of another cohort trainings start from."""
+"""Settings of pretraining: what trainings take of another cohort's results."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ def impossible_starts(
     rows: list[Experiment],
     methods: Mapping[str, Method],
 ) -> Iterator[str]:
-    """Say which experiments have nothing to start from, or their own results.
+    """Say which experiments have nothing to take from, or their own results.
 
     Args:
         pretraining: the section.
@@ -37,12 +37,19 @@ def impossible_starts(
         methods: by name; others are an error of their own.
     """
     known = [(row, methods[row.method]) for row in rows if row.method in methods]
-    named = dict.fromkeys(row.name for row, method in known if method.pretrain)
+    named = [row.name for row, method in known if method.takes_from_another]
     if named and pretraining.results is None:
         yield (
             f"pretraining.results is null, but {', '.join(named)} start from the "
-            "weights of another cohort. Name the folder of its results, or leave the "
-            "experiments out"
+            "weights of another cohort, or draw from its slices. Name the folder of "
+            "its results, or leave the experiments out"
+        )
+    pooled = [row.name for row, method in known if method.other_share]
+    if pooled and pretraining.fingerprint == "own":
+        yield (
+            f"pretraining.fingerprint is own, but {', '.join(pooled)} draw from slices "
+            "of both cohorts, which one fingerprint has to normalise. Set it to "
+            "pretraining, or leave the experiments out"
         )
     if pretraining.results and os.path.abspath(pretraining.results) == os.path.abspath(
         own

@@ -17,7 +17,12 @@ from deeprac.layout import Layout
 from deeprac.pretraining import Source
 from deeprac.records.cases import read_cases
 from deeprac.records.progress import Epoch
-from deeprac.records.runs import PRETRAINING, RUN_SCHEMA, TRAINING_DICE
+from deeprac.records.runs import (
+    OTHER_CASES,
+    PRETRAINING,
+    RUN_SCHEMA,
+    TRAINING_DICE,
+)
 from deeprac.records.training import DICE, training_columns
 from deeprac.training.device import describe_device
 from deeprac.training.resuming import FINAL
@@ -134,7 +139,7 @@ def _run_record(
         "interruptions": trainer.interruptions,
         TRAINING_DICE: _training_dice(trainer, source),
         "cost": _cost(epochs) | asdict(measure_step(trainer)),
-        **{key: identity[key] for key in (PRETRAINING,) if key in identity},
+        **{k: identity[k] for k in (PRETRAINING, OTHER_CASES) if k in identity},
     }
 
 
@@ -182,7 +187,7 @@ def _cost(epochs: pd.DataFrame) -> dict[str, float | None]:
 
 
 def _training_patients(trainer: DeepracTrainer, layout: Layout) -> int:
-    """Number of patients that the fold was trained on; zero-shot, none."""
+    """Number of the cohort's patients that the fold was trained on; zero-shot, none."""
     if not trainer.num_epochs:
         return 0
     train, _ = trainer.do_split()

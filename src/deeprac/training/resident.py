@@ -45,7 +45,7 @@ class ResidentSlices:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.class_locations: dict[str, dict] = {}
         slices, levels, count = [], [], 0
-        for case in dataset.identifiers:
+        for case in dict.fromkeys(dataset.identifiers):
             data, seg, _, properties = dataset.load_case(case)
             self.first[case] = count
             self.shapes[case] = tuple(data.shape[1:])
@@ -86,7 +86,8 @@ def needed_bytes(dataset: Any) -> int:
     the first one's.
     """
     pixels = sum(
-        int(np.prod(dataset.load_case(case)[0].shape)) for case in dataset.identifiers
+        int(np.prod(dataset.load_case(case)[0].shape))
+        for case in dict.fromkeys(dataset.identifiers)
     )
     return int(pixels * (4 + 2 * 4 / 3))
 

@@ -15,11 +15,11 @@ from deeprac.errors import DeepracError, RunError, StoppedError
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
 from deeprac.lease import held
+from deeprac.other_cases import other_cases_of, taken
 from deeprac.pretraining import Source, refuse_known_cases, source_of
 from deeprac.records.cases import read_cases
 from deeprac.records.progress import append_progress, note_failure
 from deeprac.records.run_key import RunKey
-from deeprac.records.runs import PRETRAINING
 from deeprac.records.splits import read_split, read_splits
 from deeprac.replacing import SHOWN, refuse_retraining, replace
 from deeprac.settings.effective import differences, run_settings
@@ -71,13 +71,13 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
     workspace = layout.checkpoints(experiment, seed, fold)
     run = RunKey(config.cohort.name, experiment, seed, fold)
     source = source_of(config, run)
-    if source is not None:
-        refuse_known_cases(config, run, source)
-    identity = _identity(config, layout, run, source)
+    refuse_known_cases(config, run)
+    identity = _identity(config, layout, run)
     with held(workspace.with_suffix(".lease"), str(run)) as lease:
         refuse_retraining(config, [run])
         _bind(layout, run, identity, retrain=config.training.retrain)
         trainer = build_trainer(plans, read_json(model / "dataset.json"), fold, device)
+        trainer.others = other_cases_of(config, run)
         trainer.before_writing = lease.check
         trainer.after_epoch = lambda: append_progress(workspace, last_epoch(trainer))
         end_with_this_process()
@@ -130,14 +130,11 @@ def _train(trainer: DeepracTrainer, source: Source | None) -> None:
         ) from error
 
 
-def _identity(
-    config: Config, layout: Layout, run: RunKey, source: Source | None
-) -> dict[str, Any]:
+def _identity(config: Config, layout: Layout, run: RunKey) -> dict[str, Any]:
     """Everything that a training depends on, as JSON values."""
     experiment = config.experiment(run.experiment)
     split = read_split(layout.splits, run.fold)
-    started = {} if source is None else {PRETRAINING: source.identity()}
-    return started | {
+    return taken(config, run) | {
         "settings": run_settings(config, experiment),
         "seed": run.seed,
         "split": {part: split[part] for part in ("train", "val")},

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -25,14 +25,19 @@ class STNTrainer(DeepracTrainer):
 
     @cached_property
     def case_poses(self) -> Mapping[str, CasePose]:
-        """Size, pose and labels' outline of all cases."""
+        """Size, pose and labels' outline of all cases that are drawn."""
         true_pose = self.front_end["normaliser"] == ORACLE
-        return read_case_poses(
-            self.case_poses_csv,
+        read = partial(
+            read_case_poses,
             true_pose=true_pose,
             dimensions=self.dimensions,
             outlined=self.crops,
         )
+        poses = read(self.case_poses_csv)
+        if self.others is not None:
+            theirs = read(self.others.layout.case_poses)
+            poses |= {self.others.named(c): theirs[c] for c in self.others.cases}
+        return poses
 
     @property
     def crops(self) -> bool:

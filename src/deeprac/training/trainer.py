@@ -34,8 +34,8 @@ from deeprac.training.cuts import with_cuts
 from deeprac.training.fields import RandomFields, with_fields
 from deeprac.training.nnunet import adapted
 from deeprac.training.plans import configuration_name
+from deeprac.training.pooled import PoolingTrainer
 from deeprac.training.resident import resident_loaders
-from deeprac.training.resuming import ResumableTrainer
 from deeprac.training.schedule import PolyLR
 
 EXTRA_LOG = (
@@ -50,7 +50,7 @@ EXTRA_LOG = (
 """What every epoch logs beside nnU-Net's own keys; kept in its checkpoints."""
 
 
-class DeepracTrainer(ResumableTrainer):
+class DeepracTrainer(PoolingTrainer):
     """nnU-Net's training of one fold, as the plans' ``deeprac`` section states it."""
 
     def __init__(

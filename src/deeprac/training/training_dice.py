@@ -51,11 +51,14 @@ def training_dice(trainer: DeepracTrainer) -> dict[str, float | None]:
 
 
 def _loader(trainer: DeepracTrainer) -> Any:
-    """nnU-Net's own, which reads what it draws, of training cases as for validation."""
-    dataset, _ = trainer.get_tr_and_val_datasets()
+    """nnU-Net's own, which reads what it draws, as for validation.
+
+    Of this cohort's training cases alone.
+    """
+    own, _ = trainer.do_split()
     patch = trainer.configuration_manager.patch_size
     return nnUNetDataLoader(
-        dataset,
+        trainer.dataset_class(trainer.preprocessed_dataset_folder, own),
         trainer.batch_size,
         patch,
         patch,
