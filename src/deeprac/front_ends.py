@@ -80,6 +80,9 @@ FRONT_ENDS = {
 SPATIAL_NORMALISERS = frozenset({NONE, "moments", "stn", ORACLE, CASE_POSE})
 """Normalisers that work on volumes as well."""
 
+SPATIAL_CROPS = frozenset({NONE, "stn"})
+"""Crops that work on volumes as well."""
+
 LEARNED_CROPS = ("stn", "stn_rectangle")
 """Crops that are learned by gradient."""
 

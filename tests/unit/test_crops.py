@@ -59,7 +59,7 @@ def build(name, coarse=None, **settings):
         SETTINGS | settings,
         num_classes=3,
         size=SIZE,
-        input_size=(16, 32) if name.endswith("rectangle") else (32, 32),
+        extent=(16, 32) if name.endswith("rectangle") else (32, 32),
     ).eval()
     if coarse is not None:
         crop.coarse = coarse
@@ -113,6 +113,43 @@ def test_a_rectangle_holds_a_box_by_the_side_that_needs_more(high, size):
     window = shape.at(torch.tensor([size]), torch.tensor([[0.5, -0.25]]))
     expected = torch.tensor([[[size, 0, 0.5], [0, size / 2, -0.25]]])
     torch.testing.assert_close(window, expected)
+
+
+def test_a_volume_is_cropped_to_the_calibrated_box_around_what_was_found():
+
+    class FindsInSpace(torch.nn.Module):
+        def forward(self, view):
+            logits = torch.zeros(len(view), 3, 8, 8, 8)
+            logits[:, 0] = 20
+            # x from 0.25 to 0.75, y from -0.5 to 0, z from -0.25 to 0.
+            logits[:, 1, 3:4, 2:4, 5:7] = 40
+            return logits
+
+    torch.manual_seed(0)
+    sizes = {"num_classes": 3, "size": 8, "extent": (16, 16, 16)}
+    crop = CROPS["stn"](SETTINGS, **sizes).eval()
+    assert crop(torch.zeros(1, 1, 8, 8, 8)).coarse_logits.shape == (1, 3, 8, 8, 8)
+    crop.coarse = FindsInSpace()
+    low, high = (
+        torch.tensor(corner) for corner in ((-0.3, -0.4, 0.2), (0.5, 0.2, 0.6))
+    )
+    crop.calibrate(torch.stack([low, high])[None])
+    found = crop(torch.zeros(1, 1, 8, 8, 8), None, together=True)
+    # Half of 0.8, 0.6 and 0.4, and a tenth more.
+    sides = torch.tensor([0.44, 0.33, 0.22])
+    torch.testing.assert_close(found.canonical_from_crop[0, :, :3], sides.diag())
+    # What holds the frame is the frame.
+    whole = crop.shape.at(crop.shape.largest[None], torch.zeros(1, 3))
+    torch.testing.assert_close(whole, torch.eye(3, 4)[None])
+    again = CROPS["stn"](SETTINGS, **sizes)
+    again.load_state_dict(crop.state_dict(), strict=False)
+    torch.testing.assert_close(again.half_side * again.shape.sides, sides)
+    centre = found.canonical_from_crop[0, :, 3]
+    torch.testing.assert_close(
+        centre, torch.tensor([0.5, -0.25, -0.125]), atol=0.06, rtol=0
+    )
+    assert not found.fallback.any()
+    assert not found.grown.any()
 
 
 def test_an_oracle_sees_the_true_box_of_every_slice():

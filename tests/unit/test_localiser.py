@@ -103,6 +103,18 @@ def test_coarse_segmenter_answers_every_pixel(size):
     assert network(torch.rand(2, 1, size, size)).shape == (2, 3, size, size)
 
 
+def test_coarse_segmenter_answers_every_voxel():
+    network = coarse_segmenter(3, 16, 4, dimensions=3)
+    assert network(torch.rand(2, 1, 16, 16, 16)).shape == (2, 3, 16, 16, 16)
+
+
+def test_soft_centre_of_a_volume_is_x_y_z():
+    probability = torch.zeros(1, 1, 2, 4, 8)
+    probability[0, 0, 0, 1, 6] = 1  # x = 13/8 - 1, y = 3/4 - 1, z = 1/2 - 1
+    centre = soft_centre(probability, prior=0.0)
+    torch.testing.assert_close(centre, torch.tensor([[0.625, -0.25, -0.5]]))
+
+
 def blobs():
     """Large blob on the left, small one on the right and above its middle.
 

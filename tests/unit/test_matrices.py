@@ -34,6 +34,19 @@ def test_a_rectangle_is_halved_side_by_side():
     assert kind.unet(shares, NETWORK)["strides"] == [[1, 1], [2, 2], [1, 2]]
 
 
+def test_a_part_of_a_volume_has_its_shape_and_its_voxels():
+    matrix = MatrixConfig(size=(32, 64, 64), batch_size=2, dimensions=3)
+    kind = matrix_kind(matrix, {}, KIDNEY_AND_TUMOUR)
+    assert kind.input_size() == [32, 64, 64]
+    assert kind.input_size((0.5, 0.5)) == [16, 32, 32]
+    # Voxels are twice as high as wide: the plane is halved first.
+    assert kind.unet((0.5, 0.5), NETWORK)["strides"] == [
+        [1, 1, 1],
+        [1, 2, 2],
+        [2, 2, 2],
+    ]
+
+
 def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
     kind = matrix_kind(
         MatrixConfig(size="planned", batch_size=2, dimensions=2),
@@ -50,6 +63,18 @@ def test_planned_patches_pool_as_nnunet_and_are_as_wide_as_configured():
     assert kwargs["features_per_stage"] == [6, 12, 20]
     assert kwargs["n_conv_per_stage"] == [3, 3, 3]
     assert kwargs["n_conv_per_stage_decoder"] == [3, 3]
+
+
+def test_planned_patches_of_volumes_are_those_of_full_resolution():
+    matrix = MatrixConfig(size="planned", batch_size=2, dimensions=3)
+    kind = matrix_kind(matrix, SMALL, KIDNEY_AND_TUMOUR)
+    assert kind.name == "3d_fullres"
+    assert kind.configuration["preprocessor_name"] == OWN_PLAN
+    # 10 % of slices are closer than 4.2 mm: 4 of 4 mm are 4, 5 of 6 mm are 7.
+    assert kind.configuration["patch_size"] == kind.input_size() == [6, 28, 36]
+    kwargs = kind.unet((1, 1), NETWORK)
+    assert kwargs["strides"] == [[1, 1, 1], [1, 2, 2], [1, 2, 2]]
+    assert kwargs["conv_op"].endswith("Conv3d")
 
 
 def test_a_planned_matrix_needs_the_cohorts_sizes():

@@ -14,7 +14,9 @@ def load(tmp_path, method="nnunet", **matrix):
     return load_config([write_config(tmp_path, sections)])
 
 
-@pytest.mark.parametrize("method", ["nnunet", "nnunet_augment", "moments", "stn"])
+@pytest.mark.parametrize(
+    "method", ["nnunet", "nnunet_augment", "moments", "stn", "stn_crop"]
+)
 def test_methods_that_work_on_volumes(tmp_path, method):
     config = load(tmp_path, method)
     assert config.matrices["volumes"].sides == (32, 48, 48)
@@ -24,7 +26,8 @@ def test_methods_that_work_on_volumes(tmp_path, method):
 @pytest.mark.parametrize(
     ("method", "named"),
     [
-        ("stn_crop", "crop stn"),
+        ("stn_coarse_crop", "crop coarse"),
+        ("stn_oracle_crop", "crop oracle"),
         ("stn_labarbera", "normaliser stn_labarbera"),
         ("sham", "normaliser sham"),
     ],
@@ -34,12 +37,28 @@ def test_what_volumes_have_not_is_refused(tmp_path, method, named):
         load(tmp_path, method)
 
 
+def test_the_input_of_a_crop_is_halved_as_well(tmp_path):
+    load(tmp_path, "stn_crop_half")
+    # Halves of 16, 24 and 40 voxels: the first cannot be halved to 4 any more.
+    with pytest.raises(ConfigError, match=r"a side of 12 voxels .*0.5.*evenly|of 6 vo"):
+        load(tmp_path, "stn_crop_half", size=[12, 24, 24])
+
+
+@pytest.mark.parametrize("method", ["nnunet", "nnunet_augment"])
+def test_nnunets_own_plan_of_volumes(tmp_path, method):
+    assert load(tmp_path, method, size="planned").matrices["volumes"].dimensions == 3
+
+
+def test_patches_of_volumes_are_normalised_by_no_method(tmp_path):
+    with pytest.raises(ConfigError, match="volumes into patches, but method stn needs"):
+        load(tmp_path, "stn", size="planned")
+
+
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
         ({"size": [30, 48, 48]}, r"30 voxels cannot be halved evenly .* Use 32|Use 28"),
         ({"size": [8, 48, 48]}, r"the depth, .* at least a third"),
-        ({"size": "planned"}, r"size planned with dimensions 3.*slices only"),
         ({"dimensions": 2}, r"\[32, 48, 48\] with dimensions 2: slices have one side"),
         ({"size": [32, 48]}, r"matrices.volumes.size is \[32, 48\]"),
         ({"dimensions": 4}, r"dimensions is 4: it must be an integer"),

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +11,7 @@ from deeprac.config import load_config
 from deeprac.layout import Layout
 from support.toy_cohort import run_arguments, small_networks, verb
 
+CROPPED = ("stn_crop", "stn_crop_half")
 PERSPECTIVES = Path(__file__).parents[2] / "config" / "perspectives"
 
 
@@ -30,7 +32,8 @@ def volumes(tmp_path_factory):
     config = load_config([path])
     for stage in ("cohort", "splits", "fingerprint", "case-poses"):
         verb(path, stage)
-    verb(path, "preprocess", "--matrix", "main")
+    for matrix in config.matrices:
+        verb(path, "preprocess", "--matrix", matrix)
     for name in config.run.experiments:
         verb(path, "plan", "--experiment", name)
         stages = ["train", "predict", "evaluate", "diagnose"]
@@ -45,7 +48,8 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
     full, smoke = (
         load_config([PERSPECTIVES / f"{name}.yaml"]) for name in ("3d", "3d_smoke")
     )
-    assert full.experiments == smoke.experiments
+    # Controls that the smoke run has as well are run apart from the full one.
+    assert full.experiments.items() <= smoke.experiments.items()
     assert full.matrices["main"].dimensions == 3
     assert len(full.run.seeds) == 5
 
@@ -53,14 +57,33 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
 @pytest.mark.slow
 def test_every_arm_of_volumes_is_summarised(volumes):
     cases = pd.read_csv(volumes.summary_cases)
-    arms = {"nnunet", "augment", "moments", "stn", "oracle"}
+    arms = {"nnunet", "augment", "moments", "stn", "oracle", *CROPPED, "planned"}
     assert set(cases.experiment) == {f"volumes_{arm}" for arm in arms}
-    runs = pd.read_csv(volumes.summary_runs)
-    assert (runs.matrix_size == "8x16x16").all()
+    runs = pd.read_csv(volumes.summary_runs).set_index("experiment")
+    sizes = runs[["matrix_size", "network_input_size"]].apply(tuple, axis=1)
+    assert sizes.to_dict() == {
+        **{f"volumes_{arm}": ("8x16x16",) * 2 for arm in arms},
+        "volumes_stn_crop_half": ("8x16x16", "4x8x8"),
+        "volumes_planned": ("7x32x32",) * 2,
+    }
     stress = pd.read_csv(volumes.summary_stress)
     assert set(stress.kind) == {"none", "truncation"}
     cut = stress[(stress.kind == "truncation") & (stress.label == "tumour")]
     assert cut.visible.between(0.2, 0.99).all()
+
+
+@pytest.mark.slow
+def test_crops_of_volumes_are_told_as_those_of_slices(volumes):
+    table = pd.read_csv(volumes.summary_diagnostics).set_index("experiment")
+    whole, *cropped = (table.loc[f"volumes_{arm}"] for arm in ("stn", *CROPPED))
+    np.testing.assert_allclose(whole.crop_side, 1, rtol=1e-6)
+    for arm in cropped:
+        # One size for the cohort, or larger where the coarse segmentation asks for it.
+        assert (arm.crop_side < 1).all() or arm.crop_grown.all()
+        assert arm.coverage.between(0, 1).all()
+        assert (
+            arm[["missed", "crop_grown", "crop_fallback"]].isin([0, 1]).all(axis=None)
+        )
 
 
 @pytest.mark.slow
@@ -73,4 +96,5 @@ def test_errors_in_space_are_those_of_the_arm(volumes):
     # Without a normaliser every size is off, by more than moments leave.
     medians = table.groupby("experiment").scale_error.median()
     assert medians["volumes_nnunet"] > medians["volumes_moments"]
-    assert table.shift_z.notna().all()
+    # nnU-Net's own patches have no pose in space.
+    assert (table.shift_z.isna() == (table.experiment == "volumes_planned")).all()

@@ -10,7 +10,8 @@ from nnunetv2.experiment_planning.experiment_planners import (
 from deeprac.errors import PreprocessError
 from deeprac.files import read_json, write_json
 from deeprac.labels import KIDNEY_AND_TUMOUR
-from deeprac.preprocessing.planned import FingerprintPlanner, plan_2d
+from deeprac.preprocessing.matrices import CONFIGURATIONS
+from deeprac.preprocessing.planned import FingerprintPlanner, planned_configuration
 from support.fingerprints import fingerprint
 
 ABDOMEN = fingerprint(
@@ -25,6 +26,12 @@ SLICES = fingerprint(
     ((1.0, 0.6, 0.8), (1, 700, 900)),
 )
 """Single large slices: nnU-Net must shrink its patch to its memory, and plans no 3D."""
+MIDDLING = fingerprint(((3.0, 1.0, 1.0), (120, 300, 300)))
+"""nnU-Net tries a low resolution, which is hardly lower, and drops it."""
+LARGE = fingerprint(((1.0, 1.0, 1.0), (300, 300, 300)))
+CASCADE = {"2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres"}
+FLAT = fingerprint(((10.0, 1.0, 1.0), (3, 96, 128)), ((10.0, 1.0, 1.0), (3, 80, 128)))
+"""Three slices, voxels ten times as long as wide."""
 SMALL = fingerprint(
     ((4.0, 0.9, 0.9), (4, 28, 34)), ((6.0, 0.9, 0.9), (5, 28, 34)), share=0.5
 )
@@ -57,17 +64,30 @@ def original(tmp_path, monkeypatch):
     return planner
 
 
-@pytest.mark.parametrize("content", [SLICES, SMALL])
-def test_the_plan_is_nnunets_own(original, content):
-    """`plan_experiment` of the unchanged planner writes the same 2D configuration."""
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (SLICES, {"2d"}),
+        (SMALL, {"2d", "3d_fullres"}),
+        (FLAT, {"2d", "3d_fullres"}),
+        pytest.param(MIDDLING, {"2d", "3d_fullres"}, marks=pytest.mark.slow),
+        pytest.param(LARGE, CASCADE, marks=pytest.mark.slow),
+    ],
+)
+def test_the_plan_is_nnunets_own(original, content, names):
+    """`plan_experiment` of the unchanged planner writes the same configurations."""
     planner = original(content)
     planner.plan_experiment()
     written = read_json(
         f"{nnunet.nnUNet_preprocessed}/{planner.dataset_name}/nnUNetPlans.json"
-    )
-    ours, theirs = plan_2d(content, KIDNEY_AND_TUMOUR), written["configurations"]["2d"]
-    assert {key: ours[key] for key in theirs} == theirs
-    assert set(ours) == set(theirs)
+    )["configurations"]
+    assert set(written) == names
+    for dimensions, name in CONFIGURATIONS.items():
+        if name in names:
+            ours = planned_configuration(
+                content, KIDNEY_AND_TUMOUR, dimensions=dimensions
+            )
+            assert ours == written[name]
 
 
 def test_the_planner_has_nnunets_settings(original):
@@ -82,7 +102,7 @@ def test_the_planner_has_nnunets_settings(original):
 
 
 def test_spacing_is_the_median_and_the_patch_covers_the_median_slice():
-    plan = plan_2d(ABDOMEN, KIDNEY_AND_TUMOUR)
+    plan = planned_configuration(ABDOMEN, KIDNEY_AND_TUMOUR)
     assert plan["spacing"] == pytest.approx([0.75, 0.75])
     # Rows at 0.75 mm: 373, 448, 456 and 410, so 429 in the median; columns 478, 546,
     # 600 and 410, so 512. Six halvings leave 4 pixels or more: multiples of 64.
@@ -97,7 +117,7 @@ def test_spacing_is_the_median_and_the_patch_covers_the_median_slice():
 def test_coarser_rows_are_halved_less_often():
     """Pixels of 3 x 0.8 mm: columns are halved first, until pixels are square."""
     thick = fingerprint(((5.0, 3.0, 0.8), (20, 60, 256)))
-    plan = plan_2d(thick, KIDNEY_AND_TUMOUR)
+    plan = planned_configuration(thick, KIDNEY_AND_TUMOUR)
     strides = plan["architecture"]["arch_kwargs"]["strides"]
     assert plan["spacing"] == [3.0, 0.8]
     assert strides[:3] == [[1, 1], [1, 2], [2, 2]]
@@ -108,17 +128,17 @@ def test_coarser_rows_are_halved_less_often():
 
 def test_slices_stay_axial_when_they_are_the_thinnest_axis():
     thin = fingerprint(((0.5, 0.7, 0.8), (300, 64, 96)))
-    plan = plan_2d(thin, KIDNEY_AND_TUMOUR)
+    plan = planned_configuration(thin, KIDNEY_AND_TUMOUR)
     assert plan["spacing"] == [0.7, 0.8]
     assert plan["median_image_size_in_voxels"] == [64, 96]
 
 
 def test_the_plan_is_deterministic_and_json(capsys):
     before = json.dumps(ABDOMEN)
-    plan = plan_2d(ABDOMEN, KIDNEY_AND_TUMOUR)
+    plan = planned_configuration(ABDOMEN, KIDNEY_AND_TUMOUR)
     assert (
         plan
-        == plan_2d(json.loads(before), KIDNEY_AND_TUMOUR)
+        == planned_configuration(json.loads(before), KIDNEY_AND_TUMOUR)
         == json.loads(json.dumps(plan))
     )
     assert json.dumps(ABDOMEN) == before
@@ -128,10 +148,23 @@ def test_the_plan_is_deterministic_and_json(capsys):
 def test_a_fingerprint_without_sizes_says_what_to_do(key):
     old = {name: value for name, value in SMALL.items() if name != key}
     with pytest.raises(PreprocessError, match=rf"lacks {key}. Run `deeprac fingerpr"):
-        plan_2d(old, KIDNEY_AND_TUMOUR)
+        planned_configuration(old, KIDNEY_AND_TUMOUR)
+
+
+def test_flat_voxels_are_pooled_in_plane_alone():
+    plan = planned_configuration(FLAT, KIDNEY_AND_TUMOUR, dimensions=3)
+    assert plan["spacing"] == [10, 1, 1]
+    assert plan["patch_size"] == [3, 96, 128]
+    depths = [stride[0] for stride in plan["architecture"]["arch_kwargs"]["strides"]]
+    assert set(depths) == {1}
+
+
+def test_single_slices_are_no_volumes():
+    with pytest.raises(PreprocessError, match=r"several slices.*dimensions 2"):
+        planned_configuration(SLICES, KIDNEY_AND_TUMOUR, dimensions=3)
 
 
 def test_slices_that_cannot_be_halved_are_refused():
     tiny = fingerprint(((4.0, 0.9, 0.9), (4, 7, 6)))
     with pytest.raises(PreprocessError, match=r"planned patch is \[7, 6\] pixels"):
-        plan_2d(tiny, KIDNEY_AND_TUMOUR)
+        planned_configuration(tiny, KIDNEY_AND_TUMOUR)

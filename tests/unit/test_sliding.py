@@ -47,10 +47,17 @@ def one_thread():
         yield
 
 
+def planned(folder, dimensions):
+    matrix = {"size": "planned", "batch_size": 2, "dimensions": dimensions}
+    matrices = PLANNED_TOY["matrices"] | {"planned": matrix}
+    path = write_config(folder, PLANNED_TOY | {"matrices": matrices})
+    config = load_config([path])
+    return build_plans(config, config.experiment("planned"), 0, COHORT)
+
+
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory):
-    config = load_config([write_config(tmp_path_factory.mktemp("plans"), PLANNED_TOY)])
-    return build_plans(config, config.experiment("planned"), 0, COHORT)
+    return planned(tmp_path_factory.mktemp("plans"), 2)
 
 
 class Grey(torch.nn.Module):
@@ -73,10 +80,10 @@ class Ramp(torch.nn.Module):
         return torch.cat([zero, zero + columns, zero + rows], 1)
 
 
-@pytest.fixture
-def predictor(plans):
+def known_predictor(plans):
     """A predictor whose network can be replaced by one with a known answer."""
-    configuration = PlansManager(plans).get_configuration(CONFIGURATION)
+    (name,) = plans["configurations"]
+    configuration = PlansManager(plans).get_configuration(name)
     network = get_network_from_plans(
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,
@@ -88,6 +95,16 @@ def predictor(plans):
     predictor = SlidingPredictor(plans, DATASET, network.state_dict(), CPU)
     predictor.window.network = Grey()
     return predictor
+
+
+@pytest.fixture
+def predictor(plans):
+    return known_predictor(plans)
+
+
+@pytest.fixture
+def of_volumes(tmp_path):
+    return known_predictor(planned(tmp_path, 3))
 
 
 def scene(shape, spacing):
@@ -126,6 +143,34 @@ def test_convention_an_integer_shift_of_the_image_shifts_the_labels(predictor):
     for shift in ((0, 3, 0), (0, 0, 5), (1, -2, 4)):
         moved = predictor.predict(np.roll(image, shift, (0, 1, 2)), TARGET_MM)
         assert np.array_equal(moved.labels, np.roll(labels, shift, (0, 1, 2)))
+
+
+@pytest.mark.parametrize("count", [3, 11])
+def test_patches_of_volumes_answer_as_one(of_volumes, count):
+    """Patches of 4 x 24 x 16: deeper than 3 slices, and a third as deep as 11."""
+    assert of_volumes.configuration.patch_size == [4, 24, 16]
+    image, labels = scene((count, 40, 30), TARGET_MM)
+    assert np.array_equal(of_volumes.predict(image, TARGET_MM).labels, labels)
+    image, labels = (
+        np.roll(image, (1, -2, 4), (0, 1, 2)),
+        np.roll(labels, (1, -2, 4), (0, 1, 2)),
+    )
+    assert np.array_equal(of_volumes.predict(image, TARGET_MM).labels, labels)
+
+
+def test_volumes_return_to_an_anisotropic_native_grid(of_volumes):
+    shape, spacing = (6, 20, 60), (8.0, 1.8, 0.45)
+    image, labels = scene(shape, spacing)
+    seen = of_volumes.preprocess(image, spacing)[0].shape
+    assert seen == (1, 12, 40, 30)
+    found = of_volumes.predict(image, spacing).labels
+    assert found.shape == shape
+    for label in (1, 2):
+        assert dice(labels == label, found == label) > 0.85
+
+
+def test_mirroring_of_volumes_is_along_all_axes(of_volumes):
+    assert of_volumes.window.allowed_mirroring_axes == (0, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from deeprac.networks.normalisers import NORMALISERS
 from deeprac.networks.stn_unet import BACKGROUND_LOGIT, BOUND, STNUNet, damped
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs, unet_kwargs_of
 from deeprac.settings.training import NetworkConfig
-from deeprac.training.losses import pose_loss
+from deeprac.training.losses import STNLoss, pose_loss
 from support.toy_cohort import small_networks
 
 AIR = -2.0
@@ -728,7 +728,7 @@ def test_a_front_end_is_small(arm):
     settings = asdict(config.localiser)
     normaliser = NORMALISERS[arm["normaliser"]](settings, air=AIR)
     size = settings["input_size"]
-    crop = CROPS[arm["crop"]](settings, num_classes=3, size=size, input_size=(512, 512))
+    crop = CROPS[arm["crop"]](settings, num_classes=3, size=size, extent=(512, 512))
     counts = [sum(p.numel() for p in part.parameters()) for part in (normaliser, crop)]
     assert sum(counts) < 1_000_000
 
@@ -737,7 +737,7 @@ VOLUME = (16, 24, 32)
 """Voxels of a cube that are no cubes."""
 
 
-def network_of_volumes(normaliser) -> STNUNet:
+def network_of_volumes(normaliser, *, crop="none", seen=VOLUME) -> STNUNet:
     torch.manual_seed(3)
     settings = LOCALISER | {"truncation_share": 1.0}
     shape = NetworkConfig(4, 8, 1, 4)
@@ -746,10 +746,10 @@ def network_of_volumes(normaliser) -> STNUNet:
         unet_kwargs_of([[1] * 3, [2] * 3], [[3] * 3] * 2, shape)
         | {
             "matrix_size": list(VOLUME),
-            "network_input_size": list(VOLUME),
+            "network_input_size": list(seen),
             "air": AIR,
             "normaliser": normaliser,
-            "crop": "none",
+            "crop": crop,
             "localiser": settings,
         },
         KWARGS_TO_IMPORT,
@@ -797,6 +797,53 @@ def test_logits_of_a_volume_return_through_the_inverse():
     assert (logits[inner] - smooth[inner]).abs().max() < 0.05
     # Far corners were not seen: certain background.
     assert logits[0, 0, 0, 0, 0] == BACKGROUND_LOGIT
+
+
+def test_a_cropped_volume_returns_and_the_coarse_answers_beyond():
+    """Half of the voxels in a cube of half the side: nothing is lost inside of it."""
+    half = tuple(side // 2 for side in VOLUME)
+    model = network_of_volumes("none", crop="stn", seen=half).eval()
+    model.crop.half_side.fill_(0.5)
+    model.unet.forward = lambda view: [view.expand(-1, 3, -1, -1, -1)] * 2
+    coarse = torch.zeros(1, 3, *[model.seen_size] * 3)
+    coarse[:, 2] = 7.0
+    # Found around x from 0 to 0.5, y from -0.5 to 0, z from -0.25 to 0.25.
+    n = model.seen_size
+    coarse[:, 1, 3 * n // 8 : 5 * n // 8, n // 4 : n // 2, n // 2 : 3 * n // 4] = 9.0
+    coarse[:, 0] = 8.0
+    model.crop.coarse.forward = lambda view: coarse.expand(len(view), -1, -1, -1, -1)
+    image = volumes()[:1]
+    located = model.locate(image)
+    window = located.canonical_from_crop[0]
+    assert window[:, :3].diagonal().tolist() == pytest.approx([0.5] * 3)
+    assert (window[:, 3] - torch.tensor([0.25, -0.25, 0.0])).abs().max() < 0.25
+    (logits,) = model.segment(image, located)
+    assert logits.shape == (1, 3, *VOLUME)
+    points = pixel_centres(VOLUME)[0]
+    offset = (points - window[:, 3]).abs().amax(1).view(VOLUME)
+    inside = offset < 0.3
+    at_centres = model.view(image, located).shape
+    assert at_centres == (1, 1, *half)
+    seen, known = logits[0, :, inside], image[0, :, inside]
+    # On a grid of the same density, half a voxel off at most: edges blur, no more.
+    assert (seen - known).abs().median() < 1e-3
+    beyond = offset > 0.55
+    assert (logits[0, 2, beyond] == 7).all()
+
+
+def test_a_crop_of_volumes_learns_from_coverage_and_labels():
+    model = network_of_volumes("stn", crop="stn")
+    batch = volumes()
+    corners = torch.tensor([[-0.3, -0.2, -0.1], [0.3, 0.2, 0.1]]).expand(2, 2, 3)
+    output = model(batch, Supervision(identity(2, dimensions=3), corners))
+    assert output.trace.located.canonical_from_crop.shape == (2, 3, 4)
+    labels = (batch > AIR / 2).to(torch.int16)
+    weights = dict.fromkeys(
+        ("pose_weight", "residual_weight", "coarse_weight", "coverage_weight"), 1.0
+    )
+    STNLoss(lambda *_: 0.0, weights)(output, [labels]).backward()
+    coarse = next(model.crop.coarse.parameters())
+    assert coarse.grad.abs().sum() > 0
 
 
 def test_volumes_are_located_one_by_one_and_their_localiser_learns():

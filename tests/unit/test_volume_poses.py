@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from deeprac.errors import MetricsError
 from deeprac.files import write_csv
 from deeprac.geometry import planar, spatial
 from deeprac.geometry.square import Square
+from deeprac.preprocessing.case_poses import label_outline
 from deeprac.preprocessing.volume_poses import volume_poses
 from deeprac.records.case_poses import (
     CASE_POSE_COLUMNS,
@@ -34,9 +37,11 @@ def grid(shape, spacing_zyx, origin_z=0.0):
     return image
 
 
-def measure(planar_pose, kidneys, geometry, **row):
+def measure(planar_pose, labels, geometry, **row):
     found = dict(zip(CASE_POSE_COLUMNS, np.ravel(planar_pose), strict=True))
-    named = volume_poses(found, kidneys, geometry, pd.Series(row, dtype=float), RADIUS)
+    found |= dict(zip(OUTLINE_COLUMNS, label_outline(labels).ravel(), strict=True))
+    row = pd.Series(row, dtype=float)
+    named = volume_poses(found, labels, [1], geometry, row, RADIUS)
     return tuple(
         np.array([named[name] for name in names]).reshape(3, 4)
         for names in (VOLUME_POSE_COLUMNS, VOLUME_TRUTH_COLUMNS)
@@ -56,6 +61,38 @@ def test_a_long_volume_by_hand():
     assert np.degrees(angle[0]) == pytest.approx([0, 0, 30])
     assert centre[0] == pytest.approx([0.02, -0.04, -4.5 * 5 / 100])
     assert np.isnan(truth).all()
+
+
+def test_the_outline_is_a_prism_around_all_labels():
+    """A cube of 200 mm around slices of 16 x 20 pixels of 2 mm, 40 of 5 mm."""
+    labels = np.zeros((40, 16, 20), np.uint8)
+    labels[10:14, 4, 5:8], labels[20, 8, 9] = 1, 2
+    geometry = grid(labels.shape, (5.0, 2.0, 2.0))
+    outline = dict(zip(OUTLINE_COLUMNS, label_outline(labels).ravel(), strict=True))
+    found = dict(zip(CASE_POSE_COLUMNS, np.eye(2, 3).ravel(), strict=True)) | outline
+    row = {"case": "a"} | volume_poses(
+        found, labels, [1], geometry, pd.Series(dtype=float), RADIUS
+    )
+    low_mm, high_mm = _box_mm(row)
+    # Columns 5 to 9 around 10, rows 4 to 8 around 8, slices 10 to 20 around 20.
+    np.testing.assert_allclose(low_mm, [-10, -8, -50], atol=1e-9)
+    np.testing.assert_allclose(high_mm, [0, 2, 5], atol=1e-9)
+    labels[:] = 0
+    outline = dict(zip(OUTLINE_COLUMNS, label_outline(labels).ravel(), strict=True))
+    row |= volume_poses(
+        found | outline, labels, [1], geometry, pd.Series(dtype=float), RADIUS
+    )
+    np.testing.assert_allclose(_box_mm(row), [[-20, -20, -100], [20, 20, 100]])
+
+
+def _box_mm(row):
+    """Smallest and largest (x, y, z) of the outline as it is read, in millimetres."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "case_poses.csv"
+        write_csv(path, pd.DataFrame([row]))
+        points = read_case_poses(path, dimensions=3, outlined=True)["a"].outline
+    assert points.shape == (32, 3)
+    return points.min(axis=0) * 100, points.max(axis=0) * 100
 
 
 def test_without_kidneys_the_middle_counts():
@@ -105,3 +142,5 @@ def test_tables_without_volumes_are_refused_for_them(tmp_path):
     assert found.image_from_canonical.shape == (3, 4)
     assert found.truth is None
     assert found.outline.shape == (0, 3)
+    with pytest.raises(MetricsError, match=r"lacks the column.* vx0.*case-poses"):
+        read_case_poses(path, dimensions=3, outlined=True)

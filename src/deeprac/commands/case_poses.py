@@ -13,7 +13,6 @@ add_arguments = add_config
 def run(args: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    import numpy as np
     import pandas as pd
     from tqdm import tqdm
 
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
         labels, geometry = read_volume(layout.cohort / row.label)
         found = case_pose(normalised(image, fingerprint), labels, row, moments)
         radius = config.localiser.canonical_radius
-        kidneys = np.isin(labels, config.cohort.kept_labels.kidney)
-        rows.append(found | volume_poses(found, kidneys, geometry, row, radius))
+        kidney = config.cohort.kept_labels.kidney
+        rows.append(found | volume_poses(found, labels, kidney, geometry, row, radius))
     columns = [*POSES_COLUMNS, *VOLUME_COLUMNS]
     write_csv(layout.case_poses, pd.DataFrame(rows, columns=columns))

@@ -7,6 +7,7 @@ from math import prod
 from deeprac.config import Config
 from deeprac.errors import PreprocessError
 from deeprac.estimate.extent import Extent, cohort_extent
+from deeprac.fitting import PLANE
 from deeprac.layout import Layout
 from deeprac.records.case_split import CV, TEST
 from deeprac.records.run_key import RunKey, selected_runs
@@ -111,29 +112,30 @@ def _slices(config: Config, layout: Layout, extent: Extent | None) -> Iterator[K
         if (layout.matrix(matrix) / "cases.json").is_file():
             yield Kind(name, there, there, "there")
             continue
-        pixels = _pixels(config, layout, matrix)
-        if extent is None or pixels is None:
+        size = _size(config, layout, matrix)
+        if extent is None or size is None:
             note = NOT_CONVERTED if extent is None else NOT_PLANNED
             yield Kind(name, None, there, note)
             continue
+        count = extent.slices if len(size) == PLANE else extent.cases
         needed = slices_bytes(
-            extent.slices,
-            pixels,
+            count,
+            prod(size),
             cases=extent.cases,
             labels=labels,
-            shrunk=pixels < extent.slice_pixels,
+            shrunk=count * prod(size) < extent.voxels,
         )
         yield Kind(name, needed, there, "at most, by the rates of CT")
 
 
-def _pixels(config: Config, layout: Layout, matrix: str) -> float | None:
-    """Pixels of a slice on a matrix; None of one that is not planned yet."""
+def _size(config: Config, layout: Layout, matrix: str) -> list[float] | None:
+    """Size of a slice or volume on a matrix; None of one that is not planned yet."""
     try:
         plans = preprocessing_plans(config, matrix, fingerprint_of(layout))
     except PreprocessError:
         return None
     (configuration,) = plans["configurations"].values()
-    return float(prod(configuration["median_image_size_in_voxels"]))
+    return list(configuration["median_image_size_in_voxels"])
 
 
 def _weights(config: Config, layout: Layout, gpus: int) -> Iterator[Kind]:

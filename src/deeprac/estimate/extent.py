@@ -31,11 +31,6 @@ class Extent:
     voxels: float
     label_bytes: float
 
-    @property
-    def slice_pixels(self) -> float:
-        """Pixels of a mean slice."""
-        return self.voxels / self.slices
-
 
 def cohort_extent(
     config: Config, layout: Layout, split: str | None = None

@@ -11,6 +11,7 @@ from deeprac.evaluation.evaluate import cohort_labels, read_label_map
 from deeprac.evaluation.poses import Poses, Reference, read_references, spread, wrapped
 from deeprac.evaluation.volume_poses import compared_in_space, volume_references
 from deeprac.files import write_csv
+from deeprac.geometry import spatial
 from deeprac.geometry.planar import determinant
 from deeprac.labels import Label
 from deeprac.layout import Layout
@@ -32,6 +33,7 @@ from deeprac.records.transforms import (
     CROP_FLAGS,
     FLAGS,
     INPUT_COLUMNS,
+    SEEN_COLUMNS,
     SINGLE_COLUMNS,
     case_slices,
     matrices,
@@ -88,6 +90,8 @@ def diagnose_fold(config: Config, experiment: str, seed: int, fold: int) -> None
             if (volume := volume_matrix(slices)) is not None:
                 in_space = in_space or volume_references(layout.case_poses)
                 found |= compared_in_space(volume, in_space[case])
+                if (seen := volume_matrix(slices, SEEN_COLUMNS)) is not None:
+                    found["crop_side"] = box_side(seen, volume)
         except ValueError as error:
             raise MetricsError(
                 f"{transforms_csv}, case {case}: {error}. The training diverged: see "
@@ -183,6 +187,20 @@ def labelled_coverage(labels: pd.DataFrame) -> float:
     if not volume.sum() > 0:
         return float("nan")
     return float((labels.coverage.fillna(0) * volume).sum() / volume.sum())
+
+
+def box_side(volume_from_input: NDArray, volume_from_canonical: NDArray) -> float:
+    """Side of the cube as large as the network's input, as ``crop_side`` has it.
+
+    Args:
+        volume_from_input: ``(3, 4)`` of a volume.
+        volume_from_canonical: ``(3, 4)``.
+    """
+    inner, outer = (
+        np.abs(spatial.determinant(transform))
+        for transform in (volume_from_input, volume_from_canonical)
+    )
+    return float(np.cbrt(inner / outer))
 
 
 def crop_side(image_from_input: NDArray, image_from_canonical: NDArray) -> float:

@@ -28,6 +28,7 @@ from deeprac.records.splits import held_out_cases
 from deeprac.records.tidy import shortened
 from deeprac.records.transforms import (
     INPUT_COLUMNS,
+    SEEN_COLUMNS,
     case_slices,
     matrices,
     read_transforms,
@@ -121,8 +122,9 @@ def _coverage_of(
     slices: pd.DataFrame, reference: LabelVolume
 ) -> Callable[[NDArray[np.bool_]], float]:
     """How much of a mask of a case the network saw, by its rows of transforms.csv."""
-    if (volume := volume_matrix(slices)) is not None:
-        # There is no crop: the network sees the canonical frame.
+    # Before volumes were cropped the network saw the canonical frame.
+    seen = volume_matrix(slices, SEEN_COLUMNS)
+    if (volume := volume_matrix(slices) if seen is None else seen) is not None:
         cube = Cube(reference.voxels.shape, reference.spacing_xyz_mm[::-1])
         return lambda mask: volume_coverage(mask, volume, cube)
     image_from_input = dict(enumerate(matrices(slices, INPUT_COLUMNS)))

@@ -86,12 +86,12 @@ def window(half_sides: Tensor, centre: Tensor) -> Tensor:
     """Build an axis-aligned window; it is no similarity unless it is a square.
 
     Args:
-        half_sides: (batch, 2) half width and half height in normalised units; 1 is the
-            whole frame.
-        centre: (batch, 2) centre (x, y) of the window.
+        half_sides: (batch, d) half width and half height, in space half depth too, in
+            normalised units; 1 is the whole frame.
+        centre: (batch, d) centre (x, y) or (x, y, z) of the window.
 
     Returns:
-        (batch, 2, 3) float32 matrices ``frame_from_window``.
+        (batch, d, d + 1) float32 matrices ``frame_from_window``.
     """
     columns = [half_sides.float().diag_embed(), centre.float()[:, :, None]]
     return torch.cat(columns, 2)

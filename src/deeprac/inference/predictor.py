@@ -34,6 +34,7 @@ class Prediction:
         located: all that as the network has it.
         volume_from_canonical: (3, 4) size and pose of a volume that is no stack of
             slices, in the cube around it; else None.
+        volume_from_input: (3, 4) what the U-Net saw of it; None of slices.
     """
 
     labels: NDArray[np.uint8]
@@ -46,6 +47,7 @@ class Prediction:
     crop_fallback: NDArray[np.bool_]
     located: Located
     volume_from_canonical: NDArray[np.float32] | None = None
+    volume_from_input: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, labels: NDArray[np.uint8], located: Located) -> "Prediction":

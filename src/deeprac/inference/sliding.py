@@ -14,6 +14,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deeprac.fitting import PLANE
 from deeprac.inference.predictor import Predictor
 from deeprac.networks.front_end import Located, Supervision
 
@@ -23,12 +24,11 @@ TILE_STEP = 0.5
 SLICES_AT_ONCE = 16
 """Slices that are answered together; each is on its own, so that it changes nothing."""
 
-MIRROR_AXES = (0, 1)
-"""(y, x): with mirroring, all flips of a slice, as for every other method."""
-
 
 class SlidingPredictor(Predictor):
     """A trained U-Net with nnU-Net's preprocessing, sliding window and export.
+
+    The window slides over each slice, or over the volume.
 
     Patches overlap by half and are weighted by a Gaussian, one patch per forward pass;
     ``inference.batch_size`` does not apply. All slices are seen as they are, so the
@@ -39,6 +39,7 @@ class SlidingPredictor(Predictor):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.dimensions = len(self.configuration.patch_size)
         with redirect_stdout(sys.stderr):  # on a CPU it prints a remark
             self.window = nnUNetPredictor(
                 tile_step_size=TILE_STEP,
@@ -54,7 +55,8 @@ class SlidingPredictor(Predictor):
             None,
             self.dataset,
             type(self).__name__,
-            MIRROR_AXES,
+            # With mirroring, all flips, as for every other method.
+            tuple(range(self.dimensions)),
         )
 
     def locate(self, data: Tensor, oracle: Supervision | None = None) -> Located:
@@ -62,9 +64,9 @@ class SlidingPredictor(Predictor):
         return Located.unmoved(data.shape[1])
 
     def parts(self, slices: int) -> list[slice]:
-        """Every ``SLICES_AT_ONCE`` slices."""
-        starts = range(0, slices, SLICES_AT_ONCE)
-        return [slice(start, start + SLICES_AT_ONCE) for start in starts]
+        """Every ``SLICES_AT_ONCE`` slices; all of a volume, for patches have depth."""
+        count = SLICES_AT_ONCE if self.dimensions == PLANE else slices
+        return [slice(start, start + count) for start in range(0, slices, count)]
 
     def logits(
         self, data: Tensor, properties: dict[str, Any], located: Located, part: slice

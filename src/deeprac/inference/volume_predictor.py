@@ -62,8 +62,12 @@ class VolumePredictor(SlicePredictor):
             **{name: axial(getattr(found, name)[0], cube) for name in transforms},
             **{name: getattr(found, name).repeat(count) for name in flags},
         }
-        volume = found.image_from_canonical[0]
-        return replace(found, volume_from_canonical=volume, **by_slice)
+        return replace(
+            found,
+            volume_from_canonical=found.image_from_canonical[0],
+            volume_from_input=found.image_from_input[0],
+            **by_slice,
+        )
 
 
 def _cube(properties: dict[str, Any]) -> Cube:

@@ -4,28 +4,32 @@ In training each slice gets a window of its own; at inference all slices of a ca
 share one (``together``), which no single poor slice can move far. All are called alike,
 with views (batch, 1, size, size), thumbnails in the canonical frame, and where it is
 known the outline (batch, n, 2) of the labels, points (x, y) in that frame. ``looks``
-says which read the view and ``asks`` which read the outline: others get None.
+says which read the view and ``asks`` which read the outline: others get None. A volume
+is as one slice with a third axis: views (batch, 1, size, size, size), points (x, y, z).
 
-Windows have the shape of the U-Net's input. Their size is the half of their longer side
-in normalised units; 1 is the frame's.
+Windows have the shape of the U-Net's input, those of volumes the proportions of the
+training patients' boxes. Their size is the half of their longest side in normalised
+units; 1 is the frame's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from deeprac.geometry.pixels import Size
+from deeprac.fitting import SPACE
 from deeprac.geometry.similarity import window
 from deeprac.networks.front_end import Window
-from deeprac.networks.localiser import coarse_segmenter, soft_centre
+from deeprac.networks.localiser import all_but_one, coarse_segmenter, soft_centre
 
 MIN_HALF_SIDE = 0.25
 """Smallest size of a window; less can only come from faulty labels."""
 JITTER = 0.05
 """Uniform error of the true box in training, as a share of its size."""
+SERVED = 0.975
+"""Share of the training patients whom the window of the cohort holds."""
 STRAY_MASS = 0.005
 """Share of the coarse foreground of a case that may lie beyond each side of its box: a
 spurious spot, though not a part of an organ, whose box has a margin."""
@@ -35,36 +39,53 @@ class Shape(nn.Module):
     """The shape of windows, and how they hold boxes.
 
     Args:
-        input_size: (height, width) of the U-Net's input in pixels.
+        extent: (height, width) of the U-Net's input, or (depth, height, width), in one
+            unit of length for all.
         margin: added on every side of a box, as a share of its half.
     """
 
-    def __init__(self, input_size: Size, margin: float) -> None:
+    def __init__(self, extent: Sequence[float], margin: float) -> None:
         super().__init__()
-        height, width = input_size
-        sides = torch.tensor([width, height]) / max(input_size)
+        sides = torch.tensor(extent[::-1]) / max(extent)
         self.sides: Tensor
-        self.register_buffer("sides", sides, persistent=False)
-        self.largest = max(input_size) / min(input_size)
+        self.register_buffer("sides", sides, persistent=len(extent) == SPACE)
         self.margin = margin
+
+    @property
+    def largest(self) -> Tensor:
+        """The size that holds the frame."""
+        return 1 / self.sides.min()
+
+    def fit(self, half_sides: Tensor) -> None:
+        """Take the proportions that hold most boxes.
+
+        Args:
+            half_sides: (boxes, d).
+        """
+        reach = torch.quantile(half_sides, SERVED, dim=0)
+        self.sides.copy_((reach / reach.max()).clamp_min(MIN_HALF_SIDE))
 
     def size(self, low: Tensor, high: Tensor) -> Tensor:
         """Return the size (n,) of the windows that hold boxes and their margin.
 
         Args:
-            low: (n, 2) smallest x and y of each box.
-            high: (n, 2) largest.
+            low: (n, d) smallest x and y, or x, y and z, of each box.
+            high: (n, d) largest.
         """
         needed = ((high - low) / (2 * self.sides)).amax(1)
         return self.bounded(needed * (1 + self.margin))
 
     def bounded(self, size: Tensor) -> Tensor:
         """Return sizes between ``MIN_HALF_SIDE`` and what holds the frame."""
-        return size.clamp(MIN_HALF_SIDE, self.largest)
+        return torch.minimum(size.clamp_min(MIN_HALF_SIDE), self.largest)
 
     def at(self, size: Tensor, centre: Tensor) -> Tensor:
-        """Return windows (n, 2, 3) of sizes (n,) around centres (n, 2)."""
-        return window(size[:, None] * self.sides, centre)
+        """Return windows (n, d, d + 1) of sizes (n,) around centres (n, d)."""
+        half_sides = size[:, None] * self.sides
+        if centre.shape[1] == SPACE:
+            # Voxels may have any shape: none is spent beyond the frame.
+            half_sides = half_sides.clamp_max(1)
+        return window(half_sides, centre)
 
 
 class NoCrop(nn.Module):
@@ -88,14 +109,16 @@ class OracleCrop(nn.Module):
 
     Args:
         settings: the configuration's ``localiser`` section.
-        input_size: (height, width) of the U-Net's input in pixels.
+        extent: of the U-Net's input, see ``Shape``.
     """
 
     looks, asks = False, True
 
-    def __init__(self, settings: dict[str, Any], *, input_size: Size, **_: int) -> None:
+    def __init__(
+        self, settings: dict[str, Any], *, extent: Sequence[float], **_: int
+    ) -> None:
         super().__init__()
-        self.shape = Shape(input_size, settings["crop_margin"])
+        self.shape = Shape(extent, settings["crop_margin"])
 
     def forward(
         self,
@@ -122,7 +145,7 @@ class LearnedCrop(nn.Module):
         settings: the configuration's ``localiser`` section.
         num_classes: background included.
         size: side of the canonical views in pixels.
-        input_size: (height, width) of the U-Net's input in pixels.
+        extent: of the U-Net's input, see ``Shape``.
     """
 
     looks, asks = True, True
@@ -133,11 +156,13 @@ class LearnedCrop(nn.Module):
         *,
         num_classes: int,
         size: int,
-        input_size: Size,
+        extent: Sequence[float],
     ) -> None:
         super().__init__()
-        self.shape = Shape(input_size, settings["crop_margin"])
-        self.coarse = coarse_segmenter(num_classes, size, settings["base_features"])
+        self.shape = Shape(extent, settings["crop_margin"])
+        self.coarse = coarse_segmenter(
+            num_classes, size, settings["base_features"], dimensions=len(extent)
+        )
 
     def teach(self, probability: Tensor, outline: Tensor) -> Window:
         """Return the windows of slices in training.
@@ -242,19 +267,23 @@ class STNCrop(LearnedCrop):
         return needed if self.own_size else torch.maximum(needed, self.half_side)
 
     def placed(self, size: Tensor, centre: Tensor) -> Tensor:
-        """Return windows (n, 2, 3) around centres (n, 2) that stay in the frame."""
+        """Return windows around centres (n, d) that stay in the frame."""
         room = (1 - size[:, None] * self.shape.sides).clamp_min(0)
         return self.shape.at(size, torch.minimum(torch.maximum(centre, -room), room))
 
     @torch.no_grad()
     def calibrate(self, outlines: Tensor) -> None:
-        """Set the size from the training patients: what 97.5 % of them need.
+        """Set the size from the training patients: what ``SERVED`` of them need.
+
+        In space, where no pixel has to be square, the proportions as well.
 
         Args:
-            outlines: (patients, n, 2) points in the canonical frame.
+            outlines: (patients, n, d) points in the canonical frame.
         """
-        needed = self.shape.size(outlines.amin(1), outlines.amax(1))
-        self.half_side.copy_(torch.quantile(needed, 0.975))
+        low, high = outlines.amin(1), outlines.amax(1)
+        if low.shape[1] == SPACE:
+            self.shape.fit((high - low) / 2)
+        self.half_side.copy_(torch.quantile(self.shape.size(low, high), SERVED))
 
 
 CROPS: dict[str, Callable[..., nn.Module]] = {
@@ -272,12 +301,12 @@ CHUNK = 64
 
 
 def segment_in_parts(coarse: nn.Module, view: Tensor) -> Tensor:
-    """Segment (slices, 1, size, size), part by part: a case has up to a thousand."""
+    """Segment (slices, 1, *size), part by part: a case has up to a thousand."""
     return torch.cat([coarse(part) for part in view.split(CHUNK)])
 
 
 def foreground(logits: Tensor) -> Tensor:
-    """Probability (batch, 1, size, size) of being no background."""
+    """Probability (batch, 1, *size) of being no background."""
     return 1 - logits.float().softmax(1)[:, :1]
 
 
@@ -298,16 +327,16 @@ def extents(mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the boxes beyond each side of which ``STRAY_MASS`` of a map lies at most.
 
     Args:
-        mass: (n, 1, height, width), at least 0.
+        mass: (n, 1, height, width), or of volumes with the depth before; at least 0.
 
     Returns:
-        Smallest and largest x and y (n, 2), on the edges of pixels, 0 without any
-        mass; and (n,) bool, whether there is any.
+        Smallest and largest x and y, or x, y and z, (n, d), on the edges of pixels, 0
+        without any mass; and (n,) bool, whether there is any.
     """
-    total = mass.sum((1, 2, 3))[:, None]
+    total = mass.sum(tuple(range(1, mass.ndim)))[:, None]
     lows, highs = [], []
-    for axis in (2, 3):
-        share = mass.sum(axis)[:, 0].cumsum(1) / total
+    for others in all_but_one(mass.ndim - 2):
+        share = mass.sum(others)[:, 0].cumsum(1) / total
         count = share.shape[1]
         lows.append(2 * (share <= STRAY_MASS).sum(1) / count - 1)
         highs.append(2 * ((share < 1 - STRAY_MASS).sum(1) + 1) / count - 1)

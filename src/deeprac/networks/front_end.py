@@ -25,7 +25,8 @@ class Supervision:
         image_from_canonical: (batch, d, d + 1) the case's size, pose and position: the
             patient's, the same for all of its slices.
         outline: (batch, n, d) points (x, y) of the convex hull of all labelled voxels
-            of the patient, seen along its axis; of volumes, which nothing crops, none.
+            of the patient, seen along its axis; of volumes the same at the lowest and
+            the highest level of the labels, or none where nothing crops.
     """
 
     image_from_canonical: Tensor
@@ -108,8 +109,8 @@ class Window:
     """The part of the canonical frame that the U-Net sees.
 
     Attributes:
-        canonical_from_crop: (batch, 2, 3), or None for the whole frame.
-        coarse_logits: (batch, classes, size, size) in the canonical frame, or None
+        canonical_from_crop: (batch, d, d + 1), or None for the whole frame.
+        coarse_logits: (batch, classes, *size) in the canonical frame, or None
             without coarse segmentation.
         grown: (batch,) bool, windows that are larger than calibrated, or None.
         fallback: (batch,) bool, windows where nothing was found, or None.
@@ -138,14 +139,14 @@ class Located:
 
     Attributes:
         image_from_canonical: (batch, d, d + 1) size, pose and position as used.
-        canonical_from_crop: (batch, 2, 3), or None without crop.
+        canonical_from_crop: (batch, d, d + 1), or None without crop.
         image_from_single: (batch, d, d + 1) what each slice alone would have said.
         fallback: (batch,) bool, slices with too little body for an estimate of their
             own.
         at_bound: (batch,) bool, slices whose learned correction is at its bound; None
             in training, where nobody asks.
-        coarse_logits: (batch, classes, size, size) in the canonical frame, or None
-            without coarse segmentation.
+        coarse_logits: (batch, classes, *size) in the canonical frame, or None without
+            coarse segmentation.
         crop_grown: (batch,) bool, slices whose window is larger than calibrated; None
             where no window can grow.
         crop_fallback: (batch,) bool, slices whose window follows from nothing that was

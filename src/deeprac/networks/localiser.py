@@ -1,6 +1,7 @@
 """The two small networks that look at the whole slice before the U-Net does."""
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import combinations, pairwise
 
 import torch
 from dynamic_network_architectures.building_blocks.helper import (
@@ -107,23 +108,26 @@ class PoseLocaliser(nn.Module):
             return self.output(nn.functional.leaky_relu(self.hidden(features)))
 
 
-def coarse_segmenter(num_classes: int, size: int, base_features: int) -> nn.Module:
+def coarse_segmenter(
+    num_classes: int, size: int, base_features: int, *, dimensions: int = PLANE
+) -> nn.Module:
     """Build the small U-Net that finds kidneys and tumour in the canonical frame.
 
     Args:
         num_classes: background included.
         size: side of its input in pixels; halved until 8 pixels are left.
         base_features: channels at full resolution; they double twice.
+        dimensions: 2, or 3 for volumes.
 
     Returns:
-        A module from (batch, 1, size, size) to logits (batch, num_classes, size, size).
+        A module from (batch, 1, *size) to logits (batch, num_classes, *size).
     """
     stages = max(2, (size // 8).bit_length())
     shape = NetworkConfig(base_features, 4 * base_features, 1, min_feature_map=8)
-    strides = [[1, 1]] + [[2, 2]] * (stages - 1)
+    strides = [[1] * dimensions] + [[2] * dimensions] * (stages - 1)
     return get_network_from_plans(
         FRONT_ENDS["none"].network,
-        unet_kwargs_of(strides, [[3, 3]] * stages, shape),
+        unet_kwargs_of(strides, [[3] * dimensions] * stages, shape),
         KWARGS_TO_IMPORT,
         input_channels=1,
         output_channels=num_classes,
@@ -142,15 +146,27 @@ def soft_centre(probability: Tensor, prior: float = 0.01) -> Tensor:
     foreground.
 
     Args:
-        probability: (batch, 1, height, width), 0 to 1.
+        probability: (batch, 1, height, width), or of volumes with the depth before, 0
+            to 1.
         prior: weight of the prior as a share of the columns (rows).
 
     Returns:
-        (batch, 2) centre (x, y) in normalised units.
+        (batch, d) centre (x, y) or (x, y, z) in normalised units.
     """
-    profiles = probability.float().amax(2), probability.float().amax(3)
-    spans = [_span(profile) for profile in profiles]
+    probability = probability.float()
+    axes = all_but_one(probability.ndim - 2)
+    spans = [_span(probability.amax(others)) for others in axes]
     return torch.cat([_weighted_mean(span, prior) for span in spans], 1)
+
+
+def all_but_one(dimensions: int) -> Iterator[tuple[int, ...]]:
+    """Return what to reduce of (batch, channels, ...) for a profile along x, y, ...
+
+    Example:
+        >>> list(all_but_one(3))
+        [(2, 3), (2, 4), (3, 4)]
+    """
+    return combinations(range(2, dimensions + 2), dimensions - 1)
 
 
 def _span(profile: Tensor) -> Tensor:

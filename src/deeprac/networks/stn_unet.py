@@ -83,11 +83,14 @@ class STNUNet(LocatingUNet):
         self.normaliser = NORMALISERS[normaliser](
             localiser, air=air, dimensions=self.dimensions
         )
+        # Voxels of volumes are no cubes: the input in units of their shortest side.
+        finest = max(self.matrix_size)
+        sides = zip(self.input_size, self.matrix_size, strict=True)
         self.crop = CROPS[crop](
             localiser,
             num_classes=num_classes,
             size=self.seen_size,
-            input_size=self.input_size,
+            extent=[side * finest / whole for side, whole in sides],
         )
         rim = 2 * RIM_PIXELS / torch.tensor(self.input_size[::-1])[:, None]
         self.seen: Tensor
@@ -200,7 +203,7 @@ class STNUNet(LocatingUNet):
         upright = pose.image_from_canonical.detach()
         view = outline = None
         if self.crop.looks:
-            size = (self.seen_size, self.seen_size)
+            size = (self.seen_size,) * self.dimensions
             view = warp(thumbnails, upright, size, fill=self.air)
         if self.crop.asks and supervision is not None:
             outline = transform_points(invert(upright), supervision.outline)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from deeprac.fitting import SPACE
+from deeprac.fitting import PLANE, SPACE
 from deeprac.labels import CohortLabels
 from deeprac.networks.unet import unet_kwargs, unet_kwargs_of
 from deeprac.settings.methods import PLANNED, MatrixConfig
@@ -16,6 +16,9 @@ from deeprac.settings.training import NetworkConfig
 
 CONFIGURATION, VOLUME_CONFIGURATION = "2d", "3d_fullres"
 """What nnU-Net calls its configurations of slices and of volumes."""
+
+CONFIGURATIONS = {PLANE: CONFIGURATION, SPACE: VOLUME_CONFIGURATION}
+"""By dimension."""
 
 WHOLE_SLICES = "MatrixPreprocessor"
 """Preprocessor of matrices with a size."""
@@ -39,8 +42,9 @@ WHOLE: Shares = (1.0, 1.0)
 class MatrixKind(Protocol):
     """How the slices of a matrix reach the network."""
 
-    name: ClassVar[str]
-    """What nnU-Net calls its configuration."""
+    @property
+    def name(self) -> str:
+        """What nnU-Net calls its configuration."""
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -112,8 +116,9 @@ class WholeVolumes:
         return own | _whole(list(self.size), self.spacing)
 
     def input_size(self, shares: Shares = WHOLE) -> Size:
-        """Size of the network's input in voxels; no method takes a part of it."""
-        return list(self.size)
+        """Size of the network's input in voxels, of the same shape as the matrix."""
+        share = max(shares)
+        return [round(share * side) for side in self.size]
 
     def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
         """Return ``arch_kwargs`` of a U-Net with nnU-Net's pooling for the matrix."""
@@ -122,8 +127,9 @@ class WholeVolumes:
             get_pool_and_conv_props,
         )
 
+        size = self.input_size(shares)
         _, strides, kernels, _, _ = get_pool_and_conv_props(
-            self.spacing, self.size, network.min_feature_map, max_numpool=999
+            self.spacing, size, network.min_feature_map, max_numpool=999
         )
         return unet_kwargs_of(
             [list(stage) for stage in strides],
@@ -160,30 +166,38 @@ class PlannedPatches:
     """nnU-Net as it comes: its spacing, its patches, its pooling.
 
     Attributes:
+        dimensions: 2 of slices, or 3 of volumes in full resolution.
         fingerprint: content of ``dataset_fingerprint.json``.
         labels: of the cohort.
     """
 
-    name: ClassVar[str] = CONFIGURATION
+    dimensions: int
     fingerprint: dict[str, Any]
     labels: CohortLabels
 
+    @property
+    def name(self) -> str:
+        """What nnU-Net calls its configuration."""
+        return CONFIGURATIONS[self.dimensions]
+
     @cached_property
     def plan(self) -> dict[str, Any]:
-        """nnU-Net's 2D configuration."""
+        """nnU-Net's configuration."""
         # Loads torch and nnU-Net, which other matrices' plans do without.
-        from deeprac.preprocessing.planned import plan_2d  # noqa: PLC0415
+        from deeprac.preprocessing.planned import planned_configuration  # noqa: PLC0415
 
-        return plan_2d(self.fingerprint, self.labels)
+        return planned_configuration(
+            self.fingerprint, self.labels, dimensions=self.dimensions
+        )
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """nnU-Net's 2D configuration, but for what the experiment decides."""
+        """nnU-Net's configuration, but for what the experiment decides."""
         decided = ("architecture", "batch_size", "data_identifier")
         return {key: value for key, value in self.plan.items() if key not in decided}
 
     def input_size(self, shares: Shares = WHOLE) -> list[int]:
-        """Patch (height, width) in pixels; no method takes a part of it."""
+        """Patch (height, width), or (depth, height, width); no method has a part."""
         return list(self.plan["patch_size"])
 
     def unet(self, shares: Shares, network: NetworkConfig) -> dict[str, Any]:
@@ -204,7 +218,7 @@ def matrix_kind(
         labels: of the cohort; for planned matrices.
     """
     if matrix.size == PLANNED:
-        return PlannedPatches(fingerprint, labels)
+        return PlannedPatches(matrix.dimensions, fingerprint, labels)
     if matrix.dimensions == SPACE:
         return WholeVolumes(matrix.sides)
     return WholeSlices(matrix.sides[0])

@@ -1,4 +1,4 @@
-"""nnU-Net's own experiment planner, asked for its 2D configuration alone."""
+"""nnU-Net's own experiment planner, asked for one configuration: 2D or 3D."""
 
 import json
 from typing import Any
@@ -13,9 +13,18 @@ from nnunetv2.experiment_planning.experiment_planners import (
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
+from numpy.typing import NDArray
 
 from deeprac.errors import PreprocessError
+from deeprac.fitting import PLANE
 from deeprac.labels import CohortLabels
+from deeprac.preprocessing.matrices import CONFIGURATIONS
+
+CASCADE_SHARE = 2
+"""nnU-Net plans a low-resolution cascade where it has so many times fewer voxels."""
+
+COARSER = 1.03
+"""By how much nnU-Net coarsens a spacing at a time to find that cascade."""
 
 
 class FingerprintPlanner(nnunet.ExperimentPlanner):
@@ -87,11 +96,15 @@ class FingerprintPlanner(nnunet.ExperimentPlanner):
             )
         return network.compute_conv_feature_map_size(patch_size)
 
-    def plan_2d(self) -> dict[str, Any]:
-        """Return nnU-Net's 2D configuration, by the steps of ``plan_experiment``.
+    def configuration(self, dimensions: int) -> dict[str, Any]:
+        """Return nnU-Net's configuration, by the steps of ``plan_experiment``.
+
+        Args:
+            dimensions: 2 of slices, or 3 of volumes in full resolution.
 
         Returns:
-            JSON-able; sizes and spacings are (y, x), spacings in millimetres.
+            JSON-able; sizes and spacings are (y, x) or (z, y, x), spacings in
+            millimetres.
         """
         forward, _ = self.determine_transpose()
         target = self.determine_fullres_target_spacing()
@@ -107,28 +120,52 @@ class FingerprintPlanner(nnunet.ExperimentPlanner):
         voxels = float(np.prod(median, dtype=np.float64))
         cases: Any = self.dataset_json["numTraining"]
         plan = self.get_plans_for_configuration(
-            target[forward][1:],
-            median[1:],
-            self.generate_data_identifier("2d"),
+            target[forward][-dimensions:],
+            median[-dimensions:],
+            self.generate_data_identifier(CONFIGURATIONS[dimensions]),
             voxels * cases,
             {},
         )
+        plan["batch_dice"] = dimensions == PLANE or self._has_cascade(plan, median)
         recursive_fix_for_json_export(plan)
-        return json.loads(json.dumps(plan | {"batch_dice": True}))
+        return json.loads(json.dumps(plan))
+
+    def _has_cascade(self, plan: dict[str, Any], median: NDArray) -> bool:
+        """Whether nnU-Net plans a low resolution as well, before volumes of a median.
+
+        It does where patches cover little of a volume until that has lost half of its
+        voxels; with it, it takes the Dice of whole batches in full resolution too.
+        """
+        spacing, patch, shape = plan["spacing"].copy(), plan["patch_size"], median
+        cache: dict[str, Any] = {}
+        while np.prod(median) < CASCADE_SHARE * np.prod(shape):
+            if np.prod(patch) >= self.lowres_creation_threshold * np.prod(shape):
+                return False
+            finer = spacing.max() / spacing > 2
+            spacing[finer if finer.any() else slice(None)] *= COARSER
+            shape = plan["spacing"] / spacing * median
+            patch = self.get_plans_for_configuration(
+                spacing, shape.round(), "", float(np.prod(shape)), cache
+            )["patch_size"]
+        return True
 
 
-def plan_2d(fingerprint: dict[str, Any], labels: CohortLabels) -> dict[str, Any]:
-    """Plan the 2D configuration of a cohort as nnU-Net does.
+def planned_configuration(
+    fingerprint: dict[str, Any], labels: CohortLabels, *, dimensions: int = PLANE
+) -> dict[str, Any]:
+    """Plan a configuration for a cohort as nnU-Net does.
 
     Args:
         fingerprint: content of ``dataset_fingerprint.json``.
         labels: of the cohort.
+        dimensions: 2 of slices, or 3 of volumes in full resolution.
 
     Returns:
         JSON-able; the same fingerprint gives the same plan.
 
     Raises:
-        PreprocessError: the fingerprint has no sizes, or the slices are too small.
+        PreprocessError: the fingerprint has no sizes, or slices or volumes are too
+            small.
     """
     missing = [key for key in _NEEDED if key not in fingerprint]
     if missing:
@@ -138,12 +175,17 @@ def plan_2d(fingerprint: dict[str, Any], labels: CohortLabels) -> dict[str, Any]
             "`deeprac fingerprint` (Snakemake: --forcerun fingerprint) first, or leave "
             "out experiments at a planned matrix."
         )
-    plan = FingerprintPlanner(fingerprint, labels).plan_2d()
+    plan = FingerprintPlanner(fingerprint, labels).configuration(dimensions)
     if len(plan["architecture"]["arch_kwargs"]["strides"]) < 2:
         raise PreprocessError(
             "nnU-Net's U-Net halves its patch at least once; the planned patch is "
             f"{plan['patch_size']} pixels at {plan['spacing']} mm. Use cases with "
             "larger slices, or a matrix with a size."
+        )
+    if plan["patch_size"][-dimensions] == 1:
+        raise PreprocessError(
+            "nnU-Net plans volumes for cases of several slices; in the median they "
+            "have one. Use a matrix of dimensions 2."
         )
     return plan
 

@@ -36,7 +36,10 @@ OUTLINE_COLUMNS = tuple(
 POSES_COLUMNS = ("case", *CASE_POSE_COLUMNS, *TRUTH_COLUMNS, *OUTLINE_COLUMNS)
 """Columns of case_poses.csv of slices, one row per case."""
 
-VOLUME_COLUMNS = (*VOLUME_POSE_COLUMNS, *VOLUME_TRUTH_COLUMNS)
+VOLUME_OUTLINE_COLUMNS = (*(f"v{name}" for name in OUTLINE_COLUMNS), "z_low", "z_high")
+"""The outline in the cube around the volume, and the levels that the labels reach."""
+
+VOLUME_COLUMNS = (*VOLUME_POSE_COLUMNS, *VOLUME_TRUTH_COLUMNS, *VOLUME_OUTLINE_COLUMNS)
 """Further ones, of volumes; tables of earlier versions lack them."""
 
 AGAIN = "Run `deeprac case-poses` again."
@@ -49,7 +52,8 @@ class CasePose:
     Attributes:
         image_from_canonical: ``(d, d + 1)`` size, pose and position.
         truth: ``(d, d + 1)`` true transform of a phantom, or None.
-        outline: ``(16, 2)`` points (x, y) of the labels' convex hull; of volumes none.
+        outline: ``(16, 2)`` points (x, y) of the labels' convex hull; of volumes
+            ``(32, 3)``, at the labels' lowest and highest level, or none.
     """
 
     image_from_canonical: NDArray[np.float64]
@@ -63,7 +67,11 @@ class CasePose:
 
 
 def read_case_poses(
-    path: Path, *, true_pose: bool = False, dimensions: int = PLANE
+    path: Path,
+    *,
+    true_pose: bool = False,
+    dimensions: int = PLANE,
+    outlined: bool = False,
 ) -> dict[str, CasePose]:
     """Read the poses of all cases.
 
@@ -71,6 +79,7 @@ def read_case_poses(
         path: of case_poses.csv.
         true_pose: whether every case has to have a true transform.
         dimensions: 2 for those of slices, 3 for those of volumes.
+        outlined: whether the outline of volumes is read, which only a crop asks for.
 
     Raises:
         MetricsError: The file is missing, lacks a column, lists a case twice, holds a
@@ -78,16 +87,18 @@ def read_case_poses(
     """
     if dimensions == SPACE:
         pose_columns, truth_columns = VOLUME_POSE_COLUMNS, VOLUME_TRUTH_COLUMNS
+        outline_columns = VOLUME_OUTLINE_COLUMNS if outlined else ()
     else:
         pose_columns, truth_columns = CASE_POSE_COLUMNS, TRUTH_COLUMNS
-    columns = ("case", *pose_columns, *truth_columns, *OUTLINE_COLUMNS)
+        outline_columns = OUTLINE_COLUMNS
+    columns = ("case", *pose_columns, *truth_columns, *outline_columns)
     table = read_tidy(path, columns, remedy="Run `deeprac case-poses`.")
     twice = table.case[table.case.duplicated()]
     if len(twice):
         raise MetricsError(f"{path} lists case {twice.iloc[0]} twice. {AGAIN}")
     poses, truths, outlines = (
         table[list(columns)].to_numpy(float)
-        for columns in (pose_columns, truth_columns, OUTLINE_COLUMNS)
+        for columns in (pose_columns, truth_columns, outline_columns)
     )
     known = ~np.isnan(truths).all(axis=1)
     for what, columns, right in (
@@ -108,14 +119,21 @@ def read_case_poses(
             "method with normaliser case_pose."
         )
     shape = (dimensions, dimensions + 1)
-    hull = outlines.reshape(len(table), -1, PLANE)
-    if dimensions == SPACE:
-        hull = np.empty((len(table), 0, SPACE))
     return {
         case: CasePose(
             image_from_canonical=poses[index].reshape(shape),
             truth=truths[index].reshape(shape) if known[index] else None,
-            outline=hull[index],
+            outline=_points(outlines[index], dimensions),
         )
         for index, case in enumerate(table.case)
     }
+
+
+def _points(outline: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
+    """The points of an outline: of volumes those of a prism, or none."""
+    if dimensions == PLANE or not len(outline):
+        return outline.reshape(-1, dimensions)
+    hull, levels = outline[:-2].reshape(-1, PLANE), outline[-2:]
+    return np.concatenate(
+        [np.column_stack([hull, np.full(len(hull), level)]) for level in levels]
+    )

@@ -35,6 +35,9 @@ VOLUME_COLUMNS = tuple(f"v{row}{column}" for row in "123" for column in "1234")
 """Columns of transforms.csv of networks that see whole volumes: volume_from_canonical,
 the same in all slices of a case. The other matrices are what it is in each slice."""
 
+SEEN_COLUMNS = tuple(f"u{row}{column}" for row in "123" for column in "1234")
+"""The same of volume_from_input. Tables from before volumes were cropped lack them."""
+
 AGAIN = "Run `deeprac predict` again for this fold."
 
 
@@ -94,20 +97,26 @@ def matrices(slices: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64
     return slices[list(columns)].to_numpy(float).reshape(-1, 2, 3)
 
 
-def volume_matrix(slices: pd.DataFrame) -> NDArray[np.float64] | None:
-    """The ``(3, 4)`` matrix volume_from_canonical in a case's rows of transforms.csv.
+def volume_matrix(
+    slices: pd.DataFrame, columns: Sequence[str] = VOLUME_COLUMNS
+) -> NDArray[np.float64] | None:
+    """A ``(3, 4)`` matrix of a volume in a case's rows of transforms.csv.
 
     None of networks that see slices.
+
+    Args:
+        slices: the case's rows.
+        columns: ``VOLUME_COLUMNS`` or ``SEEN_COLUMNS``.
     """
-    if VOLUME_COLUMNS[0] not in slices or slices[VOLUME_COLUMNS[0]].isna().any():
+    if columns[0] not in slices or slices[columns[0]].isna().any():
         return None
-    return slices[list(VOLUME_COLUMNS)].iloc[0].to_numpy(float).reshape(3, 4)
+    return slices[list(columns)].iloc[0].to_numpy(float).reshape(3, 4)
 
 
 class Transformed(Protocol):
     """What a network did to the n slices of a case; matrices are ``(n, 2, 3)``.
 
-    That of a volume is ``(3, 4)``, or None.
+    Those of a volume are ``(3, 4)``, or None.
     """
 
     image_from_input: NDArray
@@ -118,6 +127,7 @@ class Transformed(Protocol):
     crop_grown: NDArray[np.bool_]
     crop_fallback: NDArray[np.bool_]
     volume_from_canonical: NDArray | None
+    volume_from_input: NDArray | None
 
 
 def transform_table(
@@ -138,9 +148,13 @@ def transform_table(
         FLAGS: np.stack([found.fallback, found.at_bound], axis=1).astype(int),
         CROP_FLAGS: np.stack([found.crop_grown, found.crop_fallback], 1).astype(int),
     }
-    if found.volume_from_canonical is not None:
-        volume = found.volume_from_canonical.ravel()
-        parts[VOLUME_COLUMNS] = np.broadcast_to(volume, (count, len(volume)))
+    volumes = {
+        VOLUME_COLUMNS: found.volume_from_canonical,
+        SEEN_COLUMNS: found.volume_from_input,
+    }
+    for columns, volume in volumes.items():
+        if volume is not None:
+            parts[columns] = np.broadcast_to(volume.ravel(), (count, volume.size))
     tables = [
         pd.DataFrame(values.reshape(count, -1), columns=list(columns))
         for columns, values in parts.items()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprac.errors import ConfigError
-from deeprac.fitting import PLANE, SPACE, size_text
+from deeprac.fitting import PLANE, size_text
 from deeprac.front_ends import (
     ASPECTS,
     FRONT_ENDS,
@@ -38,7 +38,7 @@ class MatrixConfig:
     """In-plane size of the slices in pixels, or ``PLANNED``, and the batch size.
 
     With three dimensions the size is that of volumes in voxels, one side or (depth,
-    height, width), and a batch counts volumes.
+    height, width), or ``PLANNED``, and a batch counts volumes.
     """
 
     size: int | str | tuple[int, ...]
@@ -46,11 +46,6 @@ class MatrixConfig:
     dimensions: int
 
     def __post_init__(self) -> None:
-        if self.dimensions == SPACE and isinstance(self.size, str):
-            raise ConfigError(
-                f"matrices: size {self.size} with dimensions 3: nnU-Net's own plan is "
-                "there for slices only. Give depth, height and width in voxels."
-            )
         if self.dimensions == PLANE and isinstance(self.size, tuple):
             raise ConfigError(
                 f"matrices: size {list(self.size)} with dimensions 2: slices have one "

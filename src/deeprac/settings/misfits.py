@@ -3,8 +3,14 @@
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from deeprac.fitting import SPACE, fits, nearest_fit, why_not
-from deeprac.front_ends import SPATIAL_NORMALISERS, has_oracle
-from deeprac.settings.methods import SVF, Experiment, MatrixConfig, Method
+from deeprac.front_ends import SPATIAL_CROPS, SPATIAL_NORMALISERS, has_oracle
+from deeprac.settings.methods import (
+    PLANNED,
+    SVF,
+    Experiment,
+    MatrixConfig,
+    Method,
+)
 from deeprac.settings.reports import StressConfig
 from deeprac.settings.training import NetworkConfig
 
@@ -25,25 +31,28 @@ def misfits(
         matrix, method = matrices.get(row.matrix), methods.get(row.method)
         if matrix is None or method is None:
             continue
-        if method.other_share and isinstance(matrix.size, str):
+        if method.other_share and matrix.size == PLANNED:
             errors |= _of_two_plans(row)
+        elif matrix.size == PLANNED:
+            errors |= _of_plan(row, matrix, method)
         elif matrix.dimensions == SPACE:
             errors |= _of_volumes(row, matrix, method, network.min_feature_map)
-        elif isinstance(matrix.size, str):
-            errors |= _of_plan(row, method)
         else:
             errors |= _of_slices(row, matrix, method, network.min_feature_map)
     return list(errors.values())
 
 
-def _of_plan(row: Experiment, method: Method) -> dict[Hashable, str]:
+def _of_plan(
+    row: Experiment, matrix: MatrixConfig, method: Method
+) -> dict[Hashable, str]:
     if not method.has_front_end and method.augment != SVF:
         return {}
+    cut = "volumes" if matrix.dimensions == SPACE else "slices"
     return {
         row.name: (
             f"experiments.{row.name}: matrix {row.matrix} is planned by "
-            f"nnU-Net, which cuts slices into patches, but method "
-            f"{row.method} needs whole slices. Use a method without "
+            f"nnU-Net, which cuts {cut} into patches, but method "
+            f"{row.method} needs whole {cut}. Use a method without "
             f"normaliser, crop and augment {SVF}, or a matrix with a size"
         )
     }
@@ -86,7 +95,8 @@ def _of_volumes(
                 f"experiments.{row.name}: matrix {row.matrix} has dimensions 3, where "
                 f"there is no {', '.join(unknown)} yet, which method {row.method} asks "
                 f"for. Use a normaliser of {', '.join(sorted(SPATIAL_NORMALISERS))} "
-                "without crop and fields, or a matrix of slices"
+                f"and a crop of {', '.join(sorted(SPATIAL_CROPS))} without fields, or "
+                "a matrix of slices"
             )
         }
     if max(matrix.sides) > FLATTEST * matrix.sides[0]:
@@ -96,13 +106,16 @@ def _of_volumes(
                 "first number, must be at least a third of the others. Raise it"
             )
         }
+    sizes = [side * method.network_input for side in matrix.sides]
     return {
-        (row.matrix, side): (
-            f"matrices.{row.matrix}.size is {list(matrix.sides)}: {side} voxels "
-            f"{why_not(side, smallest)}. Use {nearest_fit(side, smallest)}"
+        (row.matrix, size): (
+            f"matrices.{row.matrix}.size is {list(matrix.sides)}: experiment "
+            f"{row.name} gives its U-Net a side of {size:g} voxels (network_input "
+            f"{method.network_input:g}), which {why_not(size, smallest)}. Use "
+            f"{nearest_fit(size, smallest)}"
         )
-        for side in matrix.sides
-        if not fits(side, smallest)
+        for size in sizes
+        if not fits(size, smallest)
     }
 
 
@@ -135,7 +148,7 @@ def stressed_misfits(
 def _unknown_in_space(method: Method) -> Iterator[str]:
     if method.normaliser not in SPATIAL_NORMALISERS:
         yield f"normaliser {method.normaliser}"
-    if method.crop != "none":
+    if method.crop not in SPATIAL_CROPS:
         yield f"crop {method.crop}"
     if method.augment == SVF:
         yield f"augment {SVF}"

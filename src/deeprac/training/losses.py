@@ -19,6 +19,7 @@ from deeprac.geometry.similarity import (
 )
 from deeprac.geometry.warp import warp
 from deeprac.networks.front_end import Output, Trace
+from deeprac.networks.localiser import shrinking
 
 POSE_UNIT = 0.1
 """Error that counts as one unit of the pose loss: of the logarithm of the scale (a
@@ -72,8 +73,8 @@ def coarse_loss(coarse_logits: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy and Dice of the coarse segmentation against soft labels.
 
     Args:
-        coarse_logits: (batch, classes, size, size).
-        labels: (batch, classes, size, size) shares of each class, summing to at most 1.
+        coarse_logits: (batch, classes, *size).
+        labels: (batch, classes, *size) shares of each class, summing to at most 1.
 
     Returns:
         Scalar.
@@ -82,8 +83,9 @@ def coarse_loss(coarse_logits: Tensor, labels: Tensor) -> Tensor:
     entropy = -(labels * logits.log_softmax(1)).sum(1).mean()
     predicted = logits.softmax(1)[:, 1:]
     # Over the batch, as nnU-Net does in 2D: single slices often lack a class.
-    overlap = 2 * (predicted * labels[:, 1:]).sum((0, 2, 3))
-    total = (predicted + labels[:, 1:]).sum((0, 2, 3))
+    every = (0, *range(2, labels.ndim))
+    overlap = 2 * (predicted * labels[:, 1:]).sum(every)
+    total = (predicted + labels[:, 1:]).sum(every)
     return entropy + 1 - ((overlap + 1e-5) / (total + 1e-5)).mean()
 
 
@@ -94,13 +96,13 @@ def coverage_loss(foreground: Tensor, image_from_input: Tensor) -> Tensor:
     asymmetric, since a crop that is too large costs resolution but loses nothing.
 
     Args:
-        foreground: (batch, 1, size, size) shares in the image frame.
-        image_from_input: (batch, 2, 3).
+        foreground: (batch, 1, *size) shares in the image frame.
+        image_from_input: (batch, d, d + 1).
 
     Returns:
         Scalar, at least 0; 0 for a batch without foreground.
     """
-    points = pixel_centres(foreground.shape[-2:], foreground.device)
+    points = pixel_centres(foreground.shape[2:], foreground.device)
     position = transform_points(invert(image_from_input), points).abs().amax(-1)
     excess = functional.relu(position - (1 - COVERAGE_RIM)) ** 2
     weight = foreground.flatten(1)
@@ -160,10 +162,12 @@ class STNLoss(nn.Module):
         # Labels follow the transform without steering it: pulling the image about
         # until they are easy to segment or to cover would be a shortcut.
         upright = located.image_from_canonical.detach()
-        numbers = torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
-        side = logits.shape[-1]
-        shares = functional.adaptive_avg_pool2d((labels == numbers).float(), side)
-        canonical = warp(shares, upright, (side, side), fill=0.0)
+        dimensions, size = logits.ndim - 2, tuple(logits.shape[2:])
+        numbers = torch.arange(logits.shape[1], device=labels.device)
+        numbers = numbers.view(1, -1, *[1] * dimensions)
+        shrink = shrinking(size[0], dimensions)
+        shares = shrink((labels == numbers).float())
+        canonical = warp(shares, upright, size, fill=0.0)
         background = 1 - canonical[:, 1:].sum(1, keepdim=True)
         canonical = torch.cat([background, canonical[:, 1:]], 1)
         coarse = coarse_loss(logits, canonical)

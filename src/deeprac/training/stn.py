@@ -9,8 +9,8 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from torch import Tensor, nn
 
-from deeprac.fitting import PLANE
-from deeprac.front_ends import ORACLE
+from deeprac.fitting import SPACE
+from deeprac.front_ends import NONE, ORACLE
 from deeprac.geometry.similarity import identity, invert, upright
 from deeprac.networks.front_end import Supervision
 from deeprac.records.case_poses import OUTLINE_POINTS, CasePose, read_case_poses
@@ -27,12 +27,22 @@ class STNTrainer(DeepracTrainer):
     def case_poses(self) -> Mapping[str, CasePose]:
         """Size, pose and labels' outline of all cases that are drawn."""
         true_pose = self.front_end["normaliser"] == ORACLE
-        read = partial(read_case_poses, true_pose=true_pose, dimensions=self.dimensions)
+        read = partial(
+            read_case_poses,
+            true_pose=true_pose,
+            dimensions=self.dimensions,
+            outlined=self.crops,
+        )
         poses = read(self.case_poses_csv)
         if self.others is not None:
             theirs = read(self.others.layout.case_poses)
             poses |= {self.others.named(c): theirs[c] for c in self.others.cases}
         return poses
+
+    @property
+    def crops(self) -> bool:
+        """Whether it looks at a part of the slice or volume."""
+        return self.front_end["crop"] != NONE
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> BasicTransform:
         """Augment as the other methods do, and say where the slice went."""
@@ -104,7 +114,9 @@ class STNTrainer(DeepracTrainer):
     def empty_step(self) -> list[Tensor]:
         """Return ``step_tensors`` of the sizes of the run, without content."""
         image, *target = super().empty_step()
-        points = OUTLINE_POINTS if self.dimensions == PLANE else 0
+        points = OUTLINE_POINTS
+        if self.dimensions == SPACE:
+            points *= 2 * self.crops
         outline = image.new_zeros(len(image), points, self.dimensions)
         pose = identity(len(image), image.device, dimensions=self.dimensions)
         return [image, pose, outline, *target]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from deeprac.evaluation.statistics.patients import seed_table, training_sd
 from deeprac.evaluation.statistics.two_way import two_way_difference
+from deeprac.fitting import PLANE
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.ceilings import known_diagnostics
@@ -138,14 +139,16 @@ def _sampling(diagnostics: pd.DataFrame, name: str, reference: str) -> dict[str,
 
 def _density(row: pd.Series, crop_side: pd.Series) -> float:
     """Pixels per length that a window has, in units of the whole frame's."""
-    seen, whole = (_pixels(row[key]) for key in ("network_input_size", "matrix_size"))
-    return float((np.sqrt(seen / whole) / crop_side.astype(float)).median())
+    seen, whole = (_sides(row[key]) for key in ("network_input_size", "matrix_size"))
+    root = np.sqrt if len(seen) == PLANE else np.cbrt
+    density = root(np.prod(seen) / np.prod(whole))
+    return float((density / crop_side.astype(float)).median())
 
 
-def _pixels(size: str) -> float:
-    """Number of pixels of a size, which is a side or height x width."""
-    height, _, width = str(size).partition("x")
-    return float(height) * float(width or height)
+def _sides(size: str) -> list[float]:
+    """Sides in pixels of a size: a side, height x width, or these and the depth."""
+    sides = [float(side) for side in str(size).split("x")]
+    return sides if len(sides) > 1 else sides * PLANE
 
 
 def crops_table(summary: Summary) -> Table:
