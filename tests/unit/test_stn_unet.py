@@ -27,7 +27,7 @@ from deeprac.geometry.warp import inside, sampling_points, warp
 from deeprac.networks.crops import CROPS
 from deeprac.networks.front_end import Located, Output, Supervision
 from deeprac.networks.normalisers import NORMALISERS
-from deeprac.networks.stn_unet import BACKGROUND_LOGIT, BOUND, STNUNet, damped
+from deeprac.networks.stn_unet import BACKGROUND_LOGIT, BOUND, STNUNet
 from deeprac.networks.unet import KWARGS_TO_IMPORT, unet_kwargs, unet_kwargs_of
 from deeprac.settings.training import NetworkConfig
 from deeprac.training.losses import STNLoss, pose_loss
@@ -276,7 +276,7 @@ def test_damping_leaves_the_transforms_alone(share):
     ).requires_grad_()
     crop = WINDOW.clone().requires_grad_()
     plain = fixed(canonical, crop)
-    less = damped(plain, share)
+    less = plain.damped(share)
     assert torch.equal(less.image_from_input, plain.image_from_input)
     (3 * less.image_from_canonical + 5 * less.canonical_from_crop).sum().backward()
     torch.testing.assert_close(canonical.grad, torch.full((1, 2, 3), 3 * share))

@@ -7,9 +7,7 @@ known the outline (batch, n, 2) of the labels, points (x, y) in that frame. ``lo
 says which read the view and ``asks`` which read the outline: others get None. A volume
 is as one slice with a third axis: views (batch, 1, size, size, size), points (x, y, z).
 
-Windows have the shape of the U-Net's input, those of volumes the proportions of the
-training patients' boxes. Their size is the half of their longest side in normalised
-units; 1 is the frame's.
+What shape and size windows have, ``window_shape`` says.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,72 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from deeprac.fitting import SPACE
-from deeprac.geometry.similarity import window
 from deeprac.networks.front_end import Window
 from deeprac.networks.localiser import all_but_one, coarse_segmenter, soft_centre
+from deeprac.networks.window_shape import SERVED, WindowShape
 
-MIN_HALF_SIDE = 0.25
-"""Smallest size of a window; less can only come from faulty labels."""
 JITTER = 0.05
 """Uniform error of the true box in training, as a share of its size."""
-SERVED = 0.975
-"""Share of the training patients whom the window of the cohort holds."""
 STRAY_MASS = 0.005
 """Share of the coarse foreground of a case that may lie beyond each side of its box: a
 spurious spot, though not a part of an organ, whose box has a margin."""
-
-
-class Shape(nn.Module):
-    """The shape of windows, and how they hold boxes.
-
-    Args:
-        extent: (height, width) of the U-Net's input, or (depth, height, width), in one
-            unit of length for all.
-        margin: added on every side of a box, as a share of its half.
-    """
-
-    def __init__(self, extent: Sequence[float], margin: float) -> None:
-        super().__init__()
-        sides = torch.tensor(extent[::-1]) / max(extent)
-        self.sides: Tensor
-        self.register_buffer("sides", sides, persistent=len(extent) == SPACE)
-        self.margin = margin
-
-    @property
-    def largest(self) -> Tensor:
-        """The size that holds the frame."""
-        return 1 / self.sides.min()
-
-    def fit(self, half_sides: Tensor) -> None:
-        """Take the proportions that hold most boxes.
-
-        Args:
-            half_sides: (boxes, d).
-        """
-        reach = torch.quantile(half_sides, SERVED, dim=0)
-        self.sides.copy_((reach / reach.max()).clamp_min(MIN_HALF_SIDE))
-
-    def size(self, low: Tensor, high: Tensor) -> Tensor:
-        """Return the size (n,) of the windows that hold boxes and their margin.
-
-        Args:
-            low: (n, d) smallest x and y, or x, y and z, of each box.
-            high: (n, d) largest.
-        """
-        needed = ((high - low) / (2 * self.sides)).amax(1)
-        return self.bounded(needed * (1 + self.margin))
-
-    def bounded(self, size: Tensor) -> Tensor:
-        """Return sizes between ``MIN_HALF_SIDE`` and what holds the frame."""
-        return torch.minimum(size.clamp_min(MIN_HALF_SIDE), self.largest)
-
-    def at(self, size: Tensor, centre: Tensor) -> Tensor:
-        """Return windows (n, d, d + 1) of sizes (n,) around centres (n, d)."""
-        half_sides = size[:, None] * self.sides
-        if centre.shape[1] == SPACE:
-            # Voxels may have any shape: none is spent beyond the frame.
-            half_sides = half_sides.clamp_max(1)
-        return window(half_sides, centre)
 
 
 class NoCrop(nn.Module):
@@ -109,7 +50,7 @@ class OracleCrop(nn.Module):
 
     Args:
         settings: the configuration's ``localiser`` section.
-        extent: of the U-Net's input, see ``Shape``.
+        extent: of the U-Net's input, see ``WindowShape``.
     """
 
     looks, asks = False, True
@@ -118,7 +59,7 @@ class OracleCrop(nn.Module):
         self, settings: dict[str, Any], *, extent: Sequence[float], **_: int
     ) -> None:
         super().__init__()
-        self.shape = Shape(extent, settings["crop_margin"])
+        self.shape = WindowShape(extent, settings["crop_margin"])
 
     def forward(
         self,
@@ -145,7 +86,7 @@ class LearnedCrop(nn.Module):
         settings: the configuration's ``localiser`` section.
         num_classes: background included.
         size: side of the canonical views in pixels.
-        extent: of the U-Net's input, see ``Shape``.
+        extent: of the U-Net's input, see ``WindowShape``.
     """
 
     looks, asks = True, True
@@ -159,7 +100,7 @@ class LearnedCrop(nn.Module):
         extent: Sequence[float],
     ) -> None:
         super().__init__()
-        self.shape = Shape(extent, settings["crop_margin"])
+        self.shape = WindowShape(extent, settings["crop_margin"])
         self.coarse = coarse_segmenter(
             num_classes, size, settings["base_features"], dimensions=len(extent)
         )

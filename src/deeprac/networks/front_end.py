@@ -176,6 +176,15 @@ class Located:
             return self.image_from_canonical
         return compose(self.image_from_canonical, self.canonical_from_crop)
 
+    def damped(self, share: float) -> "Located":
+        """Return the same transforms, through which a share of gradients flows."""
+        crop = self.canonical_from_crop
+        return replace(
+            self,
+            image_from_canonical=_damped(self.image_from_canonical, share),
+            canonical_from_crop=None if crop is None else _damped(crop, share),
+        )
+
     def __getitem__(self, part: slice) -> "Located":
         """Return the same of some of the slices."""
         return _part(self, part)
@@ -246,3 +255,9 @@ def _part(batch: Batch, part: slice) -> Batch:
     }
     taken = {name: value[part] for name, value in entries.items() if value is not None}
     return replace(batch, **taken)
+
+
+def _damped(tensor: Tensor, share: float) -> Tensor:
+    if not tensor.requires_grad:
+        return tensor
+    return torch.lerp(tensor.detach(), tensor, share)

@@ -79,6 +79,7 @@ class STNUNet(LocatingUNet):
         self.truncation_share = localiser.get("truncation_share", 0.0)
         self.dimensions = len(self.matrix_size)
         self.seen_size = min(localiser["input_size"], *self.matrix_size)
+        self.view_size = (self.seen_size,) * self.dimensions
         self.shrink = shrinking(self.seen_size, self.dimensions)
         self.normaliser = NORMALISERS[normaliser](
             localiser, air=air, dimensions=self.dimensions
@@ -136,7 +137,7 @@ class STNUNet(LocatingUNet):
             pose = replace(pose, valid=pose.valid & finite)
             warped = warped_valid = None
         located = self._locate(pose, thumbnails, supervision, together=False)
-        logits = self.segment(image, damped(located, self.segmentation_gradient))
+        logits = self.segment(image, located.damped(self.segmentation_gradient))
         if supervision is None:
             return logits
         if not taught:
@@ -182,8 +183,8 @@ class STNUNet(LocatingUNet):
 
     def _look(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return slices without NaN, their thumbnails, and which were finite."""
-        own = tuple(range(1, image.ndim))
-        finite = image.abs().amax(own) < math.inf  # false for NaN too
+        # False for NaN too.
+        finite = image.abs().amax(tuple(range(1, image.ndim))) < math.inf
         image = self._clean(image)
         return image, self.shrink(image), finite
 
@@ -203,8 +204,7 @@ class STNUNet(LocatingUNet):
         upright = pose.image_from_canonical.detach()
         view = outline = None
         if self.crop.looks:
-            size = (self.seen_size,) * self.dimensions
-            view = warp(thumbnails, upright, size, fill=self.air)
+            view = warp(thumbnails, upright, self.view_size, fill=self.air)
         if self.crop.asks and supervision is not None:
             outline = transform_points(invert(upright), supervision.outline)
         found = self.crop(view, outline, together=together)
@@ -233,8 +233,7 @@ class STNUNet(LocatingUNet):
         low, high = self.warp_bounds.unbind()
         drawn = torch.rand(len(image), low.shape[1], device=image.device)
         image_from_warped = of_rows(torch.lerp(low, high, drawn))
-        size = (self.seen_size,) * self.dimensions
-        copies = self._sample(image, image_from_warped, size)
+        copies = self._sample(image, image_from_warped, self.view_size)
         if self.dimensions == SPACE:
             copies = truncated(copies, self.truncation_share, self.air)
         elif self.clutter_share > 0:
@@ -301,19 +300,3 @@ class STNUNet(LocatingUNet):
                 invert(supervision.image_from_canonical), outlines
             )
         self.crop.calibrate(outlines)
-
-
-def damped(located: Located, share: float) -> Located:
-    """Return the same transforms, through which only a share of gradients flows."""
-    crop = located.canonical_from_crop
-    return replace(
-        located,
-        image_from_canonical=_damped(located.image_from_canonical, share),
-        canonical_from_crop=None if crop is None else _damped(crop, share),
-    )
-
-
-def _damped(tensor: Tensor, share: float) -> Tensor:
-    if not tensor.requires_grad:
-        return tensor
-    return torch.lerp(tensor.detach(), tensor, share)
