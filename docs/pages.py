@@ -123,14 +123,13 @@ def volume_costs() -> str:
     costs = pd.DataFrame(read_json(VOLUME_COSTS)["costs"])
     ratio = "{:.3f}".format
     columns = [words("experiment", "Method")]
-    for key, group, unit in (
-        ("step_flops", "FLOPs", 1e12),
-        ("step_saved_bytes", "Saved, float32", 2**30),
-        ("step_saved_bytes_mixed", "Saved, mixed", 2**30),
+    for key, group, unit, size in (
+        ("step_flops", "FLOPs", "TFLOP", 1e12),
+        ("step_saved_bytes", "Saved, float32", "GiB", 2**30),
+        ("step_saved_bytes_mixed", "Saved, mixed", "GiB", 2**30),
     ):
-        costs[key] /= unit
-        size = "TFLOP" if key == "step_flops" else "GiB"
-        columns.append(number(key, size, "{:.2f}".format, group=group))
+        costs[key] /= size
+        columns.append(number(key, unit, "{:.2f}".format, group=group))
         columns.append(number(f"{key}_ratio", "ratio", ratio, group=group))
     note = "One training step, forward and backward, counted; ratios to nnunet."
     parts = (Part(tuple(columns), costs),)

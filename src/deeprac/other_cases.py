@@ -106,11 +106,8 @@ def other_cases_of(config: Config, run: RunKey) -> OtherCases | None:
             normalisation.
         SplitError: there is no such fold.
     """
-    row, results = (
-        config.experiment(run.experiment),
-        config.other_results(run.experiment),
-    )
-    method = config.methods[row.method]
+    row = config.experiment(run.experiment)
+    method, results = config.methods[row.method], config.other_results(row.name)
     if method.other_share is None or results is None:
         return None
     others = OtherCases(
