@@ -46,6 +46,7 @@ VERBS: dict[str, str] = {
     "claims": "judge what is claimed by the results",
     "figures": "draw the figures",
     "release": "make a release of a folder of results",
+    "join": "join releases of one campaign that was trained in parts",
     "unpack": "lay a release out as results, for tables, figures and page",
     "verify": "check a release and rebuild its tables",
     "report": "write the report page",

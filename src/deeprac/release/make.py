@@ -33,7 +33,7 @@ from deeprac.records.runs import read_run
 from deeprac.release.contents import objections, stripped_config, stripped_run
 from deeprac.release.manifest import MANIFEST, NAME, SCHEMA, packed
 from deeprac.release.parts import parts_of
-from deeprac.release.tables import check_summary, made_tables, same_text
+from deeprac.release.tables import CLAIMS, check_summary, made_tables, same_text
 
 SHOWN = 10
 """Objections that one message lists."""
@@ -47,6 +47,52 @@ class Source:
     resolved: dict[str, Any]
     layout: Layout
     runs: dict[str, dict[str, Any]]
+    """By folder, relative to the layout."""
+
+    @classmethod
+    def of(cls, config: Config, resolved: dict[str, Any], layout: Layout) -> "Source":
+        """Read the records of all runs that the configuration selects."""
+        runs = {}
+        for key in selected_runs(config):
+            folder = key.folder(layout)
+            name = folder.relative_to(layout.root).as_posix()
+            runs[name] = read_run(folder / "run.json", key)
+        return cls(config, resolved, layout, runs)
+
+    def files(self) -> dict[str, bytes]:
+        """Content of every file of the release by name, stripped."""
+        layout, config = self.layout, self.config
+        files = {"config.json": json_text(stripped_config(self.resolved)).encode()}
+        summaries = [
+            layout.summary_cases,
+            layout.summary_runs,
+            layout.summary_diagnostics,
+        ]
+        summaries += [layout.summary_cohort]
+        summaries += [layout.summary_stress] * bool(config.stress.experiments)
+        summaries += [layout.summary_protocol] * layout.summary_protocol.is_file()
+        for path in summaries:
+            files[f"summary/{path.name}"] = path.read_bytes()
+        machines = list(dict.fromkeys(map(machine, self.runs.values())))
+        for name, run in self.runs.items():
+            stripped = stripped_run(run, machines.index(machine(run)) + 1)
+            files[f"{name}/run.json"] = json_text(stripped).encode()
+            curve = layout.root / name / "training.csv"
+            files[f"{name}/training.csv"] = curve.read_bytes()
+            inference = layout.root / name / "inference.csv"
+            if inference.is_file():  # runs of older versions have none
+                files[f"{name}/inference.csv"] = inference.read_bytes()
+        tables = made_tables(config, layout)
+        if not (layout.tables / "claims.csv").is_file():  # nobody judged them
+            tables = {n: c for n, c in tables.items() if n not in CLAIMS}
+        for name, content in tables.items():
+            path = layout.root / name
+            if not path.is_file() or path.read_bytes() != content:
+                raise ReleaseError(
+                    f"{path} is missing or older than the summary. Run `deeprac "
+                    "tables`, and `deeprac claims` where claims were judged, again."
+                )
+        return files | tables
 
 
 def make_release(
@@ -77,6 +123,23 @@ def make_release(
             that is older than its sources; anything that no release holds.
         MetricsError: A run, case or label is missing, double or inconsistent.
     """
+    target = new_release(releases, name, replace=replace)
+    source = _read_source(results)
+    if not allow_dirty:
+        refuse_dirty(source)
+    _refuse_private(source)
+    files = source.files()
+    _refuse_foreign(files, source, reviewed)
+    _refuse_names(files, source)
+    return write_release(target, source, files, reviewed, replace=replace)
+
+
+def new_release(releases: Path, name: str, *, replace: bool) -> Path:
+    """Return the folder of a release that is to be written.
+
+    Raises:
+        ReleaseError: The name is not possible, or taken.
+    """
     target = releases / name
     if not NAME.fullmatch(name):
         raise ReleaseError(
@@ -87,16 +150,20 @@ def make_release(
         raise ReleaseError(
             f"{target} is there already. Choose another --name, or say --replace."
         )
-    source = _read_source(results)
-    commit = provenance.git_state()
-    if not allow_dirty:
-        _refuse_dirty(source, commit)
-    _refuse_private(source)
-    files = _files(source)
-    _refuse_foreign(files, source, reviewed)
-    _refuse_names(files, source)
+    return target
+
+
+def write_release(
+    target: Path,
+    source: Source,
+    files: dict[str, bytes],
+    reviewed: Sequence[str],
+    *,
+    replace: bool,
+) -> dict[str, Any]:
+    """Write the folder of a release, whole or not at all; return its manifest."""
     stored = dict(packed(member, files[member]) for member in sorted(files))
-    manifest = _manifest(source, name, commit) | {
+    manifest = _manifest(source, target.name, provenance.git_state()) | {
         "reviewed": list(reviewed),
         "files": {member: manifest_entry(stored[member]) for member in stored},
     }
@@ -128,15 +195,16 @@ def _read_source(results: Path) -> Source:
     if config.stress.experiments:
         stress = collect_stress(config, layout)
         same_text(layout.summary_stress, stress, "the stress.csv")
-    runs = {}
-    for key in selected_runs(config):
-        folder = key.folder(layout)
-        name = folder.relative_to(layout.root).as_posix()
-        runs[name] = read_run(folder / "run.json", key)
-    return Source(config, resolved, layout, runs)
+    return Source.of(config, resolved, layout)
 
 
-def _refuse_dirty(source: Source, commit: dict[str, Any]) -> None:
+def refuse_dirty(source: Source) -> None:
+    """Refuse what no commit can reproduce: runs, or the tables that would be made.
+
+    Raises:
+        ReleaseError: A run, or this checkout, has changes or no commit.
+    """
+    commit = provenance.git_state()
     remedy = (
         "Nobody could repeat it. Commit, and run the workflow again; or say "
         "--allow-dirty, which the release then states."
@@ -158,38 +226,6 @@ def _refuse_dirty(source: Source, commit: dict[str, Any]) -> None:
 
 def _is_dirty(state: dict[str, Any]) -> bool:
     return state["commit"] is None or state["dirty"] is not False
-
-
-def _files(source: Source) -> dict[str, bytes]:
-    """Content of every file of the release by name, stripped."""
-    layout, config = source.layout, source.config
-    files = {"config.json": json_text(stripped_config(source.resolved)).encode()}
-    summaries = [layout.summary_cases, layout.summary_runs, layout.summary_diagnostics]
-    summaries += [layout.summary_cohort]
-    summaries += [layout.summary_stress] * bool(config.stress.experiments)
-    summaries += [layout.summary_protocol] * layout.summary_protocol.is_file()
-    for path in summaries:
-        files[f"summary/{path.name}"] = path.read_bytes()
-    machines = list(dict.fromkeys(map(machine, source.runs.values())))
-    for name, run in source.runs.items():
-        stripped = stripped_run(run, machines.index(machine(run)) + 1)
-        files[f"{name}/run.json"] = json_text(stripped).encode()
-        curve = layout.root / name / "training.csv"
-        files[f"{name}/training.csv"] = curve.read_bytes()
-        inference = layout.root / name / "inference.csv"
-        if inference.is_file():  # runs of older versions have none
-            files[f"{name}/inference.csv"] = inference.read_bytes()
-    tables = made_tables(config, layout)
-    if not (layout.tables / "claims.csv").is_file():  # nobody judged them
-        tables = {n: c for n, c in tables.items() if not n.startswith("tables/claims")}
-    for name, content in tables.items():
-        path = layout.root / name
-        if not path.is_file() or path.read_bytes() != content:
-            raise ReleaseError(
-                f"{path} is missing or older than the summary. Run `deeprac tables`, "
-                "and `deeprac claims` where claims were judged, again."
-            )
-    return files | tables
 
 
 def _refuse_foreign(

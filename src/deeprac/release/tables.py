@@ -15,6 +15,9 @@ from deeprac.reporting.render import markdown
 from deeprac.reporting.summary import read_summary
 from deeprac.reporting.tables import all_tables
 
+CLAIMS = frozenset({"tables/claims.csv", "tables/claims.md"})
+"""Tables that are in a release where somebody judged its claims."""
+
 
 def made_tables(config: Config, layout: Layout) -> dict[str, bytes]:
     """Make all tables of a release; nothing is written.

@@ -1,0 +1,132 @@
+"""Parts of one campaign, trained and released apart, are one release when joined."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deeprac.cli import main
+from deeprac.errors import DeepracError
+from deeprac.files import manifest_entry, read_json, write_json
+from deeprac.release.join import join_releases
+from deeprac.release.make import make_release
+from deeprac.release.manifest import MANIFEST
+from deeprac.release.verify import verify_release
+from support.released_tree import clean_checkout, complete_results
+from support.results_tree import TreeOptions
+
+pytestmark = pytest.mark.slow
+
+ARMS = ("coarse_nnunet", "coarse_stn")
+OPTIONS = TreeOptions(
+    experiments=ARMS,
+    patients=2,
+    folds_run=(0,),
+    seeds=(0, 1),
+    case="case_a{0}b{0}c{0}d{0}",
+    patient="patient_a{0}b{0}c{0}d{0}",
+)
+PARTS = {
+    "whole": {},
+    "plain": {"experiments": ["coarse_nnunet"]},
+    "stn_late": {"experiments": ["coarse_stn"], "seeds": [1]},
+    "stn_early": {"experiments": ["coarse_stn"], "seeds": [0]},
+}
+"""Which runs each release has; all of them, where it does not say."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    """A folder with the releases of ``PARTS``, each as if no other run was trained."""
+    folder = tmp_path_factory.mktemp("parts")
+    results = complete_results(folder / "results", OPTIONS)
+    whole = read_json(results / "config.json")
+    for name, selected in PARTS.items():
+        write_json(results / "config.json", whole | {"run": whole["run"] | selected})
+        for verb in ("summarise", "summarise --what diagnostics", "tables", "claims"):
+            assert main([*verb.split(), "--config", str(results / "config.json")]) == 0
+        with pytest.MonkeyPatch.context() as patch:
+            clean_checkout(patch)
+            make_release(results, folder / "releases", name=name)
+    return folder / "releases"
+
+
+@pytest.fixture
+def releases(shared, tmp_path, monkeypatch) -> Path:
+    """A copy to spoil."""
+    clean_checkout(monkeypatch)
+    return shutil.copytree(shared, tmp_path / "releases")
+
+
+def joined(releases: Path, *names: str) -> Path:
+    join_releases([releases / n for n in names], releases, name="joined")
+    return releases / "joined"
+
+
+def contents(release: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(release).as_posix(): path.read_bytes()
+        for path in release.rglob("*")
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def forge(release: Path, member: str, old: str, new: str) -> None:
+    """Change a file of a release and its checksum."""
+    path = release / member
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    manifest = read_json(release / MANIFEST)
+    manifest["files"][member] = manifest_entry(path.read_bytes())
+    write_json(release / MANIFEST, manifest)
+
+
+def test_joined_parts_are_the_release_of_all(releases):
+    """To the last byte, whatever the order in which seeds were trained."""
+    one = joined(releases, "plain", "stn_late", "stn_early")
+    assert contents(one) == contents(releases / "whole")
+    manifest = read_json(one / MANIFEST)
+    assert manifest == read_json(releases / "whole" / MANIFEST) | {"name": "joined"}
+    assert verify_release(one).holds
+
+
+@pytest.mark.parametrize(
+    ("member", "old", "new", "said"),
+    [
+        (
+            *("config.json", '"failure_dice": 0.5', '"failure_dice": 0.4'),
+            r"stn_late .*other settings.*statistics.failure_dice: 0\.5 -> 0\.4",
+        ),
+        (
+            *("config.json", '"normaliser": "stn"', '"normaliser": "moments"'),
+            r"stn_late .*methods\.\w+\.normaliser: stn -> moments",
+        ),
+        (
+            "summary/cohort.csv",
+            "patients",
+            "people",
+            r"stn_late has another cohort\.csv",
+        ),
+        (
+            "summary/cases.csv",
+            "hd95",
+            "distance",
+            r"cases\.csv has other columns",
+        ),
+    ],
+    ids=["settings", "method", "patients", "columns"],
+)
+def test_parts_of_other_campaigns_are_refused(releases, member, old, new, said):
+    forge(releases / "stn_late", member, old, new)
+    with pytest.raises(DeepracError, match=said):
+        joined(releases, "plain", "stn_early", "stn_late")
+    assert not (releases / "joined").exists()
+
+
+def test_a_run_is_in_one_part(releases):
+    with pytest.raises(DeepracError, match=r"stn_late/coarse_stn/seed1.*before it too"):
+        joined(releases, "plain", "stn_early", "stn_late", "stn_late")
+    with pytest.raises(DeepracError, match=r"No part has .*coarse_stn, seed 0"):
+        joined(releases, "plain", "stn_late")
+    with pytest.raises(DeepracError, match="whole is there already"):
+        join_releases([releases / "plain"], releases, name="whole")
