@@ -7,14 +7,14 @@ number of a column that both versions have is another.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
-from deeprac.config import Config
 from deeprac.files import manifest_entry, read_json, write_bytes, write_json
 from deeprac.layout import Layout
-from deeprac.release.configuration import laid_out_config
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.tables import made_tables
+from deeprac.release.unpack import lay_out
 from deeprac.release.verify import verify_release
 
 
@@ -27,10 +27,11 @@ def remake(release: Path) -> None:
 
 def write_tables(release: Path) -> None:
     """Write the tables of this version, and list all that changed in the manifest."""
-    config = Config.from_resolved(laid_out_config(release, "results"))
+    with tempfile.TemporaryDirectory() as folder:
+        config = lay_out(release, Path(folder))
+        made = made_tables(config, Layout.of(config))
     manifest = read_json(release / MANIFEST)
     others = {n: e for n, e in manifest["files"].items() if not n.startswith("tables/")}
-    made = made_tables(config, Layout(release))
     for path in (release / "tables").iterdir():
         path.unlink()
     for name, content in made.items():

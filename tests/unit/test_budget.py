@@ -13,7 +13,7 @@ from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.render import markdown
 from deeprac.reporting.roles import Cast, budget_curves, longest_trained
 from deeprac.reporting.style import theme
-from deeprac.reporting.tables.budget import budget_table
+from deeprac.reporting.tables.budget import budget_table, not_converged
 from deeprac.reporting.tables.ladder import ladder_rows
 from deeprac.reporting.tables.ranking import ranking_table
 from support.summary_builder import make_config, make_summary
@@ -174,6 +174,15 @@ def test_the_table_has_one_line_per_method_and_budget():
     stn = table.rows[table.rows.experiment == "stn_short"]
     assert stn.change.tolist() == pytest.approx([0.05] * 2)
     assert set(stn.method_label) == {"STN pose-size + nnU-Net"}
+
+
+def test_what_more_steps_still_change_is_named():
+    """By name and label, for whoever compares the shorter trainings."""
+    found = not_converged(summary_of())
+    assert found.experiment.tolist() == ["stn_short"] * 2
+    steps = 3000 * make_config(EXPERIMENTS).training.iterations_per_epoch
+    assert set(found.reason) == {f"+5.00 points with {steps:,} steps"}
+    assert not_converged(summary_of({"alone": "moments"})).empty
 
 
 def test_without_a_curve_the_table_says_so():

@@ -180,6 +180,18 @@ def test_a_training_that_did_not_learn_decides_nothing():
     assert planned(config, cases, runs, failed[:0]).verdict[1] == "superior"
 
 
+def test_a_method_that_more_steps_still_change_decides_nothing():
+    used = {name: EXPERIMENTS[name] for name in ("plain", "learned")}
+    config = make_config(used, comparisons=[SUPERIOR])
+    dice = {"plain": PLAIN, "learned": PLAIN + 0.03}
+    cases, runs = make_cases(dice, seeds=FIVE), make_runs(config, seeds=FIVE)
+    still = {"experiment": ["plain"], "label": "tumour", "reason": "+2 points"}
+    table = planned(config, cases, runs, None, pd.DataFrame(still))
+    assert table.verdict.tolist() == ["superior", "not decidable"]
+    assert table.reason[1] == "not converged: plain, +2 points"
+    assert table.difference[1] == pytest.approx(0.03)
+
+
 def test_a_seed_that_one_arm_lacks_is_left_out_and_counted():
     def lose(cases):
         return cases[(cases.experiment != "plain") | (cases.seed != 4)]

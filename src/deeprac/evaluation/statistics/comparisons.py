@@ -81,6 +81,7 @@ def planned(
     cases: pd.DataFrame,
     runs: pd.DataFrame,
     not_learned: pd.DataFrame | None = None,
+    not_converged: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The planned comparisons with their tests and verdicts.
 
@@ -91,6 +92,8 @@ def planned(
         runs: Columns of summary/runs.csv.
         not_learned: Columns experiment, seed, fold and label, a row per training and
             label that it did not learn; None where nothing is recorded.
+        not_converged: Columns experiment, label and reason, a row per experiment and
+            label that a longer training still changes; None where none is known.
 
     Returns:
         One row per comparison, pair of experiments and label, in the order of the
@@ -129,7 +132,7 @@ def planned(
     table["n_seeds_left_out"] = cases.seed.nunique() - table.n_seeds
     table = table.astype(dict.fromkeys((*COUNTS, *SEEDS), "Int64"))
     table["two_way_p_holm"] = holm(table.two_way_p.astype(float))
-    return _with_verdicts(table, runs, not_learned)
+    return _with_verdicts(table, runs, not_learned, not_converged)
 
 
 def training_steps(runs: pd.DataFrame) -> dict[str, str]:
@@ -250,21 +253,32 @@ def _p_false(mean: Estimate, sd: float) -> float:
 
 
 def _with_verdicts(
-    table: pd.DataFrame, runs: pd.DataFrame, not_learned: pd.DataFrame | None
+    table: pd.DataFrame,
+    runs: pd.DataFrame,
+    not_learned: pd.DataFrame | None,
+    not_converged: pd.DataFrame | None,
 ) -> pd.DataFrame:
     found = []
     for _, row in table.iterrows():
-        sides = [row.experiment, row.reference]
-        failed: list[str] = []
-        if not_learned is not None:
-            mine = not_learned[not_learned.label == row.label]
-            mine = mine[mine.experiment.isin(sides)]
-            keys = mine[TRAINING].drop_duplicates().itertuples(index=False)
-            failed = [f"{e} seed {seed} fold {fold}" for e, seed, fold in keys]
-        trainings = int(runs.experiment.isin(sides).sum())
+        mine = _of_sides(not_learned, row)
+        keys = mine[TRAINING].drop_duplicates() if len(mine) else mine
+        failed = [f"{e} seed {s} fold {f}" for e, s, f in keys.itertuples(index=False)]
+        unsettled = [
+            f"{one.experiment}, {one.reason}"
+            for one in _of_sides(not_converged, row).itertuples()
+        ]
+        trainings = int(runs.experiment.isin([row.experiment, row.reference]).sum())
         made = isinstance(row.experiment, str)
         known = (row.verdict, row.reason)
-        found.append(verdict(row, failed, trainings) if made else known)
+        found.append(verdict(row, failed, trainings, unsettled) if made else known)
     names = ["verdict", "reason"]
     table[names] = pd.DataFrame(found, columns=names, index=table.index, dtype=object)
     return table
+
+
+def _of_sides(gate: pd.DataFrame | None, row: pd.Series) -> pd.DataFrame:
+    """What a gate says of the two experiments of a comparison and its label."""
+    if gate is None:
+        return pd.DataFrame()
+    sides = gate.experiment.isin([row.experiment, row.reference])
+    return gate[sides & (gate.label == row.label)]

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from deeprac.evaluation.statistics.budget import CHANGE, LONGER, budget_rows
+from deeprac.evaluation.statistics.budget import (
+    CHANGE,
+    LONGER,
+    NOT_CONVERGED,
+    budget_rows,
+)
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.roles import budget_curves, training_suffix
@@ -69,6 +74,24 @@ def budget_table_rows(summary: Summary) -> pd.DataFrame:
             }
             parts.append(part.assign(**names)[[*names, *part]])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"n": []})
+
+
+def not_converged(summary: Summary) -> pd.DataFrame:
+    """Experiments and labels that a longer training still changes.
+
+    Returns:
+        Columns experiment, label and reason; without those that did not learn, which
+        are told by ``evaluation.gates``.
+    """
+    rows = budget_table_rows(summary)
+    if len(rows):
+        rows = rows[(rows.verdict == NOT_CONVERGED) & rows.change.notna()]
+    reasons = [
+        f"{100 * row.change:+.2f} points with {row.compared_steps:,} steps"
+        for row in rows.itertuples()
+    ]
+    columns = ["experiment", "label", "reason"]
+    return rows.assign(reason=reasons).reindex(columns=columns)
 
 
 def budget_table(summary: Summary) -> Table:

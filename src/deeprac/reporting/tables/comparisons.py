@@ -1,5 +1,7 @@
 """The planned comparisons with their verdicts."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from deeprac.evaluation.gates import not_learned
@@ -13,7 +15,9 @@ from deeprac.evaluation.statistics.verdicts import (
     REFUSED,
 )
 from deeprac.reporting import formats
+from deeprac.reporting.roles import training_suffix
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.budget import not_converged
 from deeprac.reporting.tables.table import (
     Column,
     Part,
@@ -104,7 +108,8 @@ NOTES = (
     "two-sided. Holm: corrected over all tests of this table. One seed has no such "
     "interval and no test.",
     "A verdict needs p after Holm below 0.05, all seeds on the same side, at least "
-    f"{MIN_SEEDS} seeds and {MIN_PATIENTS} patients, and trainings that learned; else "
+    f"{MIN_SEEDS} seeds and {MIN_PATIENTS} patients, trainings that learned, and no "
+    "method that is known to have not converged (the table of budgets); else "
     "the comparison is not decidable. Superior, non-inferior: above zero, above minus "
     "the margin; inferior: below. Inconclusive is not equal.",
     "These trainings: over patients alone, seeds averaged first. Mean difference with "
@@ -130,19 +135,29 @@ def comparisons_table(summary: Summary) -> Table:
         part, what patients alone say in a second, spread and power in a third.
     """
     config, rows = summary.config, summary.rows
-    table = planned(config, summary.cases, summary.runs, not_learned(summary.gates))
+    gates = not_learned(summary.gates), not_converged(summary)
+    table = planned(config, summary.cases, summary.runs, *gates)
     lost = set(summary.missing.experiment) - set(config.run.experiments)
     methods = [config.experiments[name].method for name in lost]
     both = table[["method", "reference_method"]]
     unmet = (table.verdict == NOT_RUN) & table.experiment.isna()
     unmet &= both.isin(methods).any(axis=1)
     table["reason"] = table.reason.mask(unmet, MISSING)
-    labels = {name: method.label for name, method in config.methods.items()}
+    methods_alone = {name: method.label for name, method in config.methods.items()}
+    labels = {
+        name: methods_alone[row.method]
+        + training_suffix(replace(row, training_patients=None))
+        for name, row in config.experiments.items()
+    }
     inputs = rows.set_index("experiment").network_input_size
     shown = table.assign(
         network_input_size=table.experiment.map(inputs),
-        method_label=table.method.map(labels),
-        reference_label=table.reference_method.map(labels),
+        method_label=table.experiment.map(labels).fillna(
+            table.method.map(methods_alone)
+        ),
+        reference_label=table.reference.map(labels).fillna(
+            table.reference_method.map(methods_alone)
+        ),
         none=0,
     )
     away = shown.verdict.isin([NOT_RUN, REFUSED])
