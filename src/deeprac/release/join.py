@@ -24,8 +24,9 @@ from deeprac.records.machines import HARDWARE
 from deeprac.records.run_key import selected_runs
 from deeprac.records.tidy import shortened
 from deeprac.release.configuration import OWN
-from deeprac.release.make import Source, new_release, refuse_dirty, write_release
+from deeprac.release.make import new_release, refuse_dirty, write_release
 from deeprac.release.manifest import read_manifest
+from deeprac.release.source import Source
 from deeprac.release.tables import CLAIMS, check_summary, made_tables
 from deeprac.release.unpack import lay_out
 from deeprac.settings.effective import differences
