@@ -6,6 +6,7 @@ trains for another number of epochs than the one that was read.
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -88,13 +89,18 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(str(error)) from error
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Refuses keys twice before merges (``<<``) add those that give way."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        for mapping in _mappings(node):
+            self._refuse_twice(mapping)
+        return node
+
+    def _refuse_twice(self, mapping: yaml.MappingNode) -> None:
         lines: dict[Any, int] = {}
-        for key_node, _ in node.value:
+        for key_node, _ in mapping.value:
             if isinstance(key_node, yaml.ScalarNode):
                 is_merge = key_node.tag == _MERGE
                 # 1, 0x1 and true are one key of the mapping that comes of it.
@@ -103,4 +109,18 @@ class _StrictLoader(yaml.SafeLoader):
                 if key in lines:
                     raise TwiceError(key, (lines[key], line))
                 lines[key] = line
-        return node
+
+
+def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    """All mappings below a node, in the order in which they are written."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+            continue
+        seen.add(id(node))  # an alias is the node itself
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [part for pair in reversed(node.value) for part in pair[::-1]]
+        else:
+            waiting += reversed(node.value)
