@@ -79,9 +79,8 @@ def join_releases(
 
     Raises:
         ReleaseError: There is a release of that name; code without a commit; a part is
-            not what its manifest says; parts differ in patients or settings, or have a
-            run twice.
-        MetricsError: A run that the whole selects is in no part.
+            not what its manifest says; parts differ in patients or settings; a run is
+            in two of them, or in none.
     """
     target = new_release(releases, name, replace=replace)
     with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +162,7 @@ def _write_runs(parts: Iterable[Part], layout: Layout) -> None:
             if target.name != "run.json":
                 continue
             run = read_json(target)
-            kind = *(run["host"].get(key) for key in HARDWARE), run["host"]["number"]
+            kind = tuple(run["host"].get(key) for key in (*HARDWARE, "number"))
             number = machines.setdefault(kind, len(machines) + 1)
             write_json(target, run | {"host": run["host"] | {"number": number}})
 
