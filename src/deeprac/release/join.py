@@ -184,22 +184,20 @@ def _refuse_gaps(config: Config, layout: Layout) -> None:
 
 def _write_summary(parts: Sequence[Part], config: Config, layout: Layout) -> None:
     """Join the tables of the summary; what is not of runs is the same in all parts."""
-    for path in (layout.summary_cohort, layout.summary_protocol):
-        for part, content in _contents(parts, layout, path):
-            if path.is_file() and path.read_bytes() != content:
-                raise ReleaseError(
-                    f"{part.path} has another {path.name} than the releases before it: "
-                    f"other patients, or another version's. {REMEDY}"
-                )
-            write_bytes(path, content)
+    for part, content in _contents(parts, layout, path := layout.summary_protocol):
+        if path.is_file() and path.read_bytes() != content:
+            raise ReleaseError(
+                f"{part.path} has another {path.name} than the releases before it: "
+                f"another version's. {REMEDY}"
+            )
+        write_bytes(path, content)
+    cohort = _joined_cohort(_tables(parts, layout, layout.summary_cohort), config)
+    write_csv(layout.summary_cohort, cohort)
     tables = [layout.summary_cases, layout.summary_diagnostics]
     tables += [layout.summary_stress] * bool(config.stress.experiments)
     order = {key.parts: place for place, key in enumerate(selected_runs(config))}
     for path in tables:
-        texts = [content for _, content in _contents(parts, layout, path)]
-        rows = [
-            pd.read_csv(BytesIO(text), dtype=str, na_filter=False) for text in texts
-        ]
+        rows = [table for _, table in _tables(parts, layout, path)]
         if len({tuple(table.columns) for table in rows}) > 1:
             raise ReleaseError(
                 f"{path.name} has other columns in one release than in another: "
@@ -211,6 +209,39 @@ def _write_summary(parts: Sequence[Part], config: Config, layout: Layout) -> Non
         write_csv(path, joined.iloc[np.argsort(place, kind="stable")])
     write_csv(layout.summary_runs, collect_runs(config, layout))
     check_summary(config, layout)
+
+
+def _joined_cohort(
+    tables: Sequence[tuple[Part, pd.DataFrame]], config: Config
+) -> pd.DataFrame:
+    """What the cohort is, with the hash of every part's.
+
+    Phantoms are drawn anew on each machine, and processors round differently: their
+    labels are the same (``check_summary`` compares the volumes), their images nearly.
+    """
+    (_, first), *others = tables
+    digest = (first.quantity == "cohort_hash") & (first.statistic == "sha256")
+    for part, table in others:
+        same = table.equals(first)
+        if config.cohort.is_phantom:
+            same = len(table) == len(first) and table[~digest].equals(first[~digest])
+        if not same:
+            raise ReleaseError(
+                f"{part.path} has another cohort.csv than the releases before it: it "
+                f"is of other patients. {REMEDY}"
+            )
+    hashes = pd.concat([table[digest] for _, table in tables]).drop_duplicates()
+    return pd.concat([first[~digest], hashes]).sort_index(kind="stable")
+
+
+def _tables(
+    parts: Iterable[Part], layout: Layout, path: Path
+) -> list[tuple[Part, pd.DataFrame]]:
+    """A table of the whole as the parts have it, cells as they are written."""
+    return [
+        (part, pd.read_csv(BytesIO(content), dtype=str, na_filter=False))
+        for part, content in _contents(parts, layout, path)
+    ]
 
 
 def _contents(

@@ -69,7 +69,8 @@ def collect(summary: Summary) -> Document:
         layout.summary_cohort, COHORT_COLUMNS, remedy="Run `deeprac summarise`."
     )
     content = without_places(read_json(layout.config))
-    hashes = cohort[cohort.quantity == "cohort_hash"].set_index("statistic").value
+    named = cohort[cohort.quantity == "cohort_hash"].groupby("statistic").value
+    hashes = named.agg(", ".join)  # of every machine that drew the same phantoms
     return Document(
         cohort=config.cohort.name,
         extent=f"{summary.extent}; {len(config.run.experiments)} experiments, "
