@@ -40,11 +40,11 @@ VOLUME_COSTS = RELEASED / "volume_costs.json"
 PAGES = {
     "results": {
         "budget": ("budget_curve",),
-        "ladder": (),
         "ablation": (
             *("paired_differences", "stress_curves", "stn_recovery"),
             *("crop_coverage", "dice_by_size"),
         ),
+        "times": (),
         "controls": ("learning_curve",),
         "crop": (),
         "kits_slices": ("dice_by_method",),

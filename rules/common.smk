@@ -37,7 +37,7 @@ from deeprac.partial import missing_runs, narrowed, present_runs, sentence
 from deeprac.pretraining import moved_intensities, pretraining_fingerprint, source_of
 from deeprac.provenance import digest
 from deeprac.release.configuration import RELEASES, released_config
-from deeprac.release.manifest import PACKED, read_manifest
+from deeprac.release.manifest import read_manifest, unpacked_name
 from deeprac.reporting.figures.catalogue import selected as selected_figures
 from deeprac.records.run_key import RunKey
 from deeprac.replacing import refuse_retraining

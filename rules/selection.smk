@@ -19,7 +19,7 @@ def stress_summary(_):
 def released_summaries():
     """The summaries that the release has."""
     listed = read_manifest(Path(RELEASE))["files"]
-    names = [name.removesuffix(PACKED) for name in listed]
+    names = [unpacked_name(name) for name in listed]
     return [name for name in names if Path(name).parent.name == "summary"]
 
 

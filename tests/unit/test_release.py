@@ -235,17 +235,17 @@ def test_large_tables_are_stored_compressed_and_read_as_if_they_were_not(
     monkeypatch.setattr(stored, "PACKED_ABOVE", 1000)
     target = remade(tree)
     listed = read_json(target / MANIFEST)["files"]
-    assert {name for name in listed if name.endswith(".gz")} == {
-        "summary/cases.csv.gz",
-        "summary/diagnostics.csv.gz",
+    assert {name for name in listed if name.endswith(".xz")} == {
+        "summary/cases.csv.xz",
+        "summary/diagnostics.csv.xz",
     }
     assert verify_release(target).holds
     lay_out(target, tmp_path)
     layout = Layout(tmp_path / "released" / "again")
     for path in (layout.summary_cases, layout.summary_diagnostics):
         assert path.read_bytes() == (tree.results / "summary" / path.name).read_bytes()
-    rewrite(target, "summary/cases.csv.gz", b"no archive")
-    with pytest.raises(ReleaseError, match=r"cases.csv.gz cannot be unpacked.*Fetch"):
+    rewrite(target, "summary/cases.csv.xz", b"no archive")
+    with pytest.raises(ReleaseError, match=r"cases.csv.xz cannot be unpacked.*Fetch"):
         verify_release(target)
 
 

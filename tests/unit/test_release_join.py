@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from deeprac.cli import main
@@ -121,6 +122,20 @@ def test_parts_of_other_campaigns_are_refused(releases, member, old, new, said):
     with pytest.raises(DeepracError, match=said):
         joined(releases, "plain", "stn_early", "stn_late")
     assert not (releases / "joined").exists()
+
+
+def test_phantoms_of_another_processor_are_the_same_patients(releases):
+    """Their images differ by rounding; the whole names the hash of both."""
+    table = pd.read_csv(releases / "plain/summary/cohort.csv").set_index("quantity")
+    (digest,) = table.value[table.statistic == "sha256"]
+    parts = ("plain", "stn_early", "stn_late")
+    forge(releases / "stn_late", "summary/cohort.csv", digest, "0" * 64)
+    with pytest.raises(DeepracError, match=r"stn_late has another cohort\.csv"):
+        joined(releases, *parts)
+    for part in parts:
+        forge(releases / part, "config.json", '"nnunet_raw"', '"phantom"')
+    table = pd.read_csv(joined(releases, *parts) / "summary/cohort.csv")
+    assert table.value[table.statistic == "sha256"].tolist() == [digest, "0" * 64]
 
 
 def test_a_run_is_in_one_part(releases):

@@ -5,6 +5,7 @@ those that a release can have are followed, and never a link.
 """
 
 import gzip
+import lzma
 import os
 import re
 import zlib
@@ -24,7 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 MEMBER = re.compile(
     r"config\.json"
-    r"|summary/(?:cases|diagnostics|stress)\.csv(?:\.gz)?"
+    r"|summary/(?:cases|diagnostics|stress)\.csv(?:\.gz|\.xz)?"
     r"|summary/(?:runs|cohort)\.csv"
     r"|summary/protocol\.json"
     r"|tables/[a-z0-9_]+\.(?:csv|md)"
@@ -38,8 +39,9 @@ ENTRIES = (
 )
 """What every manifest says, and verbs quote."""
 
-PACKED = ".gz"
-"""Ending of a table that is stored compressed; whoever reads a release sees none."""
+UNPACKERS = {".xz": lzma.decompress, ".gz": gzip.decompress}
+"""Of tables that are stored compressed, by ending; older releases have gzip. Whoever
+reads a release sees neither."""
 
 PACKED_ABOVE = 1_000_000
 """Bytes from which a table of cases is stored compressed."""
@@ -85,18 +87,23 @@ def read_manifest(release: Path) -> dict[str, Any]:
 
 def packed(name: str, content: bytes) -> tuple[str, bytes]:
     """Return a file of a release as it is stored, by name and content."""
-    if len(content) <= PACKED_ABOVE or not MEMBER.fullmatch(name + PACKED):
+    if len(content) <= PACKED_ABOVE or not MEMBER.fullmatch(f"{name}.xz"):
         return name, content
-    return name + PACKED, gzip.compress(content, mtime=0)
+    return f"{name}.xz", lzma.compress(content)
+
+
+def unpacked_name(name: str) -> str:
+    """Name of a file of a release as whoever reads it sees it."""
+    plain, ending = os.path.splitext(name)
+    return plain if ending in UNPACKERS else name
 
 
 def _unpacked(path: Path, content: bytes) -> bytes:
     """Return a stored file as it was before it was packed."""
-    if path.suffix != PACKED:
-        return content
+    unpack = UNPACKERS.get(path.suffix)
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        return unpack(content) if unpack else content
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ReleaseError(f"{path} cannot be unpacked: {error}. {FETCH}") from error
 
 
@@ -127,8 +134,7 @@ def checked_files(release: Path, manifest: Mapping[str, Any]) -> dict[str, bytes
                 f"{release / name} was changed: its checksum is not the one in "
                 f"{MANIFEST}. {FETCH}"
             )
-        plain = name.removesuffix(PACKED)
-        contents[plain] = _unpacked(release / name, content)
+        contents[unpacked_name(name)] = _unpacked(release / name, content)
     return contents
 
 
