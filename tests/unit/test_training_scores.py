@@ -85,7 +85,7 @@ BASELINES = ("nnunet", "nnunet_augment", "nnunet_augment_wide")
 
 def test_300_steps_fail_the_gate():
     """Where Dice of the tumour was 0 to 1 % although curves had become flat."""
-    failed = not_learned(released("ablation"))
+    failed = not_learned(released("ablation_300steps"))
     tumour = failed[failed.label == "tumour"]
     assert {*zip(tumour.experiment, tumour.seed, strict=True)} >= {
         (f"{name}{patients}", 0)
@@ -108,7 +108,9 @@ def test_1000_steps_pass_the_gate(name):
 
 def test_failures_and_successes_lie_apart():
     """So that no verdict hangs on the floor: nothing lies near it."""
-    dice = pd.concat([released(name).dice for name in ("ablation", "crop", "clip")])
+    dice = pd.concat(
+        [released(name).dice for name in ("ablation_300steps", "crop", "clip")]
+    )
     assert dice[dice < 0.3].max() < 0.2
     assert dice[dice >= 0.3].min() > 0.4
 
@@ -116,8 +118,8 @@ def test_failures_and_successes_lie_apart():
 def test_what_the_curve_says_agrees_with_the_held_out_cases():
     """A training whose curve fails segments no held-out patient well, and no other
     training is as bad."""
-    gates = released("ablation")
-    cases = pd.read_csv(REPO / "resources/released/ablation/summary/cases.csv")
+    gates = released("ablation_300steps")
+    cases = pd.read_csv(REPO / "resources/released/ablation_300steps/summary/cases.csv")
     means = cases.groupby(["experiment", "seed", "fold", "label"]).dice.mean()
     keys = ["experiment", "seed", "fold", "label"]
     gates = gates.merge(means.rename("held_out").reset_index(), on=keys)
