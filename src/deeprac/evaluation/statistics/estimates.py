@@ -17,8 +17,8 @@ SEED = 2021
 DEGENERATE = 1e-12
 """Resamples that differ by less are all the same up to rounding."""
 
-RESAMPLED_VALUES = 4_000_000
-"""Values that are resampled at once: bounds the memory, changes the last digit only."""
+DECIMALS = 12
+"""To which means of resamples are rounded: those of the same patients are the same."""
 
 NAN = float("nan")
 
@@ -73,12 +73,10 @@ def mean_intervals(columns: Sequence[ArrayLike]) -> list[Estimate]:
         by_n[len(values)].append(index)
     found: dict[int, Estimate] = {}
     for n, indices in by_n.items():
-        at_once = max(1, RESAMPLED_VALUES // (RESAMPLES * max(n, 1)))
-        for start in range(0, len(indices), at_once):
-            part = indices[start : start + at_once]
-            rows = np.stack([present[index] for index in part])
-            estimates = _estimates((rows,), np.mean, method="BCa")
-            found |= dict(zip(part, estimates, strict=True))
+        rows = np.stack([present[index] for index in indices])
+        means = (rows @ _shares(n)).round(DECIMALS) if n else None
+        estimates = _estimates((rows,), _mean, method="BCa", resampled=means)
+        found |= dict(zip(indices, estimates, strict=True))
     return [found[index] for index in range(len(present))]
 
 
@@ -112,6 +110,10 @@ def sd_difference_interval(experiment: ArrayLike, reference: ArrayLike) -> Estim
     return _estimates(rows, difference, method="percentile", fewest=3)[0]
 
 
+def _mean(values: NDArray, axis: int = -1) -> NDArray:
+    return np.mean(values, axis=axis).round(DECIMALS)
+
+
 def _present(values: ArrayLike) -> NDArray:
     """The values that exist, sorted: the order of rows changes no resample."""
     array = np.asarray(values, float)
@@ -124,6 +126,7 @@ def _estimates(
     *,
     method: str,
     fewest: int = 2,
+    resampled: NDArray | None = None,
 ) -> list[Estimate]:
     """Bootstrap a statistic over patients; see ``mean_interval`` for bounds.
 
@@ -132,6 +135,8 @@ def _estimates(
         statistic: reduces the axis ``axis``.
         method: scipy's name of the kind of interval.
         fewest: patients from which on there is an interval.
+        resampled: the statistic of the resamples, (columns, ``RESAMPLES``), where there
+            is a faster way to it.
     """
     columns, n = samples[0].shape
     if n < fewest - 1:
@@ -139,8 +144,9 @@ def _estimates(
     values = [float(value) for value in statistic(*samples, axis=-1)]
     if n < fewest:
         return [Estimate(value, NAN, NAN, n) for value in values]
-    drawn = _resamples(n)
-    resampled = statistic(*(sample[..., drawn] for sample in samples), axis=-1)
+    if resampled is None:
+        drawn = _resamples(n)
+        resampled = statistic(*(sample[..., drawn] for sample in samples), axis=-1)
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # Equal values make all resamples equal: BCa is undefined then.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
@@ -166,3 +172,11 @@ def _estimates(
 def _resamples(n: int) -> NDArray[np.int64]:
     """Patients of all resamples, as scipy draws them; drawn once for many columns."""
     return np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
+
+
+@lru_cache(maxsize=1)
+def _shares(n: int) -> NDArray[np.float64]:
+    """Share of each patient in each resample, (n, ``RESAMPLES``): a mean is a sum."""
+    numbered = _resamples(n) + n * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(numbered.ravel(), minlength=n * RESAMPLES)
+    return counts.reshape(RESAMPLES, n).T / n
