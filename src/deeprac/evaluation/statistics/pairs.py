@@ -38,7 +38,7 @@ def compared(
     config: Config,
     cases: pd.DataFrame,
     runs: pd.DataFrame,
-    not_learned: pd.DataFrame | None = None,
+    *gates: pd.DataFrame,
 ) -> tuple[pd.DataFrame, str]:
     """Comparisons whose methods are selected, and what they are.
 
@@ -49,13 +49,13 @@ def compared(
         config: The configuration of the cohort.
         cases: Columns of summary/cases.csv in the wanted convention of empty labels.
         runs: Columns of summary/runs.csv.
-        not_learned: See ``planned``.
+        *gates: ``not_learned`` and ``not_converged`` of ``planned``.
 
     Returns:
         Rows of ``deeprac.evaluation.statistics.comparisons.planned`` with experiments,
         and a sentence on where they come from.
     """
-    table = planned(config, cases, runs, not_learned)
+    table = planned(config, cases, runs, *gates)
     met = table.experiment.notna()
     if met.any():
         rest = table[~met]
@@ -73,7 +73,7 @@ def compared(
         if name != reference
     )
     section = replace(config.statistics, comparisons=unplanned)
-    table = planned(replace(config, statistics=section), cases, runs, not_learned)
+    table = planned(replace(config, statistics=section), cases, runs, *gates)
     return (
         table[table.experiment.notna()],
         "No planned comparison is run: every method against the plain nnU-Net of its "

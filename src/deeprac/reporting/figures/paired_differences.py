@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deeprac.config import Config
-from deeprac.evaluation.gates import not_learned
 from deeprac.evaluation.statistics.pairs import compared, with_patients
 from deeprac.evaluation.statistics.verdicts import INFERIOR, NOT_INFERIOR, SUPERIOR
 from deeprac.labels import FOREGROUND
@@ -30,6 +29,7 @@ from deeprac.reporting.style import (
     method_styles,
 )
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.comparisons import comparison_gates
 
 NAME = "paired_differences"
 ROW_INCHES = 0.38
@@ -45,7 +45,7 @@ PATIENTS_BELOW = 0.22
 def make(summary: Summary) -> list[Drawing]:
     """One panel per matrix and label, one row per comparison."""
     config, cases = summary.config, summary.cases
-    table, why = compared(config, cases, summary.runs, not_learned(summary.gates))
+    table, why = compared(config, cases, summary.runs, *comparison_gates(summary))
     if table.empty:
         text = f"{why} Nothing is compared: n = {cases.patient.nunique()} patients."
         return [nothing_to_show(NAME, text)]

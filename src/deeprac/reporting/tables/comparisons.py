@@ -127,6 +127,11 @@ NOTES = (
 )
 
 
+def comparison_gates(summary: Summary) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What forbids a verdict: labels that were not learned, and not converged on."""
+    return not_learned(summary.gates), not_converged(summary)
+
+
 def comparisons_table(summary: Summary) -> Table:
     """The planned comparisons.
 
@@ -135,7 +140,7 @@ def comparisons_table(summary: Summary) -> Table:
         part, what patients alone say in a second, spread and power in a third.
     """
     config, rows = summary.config, summary.rows
-    gates = not_learned(summary.gates), not_converged(summary)
+    gates = comparison_gates(summary)
     table = planned(config, summary.cases, summary.runs, *gates)
     lost = set(summary.missing.experiment) - set(config.run.experiments)
     methods = [config.experiments[name].method for name in lost]
