@@ -10,6 +10,7 @@ from deeprac.evaluation.statistics.budget import budget_rows
 from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.reporting.figures import budget_curve
 from deeprac.reporting.figures.catalogue import selected
+from deeprac.reporting.figures.rows import shown_experiments
 from deeprac.reporting.render import markdown
 from deeprac.reporting.roles import Cast, budget_curves, longest_trained
 from deeprac.reporting.style import theme
@@ -222,6 +223,7 @@ def test_nothing_else_compares_two_budgets():
     summary = summary_of()
     config = summary.config
     assert longest_trained(config) == ["plain_long", "stn_long"]
+    assert list(shown_experiments(config)) == ["plain_long", "stn_long", "alone"]
     assert set(ranking_table(summary).rows.experiment) == {"plain_long", "stn_long"}
     cast = Cast(config, "coarse", 300)
     assert [row.name for row in cast.experiments] == ["plain_short", "stn_short"]

@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
@@ -38,19 +37,23 @@ def shown_experiments(
 ) -> dict[str, MethodStyle]:
     """Selected experiments with a wanted method, in order, with their styles.
 
-    Of a method that was trained on several numbers of patients at a matrix, only the
-    most patients are shown: smaller sets are the learning curve's.
+    Of a method that was trained on several numbers of patients at a matrix, or for
+    several numbers of epochs, only the most patients and of these the most epochs are
+    shown: smaller sets are the learning curve's, shorter trainings the budget curve's.
     """
     rows = selected_experiments(config)
-    most: dict[tuple[str, str], float] = defaultdict(float)
+    trained = {
+        r.name: (training_patients(r), config.training_of(r).epochs) for r in rows
+    }
+    most: dict[tuple[str, str], tuple[float, int]] = {}
     for row in rows:
         key = row.method, row.matrix
-        most[key] = max(training_patients(row), most[key])
+        most[key] = max(trained[row.name], most.get(key, trained[row.name]))
     return {
         row.name: experiment_style(config, row.name)
         for row in rows
         if wanted(config.methods[row.method])
-        and training_patients(row) == most[row.method, row.matrix]
+        and trained[row.name] == most[row.method, row.matrix]
     }
 
 
