@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
 
+from deeprac.reporting.page import content
 from deeprac.reporting.page.failures import counted, failures
+from support.summary_builder import make_config, make_summary
 
 
 def rows_of_cases(**columns):
@@ -49,3 +51,19 @@ def test_without_failures_there_are_no_rows_and_all_counts_are_0():
     table = failures(cases, threshold=0.5)
     assert table.empty
     assert counted(table, cases)["low Dice"].tolist() == [0]
+
+
+def test_of_too_many_rows_the_page_holds_the_lowest(monkeypatch):
+    summary = make_summary(
+        make_config({"plain": "nnunet"}), {"plain": np.linspace(0.2, 0.9, 8)}
+    )
+    whole = content.cases_table(summary)
+    assert "lowest" not in whole.n
+    monkeypatch.setattr(content, "MOST_ROWS", 4)
+    table = content.cases_table(summary)
+    ((_, grid),) = table.grids
+    assert len(grid["text"]) == len(table.opens) == 4
+    assert "; the 4 with the lowest Dice are here" in table.n
+    case = [head["key"] for head in grid["columns"]].index("case")
+    lowest = summary.cases.nsmallest(4, "dice")
+    assert {row[case] for row in grid["value"]} == set(lowest.case)

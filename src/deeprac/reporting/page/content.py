@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from deeprac.config import Config
@@ -33,6 +34,9 @@ TAB_OF = {"statistics": "statistics", "comparisons": "statistics"}
 TAB_OF |= {"ranking": "statistics", "cost": "cost"}
 TAB_OF |= {"gates": "statistics", "budget": "statistics", "mechanism": "statistics"}
 """Tabs of the tables that are no results."""
+
+MOST_ROWS = 7_000
+"""Rows of cases that the page holds, about 5 MB."""
 
 QUANTITY_TITLES = {
     "age_years": "Age, years",
@@ -137,14 +141,14 @@ def cohort_tables(cohort: pd.DataFrame) -> Iterator[PageTable]:
 
 
 def cases_table(summary: Summary) -> PageTable:
-    """All rows of cases.csv with every metric."""
-    cases = summary.cases
+    """Rows of cases.csv with every metric."""
+    cases, more = _lowest(summary.cases)
     return from_frame(
         cases,
         _case_columns(cases, summary.config),
         name="cases",
         title="Every case, label and run",
-        n=f"{len(cases)} rows. {summary.extent}.",
+        n=f"{len(summary.cases)} rows{more}. {summary.extent}.",
         notes=(
             f"{convention_note(summary.config)} NSD: surface Dice.",
             "Shares in percent, as on all of this page; the downloaded file has them "
@@ -161,6 +165,7 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
     """Failures one by one, and how many there are."""
     cases, threshold = summary.cases, summary.config.statistics.failure_dice
     rows = failures(cases, threshold=threshold)
+    shown, more = _lowest(rows)
     yield from_frame(
         counted(rows, cases),
         (
@@ -186,16 +191,17 @@ def failure_tables(summary: Summary) -> Iterator[PageTable]:
         ),
     )
     yield from_frame(
-        rows,
+        shown,
         (
             words("reasons", "How it failed", frozen=True),
-            *_case_columns(rows, summary.config),
+            *_case_columns(shown, summary.config),
         ),
         name="failures",
         title="Failures, worst first",
         n=f"{len(rows)} of {len(cases)} rows failed; of n = "
-        f"{cases.patient.nunique()} patients, {rows.patient.nunique()} in some way.",
-        opens=_opens(rows),
+        f"{cases.patient.nunique()} patients, {rows.patient.nunique()} in some way"
+        f"{more}.",
+        opens=_opens(shown),
         tall=True,
     )
 
@@ -218,6 +224,16 @@ def runs_table(runs: pd.DataFrame) -> PageTable:
             "Shared machine: another run was trained beside it, and its times, which "
             "do not compare, are left out. Predict: median over the held-out cases.",
         ),
+    )
+
+
+def _lowest(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows that the page has room for, in their order, and what is said of it."""
+    if len(rows) <= MOST_ROWS:
+        return rows, ""
+    place = np.argsort(np.argsort(rows.dice.to_numpy(), kind="stable"))
+    return rows[place < MOST_ROWS], (
+        f"; the {MOST_ROWS:,} with the lowest Dice are here, all in summary/cases.csv"
     )
 
 
