@@ -31,6 +31,8 @@ from deeprac.reporting.page.identity import (
 from deeprac.reporting.summary import Summary, read_summary
 
 MB = 10**6
+MOST_DATA_MB = 1
+"""Of the data of a figure that the page holds: the rest lies beside it."""
 
 RELEASED = (
     "A release holds metrics and records of runs, no CT and no segmentations: volumes "
@@ -131,13 +133,15 @@ def embed(folder: Path, name: str, *, title: str, caption: str) -> PageFigure:
         raise MetricsError(
             f"A figure is missing: {', '.join(missing)}. Run `deeprac figures`."
         )
+    table = files[".csv"]
+    fits = table.stat().st_size <= MOST_DATA_MB * MB
     suffix = min(KINDS, key=lambda kind: files[kind].stat().st_size)
     return PageFigure(
         name=name,
         title=title,
         uri=data_uri(files[suffix].read_bytes(), KINDS[suffix]),
         caption=caption_html(drawing.caption(caption)),
-        csv=files[".csv"].read_text(encoding="utf-8"),
+        csv=table.read_text(encoding="utf-8") if fits else None,
     )
 
 

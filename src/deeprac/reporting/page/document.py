@@ -37,13 +37,16 @@ class PageTable:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure as a data URI with its caption (HTML) and its data (CSV)."""
+    """A figure as a data URI with its caption (HTML) and its data (CSV).
+
+    Data that are too many for the page are None.
+    """
 
     name: str
     title: str
     uri: str
     caption: str
-    csv: str
+    csv: str | None
 
 
 @dataclass(frozen=True)
