@@ -3,7 +3,7 @@
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deeprac.config import Config
@@ -49,6 +49,31 @@ def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="N",
         help=f"processes that {what} at the same time (default: 1)",
     )
+
+
+def add_releases(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Add ``--to``, ``--allow-dirty`` and ``--replace``; ``verb`` says what is done."""
+    parser.add_argument(
+        "--to",
+        type=Path,
+        default=Path("resources/released"),
+        metavar="FOLDER",
+        help="folder of all releases; default: %(default)s",
+    )
+    parser.add_argument(
+        "--allow-dirty",
+        action="store_true",
+        help=f"{verb} also what no commit can reproduce; the release says so",
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a release of that name"
+    )
+
+
+def extent_of(manifest: dict[str, Any]) -> str:
+    """How large a release is that was written."""
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    return f"{len(manifest['files'])} files, {size / 1e6:.1f} MB"
 
 
 def add_patient(parser: argparse.ArgumentParser, age: str) -> None:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from deeprac.commands.arguments import add_releases, extent_of
+
 HELP = (
     "Make a release of a folder of results: metrics, records of the trainings, tables "
     "and checksums; whatever may name a patient or a machine is refused."
@@ -14,13 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path, help="folder of a cohort's results")
     parser.add_argument("--name", help="name of the release; default: the folder's")
     parser.add_argument(
-        "--to",
-        type=Path,
-        default=Path("resources/released"),
-        metavar="FOLDER",
-        help="folder of all releases; default: %(default)s",
-    )
-    parser.add_argument(
         "--reviewed",
         nargs="+",
         default=[],
@@ -28,14 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keys whose texts you have read and that name nobody, such as "
         "report.notes; the release states them",
     )
-    parser.add_argument(
-        "--allow-dirty",
-        action="store_true",
-        help="release also what no commit can reproduce; the release says so",
-    )
-    parser.add_argument(
-        "--replace", action="store_true", help="replace a release of that name"
-    )
+    add_releases(parser, "release")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,8 +40,7 @@ def run(args: argparse.Namespace) -> None:
         allow_dirty=args.allow_dirty,
         replace=args.replace,
     )
-    size = sum(file["bytes"] for file in manifest["files"].values())
     sys.stdout.write(
-        f"{args.to / name}: {len(manifest['files'])} files, {size / 1e6:.1f} MB. "
+        f"{args.to / name}: {extent_of(manifest)}. "
         "The rules know plain words, not what they mean: look at it before it leaves.\n"
     )

@@ -93,16 +93,20 @@ def join_releases(
         _write_runs(found, layout)
         _refuse_gaps(config, layout)
         _write_summary(found, config, layout)
-        claimed = all(part.manifest["files"].keys() >= CLAIMS for part in found)
-        for member, content in made_tables(config, layout).items():
-            if claimed or member not in CLAIMS:
-                write_bytes(layout.root / member, content)
         source = Source.of(config, resolved, layout)
         if not allow_dirty:
             refuse_dirty(source)
         read = [key for part in found for key in part.manifest.get("reviewed", ())]
         reviewed = list(dict.fromkeys(read))
-        return write_release(target, source, source.files(), reviewed, replace=replace)
+        files = source.records() | _tables_of_all(found, source)
+        return write_release(target, source, files, reviewed, replace=replace)
+
+
+def _tables_of_all(parts: Sequence[Part], source: Source) -> dict[str, bytes]:
+    """The tables of the whole; those of claims where all parts were judged."""
+    claimed = all(part.manifest["files"].keys() >= CLAIMS for part in parts)
+    made = made_tables(source.config, source.layout)
+    return {n: content for n, content in made.items() if claimed or n not in CLAIMS}
 
 
 def _merged(whole: dict[str, Any], part: Part) -> dict[str, Any]:
@@ -184,7 +188,8 @@ def _refuse_gaps(config: Config, layout: Layout) -> None:
 
 def _write_summary(parts: Sequence[Part], config: Config, layout: Layout) -> None:
     """Join the tables of the summary; what is not of runs is the same in all parts."""
-    for part, content in _contents(parts, layout, path := layout.summary_protocol):
+    path = layout.summary_protocol
+    for part, content in _contents(parts, layout, path):
         if path.is_file() and path.read_bytes() != content:
             raise ReleaseError(
                 f"{part.path} has another {path.name} than the releases before it: "

@@ -68,7 +68,7 @@ def make_release(
     if not allow_dirty:
         refuse_dirty(source)
     _refuse_private(source)
-    files = source.files()
+    files = source.records() | source.tables()
     _refuse_foreign(files, source, reviewed)
     _refuse_names(files, source)
     return write_release(target, source, files, reviewed, replace=replace)

@@ -34,16 +34,12 @@ class Source:
             runs[name] = read_run(folder / "run.json", key)
         return cls(config, resolved, layout, runs)
 
-    def files(self) -> dict[str, bytes]:
-        """Content of every file of the release by name, stripped."""
+    def records(self) -> dict[str, bytes]:
+        """Content of every file of the release but the tables by name, stripped."""
         layout, config = self.layout, self.config
         files = {"config.json": json_text(stripped_config(self.resolved)).encode()}
-        summaries = [
-            layout.summary_cases,
-            layout.summary_runs,
-            layout.summary_diagnostics,
-        ]
-        summaries += [layout.summary_cohort]
+        summaries = [layout.summary_cases, layout.summary_runs]
+        summaries += [layout.summary_diagnostics, layout.summary_cohort]
         summaries += [layout.summary_stress] * bool(config.stress.experiments)
         summaries += [layout.summary_protocol] * layout.summary_protocol.is_file()
         for path in summaries:
@@ -57,7 +53,16 @@ class Source:
             inference = layout.root / name / "inference.csv"
             if inference.is_file():  # runs of older versions have none
                 files[f"{name}/inference.csv"] = inference.read_bytes()
-        tables = made_tables(config, layout)
+        return files
+
+    def tables(self) -> dict[str, bytes]:
+        """Content of every table by name.
+
+        Raises:
+            ReleaseError: One is missing, or older than what it is made from.
+        """
+        layout = self.layout
+        tables = made_tables(self.config, layout)
         if not (layout.tables / "claims.csv").is_file():  # nobody judged them
             tables = {n: c for n, c in tables.items() if n not in CLAIMS}
         for name, content in tables.items():
@@ -67,4 +72,4 @@ class Source:
                     f"{path} is missing or older than the summary. Run `deeprac "
                     "tables`, and `deeprac claims` where claims were judged, again."
                 )
-        return files | tables
+        return tables
