@@ -142,7 +142,7 @@ def _refuse_differences(
     if found := list(differences(ours, theirs)):
         raise ReleaseError(
             f"{path} was made with other settings than the releases before it: "
-            f"{'; '.join(found)}. {REMEDY}"
+            f"{shortened(found)}. {REMEDY}"
         )
 
 
