@@ -240,6 +240,13 @@ def test_a_claim_may_compare_a_shorter_training_with_a_longer_one():
     assert f"for {10 * iterations} and {20 * iterations} steps" in result.why
 
 
+def test_a_claim_about_volumes_is_not_judged_by_slices():
+    result = only(evidence(GAIN | {"dimensions": 3}))
+    assert result.verdict == NOT_DECIDABLE
+    assert result.why.endswith("has the method stn with 3 dimensions")
+    assert only(evidence(GAIN | {"dimensions": 2})).why != result.why
+
+
 def test_trainings_that_did_not_learn_decide_nothing():
     found = evidence(GAIN, GAIN | {"labels": ["kidney"]}, dice={"learned": base(0.1)})
     rows = [

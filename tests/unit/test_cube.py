@@ -19,6 +19,7 @@ def test_convention_of_a_wide_volume_by_hand():
         pytest.approx([-19 / 20, -9 / 20, -9 / 20]),
         pytest.approx([19 / 20, 9 / 20, 9 / 20]),
     ]
+    assert cube.to_vx(found) == pytest.approx(np.array([[0, 0, 0], [19, 9, 3]]))
 
 
 def test_the_longest_extent_may_be_the_patients_axis():

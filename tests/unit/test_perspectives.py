@@ -9,6 +9,8 @@ import pytest
 
 from deeprac.config import load_config
 from deeprac.layout import Layout
+from deeprac.reporting.figures import stn_volumes
+from deeprac.reporting.summary import read_summary
 from support.toy_cohort import run_arguments, small_networks, verb
 
 CROPPED = ("stn_crop", "stn_crop_half")
@@ -98,3 +100,18 @@ def test_errors_in_space_are_those_of_the_arm(volumes):
     assert medians["volumes_nnunet"] > medians["volumes_moments"]
     # nnU-Net's own patches have no pose in space.
     assert (table.shift_z.isna() == (table.experiment == "volumes_planned")).all()
+
+
+@pytest.mark.slow
+def test_volumes_are_shown_in_three_planes_before_and_after(volumes):
+    config = load_config([volumes.root.parent / "3d_smoke.yaml"])
+    (drawing,) = stn_volumes.make(read_summary(config, volumes))
+    assert drawing.data.experiment.str.startswith("volumes_stn_crop").all()
+    titles = [ax.get_title() for ax in drawing.figure.axes[:6]]
+    assert titles == [
+        f"{frame}, {plane}"
+        for frame in ("Native", "Canonical")
+        for plane in ("axial", "coronal", "sagittal")
+    ]
+    numbers = drawing.data.drop(columns=["experiment", "patient", "case"])
+    assert np.isfinite(numbers).all(axis=None)

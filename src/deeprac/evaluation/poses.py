@@ -72,18 +72,8 @@ class Poses:
         return similarity(self.log_scale, self.angle_rad, self.centre)
 
     def median(self) -> "Poses":
-        """The median of each component, as one pose.
-
-        Angles are taken around their mean direction, so that 179 and -179 degrees have
-        the median 180 and not 0.
-        """
-        middle = mean_angle(self.angle_rad)
-        angle = middle + np.median(wrapped(self.angle_rad - middle))
-        return Poses(
-            np.median(self.log_scale, keepdims=True),
-            wrapped(np.array([angle])),
-            np.median(self.centre, axis=0, keepdims=True),
-        )
+        """The median of each component, as one pose (see ``medians``)."""
+        return Poses(*medians(self.log_scale, self.angle_rad, self.centre))
 
 
 @dataclass(frozen=True)
@@ -127,9 +117,34 @@ def wrapped(angle_rad: NDArray) -> NDArray:
     return -((np.pi - angle_rad) % (2 * np.pi) - np.pi)
 
 
-def mean_angle(angle_rad: NDArray) -> float:
-    """Mean direction in radians; 0 where opposite angles cancel each other."""
-    return float(np.arctan2(np.sin(angle_rad).mean(), np.cos(angle_rad).mean()))
+def mean_angle(angle_rad: NDArray) -> NDArray:
+    """Mean direction in radians, over the first axis; 0 where opposites cancel."""
+    return np.arctan2(np.sin(angle_rad).mean(axis=0), np.cos(angle_rad).mean(axis=0))
+
+
+def medians(
+    log_scale: NDArray, angle_rad: NDArray, centre: NDArray
+) -> tuple[NDArray, NDArray, NDArray]:
+    """The median of each parameter of n similarities, of slices or of volumes.
+
+    Angles are taken around their mean direction, so that 179 and -179 degrees have
+    the median 180 and not 0.
+
+    Args:
+        log_scale: ``(n,)``.
+        angle_rad: ``(n,)`` or ``(n, 3)``.
+        centre: ``(n, 2)`` or ``(n, 3)``.
+
+    Returns:
+        The same of one similarity, n being 1.
+    """
+    middle = mean_angle(angle_rad)
+    around = np.median(wrapped(angle_rad - middle), axis=0, keepdims=True)
+    return (
+        np.median(log_scale, axis=0, keepdims=True),
+        wrapped(middle + around),
+        np.median(centre, axis=0, keepdims=True),
+    )
 
 
 TRUTH, CASE_POSE = "truth", "case_pose"

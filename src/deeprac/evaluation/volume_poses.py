@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deeprac.evaluation.poses import medians
 from deeprac.geometry.spatial import compose, invert, parameters, similarity
 from deeprac.records.case_poses import read_case_poses
 
@@ -33,10 +34,7 @@ def volume_references(path: Path) -> dict[str, NDArray]:
     if truths:
         known = np.array([poses[case] for case in truths])
         between = compose(invert(np.array(list(truths.values()))), known)
-        middle = [
-            np.median(part, axis=0, keepdims=True) for part in parameters(between)
-        ]
-        constant = similarity(*middle)[0]
+        constant = similarity(*medians(*parameters(between)))[0]
         poses |= {case: compose(truth, constant) for case, truth in truths.items()}
     return poses
 

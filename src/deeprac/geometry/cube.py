@@ -51,6 +51,11 @@ class Cube:
         counts, shares = np.array(self.shape[::-1]), np.array(self.shares[::-1])
         return ((2 * np.asarray(points_vx) + 1) / counts - 1) * shares
 
+    def to_vx(self, points: ArrayLike) -> NDArray[np.floating]:
+        """Inverse of :meth:`from_vx`; indices may be fractional or outside."""
+        counts, shares = np.array(self.shape[::-1]), np.array(self.shares[::-1])
+        return ((np.asarray(points) / shares + 1) * counts - 1) / 2
+
     def from_square(self) -> NDArray[np.floating]:
         """(2, 3) matrix from points (x, y) of the slices' padded square to the cube's.
 

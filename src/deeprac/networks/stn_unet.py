@@ -140,10 +140,8 @@ class STNUNet(LocatingUNet):
         logits = self.segment(image, located.damped(self.segmentation_gradient))
         if supervision is None:
             return logits
-        if not taught:
-            return Output(logits, None)
         trace = Trace(supervision, located, pose.raw, warped, warped_valid)
-        return Output(logits, trace)
+        return Output(logits, trace if taught else None)
 
     @torch.no_grad()
     def locate(
@@ -158,7 +156,7 @@ class STNUNet(LocatingUNet):
             slices: (n, 1, *matrix_size), on any device.
             oracle_input: what an oracle knows, (n, ...), on any device.
         """
-        device = next(self.parameters()).device
+        device = self.unseen_logits.device
         known = oracle_input and oracle_input.to(device)
         parts, poses = [], []
         for start in range(0, len(slices), CHUNK):

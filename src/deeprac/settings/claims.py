@@ -106,6 +106,7 @@ class Claim:
         conditions: By kind of stress the smallest and largest value that counts.
         steps: Training steps of the arms and of what they are compared with; None for
             the same number, the largest that was run.
+        dimensions: Of the matrices that count, 2 or 3; None for both.
     """
 
     claim: str
@@ -119,6 +120,7 @@ class Claim:
     training_patients: tuple[int, int] | None
     conditions: dict[str, tuple[float, float]] | None
     steps: tuple[int, int] | None
+    dimensions: int | None
 
     def __post_init__(self) -> None:
         if wrong := list(self._objections()):

@@ -70,7 +70,8 @@ def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterato
     rows = [
         row
         for row in selected_experiments(config)
-        if claim.steps or row.name not in shorter
+        if (claim.steps or row.name not in shorter)
+        and claim.dimensions in (None, config.matrices[row.matrix].dimensions)
     ]
     own, others = (
         [row for row in rows if _has_steps(config, claim, side, row)] for side in (0, 1)
@@ -130,4 +131,8 @@ def _absence(claim: Claim, arms: tuple[Arm, ...]) -> str:
     if claim.training_patients is not None:
         patients = " with {} to {} training patients".format(*claim.training_patients)
     steps = " for {} and {} steps".format(*claim.steps) if claim.steps else ""
-    return f"not run: no selected experiment has the method {names}{patients}{steps}"
+    space = f" with {claim.dimensions} dimensions" if claim.dimensions else ""
+    return (
+        f"not run: no selected experiment has the method {names}"
+        f"{patients}{steps}{space}"
+    )

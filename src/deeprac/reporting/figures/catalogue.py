@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from deeprac.config import Config
+from deeprac.fitting import SPACE
 from deeprac.reporting.roles import (
     budget_curves,
     crops,
@@ -75,6 +76,15 @@ def _with_method(wanted: Callable[[Method], bool]) -> Condition:
     )
 
 
+def _normalises_volumes(config: Config) -> bool:
+    """Whether a selected experiment brings whole volumes to one size and pose."""
+    return any(
+        normalises(config.methods[row.method])
+        and config.matrices[row.matrix].dimensions == SPACE
+        for row in selected_experiments(config)
+    )
+
+
 def _compares(config: Config) -> bool:
     """Whether two methods meet at a matrix, trained for as many epochs."""
     rows = [config.experiments[name] for name in longest_trained(config)]
@@ -104,6 +114,8 @@ _ROWS = (
     ("budget_curve", "Dice against the number of training steps", "summary curves",
      budget_curves),
     ("stn_slices", "What the STN does to slices", "summary volumes", _normalised),
+    ("stn_volumes", "What the STN does to volumes", "summary volumes",
+     _normalises_volumes),
     ("stn_mean_image", "Mean image before and after the STN", "summary volumes",
      _normalised),
     ("stress_curves", "Dice under stress", "stress", _stressed),

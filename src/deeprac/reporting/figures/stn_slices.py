@@ -65,8 +65,13 @@ class NormalisedSlice:
         return float(np.degrees(parameters(self.image_from_canonical)[1]))
 
 
-def normalising_experiment(config: Config) -> str:
-    """The selected experiment that shows most: learned, at the largest matrix."""
+def normalising_experiment(config: Config, dimensions: int | None = None) -> str:
+    """The selected experiment that shows most: learned, at the largest matrix.
+
+    Args:
+        config: The configuration of the cohort.
+        dimensions: Of the matrices that count; None for all.
+    """
 
     def key(experiment: Experiment) -> tuple[int, bool, int, float]:
         method = config.methods[experiment.method]
@@ -75,7 +80,12 @@ def normalising_experiment(config: Config) -> str:
         return learned, method.crop != "none", size, method.network_input
 
     rows = selected_experiments(config)
-    shown = [row for row in rows if normalises(config.methods[row.method])]
+    shown = [
+        row
+        for row in rows
+        if normalises(config.methods[row.method])
+        and dimensions in (None, config.matrices[row.matrix].dimensions)
+    ]
     return max(shown, key=key).name
 
 
@@ -118,7 +128,7 @@ def make(summary: Summary) -> list[Drawing]:
     config = summary.config
     experiment = normalising_experiment(config)
     transforms, patients = held_out(summary, experiment)
-    chosen = _spread(patients, transforms, count=config.figures.cases)
+    chosen = spread(patients, transforms, count=config.figures.cases)
     by = (Label.KIDNEY, Label.TUMOUR)
     shown = [
         normalised_slice(summary, row, transforms, by=by)
@@ -180,7 +190,7 @@ def true_extent(image_from_output: np.ndarray) -> tuple[float, float, float, flo
     return -1.0, 1.0, half, -half
 
 
-def _spread(
+def spread(
     patients: pd.DataFrame, transforms: pd.DataFrame, *, count: int
 ) -> pd.DataFrame:
     """Patients evenly spread over the size that the normaliser saw."""
