@@ -172,9 +172,23 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "tally": tally(results),
         "answers": answers(results),
         "table": table,
+        "claims": _measured(table("claims")),
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
+
+
+def _measured(claims: str) -> str:
+    """The conditions of claims of which there is a number, without the tally."""
+    lines = claims.splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    shown = [row for row in rows if row.split(" | ")[4] != "-"]
+    left_out = len(rows) - len(shown)
+    note = (
+        f"{left_out} conditions about what was not run or counted are left out; "
+        "`tables/claims.md` of the release has them."
+    )
+    return "\n".join([*shown, "", note] if left_out else shown)
 
 
 def _judges(summary: Summary, config: Config) -> str:
