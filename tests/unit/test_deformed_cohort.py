@@ -61,6 +61,7 @@ def test_the_workflow_reads_it_as_a_cohort(cohort, tmp_path):
     assert list(rows.patient) == list(before.patient)
     assert set(fits.towards) <= set(json.loads(source.splits.read_text())[0]["train"])
     assert not fits.weakened_fields.any()
+    assert {path.suffix for path in made.glob("fits.*")} == {".csv", ".png", ".svg"}
     shape = before.loc[fits.towards]
     for axis in ("x", "y"):
         column = f"spacing_{axis}_mm"

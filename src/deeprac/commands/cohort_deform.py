@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from deeprac.preprocessing.deformed_cohort import deform_cohort
     from deeprac.records.cases import read_cases
     from deeprac.records.splits import read_split
+    from deeprac.reporting.deformed import draw_deformed
 
     config, towards = load_config(args.config), load_config(args.towards)
     layout = Layout.of(towards)
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
         iterations=0 if args.pose_only else ITERATIONS,
         seed=args.seed,
     )
+    draw_deformed(config, towards, args.out)
     before, after = fits.kidney_dice_before.mean(), fits.kidney_dice_after.mean()
     logger.info(
         "%d cases: %s. Kidney Dice with the other's, %.3f by size and pose, now %.3f",
