@@ -1,9 +1,12 @@
-"""Draw docs/images/stn.png, two patients of the demo before and after the STN.
+"""Draw a picture of docs/images from results, with few patients.
 
-Call it in the checkout after `make demo`: `.venv/bin/python docs/picture.py`.
+    .venv/bin/python docs/picture.py NAME
+
+What each is drawn from, and what makes that, stands in PICTURES.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,32 +14,56 @@ from PIL import Image
 
 from deeprac import cli
 
-DEMO = Path("results/demo")
-PICTURE = Path(__file__).parent / "images" / "stn.png"
+IMAGES = Path(__file__).parent / "images"
 WIDTH_PX = 1000
 COLOURS = 128
 
 
-def main() -> int:
-    """Draw the demo's figure with fewer patients, beside the demo, and shrink it."""
+@dataclass(frozen=True)
+class Picture:
+    """A figure of results.
+
+    Attributes:
+        results: Folder that the workflow left.
+        figure: Name of the figure.
+        cases: How many patients it shows.
+    """
+
+    results: Path
+    figure: str
+    cases: int
+
+
+PICTURES = {
+    # make demo
+    "stn": Picture(Path("results/demo"), "stn_slices", 2),
+    # snakemake --cores 2 --configfile config/perspectives/3d.yaml
+    "stn_volumes": Picture(Path("results/volumes"), "stn_volumes", 3),
+}
+
+
+def main(name: str) -> int:
+    """Draw the figure beside the results, and shrink it."""
+    picture = PICTURES[name]
     with TemporaryDirectory() as folder:
-        copy = Path(folder) / DEMO.name
+        copy = Path(folder) / picture.results.name
         copy.mkdir()
-        for part in DEMO.iterdir():
+        for part in picture.results.iterdir():
             if part.name != "figures":
                 (copy / part.name).symlink_to(part.resolve())
-        overlay = Path(folder) / "two.yaml"
-        overlay.write_text(f"results: {folder}\nfigures: {{cases: 2}}\n")
-        configs = ("--config", str(DEMO / "config.json"), "--config", str(overlay))
-        if code := cli.main(["figures", *configs, "--only", "stn_slices"]):
+        overlay = Path(folder) / "few.yaml"
+        overlay.write_text(f"results: {folder}\nfigures: {{cases: {picture.cases}}}\n")
+        config = picture.results / "config.json"
+        configs = ("--config", str(config), "--config", str(overlay))
+        if code := cli.main(["figures", *configs, "--only", picture.figure]):
             return code
-        with Image.open(copy / "figures" / "stn_slices.png") as drawn:
+        with Image.open(copy / "figures" / f"{picture.figure}.png") as drawn:
             size = WIDTH_PX, round(drawn.height * WIDTH_PX / drawn.width)
-            picture = drawn.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    PICTURE.parent.mkdir(exist_ok=True)
-    picture.quantize(COLOURS).save(PICTURE, optimize=True)
+            small = drawn.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    IMAGES.mkdir(exist_ok=True)
+    small.quantize(COLOURS).save(IMAGES / f"{name}.png", optimize=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
