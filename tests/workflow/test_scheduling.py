@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("limit", ["", "99/1s"])
 def test_the_scheduler_looks_at_jobs_when_one_ends(tmp_path, limit):
-    """Once for each of two jobs; more often with a limit of one's own, which is kept."""
+    """Once for each of two jobs; more often with one's own limit, which is kept."""
     folder = working_folder(tmp_path)
     snakefile = folder / "Snakefile"
     snakefile.write_text(
