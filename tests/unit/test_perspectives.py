@@ -113,5 +113,6 @@ def test_volumes_are_shown_in_three_planes_before_and_after(volumes):
         for frame in ("Native", "Canonical")
         for plane in ("axial", "coronal", "sagittal")
     ]
+    assert "n = " in drawing.figure.get_supxlabel()
     numbers = drawing.data.drop(columns=["experiment", "patient", "case"])
     assert np.isfinite(numbers).all(axis=None)
