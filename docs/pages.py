@@ -7,8 +7,9 @@ can say nothing that the releases do not. With `--figures` it also draws
 docs/figures/RELEASE/*.png from each, which takes minutes.
 """
 
+import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,8 +25,8 @@ from deeprac.layout import Layout
 from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
-from deeprac.reporting.claims.collect import cohort_claims
-from deeprac.reporting.claims.render import answers, tally
+from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
+from deeprac.reporting.claims.render import answers, pipe_table, tally
 from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
 from deeprac.reporting.render import markdown
@@ -172,23 +173,21 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "tally": tally(results),
         "answers": answers(results),
         "table": table,
-        "claims": _measured(table("claims")),
+        "claims": _measured(results),
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
 
 
-def _measured(claims: str) -> str:
+def _measured(results: Sequence[ClaimResult]) -> str:
     """The conditions of claims of which there is a number, without the tally."""
-    lines = claims.splitlines()
-    rows = [line for line in lines if line.startswith("|")]
-    shown = [row for row in rows if row.split(" | ")[4] != "-"]
-    left_out = len(rows) - len(shown)
+    shown = [one for one in results if not math.isnan(one.value)]
+    left_out = len(results) - len(shown)
     note = (
-        f"{left_out} conditions about what was not run or counted are left out; "
+        f"\n\n{left_out} conditions about what was not run or counted are left out; "
         "`tables/claims.md` of the release has them."
     )
-    return "\n".join([*shown, "", note] if left_out else shown)
+    return pipe_table(shown) + note * bool(left_out)
 
 
 def _judges(summary: Summary, config: Config) -> str:

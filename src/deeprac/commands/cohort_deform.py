@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         iterations=0 if args.pose_only else ITERATIONS,
         seed=args.seed,
     )
-    draw_deformed(config, towards, args.out)
+    draw_deformed(config, towards, args.out, fits)
     before, after = fits.kidney_dice_before.mean(), fits.kidney_dice_after.mean()
     logger.info(
         "%d cases: %s. Kidney Dice with the other's, %.3f by size and pose, now %.3f",

@@ -26,15 +26,17 @@ TITLES = ("As it was", "Made", "In the shape of")
 BAR_MM = 50
 
 
-def draw_deformed(config: Config, towards: Config, folder: Path) -> None:
+def draw_deformed(
+    config: Config, towards: Config, folder: Path, fits: pd.DataFrame
+) -> None:
     """Draw ``fits.png`` and ``fits.svg`` into a folder that ``cohort deform`` made.
 
     Args:
         config: Of the cohort that was deformed.
         towards: Of the other one.
-        folder: Has ``fits.csv``, images and labels.
+        folder: Has the images and labels that were made.
+        fits: The content of its ``fits.csv``.
     """
-    fits = pd.read_csv(folder / "fits.csv")
     gain = (fits.kidney_dice_after - fits.kidney_dice_before).fillna(0)
     ordered = fits.iloc[np.argsort(gain.to_numpy(), kind="stable")]
     picks = np.linspace(0, len(ordered) - 1, min(CASES, len(ordered))).round()

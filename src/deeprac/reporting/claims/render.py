@@ -64,14 +64,19 @@ def terminal(results: Sequence[ClaimResult]) -> str:
 
 
 def markdown(results: Sequence[ClaimResult], *, title: str) -> str:
-    """A pipe table with a title above and the count of verdicts below."""
+    """The pipe table with a title above and the count of verdicts below."""
+    parts = (f"**{title}**", pipe_table(results), tally(results))
+    return "\n\n".join(parts) + "\n"
+
+
+def pipe_table(results: Sequence[ClaimResult]) -> str:
+    """Every condition and its verdict in Markdown."""
     header = ("Claim", *HEADINGS, "Verdict")
     rows = [(one.claim, *cells(one), outcome(one)) for one in results]
-    lines = [
+    return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
         for row in (header, ["---"] * len(header), *rows)
-    ]
-    return "\n".join([f"**{title}**", "", *lines, "", tally(results)]) + "\n"
+    )
 
 
 def tally(results: Sequence[ClaimResult]) -> str:

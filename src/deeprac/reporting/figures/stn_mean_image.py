@@ -15,12 +15,13 @@ from deeprac.reporting.figures.stn_slices import (
     NATIVE,
     SIDE,
     SQUARE,
+    caption_fields,
     held_out,
     normalised_slice,
     normalising_experiment,
 )
 from deeprac.reporting.slices import warp
-from deeprac.reporting.style import WIDTH, experiment_style
+from deeprac.reporting.style import WIDTH
 from deeprac.reporting.summary import Summary
 
 
@@ -61,13 +62,8 @@ def make(summary: Summary) -> list[Drawing]:
     figure = draw(moments, window=window, unit=canvas.unit(config))
     spreads = {f"sd_{key.lower()}": value.spread for key, value in moments.items()}
     table = pd.DataFrame(data).assign(**spreads)
-    words = {
-        "label": experiment_style(config, experiment).label,
-        "experiment": experiment,
-        "patients": len(patients),
-        "window": canvas.window_text(config),
-    }
-    return [captioned("stn_mean_image", figure, table, **words)]
+    fields = caption_fields(config, experiment, patients)
+    return [captioned("stn_mean_image", figure, table, **fields)]
 
 
 def moments_of(images: NDArray, *, window: tuple[float, float]) -> Moments:

@@ -136,13 +136,6 @@ def make(summary: Summary) -> list[Drawing]:
     ]
     method = config.methods[config.experiments[experiment].method]
     figure = draw_all(shown, config, cropped=crops(method))
-    words = {
-        "label": experiment_style(config, experiment).label,
-        "experiment": experiment,
-        "shown": len(shown),
-        "patients": len(patients),
-        "window": canvas.window_text(config),
-    }
     data = pd.DataFrame(
         {
             "experiment": experiment,
@@ -156,7 +149,21 @@ def make(summary: Summary) -> list[Drawing]:
         }
         for item in shown
     )
-    return [captioned("stn_slices", figure, data, **words)]
+    fields = caption_fields(config, experiment, patients, shown=len(shown))
+    return [captioned("stn_slices", figure, data, **fields)]
+
+
+def caption_fields(
+    config: Config, experiment: str, patients: pd.DataFrame, **more: object
+) -> dict[str, object]:
+    """What the words below a picture of an experiment's patients name."""
+    return {
+        "label": experiment_style(config, experiment).label,
+        "experiment": experiment,
+        "patients": len(patients),
+        "window": canvas.window_text(config),
+        **more,
+    }
 
 
 def draw(

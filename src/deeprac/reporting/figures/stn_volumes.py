@@ -21,13 +21,14 @@ from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.figures.stn_slices import (
     SIDE,
     SQUARE,
+    caption_fields,
     held_out,
     normalising_experiment,
     spread,
 )
 from deeprac.reporting.roles import crops
 from deeprac.reporting.slices import read_label_map, read_volume
-from deeprac.reporting.style import CONTOURS, WIDTH, experiment_style
+from deeprac.reporting.style import CONTOURS, WIDTH
 from deeprac.reporting.summary import Summary
 
 PLANES: Mapping[str, tuple[int, int]] = {
@@ -77,19 +78,13 @@ def make(summary: Summary) -> list[Drawing]:
     shown = [normalised(summary, row, transforms) for _, row in chosen.iterrows()]
     method = config.methods[config.experiments[experiment].method]
     figure = draw_all(shown, config, cropped=crops(method))
-    words = {
-        "label": experiment_style(config, experiment).label,
-        "experiment": experiment,
-        "shown": len(shown),
-        "patients": len(patients),
-        "window": canvas.window_text(config),
-    }
     data = pd.DataFrame(
         {"experiment": experiment, "patient": item.patient, "case": item.case}
         | _numbers(item.volume_from_canonical)
         for item in shown
     )
-    return [captioned("stn_volumes", figure, data, **words)]
+    fields = caption_fields(config, experiment, patients, shown=len(shown))
+    return [captioned("stn_volumes", figure, data, **fields)]
 
 
 def normalised(
@@ -136,8 +131,9 @@ def plane(
     points[..., down] = (-centres if down == Z else centres)[:, None]
     x_y_z = cube.to_vx(transform_points(volume_from_frame, points))
     z_y_x = np.moveaxis(x_y_z[..., ::-1], -1, 0)
+    # Of a large volume a copy in float would be a gigabyte, for every plane.
     return map_coordinates(
-        volume.astype(float), z_y_x, order=1, mode="grid-constant", cval=fill
+        volume, z_y_x, output=float, order=1, mode="grid-constant", cval=fill
     )
 
 
