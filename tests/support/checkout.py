@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.job_forks import python_of_forks
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
@@ -28,12 +30,13 @@ def snakemake(
     """Run Snakemake in ``folder``; standard output and error come together.
 
     It runs in a fork of a process that has imported Snakemake and nothing else: the
-    import is half of the time of a dry run.
+    import is half of the time of a dry run. So do its jobs: ``job_forks``.
     """
+    python = python_of_forks()
     command = [str(BIN / "snakemake"), "--snakefile", str(snakefile), *arguments]
     with tempfile.NamedTemporaryFile() as output:
         process = _FORKS.Process(
-            target=_run, args=(command, folder, dict(os.environ), output.name)
+            target=_run, args=(command, folder, dict(os.environ), python, output.name)
         )
         process.start()
         process.join()
@@ -42,7 +45,11 @@ def snakemake(
 
 
 def _run(
-    command: list[str], folder: Path, environment: dict[str, str], output: str
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    python: str,
+    output: str,
 ) -> None:
     """Be the ``snakemake`` command; called in a process of its own."""
     from snakemake.cli import main  # noqa: PLC0415
@@ -54,6 +61,7 @@ def _run(
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = command
+    sys.executable = python  # what calls jobs
     main()
 
 
