@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["snakemake.cli"])
+_FORKS.set_forkserver_preload(["snakemake.cli", "pandas", "psutil", "yaml"])
 
 
 def working_folder(folder: Path) -> Path:
@@ -29,8 +29,9 @@ def snakemake(
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in ``folder``; standard output and error come together.
 
-    It runs in a fork of a process that has imported Snakemake and nothing else: the
-    import is half of the time of a dry run. So do its jobs: ``job_forks``.
+    It runs in a fork of a process that has imported Snakemake and the libraries of our
+    rules, nothing of deeprac: the import is half of the time of a dry run. So do its
+    jobs: ``job_forks``.
     """
     python = python_of_forks()
     command = [str(BIN / "snakemake"), "--snakefile", str(snakefile), *arguments]

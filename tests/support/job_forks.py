@@ -1,8 +1,8 @@
 """``python -m deeprac`` in a fork of a process that has imported its libraries.
 
-The imports (torch, nnU-Net, statsmodels) take up to eight seconds of CPU, nearly all that
-a job on a phantom takes. deeprac itself and nnU-Net, which reads the environment when it
-is imported, are imported by each job, as ever.
+The imports (torch, nnU-Net, statsmodels) take up to eight seconds of CPU, nearly all
+that a job on a phantom takes. deeprac itself and nnU-Net, which reads the environment
+when it is imported, are imported by each job, as ever.
 
 ``python_of_forks()`` is a program that hands ``-m deeprac`` over, with environment,
 working directory, open files and signals, and is Python otherwise.

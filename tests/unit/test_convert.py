@@ -116,7 +116,19 @@ def three_cases(folder, **changes):
     return cohort_config(**{**vars(config), "private": folder / "private"} | changes)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def check_others(tmp_path, error, told, pseudonyms, workers):
+    config = three_cases(tmp_path, pseudonyms=pseudonyms)
+    source = ConvertedSource(failing(config, error), config)
+    outcome = run_pass(source, Inspect(tmp_path), workers=workers, title="read")
+    assert len(outcome.made) == 2
+    ((finding,),) = outcome.failed.values()
+    assert finding.severity is Severity.ERROR
+    assert pd.Series(finding.message).str.contains(told).all()
+    assert "Jane" not in finding.message
+    if pseudonyms:
+        assert "Jane" in (tmp_path / "private" / "test" / "messages.log").read_text()
+
+
 @pytest.mark.parametrize("pseudonyms", [False, True])
 @pytest.mark.parametrize(
     ("error", "told"),
@@ -132,23 +144,14 @@ def three_cases(folder, **changes):
         ),
     ],
 )
-def test_the_others_are_read(tmp_path, error, told, pseudonyms, workers):
-    config = three_cases(tmp_path, pseudonyms=pseudonyms)
-    source = ConvertedSource(failing(config, error), config)
-    outcome = run_pass(source, Inspect(tmp_path), workers=workers, title="read")
-    assert len(outcome.made) == 2
-    ((finding,),) = outcome.failed.values()
-    assert finding.severity is Severity.ERROR
-    assert pd.Series(finding.message).str.contains(told).all()
-    assert "Jane" not in finding.message
-    if pseudonyms:
-        assert "Jane" in (tmp_path / "private" / "test" / "messages.log").read_text()
+def test_the_others_are_read(tmp_path, error, told, pseudonyms):
+    check_others(tmp_path, error, told, pseudonyms, workers=1)
 
 
 @pytest.mark.slow
 def test_the_others_are_read_in_processes_too(tmp_path):
     told = r"reading ended with KeyError in test_convert\.py, line \d+ \(read\)"
-    test_the_others_are_read(tmp_path, KeyError("Jane"), told, True, workers=2)
+    check_others(tmp_path, KeyError("Jane"), told, True, workers=2)
 
 
 def test_which_file_it_was_is_told(tmp_path, monkeypatch):
