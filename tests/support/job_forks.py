@@ -94,9 +94,9 @@ def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            return watch(connection)
+            watch(connection)
+            os._exit(0)
         connection.close()
-    return None
 
 
 def watch(connection: socket.socket) -> None:
@@ -108,17 +108,20 @@ def watch(connection: socket.socket) -> None:
     pid = os.fork()
     if pid == 0:
         connection.close()
-        return run(json.loads(text), files)
+        status = run(json.loads(text), files)
+        # Not all that was imported is taken down again: that takes a second.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(status)
     ended = os.pidfd_open(pid)
     while ended not in select.select([ended, connection], [], [])[0]:
         os.kill(pid, next(iter(connection.recv(1)), signal.SIGKILL))
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     connection.send(f"{status}\n".encode())
-    return None
 
 
-def run(job: dict, files: list[int]) -> None:
-    """Be the job."""
+def run(job: dict, files: list[int]) -> int:
+    """Be the job, whose exit code is returned."""
     import torch  # noqa: PLC0415 (this module is imported by what starts at once)
 
     for own, file in enumerate(files):
@@ -133,7 +136,14 @@ def run(job: dict, files: list[int]) -> None:
     # Read by torch when it was imported.
     if threads := os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(int(threads))
-    runpy.run_module("deeprac", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("deeprac", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+            return 1
+        return int(ended.code or 0)
+    return 0
 
 
 if __name__ == "__main__":
