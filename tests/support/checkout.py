@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.job_forks import python_of_forks
+from support.job_forks import become, python_of_forks
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -56,12 +56,7 @@ def _run(
     from snakemake.cli import main  # noqa: PLC0415
 
     stream = os.open(output, os.O_WRONLY | os.O_APPEND)
-    for own in (sys.stdout, sys.stderr):
-        os.dup2(stream, own.fileno())
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    sys.argv = command
+    become(command, folder, environment, {1: stream, 2: stream})
     sys.executable = python  # what calls jobs
     main()
 

@@ -9,13 +9,16 @@ working directory, open files and signals, and is Python otherwise.
 """
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
 import json
+import multiprocessing
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +36,7 @@ LIBRARIES = (
 )
 AGAIN = "nnunetv2"
 """Imported for what it imports; each job does so for itself."""
-PASSED_ON = (signal.SIGINT, signal.SIGTERM)
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 PYTHON = """#!{python} -IS
 import sys
@@ -52,7 +55,7 @@ def python_of_forks() -> str:
     listener.bind(address)
     listener.listen(64)
     server = subprocess.Popen(
-        [sys.executable, __file__, str(listener.fileno())],
+        [sys.executable, __file__, str(listener.fileno()), str(folder)],
         stdin=subprocess.PIPE,
         pass_fds=[listener.fileno()],
     )
@@ -72,9 +75,9 @@ def be_python(python: str, address: str) -> None:
     job = {"argv": sys.argv[2:], "cwd": os.getcwd(), "environment": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
+        socket.send_fds(connection, [json.dumps(job).encode() + b"\n"], [0, 1, 2])
         for number in PASSED_ON:
             signal.signal(number, lambda number, _: connection.send(bytes([number])))
-        socket.send_fds(connection, [json.dumps(job).encode() + b"\n"], [0, 1, 2])
         status = int(connection.makefile().readline())
     if status < 0:
         signal.signal(-status, signal.SIG_DFL)
@@ -105,46 +108,58 @@ def watch(connection: socket.socket) -> None:
     text, files, _, _ = socket.recv_fds(connection, 1 << 20, 3)
     while not text.endswith(b"\n"):
         text += connection.recv(1 << 20)
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        status = run(json.loads(text), files)
-        # Not all that was imported is taken down again: that takes a second.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        os._exit(status)
-    ended = os.pidfd_open(pid)
+    # Such a process does not take down all that was imported, which takes a second.
+    process = multiprocessing.get_context("fork").Process(
+        target=run, args=(connection, files), kwargs=json.loads(text)
+    )
+    process.start()
+    ended = process.sentinel
     while ended not in select.select([ended, connection], [], [])[0]:
-        os.kill(pid, next(iter(connection.recv(1)), signal.SIGKILL))
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    connection.send(f"{status}\n".encode())
+        os.kill(process.pid, next(iter(connection.recv(1)), signal.SIGKILL))
+    process.join()
+    with contextlib.suppress(BrokenPipeError):  # who asked may have been killed
+        connection.send(f"{process.exitcode}\n".encode())
 
 
-def run(job: dict, files: list[int]) -> int:
-    """Be the job, whose exit code is returned."""
+def run(
+    connection: socket.socket,
+    files: list[int],
+    argv: list[str],
+    cwd: str,
+    environment: dict[str, str],
+) -> None:
+    """Be the job."""
     import torch  # noqa: PLC0415 (this module is imported by what starts at once)
 
-    for own, file in enumerate(files):
-        os.dup2(file, own)
-        os.close(file)
-    os.environ.clear()
-    os.environ.update(job["environment"])
-    os.chdir(job["cwd"])
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:1] = [job["cwd"], *filter(None, paths)]
-    sys.argv = job["argv"]
+    connection.close()
+    become(argv, Path(cwd), environment, dict(enumerate(files)))
+    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [cwd, *filter(None, paths)]
     # Read by torch when it was imported.
-    if threads := os.environ.get("OMP_NUM_THREADS"):
+    if threads := environment.get("OMP_NUM_THREADS"):
         torch.set_num_threads(int(threads))
-    try:
-        runpy.run_module("deeprac", run_name="__main__", alter_sys=True)
-    except SystemExit as ended:
-        if isinstance(ended.code, str):
-            print(ended.code, file=sys.stderr)
-            return 1
-        return int(ended.code or 0)
-    return 0
+    runpy.run_module("deeprac", run_name="__main__", alter_sys=True)
+
+
+def become(
+    argv: list[str], folder: Path, environment: dict[str, str], files: dict[int, int]
+) -> None:
+    """Have the arguments, folder, environment and open files of another program.
+
+    Args:
+        argv: its command line.
+        folder: where it runs.
+        environment: all of its environment.
+        files: for its standard files, by their numbers, those that they are to be.
+    """
+    for own, file in files.items():
+        os.dup2(file, own)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = argv
 
 
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])))
+    shutil.rmtree(sys.argv[2])
