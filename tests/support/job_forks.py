@@ -27,11 +27,15 @@ import tempfile
 from pathlib import Path
 
 LIBRARIES = (
+    "highdicom",
     "nnunetv2.inference.predict_from_raw_data",
     "nnunetv2.training.nnUNetTrainer.nnUNetTrainer",
+    "nibabel",
     "matplotlib.pyplot",
     "seaborn",
     "SimpleITK",
+    "skimage.draw",
+    "skimage.measure",
     "statsmodels.api",
 )
 AGAIN = "nnunetv2"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import SimpleITK as sitk
 import torch
 import yaml
@@ -23,6 +24,10 @@ from deeprac.config import Config, load_config
 from deeprac.files import write_csv, write_json
 from deeprac.layout import Layout
 from deeprac.provenance import digest
+from deeprac.training import record, training_dice
+from deeprac.training.cost import StepCost
+from deeprac.training.step import measure_step
+from deeprac.training.trainer import DeepracTrainer
 
 REPO = Path(__file__).parents[2]
 SHAPE = (4, 28, 34)
@@ -115,16 +120,33 @@ def write_config(
 def small_networks() -> Iterator[None]:
     """Put back nnU-Net's environment afterwards, and use one thread meanwhile.
 
-    Threads only wait for each other on networks of this size.
+    Threads only wait for each other on networks of this size. What a step costs is
+    counted once of all trainings of one plan, and the Dice of training patients taken
+    on few slices: both take longer than such a training.
     """
     environment, threads = dict(os.environ), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(record, "measure_step", counted_once)
+            patch.setattr(training_dice, "SLICES", 4)
+            yield
     finally:
         torch.set_num_threads(threads)
         os.environ.clear()
         os.environ.update(environment)
+
+
+COUNTED: dict[str, StepCost] = {}
+
+
+def counted_once(trainer: DeepracTrainer) -> StepCost:
+    """``measure_step``, once of all trainers whose plans differ in nothing but seed."""
+    plans = trainer.plans_manager.plans
+    key = digest(plans | {"deeprac": plans["deeprac"] | {"seed": None}})
+    if key not in COUNTED:
+        COUNTED[key] = measure_step(trainer)
+    return COUNTED[key]
 
 
 def make_cohort(

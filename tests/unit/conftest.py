@@ -1,8 +1,29 @@
 """Toys that several test files share: each is made once, and copied to be changed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Intervals and ranks of few resamples, where tests are about other things."""
+    from deeprac.evaluation.statistics import (  # noqa: PLC0415 (scipy)
+        estimates,
+        ranking,
+    )
+
+    def forget() -> None:
+        for drawn in (estimates._resamples, estimates._shares):
+            drawn.cache_clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (estimates, ranking):
+            patch.setattr(module, "RESAMPLES", 199)
+        forget()
+        yield
+    forget()
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deeprac.evaluation.statistics import estimates, ranking
 from deeprac.reporting.render import latex, markdown
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.reporting.tables import all_tables
 from support.summary_builder import REPO, make_config, make_summary
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 NAN = float("nan")
 NAMES = list(TABLE_TITLES)
@@ -184,10 +185,7 @@ def awkward():
     dice = {name: RNG.uniform(0, 1, 6) for name in experiments}
     summary = make_summary(config, dice)
     summary.runs["device_name"] = AWKWARD
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (estimates, ranking):  # texts matter here, not numbers
-            patch.setattr(module, "RESAMPLES", 99)
-        return all_tables(summary)
+    return all_tables(summary)
 
 
 def test_markdown_keeps_its_columns_and_shows_no_tags(awkward):

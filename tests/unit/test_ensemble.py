@@ -154,7 +154,7 @@ def test_nnu_nets_export_needs_room_for_all_logits(bundles, image):
     assert slices.export_bytes(10, 20) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 @pytest.mark.parametrize("spacing_mm", [(3.0, 0.6, 0.6), (1.0, 1.8, 1.8)])
 def test_the_estimate_of_an_export_is_that_of_the_process(bundles, spacing_mm):

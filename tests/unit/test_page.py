@@ -47,7 +47,7 @@ from support.page_tree import (
     write_results,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
 
 VENDOR = Path(build.__file__).parent / "vendor"
 

@@ -27,7 +27,7 @@ from support.page_tree import (
     write_results,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("few_resamples")]
 
 KIDNEY_BLUE = (0x00, 0x96, 0xFF)
 TUMOUR_ORANGE = (0xE6, 0x61, 0x00)

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -19,6 +18,7 @@ from deeprac.cohort.build import build_cohort
 from deeprac.config import load_config
 from deeprac.errors import CohortError
 from support.cohort_builders import ct_arrays, volume, write_raw
+from support.job_forks import python_of_forks
 
 pytestmark = pytest.mark.slow
 
@@ -105,7 +105,7 @@ def run(folder, *arguments, program=("-m", "deeprac"), **environment):
     """Run ``deeprac`` in a process of its own, so that C++ and crashes are seen too."""
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
     return subprocess.run(
-        [sys.executable, *program, *arguments],
+        [python_of_forks(), *program, *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": paths} | environment,
         capture_output=True,

@@ -25,7 +25,7 @@ from deeprac.release.unpack import lay_out
 from deeprac.release.verify import Outcome, compare_cases, verify_release
 from support.released_tree import COMMIT, Released, clean_checkout, released_tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
 
 RUN = "coarse_stn/seed0/fold_0/run.json"
 

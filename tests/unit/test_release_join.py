@@ -16,7 +16,7 @@ from deeprac.release.verify import verify_release
 from support.released_tree import clean_checkout, complete_results
 from support.results_tree import TreeOptions
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
 
 ARMS = ("coarse_nnunet", "coarse_stn")
 OPTIONS = TreeOptions(

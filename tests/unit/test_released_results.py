@@ -28,7 +28,13 @@ def test_there_is_a_release():
     assert "ablation" in RELEASES
 
 
-@pytest.mark.parametrize("name", RELEASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name != "crop"))
+        for name in RELEASES
+    ],
+)
 def test_the_release_verifies(name):
     """To the last byte on the processor that made it; elsewhere but for rounding."""
     verification = verify_release(RELEASED / name)

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from deeprac.surgery.protocol import WITHHELD
 from support.bundles import toy_bundle, toy_plans, toy_weights
 from support.cohort_builders import ct_like
 from support.dicom_builders import Series
+from support.job_forks import python_of_forks
 from support.toy_cohort import small_networks
 
 HU = np.concatenate([ct_like(seed) for seed in range(3)])
@@ -256,7 +256,7 @@ def test_one_fold_equals_what_predict_says(ct, bundle, tmp_path):
 def test_sigterm_ends_it_without_half_a_result(ct, bundle, tmp_path, at):
     out = tmp_path / "out"
     command = [
-        *(sys.executable, "-m", "deeprac", "segment", str(ct), "--events", "-"),
+        *(python_of_forks(), "-m", "deeprac", "segment", str(ct), "--events", "-"),
         *("--bundle", str(bundle), "--out", str(out)),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -62,7 +62,7 @@ def test_one_phantom_of_each_kind(kind):
     assert agrees(draw(7, kind))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sides_and_instances_of_200_phantoms():
     wrong = [seed for seed in range(200) if not agrees(draw(seed))]
     assert wrong == []

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -12,6 +11,7 @@ import yaml
 
 from deeprac.lease import held
 from support.checkout import snakemake, working_folder
+from support.job_forks import python_of_forks
 
 pytestmark = pytest.mark.slow
 EPOCHS = 6
@@ -22,7 +22,7 @@ def deeprac(folder, verb, *arguments):
     """Start a verb with the smoke configuration and a longer training."""
     files = ("results/smoke/config.json", "overlay.yaml")
     configs = [part for file in files for part in ("--config", file)]
-    command = [sys.executable, "-m", "deeprac", verb, *configs, *RUN, *arguments]
+    command = [python_of_forks(), "-m", "deeprac", verb, *configs, *RUN, *arguments]
     return subprocess.Popen(command, cwd=folder)
 
 

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from support.checkout import planned_jobs, snakemake, working_folder
+from support.job_forks import python_of_forks
 
 pytestmark = pytest.mark.slow
 RELEASED = ("--config", "metrics=released", "release=smoke")
@@ -16,7 +16,7 @@ TARGETS = ("tables", "figures", "report")
 
 
 def deeprac(*arguments) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deeprac", *map(str, arguments)]
+    command = [python_of_forks(), "-m", "deeprac", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

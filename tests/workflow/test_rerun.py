@@ -130,8 +130,14 @@ def run_again(checkout, *overrides):
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("rerun"), THREE)
+def three_finished(tmp_path_factory):
+    """Not to be changed."""
+    return finished(tmp_path_factory.mktemp("finished"), THREE)
+
+
+@pytest.fixture(scope="module")
+def checkout(three_finished, tmp_path_factory):
+    return shutil.copytree(three_finished, tmp_path_factory.mktemp("rerun") / "copy")
 
 
 def replanned(checkout, *overrides):
@@ -231,8 +237,8 @@ def test_a_wrong_key_over_finished_runs_deletes_nothing(checkout):
 
 
 @pytest.mark.slow
-def test_asked_for_finished_runs_are_trained_again_and_kept(tmp_path):
-    checkout = finished(tmp_path, THREE)
+def test_asked_for_finished_runs_are_trained_again_and_kept(three_finished, tmp_path):
+    checkout = shutil.copytree(three_finished, tmp_path / "copy")
     result = run_again(checkout, "training={epochs: 3, retrain: true}")
     assert result.returncode == 0, result.stdout
     (results,) = (checkout / "results").iterdir()

@@ -38,6 +38,7 @@ EPOCHS = 32
 OVERLAY = f"""
 run: {{experiments: [coarse_nnunet, coarse_stn]}}
 stress: {{experiments: []}}
+network: {{convs_per_stage: 2}}
 training: {{epochs: {EPOCHS}, iterations_per_epoch: 10, time_limit_minutes: 2}}
 """
 CONFIGS = ("--configfile", "config/smoke.yaml", "overlay.yaml")

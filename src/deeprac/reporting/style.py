@@ -10,6 +10,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -196,19 +198,19 @@ def save(figure: Figure, stem: Path) -> None:
     if sum(len(np.asarray(group.get_offsets())) for group in points) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
-    for suffix in METADATA:
+    for suffix in (".png", ".svg"):
         save_as(figure, stem.with_name(stem.name + suffix))
         figure.set_layout_engine("none")  # Arranged once: the second file is alike.
 
 
-METADATA: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None},
-}
-"""By what a picture's file ends with: what is not written into it."""
-
-
 def save_as(figure: Figure, path: Path) -> None:
-    """Write one file, a PNG or an SVG."""
+    """Write one file, a PNG or an SVG.
+
+    By its canvas: ``savefig`` draws everything once more, to no effect.
+    """
+    figure.set_dpi(DPI)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=DPI, metadata=METADATA[path.suffix])
+        if path.suffix == ".png":
+            FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
+        else:
+            FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})
