@@ -22,7 +22,7 @@ from deeprac.geometry.velocity import (
     determinants,
     exponential,
     folded_share,
-    followed_by,
+    inverse_error_px,
     pixel_points,
     random_velocities,
 )
@@ -55,9 +55,8 @@ def row(
         velocity = random_velocities(
             BATCH, displacement=displacement, smoothness=smoothness
         )
-        points, back = exponential(velocity, size), exponential(-velocity, size)
-        away = followed_by(back, points) - centres
-        worst.append(away.norm(dim=1).amax((1, 2)) * side_px / 2)
+        points = exponential(velocity, size)
+        worst.append(inverse_error_px(velocity, size))
         moved.append((points - centres).norm(dim=1).flatten() / 2)
         folded += int((folded_share(points) > 0).sum())
         areas = determinants(points)

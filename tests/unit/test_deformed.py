@@ -111,9 +111,11 @@ def test_kidneys_meet_the_others():
     assert fit.kidney_dice_before < 0.8
     assert fit.kidney_dice_after > fit.kidney_dice_before + 0.1
     assert fit.weakened == 0
+    assert 0 < fit.inverse_error_px < 0.1
     still = fit_fields(own, other, air=-0.6, iterations=0)
     assert still.kidney_dice_after == pytest.approx(still.kidney_dice_before)
     assert not still.velocity.any()
+    assert still.inverse_error_px < 1e-4
 
 
 def test_a_kidney_with_a_tumour_is_not_matched():

@@ -120,6 +120,21 @@ def exponential(velocity: Tensor, size: Size) -> Tensor:
     return points
 
 
+def inverse_error_px(velocity: Tensor, size: Size) -> Tensor:
+    """How far from its place a pixel comes to lie by ``exp(v)`` after ``exp(-v)``.
+
+    Args:
+        velocity: (batch, 2, control points, control points).
+        size: (height, width) in pixels.
+
+    Returns:
+        (batch,) distance in pixels of height, of the pixel where it is largest.
+    """
+    back, points = exponential(-velocity, size), exponential(velocity, size)
+    away = followed_by(back, points) - pixel_points(size, velocity.device)
+    return away.norm(dim=1).amax((1, 2)) * size[0] / 2
+
+
 def pixel_points(size: Size, device: torch.device | str = "cpu") -> Tensor:
     """Return the points (2, *size) of pixels that nothing has moved."""
     centres = homogeneous_centres((size,), torch.device(device))

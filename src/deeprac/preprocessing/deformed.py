@@ -16,7 +16,12 @@ from torch.nn import functional
 
 from deeprac.geometry.similarity import invert
 from deeprac.geometry.square import Square
-from deeprac.geometry.velocity import exponential, followed_by, without_folds
+from deeprac.geometry.velocity import (
+    exponential,
+    followed_by,
+    inverse_error_px,
+    without_folds,
+)
 from deeprac.geometry.velocity_fit import (
     ITERATIONS,
     Anatomy,
@@ -105,12 +110,15 @@ class FittedFields:
             are none.
         kidney_dice_after: the same with the fields.
         weakened: number of levels whose field folded and was halved.
+        inverse_error_px: of the worst pixel of all levels
+            (``geometry.velocity.inverse_error_px``).
     """
 
     velocity: Tensor
     kidney_dice_before: float
     kidney_dice_after: float
     weakened: int
+    inverse_error_px: float
 
 
 def fit_fields(
@@ -127,12 +135,14 @@ def fit_fields(
     moving, fixed = _comparable(case.anatomy(air), towards.anatomy(air))
     velocity = fit_velocity(moving, fixed, iterations=iterations)
     flow, factor = without_folds(velocity, SIZE)
+    velocity = velocity * factor[:, None, None, None]
     there = (moving.kidney + fixed.kidney).sum((1, 2, 3)) > 0
     return FittedFields(
-        velocity=velocity * factor[:, None, None, None],
+        velocity=velocity,
         kidney_dice_before=overlap(moving, fixed)[there].mean().item(),
         kidney_dice_after=overlap(moving.at(flow), fixed)[there].mean().item(),
         weakened=int((factor < 1).sum()),
+        inverse_error_px=inverse_error_px(velocity, SIZE).max().item(),
     )
 
 

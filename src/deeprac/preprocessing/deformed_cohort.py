@@ -31,7 +31,7 @@ from deeprac.volumes import read_volume, write_label_map, write_volume
 FITS = "fits.csv"
 FIT_COLUMNS = (
     *("case", "towards", "kidney_dice_before", "kidney_dice_after"),
-    *("weakened_fields",),
+    *("weakened_fields", "inverse_error_px"),
 )
 """One row per case of ``fits.csv``; see ``deformed.FittedFields``."""
 
@@ -133,7 +133,8 @@ def deform_cohort(
             write_volume(made, folder / "imagesTr" / f"{row.case}_0000.nii.gz")
             write_label_map(folder / "labelsTr" / f"{row.case}.nii.gz", labels, made)
             dice = fit.kidney_dice_before, fit.kidney_dice_after
-            fits.append((row.case, model.case, *dice, fit.weakened))
+            sound = fit.weakened, fit.inverse_error_px
+            fits.append((row.case, model.case, *dice, *sound))
         table = pd.DataFrame(fits, columns=list(FIT_COLUMNS))
         write_csv(folder / FITS, table)
         write_csv(folder / "patients.csv", cases[["case", "patient"]])
