@@ -350,6 +350,13 @@ def test_errors_are_medians_of_sizes():
     assert scale.note == "interval over patients"
 
 
+def test_of_rotations_in_space_the_worst_axis_counts():
+    angles = {"angle_error_deg": 1.0, "tilt_x_deg": 2.0, "tilt_y_deg": -4.0}
+    table = diagnostics(learned=angles)
+    angle = only(evidence(error("angle_error", 3, "degrees"), diagnostics=table))
+    assert (angle.value, angle.why) == (4, "by 1 degrees")
+
+
 def test_errors_against_another_arm_are_paired():
     closer = {"scale_error": np.linspace(0.01, 0.03, PATIENTS)}
     farther = {"scale_error": np.linspace(0.02, 0.04, PATIENTS)}

@@ -29,6 +29,10 @@ def refused_ids(ids: list[str], **options) -> list[str]:
     return list(objections({"summary/cases.csv": table}, **options))
 
 
+def refused_column(column: str, text: str) -> list[str]:
+    return list(objections({"summary/runs.csv": f"{column}\n{text}\n".encode()}))
+
+
 def refused_run(key: str, text: str) -> list[str]:
     entry, _, inner = key.partition(".")
     content = json.dumps({entry: {inner: text} if inner else text}).encode()
@@ -73,6 +77,12 @@ def test_persons_dates_and_files_are_refused_and_not_repeated(text, key):
     (found,) = refused(text, key)
     assert key in found
     assert not any(word in found for word in ("Doe", "Müller", "mueller", "1234"))
+
+
+@pytest.mark.parametrize("size", ["384x320", "32x48x48"])
+def test_sizes_of_slices_and_volumes_are_let_through(size):
+    assert refused_column("matrix_size", size) == []
+    assert refused_column("matrix_size", f"{size}x12x34") != []
 
 
 @pytest.mark.parametrize("text", FOREIGN)

@@ -24,6 +24,9 @@ DIAGNOSTIC_COLUMNS = (
 LATER_COLUMNS = ("crop_grown", "crop_fallback", "ceiling_kidney", "ceiling_tumour")
 """Further columns of both; tables of earlier versions lack some, and have NaN."""
 
+ANGLE_ERRORS = ("angle_error_deg", "tilt_x_deg", "tilt_y_deg")
+"""Errors about the axes z, x and y; of slices only the first has values."""
+
 VOLUME_COLUMNS = ("tilt_x_deg", "tilt_y_deg", "shift_z")
 """Further columns where networks see whole volumes; of slices they are empty."""
 

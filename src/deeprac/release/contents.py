@@ -80,6 +80,7 @@ _HEXADECIMAL = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _VERSION = r"\d+(?:\.\d+)*[A-Za-z0-9.+-]{0,30}"
 _MAKERS = "AMD|ARM|Apple|GeForce|IBM|Intel|NVIDIA|Neoverse|Quadro|Tesla|Virtual"
 _HARDWARE = rf"(?!.*\d{{6}})(?:1\dth Gen )?(?:{_MAKERS})\b[\w()@.+ -]{{0,90}}"
+_SIZE = r"\d{1,4}(?:x\d{1,4}){1,2}"
 _SYSTEM = r"(?!.*\d{6})(?:Linux|Windows|macOS)-[\w.+-]{0,90}"
 _AGE = r"\d{1,2}(?:\.\d)?"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00|"
@@ -107,8 +108,8 @@ FORMS = {
     "git_commit": _HEXADECIMAL,
     "git_dirty": "True|False",
     "shared_machine": "True|False",
-    "matrix_size": r"\d{1,4}x\d{1,4}",
-    "network_input_size": r"\d{1,4}x\d{1,4}",
+    "matrix_size": _SIZE,
+    "network_input_size": _SIZE,
     "value": rf"{_HEXADECIMAL}|cohort/cases\.csv[a-z ,]*",
 }
 """Forms of texts that are written by the machine, by dotted entry or column."""

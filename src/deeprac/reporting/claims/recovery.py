@@ -5,34 +5,44 @@ import pandas as pd
 from deeprac.evaluation.statistics.estimates import median_interval
 from deeprac.evaluation.statistics.patients import complete, seed_table
 from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.records.diagnostics import ANGLE_ERRORS
 from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.claims.verdict import Measured, lacking
 from deeprac.settings.claims import Claim
 
 COLUMNS = {
-    "scale_error": ("scale_error", 100.0),
-    "angle_error": ("angle_error_deg", 1.0),
-    "centre_error": ("centre_error", 100.0),
+    "scale_error": (("scale_error",), 100.0),
+    "angle_error": (ANGLE_ERRORS, 1.0),
+    "centre_error": (("centre_error",), 100.0),
 }
-"""Column of diagnostics.csv, and what makes it the quantity's unit."""
+"""Columns of diagnostics.csv, and what makes them the quantity's unit."""
 
 
 def recovery(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
     """Size of an error: its median over patients, or its mean minus the reference's.
 
-    The interval of a median is over patients, for the trainings at hand; that of a
-    difference over patients and seeds.
+    Of rotations in space, about the axis where the number is largest. The interval of a
+    median is over patients, for the trainings at hand; that of a difference over
+    patients and seeds.
     """
     names = [name for name in (pair.experiment, pair.reference) if name]
     if why := missing_rows(evidence.diagnostics, "diagnostics", names):
         return lacking(why)
     assert evidence.diagnostics is not None
-    column, factor = COLUMNS[claim.quantity or ""]
-    rows = evidence.diagnostics
-    sizes = rows.assign(size=factor * rows[column].abs())
-    tables = [seed_table(sizes[sizes.experiment == name], "size") for name in names]
-    if pair.reference:
+    columns, factor = COLUMNS[claim.quantity or ""]
+    rows = evidence.diagnostics[evidence.diagnostics.experiment.isin(names)]
+    known = [n for n in columns if n in rows and rows[n].notna().any()] or columns[:1]
+    found = [
+        _error(rows.assign(size=factor * rows[name].abs()), names) for name in known
+    ]
+    return max(found, key=lambda one: one.estimate.value)
+
+
+def _error(rows: pd.DataFrame, names: list[str]) -> Measured:
+    """Median or difference of the column size; ``names``: arm, perhaps reference."""
+    tables = [seed_table(rows[rows.experiment == name], "size") for name in names]
+    if len(tables) == 2:
         table = complete((tables[0] - tables[1]).dropna(axis=1, how="all"))
         if table.empty:
             return lacking("no patient has a truth in both with the same seed")

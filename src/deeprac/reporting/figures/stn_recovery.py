@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deeprac.records.diagnostics import ANGLE_ERRORS
 from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
@@ -101,12 +102,15 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
 
 
 def _notes(table: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, str]:
-    errors = table.groupby("experiment")[
-        ["scale_error", "angle_error_deg", "centre_error"]
-    ].median()
+    """Median errors; of volumes the angles about z, x and y."""
+    angles = [
+        name for name in ANGLE_ERRORS if name in table and table[name].notna().any()
+    ]
+    columns = ["scale_error", *angles, "centre_error"]
+    errors = table.set_index("experiment")[columns].abs().groupby(level=0).median()
     return {
         name: f"median error {100 * errors.scale_error[name]:.1f} %, "
-        f"{errors.angle_error_deg[name]:.1f}°, "
-        f"{100 * errors.centre_error[name]:.1f} %"
+        + " ".join(f"{angle:.1f}°" for angle in errors.loc[name, angles])
+        + f", {100 * errors.centre_error[name]:.1f} %"
         for name in styles
     }
