@@ -10,6 +10,7 @@ docs/figures/RELEASE/*.png from each, which takes minutes.
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,21 +21,30 @@ from PIL import Image
 
 from deeprac import cli
 from deeprac.config import Config
+from deeprac.evaluation.statistics.budget import NOT_CONVERGED
+from deeprac.evaluation.statistics.patients import seed_differences
+from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.files import read_json
+from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
+from deeprac.reporting import formats
 from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
-from deeprac.reporting.claims.render import answers, pipe_table, tally
+from deeprac.reporting.claims.render import answers, cells, pipe_table, tally
+from deeprac.reporting.claims.verdict import Verdict
 from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
 from deeprac.reporting.render import markdown
 from deeprac.reporting.summary import Summary, read_summary
+from deeprac.reporting.tables.ages import ages_rows
 from deeprac.reporting.tables.table import Part, Table, number, words
 
 DOCS = Path(__file__).parent
 RELEASED = DOCS.parent / "resources" / "released"
+FITS = DOCS / "data" / "fits.csv"
+"""What `deeprac cohort deform` wrote for config/perspectives/diffeo_fitted.yaml."""
 VOLUME_COSTS = RELEASED / "volume_costs.json"
 """Of config/perspectives/3d_costs.yaml, by `deeprac cost --output`."""
 
@@ -52,7 +62,7 @@ PAGES = {
         "ablation_300steps": (),
     },
     "perspectives": {
-        "volumes": ("stress_curves",),
+        "volumes": ("stress_curves", "stn_recovery"),
         "transfer_adults": (),
         "transfer": ("dice_by_method",),
         "transfer_rest": (),
@@ -62,6 +72,22 @@ PAGES = {
 }
 """The releases that a page rests on, in its order, as far as they are there, and the
 figures that it shows of each."""
+
+ABOUT = {
+    "perspectives": (
+        "Normalising helps in 3D as well",
+        "Where volumes end early, learning size and pose is better than the moments by "
+        "3 points",
+        "The transform is recovered",
+        "Normalised, a network of adults does better on children, of whom it saw none",
+        "Normalised, a network of adults does as well on children as one trained on "
+        "them",
+        "Adults help to train for children",
+        "Random diffeomorphisms add to augmentation where 8 patients train",
+        "The shape of children, given to adults, adds to size and pose",
+    )
+}
+"""The claims of a page; of another all of them."""
 
 WIDTH_PX = 1250
 COLOURS = 128
@@ -85,7 +111,11 @@ def page(name: str) -> str:
     agreement = pd.read_csv(RELEASED / "kits23_geometry" / "agreement.csv")
     return environment.get_template(f"{name}.md.j2").render(
         releases=found,
-        cohort_answers=cohort_answers(found),
+        cohort_answers=cohort_answers(found, ABOUT.get(name)),
+        unconverged=unconverged(found),
+        not_held=not_held(found),
+        velocity=velocity(),
+        fits=fits(),
         human=human_agreement(agreement),
         volume_costs=volume_costs(),
     )
@@ -96,8 +126,10 @@ def released(page: str) -> list[str]:
     return [name for name in PAGES[page] if (RELEASED / name / MANIFEST).is_file()]
 
 
-def cohort_answers(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each claim with its verdict in every release."""
+def cohort_answers(
+    found: Mapping[str, Mapping[str, Any]], about: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Each claim, or those of ``about``, with its verdict in every release."""
     verdicts = {
         name: {answer.claim: str(answer.verdict) for answer in one["answers"]}
         for name, one in found.items()
@@ -106,7 +138,63 @@ def cohort_answers(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any
     return [
         {"claim": claim, "verdicts": [own.get(claim, "-") for own in verdicts.values()]}
         for claim in claims
+        if about is None or claim in about
     ]
+
+
+def not_held(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Every condition that was missed: of which claim, where, and what was measured."""
+    missed: dict[str, list[str]] = {}
+    for name, one in found.items():
+        for answer in one["answers"]:
+            for result in answer.results:
+                if result.verdict is Verdict.MISSED:
+                    what, whose, bound, value, *_ = cells(result)
+                    text = f"{answer.claim}: {what} of {whose} {value}, claimed {bound}"
+                    missed.setdefault(text, []).append(f"`{name}`")
+    return [f"{text} ({_listed(names)})" for text, names in missed.items()]
+
+
+def unconverged(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Arms of the ablation that the budget curve found to change with more steps."""
+    if not {"budget", "ablation"} <= found.keys():
+        return []
+    curve = pd.read_csv(RELEASED / "budget/tables/budget.csv")
+    return [
+        f"{row.method_label}, {row.steps:,} steps: {row.label} "
+        f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
+        f"{row.compared_steps:,.0f} steps"
+        for row in curve[curve.verdict == NOT_CONVERGED].itertuples()
+        if (row.method, row.steps) in found["ablation"]["arms"]
+    ]
+
+
+def velocity() -> dict[str, str]:
+    """Of random fields of the default strength, at the matrix of the campaigns."""
+    rows = pd.read_csv(DOCS / "data" / "velocity.csv")
+    own = (rows.side_px == 64) & (rows.displacement == 0.05) & (rows.smoothness == 0.2)
+    (row,) = rows[own].itertuples()
+    return {
+        "fields": f"{row.fields:,}",
+        "side": f"{row.side_px}",
+        "folded": f"{row.folded}",
+        "moved": f"{100 * row.median_displacement:.1f}",
+        "inverse": f"{row.inverse_error_worst_px:.3f}",
+    }
+
+
+def fits() -> dict[str, str]:
+    """Of the adults that were given the shape of children; empty where none were."""
+    if not FITS.is_file():
+        return {}
+    rows = pd.read_csv(FITS)
+    return {
+        "cases": f"{len(rows)}",
+        "before": f"{rows.kidney_dice_before.mean():.2f}",
+        "after": f"{rows.kidney_dice_after.mean():.2f}",
+        "weakened": f"{rows.weakened_fields.sum()}",
+        "inverse": f"{rows.inverse_error_px.max():.3f}",
+    }
 
 
 def human_agreement(agreement: pd.DataFrame) -> dict[str, str]:
@@ -165,6 +253,9 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "optimiser": _listed(dict.fromkeys(runs.optimiser)),
         "seeds": len(config.run.seeds),
         "experiments": len(config.run.experiments),
+        "arms": set(
+            zip(runs.method, runs.epochs * runs.iterations_per_epoch, strict=True)
+        ),
         "runs": len(runs),
         "devices": _listed(manifest["devices"]),
         "shared": _shared(pd.read_csv(summary.layout.summary_runs).shared_machine),
@@ -173,10 +264,56 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "tally": tally(results),
         "answers": answers(results),
         "table": table,
+        "difference": partial(_difference, summary),
+        "gains": partial(_gains, summary),
         "claims": _measured(results),
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
+
+
+def _difference(summary: Summary, experiment: str, reference: str) -> str:
+    """Points of Dice of one minus another, with two-way intervals."""
+    return ", ".join(
+        f"{label} {formats.gain(one.value, one.low, one.high)}"
+        for label in (label.title for label in FOREGROUND)
+        for one in [
+            two_way_interval(
+                seed_differences(
+                    summary.cases[summary.cases.label == label], experiment, reference
+                )
+            )
+        ]
+    )
+
+
+def _gains(summary: Summary, schedule: str) -> str:
+    """Gain over plain nnU-Net of whoever got its weights in one way, by age."""
+    rows = ages_rows(summary).query("schedule == @schedule and gain == gain")
+    rows = rows.assign(
+        method=rows.experiment.map(summary.rows.set_index("experiment").method_label),
+        points=[
+            formats.gain(*one) for one in rows[["gain", "gain_low", "gain_high"]].values
+        ],
+    )
+    keys = ["method", "label"]
+    wide = rows.pivot(index=keys, columns="age_group", values="points")
+    wide = wide.loc[rows[keys].drop_duplicates().apply(tuple, axis=1)]
+    groups = list(rows.age_group.unique())
+    columns = (words("method", "Method"), words("label", "Label"))
+    columns += tuple(
+        words(name, name, group="Gain by age in years, points") for name in groups
+    )
+    table = wide.reset_index()
+    return markdown(
+        Table(
+            "gains",
+            "Gain over plain nnU-Net by age",
+            table,
+            (Part(columns, table),),
+            (),
+        )
+    )
 
 
 def _measured(results: Sequence[ClaimResult]) -> str:
