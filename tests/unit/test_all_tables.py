@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deeprac.evaluation.gates import GATE_COLUMNS, NOT_LEARNED
 from deeprac.reporting.render import latex, markdown
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.table_titles import TABLE_TITLES
 from deeprac.reporting.tables import all_tables
+from deeprac.reporting.tables.ranking import ranking_table
 from support.summary_builder import REPO, make_config, make_summary
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -99,6 +101,15 @@ def test_ranking_is_sorted_and_sums_up(tables):
             assert part.p_rank_1.sum() == pytest.approx(1)
     assert set(rows.metric) == {"dice", "nsd_2mm", "composite"}
     assert "### Composite of KiTS23: tumour" in markdown(tables["ranking"])
+
+
+def test_an_order_of_trainings_that_did_not_learn_is_not_decidable(tables):
+    assert "not decidable" not in markdown(tables["ranking"])
+    summary = make_summary(make_config(METHODS), DICE, seeds=(0, 1))
+    row = ("plain", 1, 0, "tumour", 0.0, "training slices", NOT_LEARNED)
+    summary.__dict__["gates"] = pd.DataFrame([row], columns=list(GATE_COLUMNS))
+    text = markdown(ranking_table(summary))
+    assert "The order is not decidable: 1 of 1 trainings did not learn (plain" in text
 
 
 def test_without_an_experiment_on_all_patients_nothing_is_ranked():

@@ -11,6 +11,7 @@ from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.reporting.figures import budget_curve
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.figures.rows import shown_experiments
+from deeprac.reporting.page.answers import unconverged_methods
 from deeprac.reporting.render import markdown
 from deeprac.reporting.roles import Cast, budget_curves, longest_trained
 from deeprac.reporting.style import theme
@@ -183,6 +184,8 @@ def test_what_more_steps_still_change_is_named():
     assert found.experiment.tolist() == ["stn_short"] * 2
     steps = 3000 * make_config(EXPERIMENTS).training.iterations_per_epoch
     assert set(found.reason) == {f"+5.00 points with {steps:,} steps"}
+    first, _ = unconverged_methods(summary_of())
+    assert first.startswith("STN pose-size + nnU-Net, 300 epochs at 128: kidney +5.00 ")
     assert not_converged(summary_of({"alone": "moments"})).empty
 
 

@@ -482,21 +482,22 @@ def test_times_of_a_shared_machine_decide_nothing():
 
 def test_times_are_of_runs_that_both_arms_have_timed():
     """Not of one run each, however far apart: runs differ."""
-    claim = ratio("training_time") | {"bound": {"at_most": 2, "unit": "x"}}
+    claim = ratio("training_time") | {"bound": {"at_most": 1.5, "unit": "x"}}
     found = evidence(claim, claim | {"rule": "interval"})
     runs = found.summary.runs  # ten of an arm: five seeds, two folds
     own, other = (runs.experiment == name for name in ("learned", "plain"))
-    runs.loc[other, "training_seconds"] = [100.0] * 3 + [900.0] * 7
-    runs.loc[own, "training_seconds"] = [50.0, 100.0, 200.0] + [NAN] * 7
+    runs.loc[other, "training_seconds"] = [100.0] * 5 + [900.0] * 5
+    runs.loc[own, "training_seconds"] = [50.0, 100.0, 100.0, 100.0, 200.0] + [NAN] * 5
     point, interval = judged(found)
-    reach = 2 ** (4.303 / math.sqrt(3))  # t of three logarithms, SD log 2
+    # t of five logarithms, SD log 2 times the root of a half
+    reach = 2 ** (2.776 * math.sqrt(1 / 2) / math.sqrt(5))
     numbers = point.value, point.low, point.high
     assert numbers == pytest.approx((1, 1 / reach, reach), rel=1e-3)
-    assert (point.n, point.note) == (3, "n: runs of each")
+    assert (point.n, point.note) == (5, "n: runs of each")
     assert (point.verdict, interval.why) == (REACHED, "the interval holds the bound")
     runs.loc[own, "training_seconds"] = [50.0, 100.0] + [NAN] * 8
     for result in judged(found):
-        assert result.why == "2 timed runs of each, 3 needed"
+        assert result.why == "2 timed runs of each, 5 needed"
         assert result.verdict == NOT_DECIDABLE
 
 

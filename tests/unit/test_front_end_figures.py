@@ -171,7 +171,7 @@ def test_coverage_is_drawn_in_percent_and_counted():
             "crop_side": 0.6,
         }
     )
-    ax = crop_coverage.draw(data, {"a": BLACK}, ax=Figure().subplots())
+    ax = crop_coverage.draw(data, {"a": BLACK}, 99.5, ax=Figure().subplots())
     np.testing.assert_allclose(points(ax)[0][:, 0], [100, 99.9, 99, 20])
     (text,) = ax.texts
     assert text.get_text() == "1 missed, 2 below 99.5 %, n = 4; side 0.60"

@@ -20,7 +20,7 @@ COLUMNS = {
 }
 """Column of runs.csv, and why it has no number."""
 
-MIN_TIMED = 3
+MIN_TIMED = 5
 """Timed runs of each arm from which on there is a verdict on times."""
 
 PROTOCOL = {

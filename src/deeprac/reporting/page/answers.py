@@ -5,11 +5,12 @@ from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import answers, cells, outcome, tally
 from deeprac.reporting.page.document import Answers, ClaimAnswer, Condition
 from deeprac.reporting.summary import Summary
+from deeprac.reporting.tables.budget import not_converged
 from deeprac.reporting.tables.table import identified
 
 
 def page_answers(summary: Summary) -> Answers:
-    """The verdict on every claim, and the trainings that failed."""
+    """The verdict on every claim, and what failed or has not converged."""
     results = cohort_claims(summary)
     return Answers(
         tally=tally(results),
@@ -21,6 +22,7 @@ def page_answers(summary: Summary) -> Answers:
         ),
         trainings=trainings(summary),
         failed=failed_trainings(summary),
+        unconverged=unconverged_methods(summary),
     )
 
 
@@ -49,4 +51,13 @@ def failed_trainings(summary: Summary) -> tuple[str, ...]:
         f"{row.method_label} at {row.matrix_size}, seed {row.seed}, fold {row.fold}: "
         f"{row.reason}"
         for row in failed.itertuples()
+    )
+
+
+def unconverged_methods(summary: Summary) -> tuple[str, ...]:
+    """Each method and label that a longer training of the cohort still changes."""
+    rows = identified(not_converged(summary), summary.rows)
+    return tuple(
+        f"{row.method_label} at {row.matrix_size}: {row.label} {row.reason}"
+        for row in rows.itertuples()
     )

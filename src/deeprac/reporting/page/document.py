@@ -133,12 +133,14 @@ class Answers:
         claims: All of them.
         trainings: How many trainings did not learn, in a sentence.
         failed: Each of them, and how far it came.
+        unconverged: What a longer training still changes, and by how much.
     """
 
     tally: str = ""
     claims: tuple[ClaimAnswer, ...] = ()
     trainings: str = ""
     failed: tuple[str, ...] = ()
+    unconverged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from itertools import product
 
 import pandas as pd
 
+from deeprac.evaluation.gates import failures
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import RESAMPLES
 from deeprac.evaluation.statistics.patients import on_common_runs, patient_means
@@ -90,6 +91,7 @@ NOTES = (
     "resamples, median and range of 95 %; over seeds: agreement of every two seeds' "
     "rankings, mean and range; 1 is the same order.",
 )
+UNDECIDABLE = "The order is not decidable: {}."
 FEWER = "No selected experiment trains on all patients of a fold: nothing is ranked."
 
 
@@ -107,6 +109,7 @@ def ranking_table(summary: Summary) -> Table:
         if config.experiments[name].training_patients is None
     ]
     cases = cases[cases.experiment.isin(everyone)]
+    failed = failures(summary.gates, *everyone) if everyone else ""
     ranked, parts, nothing = [], [], pd.DataFrame(columns=list(COLUMNS))
     for region in regions_titled(cases.label) if everyone else ():
         for metric in (METRICS[name] for name in RANKED if name in cases):
@@ -134,6 +137,7 @@ def ranking_table(summary: Summary) -> Table:
         parts=tuple(parts),
         notes=(
             extent_note(rows),
+            *((UNDECIDABLE.format(failed),) if failed else ()),
             *((FEWER,) if not everyone else NOTES),
             convention_note(config),
             *small_note(rows.n_patients.max()),
