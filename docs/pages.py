@@ -108,7 +108,6 @@ def page(name: str) -> str:
             n: facts(RELEASED / n, lay_out(RELEASED / n, Path(folder)))
             for n in released(name)
         }
-    agreement = pd.read_csv(RELEASED / "kits23_geometry" / "agreement.csv")
     return environment.get_template(f"{name}.md.j2").render(
         releases=found,
         cohort_answers=cohort_answers(found, ABOUT.get(name)),
@@ -116,7 +115,7 @@ def page(name: str) -> str:
         not_held=not_held(found),
         velocity=velocity(),
         fits=fits(),
-        human=human_agreement(agreement),
+        beside_humans=beside_humans,
         volume_costs=volume_costs(),
     )
 
@@ -197,14 +196,33 @@ def fits() -> dict[str, str]:
     }
 
 
-def human_agreement(agreement: pd.DataFrame) -> dict[str, str]:
-    """Dice of two annotators of KiTS23, over all pairs and cases that are there."""
-    columns = {"kidney": "kidney_dice", "tumour": "tumour_dice"}
-    shown = {"cases": f"{agreement.case.nunique()}", "pairs": f"{len(agreement)}"}
-    return shown | {
-        label: "{:.1f} to {:.1f}".format(*(100 * agreement[name].agg(["min", "max"])))
-        for label, name in columns.items()
-    }
+def beside_humans(release: str) -> str:
+    """Mean Dice of the arms of a release, and of two annotators of KiTS23."""
+    arms = pd.read_csv(RELEASED / release / "tables/ladder.csv")
+    humans = pd.read_csv(RELEASED / "kits23_geometry" / "agreement.csv")
+    cases = humans.case.nunique()
+    names = (label.title for label in FOREGROUND)
+    rows = pd.DataFrame(
+        {
+            "who": [
+                *arms.method_label,
+                f"Two annotators, {len(humans)} pairs of {cases} whole cases",
+            ],
+            "n": [*arms.n_patients, cases],
+        }
+        | {
+            name: [*arms[f"{name}_dice_mean"], humans[f"{name}_dice"].mean()]
+            for name in names
+        }
+    )
+    columns = (
+        words("who", "Who"),
+        number("kidney", "kidney", formats.percent, group="Dice, %"),
+        number("tumour", "tumour", formats.percent, group="Dice, %"),
+        number("n", "n"),
+    )
+    title = "Mean Dice, networks and humans"
+    return markdown(Table("humans", title, rows, (Part(columns, rows),), ())).strip()
 
 
 def volume_costs() -> str:
@@ -305,15 +323,8 @@ def _gains(summary: Summary, schedule: str) -> str:
         words(name, name, group="Gain by age in years, points") for name in groups
     )
     table = wide.reset_index()
-    return markdown(
-        Table(
-            "gains",
-            "Gain over plain nnU-Net by age",
-            table,
-            (Part(columns, table),),
-            (),
-        )
-    )
+    title = "Gain over plain nnU-Net by age"
+    return markdown(Table("gains", title, table, (Part(columns, table),), ())).strip()
 
 
 def _measured(results: Sequence[ClaimResult]) -> str:

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from deeprac.config import load_config
+from deeprac.config_files import read_raw, resolve
+from deeprac.files import write_json
 from deeprac.layout import Layout
 from deeprac.reporting.figures import stn_volumes
 from deeprac.reporting.summary import read_summary
@@ -26,12 +28,26 @@ def one_thread():
 @pytest.fixture(scope="module")
 def volumes(tmp_path_factory):
     """Layout of the smallest run of volumes, all arms, up to its summary."""
-    folder = tmp_path_factory.mktemp("volumes")
-    path = folder / "3d_smoke.yaml"
-    text = (PERSPECTIVES / "3d_smoke.yaml").read_text()
+    return run_to_summary(tmp_path_factory.mktemp("volumes"), "3d_smoke")
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory):
+    """Layouts of the smallest runs of the other perspectives."""
+    folder = tmp_path_factory.mktemp("slices")
+    names = ("transfer_adults_smoke", "transfer_smoke", "diffeo_smoke")
+    return {name: run_to_summary(folder, name) for name in names}
+
+
+def run_to_summary(folder, cohort):
+    """Run a configuration whose name ends with smoke; return its layout."""
+    path = folder / f"{cohort}.yaml"
+    text = (PERSPECTIVES / path.name).read_text()
+    text = text.replace("results: results/", f"results: {folder}/")  # of the adults
     path.write_text(f"results: {folder}\n{text}")
     os.chdir(PERSPECTIVES.parents[1])
     config = load_config([path])
+    write_json(Layout.of(config).config, resolve(read_raw([path])))
     for stage in ("cohort", "splits", "fingerprint", "case-poses"):
         verb(path, stage)
     for matrix in config.matrices:
@@ -41,7 +57,8 @@ def volumes(tmp_path_factory):
         stages = ["train", "predict", "evaluate", "diagnose"]
         for stage in stages + ["stress"] * (name in config.stress.experiments):
             verb(path, stage, *run_arguments(name))
-    for what in ("metrics", "diagnostics", "stress"):
+    stress = ["stress"] * bool(config.stress.experiments)
+    for what in ("metrics", "diagnostics", *stress):
         verb(path, "summarise", "--what", what)
     return Layout.of(config)
 
@@ -54,6 +71,20 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
     assert full.experiments.items() <= smoke.experiments.items()
     assert full.matrices["main"].dimensions == 3
     assert len(full.run.seeds) == 5
+
+
+@pytest.mark.long
+def test_every_arm_of_transfer_and_diffeomorphisms_is_summarised(slices):
+    for name, layout in slices.items():
+        config = load_config([layout.root.parent / f"{name}.yaml"])
+        runs = pd.read_csv(layout.summary_runs).set_index("experiment")
+        assert set(runs.index) == set(config.run.experiments)
+        steps = runs.epochs * runs.iterations_per_epoch
+        assert (steps == 6 * ~runs.index.str.endswith("zero_shot")).all()
+        cases = pd.read_csv(layout.summary_cases)
+        patients = 2 + config.cohort.phantom.test_cases  # two of four are held out
+        kidneys = cases[cases.label == "kidney"].groupby("experiment").patient
+        assert (kidneys.nunique() == patients).all()
 
 
 @pytest.mark.slow
