@@ -10,7 +10,6 @@ working directory, open files and signals, and is Python otherwise.
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -50,9 +49,21 @@ be_python({python!r}, {address!r})
 """
 
 
-@functools.cache
+_started: list[tuple[subprocess.Popen, str]] = []
+
+
 def python_of_forks() -> str:
-    """Start the process whose forks are jobs, which ends with this one."""
+    """Start the process whose forks are jobs, which ends with this one.
+
+    It is started anew where a test of how deeprac ends its children has ended it too.
+    """
+    if not _started or _started[-1][0].poll() is not None:
+        _started.append(_start())
+    return _started[-1][1]
+
+
+def _start() -> tuple[subprocess.Popen, str]:
+    """The process, and the program that hands jobs over to it."""
     folder = Path(tempfile.mkdtemp(prefix="forks"))
     address = str(folder / "socket")
     listener = socket.socket(socket.AF_UNIX)
@@ -69,7 +80,7 @@ def python_of_forks() -> str:
     names = {"python": sys.executable, "folder": str(Path(__file__).parent)}
     python.write_text(PYTHON.format(address=address, **names))
     python.chmod(0o755)
-    return str(python)
+    return server, str(python)
 
 
 def be_python(python: str, address: str) -> None:

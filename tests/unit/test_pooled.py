@@ -210,6 +210,7 @@ def test_trainings_are_judged_by_patients_of_this_cohort(opened, monkeypatch):
     monkeypatch.setattr(
         trainer, "validation_step", lambda batch: asked.append(batch) or counts
     )
+    monkeypatch.setattr("deeprac.training.training_dice.SLICES", 64)
     training_dice(trainer)
     assert set(keys(asked)) == set(TRAIN)
     assert trainer.do_split()[0] == list(TRAIN)  # who a crop is calibrated on

@@ -62,6 +62,7 @@ def asked(prepared_toy, monkeypatch):
         return step(batch)
 
     monkeypatch.setattr(trainer, "validation_step", kept)
+    monkeypatch.setattr("deeprac.training.training_dice.SLICES", SLICES)
     return trainer, batches
 
 

@@ -63,6 +63,20 @@ def test_a_long_volume_by_hand():
     assert np.isnan(truth).all()
 
 
+@pytest.mark.parametrize("seen", [slice(0, 1), slice(0, 6), slice(12, None)])
+def test_a_kidney_that_is_cut_off_stands_at_the_level_of_what_is_seen(seen):
+    """One of two kidneys, at all or in part; the volume of what is seen."""
+    kidneys = np.zeros((20, 16, 20), bool)
+    kidneys[:15, 4:9, 5] = kidneys[2:12, 4:9, 15] = True
+    kidneys = kidneys[seen]
+    pose, _ = measure(np.eye(2, 3), kidneys, grid(kidneys.shape, (5.0, 2.0, 2.0)))
+    shown = np.flatnonzero(kidneys.any(axis=(1, 2)))
+    middle = (shown[0] + shown[-1] - len(kidneys) + 1) / 2
+    half_mm = max(5 * len(kidneys), 40) / 2
+    assert pose[2, 3] == pytest.approx(5 * middle / half_mm)
+    assert np.isfinite(pose).all()
+
+
 def test_the_outline_is_a_prism_around_all_labels():
     """A cube of 200 mm around slices of 16 x 20 pixels of 2 mm, 40 of 5 mm."""
     labels = np.zeros((40, 16, 20), np.uint8)

@@ -10,6 +10,7 @@ from deeprac.config import load_config
 from deeprac.geometry import spatial
 from deeprac.geometry.cube import Cube
 from deeprac.geometry.similarity import of_rows, transform_points
+from deeprac.inference.ensemble import Ensemble
 from deeprac.inference.load import open_run
 from deeprac.inference.slice_predictor import mirrored
 from deeprac.layout import Layout
@@ -19,6 +20,7 @@ from deeprac.records.transforms import CANONICAL_COLUMNS, VOLUME_COLUMNS, matric
 from support.toy_cohort import (
     HELD_OUT,
     SHAPE,
+    arrays,
     make_cohort,
     run_arguments,
     small_networks,
@@ -75,6 +77,28 @@ def test_labels_and_transforms_are_on_the_native_slices(trained, name):
     diagnostics = pd.read_csv(run / "diagnostics.csv")
     assert diagnostics.slices.tolist() == [SHAPE[0]]
     assert diagnostics[list(DIAGNOSED)].notna().all(axis=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nnunet_augment", "stn"])
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm"),
+    [
+        ((1, 28, 34), SPACING_MM),
+        ((3, 28, 34), SPACING_MM),
+        ((4, 28, 34), (9.0, 0.9, 0.9)),
+        ((60, 28, 34), (0.9, 0.9, 0.9)),
+        ((4, 6, 9), SPACING_MM),
+    ],
+)
+def test_odd_volumes_are_segmented_on_their_own_grid(trained, name, shape, spacing_mm):
+    """Few slices, ten times as thick as a pixel is wide, smaller than the matrix."""
+    image = np.resize(arrays(0)[0], shape)
+    network = Ensemble({0: open_run(trained[0], name, 0, 0).predictor})
+    found = network.predict(image, spacing_mm)
+    assert found.labels.shape == shape
+    assert set(np.unique(found.labels)) <= {0, 1, 2}
+    assert found.slices == len(image)
 
 
 @pytest.mark.slow
