@@ -56,7 +56,7 @@ def row(
             BATCH, displacement=displacement, smoothness=smoothness
         )
         points = exponential(velocity, size)
-        worst.append(inverse_error_px(velocity, size))
+        worst.append(inverse_error_px(velocity, points))
         moved.append((points - centres).norm(dim=1).flatten() / 2)
         folded += int((folded_share(points) > 0).sum())
         areas = determinants(points)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from deeprac.config import load_config
 from deeprac.files import read_json
 from deeprac.mask_geometry.frame_boxes import measure_boxes
 from deeprac.mask_geometry.masks import find_masks
@@ -84,6 +85,12 @@ def test_it_takes_at_most_10_mb(name):
 @pytest.fixture(scope="module")
 def pages():
     return runpy.run_path(str(ROOT / "docs/pages.py"))
+
+
+def test_the_claims_that_a_page_picks_are_claimed(pages):
+    shipped = load_config([ROOT / "config/config.yaml"]).report.claims
+    picked = {claim for claims in pages["ABOUT"].values() for claim in claims}
+    assert picked <= {one.claim for one in shipped}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -120,18 +120,19 @@ def exponential(velocity: Tensor, size: Size) -> Tensor:
     return points
 
 
-def inverse_error_px(velocity: Tensor, size: Size) -> Tensor:
+def inverse_error_px(velocity: Tensor, points: Tensor) -> Tensor:
     """How far from its place a pixel comes to lie by ``exp(v)`` after ``exp(-v)``.
 
     Args:
         velocity: (batch, 2, control points, control points).
-        size: (height, width) in pixels.
+        points: (batch, 2, height, width) of :func:`exponential`.
 
     Returns:
         (batch,) distance in pixels of height, of the pixel where it is largest.
     """
-    back, points = exponential(-velocity, size), exponential(velocity, size)
-    away = followed_by(back, points) - pixel_points(size, velocity.device)
+    size = (points.shape[2], points.shape[3])
+    back = exponential(-velocity, size)
+    away = followed_by(back, points) - pixel_points(size, points.device)
     return away.norm(dim=1).amax((1, 2)) * size[0] / 2
 
 

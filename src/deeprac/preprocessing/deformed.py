@@ -142,7 +142,7 @@ def fit_fields(
         kidney_dice_before=overlap(moving, fixed)[there].mean().item(),
         kidney_dice_after=overlap(moving.at(flow), fixed)[there].mean().item(),
         weakened=int((factor < 1).sum()),
-        inverse_error_px=inverse_error_px(velocity, SIZE).max().item(),
+        inverse_error_px=inverse_error_px(velocity, flow).max().item(),
     )
 
 

@@ -1,5 +1,6 @@
 """diagnostics.csv: what the front end of a run did to each case."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,11 @@ ANGLE_ERRORS = ("angle_error_deg", "tilt_x_deg", "tilt_y_deg")
 
 VOLUME_COLUMNS = ("tilt_x_deg", "tilt_y_deg", "shift_z")
 """Further columns where networks see whole volumes; of slices they are empty."""
+
+
+def having_values(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+    """Those of the columns that a table has with a value in any row."""
+    return [name for name in columns if name in table and table[name].notna().any()]
 
 
 def read_diagnostics(path: Path, *, remedy: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PathCollection
@@ -198,9 +199,16 @@ def save(figure: Figure, stem: Path) -> None:
     if sum(len(np.asarray(group.get_offsets())) for group in points) > MOST_POINTS:
         for group in points:
             group.set_rasterized(True)
-    for suffix in (".png", ".svg"):
+    for suffix in FORMATS:
         save_as(figure, stem.with_name(stem.name + suffix))
         figure.set_layout_engine("none")  # Arranged once: the second file is alike.
+
+
+FORMATS: dict[str, tuple[type[FigureCanvasBase], dict[str, None]]] = {
+    ".png": (FigureCanvasAgg, {"Software": None}),
+    ".svg": (FigureCanvasSVG, {"Date": None}),
+}
+"""By the end of a file: what draws it, and what is not written into it."""
 
 
 def save_as(figure: Figure, path: Path) -> None:
@@ -208,9 +216,8 @@ def save_as(figure: Figure, path: Path) -> None:
 
     By its canvas: ``savefig`` draws everything once more, to no effect.
     """
+    canvas, metadata = FORMATS[path.suffix]
     figure.set_dpi(DPI)
+    write = getattr(canvas(figure), f"print_{path.suffix[1:]}")
     with atomic_path(path) as temporary:
-        if path.suffix == ".png":
-            FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
-        else:
-            FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})
+        write(temporary, metadata=metadata)

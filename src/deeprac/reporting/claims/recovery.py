@@ -5,7 +5,7 @@ import pandas as pd
 from deeprac.evaluation.statistics.estimates import median_interval
 from deeprac.evaluation.statistics.patients import complete, seed_table
 from deeprac.evaluation.statistics.two_way import two_way_interval
-from deeprac.records.diagnostics import ANGLE_ERRORS
+from deeprac.records.diagnostics import ANGLE_ERRORS, having_values
 from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.claims.verdict import Measured, lacking
@@ -32,7 +32,7 @@ def recovery(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
     assert evidence.diagnostics is not None
     columns, factor = COLUMNS[claim.quantity or ""]
     rows = evidence.diagnostics[evidence.diagnostics.experiment.isin(names)]
-    known = [n for n in columns if n in rows and rows[n].notna().any()] or columns[:1]
+    known = having_values(rows, columns) or columns[:1]
     found = [
         _error(rows.assign(size=factor * rows[name].abs()), names) for name in known
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deeprac.records.diagnostics import ANGLE_ERRORS
+from deeprac.records.diagnostics import ANGLE_ERRORS, having_values
 from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
 from deeprac.reporting.figures.rows import by_matrix, shown_experiments
@@ -103,9 +103,7 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
 
 def _notes(table: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, str]:
     """Median errors; of volumes the angles about z, x and y."""
-    angles = [
-        name for name in ANGLE_ERRORS if name in table and table[name].notna().any()
-    ]
+    angles = having_values(table, ANGLE_ERRORS)
     columns = ["scale_error", *angles, "centre_error"]
     errors = table.set_index("experiment")[columns].abs().groupby(level=0).median()
     return {
