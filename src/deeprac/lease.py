@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,7 +83,10 @@ class Owner:
         if elsewhere or self.processes != process_space():
             return silent_seconds > STALE_SECONDS
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.born) > 1
+            process = psutil.Process(self.pid)
+            # A zombie has ended; it waits for a parent that may never ask.
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            return ended or abs(process.create_time() - self.born) > 1
         except psutil.NoSuchProcess:
             return True
 
@@ -137,6 +140,8 @@ class Lease:
             RunError: another process took it over, or somebody removed it.
         """
         found = _read(self.path)
+        if found == UNREADABLE:
+            return  # a disk that does not answer says nothing
         if found is None or found.token != self.owner.token:
             now = "nobody" if found is None else f"process {found.pid} on {found.host}"
             raise RunError(
@@ -157,8 +162,10 @@ class Lease:
         while not self._ended.wait(BEAT_SECONDS):
             try:
                 os.utime(self.path)
-            except OSError:
+            except FileNotFoundError:
                 return  # the next check says so
+            except OSError as error:
+                log.warning("%s: no sign of life this time: %s", self.path, error)
 
 
 @contextmanager
@@ -259,15 +266,19 @@ def _remove_dead(path: Path, what: str) -> None:
 
 
 UNKNOWN = Owner("", "an unknown machine", "", 0, 0.0, "", "an unknown time")
-"""Of a lease that cannot be read: it is held as long as it is kept fresh."""
+"""Of a damaged lease: it is held as long as it is kept fresh."""
+UNREADABLE = replace(UNKNOWN, host="a machine that a disk does not tell")
+"""The same of one that cannot be read."""
 
 
 def _read(path: Path) -> Owner | None:
     """Return who holds a lease; None where there is none."""
     try:
         text = path.read_text()
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError:
+        return UNREADABLE
     try:
         content = json.loads(text)
         # A newer version may write more.

@@ -1,5 +1,6 @@
 """One process at a time: leases of the living, the dead and the silent."""
 
+import errno
 import json
 import os
 import socket
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 
+import psutil
 import pytest
 
 from deeprac import lease
@@ -27,6 +29,14 @@ def left_by(path, silent=0.0, **changes):
     path.write_text(json.dumps(asdict(replace(Owner.me(), **changes))))
     then = time.time() - silent
     os.utime(path, (then, then))
+
+
+def gives_signs_of_life(path):
+    os.utime(path, (1, 1))
+    end = time.monotonic() + 30
+    while path.stat().st_mtime == 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    return path.stat().st_mtime > 1
 
 
 def test_a_lease_is_a_file_while_it_is_held(path):
@@ -89,6 +99,32 @@ def test_the_lease_of_a_dead_process_is_taken_over_and_it_is_said(
     assert "taken over from a process that is gone" in caplog.text
 
 
+def test_a_zombie_is_dead(path):
+    """As in a container whose first process does not ask for its children."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        left_by(path, pid=child.pid, born=psutil.Process(child.pid).create_time())
+        with held(path, WHAT) as mine:
+            mine.check()
+
+
+def test_a_disk_that_does_not_answer_for_a_while_ends_nothing(path, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
+
+    def absent(*arguments, **named):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    with held(path, WHAT) as mine:
+        with monkeypatch.context() as away:
+            away.setattr(os, "utime", absent)
+            away.setattr(type(path), "read_text", absent)
+            time.sleep(0.05)  # of several signs of life
+            mine.check()
+        assert gives_signs_of_life(path)
+        mine.check()
+    assert not path.exists()
+
+
 def test_a_process_elsewhere_is_dead_only_after_a_long_silence(path):
     left_by(path, silent=STALE_SECONDS - 60, host="node7")
     with pytest.raises(RunError, match="node7"), held(path, WHAT):
@@ -130,6 +166,10 @@ def test_who_lost_the_lease_writes_nothing_any_more(path):
         left_by(path, host="node7")
         with pytest.raises(RunError, match="no longer this process's"):
             mine.check()
+        path.write_text("{")
+        with pytest.raises(RunError, match="an unknown machine's"):
+            mine.check()
+        left_by(path, host="node7")
     # Nor is the other's lease given back.
     assert json.loads(path.read_text())["host"] == "node7"
     path.unlink()
@@ -157,11 +197,7 @@ def test_an_error_gives_the_lease_back(path):
 def test_signs_of_life_are_given(path, monkeypatch):
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
     with held(path, WHAT):
-        os.utime(path, (1, 1))
-        end = time.monotonic() + 30
-        while path.stat().st_mtime == 1 and time.monotonic() < end:
-            time.sleep(0.01)
-        assert path.stat().st_mtime > 1
+        assert gives_signs_of_life(path)
 
 
 @pytest.mark.slow

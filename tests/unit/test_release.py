@@ -23,11 +23,23 @@ from deeprac.release.make import make_release
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.release.verify import Outcome, compare_cases, verify_release
-from support.released_tree import COMMIT, Released, clean_checkout, released_tree
+from support.released_tree import (
+    COMMIT,
+    Released,
+    clean_checkout,
+    released_tree,
+    tables_made_once,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
 
 RUN = "coarse_stn/seed0/fold_0/run.json"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered():
+    with tables_made_once():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +160,13 @@ def test_seconds_of_inference_are_in_it_and_verified(tree):
 def test_stripping_knows_options_and_windows():
     record = {
         "host": {"name": "x", "cores": 1},
+        "device": {"type": "cuda", "visible": "GPU-8f3a"},
         "argv": ["x", "--config=/home/m/c.json", "D:\\m\\c.json", "../m/c.json", "0"],
     }
     stripped = stripped_run(record, 3)
     assert stripped["argv"] == ["deeprac", "--config=c.json", "c.json", "c.json", "0"]
     assert stripped["host"] == {"cores": 1, "number": 3}
+    assert stripped["device"] == {"type": "cuda"}
     assert record["host"]["name"] == "x"
 
 

@@ -132,13 +132,15 @@ def stripped_run(run: dict[str, Any], number: int) -> dict[str, Any]:
     """
     host = {key: value for key, value in run["host"].items() if key != "name"}
     host["number"] = number
+    # Which devices a scheduler gave may be a device's own number (GPU-UUID).
+    device = {key: value for key, value in run["device"].items() if key != "visible"}
     argv = ["deeprac"]
     for part in run["argv"][1:]:
         # The last part of a path, also behind an option's =: a relative path can name
         # a machine's folders as well as an absolute one.
         option, equals, value = part.rpartition("=")
         argv.append(option + equals + PureWindowsPath(value).name)
-    return run | {"host": host, "argv": argv}
+    return run | {"host": host, "device": device, "argv": argv}
 
 
 def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:

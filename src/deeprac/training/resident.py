@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from torch import Tensor
 
 from deeprac.geometry.similarity import identity
+from deeprac.memory import free_bytes
 from deeprac.training.batched import BatchedAugmentation
 from deeprac.training.device import sent
 
@@ -44,24 +44,29 @@ class ResidentSlices:
         self.first: dict[str, int] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.class_locations: dict[str, dict] = {}
-        slices, levels, count = [], [], 0
-        for case in dict.fromkeys(dataset.identifiers):
+        cases = list(dict.fromkeys(dataset.identifiers))
+        whole = sum(dataset.load_case(case)[0].shape[1] for case in cases)
+        tensors: list[Tensor] = []
+        count = 0
+        for case in cases:
             data, seg, _, properties = dataset.load_case(case)
             self.first[case] = count
             self.shapes[case] = tuple(data.shape[1:])
             self.class_locations[case] = properties["class_locations"]
-            count += data.shape[1]
             image = torch.from_numpy(np.asarray(data[0])).float()
             labels = torch.from_numpy(np.asarray(seg[0]).astype(np.int16))
             # Slices as channels: the transforms treat each alike.
             ready = transforms(image=image, segmentation=labels)
-            slices.append(ready["image"])
-            levels.append(ready["segmentation"])
-        # Joined before they are moved: a GPU need not hold them twice.
-        self.slices = torch.cat(slices)[:, None].to(place)
-        self.levels = [
-            torch.cat(level)[:, None].to(place) for level in zip(*levels, strict=True)
-        ]
+            parts = [ready["image"], *ready["segmentation"]]
+            # Each goes to its place at once: no memory holds all of them twice.
+            tensors = tensors or [
+                torch.empty((whole, 1, *part.shape[1:]), dtype=part.dtype, device=place)
+                for part in parts
+            ]
+            for tensor, part in zip(tensors, parts, strict=True):
+                tensor[count : count + len(part), 0] = part
+            count += data.shape[1]
+        self.slices, *self.levels = tensors
 
     @property
     def on_gpu(self) -> bool:
@@ -96,8 +101,7 @@ def place_for(needed: int, device: torch.device) -> torch.device | None:
     """Return where so many bytes may stay: the GPU, main memory, or nowhere."""
     if device.type == "cuda" and needed <= SHARE * torch.cuda.mem_get_info(device)[0]:
         return device
-    free = psutil.virtual_memory().available
-    return torch.device("cpu") if needed <= SHARE * free else None
+    return torch.device("cpu") if needed <= SHARE * free_bytes() else None
 
 
 class ResidentLoader(nnUNetDataLoader):

@@ -86,9 +86,12 @@ def train_fold(config: Config, experiment: str, seed: int, fold: int) -> None:
             _train(trainer, source)
         except StoppedError:
             raise
-        except DeepracError as error:
+        except Exception as error:
+            why = str(error)
+            if not isinstance(error, DeepracError):
+                why = f"{type(error).__name__}: {why}"
             with suppress(OSError):  # a disk that is full, as the error may say
-                note_failure(workspace, str(error))
+                note_failure(workspace, why)
             raise
         lease.check()
         publish(trainer, layout, plans, identity, source)
