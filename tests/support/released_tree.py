@@ -1,16 +1,23 @@
 """A release of the synthetic results, and the results that it was made from."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from deeprac import provenance
 from deeprac.cli import main
-from deeprac.config import load_config
+from deeprac.config import Config, load_config
 from deeprac.files import read_json, write_json
 from deeprac.layout import Layout
 from deeprac.records.run_key import selected_runs
+from deeprac.records.runs import TRAINING_DICE
+from deeprac.release import join, source, verify
+from deeprac.release.tables import made_tables
 from support.results_tree import TreeOptions, write_tree
 
 PSEUDONYMS = TreeOptions(
@@ -82,6 +89,42 @@ def clean_checkout(patch: pytest.MonkeyPatch) -> None:
     """Make the releasing checkout a clean one, whatever it is while tests are run."""
     state = {"commit": COMMIT, "dirty": False}
     patch.setattr(provenance, "git_state", lambda: state)
+
+
+@contextmanager
+def tables_made_once() -> Iterator[None]:
+    """Remember the tables of results: most tests change what has no part in them."""
+    made: dict[str, dict[str, bytes]] = {}
+
+    def remembered(config: Config, layout: Layout) -> dict[str, bytes]:
+        key = _what_tables_show(config, layout)
+        if key not in made:
+            made[key] = made_tables(config, layout)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (join, source, verify):
+            patch.setattr(module, "made_tables", remembered)
+        yield
+
+
+def _what_tables_show(config: Config, layout: Layout) -> str:
+    settings = asdict(config)
+    for key in ("results", "metrics", "release"):
+        del settings[key]
+    phantoms = settings["cohort"].pop("path") is None
+    for key in ("patients", "private", "fetch"):
+        del settings["cohort"][key]
+    root = layout.root
+    files = [*root.glob("summary/*"), *root.glob("*/seed*/fold_*/training.csv")]
+    records = sorted(root.glob("*/seed*/fold_*/run.json"))
+    shown = (
+        json.dumps(settings, default=str),
+        phantoms,
+        [(str(path.relative_to(root)), path.read_bytes()) for path in sorted(files)],
+        [(str(p.relative_to(root)), read_json(p).get(TRAINING_DICE)) for p in records],
+    )
+    return sha256(repr(shown).encode()).hexdigest()
 
 
 def released_tree(folder: Path) -> Released:

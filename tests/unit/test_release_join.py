@@ -7,13 +7,19 @@ import pandas as pd
 import pytest
 
 from deeprac.cli import main
+from deeprac.config import load_config
 from deeprac.errors import DeepracError
 from deeprac.files import manifest_entry, read_json, write_json
+from deeprac.release import join
 from deeprac.release.join import join_releases
 from deeprac.release.make import make_release
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.verify import verify_release
-from support.released_tree import clean_checkout, complete_results
+from support.released_tree import (
+    clean_checkout,
+    complete_results,
+    tables_made_once,
+)
 from support.results_tree import TreeOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
@@ -34,6 +40,12 @@ PARTS = {
     "stn_early": {"experiments": ["coarse_stn"], "seeds": [0]},
 }
 """Which runs each release has; all of them, where it does not say."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered():
+    with tables_made_once():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +134,32 @@ def test_parts_of_other_campaigns_are_refused(releases, member, old, new, said):
     with pytest.raises(DeepracError, match=said):
         joined(releases, "plain", "stn_early", "stn_late")
     assert not (releases / "joined").exists()
+
+
+def test_the_whole_is_judged_by_the_claims_of_every_part(releases):
+    """And calls its methods what the first part does."""
+    late = releases / "stn_late"
+    forge(late, "config.json", "The crop adds no spread", "Another")
+    forge(late, "config.json", "STN pose-size + nnU-Net", "The best method")
+    whole = read_json(
+        joined(releases, "plain", "stn_early", "stn_late") / "config.json"
+    )
+    names = [one["claim"] for one in whole["report"]["claims"]]
+    shipped = [one.claim for one in load_config([]).report.claims]
+    assert names == [*shipped, "Another"]
+    assert whole["methods"]["stn"]["label"] == "STN pose-size + nnU-Net"
+
+
+def test_claims_that_a_part_can_decide_count_and_changed_ones_are_refused():
+    def claim(name, limit=None):
+        open_ = {"claim": name, "undecided": "not trained yet", "bound": None}
+        return open_ if limit is None else open_ | {"undecided": None, "bound": limit}
+
+    early, late = [claim("a", 1), claim("b")], [claim("b", 2), claim("c")]
+    both = [claim("a", 1), claim("b", 2), claim("c")]
+    assert join._claims(early, late) == (both, both)
+    ours, theirs = join._claims([claim("a", 1)], [claim("a", 2)])
+    assert (ours, theirs) == ([claim("a", 1)], [claim("a", 2)])
 
 
 def test_phantoms_of_another_processor_are_the_same_patients(releases):

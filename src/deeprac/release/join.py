@@ -1,6 +1,7 @@
 """Joining releases: one of a campaign whose parts were trained and released apart.
 
-Parts are of the same patients and settings; they differ in experiments, seeds or folds.
+Parts are of the same patients and settings; they differ in experiments, seeds or folds,
+and the whole is judged by the claims of all of them.
 """
 
 import tempfile
@@ -33,6 +34,9 @@ from deeprac.settings.effective import differences
 
 SELECTED = {"run": ("experiments", "seeds", "folds"), "stress": ("experiments",)}
 """Keys in which parts may differ: the whole has what any of them has."""
+
+WORDS = ("label", "description", "citation")
+"""Keys of a method that say nothing of what it does: the whole has the first part's."""
 
 NAMED = ("methods", "experiments")
 """Keys with entries by name: parts may have others, but not others of that name."""
@@ -118,11 +122,39 @@ def _merged(whole: dict[str, Any], part: Part) -> dict[str, Any]:
         ours[section], theirs[section] = ours[section] | both, theirs[section] | both
     for key in ("seeds", "folds"):
         ours["run"][key].sort()
+    judged = _claims(ours["report"]["claims"], theirs["report"]["claims"])
+    for config, claims in zip((ours, theirs), judged, strict=True):
+        config["report"] = config["report"] | {"claims": claims}
+    theirs["methods"] = {
+        name: method | {key: ours["methods"].get(name, method)[key] for key in WORDS}
+        for name, method in theirs["methods"].items()
+    }
     for key in NAMED:
         old, new = _by_name(ours[key]), _by_name(theirs[key])
         ours[key], theirs[key] = new | old, old | new
     _refuse_differences(part.path, ours, theirs)
     return theirs | {"experiments": list(theirs["experiments"].values())}
+
+
+def _claims(
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Claims of two sides, each with those that only the other has, or can decide."""
+
+    def conditions(claim: str, *sides: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = [[one for one in side if one["claim"] == claim] for side in sides]
+        found = [one for one in found if one]
+        return next(filter(_can_be_decided, found), found[0])
+
+    order = list(dict.fromkeys(one["claim"] for one in (*ours, *theirs)))
+    return (
+        [one for claim in order for one in conditions(claim, ours, theirs)],
+        [one for claim in order for one in conditions(claim, theirs, ours)],
+    )
+
+
+def _can_be_decided(conditions: Iterable[Mapping[str, Any]]) -> bool:
+    return any(one["undecided"] is None for one in conditions)
 
 
 def _by_name(entries: Any) -> dict[str, Any]:
