@@ -123,10 +123,10 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=2, help="of each stress")
     args = parser.parse_args()
-    phantom = load_config([args.config]).cohort
-    first = phantom.phantom.cases
-    more = replace(phantom.phantom, cases=first + args.phantoms)
-    source = PhantomSource(replace(phantom, phantom=more))
+    phantom = load_config([args.config]).cohort.phantom
+    first = phantom.cases
+    more = replace(phantom, cases=first + args.phantoms)
+    source = PhantomSource(more)
     nowhere = Path(tempfile.gettempdir())
     configure_nnunet(Layout(nowhere), workspace=nowhere, data_workers=0)
     # Before minutes in which the checkout may change.

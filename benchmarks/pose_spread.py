@@ -75,10 +75,9 @@ def real(folder: Path, left_out: list[str]) -> Iterator[Scan]:
 
 def phantoms(ages: tuple[float, float] | None) -> Iterator[Scan]:
     """Phantoms of the default configuration but for pixels, slices and ages."""
-    cohort = load_config([]).cohort
     changed = {"cases": PHANTOMS, "matrix": SIZE, "slice_spacing_mm": (10.0, 12.0)}
-    phantom = replace(cohort.phantom, ages=ages, **changed)
-    source = PhantomSource(replace(cohort, phantom=phantom))
+    phantom = replace(load_config([]).cohort.phantom, ages=ages, **changed)
+    source = PhantomSource(phantom)
     for name in source.names():
         case = source.load(name)
         assert case.similarity is not None

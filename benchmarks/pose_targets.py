@@ -120,7 +120,7 @@ def compare() -> pd.DataFrame:
     for scene in ("as drawn", *SCENES):
         phantom = replace(config.cohort.phantom, cases=CASES, test_cases=0)
         phantom = phantom if scene == "as drawn" else phantom.in_scene(scene)
-        source = PhantomSource(replace(config.cohort, phantom=phantom))
+        source = PhantomSource(phantom)
         found, truth = _targets(source, moments)
         for target, poses in found.items():
             known = ~np.isnan(poses).any(axis=(1, 2))

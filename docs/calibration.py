@@ -67,9 +67,8 @@ POSE_TITLES = {
 
 def drawn(group: str, indices: range) -> Iterator[dict[str, Any]]:
     """Draw phantoms of a group; one row each."""
-    cohort = load_config([]).cohort
-    changed = replace(cohort.phantom, **GROUPS[group])
-    source = PhantomSource(replace(cohort, phantom=changed))
+    phantom = load_config([]).cohort.phantom
+    source = PhantomSource(replace(phantom, **GROUPS[group]))
     for index in indices:
         anatomy, scan, _ = source.draw(index)
         # The first tumour is the larger one.

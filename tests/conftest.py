@@ -14,15 +14,22 @@ settings.register_profile(
 settings.load_profile("untimed")
 # See deeprac.commands.nnunet: the suite must stand other work on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as cores are at work.
+    for library in ("OMP", "OPENBLAS"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
 
 collect_ignore_glob = ["support/slicer_*.py"]
 """Run by a Python that has 3D Slicer's modules, or Qt's."""
 
 SLOW_FIXTURES = {"shared_data", "smoke_run", "trained_toy"}
 """What takes its test more than a moment: real CT, the whole workflow, a training."""
+LONGEST = ("slurm", "image", "soak", "real_ct")
+"""Files that a process begins with, where they are run at all (``make test-slow``)."""
 SMOKE_RUN = ("end_to_end", "kill", "partial", "released", "same_seed")
 """Files in ``tests/workflow`` that share ``smoke_run``, which takes minutes."""
-ALONE = ("dry_run", "quoting")
+ALONE = ("dry_run", "quoting", "real_ct")
 """Files there whose tests share nothing: each goes where there is room."""
 
 
@@ -32,11 +39,12 @@ def pytest_collection_modifyitems(items):
     rank = {}
     for item in items:
         workflow = item.path.parent.name == "workflow"
+        name = item.path.stem.removeprefix("test_")
         if workflow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        smoke = workflow and item.path.stem.removeprefix("test_") in SMOKE_RUN
+        first = name in LONGEST or (workflow and name in SMOKE_RUN)
         slow = item.get_closest_marker("slow") or item.get_closest_marker("browser")
-        place = 0 if smoke else 1 if workflow else 2 if slow else 3
+        place = 0 if first else 1 if workflow else 2 if slow else 3
         rank[item.path] = min(place, rank.get(item.path, 3))
     items.sort(key=lambda item: rank[item.path])
 

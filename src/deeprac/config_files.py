@@ -3,9 +3,11 @@
 Defaults are written once, in ``workflow/schemas/config.schema.yaml``.
 """
 
+import copy
 import csv
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,7 @@ def _localiser_problems(methods: dict[str, Any], section: dict[str, Any]) -> lis
     return [
         problem
         for name, method in methods.items()
+        if method["localiser"]
         for problem in schema.problems(
             section | method["localiser"], "localiser", f"methods.{name}.localiser"
         )
@@ -199,12 +202,18 @@ def _parsed(path: str | Path, key: str) -> Any:
     text = _read(path, key)
     kind = "JSON" if Path(path).suffix == ".json" else "YAML"
     try:
-        # YAML 1.1 would read JSON's 3e-05 as text.
-        return parse_json(text) if kind == "JSON" else parse_yaml(text)
+        return copy.deepcopy(_content(text, kind))
     except TwiceError as error:
         raise ConfigError(f"{key}: {path}: {error}.") from error
     except ValueError as error:
         raise ConfigError(f"{key}: {path} is not valid {kind}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _content(text: str, kind: str) -> Any:
+    """What a file holds; reading the shipped methods takes longer than all else."""
+    # YAML 1.1 would read JSON's 3e-05 as text.
+    return parse_json(text) if kind == "JSON" else parse_yaml(text)
 
 
 def _read_mapping(path: str | Path, key: str) -> dict[str, Any]:

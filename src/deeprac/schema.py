@@ -84,13 +84,21 @@ def problems(value: Any, part: str | None = None, prefix: str = "") -> list[str]
             None: the whole.
         prefix: dotted key of ``value`` in the configuration.
     """
-    schema = load_schema()
+    schema, known = load_schema(), (SCHEMA, part, repr(value))
+    if known in _VALID:
+        return []
     if part is not None:
         schema = schema["$defs"].get(part) or schema["properties"][part]
         schema = schema | {"$defs": load_schema()["$defs"]}
     errors = _validator()(schema).iter_errors(value)
     found = [line for error in errors for line in _messages(error, prefix)]
+    if not found:
+        _VALID.add(known)
     return sorted(set(found))
+
+
+_VALID: set[tuple[Any, str | None, str]] = set()
+"""What was found valid: most of a configuration is the same methods again."""
 
 
 @cache

@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["snakemake.cli", "pandas", "psutil", "yaml"])
+_FORKS.set_forkserver_preload(
+    [
+        *("snakemake.cli", "snakemake.report", "snakemake.spawn_jobs"),
+        *("pandas", "psutil", "yaml", "jsonschema", "jinja2"),
+    ]
+)
 
 
 def working_folder(folder: Path) -> Path:

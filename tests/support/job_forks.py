@@ -36,6 +36,10 @@ LIBRARIES = (
     "skimage.draw",
     "skimage.measure",
     "statsmodels.api",
+    "jsonschema",
+    "yaml",
+    "jinja2",
+    "docutils.core",
 )
 AGAIN = "nnunetv2"
 """Imported for what it imports; each job does so for itself."""

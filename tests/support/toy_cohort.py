@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +122,8 @@ def small_networks() -> Iterator[None]:
     """Put back nnU-Net's environment afterwards, and use one thread meanwhile.
 
     Threads only wait for each other on networks of this size. What a step costs is
-    counted once of all trainings of one plan, and the Dice of training patients taken
-    on few slices: both take longer than such a training.
+    counted once in a process, and the Dice of training patients taken on few slices:
+    both take longer than such a training.
     """
     environment, threads = dict(os.environ), torch.get_num_threads()
     torch.set_num_threads(1)
@@ -137,16 +138,15 @@ def small_networks() -> Iterator[None]:
         os.environ.update(environment)
 
 
-COUNTED: dict[str, StepCost] = {}
+COUNTED: list[StepCost] = []
 
 
 def counted_once(trainer: DeepracTrainer) -> StepCost:
-    """``measure_step``, once of all trainers whose plans differ in nothing but seed."""
-    plans = trainer.plans_manager.plans
-    key = digest(plans | {"deeprac": plans["deeprac"] | {"seed": None}})
-    if key not in COUNTED:
-        COUNTED[key] = measure_step(trainer)
-    return COUNTED[key]
+    """``measure_step`` of the first trainer of all, with the parameters of this one."""
+    if not COUNTED:
+        COUNTED.append(measure_step(trainer))
+    own = sum(p.numel() for p in trainer.network.parameters() if p.requires_grad)
+    return replace(COUNTED[0], parameters=own)
 
 
 def make_cohort(

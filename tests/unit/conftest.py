@@ -26,6 +26,16 @@ def few_resamples() -> Iterator[None]:
     forget()
 
 
+@pytest.fixture(scope="module")
+def coarse_pictures() -> Iterator[None]:
+    """Figures of few pixels, where tests are about what is drawn."""
+    from deeprac.reporting import style  # noqa: PLC0415 (matplotlib)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "DPI", 50)
+        yield
+
+
 @pytest.fixture(scope="session")
 def prepared_toy(tmp_path_factory) -> Path:
     """Folder of the toy cohort with the plans of ``TRAINED``; not to be changed."""

@@ -30,7 +30,7 @@ from deeprac.records.case_poses import (
     CasePose,
     read_case_poses,
 )
-from support.cohort_builders import cohort_config, phantom_config
+from support.cohort_builders import phantom_config
 from support.toy_cohort import CASES, small_networks
 
 FINGERPRINT = {
@@ -215,7 +215,7 @@ def test_without_a_true_transform_its_cells_are_empty(cells):
 @pytest.fixture(scope="module")
 def phantoms():
     """Target and truth of children of all ages, (6, 2, 3) each."""
-    source = PhantomSource(cohort_config(phantom=phantom_config(cases=6)))
+    source = PhantomSource(phantom_config(cases=6))
     rows = []
     for name in source.names():
         case = source.load(name)

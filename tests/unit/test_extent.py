@@ -25,7 +25,7 @@ def test_phantoms_are_drawn_before_there_is_any(tmp_path):
     path = write_config(tmp_path, {"cohort": {"name": "toy", "phantom": phantom}})
     config = load_config([path])
     found = cohort_extent(config, Layout.of(config))
-    source = PhantomSource(config.cohort)
+    source = PhantomSource(config.cohort.phantom)
     slices = sum(len(source.draw(index)[1].z_mm) for index in range(8))
     assert (found.cases, found.slices) == (8, slices)
     assert found.voxels == slices * 64**2

@@ -14,7 +14,7 @@ from deeprac.cohort.phantom.anatomy import draw_anatomy
 from deeprac.cohort.phantom.fields import Blob, Canvas
 from deeprac.cohort.phantom.scene import Arm, Cushion, draw_arms, draw_cushion
 from deeprac.geometry.moments import moments, silhouette
-from support.cohort_builders import cohort_config, phantom_config
+from support.cohort_builders import phantom_config
 
 AIR_HU = -1000.0
 
@@ -104,7 +104,7 @@ def test_scenes_change_the_silhouette_and_neither_labels_nor_truth():
     for arms in ("up", "down"):
         for cushion in (False, True):
             phantom = phantom_config(matrix=64, arms=arms, cushion=cushion)
-            case = PhantomSource(cohort_config(phantom=phantom)).load("phantom_001")
+            case = PhantomSource(phantom).load("phantom_001")
             label = sitk.GetArrayFromImage(case.label)
             if not images:
                 first, labels = case, label

@@ -11,16 +11,16 @@ from deeprac.cohort.case import Side, tumour_side, write_case
 from deeprac.cohort.phantom import PhantomSource
 from deeprac.cohort.phantom.source import TEST_FROM, draw_patient
 from deeprac.labels import Label
-from support.cohort_builders import cohort_config, phantom_config
+from support.cohort_builders import phantom_config
 
 _IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from support.cohort_builders import cohort_config, phantom_config
+from support.cohort_builders import phantom_config
 from deeprac.cohort.case import write_case
 from deeprac.cohort.phantom import PhantomSource
-source = PhantomSource(cohort_config(phantom=phantom_config(cases=9)))
+source = PhantomSource(phantom_config(cases=9))
 row = write_case(source.load("phantom_001"), Path(sys.argv[2]))
 print(row.image_sha256, row.label_sha256)
 """
@@ -28,7 +28,7 @@ print(row.image_sha256, row.label_sha256)
 
 @pytest.fixture(scope="module")
 def cases():
-    source = PhantomSource(cohort_config())
+    source = PhantomSource(phantom_config())
     return [source.load(name) for name in source.names()]
 
 
@@ -49,24 +49,20 @@ def test_same_seed_gives_the_same_bytes_in_another_process(cases, tmp_path):
 
 
 def test_another_seed_gives_another_child(cases):
-    other = PhantomSource(cohort_config(phantom=phantom_config(seed=6)))
+    other = PhantomSource(phantom_config(seed=6))
     assert other.load("phantom_001").similarity != cases[1].similarity
 
 
 def test_settings_hold_all_but_the_number_of_cases():
-    few, many = (
-        PhantomSource(cohort_config(phantom=phantom_config(cases=cases)))
-        for cases in (4, 80)
-    )
-    finer = PhantomSource(cohort_config(phantom=phantom_config(matrix=128)))
+    few, many = (PhantomSource(phantom_config(cases=cases)) for cases in (4, 80))
+    finer = PhantomSource(phantom_config(matrix=128))
     assert few.settings("phantom_002") == many.settings("phantom_002")
     assert few.settings("phantom_002") != finer.settings("phantom_002")
 
 
 def test_test_cases_are_others_and_the_same_whatever_the_number_of_cases():
     few, many = (
-        PhantomSource(cohort_config(phantom=phantom_config(cases=cases, test_cases=2)))
-        for cases in (2, 9)
+        PhantomSource(phantom_config(cases=cases, test_cases=2)) for cases in (2, 9)
     )
     name = "phantom_test_001"
     assert few.names() == ["phantom_000", "phantom_001", "phantom_test_000", name]
@@ -81,8 +77,7 @@ def test_test_cases_are_others_and_the_same_whatever_the_number_of_cases():
 
 def test_truncation_leaves_slices_out_at_one_end_and_changes_no_other():
     full, cut = (
-        PhantomSource(cohort_config(phantom=phantom_config(cases=8, truncation=share)))
-        for share in (0.0, 0.5)
+        PhantomSource(phantom_config(cases=8, truncation=share)) for share in (0.0, 0.5)
     )
     ends = set()
     for name in full.names():
@@ -96,6 +91,8 @@ def test_truncation_leaves_slices_out_at_one_end_and_changes_no_other():
         lost = below, len(before) - below - len(left)
         assert min(lost) == 0
         ends.update(end for end, n in zip(("below", "above"), lost, strict=True) if n)
+        if len(ends) > 1:
+            break
     assert ends == {"below", "above"}
     assert "truncation" not in full.settings("phantom_000")
 
@@ -161,8 +158,7 @@ def test_a_range_of_ages_is_filled_evenly():
 
 def test_a_range_of_ages_leaves_the_rest_of_the_settings_alone():
     children, adults = (
-        PhantomSource(cohort_config(phantom=phantom_config(ages=ages)))
-        for ages in (None, (18.0, 80.0))
+        PhantomSource(phantom_config(ages=ages)) for ages in (None, (18.0, 80.0))
     )
     (name, *_) = children.names()
     of_children = children.settings(name)
@@ -172,7 +168,7 @@ def test_a_range_of_ages_leaves_the_rest_of_the_settings_alone():
 
 def test_children_are_drawn_as_ever():
     """Recorded trainings and releases rest on these children."""
-    source = PhantomSource(cohort_config(phantom=phantom_config(seed=2021)))
+    source = PhantomSource(phantom_config(seed=2021))
     anatomy, scan, _ = source.draw(1)
     (tumour,) = anatomy.tumours
     assert anatomy.age_years == pytest.approx(3.843351)
@@ -185,7 +181,7 @@ def test_children_are_drawn_as_ever():
 
 @pytest.mark.slow
 def test_volumes_spread_from_tens_to_a_thousand_ml():
-    source = PhantomSource(cohort_config(phantom=phantom_config(cases=40)))
+    source = PhantomSource(phantom_config(cases=40))
     volumes = []
     for index in range(40):
         anatomy, _, _ = source.draw(index)

@@ -18,7 +18,7 @@ SMALL = phantom_config(matrix=48, slice_spacing_mm=(14.0, 16.0))
 
 
 def labelled(phantom):
-    case = PhantomSource(cohort_config(phantom=phantom)).load(NAME)
+    case = PhantomSource(phantom).load(NAME)
     image, labels = map(sitk.GetArrayFromImage, (case.image, case.label))
     return LabelledCase(image, labels, case.image.GetSpacing()[::-1])
 

@@ -118,7 +118,7 @@ def test_without_kidneys_the_middle_counts():
 def test_the_truth_of_a_phantom_in_millimetres():
     """Points of the canonical frame, in mm, come to lie where the phantom says."""
     config = cohort_config(phantom=phantom_config(cases=2, matrix=32))
-    case = PhantomSource(config).load("phantom_001")
+    case = PhantomSource(config.phantom).load("phantom_001")
     labels = sitk.GetArrayFromImage(case.label)
     shape, spacing = labels.shape, case.label.GetSpacing()[::-1]
     true = dataclasses.asdict(case.similarity)

@@ -19,7 +19,7 @@ SOURCES = (
     ),
 )
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
-RELEASE = ROOT / "resources" / "released" / "ablation"
+RELEASE = ROOT / "resources" / "released" / "clip"
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def test_the_methods_of_the_working_directory_count(deeprac, tmp_path):
 
 def test_the_tables_of_a_release(deeprac, tmp_path):
     deeprac("unpack", RELEASE, "--to", "results")
-    results = tmp_path / "results" / "released" / "ablation"
+    results = tmp_path / "results" / "released" / RELEASE.name
     shown = deeprac("tables", "--config", results / "config.json", "--show")
     assert "Table 1." in shown
     for table in (RELEASE / "tables").glob("*.md"):

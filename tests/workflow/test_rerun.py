@@ -95,6 +95,7 @@ DOWNSTREAM = {
 }
 
 
+ONE = "run: {experiments: [coarse_stn], folds: [0]}\nsplits: {folds: 2}\n"
 THREE = (
     f"run: {{experiments: [{', '.join(EXPERIMENTS)}], folds: [0]}}\n"
     "splits: {folds: 2}\n"
@@ -405,7 +406,7 @@ def own_cohort(tmp_path_factory):
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     cohort = f"cohort: {{name: phantom80, format: nnunet_raw, path: {source}}}\n"
-    return finished(tmp_path_factory.mktemp("own"), THREE + cohort), source
+    return finished(tmp_path_factory.mktemp("own"), ONE + cohort), source
 
 
 def later(path):

@@ -28,7 +28,7 @@ READERS: dict[str, Reader] = {
 def open_source(config: CohortConfig) -> Source:
     """Open the source that ``cohort.format`` names."""
     if config.is_phantom:
-        return PhantomSource(config)
+        return PhantomSource(config.phantom)
     if config.format not in READERS:
         raise ConfigError(
             f"cohort.format is {config.format!r}: no such format. "

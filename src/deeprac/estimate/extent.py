@@ -1,6 +1,7 @@
 """How large a cohort is: as converted, or as its phantoms will be."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from deeprac.config import Config
 from deeprac.layout import Layout
 from deeprac.records.case_split import CV, TEST, of_split
 from deeprac.records.cases import read_cases
-from deeprac.settings.cohort import CohortConfig
+from deeprac.settings.cohort import PhantomConfig
 from deeprac.space import LABEL_VOXEL_BYTES, predictions_bytes
 
 DRAWN = 10
@@ -55,23 +56,30 @@ def cohort_extent(
             voxels=float(cases[list(_SIZES)].prod(axis=1).sum()),
             label_bytes=predictions_bytes(layout.cohort / path for path in cases.label),
         )
-    return _phantoms(config.cohort, split) if config.cohort.path is None else None
+    return (
+        _phantoms(config.cohort.phantom, split) if config.cohort.path is None else None
+    )
 
 
 _SIZES = ("size_x", "size_y", "size_z")
 
 
-def _phantoms(cohort: CohortConfig, split: str | None) -> Extent:
-    """By drawing some phantoms, without a picture of them."""
+@cache
+def _slices_of_phantoms(phantom: PhantomConfig) -> float:
+    """Mean number of slices, by drawing some phantoms without a picture of them."""
     # Takes scipy, which the cohort at hand does not need.
     from deeprac.cohort.phantom.source import PhantomSource  # noqa: PLC0415
 
-    source, phantom = PhantomSource(cohort), cohort.phantom
+    source = PhantomSource(phantom)
     # Test cases are drawn like the others, which stand for them.
     drawn = np.linspace(0, phantom.cases - 1, min(DRAWN, phantom.cases))
     drawn = drawn.round().astype(int)
+    return float(np.mean([len(source.draw(index)[1].z_mm) for index in drawn]))
+
+
+def _phantoms(phantom: PhantomConfig, split: str | None) -> Extent:
     numbers = {CV: phantom.cases, TEST: phantom.test_cases}
     cases = numbers[split] if split is not None else sum(numbers.values())
-    each = float(np.mean([len(source.draw(index)[1].z_mm) for index in drawn]))
+    each = _slices_of_phantoms(phantom)
     voxels = cases * each * phantom.matrix**2
     return Extent(cases, cases * each, voxels, voxels * LABEL_VOXEL_BYTES)

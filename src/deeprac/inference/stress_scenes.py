@@ -31,8 +31,7 @@ def scanned_again(
     """
     if condition.kind not in SCENES:
         return case
-    scene = replace(cohort, phantom=cohort.phantom.in_scene(condition.kind))
-    drawn = PhantomSource(scene).load(name)
+    drawn = PhantomSource(cohort.phantom.in_scene(condition.kind)).load(name)
     if not np.array_equal(sitk.GetArrayFromImage(drawn.label), case.labels):
         raise CohortError(
             f"stress.scenes: {name}, scanned again, is another child than in the "

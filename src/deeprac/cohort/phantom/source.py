@@ -16,7 +16,7 @@ from deeprac.cohort.phantom.scene import draw_arms, draw_cushion
 from deeprac.cohort.phantom.torso import Torso
 from deeprac.labels import Label
 from deeprac.records.case_split import CV, TEST
-from deeprac.settings.cohort import CHILD_YEARS, CohortConfig, PhantomConfig
+from deeprac.settings.cohort import CHILD_YEARS, PhantomConfig
 from deeprac.settings.effective import effective
 
 VERSION = 1
@@ -38,9 +38,9 @@ class PhantomSource:
     of cases, nor on the order in which they are made.
     """
 
-    def __init__(self, config: CohortConfig) -> None:
+    def __init__(self, phantom: PhantomConfig) -> None:
         """Take the ``phantom`` section of the cohort's settings."""
-        self._phantom: PhantomConfig = config.phantom
+        self._phantom = phantom
 
     def names(self) -> list[str]:
         """``phantom_000``, ..., and of test cases ``phantom_test_000``, ..."""
