@@ -3,8 +3,8 @@ rule report_page:
     input:
         rules.tables.output,
         rules.figures.output,
-        cases="<results>/summary/cases.csv",
-        cohort="<results>/summary/cohort.csv",
+        summary=["<results>/summary/cases.csv", "<results>/summary/cohort.csv"],
+        judged=page_claims,
         runs=every_run("run.json"),
         volumes=browsed_volumes,
     output:

@@ -29,6 +29,13 @@ def protocol_costs(_):
     return [] if RELEASED and name not in released_summaries() else f"{RESULTS}/{name}"
 
 
+def page_claims(_):
+    """What the page judges claims by beside its tables: costs where they are counted."""
+    costs = protocol_costs(_)
+    counted = RELEASED or not costs or Path(costs).is_file()
+    return [path for path in (stress_summary(_), costs if counted else []) if path]
+
+
 def browsed_volumes(_):
     """What the report page's case browser shows; a release holds no volumes."""
     if RELEASED:

@@ -217,6 +217,11 @@ class Config:
             learning_rate=method.learning_rate_factor * self.training.learning_rate,
         )
 
+    def steps_of(self, row: Experiment) -> int:
+        """Return the training steps of an experiment: none if it is zero-shot."""
+        training = self.training_of(row)
+        return training.epochs * training.iterations_per_epoch
+
     def other_results(self, experiment: str) -> Path | None:
         """Return the results of another cohort that an experiment takes from, if any.
 

@@ -8,14 +8,20 @@ from matplotlib import pyplot as plt
 from deeprac.evaluation.gates import judged
 from deeprac.evaluation.statistics.budget import budget_rows
 from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.reporting.budgets import changing, method_budgets
 from deeprac.reporting.figures import budget_curve
 from deeprac.reporting.figures.catalogue import selected
 from deeprac.reporting.figures.rows import shown_experiments
 from deeprac.reporting.page.answers import unconverged_methods
 from deeprac.reporting.render import markdown
-from deeprac.reporting.roles import Cast, budget_curves, longest_trained
+from deeprac.reporting.roles import (
+    PLAIN,
+    budget_curves,
+    counterpart,
+    trained_as_usual,
+)
 from deeprac.reporting.style import theme
-from deeprac.reporting.tables.budget import budget_table, not_converged
+from deeprac.reporting.tables.budget import budget_table
 from deeprac.reporting.tables.ladder import ladder_rows
 from deeprac.reporting.tables.ranking import ranking_table
 from support.summary_builder import make_config, make_summary
@@ -180,13 +186,38 @@ def test_the_table_has_one_line_per_method_and_budget():
 
 def test_what_more_steps_still_change_is_named():
     """By name and label, for whoever compares the shorter trainings."""
-    found = not_converged(summary_of())
+    found = summary_of().not_converged
     assert found.experiment.tolist() == ["stn_short"] * 2
     steps = 3000 * make_config(EXPERIMENTS).training.iterations_per_epoch
     assert set(found.reason) == {f"+5.00 points with {steps:,} steps"}
     first, _ = unconverged_methods(summary_of())
     assert first.startswith("STN pose-size + nnU-Net, 300 epochs at 128: kidney +5.00 ")
-    assert not_converged(summary_of({"alone": "moments"})).empty
+    assert summary_of({"alone": "moments"}).not_converged.empty
+
+
+def budgets(**learned):
+    """Rows by label and experiment, of trainings that know their slices so well."""
+    summary, known = summary_of(), {"kidney_right": 0.9, "tumour": 0.9} | learned
+    scores = pd.DataFrame(
+        {"experiment": name, "seed": seed, "fold": 0, "label": label, "dice": dice}
+        for name in EXPERIMENTS
+        for seed in SEEDS
+        for label, dice in known.items()
+    )
+    gates = judged(scores.assign(source="training slices"), 0.3)
+    found = method_budgets(summary.config, summary.cases, gates)
+    return found.set_index(["label", "experiment"])
+
+
+def test_a_label_is_not_judged_by_what_another_one_did():
+    rows = budgets(kidney_left=0.9, tumour=0.1)
+    assert rows.verdict["kidney", "plain_short"] == "converged"
+    assert "did not learn" in rows.reason["tumour", "plain_short"]
+    rows = budgets(kidney_left=0.1)
+    assert "kidney_left" in rows.reason["kidney", "plain_short"]
+    assert rows.verdict["tumour", "plain_short"] == "converged"
+    # Other trainings, or more steps, would not change it: the gates tell of it.
+    assert changing(rows.reset_index()).experiment.tolist() == ["stn_short"] * 2
 
 
 def test_without_a_curve_the_table_says_so():
@@ -225,12 +256,12 @@ def test_one_seed_and_patients_without_a_value_are_drawn():
 def test_nothing_else_compares_two_budgets():
     summary = summary_of()
     config = summary.config
-    assert longest_trained(config) == ["plain_long", "stn_long"]
+    assert trained_as_usual(config) == ["plain_long", "stn_long"]
     assert list(shown_experiments(config)) == ["plain_long", "stn_long", "alone"]
     assert set(ranking_table(summary).rows.experiment) == {"plain_long", "stn_long"}
-    cast = Cast(config, "coarse", 300)
-    assert [row.name for row in cast.experiments] == ["plain_short", "stn_short"]
-    assert [row.name for row in Cast(config, "coarse").experiments] == ["alone"]
+    own = config.experiments["stn_short"]
+    assert counterpart(config, own, PLAIN) == "plain_short"
+    assert counterpart(config, config.experiments["alone"], PLAIN) is None
     ladder = ladder_rows(summary).set_index("experiment")
     assert ladder.kidney_gain["stn_long"] == pytest.approx(0.05)
     assert ladder.kidney_gain["stn_short"] == pytest.approx(0)

@@ -226,6 +226,27 @@ def test_the_longest_of_each_arm_are_refused_where_they_differ():
     assert result.why.startswith("refused: trained for different numbers of steps")
 
 
+def test_a_method_meets_each_other_at_the_most_steps_that_both_have():
+    methods = BUDGETS | {"longest": ("stn", None, 90)}
+    results = judged(evidence(GAIN, methods=methods))
+    assert [(r.experiment, r.against) for r in results] == [("learned", "plain")]
+    alone = COVERAGE | {"arms": ["stn"]}
+    assert only(evidence(alone, methods=methods)).experiment == "longest"
+
+
+def test_what_more_steps_still_change_is_not_decidable():
+    """But where the claim names the steps, it speaks of these alone."""
+    methods = BUDGETS | {"longest": ("stn", None, 90)}
+    dice = {"longest": base(0.2)}
+    result = only(evidence(GAIN, methods=methods, dice=dice))
+    assert result.verdict == NOT_DECIDABLE
+    assert result.why.startswith("not converged: learned, +")
+    config = evidence(methods=methods).config
+    steps = config.steps_of(config.experiments["learned"])
+    result = only(evidence(GAIN | {"steps": [steps] * 2}, methods=methods, dice=dice))
+    assert not result.why.startswith("not converged")
+
+
 def test_a_claim_may_compare_a_shorter_training_with_a_longer_one():
     iterations = evidence(methods=BUDGETS).config.training.iterations_per_epoch
     steps = [10 * iterations, 30 * iterations]
@@ -439,6 +460,14 @@ def test_the_worst_condition_within_the_range_is_judged():
     conditions[4] = ("scale", 0.6, 0.8)
     result = only(evidence(STRESS, stress=stress_rows(*conditions)))
     assert (result.verdict, result.why) == (MISSED, "by 7 points")
+
+
+def test_unchanged_images_stand_for_the_neutral_end_of_a_range():
+    claim = STRESS | {"conditions": {"rotation": [0, 30]}}
+    table = stress_rows(UPRIGHT, ("rotation", 30.0, 0.89))
+    result = only(evidence(claim, stress=table))
+    assert result.value == pytest.approx(-1)
+    assert result.note.startswith("rotation 30")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from deeprac.reporting.summary import Summary
 from deeprac.settings.reports import Comparison
 from support.results_tree import REPO
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse_pictures")]
 
 NAN = float("nan")
 COMPARED = (paired_differences, significance, ranking)

@@ -33,7 +33,7 @@ from deeprac.reporting.style import (
 from deeprac.reporting.summary import read_summary
 from support.results_tree import TreeOptions, write_tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse_pictures")]
 
 NAN = float("nan")
 

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +26,7 @@ from deeprac.reporting.style import MethodStyle
 from deeprac.reporting.summary import read_summary
 from support.results_tree import TreeOptions, write_tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse_pictures")]
 
 NAN = float("nan")
 BLACK = MethodStyle("one", (0, 0, 0), "o")
@@ -117,7 +120,7 @@ def test_recovery_has_a_panel_per_quantity_and_its_data(sources):
     assert np.allclose(drawing.data.reference_value, drawing.data.predicted_value)
     words = texts(drawing.figure)
     assert "STN pose-size + nnU-Net median error 0.0 %, 0.0°, 0.0 %" in words
-    assert "n = 4 held-out cases of 4 patients" in words
+    assert "n = 4 cases of 4 patients, unseen in training" in words
     assert "the phantom's true transform" in words
 
 
@@ -330,17 +333,19 @@ def test_dice_by_size_states_slopes_and_n(sources):
 
 
 def test_old_diagnostics_are_refused(sources, tmp_path):
+    # Each reads the file once.
+    anew = partial(replace, sources)
     path = sources.layout.summary_diagnostics
     content = path.read_text()
     table = pd.read_csv(path)
     try:
         table[table.experiment != STN].to_csv(path, index=False)
         with pytest.raises(MetricsError, match=r"lacks experiments.*coarse_stn\."):
-            sources.diagnostics()
+            anew().diagnostics()
         path.unlink()
         with pytest.raises(
             MetricsError, match="Run `deeprac summarise --what diagnostics`"
         ):
-            sources.diagnostics()
+            anew().diagnostics()
     finally:
         path.write_text(content)

@@ -32,7 +32,10 @@ from deeprac.training.run import build_trainer
 from support.cohort_builders import volume, write_raw
 from support.toy_cohort import run_arguments, small_networks, verb, write_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("few_resamples", "coarse_pictures"),
+]
 
 PLAIN, AUGMENTED, STN = "coarse_nnunet", "coarse_nnunet_augment", "coarse_stn"
 EXPERIMENTS = (PLAIN, AUGMENTED, STN)

@@ -20,7 +20,10 @@ from support.cohort_builders import SPACING_MM, ct_arrays, volume, write_raw
 from support.results_tree import TreeOptions, write_tree
 from support.toy_cohort import run_arguments, small_networks, verb, write_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_resamples")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("few_resamples", "coarse_pictures"),
+]
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
 OPTIONS = TreeOptions(

@@ -38,7 +38,7 @@ from deeprac.reporting.tables import all_tables
 from support.results_tree import TreeOptions, write_tree
 from support.summary_builder import make_cases
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
+pytestmark = pytest.mark.usefixtures("few_resamples", "coarse_pictures")
 
 EXPERIMENTS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop")
 STN_1 = RunKey("tree", "coarse_stn", 0, 1)

@@ -153,7 +153,7 @@ def test_panels_and_words(drawing):
     assert [ax.get_xscale() for ax in axes[:3]] == ["linear", "log", "linear"]
     texts = [text.get_text() for text in drawing.figure.findobj(Text)]
     words = " ".join(texts).replace("\n", " ")
-    assert "n = 4 patients, 4 cases, 1 seed, out of fold" in words
+    assert "n = 4 patients, 4 cases, 1 seed, unseen in training" in words
     assert "95 % bootstrap interval over patients, of this one training" in words
     assert "kidney 75 %, tumour 75 %" in words
     assert "should hold: 30° either way, zoom 0.6 to 1.6" in words

@@ -87,6 +87,18 @@ def failures(gates: pd.DataFrame, *experiments: str) -> str:
     )
 
 
+def of_label(rows: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Rows of a label: of ``kidney`` also those of the sides, where these are kept.
+
+    Example:
+        >>> rows = pd.DataFrame({"label": ["kidney_left", "cyst", "kidney"]})
+        >>> list(of_label(rows, "kidney").label)
+        ['kidney_left', 'kidney']
+    """
+    names = rows.label.astype(str)  # no rows, no type
+    return rows[(names == label) | names.str.startswith(f"{label}_")]
+
+
 def _of(gates: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:
     """Rows of some experiments; of all where none is named."""
     return gates[gates.experiment.isin(experiments)] if experiments else gates

@@ -6,6 +6,7 @@ one experiment with different settings. Runs that are known to be ``missing``
 (``deeprac.partial``) are left out; all others must be there.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from itertools import product
 from typing import Any
@@ -217,7 +218,7 @@ def _check_complete(
     for title, wrong in (
         ("missing", expected.difference(found)),
         ("not asked for", set(found) - expected),
-        ("double", {row for row in found if found.count(row) > 1}),
+        ("double", {row for row, n in Counter(found).items() if n > 1}),
     ):
         if wrong:
             names = [f"{c} {label} {kind} {v:g}" for c, label, kind, v in sorted(wrong)]

@@ -1,8 +1,9 @@
 """From tidy tables of cases and runs to one row per experiment.
 
 Cases of one patient are averaged, then the mean is taken over patients and seeds, all
-folds together, since every case is predicted once and out of fold. The SD is that over
-patients within a training (one delta degree of freedom), mean over the trainings.
+folds together, since every case is predicted once, by a network that did not see it.
+The SD is that over patients within a training (one delta degree of freedom), mean over
+the trainings.
 Costs are means over the runs of an experiment, that is, per fold; times over those that
 had their machine to themselves.
 """

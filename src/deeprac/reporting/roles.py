@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deeprac.config import Config
 from deeprac.front_ends import CASE_POSE, NONE, ORACLE
-from deeprac.settings.methods import PLANNED, SCRATCH, SVF, Experiment, Method
+from deeprac.settings.methods import SCRATCH, SVF, Experiment, Method
 
 NNUNET_SCALE = (0.7, 1.4)
 """Zoom of nnU-Net's own augmentation."""
@@ -84,21 +84,27 @@ def budget_curves(config: Config) -> list[dict[int, str]]:
     """
     curves: dict[tuple[object, ...], dict[int, str]] = {}
     for row in selected_experiments(config):
-        training = config.training_of(row)
-        steps = training.epochs * training.iterations_per_epoch
         key = row.matrix, row.method, row.training_patients
-        curves.setdefault(key, {})[steps] = row.name
+        curves.setdefault(key, {})[config.steps_of(row)] = row.name
     return [dict(sorted(curve.items())) for curve in curves.values() if len(curve) > 1]
 
 
-def longest_trained(config: Config) -> list[str]:
-    """Names of the selected experiments with most epochs: what is ranked.
+def usual_steps(config: Config) -> int:
+    """The training steps that most of the selected experiments have in common.
 
-    Shorter ones are the budget curve's, and compared with none of these.
+    Of equally many experiments those with more steps count.
     """
-    rows = selected_experiments(config)
-    epochs = {row.name: config.training_of(row).epochs for row in rows}
-    return [name for name in epochs if epochs[name] == max(epochs.values())]
+    counts = Counter(map(config.steps_of, selected_experiments(config)))
+    return max(counts, key=lambda steps: (counts[steps], steps))
+
+
+def trained_as_usual(config: Config) -> list[str]:
+    """Names of the selected experiments with the usual steps: what is ranked.
+
+    Shorter and longer ones are the budget curve's, and compared with none of these.
+    """
+    rows, usual = selected_experiments(config), usual_steps(config)
+    return [row.name for row in rows if config.steps_of(row) == usual]
 
 
 @dataclass(frozen=True)
@@ -130,81 +136,22 @@ class Role:
             schedule=method.schedule,
         )
 
-    def __str__(self) -> str:
-        return (
-            f"normaliser {self.normaliser}, crop {self.crop}, augmentation "
-            f"{self.augmentation}, network input {self.network_input:g}"
-            + f", {self.schedule}"
-            * (self.schedule != SCRATCH)
-        )
-
 
 PLAIN = Role()
-AUGMENTED = Role(augmentation="yes")
-AUGMENTED_WIDE = Role(augmentation="wide")
-MOMENTS = Role(normaliser="moments")
-STN = Role(normaliser="stn")
-STN_CROP_HALF = Role(normaliser="stn", crop="stn", network_input=0.5)
 
 
-@dataclass(frozen=True)
-class Cast:
-    """The selected experiments at one matrix, by role and training patients.
+def counterpart(config: Config, experiment: Experiment, role: Role) -> str | None:
+    """Name of the selected experiment with a role that is trained like another one.
 
-    Attributes:
-        config: The configuration of the cohort.
-        matrix: Name of the matrix.
-        epochs: Of their trainings; others are not compared with them. None: those of
-            ``training.epochs``.
+    That is, at the same matrix, on as many patients, for as many steps; None: there is
+    none.
     """
 
-    config: Config
-    matrix: str
-    epochs: int | None = None
+    def training(row: Experiment) -> tuple[str, int | None, int]:
+        return row.matrix, row.training_patients, config.steps_of(row)
 
-    @property
-    def experiments(self) -> list[Experiment]:
-        """All of them, in the order of the configuration."""
-        default = self.config.training.epochs
-        epochs = default if self.epochs is None else self.epochs
-        return [
-            row
-            for row in selected_experiments(self.config)
-            if row.matrix == self.matrix
-            and self.config.training_of(row).epochs == epochs
-        ]
-
-    def role(self, experiment: Experiment) -> Role:
-        """The role of an experiment."""
-        return Role.of(self.config.methods[experiment.method])
-
-    def all_of(self, role: Role) -> list[Experiment]:
-        """Experiments with a role, the one with most training patients first."""
-        playing = [row for row in self.experiments if self.role(row) == role]
-        return sorted(playing, key=training_patients, reverse=True)
-
-    def main(self, role: Role) -> str | None:
-        """Name of the experiment with a role and most training patients."""
-        playing = self.all_of(role)
-        return playing[0].name if playing else None
-
-    def same_patients(self, role: Role, count: int | None) -> str | None:
-        """Name of the experiment with a role and a number of training patients."""
-        playing = [row for row in self.all_of(role) if row.training_patients == count]
-        return playing[0].name if playing else None
-
-    def missing(self, role: Role, count: int | None = None) -> str:
-        """Say which experiment would be needed."""
-        patients = "" if count is None else f", training_patients {count}"
-        return f"no selected experiment at matrix {self.matrix} with {role}{patients}"
-
-
-def largest_cast(config: Config) -> Cast:
-    """The matrix with most of the selected experiments, the first of equals.
-
-    One that nnU-Net plans is a control and is chosen only where there is no other.
-    """
-    rows = selected_experiments(config)
-    sized = [row for row in rows if config.matrices[row.matrix].size != PLANNED]
-    counts = Counter(row.matrix for row in sized or rows)
-    return Cast(config, max(config.matrices, key=lambda matrix: counts[matrix]))
+    for row in selected_experiments(config):
+        alike = training(row) == training(experiment)
+        if alike and Role.of(config.methods[row.method]) == role:
+            return row.name
+    return None

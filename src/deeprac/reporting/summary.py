@@ -34,6 +34,7 @@ from deeprac.records.tidy import read_tidy, shortened
 from deeprac.records.training_scores import training_scores
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import experiment_rows
+from deeprac.reporting.budgets import changing, method_budgets
 
 REMEDY = "Run `deeprac summarise`."
 
@@ -116,6 +117,16 @@ class Summary:
         scores = training_scores(self.layout, self.runs, labels)
         return gates.judged(scores, self.config.statistics.learned_floor)
 
+    @cached_property
+    def budgets(self) -> pd.DataFrame:
+        """Dice of methods by number of steps, and whether they have converged."""
+        return method_budgets(self.config, self.cases, self.gates)
+
+    @cached_property
+    def not_converged(self) -> pd.DataFrame:
+        """Experiments and labels that a longer training of the cohort changes."""
+        return changing(self.budgets)
+
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""
         columns = ("case", "patient", "image", "label", "spacing_x_mm", "spacing_y_mm")
@@ -127,6 +138,13 @@ class Summary:
         Raises:
             MetricsError: The table is missing, foreign or older than the configuration.
         """
+        table = self._diagnostics
+        if experiments is None:
+            return table
+        return table[table.experiment.isin(set(experiments))]
+
+    @cached_property
+    def _diagnostics(self) -> pd.DataFrame:
         path = self.layout.summary_diagnostics
         remedy = "Run `deeprac summarise --what diagnostics`."
         table = judged(read_diagnostics(path, remedy=remedy))
@@ -136,9 +154,7 @@ class Summary:
                 f"{path} lacks experiments that run.experiments selects: "
                 f"{shortened(sorted(missing))}. {remedy}"
             )
-        if experiments is None:
-            return table
-        return table[table.experiment.isin(set(experiments))]
+        return table
 
     def training(
         self, columns: tuple[str, ...], experiments: Iterable[str]

@@ -52,7 +52,8 @@ def budget_rows(
 
     Args:
         cases: columns experiment, seed, patient and dice of one label.
-        gates: of :func:`deeprac.evaluation.gates.judged`, of the same trainings.
+        gates: of :func:`deeprac.evaluation.gates.judged`, of these trainings and this
+            label.
         curve: the method's experiments by their number of steps.
 
     Returns:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from deeprac.config import Config
+from deeprac.evaluation.gates import of_label
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
 from deeprac.evaluation.statistics.false_claims import false_claim_probability
 from deeprac.evaluation.statistics.patients import (
@@ -281,4 +282,4 @@ def _of_sides(gate: pd.DataFrame | None, row: pd.Series) -> pd.DataFrame:
     if gate is None:
         return pd.DataFrame()
     sides = gate.experiment.isin([row.experiment, row.reference])
-    return gate[sides & (gate.label == row.label)]
+    return of_label(gate[sides], row.label)

@@ -75,7 +75,7 @@ def mean_intervals(columns: Sequence[ArrayLike]) -> list[Estimate]:
     for n, indices in by_n.items():
         rows = np.stack([present[index] for index in indices])
         means = (rows @ _shares(n)).round(DECIMALS) if n else None
-        estimates = _estimates((rows,), _mean, method="BCa", resampled=means)
+        estimates = _estimates(rows, _mean, method="BCa", resampled=means)
         found |= dict(zip(indices, estimates, strict=True))
     return [found[index] for index in range(len(present))]
 
@@ -86,28 +86,7 @@ def median_interval(values: ArrayLike) -> Estimate:
     By percentiles: the jackknife, from which BCa takes its correction, does not work
     for medians.
     """
-    return _estimates((_present(values)[None],), np.median, method="percentile")[0]
-
-
-def sd_difference_interval(experiment: ArrayLike, reference: ArrayLike) -> Estimate:
-    """SD over patients (ddof 1) of experiment minus that of reference.
-
-    Args:
-        experiment: one number per patient, none NaN.
-        reference: the same patients in the same order.
-
-    Returns:
-        The estimate; patients are resampled as pairs. The interval is by percentiles:
-        BCa is undefined where leaving out any one patient changes the SDs alike. Two
-        patients have an SD but no interval.
-    """
-    both = np.stack([np.asarray(experiment, float), np.asarray(reference, float)])
-    rows = tuple(values[None] for values in both[:, np.lexsort(both)])
-
-    def difference(first: NDArray, second: NDArray, axis: int = -1) -> NDArray:
-        return np.std(first, axis=axis, ddof=1) - np.std(second, axis=axis, ddof=1)
-
-    return _estimates(rows, difference, method="percentile", fewest=3)[0]
+    return _estimates(_present(values)[None], np.median, method="percentile")[0]
 
 
 def _mean(values: NDArray, axis: int = -1) -> NDArray:
@@ -121,40 +100,36 @@ def _present(values: ArrayLike) -> NDArray:
 
 
 def _estimates(
-    samples: tuple[NDArray, ...],
+    sample: NDArray,
     statistic: Callable[..., NDArray],
     *,
     method: str,
-    fewest: int = 2,
     resampled: NDArray | None = None,
 ) -> list[Estimate]:
     """Bootstrap a statistic over patients; see ``mean_interval`` for bounds.
 
     Args:
-        samples: arrays (columns, patients); several are resampled as pairs.
+        sample: array (columns, patients).
         statistic: reduces the axis ``axis``.
         method: scipy's name of the kind of interval.
-        fewest: patients from which on there is an interval.
         resampled: the statistic of the resamples, (columns, ``RESAMPLES``), where there
             is a faster way to it.
     """
-    columns, n = samples[0].shape
-    if n < fewest - 1:
+    columns, n = sample.shape
+    if not n:
         return [Estimate(NAN, NAN, NAN, n)] * columns
-    values = [float(value) for value in statistic(*samples, axis=-1)]
-    if n < fewest:
+    values = [float(value) for value in statistic(sample, axis=-1)]
+    if n == 1:
         return [Estimate(value, NAN, NAN, n) for value in values]
     if resampled is None:
-        drawn = _resamples(n)
-        resampled = statistic(*(sample[..., drawn] for sample in samples), axis=-1)
+        resampled = statistic(sample[..., _resamples(n)], axis=-1)
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # Equal values make all resamples equal: BCa is undefined then.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         result = stats.bootstrap(
-            samples,
+            (sample,),
             statistic,
             axis=-1,
-            paired=len(samples) > 1,
             vectorized=True,
             n_resamples=0,
             bootstrap_result=SimpleNamespace(bootstrap_distribution=resampled),

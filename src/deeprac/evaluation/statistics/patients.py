@@ -8,12 +8,6 @@ the seeds; what a training is like is said of each seed before seeds are average
 import numpy as np
 import pandas as pd
 
-from deeprac.evaluation.statistics.estimates import (
-    Estimate,
-    mean_interval,
-    sd_difference_interval,
-)
-
 ROUNDING = 12
 """Decimals of a difference; what lies below is rounding, and would break ties."""
 
@@ -193,24 +187,6 @@ def differences(scores: pd.DataFrame, experiment: str, reference: str) -> np.nda
     """Dice of experiment minus reference of each patient; see :func:`paired`."""
     pairs = paired(scores, experiment, reference)
     return (pairs.experiment - pairs.reference).to_numpy(float).round(ROUNDING)
-
-
-def paired_difference(
-    scores: pd.DataFrame, experiment: str, reference: str
-) -> Estimate:
-    """Mean over patients of experiment minus reference; see :func:`paired`."""
-    return mean_interval(differences(scores, experiment, reference))
-
-
-def paired_sd_difference(
-    scores: pd.DataFrame, experiment: str, reference: str
-) -> Estimate:
-    """SD over patients (ddof 1) of Dice of experiment minus that of reference.
-
-    Patients are resampled as pairs. Two patients have an SD but no interval.
-    """
-    pairs = paired(scores, experiment, reference)
-    return sd_difference_interval(pairs.experiment, pairs.reference)
 
 
 def seed_differences(

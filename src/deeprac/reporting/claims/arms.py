@@ -57,25 +57,23 @@ def arm_title(arm: Arm) -> str:
 def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterator[Pair]:
     """Every arm that was run with each reference, at every matrix.
 
-    A reference has the matrix, the training patients and the steps of its arm, but for
-    a claim that names the steps of both; of several budgets the longest is judged.
+    A reference has the matrix and the training patients of its arm. Where the claim
+    names no steps, both have the most steps that both were trained for.
 
     Args:
         config: The configuration of the cohort.
         claim: The claim.
         trained: Training patients by experiment.
     """
-    curves = [list(curve.values()) for curve in budget_curves(config)]
-    shorter = {name for curve in curves for name in curve[:-1]}
     rows = [
         row
         for row in selected_experiments(config)
-        if (claim.steps or row.name not in shorter)
-        and claim.dimensions in (None, config.matrices[row.matrix].dimensions)
+        if claim.dimensions in (None, config.matrices[row.matrix].dimensions)
     ]
     own, others = (
         [row for row in rows if _has_steps(config, claim, side, row)] for side in (0, 1)
     )
+    shorter = _shorter(config)
     arms = [
         row
         for arm in claim.arms
@@ -85,30 +83,58 @@ def pairs(config: Config, claim: Claim, trained: Mapping[str, float]) -> Iterato
     if not arms:
         yield Pair(missing=_absence(claim, claim.arms))
     for row in dict.fromkeys(arms):
+        if row.name in shorter and claim.steps is None:
+            continue
         if not claim.against:
             yield Pair(row.name)
         for other in claim.against:
-            playing = [
-                reference.name
-                for reference in others
-                if plays(config, other, reference)
-                and (reference.matrix, reference.training_patients)
-                == (row.matrix, row.training_patients)
-            ]
-            if len(playing) == 1:
-                yield Pair(row.name, playing[0])
-                continue
-            missing = _absence(claim, (other,)) + f" beside {row.name}"
-            if playing:
-                missing = f"ambiguous: {' and '.join(playing)}; name a method"
-            yield Pair(row.name, arm_title(other), missing)
+            playing = [one for one in others if plays(config, other, one)]
+            alike = [one for one in playing if _patients(one) == _patients(row)]
+            arm = row
+            if claim.steps is None:
+                arm, alike = _longest_common(config, row, own, alike)
+            yield _pair(claim, arm, other, [one.name for one in alike])
+
+
+def _pair(claim: Claim, row: Experiment, other: Arm, playing: list[str]) -> Pair:
+    if len(playing) == 1:
+        return Pair(row.name, playing[0])
+    missing = _absence(claim, (other,)) + f" beside {row.name}"
+    if playing:
+        missing = f"ambiguous: {' and '.join(playing)}; name a method"
+    return Pair(row.name, arm_title(other), missing)
+
+
+def _longest_common(
+    config: Config, row: Experiment, own: list[Experiment], others: list[Experiment]
+) -> tuple[Experiment, list[Experiment]]:
+    """The trainings of most steps that both have; the longest of each if none are."""
+    curve = [
+        r for r in own if (r.method, *_patients(r)) == (row.method, *_patients(row))
+    ]
+    own_first = sorted(curve, key=lambda one: one is not row)
+    for one in sorted(own_first, key=config.steps_of, reverse=True):
+        steps = config.steps_of(one)
+        if alike := [r for r in others if config.steps_of(r) == steps]:
+            return one, alike
+    shorter = _shorter(config)
+    return row, [r for r in others if r.name not in shorter]
+
+
+def _shorter(config: Config) -> set[str]:
+    """Names of experiments whose method was trained for more steps too."""
+    curves = [list(curve.values()) for curve in budget_curves(config)]
+    return {name for curve in curves for name in curve[:-1]}
+
+
+def _patients(row: Experiment) -> tuple[str, int | None]:
+    """At what matrix, and on how many patients, an experiment is trained."""
+    return row.matrix, row.training_patients
 
 
 def _has_steps(config: Config, claim: Claim, side: int, row: Experiment) -> bool:
     """Whether an experiment has the steps that a claim names for the arm or against."""
-    training = config.training_of(row)
-    steps = training.epochs * training.iterations_per_epoch
-    return claim.steps is None or steps == claim.steps[side]
+    return claim.steps is None or config.steps_of(row) == claim.steps[side]
 
 
 def _counts(

@@ -120,9 +120,8 @@ def _result(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> ClaimRe
     verdict, why, subject = Verdict.NOT_DECIDABLE, measured.missing, None
     if claim.quantity is not None:
         subject = QUANTITIES[claim.quantity]
-        sides = filter(None, (pair.experiment, pair.reference))
-        failed = evidence.failed(label, *sides) if label and not pair.missing else ""
-        verdict, why = decided(measured, claim.limit, claim.rule, failed)
+        gate = "" if pair.missing or not label else _gate(evidence, claim, pair, label)
+        verdict, why = decided(measured, claim.limit, claim.rule, gate)
     number = measured.estimate
     return ClaimResult(
         claim=claim.claim,
@@ -143,6 +142,18 @@ def _result(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> ClaimRe
         rule=claim.rule if subject else "",
         note=measured.note,
     )
+
+
+def _gate(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> str:
+    """Why trainings of a pair say nothing of their methods; empty where they do.
+
+    A claim that names its steps speaks of these, converged or not.
+    """
+    sides = [name for name in (pair.experiment, pair.reference) if name]
+    failed = evidence.failed(label, *sides)
+    if failed or claim.steps is not None:
+        return failed
+    return evidence.unsettled(label, *sides)
 
 
 def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:

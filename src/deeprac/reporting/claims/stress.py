@@ -2,16 +2,15 @@
 
 import pandas as pd
 
+from deeprac.evaluation.statistics.curves import with_upright
 from deeprac.evaluation.statistics.patients import complete, seed_table
 from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.records.stress import Perturbation
 from deeprac.reporting.claims.arms import Pair
 from deeprac.reporting.claims.evidence import Evidence
 from deeprac.reporting.claims.recovery import missing_rows
 from deeprac.reporting.claims.verdict import Measured, lacking
 from deeprac.settings.claims import Claim
-
-UPRIGHT = "none"
-"""Kind of the rows of unchanged images."""
 
 
 def stress_change(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:
@@ -25,14 +24,15 @@ def stress_change(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> M
     assert evidence.stress is not None
     table = evidence.stress
     rows = table[(table.experiment == pair.experiment) & (table.label == label)]
-    upright = rows[rows.kind == UPRIGHT]
+    upright = rows[rows.kind == Perturbation.NONE]
     ranges = claim.conditions or {}
     parts = {kind: _within(rows, kind, *ends) for kind, ends in ranges.items()}
+    tested = with_upright(rows)
     untested = [
         f"{kind} {end:g}"
         for kind, ends in ranges.items()
         for end in ends
-        if _within(parts[kind], kind, end, end).empty
+        if _within(tested, kind, end, end).empty
     ]
     if untested or upright.empty:
         lost = ", ".join(untested) or "upright images"

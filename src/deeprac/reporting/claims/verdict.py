@@ -47,21 +47,22 @@ def lacking(why: str) -> Measured:
 
 
 def decided(
-    measured: Measured, bound: Bound, rule: str, failed: str = ""
+    measured: Measured, bound: Bound, rule: str, gate: str = ""
 ) -> tuple[Verdict, str]:
     """The verdict on a number, and why.
 
     A number of trainings needs as many seeds and patients as a comparison
-    (``evaluation.statistics.verdicts``) and trainings that learned; but where it is the
-    worst of all cases, one beyond the bound is enough to miss it. By the rule *point*
-    the number decides. By the rule *interval* its 95 % interval and every seed have to
-    be on one side of the bound.
+    (``evaluation.statistics.verdicts``) and trainings that pass the gates; but where it
+    is the worst of all cases, one beyond the bound is enough to miss it. By the rule
+    *point* the number decides. By the rule *interval* its 95 % interval and every seed
+    have to be on one side of the bound.
 
     Args:
         measured: The number.
         bound: What is claimed of it.
         rule: point or interval.
-        failed: Which trainings did not learn; empty where all did.
+        gate: Which trainings did not learn or converge; empty where all are known to
+            have, or not known not to.
     """
     number = measured.estimate
     if measured.missing:
@@ -71,7 +72,7 @@ def decided(
     held = bound.holds(number.value)
     why = ""
     if measured.seeds and (held or not measured.worst):
-        why = failed or undecidable(number.n, len(measured.seeds))
+        why = gate or undecidable(number.n, len(measured.seeds))
     if rule == "interval" and not why:
         why = _divided(measured, bound)
     if why:

@@ -10,7 +10,6 @@ from deeprac.reporting.style import (
     method_styles,
 )
 from deeprac.reporting.summary import Summary
-from deeprac.reporting.tables.budget import budget_table_rows
 
 DODGE = 0.06
 """Distance of neighbouring methods as a share of a doubling: their bars stay apart."""
@@ -38,7 +37,7 @@ def budget_points(summary: Summary) -> pd.DataFrame:
         Columns experiment, method, matrix, label, steps, kind (mean or seed), seed
         (of that kind), n (patients), dice_percent, low and high (of the mean).
     """
-    table = budget_table_rows(summary)
+    table = summary.budgets
     means = table.assign(
         kind="mean", dice_percent=100 * table.dice, low=100 * table.low,
         high=100 * table.high,

@@ -16,9 +16,9 @@ from deeprac.reporting.roles import (
     crops,
     curve_experiments,
     estimates,
-    longest_trained,
     normalises,
     selected_experiments,
+    trained_as_usual,
     used_matrices,
 )
 from deeprac.settings.methods import Method
@@ -86,8 +86,8 @@ def _normalises_volumes(config: Config) -> bool:
 
 
 def _compares(config: Config) -> bool:
-    """Whether two methods meet at a matrix, trained for as many epochs."""
-    rows = [config.experiments[name] for name in longest_trained(config)]
+    """Whether two methods meet at a matrix, trained for the usual steps."""
+    rows = [config.experiments[name] for name in trained_as_usual(config)]
     pairs = {(row.matrix, row.method) for row in rows}
     return len(pairs) > len({matrix for matrix, _ in pairs})
 

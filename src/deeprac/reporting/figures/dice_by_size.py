@@ -14,15 +14,11 @@ from deeprac.labels import FOREGROUND
 from deeprac.records.tidy import foreground_rows
 from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, dice_of, scatter
-from deeprac.reporting.figures.rows import by_matrix, shown_experiments
-from deeprac.reporting.roles import crops, normalises
+from deeprac.reporting.figures.rows import by_matrix, few_experiments
 from deeprac.reporting.style import WIDTH, MethodStyle, matrix_title
 from deeprac.reporting.summary import Summary
 
 AXIS = "Apparent size: scale of the body in the field of view (log)"
-MOST_LINES = 6
-"""Methods up to which all are shown; of more, those without a crop, and without
-augmentation where they normalise."""
 
 STEPS = 25
 """Points of a line and its band."""
@@ -31,11 +27,7 @@ STEPS = 25
 def make(summary: Summary) -> list[Drawing]:
     """One row of panels per matrix, one panel per label."""
     config = summary.config
-    styles = shown_experiments(config)
-    if len(styles) > MOST_LINES:
-        styles = shown_experiments(
-            config, lambda m: not crops(m) and not (normalises(m) and m.augment)
-        )
+    styles = few_experiments(config)
     scores = foreground_rows(summary.scores)
     scores = scores[scores.experiment.isin(styles)]
     data = with_fits(scores, patient_sizes(summary.diagnostics()))

@@ -12,7 +12,7 @@ from deeprac.evaluation.statistics.ranking import bootstrap_ranks, kendall_tau
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.drawing import Drawing, captioned
 from deeprac.reporting.figures.rows import by_matrix, draw_rows, shown_experiments
-from deeprac.reporting.roles import longest_trained
+from deeprac.reporting.roles import trained_as_usual
 from deeprac.reporting.style import INK, WIDTH, MethodStyle, matrix_title, say_why_not
 from deeprac.reporting.summary import Summary
 
@@ -63,11 +63,11 @@ def rankings(summary: Summary) -> list[Ranking]:
     """All matrices with at least two experiments, for each label.
 
     Of a method that was trained on several numbers of patients, only the most count;
-    of different budgets the largest.
+    of different numbers of steps the usual.
     """
     config = summary.config
-    longest, shown = longest_trained(config), shown_experiments(config)
-    alike = {name: style for name, style in shown.items() if name in longest}
+    usual, shown = trained_as_usual(config), shown_experiments(config)
+    alike = {name: style for name, style in shown.items() if name in usual}
     groups = by_matrix(config, alike)
     found = []
     for matrix, styles in groups.items():

@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 
 from deeprac.config import Config
 from deeprac.reporting.roles import (
+    crops,
+    normalises,
     selected_experiments,
     training_patients,
     used_matrices,
+    usual_steps,
 )
 from deeprac.reporting.style import (
     WIDTH,
@@ -23,6 +26,8 @@ from deeprac.settings.methods import Method
 CHARACTERS_PER_LINE = 34
 BOUND, UNBROKEN = r"(?<=input) (?=x )|(?<= x) (?=\d)|(?<=\d) (?=patient)", "\u00a0"
 """Spaces at which a name is not broken, and what stands for them."""
+FEW = 6
+"""Methods whose points can lie on each other and still be told apart."""
 ROW_INCHES = 0.23
 """Height of a row, with room for a name of two lines."""
 
@@ -38,14 +43,17 @@ def shown_experiments(
     """Selected experiments with a wanted method, in order, with their styles.
 
     Of a method that was trained on several numbers of patients at a matrix, or for
-    several numbers of epochs, only the most patients and of these the most epochs are
-    shown: smaller sets are the learning curve's, shorter trainings the budget curve's.
+    several numbers of steps, only the most patients and of these the usual steps, else
+    the most, are shown: smaller sets are the learning curve's, other trainings the
+    budget curve's.
     """
-    rows = selected_experiments(config)
+    rows, usual = selected_experiments(config), usual_steps(config)
+    steps = {row.name: config.steps_of(row) for row in rows}
     trained = {
-        r.name: (training_patients(r), config.training_of(r).epochs) for r in rows
+        row.name: (training_patients(row), steps[row.name] == usual, steps[row.name])
+        for row in rows
     }
-    most: dict[tuple[str, str], tuple[float, int]] = {}
+    most: dict[tuple[str, str], tuple[float, bool, int]] = {}
     for row in rows:
         key = row.method, row.matrix
         most[key] = max(trained[row.name], most.get(key, trained[row.name]))
@@ -55,6 +63,23 @@ def shown_experiments(
         if wanted(config.methods[row.method])
         and trained[row.name] == most[row.method, row.matrix]
     }
+
+
+def few_experiments(
+    config: Config, wanted: Callable[[Method], bool] = lambda _: True
+) -> dict[str, MethodStyle]:
+    """:func:`shown_experiments`, where many would hide each other.
+
+    Of more than ``FEW`` those that neither crop nor add augmentation to a normaliser.
+    """
+    shown = shown_experiments(config, wanted)
+    if len(shown) <= FEW:
+        return shown
+    few = shown_experiments(
+        config,
+        lambda m: wanted(m) and not crops(m) and not (normalises(m) and m.augment),
+    )
+    return few or shown
 
 
 def by_matrix(

@@ -53,7 +53,9 @@ def make(summary: Summary) -> list[Drawing]:
         for key, matrix in (("Before", NATIVE), ("After", item.image_from_canonical)):
             image = warp(item.axial.image, matrix, side=SIDE, fill=config.cohort.air)
             images[key].append(image)
-        data.append({"patient": item.patient, "case": item.case, "slice": item.axial.z})
+        data.append(
+            {"patient": item.patient, "case": item.case, "slice": item.axial.number}
+        )
     window = config.figures.window_hu
     moments = {
         key: moments_of(np.stack(of_key), window=window)

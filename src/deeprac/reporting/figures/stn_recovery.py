@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from deeprac.records.diagnostics import ANGLE_ERRORS, having_values
 from deeprac.reporting.figures.blocks import draw_legend, panel_rows
 from deeprac.reporting.figures.drawing import Drawing, captioned, scatter
-from deeprac.reporting.figures.rows import by_matrix, shown_experiments
+from deeprac.reporting.figures.rows import by_matrix, few_experiments
 from deeprac.reporting.roles import normalises
 from deeprac.reporting.style import INK, WIDTH, MethodStyle, matrix_title
 from deeprac.reporting.summary import Summary
@@ -32,7 +32,7 @@ REFERENCES = {
 def make(summary: Summary) -> list[Drawing]:
     """One row of panels per matrix, one panel per quantity."""
     config = summary.config
-    styles = shown_experiments(config, normalises)
+    styles = few_experiments(config, normalises)
     table = summary.diagnostics(styles)
     data = recovered(table)
     groups = by_matrix(config, styles)

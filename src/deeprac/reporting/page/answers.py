@@ -5,7 +5,6 @@ from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import answers, cells, outcome, tally
 from deeprac.reporting.page.document import Answers, ClaimAnswer, Condition
 from deeprac.reporting.summary import Summary
-from deeprac.reporting.tables.budget import not_converged
 from deeprac.reporting.tables.table import identified
 
 
@@ -56,7 +55,7 @@ def failed_trainings(summary: Summary) -> tuple[str, ...]:
 
 def unconverged_methods(summary: Summary) -> tuple[str, ...]:
     """Each method and label that a longer training of the cohort still changes."""
-    rows = identified(not_converged(summary), summary.rows)
+    rows = identified(summary.not_converged, summary.rows)
     return tuple(
         f"{row.method_label} at {row.matrix_size}: {row.label} {row.reason}"
         for row in rows.itertuples()

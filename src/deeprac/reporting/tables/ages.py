@@ -16,7 +16,7 @@ from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.labels import FOREGROUND
 from deeprac.records.age_groups import AGE_GROUP, age_group_names
 from deeprac.reporting import formats
-from deeprac.reporting.roles import Cast, Role, selected_experiments
+from deeprac.reporting.roles import Role, counterpart, selected_experiments
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
@@ -93,9 +93,7 @@ def _row(
     known = own.dice.notna().any()
     mean = method_mean(own) if known else Estimate(NAN, NAN, NAN, 0)
     method = summary.config.methods[row.method]
-    cast = Cast(summary.config, row.matrix, summary.config.training_of(row).epochs)
-    role = Role(schedule=method.schedule)
-    plain = cast.same_patients(role, row.training_patients)
+    plain = counterpart(summary.config, row, Role(schedule=method.schedule))
     found: dict[str, object] = {"reference": plain or "", "remark": None}
     gain = Estimate(NAN, NAN, NAN, 0)
     if plain is None:

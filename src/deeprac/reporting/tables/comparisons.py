@@ -17,7 +17,6 @@ from deeprac.evaluation.statistics.verdicts import (
 from deeprac.reporting import formats
 from deeprac.reporting.roles import training_suffix
 from deeprac.reporting.summary import Summary
-from deeprac.reporting.tables.budget import not_converged
 from deeprac.reporting.tables.table import (
     Column,
     Part,
@@ -129,7 +128,7 @@ NOTES = (
 
 def comparison_gates(summary: Summary) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What forbids a verdict: labels that were not learned, and not converged on."""
-    return not_learned(summary.gates), not_converged(summary)
+    return not_learned(summary.gates), summary.not_converged
 
 
 def comparisons_table(summary: Summary) -> Table:

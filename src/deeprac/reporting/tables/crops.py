@@ -5,13 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from deeprac.evaluation.statistics.patients import seed_table, training_sd
+from deeprac.evaluation.statistics.patients import (
+    seed_differences,
+    seed_table,
+    training_sd,
+)
 from deeprac.evaluation.statistics.two_way import two_way_difference
 from deeprac.fitting import PLANE
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.ceilings import known_diagnostics
-from deeprac.reporting.roles import Cast, crops
+from deeprac.reporting.roles import Role, counterpart, crops
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
@@ -25,7 +29,6 @@ from deeprac.reporting.tables.table import (
     row_columns,
     shown_columns,
 )
-from deeprac.settings.methods import Experiment
 
 LABELS = tuple(label.title for label in FOREGROUND)
 
@@ -96,19 +99,15 @@ def _references(summary: Summary) -> dict[str, str]:
     beside: dict[str, str] = {}
     for name in config.run.experiments:
         experiment = config.experiments[name]
-        if not crops(config.methods[experiment.method]):
+        method = config.methods[experiment.method]
+        if not crops(method):
             continue
-        cast = Cast(config, experiment.matrix, experiment.epochs)
-        reference = _uncropped(cast, experiment)
+        uncropped = replace(Role.of(method), crop="none", network_input=1.0)
+        reference = counterpart(config, experiment, uncropped)
         if reference is not None:
             beside[reference] = ""
         beside[name] = reference or ""
     return beside
-
-
-def _uncropped(cast: Cast, experiment: Experiment) -> str | None:
-    role = replace(cast.role(experiment), crop="none", network_input=1.0)
-    return cast.same_patients(role, experiment.training_patients)
 
 
 def _dice(cases: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
@@ -127,14 +126,15 @@ def _dice(cases: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
 
 
 def _sampling(diagnostics: pd.DataFrame, name: str, reference: str) -> dict[str, float]:
-    """What a perfect network loses to the sampling; no key without reference."""
-    if not reference:
+    """What a perfect network loses to the sampling; no key where unknown."""
+    if not reference or diagnostics.empty:
         return {}
-    columns = [f"ceiling_{label}" for label in LABELS]
-    best = diagnostics.groupby(["experiment", "case"])[columns].mean()
-    lost = best.loc[best.index.get_level_values(0) == reference].droplevel(0)
-    lost -= best.loc[best.index.get_level_values(0) == name].droplevel(0)
-    return {f"{label}_sampling": lost[f"ceiling_{label}"].mean() for label in LABELS}
+    found = {}
+    for label in LABELS:
+        ceilings = diagnostics.rename(columns={f"ceiling_{label}": "dice"})
+        lost = seed_differences(ceilings, reference, name)
+        found[f"{label}_sampling"] = lost.mean(axis=1).mean()
+    return found
 
 
 def _density(row: pd.Series, crop_side: pd.Series) -> float:

@@ -18,7 +18,7 @@ from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.labels import FOREGROUND
 from deeprac.reporting import formats
 from deeprac.reporting.ceilings import with_lost
-from deeprac.reporting.roles import PLAIN, Cast
+from deeprac.reporting.roles import PLAIN, counterpart
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.missing import with_missing
 from deeprac.reporting.tables.table import (
@@ -48,12 +48,12 @@ ADDED = tuple(
 """New columns of :func:`ladder_rows`: there without any row too."""
 
 NOTES = (
-    "Dice: mean (SD) in percent, out of fold; the mean is over patients and seeds, "
-    "cases of one patient averaged first, the SD over patients within a training, "
-    "mean over the trainings. 95 %: of the method, patients and seeds both drawn at "
-    "random (two-way random effects), which one seed has not; those of these "
-    f"trainings are bootstrap intervals (BCa, {RESAMPLES:,} resamples of the "
-    "patients), and say nothing of other seeds.",
+    "Dice: mean (SD) in percent, of cases unseen in training; the mean is over "
+    "patients and seeds, cases of one patient averaged first, the SD over patients "
+    "within a training, mean over the trainings. 95 %: of the method, patients and "
+    "seeds both drawn at random (two-way random effects), which one seed has not; "
+    f"those of these trainings are bootstrap intervals (BCa, {RESAMPLES:,} resamples "
+    "of the patients), and say nothing of other seeds.",
     "Gain: mean difference to the plain nnU-Net of the same matrix and number of "
     "steps in points, paired by patient and seed. Intervals are not corrected for "
     "the number of comparisons.",
@@ -83,9 +83,9 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
     steps = training_steps(summary.runs)
     lost = with_lost(summary, set(ladder.experiment))
     added = []
-    for name, matrix in zip(ladder.experiment, ladder.matrix, strict=True):
-        epochs = summary.config.experiments[name].epochs
-        plain = Cast(summary.config, matrix, epochs).same_patients(PLAIN, None)
+    for name in ladder.experiment:
+        experiment = summary.config.experiments[name]
+        plain = counterpart(summary.config, experiment, PLAIN)
         row: dict[str, float] = {}
         for label in LABELS:
             cases = summary.cases[summary.cases.label == label]

@@ -157,9 +157,10 @@ def _notes(
         )
     return (
         *notes,
-        "Dice: mean (SD) in percent, out of fold; the mean is over patients and seeds, "
-        "cases of one patient averaged first, the SD over patients within a training, "
-        "mean over the trainings. Scored patients: those with a Dice.",
+        "Dice: mean (SD) in percent, of cases unseen in training; the mean is over "
+        "patients and seeds, cases of one patient averaged first, the SD over "
+        "patients within a training, mean over the trainings. Scored "
+        "patients: those with a Dice.",
         convention_note(config),
         "Coverage: smallest share of a case's reference label inside the network "
         "input. Time: training, mean over the runs. Memory: peak of the training "

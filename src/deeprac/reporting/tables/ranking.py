@@ -4,6 +4,7 @@ from itertools import product
 
 import pandas as pd
 
+from deeprac.config import Config
 from deeprac.evaluation.gates import failures
 from deeprac.evaluation.metrics.regions import regions_titled
 from deeprac.evaluation.statistics.estimates import RESAMPLES
@@ -18,7 +19,7 @@ from deeprac.evaluation.statistics.ranking import (
 )
 from deeprac.records.catalogue import METRICS
 from deeprac.reporting import formats
-from deeprac.reporting.roles import longest_trained
+from deeprac.reporting.roles import trained_as_usual, usual_steps
 from deeprac.reporting.summary import Summary
 from deeprac.reporting.tables.table import (
     Column,
@@ -92,6 +93,7 @@ NOTES = (
     "rankings, mean and range; 1 is the same order.",
 )
 UNDECIDABLE = "The order is not decidable: {}."
+SHARED_STEPS = "Ranked are trainings of {:,} steps, as most experiments have."
 FEWER = "No selected experiment trains on all patients of a fold: nothing is ranked."
 
 
@@ -105,7 +107,7 @@ def ranking_table(summary: Summary) -> Table:
     config, rows, cases = summary.config, summary.rows, summary.cases
     everyone = [
         name
-        for name in longest_trained(config)
+        for name in trained_as_usual(config)
         if config.experiments[name].training_patients is None
     ]
     cases = cases[cases.experiment.isin(everyone)]
@@ -139,10 +141,18 @@ def ranking_table(summary: Summary) -> Table:
             extent_note(rows),
             *((UNDECIDABLE.format(failed),) if failed else ()),
             *((FEWER,) if not everyone else NOTES),
+            *_steps_note(config),
             convention_note(config),
             *small_note(rows.n_patients.max()),
         ),
     )
+
+
+def _steps_note(config: Config) -> tuple[str, ...]:
+    """Which trainings are ranked, where there are others."""
+    if len(trained_as_usual(config)) == len(config.run.experiments):
+        return ()
+    return (SHARED_STEPS.format(usual_steps(config)),)
 
 
 def _kits_titles(cases: pd.DataFrame) -> list[str]:

@@ -1,0 +1,63 @@
+"""Methods that were trained for several numbers of steps, and which have converged."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from deeprac.config import Config
+from deeprac.evaluation.gates import of_label
+from deeprac.evaluation.statistics.budget import CHANGE, NOT_CONVERGED, budget_rows
+from deeprac.labels import FOREGROUND
+from deeprac.reporting.roles import budget_curves, training_suffix
+
+
+def method_budgets(
+    config: Config, cases: pd.DataFrame, gates: pd.DataFrame
+) -> pd.DataFrame:
+    """Rows of ``budget_rows`` of every method that has a curve, by label.
+
+    Args:
+        config: The configuration of the cohort.
+        cases: Columns of summary/cases.csv.
+        gates: Of :func:`deeprac.evaluation.gates.judged`.
+
+    Returns:
+        Its columns behind matrix, method, method_label and label; no rows where no
+        method has a curve.
+    """
+    parts = []
+    for label in FOREGROUND:
+        own, judged = cases[cases.label == label.title], of_label(gates, label.title)
+        for curve in budget_curves(config):
+            row = config.experiments[next(iter(curve.values()))]
+            method = config.methods[row.method].label
+            names = {
+                "matrix": row.matrix,
+                "method": row.method,
+                "method_label": method + training_suffix(replace(row, epochs=None)),
+                "label": label.title,
+            }
+            part = budget_rows(own, judged, curve)
+            parts.append(part.assign(**names)[[*names, *part]])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"n": []})
+
+
+def changing(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Experiments and labels that a longer training still changes.
+
+    Args:
+        budgets: Of :func:`method_budgets`.
+
+    Returns:
+        Columns experiment, label and reason; of trainings that did not learn, which are
+        told by ``evaluation.gates``, only those that longer ones would change.
+    """
+    if len(budgets):
+        changed = budgets.change.abs() >= CHANGE
+        budgets = budgets[(budgets.verdict == NOT_CONVERGED) & changed]
+    reasons = [
+        f"{100 * row.change:+.2f} points with {row.compared_steps:,} steps"
+        for row in budgets.itertuples()
+    ]
+    columns = ["experiment", "label", "reason"]
+    return budgets.assign(reason=reasons).reindex(columns=columns)
