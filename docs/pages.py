@@ -21,7 +21,7 @@ from PIL import Image
 
 from deeprac import cli
 from deeprac.config import Config
-from deeprac.evaluation.statistics.budget import NOT_CONVERGED
+from deeprac.evaluation.statistics.budget import CHANGE, NOT_CONVERGED
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.files import read_json
@@ -32,7 +32,7 @@ from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting import formats
 from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
-from deeprac.reporting.claims.render import answers, cells, pipe_table, tally
+from deeprac.reporting.claims.render import Answer, answers, cells, pipe_table, tally
 from deeprac.reporting.claims.verdict import Verdict
 from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
@@ -73,21 +73,25 @@ PAGES = {
 """The releases that a page rests on, in its order, as far as they are there, and the
 figures that it shows of each."""
 
-ABOUT = {
-    "perspectives": (
-        "Normalising helps in 3D as well",
-        "Where volumes end early, learning size and pose is better than the moments by "
-        "3 points",
-        "The transform is recovered",
-        "Normalised, a network of adults does better on children, of whom it saw none",
-        "Normalised, a network of adults does as well on children as one trained on "
-        "them",
-        "Adults help to train for children",
-        "Random diffeomorphisms add to augmentation where 8 patients train",
-        "The shape of children, given to adults, adds to size and pose",
-    )
-}
-"""The claims of a page; of another all of them."""
+OF_PERSPECTIVES = (
+    "Normalising helps in 3D as well",
+    "Where volumes end early, learning size and pose is better than the moments by "
+    "3 points",
+    "Normalised, a network of adults does better on children, of whom it saw none",
+    "Normalised, a network of adults does as well on children as one trained on them",
+    "Adults help to train for children",
+    "Random diffeomorphisms add to augmentation where 8 patients train",
+    "The shape of children, given to adults, adds to size and pose",
+)
+"""The claims on the page of perspectives; all others are on that of results."""
+
+RECOVERED = "The transform is recovered"
+"""The claim on both: of volumes, and of children, too."""
+
+UNCONVERGED = {"results": "ablation", "perspectives": "transfer"}
+"""The release of a page whose arms are looked up in the budget curve."""
+
+NOT_RUN = "not run"
 
 WIDTH_PX = 1250
 COLOURS = 128
@@ -110,8 +114,8 @@ def page(name: str) -> str:
         }
     return environment.get_template(f"{name}.md.j2").render(
         releases=found,
-        cohort_answers=cohort_answers(found, ABOUT.get(name)),
-        unconverged=unconverged(found),
+        cohort_answers=cohort_answers(found, perspectives=name == "perspectives"),
+        unconverged=unconverged(found.get(UNCONVERGED[name], {"arms": ()})),
         not_held=not_held(found),
         velocity=velocity(),
         fits=fits(),
@@ -126,19 +130,29 @@ def released(page: str) -> list[str]:
 
 
 def cohort_answers(
-    found: Mapping[str, Mapping[str, Any]], about: Sequence[str] | None = None
+    found: Mapping[str, Mapping[str, Any]], *, perspectives: bool
 ) -> list[dict[str, Any]]:
-    """Each claim, or those of ``about``, with its verdict in every release."""
+    """Each claim of a page that was put to the test, with its verdict by release."""
     verdicts = {
-        name: {answer.claim: str(answer.verdict) for answer in one["answers"]}
+        name: {answer.claim: _verdict(answer) for answer in one["answers"]}
         for name, one in found.items()
     }
     claims = dict.fromkeys(claim for own in verdicts.values() for claim in own)
-    return [
-        {"claim": claim, "verdicts": [own.get(claim, "-") for own in verdicts.values()]}
+    answers = [
+        {
+            "claim": claim,
+            "verdicts": [own.get(claim, NOT_RUN) for own in verdicts.values()],
+        }
         for claim in claims
-        if about is None or claim in about
+        if (claim in OF_PERSPECTIVES) is perspectives or claim == RECOVERED
     ]
+    return [one for one in answers if perspectives or {*one["verdicts"]} != {NOT_RUN}]
+
+
+def _verdict(answer: Answer) -> str:
+    """In a word; where no condition could be looked at, that nothing was run."""
+    lacking = [one.why.startswith(NOT_RUN) for one in answer.results]
+    return NOT_RUN if all(lacking) else str(answer.verdict)
 
 
 def not_held(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -154,17 +168,16 @@ def not_held(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [f"{text} ({_listed(names)})" for text, names in missed.items()]
 
 
-def unconverged(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Arms of the ablation that the budget curve found to change with more steps."""
-    if not {"budget", "ablation"} <= found.keys():
-        return []
+def unconverged(one: Mapping[str, Any]) -> list[str]:
+    """Arms of a release that change with more steps, by the budget curve."""
     curve = pd.read_csv(RELEASED / "budget/tables/budget.csv")
+    changed = curve[(curve.verdict == NOT_CONVERGED) & (curve.change.abs() >= CHANGE)]
     return [
         f"{row.method_label}, {row.steps:,} steps: {row.label} "
         f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
         f"{row.compared_steps:,.0f} steps"
-        for row in curve[curve.verdict == NOT_CONVERGED].itertuples()
-        if (row.method, row.steps) in found["ablation"]["arms"]
+        for row in changed.itertuples()
+        if (row.method, row.steps) in one["arms"]
     ]
 
 
@@ -268,6 +281,10 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "training_patients": _numbers(runs.training_patients),
         "matrices": _listed(dict.fromkeys(runs.matrix_size)),
         "steps": _numbers(runs.epochs * runs.iterations_per_epoch),
+        "parameters": _listed(
+            dict.fromkeys(f"{one / 1e6:.2f}" for one in sorted(runs.parameters))
+        ),
+        "transformer_epochs": config.labarbera.epochs,
         "optimiser": _listed(dict.fromkeys(runs.optimiser)),
         "seeds": len(config.run.seeds),
         "experiments": len(config.run.experiments),
