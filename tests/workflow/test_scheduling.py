@@ -15,7 +15,7 @@ def test_the_scheduler_looks_at_jobs_when_one_ends(tmp_path, limit):
     snakefile.write_text(
         f'include: "{ROOT}/Snakefile"\n\n'
         'rule long:\n    output: "{name}.txt"\n'
-        '    shell: "sleep 3; touch {output}"\n'
+        '    shell: "sleep 4; touch {output}"\n'
     )
     arguments = ("one.txt", "two.txt", "--verbose", "--configfile", "config/smoke.yaml")
     if limit:
