@@ -21,7 +21,6 @@ from PIL import Image
 
 from deeprac import cli
 from deeprac.config import Config
-from deeprac.evaluation.statistics.budget import CHANGE, NOT_CONVERGED
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import two_way_interval
 from deeprac.files import read_json
@@ -31,6 +30,7 @@ from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting import formats
+from deeprac.reporting.budgets import still_changing
 from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import Answer, answers, cells, pipe_table, tally
 from deeprac.reporting.claims.verdict import Verdict
@@ -171,12 +171,11 @@ def not_held(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def unconverged(one: Mapping[str, Any]) -> list[str]:
     """Arms of a release that change with more steps, by the budget curve."""
     curve = pd.read_csv(RELEASED / "budget/tables/budget.csv")
-    changed = curve[(curve.verdict == NOT_CONVERGED) & (curve.change.abs() >= CHANGE)]
     return [
         f"{row.method_label}, {row.steps:,} steps: {row.label} "
         f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
         f"{row.compared_steps:,.0f} steps"
-        for row in changed.itertuples()
+        for row in still_changing(curve).itertuples()
         if (row.method, row.steps) in one["arms"]
     ]
 

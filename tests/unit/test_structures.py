@@ -230,9 +230,10 @@ def test_a_tumour_without_kidney_has_no_side():
     assert [str(one.side) for one in anatomy.structures] == ["unknown"]
 
 
-def test_a_real_mass_that_displaces_its_kidney(shared_data):
+@pytest.mark.parametrize("order", ["LPS", "RAS", "PIR"])
+def test_a_real_mass_that_displaces_its_kidney(shared_data, order):
     path = shared_data / "real_ct_nnunet" / "labelsTr" / "ircad_07.nii.gz"
-    label = sitk.DICOMOrient(sitk.ReadImage(str(path)), "PIR")
+    label = sitk.DICOMOrient(sitk.ReadImage(str(path)), order)
     anatomy, flags = anatomy_of(label, CohortLabels())
     left, right, tumour = anatomy.structures
     assert (left.side, right.side, tumour.side) == ("left", "right", "right")

@@ -56,9 +56,8 @@ def cohort_extent(
             voxels=float(cases[list(_SIZES)].prod(axis=1).sum()),
             label_bytes=predictions_bytes(layout.cohort / path for path in cases.label),
         )
-    return (
-        _phantoms(config.cohort.phantom, split) if config.cohort.path is None else None
-    )
+    cohort = config.cohort
+    return _phantoms(cohort.phantom, split) if cohort.path is None else None
 
 
 _SIZES = ("size_x", "size_y", "size_z")

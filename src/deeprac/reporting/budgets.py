@@ -42,6 +42,12 @@ def method_budgets(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"n": []})
 
 
+def still_changing(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Rows of :func:`method_budgets` that a longer training changes."""
+    changed = budgets.change.abs() >= CHANGE
+    return budgets[(budgets.verdict == NOT_CONVERGED) & changed]
+
+
 def changing(budgets: pd.DataFrame) -> pd.DataFrame:
     """Experiments and labels that a longer training still changes.
 
@@ -53,8 +59,7 @@ def changing(budgets: pd.DataFrame) -> pd.DataFrame:
         told by ``evaluation.gates``, only those that longer ones would change.
     """
     if len(budgets):
-        changed = budgets.change.abs() >= CHANGE
-        budgets = budgets[(budgets.verdict == NOT_CONVERGED) & changed]
+        budgets = still_changing(budgets)
     reasons = [
         f"{100 * row.change:+.2f} points with {row.compared_steps:,} steps"
         for row in budgets.itertuples()
