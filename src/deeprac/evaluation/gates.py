@@ -87,6 +87,16 @@ def failures(gates: pd.DataFrame, *experiments: str) -> str:
     )
 
 
+def unsettled(not_converged: pd.DataFrame) -> str:
+    """Say which experiments have not converged; empty where there is none.
+
+    Args:
+        not_converged: Columns experiment and reason.
+    """
+    found = [f"{row.experiment}, {row.reason}" for row in not_converged.itertuples()]
+    return f"not converged: {'; '.join(found)}" if found else ""
+
+
 def of_label(rows: pd.DataFrame, label: str) -> pd.DataFrame:
     """Rows of a label: of ``kidney`` also those of the sides, where these are kept.
 

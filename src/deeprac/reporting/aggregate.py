@@ -21,7 +21,12 @@ from deeprac.evaluation.statistics.patients import (
 )
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.published import PUBLISHED, read_published
-from deeprac.reporting.roles import augmentation, training_suffix
+from deeprac.reporting.roles import (
+    PLAIN,
+    augmentation,
+    counterpart,
+    training_suffix,
+)
 from deeprac.settings.methods import Experiment
 
 GIB = 2**30
@@ -144,13 +149,13 @@ def plain_rows(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     Returns:
         The same columns, row by row beside ``table``; NaN where there is none.
     """
-    experiments = table.experiment.map(config.experiments)
-    keys = experiments.map(
-        lambda e: (e.matrix, e.training_patients, config.training_of(e).epochs)
-    ).map(str)
-    plain = table.set_index(keys)
-    plain = plain[[config.methods[name].is_plain for name in table.method]]
-    return plain[~plain.index.duplicated()].reindex(keys).set_index(table.index)
+    plain = [
+        counterpart(config, config.experiments[name], PLAIN)
+        for name in table.experiment
+    ]
+    return (
+        table.set_index("experiment", drop=False).reindex(plain).set_index(table.index)
+    )
 
 
 def _with_ratios(table: pd.DataFrame, config: Config) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from deeprac.config import Config
-from deeprac.evaluation.gates import of_label
+from deeprac.evaluation.gates import of_label, unsettled
 from deeprac.evaluation.statistics.estimates import NAN, Estimate, mean_intervals
 from deeprac.evaluation.statistics.false_claims import false_claim_probability
 from deeprac.evaluation.statistics.patients import (
@@ -264,14 +264,11 @@ def _with_verdicts(
         mine = _of_sides(not_learned, row)
         keys = mine[TRAINING].drop_duplicates() if len(mine) else mine
         failed = [f"{e} seed {s} fold {f}" for e, s, f in keys.itertuples(index=False)]
-        unsettled = [
-            f"{one.experiment}, {one.reason}"
-            for one in _of_sides(not_converged, row).itertuples()
-        ]
+        open_ = unsettled(_of_sides(not_converged, row))
         trainings = int(runs.experiment.isin([row.experiment, row.reference]).sum())
         made = isinstance(row.experiment, str)
         known = (row.verdict, row.reason)
-        found.append(verdict(row, failed, trainings, unsettled) if made else known)
+        found.append(verdict(row, failed, trainings, open_) if made else known)
     names = ["verdict", "reason"]
     table[names] = pd.DataFrame(found, columns=names, index=table.index, dtype=object)
     return table

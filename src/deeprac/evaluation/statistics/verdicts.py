@@ -44,7 +44,7 @@ def undecidable(patients: int, seeds: int) -> str:
 
 
 def verdict(
-    row: Any, failed: Collection[str], trainings: int, unsettled: Collection[str] = ()
+    row: Any, failed: Collection[str], trainings: int, unsettled: str = ""
 ) -> tuple[str, str]:
     """Verdict of a comparison in words, and why.
 
@@ -53,17 +53,14 @@ def verdict(
             limit), test, margin and two_way_p_holm, as ``planned`` gives them.
         failed: Trainings of both sides that did not learn the label, in words.
         trainings: Number of all trainings of both sides.
-        unsettled: Sides that have not converged on the label, and why it is known.
+        unsettled: Which side has not converged on the label, and why it is known.
     """
     if row.n == 0:
         return NOT_RUN, "no patient has a value in both with the same seed"
     if failed:
         number = f"{len(failed)} of {trainings} trainings did not learn"
         return NOT_DECIDABLE, f"{number}: {', '.join(failed)}"
-    why = undecidable(row.n, row.n_seeds)
-    if not why and unsettled:
-        why = f"not converged: {'; '.join(unsettled)}"
-    if why:
+    if why := undecidable(row.n, row.n_seeds) or unsettled:
         return NOT_DECIDABLE, why
     margin = row.margin if row.test == NON_INFERIORITY else 0.0
     above = row.difference > -margin

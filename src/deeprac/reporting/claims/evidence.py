@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from deeprac.config import Config
-from deeprac.evaluation.gates import failures, of_label
+from deeprac.evaluation.gates import failures, of_label, unsettled
 from deeprac.evaluation.statistics.patients import in_order
 from deeprac.records.case_split import judged
 from deeprac.records.tidy import read_tidy
@@ -71,9 +71,7 @@ class Evidence:
     def unsettled(self, label: str, *experiments: str) -> str:
         """Say which experiments have not converged on a label; empty where none."""
         rows = self.summary.not_converged
-        own = rows[rows.experiment.isin(experiments) & (rows.label == label)]
-        found = [f"{row.experiment}, {row.reason}" for row in own.itertuples()]
-        return f"not converged: {'; '.join(found)}" if found else ""
+        return unsettled(of_label(rows[rows.experiment.isin(experiments)], label))
 
 
 def read_evidence(
