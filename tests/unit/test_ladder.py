@@ -1,5 +1,6 @@
 """The ladder's numbers from a few rows, derived by hand."""
 
+import dataclasses
 import math
 
 import pandas as pd
@@ -10,6 +11,8 @@ from deeprac.config import load_config
 from deeprac.layout import Layout
 from deeprac.records.diagnostics import DIAGNOSTIC_COLUMNS
 from deeprac.reporting.formats import gain, interval
+from deeprac.reporting.summary import read_summary
+from deeprac.reporting.tables.ladder import ladder_table
 from support.results_tree import TreeOptions, write_tree
 
 EXPERIMENTS = [
@@ -22,7 +25,7 @@ EXPERIMENTS = [
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory):
+def config_path(tmp_path_factory):
     options = TreeOptions(
         experiments=tuple(row["experiment"] for row in EXPERIMENTS),
         settings={"experiments": EXPERIMENTS},
@@ -36,10 +39,14 @@ def layout(tmp_path_factory):
                 run = ["--config", str(path), *key, "--fold", fold]
                 assert main(["evaluate", *run]) == 0
     assert main(["summarise", "--config", str(path)]) == 0
-    layout = Layout.of(load_config([path]))
-    _diagnose(layout)
+    _diagnose(Layout.of(load_config([path])))
     assert main(["tables", "--config", str(path)]) == 0
-    return layout
+    return path
+
+
+@pytest.fixture(scope="module")
+def layout(config_path):
+    return Layout.of(load_config([config_path]))
 
 
 def _diagnose(layout):
@@ -110,3 +117,15 @@ def test_formats():
     assert interval(nan, nan) == "-"
     assert gain(-0.011, -0.02, 0.001) == "-1.10 [-2.00, +0.10]"
     assert gain(nan, nan, nan) == "-"
+
+
+def test_it_says_on_how_many_patients_intervals_rest(config_path, layout):
+    """A patient without a Dice in one seed is in the mean, and in no interval."""
+    summary = read_summary(load_config([config_path]), layout)
+    said = "with a Dice in every seed: kidney 4, tumour 3 at least"
+    assert said not in " ".join(ladder_table(summary).notes)
+    cases = summary.cases
+    gap = (cases.experiment == "wide") & (cases.label == "tumour") & (cases.seed == 1)
+    cases = cases.assign(dice=cases.dice.mask(gap & (cases.patient == "patient000")))
+    summary = dataclasses.replace(summary, cases=cases)
+    assert said in " ".join(ladder_table(summary).notes)

@@ -61,7 +61,8 @@ def test_each_claim_has_a_verdict_and_its_number():
 def test_failed_trainings_are_counted_and_named():
     answers = answers_of(NOT_LEARNED, LEARNED, NOT_RECORDED)
     assert answers.trainings == (
-        "1 of 10 trainings did not learn a label; of 1 it is not recorded."
+        "1 of 10 trainings did not learn a label; of 1 it is not recorded. Whether "
+        "more steps would change the Dice was tested of no experiment."
     )
     assert answers.failed == (
         "nnU-Net at 128, seed 0, fold 0: tumour Dice 1.2 % on training slices",
@@ -80,7 +81,7 @@ def test_where_every_training_failed_nothing_is_decided():
     summary.__dict__["gates"] = pd.DataFrame(rows, columns=list(GATE_COLUMNS))
     answers, comparisons = page_answers(summary), comparisons_table(summary).rows
     assert answers.tally == "2 claims: 0 reached, 0 missed, 2 not decidable."
-    assert answers.trainings == "10 of 10 trainings did not learn a label."
+    assert answers.trainings.startswith("10 of 10 trainings did not learn a label. ")
     assert len(answers.failed) == 20
     why = "10 of 10 trainings did not learn"
     assert why in answers.claims[0].conditions[0].outcome

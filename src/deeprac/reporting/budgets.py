@@ -6,9 +6,16 @@ import pandas as pd
 
 from deeprac.config import Config
 from deeprac.evaluation.gates import of_label
-from deeprac.evaluation.statistics.budget import CHANGE, NOT_CONVERGED, budget_rows
+from deeprac.evaluation.statistics.budget import (
+    CHANGE,
+    CONVERGED,
+    NOT_CONVERGED,
+    budget_rows,
+)
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.roles import budget_curves, training_suffix
+
+NAMES = ("matrix", "method", "method_label", "label")
 
 
 def method_budgets(
@@ -25,21 +32,26 @@ def method_budgets(
         Its columns behind matrix, method, method_label and label; no rows where no
         method has a curve.
     """
-    parts = []
+    none = budget_rows(cases, gates, {})
+    parts = [none.reindex(columns=[*NAMES, *none])]
     for label in FOREGROUND:
         own, judged = cases[cases.label == label.title], of_label(gates, label.title)
         for curve in budget_curves(config):
             row = config.experiments[next(iter(curve.values()))]
             method = config.methods[row.method].label
-            names = {
-                "matrix": row.matrix,
-                "method": row.method,
-                "method_label": method + training_suffix(replace(row, epochs=None)),
-                "label": label.title,
-            }
+            title = method + training_suffix(replace(row, epochs=None))
+            values = row.matrix, row.method, title, label.title
             part = budget_rows(own, judged, curve)
-            parts.append(part.assign(**names)[[*names, *part]])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"n": []})
+            named = part.assign(**dict(zip(NAMES, values, strict=True)))
+            parts.append(named[[*NAMES, *part]])
+    found = [part for part in parts if len(part)] or parts
+    return pd.concat(found, ignore_index=True)
+
+
+def tested(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Rows of :func:`method_budgets` that say whether a method has converged."""
+    known = [CONVERGED, NOT_CONVERGED]
+    return budgets[budgets.verdict.isin(known)]
 
 
 def still_changing(budgets: pd.DataFrame) -> pd.DataFrame:
@@ -58,8 +70,7 @@ def changing(budgets: pd.DataFrame) -> pd.DataFrame:
         Columns experiment, label and reason; of trainings that did not learn, which are
         told by ``evaluation.gates``, only those that longer ones would change.
     """
-    if len(budgets):
-        budgets = still_changing(budgets)
+    budgets = still_changing(budgets)
     reasons = [
         f"{100 * row.change:+.2f} points with {row.compared_steps:,} steps"
         for row in budgets.itertuples()

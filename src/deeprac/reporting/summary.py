@@ -34,7 +34,7 @@ from deeprac.records.tidy import read_tidy, shortened
 from deeprac.records.training_scores import training_scores
 from deeprac.reporting import formats
 from deeprac.reporting.aggregate import experiment_rows
-from deeprac.reporting.budgets import changing, method_budgets
+from deeprac.reporting.budgets import changing, method_budgets, tested
 
 REMEDY = "Run `deeprac summarise`."
 
@@ -126,6 +126,12 @@ class Summary:
     def not_converged(self) -> pd.DataFrame:
         """Experiments and labels that a longer training of the cohort changes."""
         return changing(self.budgets)
+
+    def untested(self, *experiments: str, label: str) -> list[str]:
+        """Those of which no longer training tells whether they converged on a label."""
+        known = tested(self.budgets)
+        known = set(known[known.label == label].experiment)
+        return [name for name in experiments if name not in known]
 
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""

@@ -45,6 +45,12 @@ class Verdict:
     reason: str
 
 
+COLUMNS = (
+    *("experiment", "steps", "n", "n_seeds", "dice", "low", "high"),
+    *("compared_steps", *Verdict.__annotations__),
+)
+
+
 def budget_rows(
     cases: pd.DataFrame, gates: pd.DataFrame, curve: Mapping[int, str]
 ) -> pd.DataFrame:
@@ -81,7 +87,8 @@ def budget_rows(
                 **asdict(_verdict(cases, gates, experiment, to)),
             }
         )
-    return pd.DataFrame(rows).astype({"compared_steps": "Int64"})
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.astype({"compared_steps": "Int64", "change": float})
 
 
 def _verdict(

@@ -120,9 +120,10 @@ def _result(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> ClaimRe
     verdict, why, subject = Verdict.NOT_DECIDABLE, measured.missing, None
     if claim.quantity is not None:
         subject = QUANTITIES[claim.quantity]
-        gate = "" if pair.missing or not label else _gate(evidence, claim, pair, label)
+        gate = "" if pair.missing else _gate(evidence, claim, pair, label)
         verdict, why = decided(measured, claim.limit, claim.rule, gate)
     number = measured.estimate
+    notes = measured.note, _untested(evidence, claim, pair, label, verdict)
     return ClaimResult(
         claim=claim.claim,
         quantity=subject.title if subject else "",
@@ -140,20 +141,35 @@ def _result(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> ClaimRe
         seeds=len(measured.seeds),
         bound=str(claim.limit) if subject else "",
         rule=claim.rule if subject else "",
-        note=measured.note,
+        note="; ".join(filter(None, notes)),
     )
 
 
 def _gate(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> str:
     """Why trainings of a pair say nothing of their methods; empty where they do.
 
-    A claim that names its steps speaks of these, converged or not.
+    A claim that names its steps speaks of these, converged or not; one about something
+    else than Dice needs trainings that learned all labels.
     """
-    sides = [name for name in (pair.experiment, pair.reference) if name]
+    sides = _sides(pair)
     failed = evidence.failed(label, *sides)
-    if failed or claim.steps is not None:
+    if failed or claim.steps is not None or not label:
         return failed
     return evidence.unsettled(label, *sides)
+
+
+def _untested(
+    evidence: Evidence, claim: Claim, pair: Pair, label: str, verdict: Verdict
+) -> str:
+    """Say whose convergence on a label nothing tells, where there is a verdict."""
+    if not label or claim.steps is not None or verdict is Verdict.NOT_DECIDABLE:
+        return ""
+    names = evidence.summary.untested(*_sides(pair), label=label)
+    return f"convergence not tested: {', '.join(names)}" if names else ""
+
+
+def _sides(pair: Pair) -> list[str]:
+    return [name for name in (pair.experiment, pair.reference) if name]
 
 
 def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:
@@ -163,7 +179,7 @@ def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measu
         if evidence.summary.partial:
             return lacking(f"partial results: {evidence.summary.partial}")
         steps = training_steps(evidence.runs)
-        sides = [name for name in (pair.experiment, pair.reference) if name]
+        sides = _sides(pair)
         if claim.steps is None and len({steps[name] for name in sides}) > 1:
             budgets = ", ".join(f"{name} {steps[name]}" for name in sides)
             return lacking(

@@ -1,6 +1,7 @@
 """The first tab: what was claimed, whether it holds, and what failed."""
 
 from deeprac.evaluation.gates import NOT_RECORDED, TRAINING, not_learned
+from deeprac.reporting.budgets import tested
 from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import answers, cells, outcome, tally
 from deeprac.reporting.page.document import Answers, ClaimAnswer, Condition
@@ -33,14 +34,18 @@ def _condition(result: ClaimResult) -> Condition:
 
 
 def trainings(summary: Summary) -> str:
-    """How many trainings did not learn a label, or are not known to have."""
+    """How many trainings did not learn a label, and what is known to have converged."""
     gates = summary.gates
     failed = not_learned(gates).groupby(list(TRAINING)).ngroups
     unknown = gates[gates.verdict == NOT_RECORDED].groupby(list(TRAINING)).ngroups
     text = f"{failed} of {len(summary.runs)} trainings did not learn a label"
     if unknown:
         text += f"; of {unknown} it is not recorded"
-    return f"{text}."
+    known = tested(summary.budgets)
+    of = f"of {known.experiment.nunique()} of {len(summary.rows)} experiments"
+    if known.empty:
+        of = "of no experiment"
+    return f"{text}. Whether more steps would change the Dice was tested {of}."
 
 
 def failed_trainings(summary: Summary) -> tuple[str, ...]:

@@ -182,7 +182,23 @@ def comparisons_table(summary: Summary) -> Table:
             f"n = {rows.n_patients.max()} patients; {run.two_way_p.notna().sum()} "
             f"tests; margin {100 * config.statistics.margin:g} points.",
             *NOTES,
+            *_untested_note(summary, run),
             convention_note(config),
             *small_note(rows.n_patients.max()),
         ),
+    )
+
+
+def _untested_note(summary: Summary, run: pd.DataFrame) -> tuple[str, ...]:
+    """Of which compared experiments nothing tells whether they have converged."""
+    names = dict.fromkeys(
+        name
+        for row in run.itertuples()
+        for name in summary.untested(row.experiment, row.reference, label=row.label)
+    )
+    if not names:
+        return ()
+    return (
+        "Verdicts hold at this number of steps: whether more of them would change the "
+        f"Dice was not tested of {', '.join(names)}.",
     )

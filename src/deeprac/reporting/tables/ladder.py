@@ -41,7 +41,7 @@ ADDED = tuple(
     for label in LABELS
     for name in (
         *(f"dice_{end}" for end in ENDS),
-        *("lost", "gain", "gain_n"),
+        *("dice_two_way_n", "lost", "gain", "gain_n"),
         *(f"gain_{end}" for end in ENDS),
     )
 )
@@ -73,9 +73,10 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
         The rows with all training patients. New columns per label: ``_gain``, over
         ``_gain_n`` patients, and of it and of ``_dice`` the intervals over patients and
         seeds (``_two_way_low``, ``_two_way_high``) and over patients (``_low``,
-        ``_high``); ``_lost``, what the network lacks to a perfect one. Shares in 0..1;
-        NaN for the gain of the plain nnU-Net itself, and over one that was trained for
-        another number of steps.
+        ``_high``); ``_dice_two_way_n``, patients with a Dice in every seed, on whom the
+        former rests; ``_lost``, what the network lacks to a perfect one. Shares in
+        0..1; NaN for the gain of the plain nnU-Net itself, and over one that was
+        trained for another number of steps.
     """
     experiments = summary.rows.experiment.map(summary.config.experiments)
     everyone = [row.training_patients is None for row in experiments]
@@ -91,6 +92,7 @@ def ladder_rows(summary: Summary) -> pd.DataFrame:
             cases = summary.cases[summary.cases.label == label]
             own = complete(seed_table(cases[cases.experiment == name]))
             row |= _intervals(own, f"{label}_dice")
+            row[f"{label}_dice_two_way_n"] = len(own)
             less = lost[(lost.experiment == name) & (lost.label == label)]
             row[f"{label}_lost"] = seed_table(less, "lost").mean(axis=1).mean()
             gain = own.iloc[:0]
@@ -116,6 +118,7 @@ def ladder_table(summary: Summary) -> Table:
     extent: tuple[str, ...] = ()
     if len(ladder):
         extent = extent_note(ladder), conditions_note(ladder), timed_note(ladder)
+        extent += _part_note(ladder)
     cohort = summary.config.cohort.name
     table = Table(
         name="ladder",
@@ -131,6 +134,19 @@ def ladder_table(summary: Summary) -> Table:
         if row.training_patients is None
     ]
     return with_missing(table, summary, everyone)
+
+
+def _part_note(ladder: pd.DataFrame) -> tuple[str, ...]:
+    """How many patients the intervals rest on, where the means rest on more."""
+    scored = ladder[[f"{label}_n" for label in LABELS]].to_numpy()
+    sure = ladder[[f"{label}_dice_two_way_n" for label in LABELS]].to_numpy()
+    if (sure == scored).all():
+        return ()
+    fewest = (f"{label} {n}" for label, n in zip(LABELS, sure.min(axis=0), strict=True))
+    return (
+        "Means are over all scored patients, 95 % intervals of the method over those "
+        f"with a Dice in every seed: {', '.join(fewest)} at least.",
+    )
 
 
 def _results() -> tuple[Column, ...]:
