@@ -30,11 +30,15 @@ from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting import formats
-from deeprac.reporting.budgets import still_changing
+from deeprac.reporting.budgets import still_changing, tested
 from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import Answer, answers, cells, pipe_table, tally
 from deeprac.reporting.claims.verdict import Verdict
-from deeprac.reporting.page.answers import failed_trainings, trainings
+from deeprac.reporting.page.answers import (
+    failed_trainings,
+    trainings,
+    unconverged_methods,
+)
 from deeprac.reporting.page.identity import limits
 from deeprac.reporting.render import markdown
 from deeprac.reporting.summary import Summary, read_summary
@@ -88,8 +92,9 @@ OF_PERSPECTIVES = (
 RECOVERED = "The transform is recovered"
 """The claim on both: of volumes, and of children, too."""
 
-UNCONVERGED = {"results": "ablation", "perspectives": "transfer"}
-"""The release of a page whose arms are looked up in the budget curve."""
+BUDGET = RELEASED / "budget"
+"""Of the budget curve, in which the arms of the others are looked up."""
+SIZE = ["matrix_size", "batch_size"]
 
 NOT_RUN = "not run"
 
@@ -115,7 +120,6 @@ def page(name: str) -> str:
     return environment.get_template(f"{name}.md.j2").render(
         releases=found,
         cohort_answers=cohort_answers(found, perspectives=name == "perspectives"),
-        unconverged=unconverged(found.get(UNCONVERGED[name], {"arms": ()})),
         not_held=not_held(found),
         velocity=velocity(),
         fits=fits(),
@@ -168,15 +172,30 @@ def not_held(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [f"{text} ({_listed(names)})" for text, names in missed.items()]
 
 
-def unconverged(one: Mapping[str, Any]) -> list[str]:
-    """Arms of a release that change with more steps, by the budget curve."""
-    curve = pd.read_csv(RELEASED / "budget/tables/budget.csv")
-    return [
+def unconverged(summary: Summary) -> list[str]:
+    """Arms that change with more steps, by a release or the budget curve of their size.
+
+    The latter is of phantoms, and says nothing of other cohorts. Its own table says
+    what it tells of itself.
+    """
+    cohort, runs = summary.config.cohort, summary.runs
+    if cohort.name == BUDGET.name:
+        return []
+    told = [*unconverged_methods(summary)]
+    if not cohort.is_phantom:
+        return told
+    sizes = pd.read_csv(BUDGET / "summary/runs.csv")[SIZE].drop_duplicates()
+    alike = runs.astype({SIZE[0]: str}).merge(sizes.astype({SIZE[0]: str}), on=SIZE)
+    arms = zip(alike.method, alike.epochs * alike.iterations_per_epoch, strict=True)
+    own = tested(summary.budgets)
+    unknown = set(arms) - set(zip(own.method, own.steps, strict=True))
+    curve = still_changing(pd.read_csv(BUDGET / "tables/budget.csv"))
+    return told + [
         f"{row.method_label}, {row.steps:,} steps: {row.label} "
         f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
         f"{row.compared_steps:,.0f} steps"
-        for row in still_changing(curve).itertuples()
-        if (row.method, row.steps) in one["arms"]
+        for row in curve.itertuples()
+        if (row.method, row.steps) in unknown
     ]
 
 
@@ -287,9 +306,7 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "optimiser": _listed(dict.fromkeys(runs.optimiser)),
         "seeds": len(config.run.seeds),
         "experiments": len(config.run.experiments),
-        "arms": set(
-            zip(runs.method, runs.epochs * runs.iterations_per_epoch, strict=True)
-        ),
+        "unconverged": unconverged(summary),
         "runs": len(runs),
         "devices": _listed(manifest["devices"]),
         "shared": _shared(pd.read_csv(summary.layout.summary_runs).shared_machine),

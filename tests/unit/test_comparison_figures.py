@@ -108,6 +108,11 @@ def test_planned_comparisons_with_means_patients_and_margin():
     patients = data[(data.kind == "patient") & (data.experiment == "moments")]
     points = patients[patients.label == "tumour"].difference_points
     np.testing.assert_allclose(sorted(points), np.repeat(np.arange(11, 19), 2))
+    seeds = data[(data.kind == "seed") & (data.experiment == "moments")]
+    assert list(seeds.seed) == 2 * list(FIVE)
+    assert seeds[seeds.label == "kidney"].difference_points.mean() == pytest.approx(
+        gain.difference_points
+    )
     words = words_of(drawing.figure)
     assert "+14.5 [" in words
     assert "n = 16, superior" in words

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from deeprac.config import load_config
+from deeprac.config_files import resolve
 from deeprac.files import read_json
 from deeprac.mask_geometry.frame_boxes import measure_boxes
 from deeprac.mask_geometry.masks import find_masks
@@ -49,6 +50,12 @@ def test_the_release_verifies(name):
     assert set(found.values()) <= {Outcome.IDENTICAL, Outcome.ROUNDING}, found
     texts = {found[name] for name in found if not name.endswith(".csv")}
     assert texts == {Outcome.IDENTICAL}, found
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_it_is_judged_by_the_claims_as_shipped(name):
+    claims = read_json(RELEASED / name / "config.json")["report"]["claims"]
+    assert claims == resolve({})["report"]["claims"]
 
 
 @pytest.mark.parametrize("name", RELEASES)

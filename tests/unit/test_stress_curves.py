@@ -1,5 +1,7 @@
 """Collecting runs under stress, and the figure of their curves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,13 +158,35 @@ def test_panels_and_words(drawing):
     assert "n = 4 patients, 4 cases, 1 seed, unseen in training" in words
     assert "95 % bootstrap interval over patients, of this one training" in words
     assert "kidney 75 %, tumour 75 %" in words
-    assert "should hold: 30° either way, zoom 0.6 to 1.6" in words
+    assert "claimed to hold (report.claims)" in words
+    assert shaded(axes) == [(-30, 30), (0.6, 1.6), None] * 2
     (legend,) = drawing.figure.legends
     names = [text.get_text() for text in legend.get_texts()]
     assert names[:2] == [
         "STN pose-size + nnU-Net, coarse",
         "STN pose-size + nnU-Net, fine",
     ]
+
+
+def shaded(axes):
+    """From where to where each panel is shaded; None where it is not."""
+    edges = [
+        [(p.get_x(), p.get_x() + p.get_width()) for p in ax.patches] for ax in axes
+    ]
+    return [tuple(np.round(one[0], 9)) if one else None for one in edges]
+
+
+def test_the_shaded_range_is_that_of_a_claim(tree):
+    path, config, layout = tree
+    assert main(["summarise", "--what", "stress", "--config", str(path)]) == 0
+    claims = [c for c in config.report.claims if c.conditions]
+    claims = tuple(replace(c, conditions={"shift": (-0.1, 0.1)}) for c in claims)
+    config = replace(config, report=replace(config.report, claims=claims))
+    (drawing,) = FIGURES["stress_curves"](sources_of(config, layout))
+    assert shaded(drawing.figure.axes[:3]) == [None, None, (-10, 10)]
+    config = replace(config, report=replace(config.report, claims=()))
+    (drawing,) = FIGURES["stress_curves"](sources_of(config, layout))
+    assert shaded(drawing.figure.axes[:3]) == [None] * 3
 
 
 def test_upright_images_stand_at_the_neutral_value(drawing):

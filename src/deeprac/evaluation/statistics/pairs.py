@@ -19,16 +19,20 @@ from deeprac.evaluation.statistics.patients import (
     CommonScores,
     differences,
     paired,
+    seed_differences,
 )
 from deeprac.evaluation.statistics.power import ALPHA
 from deeprac.evaluation.statistics.signed_rank import rank_biserial, signed_rank_p
 from deeprac.settings.reports import SUPERIORITY, Comparison
 
 COLUMNS = (
-    *("matrix", "experiment", "reference", "label", "test", "kind", "patient"),
+    *("matrix", "experiment", "reference", "label", "test", "kind", "patient", "seed"),
     *("difference_points", "low_points", "high_points", "margin_points"),
     *("interval_over", "n", "n_seeds", "two_way_p_holm", "verdict"),
 )
+
+KEYS = ["matrix", "experiment", "reference", "label", "test"]
+"""What names a comparison."""
 
 BOTH, PATIENTS = "patients and seeds", "patients of one training"
 """What an interval of a mean difference is over."""
@@ -92,12 +96,11 @@ def with_patients(table: pd.DataFrame, scores: CommonScores) -> pd.DataFrame:
         Columns ``COLUMNS``; kind is mean or patient. A patient has no interval; that of
         a mean is over patients and seeds, with one seed over the patients alone.
     """
-    keys = ["matrix", "experiment", "reference", "label", "test"]
     both = table.two_way_low.notna()
     low, high = (
         table[f"two_way_{end}"].where(both, table[end]) for end in ("low", "high")
     )
-    means = table[[*keys, "n", "n_seeds", "two_way_p_holm", "verdict"]].assign(
+    means = table[[*KEYS, "n", "n_seeds", "two_way_p_holm", "verdict"]].assign(
         kind="mean",
         patient="",
         difference_points=100 * table.difference,
@@ -111,7 +114,7 @@ def with_patients(table: pd.DataFrame, scores: CommonScores) -> pd.DataFrame:
         of_pair = scores.of(row.experiment, row.reference)
         of_label = of_pair[of_pair.label == row.label]
         both = paired(of_label, row.experiment, row.reference).reset_index()
-        own = {key: getattr(row, key) for key in keys} | {"kind": "patient"}
+        own = {key: getattr(row, key) for key in KEYS} | {"kind": "patient"}
         points = 100 * (both.experiment - both.reference)
         patients = both[["patient"]].assign(difference_points=points, **own)
         parts.append(patients)
@@ -119,6 +122,29 @@ def with_patients(table: pd.DataFrame, scores: CommonScores) -> pd.DataFrame:
         [part.reindex(columns=list(COLUMNS)) for part in parts if len(part)],
         ignore_index=True,
     )
+
+
+def with_seeds(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """What each seed says of each comparison, in points of Dice.
+
+    Args:
+        table: Result of :func:`compared`.
+        cases: Columns of summary/cases.csv in the wanted convention of empty labels.
+
+    Returns:
+        Columns ``COLUMNS``; kind is seed. The mean of a comparison is the mean of them.
+    """
+    of_label = dict(list(cases.groupby("label")))
+    parts = [
+        pd.DataFrame({key: getattr(row, key) for key in KEYS}, index=means.index)
+        .assign(kind="seed", difference_points=100 * means)
+        .reset_index(names="seed")
+        for row in table.itertuples()
+        for means in [
+            seed_differences(of_label[row.label], row.experiment, row.reference).mean()
+        ]
+    ]
+    return pd.concat(parts).reindex(columns=list(COLUMNS))
 
 
 def pairwise(scores: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:

@@ -103,7 +103,7 @@ _ROWS = (
     ("dice_by_method", "Dice per case by method", "summary", _always),
     ("paired_differences", "Paired differences of Dice between methods", "summary",
      _compares),
-    ("significance", "Which methods differ significantly", "summary", _compares),
+    ("significance", "Which methods differ in these trainings", "summary", _compares),
     ("ranking", "Reliability of the ranking", "summary", _compares),
     ("bland_altman", "Agreement of tumour volume (Bland-Altman)", "summary", _always),
     ("time_vs_dice", "Training time against Dice", "summary", _always),

@@ -9,7 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deeprac.config import Config
-from deeprac.evaluation.statistics.pairs import compared, with_patients
+from deeprac.evaluation.statistics.pairs import (
+    compared,
+    with_patients,
+    with_seeds,
+)
 from deeprac.evaluation.statistics.verdicts import INFERIOR, NOT_INFERIOR, SUPERIOR
 from deeprac.labels import FOREGROUND
 from deeprac.reporting.figures.drawing import (
@@ -37,9 +41,10 @@ SHOWN = (SUPERIOR, INFERIOR, NOT_INFERIOR)
 """Verdicts that are drawn filled."""
 PATIENT = {"marker": "o", "linestyle": "none", "markersize": 2.6, "alpha": 0.7}
 PATIENT |= {"mfc": FAINT, "mec": "0.45", "mew": 0.3}
+SEED = {"marker": "|", "linestyle": "none", "markersize": 5, "color": INK, "mew": 0.8}
 LOSS = "Non-inferior: a loss below {:g} points; inferior: a greater one."
-PATIENTS_BELOW = 0.22
-"""Distance of the patients from their mean as a share of a row."""
+PATIENTS_BELOW, SEEDS_ABOVE = 0.22, 0.2
+"""Distance of the patients and the seeds from their mean as a share of a row."""
 
 
 def make(summary: Summary) -> list[Drawing]:
@@ -49,7 +54,8 @@ def make(summary: Summary) -> list[Drawing]:
     if table.empty:
         text = f"{why} Nothing is compared: n = {cases.patient.nunique()} patients."
         return [nothing_to_show(NAME, text)]
-    data = with_patients(table, summary.common_scores)
+    parts = with_patients(table, summary.common_scores), with_seeds(table, cases)
+    data = pd.concat(parts, ignore_index=True)
     matrices = [name for name in config.matrices if name in set(table.matrix)]
     pairs = {
         name: list(dict.fromkeys(zip(rows.experiment, rows.reference, strict=True)))
@@ -82,7 +88,8 @@ def draw(data: pd.DataFrame, pairs: list[tuple[str, str]], *, ax: Axes) -> Axes:
     """Draw one panel.
 
     Args:
-        data: Result of :func:`with_patients` of one matrix and label.
+        data: Rows of :func:`with_patients` and :func:`with_seeds` of one matrix and
+            label.
         pairs: Experiment and reference of each row, from the top.
         ax: Where to draw.
     """
@@ -91,6 +98,8 @@ def draw(data: pd.DataFrame, pairs: list[tuple[str, str]], *, ax: Axes) -> Axes:
         pair = data[(data.experiment == experiment) & (data.reference == reference)]
         points = pair[pair.kind == "patient"].difference_points
         ax.plot(points, np.full(len(points), y + PATIENTS_BELOW), **PATIENT, zorder=2)
+        seeds = pair[pair.kind == "seed"].difference_points
+        ax.plot(seeds, np.full(len(seeds), y - SEEDS_ABOVE), **SEED, zorder=2)
         for mean in pair[pair.kind == "mean"].itertuples():
             _draw_mean(mean, y, ax=ax)
     ax.grid(visible=False, axis="y")
@@ -135,6 +144,7 @@ def _handles(*, margin: bool) -> list[Line2D]:
     handles = [
         Line2D([], [], label="mean, 95 % interval; with a verdict", **looks),
         Line2D([], [], label="no verdict", markerfacecolor="white", **looks),
+        Line2D([], [], label="seed", **SEED),
         Line2D([], [], label="patient", **PATIENT),
     ]
     if margin:

@@ -1,4 +1,4 @@
-"""Which experiments are significantly better than which, all pairs."""
+"""Which experiments are better than which in these trainings, all pairs."""
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,9 @@ from deeprac.reporting.summary import Summary
 
 WORSE, NEITHER, BETTER, ITSELF = range(4)
 COLOURS = {
-    BETTER: ("#0173B2", "row significantly better than column"),
-    NEITHER: ("white", "no significant difference"),
-    WORSE: ("0.84", "row significantly worse than column"),
+    BETTER: ("#0173B2", "row better than column, in these trainings"),
+    NEITHER: ("white", "neither is shown"),
+    WORSE: ("0.84", "row worse than column"),
 }
 """Dark, white and pale, which differ in grey as well."""
 MOST_NUMBERS = 8

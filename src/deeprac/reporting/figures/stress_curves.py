@@ -57,7 +57,6 @@ class Panel:
     title: str
     axis: str
     factor: float = 1.0
-    held: tuple[float, float] | None = None
     ticks: tuple[str, str] | None = None
 
     @property
@@ -67,8 +66,8 @@ class Panel:
 
 
 PANELS = (
-    Panel("rotation", "Rotation", "Degrees, clockwise on the screen", held=(-30, 30)),
-    Panel("scale", "Zoom", "Factor (log)", held=(0.6, 1.6)),
+    Panel("rotation", "Rotation", "Degrees, clockwise on the screen"),
+    Panel("scale", "Zoom", "Factor (log)"),
     Panel("shift", "Shift", "% of the width, to the patient's left", factor=100),
     Panel("truncation", "Truncation", "% of slices, upper end positive", factor=100),
     Panel("arms_down", "Arms", "", ticks=("up", "down")),
@@ -87,6 +86,7 @@ def make(summary: Summary) -> list[Drawing]:
     looks = _looks(config)
     figure = Figure(figsize=(WIDTH, 4.9))
     panels = [panel for panel in PANELS if panel.kind in set(table.kind)]
+    claimed = _claimed(config)
     axes = figure.subplots(
         len(FOREGROUND), len(panels), sharex="col", sharey="row", squeeze=False,
         width_ratios=[panel.width for panel in panels],
@@ -106,6 +106,9 @@ def make(summary: Summary) -> list[Drawing]:
                     ax=ax,
                 )
             _finish(ax, panel, sorted(shown.value.unique()))
+            if panel.kind in claimed:
+                low, high = (end * panel.factor for end in claimed[panel.kind])
+                ax.axvspan(low, high, color=FAINT, alpha=0.25, linewidth=0, zorder=0)
         within_percent(row[0])
         row[0].set_ylabel(f"{dice_of(label)}, %")
     for column, panel in zip(axes.T, panels, strict=True):
@@ -118,8 +121,9 @@ def make(summary: Summary) -> list[Drawing]:
         )
         for style, dash in looks.values()
     ]  # fmt: skip
-    title = "should hold: 30° either way, zoom 0.6 to 1.6"
-    handles.append(Patch(color=FAINT, alpha=0.25, label=title))
+    if claimed:
+        title = "claimed to hold (report.claims)"
+        handles.append(Patch(color=FAINT, alpha=0.25, label=title))
     legend_above(figure, handles)
     seeds = table.seed.nunique()
     visible = 100 * data.groupby("label").visible.min()
@@ -163,7 +167,7 @@ def draw(
 
 
 def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
-    """Ticks at the values that were tried, and the range that should hold."""
+    """Ticks at the values that were tried."""
     if panel.kind == "scale":
         ax.set_xscale("log")
     ticks = [value * panel.factor for value in values]
@@ -174,8 +178,12 @@ def _finish(ax: Axes, panel: Panel, values: list[float]) -> None:
         ax.set_xlim(-0.4, 1.4)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
-    if panel.held:
-        ax.axvspan(*panel.held, color=FAINT, alpha=0.25, linewidth=0, zorder=0)
+
+
+def _claimed(config: Config) -> dict[str, tuple[float, float]]:
+    """Ranges of changes that a claim speaks of; of several claims that of the first."""
+    claims = [claim.conditions or {} for claim in config.report.claims]
+    return {kind: ends for one in reversed(claims) for kind, ends in one.items()}
 
 
 def _looks(config: Config) -> dict[str, tuple[MethodStyle, str]]:

@@ -60,6 +60,7 @@ def missing_terms(missing: Mapping[RunKey, str]) -> dict[str, tuple[str, ...]]:
 def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
     """What the numbers do not say, from what the configuration and the runs are."""
     states = [run["git"] for run in runs]
+    seeds = len(config.run.seeds)
     sentences = {
         "For research only: not a medical device.": True,
         "The cases are phantoms, geometry and not anatomy: the results say nothing "
@@ -69,9 +70,14 @@ def limits(config: Config, runs: Iterable[Run]) -> tuple[str, ...]:
             len(config.run.folds) < config.splits.folds
             and not config.cohort.has_test_cases
         ),
-        f"Seeds: {len(config.run.seeds)}. No verdict on a method rests on "
-        f"fewer than {MIN_SEEDS}, since another training of it can differ more than "
-        "two methods do.": len(config.run.seeds) < MIN_SEEDS,
+        f"Seeds: {seeds}. No verdict on a method rests on fewer than {MIN_SEEDS}, as "
+        "another training of it can differ more than two methods do.": (
+            seeds < MIN_SEEDS
+        ),
+        f"Seeds: {seeds}. Intervals and verdicts are about more trainings and patients "
+        "like these, and not about other sizes of network or image, or more steps.": (
+            seeds >= MIN_SEEDS
+        ),
         "The commit of the code is unknown for at least one run.": any(
             state["commit"] is None for state in states
         ),
