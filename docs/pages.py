@@ -22,10 +22,11 @@ from PIL import Image
 from deeprac import cli
 from deeprac.config import Config
 from deeprac.evaluation.statistics.patients import seed_differences
-from deeprac.evaluation.statistics.two_way import two_way_interval
+from deeprac.evaluation.statistics.two_way import between_groups, two_way_interval
 from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
+from deeprac.records.age_groups import AGE_GROUP
 from deeprac.records.case_split import TEST, of_split
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
@@ -114,12 +115,12 @@ def page(name: str) -> str:
     )
     with TemporaryDirectory() as folder:
         found = {
-            n: facts(RELEASED / n, lay_out(RELEASED / n, Path(folder)))
+            n: facts(RELEASED / n, lay_out(RELEASED / n, Path(folder)), name)
             for n in released(name)
         }
     return environment.get_template(f"{name}.md.j2").render(
         releases=found,
-        cohort_answers=cohort_answers(found, perspectives=name == "perspectives"),
+        cohort_answers=cohort_answers(found, name),
         not_held=not_held(found),
         velocity=velocity(),
         fits=fits(),
@@ -134,7 +135,7 @@ def released(page: str) -> list[str]:
 
 
 def cohort_answers(
-    found: Mapping[str, Mapping[str, Any]], *, perspectives: bool
+    found: Mapping[str, Mapping[str, Any]], page: str
 ) -> list[dict[str, Any]]:
     """Each claim of a page that was put to the test, with its verdict by release."""
     verdicts = {
@@ -148,9 +149,16 @@ def cohort_answers(
             "verdicts": [own.get(claim, NOT_RUN) for own in verdicts.values()],
         }
         for claim in claims
-        if (claim in OF_PERSPECTIVES) is perspectives or claim == RECOVERED
+        if _belongs(claim, page)
     ]
-    return [one for one in answers if perspectives or {*one["verdicts"]} != {NOT_RUN}]
+    if page == "perspectives":
+        return answers
+    return [one for one in answers if {*one["verdicts"]} != {NOT_RUN}]
+
+
+def _belongs(claim: str, page: str) -> bool:
+    """Whether a claim is judged on a page."""
+    return (claim in OF_PERSPECTIVES) is (page == "perspectives") or claim == RECOVERED
 
 
 def _verdict(answer: Answer) -> str:
@@ -274,12 +282,13 @@ def volume_costs() -> str:
     return markdown(Table("costs", "Cost of a step", costs, parts, (note,)))
 
 
-def facts(release: Path, config: Config) -> dict[str, Any]:
+def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
     """Everything that the template names.
 
     Args:
         release: Folder of the release.
         config: Of the same, laid out as results.
+        page: Name of the page.
     """
     summary = read_summary(config, Layout.of(config))
     manifest, runs = read_json(release / MANIFEST), summary.runs
@@ -297,7 +306,7 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "commits": _listed(f"`{c[:7]}`" for c in manifest["commits"]["training"]),
         "judges": _judges(summary, config),
         "training_patients": _numbers(runs.training_patients),
-        "matrices": _listed(dict.fromkeys(runs.matrix_size)),
+        "images": _images(config, runs),
         "steps": _numbers(runs.epochs * runs.iterations_per_epoch),
         "parameters": _listed(
             dict.fromkeys(f"{one / 1e6:.2f}" for one in sorted(runs.parameters))
@@ -317,7 +326,7 @@ def facts(release: Path, config: Config) -> dict[str, Any]:
         "table": table,
         "difference": partial(_difference, summary),
         "gains": partial(_gains, summary),
-        "claims": _measured(results),
+        "claims": _measured([one for one in results if _belongs(one.claim, page)]),
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
@@ -355,9 +364,27 @@ def _gains(summary: Summary, schedule: str) -> str:
     columns += tuple(
         words(name, name, group="Gain by age in years, points") for name in groups
     )
+    wide["contrast"] = [
+        _contrast(summary, own, groups) for _, own in rows.groupby(keys, sort=False)
+    ]
+    columns += (words("contrast", f"{groups[0]} minus {groups[-1]}, points"),)
     table = wide.reset_index()
     title = "Gain over plain nnU-Net by age"
     return markdown(Table("gains", title, table, (Part(columns, table),), ())).strip()
+
+
+def _contrast(summary: Summary, rows: pd.DataFrame, groups: Sequence[str]) -> str:
+    """What one experiment gains in the youngest minus what it gains in the oldest."""
+    (first, *_) = rows.itertuples()
+    cases = summary.cases[summary.cases.label == first.label]
+    youngest, oldest = (
+        seed_differences(
+            cases[cases[AGE_GROUP] == group], first.experiment, first.reference
+        )
+        for group in (groups[0], groups[-1])
+    )
+    found = between_groups(youngest, oldest)
+    return formats.gain(found.value, found.low, found.high)
 
 
 def _measured(results: Sequence[ClaimResult]) -> str:
@@ -369,6 +396,14 @@ def _measured(results: Sequence[ClaimResult]) -> str:
         "`tables/claims.md` of the release has them."
     )
     return pipe_table(shown) + note * bool(left_out)
+
+
+def _images(config: Config, runs: pd.DataFrame) -> str:
+    """Size of what networks are trained on."""
+    sizes = _listed(dict.fromkeys(runs.matrix_size))
+    if {config.matrices[name].dimensions for name in runs.matrix} == {3}:
+        return f"volumes of {sizes} voxels"
+    return f"slices of {sizes} pixels"
 
 
 def _judges(summary: Summary, config: Config) -> str:

@@ -339,9 +339,11 @@ def test_largest_slice_by_priority():
 
 
 def test_methods_differ_in_colour_marker_and_name(tree):
-    styles = method_styles(tree[1].config).values()
-    assert len({(style.colour, style.marker) for style in styles}) == len(styles)
-    assert len({style.label for style in styles}) == len(styles)
+    styles = method_styles(tree[1].config)
+    looks = {(style.colour, style.marker) for style in styles.values()}
+    assert len(looks) == len(styles)
+    assert len({style.label for style in styles.values()}) == len(styles)
+    assert styles["stn"].colour != styles["oracle"].colour
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from scipy import stats
 
 from deeprac.evaluation.statistics.two_way import (
     Components,
+    between_groups,
     two_way,
     two_way_difference,
     two_way_interval,
@@ -111,6 +112,21 @@ def cases(experiment, dice):
             for (patient, seed), value in dice.items()
         ]
     )
+
+
+def test_groups_of_patients_are_compared_as_by_welch_where_seeds_agree():
+    one, other = np.array([1.0, 2, 4, 8]), np.array([0.0, 1, 1])
+    found = between_groups(*(np.repeat(x[:, None], 3, 1) for x in (one, other)))
+    welch = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
+    assert found.value == pytest.approx(one.mean() - other.mean())
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
+    assert found.n == 7
+
+
+def test_a_group_of_one_patient_has_no_interval_beside_another():
+    found = between_groups(np.array([[1.0, 2]]), np.array([[0.0, 1], [2, 3]]))
+    assert found.value == 0
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_differences_are_paired_and_incomplete_patients_left_out():

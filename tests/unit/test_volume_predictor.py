@@ -102,6 +102,17 @@ def test_odd_volumes_are_segmented_on_their_own_grid(trained, name, shape, spaci
 
 
 @pytest.mark.slow
+def test_a_volume_of_air_falls_back_and_is_counted(trained):
+    predictor = open_run(trained[0], "stn", 0, 0).predictor
+    body = arrays(0)[0]
+    assert not predictor.predict(body, SPACING_MM).fallback.any()
+    found = predictor.predict(np.full_like(body, -1000), SPACING_MM)
+    assert found.fallback.all()
+    assert (found.image_from_canonical == np.eye(2, 3)).all()
+    assert found.labels.shape == body.shape
+
+
+@pytest.mark.slow
 def test_a_perfect_answer_of_mirrored_volumes_is_the_mean_of_eight(trained):
     config, _ = trained
     predictor = open_run(config, "stn", 0, 0).predictor

@@ -128,10 +128,15 @@ class Summary:
         return changing(self.budgets)
 
     def untested(self, *experiments: str, label: str) -> list[str]:
-        """Those of which no longer training tells whether they converged on a label."""
+        """Those of which no longer training tells whether they converged on a label.
+
+        What is not trained, as zero-shot ones are not, is none of them.
+        """
         known = tested(self.budgets)
         known = set(known[known.label == label].experiment)
-        return [name for name in experiments if name not in known]
+        rows = [self.config.experiments[name] for name in experiments]
+        trained = [row.name for row in rows if self.config.steps_of(row)]
+        return [name for name in trained if name not in known]
 
     def cohort(self) -> pd.DataFrame:
         """Rows of cases.csv, indexed by case."""

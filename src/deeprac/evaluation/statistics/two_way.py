@@ -141,6 +141,31 @@ def two_way_interval(values: ArrayLike) -> Estimate:
     return two_way(values).interval
 
 
+def between_groups(values: ArrayLike, others: ArrayLike) -> Estimate:
+    """Mean of one group of patients minus that of another group, of the same seeds.
+
+    The interval is Welch's, with variances and degrees of freedom of :func:`two_way`.
+    What a seed does alike to both groups cancels in the difference and not in these
+    variances: it is rather too wide.
+
+    Args:
+        values: (patients, seeds), complete.
+        others: (other patients, seeds), complete.
+
+    Returns:
+        The estimate, with n patients of both; without an interval where a group has
+        none.
+    """
+    one, other = two_way(values), two_way(others)
+    own, its = one.standard_error**2, other.standard_error**2
+    uncertain = own**2 / one.degrees + its**2 / other.degrees
+    with np.errstate(invalid="ignore"):  # Where no value differs from another.
+        degrees = np.maximum((own + its) ** 2 / uncertain, 1)
+    mean, n = one.mean - other.mean, one.patients + other.patients
+    components = Components(NAN, NAN, NAN)
+    return TwoWay(mean, np.sqrt(own + its), degrees, n, one.seeds, components).interval
+
+
 def two_way_difference(
     cases: pd.DataFrame, experiment: str, reference: str
 ) -> Estimate:
