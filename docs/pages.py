@@ -95,7 +95,8 @@ RECOVERED = "The transform is recovered"
 
 BUDGET = RELEASED / "budget"
 """Of the budget curve, in which the arms of the others are looked up."""
-SIZE = ["matrix_size", "batch_size"]
+ARM = ["matrix_size", "batch_size", "method", "parameters"]
+"""Columns of runs.csv by which an arm is found there."""
 
 NOT_RUN = "not run"
 
@@ -181,10 +182,10 @@ def not_held(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def unconverged(summary: Summary) -> list[str]:
-    """Arms that change with more steps, by a release or the budget curve of their size.
+    """Arms that change with more steps, by a release or by the budget curve.
 
-    The latter is of phantoms, and says nothing of other cohorts. Its own table says
-    what it tells of itself.
+    The latter is of phantoms, and says nothing of other cohorts; an arm is found there
+    by its size and network. Its own table says what it tells of itself.
     """
     cohort, runs = summary.config.cohort, summary.runs
     if cohort.name == BUDGET.name:
@@ -192,18 +193,21 @@ def unconverged(summary: Summary) -> list[str]:
     told = [*unconverged_methods(summary)]
     if not cohort.is_phantom:
         return told
-    sizes = pd.read_csv(BUDGET / "summary/runs.csv")[SIZE].drop_duplicates()
-    alike = runs.astype({SIZE[0]: str}).merge(sizes.astype({SIZE[0]: str}), on=SIZE)
-    arms = zip(alike.method, alike.epochs * alike.iterations_per_epoch, strict=True)
+    text = {"matrix_size": str}
+    there = pd.read_csv(BUDGET / "summary/runs.csv", dtype=text)[ARM].drop_duplicates()
+    alike = runs.astype(text).merge(there, on=ARM)
+    steps = alike.epochs * alike.iterations_per_epoch
+    arms = set(zip(alike.method, steps, strict=True))
     own = tested(summary.budgets)
-    unknown = set(arms) - set(zip(own.method, own.steps, strict=True))
+    known = set(zip(own.method, own.steps, own.label, strict=True))
     curve = still_changing(pd.read_csv(BUDGET / "tables/budget.csv"))
     return told + [
         f"{row.method_label}, {row.steps:,} steps: {row.label} "
         f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
         f"{row.compared_steps:,.0f} steps"
         for row in curve.itertuples()
-        if (row.method, row.steps) in unknown
+        if (row.method, row.steps) in arms
+        and (row.method, row.steps, row.label) not in known
     ]
 
 

@@ -3,8 +3,8 @@
     PYTHONPATH=src python resources/released/remake_tables.py RELEASE ...
 
 Records, summaries and what the manifest says of them stay. It first verifies that no
-number of a column that both versions have is another. Claims are those of
-config/claims.yaml: one rule judges all releases.
+number of a column that both versions have is another; but claims, which are judged anew
+by config/claims.yaml: one rule for all releases.
 """
 
 import sys
@@ -16,16 +16,18 @@ from deeprac.config_files import resolve
 from deeprac.files import manifest_entry, read_json, write_bytes, write_json
 from deeprac.layout import Layout
 from deeprac.release.manifest import MANIFEST
-from deeprac.release.tables import made_tables
+from deeprac.release.tables import CLAIMS, made_tables
 from deeprac.release.unpack import lay_out
-from deeprac.release.verify import verify_release
+from deeprac.release.verify import Outcome, verify_release
 
 CONFIG = "config.json"
 
 
 def remake(release: Path) -> None:
     """Write the tables of this version where they say the same."""
-    if not verify_release(release).holds:
+    tables = verify_release(release).tables
+    others = [one.name for one in tables if one.outcome is Outcome.DIFFERENT]
+    if {name for name in others if name.endswith(".csv")} - CLAIMS:
         sys.exit(f"{release} does not verify: `deeprac verify {release}` says why.")
     write_tables(release)
 

@@ -62,7 +62,7 @@ def test_failed_trainings_are_counted_and_named():
     answers = answers_of(NOT_LEARNED, LEARNED, NOT_RECORDED)
     assert answers.trainings == (
         "1 of 10 trainings did not learn a label; of 1 it is not recorded. Whether "
-        "more steps would change the Dice was tested of no experiment."
+        "more steps would change the Dice was tested here for no experiment."
     )
     assert answers.failed == (
         "nnU-Net at 128, seed 0, fold 0: tumour Dice 1.2 % on training slices",

@@ -26,6 +26,7 @@ def test_slices_at_full_size_follow_the_protocol(name):
     }
     assert resolved["matrices"]["main"] == PROTOCOL["matrices"]["fine"]
     assert list(config.run.folds) == list(range(config.splits.folds))
+    assert set(config.run.experiments) == set(config.experiments)
 
 
 def test_volumes_at_full_size_cost_what_is_counted_of_them():

@@ -1,6 +1,7 @@
 """The shipped configurations of the perspectives, and their smallest runs."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,9 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
     # Longer trainings are of the full run alone: they differ in nothing else.
     own = {n: row for n, row in full.experiments.items() if row.epochs is None}
     assert own.items() <= smoke.experiments.items()
-    methods = {row.method for row in full.experiments.values()}
-    assert methods == {row.method for row in own.values()}
+    shorter = [replace(row, name="") for row in own.values()]
+    for row in full.experiments.values():
+        assert replace(row, name="", epochs=None) in shorter
     assert full.matrices["main"].dimensions == 3
     assert len(full.run.seeds) == 5
 

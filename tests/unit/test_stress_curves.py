@@ -187,6 +187,8 @@ def test_the_shaded_range_is_that_of_a_claim(tree):
     config = replace(config, report=replace(config.report, claims=()))
     (drawing,) = FIGURES["stress_curves"](sources_of(config, layout))
     assert shaded(drawing.figure.axes[:3]) == [None] * 3
+    (legend,) = drawing.figure.legends
+    assert "claimed" not in " ".join(text.get_text() for text in legend.get_texts())
 
 
 def test_upright_images_stand_at_the_neutral_value(drawing):

@@ -121,6 +121,8 @@ def test_groups_of_patients_are_compared_as_by_welch_where_seeds_agree():
     assert found.value == pytest.approx(one.mean() - other.mean())
     assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
     assert found.n == 7
+    equal = between_groups(np.ones((2, 2)), np.zeros((3, 2)))
+    assert (equal.low, equal.value, equal.high) == (1, 1, 1)
 
 
 def test_a_group_of_one_patient_has_no_interval_beside_another():

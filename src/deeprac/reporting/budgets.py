@@ -49,9 +49,9 @@ def method_budgets(
 
 
 def tested(budgets: pd.DataFrame) -> pd.DataFrame:
-    """Rows of :func:`method_budgets` that say whether a method has converged."""
-    known = [CONVERGED, NOT_CONVERGED]
-    return budgets[budgets.verdict.isin(known)]
+    """Rows of :func:`method_budgets` of which a longer training tells the verdict."""
+    known = budgets.verdict.isin([CONVERGED, NOT_CONVERGED])
+    return budgets[known & budgets.change_low.notna()]
 
 
 def still_changing(budgets: pd.DataFrame) -> pd.DataFrame:

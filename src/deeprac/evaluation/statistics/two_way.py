@@ -159,8 +159,8 @@ def between_groups(values: ArrayLike, others: ArrayLike) -> Estimate:
     one, other = two_way(values), two_way(others)
     own, its = one.standard_error**2, other.standard_error**2
     uncertain = own**2 / one.degrees + its**2 / other.degrees
-    with np.errstate(invalid="ignore"):  # Where no value differs from another.
-        degrees = np.maximum((own + its) ** 2 / uncertain, 1)
+    fewest = np.minimum(one.degrees, other.degrees)
+    degrees = fewest if uncertain == 0 else (own + its) ** 2 / uncertain
     mean, n = one.mean - other.mean, one.patients + other.patients
     components = Components(NAN, NAN, NAN)
     return TwoWay(mean, np.sqrt(own + its), degrees, n, one.seeds, components).interval

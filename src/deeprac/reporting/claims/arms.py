@@ -29,6 +29,11 @@ class Pair:
     reference: str = ""
     missing: str = ""
 
+    @property
+    def sides(self) -> list[str]:
+        """Both experiments, or the one without a reference."""
+        return [name for name in (self.experiment, self.reference) if name]
+
 
 def plays(config: Config, arm: Arm, row: Experiment) -> bool:
     """Whether an experiment has the method, or the properties, that an arm names."""

@@ -151,11 +151,10 @@ def _gate(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> str:
     A claim that names its steps speaks of these, converged or not; one about something
     else than Dice needs trainings that learned all labels.
     """
-    sides = _sides(pair)
-    failed = evidence.failed(label, *sides)
+    failed = evidence.failed(label, *pair.sides)
     if failed or claim.steps is not None or not label:
         return failed
-    return evidence.unsettled(label, *sides)
+    return evidence.unsettled(label, *pair.sides)
 
 
 def _untested(
@@ -164,12 +163,8 @@ def _untested(
     """Say whose convergence on a label nothing tells, where there is a verdict."""
     if not label or claim.steps is not None or verdict is Verdict.NOT_DECIDABLE:
         return ""
-    names = evidence.summary.untested(*_sides(pair), label=label)
+    names = evidence.summary.untested(*pair.sides, label=label)
     return f"convergence not tested: {', '.join(names)}" if names else ""
-
-
-def _sides(pair: Pair) -> list[str]:
-    return [name for name in (pair.experiment, pair.reference) if name]
 
 
 def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measured:
@@ -179,9 +174,8 @@ def _measured(evidence: Evidence, claim: Claim, pair: Pair, label: str) -> Measu
         if evidence.summary.partial:
             return lacking(f"partial results: {evidence.summary.partial}")
         steps = training_steps(evidence.runs)
-        sides = _sides(pair)
-        if claim.steps is None and len({steps[name] for name in sides}) > 1:
-            budgets = ", ".join(f"{name} {steps[name]}" for name in sides)
+        if claim.steps is None and len({steps[name] for name in pair.sides}) > 1:
+            budgets = ", ".join(f"{name} {steps[name]}" for name in pair.sides)
             return lacking(
                 f"refused: trained for different numbers of steps: {budgets}"
             )

@@ -26,7 +26,7 @@ def recovery(evidence: Evidence, claim: Claim, pair: Pair, _: str) -> Measured:
     median is over patients, for the trainings at hand; that of a difference over
     patients and seeds.
     """
-    names = [name for name in (pair.experiment, pair.reference) if name]
+    names = pair.sides
     if why := missing_rows(evidence.diagnostics, "diagnostics", names):
         return lacking(why)
     assert evidence.diagnostics is not None

@@ -49,7 +49,6 @@ class Panel:
         title: name of the change.
         axis: label of the horizontal axis.
         factor: from the value in stress.csv to the axis.
-        held: range in which normalised size and pose should hold Dice, on the axis.
         ticks: names of the values 0 and 1, for a scene.
     """
 
@@ -121,7 +120,7 @@ def make(summary: Summary) -> list[Drawing]:
         )
         for style, dash in looks.values()
     ]  # fmt: skip
-    if claimed:
+    if claimed.keys() & {panel.kind for panel in panels}:
         title = "claimed to hold (report.claims)"
         handles.append(Patch(color=FAINT, alpha=0.25, label=title))
     legend_above(figure, handles)

@@ -42,10 +42,10 @@ def trainings(summary: Summary) -> str:
     if unknown:
         text += f"; of {unknown} it is not recorded"
     known = tested(summary.budgets)
-    of = f"of {known.experiment.nunique()} of {len(summary.rows)} experiments"
+    of = f"for {known.experiment.nunique()} of {len(summary.rows)} experiments"
     if known.empty:
-        of = "of no experiment"
-    return f"{text}. Whether more steps would change the Dice was tested {of}."
+        of = "for no experiment"
+    return f"{text}. Whether more steps would change the Dice was tested here {of}."
 
 
 def failed_trainings(summary: Summary) -> tuple[str, ...]:

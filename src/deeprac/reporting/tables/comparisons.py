@@ -200,5 +200,5 @@ def _untested_note(summary: Summary, run: pd.DataFrame) -> tuple[str, ...]:
         return ()
     return (
         "Verdicts hold at this number of steps: whether more of them would change the "
-        f"Dice was not tested of {', '.join(names)}.",
+        f"Dice was not tested for {', '.join(names)}.",
     )

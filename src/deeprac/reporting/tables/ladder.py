@@ -145,7 +145,7 @@ def _part_note(ladder: pd.DataFrame) -> tuple[str, ...]:
     fewest = (f"{label} {n}" for label, n in zip(LABELS, sure.min(axis=0), strict=True))
     return (
         "Means are over all scored patients, 95 % intervals of the method over those "
-        f"with a Dice in every seed: {', '.join(fewest)} at least.",
+        f"with a Dice in every seed that counts: {', '.join(fewest)} at least.",
     )
 
 
