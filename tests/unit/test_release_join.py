@@ -150,6 +150,34 @@ def test_the_whole_is_judged_by_the_claims_of_every_part(releases):
     assert whole["methods"]["stn"]["label"] == "STN pose-size + nnU-Net"
 
 
+def count(release: Path, ratio: float, **config: object) -> None:
+    """Give a release the counted steps of the protocol."""
+    costs = [
+        {"experiment": name, "matrix_size": 512, "batch_size": 12}
+        | {"step_flops_ratio": ratio, "step_saved_bytes_ratio": ratio}
+        | {"step_saved_bytes_mixed_ratio": ratio}
+        for name in load_config([]).run.experiments
+    ]
+    path, member = release / MANIFEST, "summary/protocol.json"
+    write_json(release / member, {"config": config, "costs": costs})
+    manifest = read_json(path)
+    manifest["files"][member] = manifest_entry((release / member).read_bytes())
+    write_json(path, manifest)
+
+
+def test_steps_are_counted_alike_whatever_was_claimed_of_them(releases):
+    for part in ("plain", "stn_early"):
+        count(releases / part, 1.0)
+    count(releases / "stn_late", 1.0, report={"notes": ["of a later version"]})
+    one = joined(releases, "plain", "stn_early", "stn_late")
+    notes = read_json(one / "summary/protocol.json")["config"]["report"]["notes"]
+    assert notes == ["of a later version"]
+    shutil.rmtree(one)
+    count(releases / "stn_late", 1.5)
+    with pytest.raises(DeepracError, match=r"stn_late counted other costs in protocol"):
+        joined(releases, "plain", "stn_early", "stn_late")
+
+
 def test_claims_that_a_part_can_decide_count_and_changed_ones_are_refused():
     def claim(name, limit=None):
         open_ = {"claim": name, "undecided": "not trained yet", "bound": None}
