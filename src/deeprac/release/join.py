@@ -259,18 +259,25 @@ def _joined_cohort(
     labels are the same (``check_summary`` compares the volumes), their images nearly.
     """
     (_, first), *others = tables
-    digest = (first.quantity == "cohort_hash") & (first.statistic == "sha256")
+    known, hashes = _without_hashes(first)
     for part, table in others:
-        same = table.equals(first)
-        if config.cohort.is_phantom:
-            same = len(table) == len(first) and table[~digest].equals(first[~digest])
-        if not same:
+        own, more = _without_hashes(table)
+        if not own.equals(known) or not (
+            more.equals(hashes) or config.cohort.is_phantom
+        ):
             raise ReleaseError(
                 f"{part.path} has another cohort.csv than the releases before it: it "
                 f"is of other patients. {REMEDY}"
             )
-    hashes = pd.concat([table[digest] for _, table in tables]).drop_duplicates()
-    return pd.concat([first[~digest], hashes]).sort_index(kind="stable")
+        hashes = pd.concat([hashes, more]).drop_duplicates()
+    place = first.index[first.quantity == "cohort_hash"].min()
+    return pd.concat([known[:place], hashes, known[place:]])
+
+
+def _without_hashes(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A cohort's table, and apart from it its hashes: one of each processor."""
+    digest = (table.quantity == "cohort_hash") & (table.statistic == "sha256")
+    return table[~digest].reset_index(drop=True), table[digest]
 
 
 def _tables(
