@@ -186,13 +186,18 @@ def _claimed(config: Config) -> dict[str, tuple[float, float]]:
 
 
 def _looks(config: Config) -> dict[str, tuple[MethodStyle, str]]:
-    """Style and dash of each experiment under stress; the dash says its matrix."""
-    used = {name: config.experiments[name].matrix for name in config.stress.experiments}
-    matrices = [matrix for matrix in config.matrices if matrix in used.values()]
-    dashes = dict(zip(matrices, cycle(DASHES), strict=False))
+    """Style and dash of each experiment under stress; the dash says size and epochs."""
+    rows = [config.experiments[name] for name in config.stress.experiments]
+    several = len({row.matrix for row in rows}) > 1
+    order = list(config.matrices)
+    kinds = sorted(
+        {(row.matrix, row.epochs) for row in rows},
+        key=lambda kind: (order.index(kind[0]), kind[1] or 0),
+    )
+    dashes = dict(zip(kinds, cycle(DASHES), strict=False))
     looks = {}
-    for name, matrix in used.items():
-        style = experiment_style(config, name)
-        title = style.name + f", {matrix}" * (len(dashes) > 1)
-        looks[name] = replace(style, name=title), dashes[matrix]
+    for row in rows:
+        style = experiment_style(config, row.name)
+        title = style.name + f", {row.matrix}" * several
+        looks[row.name] = replace(style, name=title), dashes[row.matrix, row.epochs]
     return looks
