@@ -63,7 +63,7 @@ def make(summary: Summary) -> list[Drawing]:
         for rows in [table[table.matrix == name]]
     }
     heights = [len(rows) + 0.7 for rows in pairs.values()]
-    figure = Figure(figsize=(WIDTH, 1.1 + ROW_INCHES * sum(heights)))
+    figure = Figure(figsize=(WIDTH, 1.4 + ROW_INCHES * sum(heights)))
     axes = figure.subplots(
         len(matrices), len(FOREGROUND), sharex="col", squeeze=False,
         height_ratios=heights,
