@@ -35,11 +35,7 @@ from deeprac.reporting.budgets import still_changing, tested
 from deeprac.reporting.claims.collect import ClaimResult, cohort_claims
 from deeprac.reporting.claims.render import Answer, answers, cells, pipe_table, tally
 from deeprac.reporting.claims.verdict import Verdict
-from deeprac.reporting.page.answers import (
-    failed_trainings,
-    trainings,
-    unconverged_methods,
-)
+from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
 from deeprac.reporting.render import markdown
 from deeprac.reporting.summary import Summary, read_summary
@@ -187,13 +183,22 @@ def unconverged(summary: Summary) -> list[str]:
     The latter is of phantoms, and says nothing of other cohorts; an arm is found there
     by its size and network. Its own table says what it tells of itself.
     """
-    cohort, runs = summary.config.cohort, summary.runs
+    cohort = summary.config.cohort
     if cohort.name == BUDGET.name:
         return []
-    told = [*unconverged_methods(summary)]
-    if not cohort.is_phantom:
-        return told
-    text = {"matrix_size": str}
+    own = still_changing(summary.budgets)
+    rows = pd.concat([own, _looked_up(summary)]) if cohort.is_phantom else own
+    return [
+        f"{row.method_label}, {row.steps:,} steps: {row.label} "
+        f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
+        f"{row.compared_steps:,.0f} steps"
+        for row in rows.itertuples()
+    ]
+
+
+def _looked_up(summary: Summary) -> pd.DataFrame:
+    """Rows of the budget curve that more steps change, of arms untested here."""
+    runs, text = summary.runs, {"matrix_size": str}
     there = pd.read_csv(BUDGET / "summary/runs.csv", dtype=text)[ARM].drop_duplicates()
     alike = runs.astype(text).merge(there, on=ARM)
     steps = alike.epochs * alike.iterations_per_epoch
@@ -201,14 +206,12 @@ def unconverged(summary: Summary) -> list[str]:
     own = tested(summary.budgets)
     known = set(zip(own.method, own.steps, own.label, strict=True))
     curve = still_changing(pd.read_csv(BUDGET / "tables/budget.csv"))
-    return told + [
-        f"{row.method_label}, {row.steps:,} steps: {row.label} "
-        f"{formats.gain(row.change, row.change_low, row.change_high)} points with "
-        f"{row.compared_steps:,.0f} steps"
-        for row in curve.itertuples()
-        if (row.method, row.steps) in arms
+    wanted = [
+        (row.method, row.steps) in arms
         and (row.method, row.steps, row.label) not in known
+        for row in curve.itertuples()
     ]
+    return curve[wanted]
 
 
 def velocity() -> dict[str, str]:

@@ -8,6 +8,7 @@ from deeprac.config import Config
 from deeprac.evaluation.gates import of_label
 from deeprac.evaluation.statistics.budget import (
     CHANGE,
+    COLUMNS,
     CONVERGED,
     NOT_CONVERGED,
     budget_rows,
@@ -32,8 +33,7 @@ def method_budgets(
         Its columns behind matrix, method, method_label and label; no rows where no
         method has a curve.
     """
-    none = budget_rows(cases, gates, {})
-    parts = [none.reindex(columns=[*NAMES, *none])]
+    columns, parts = [*NAMES, *COLUMNS], []
     for label in FOREGROUND:
         own, judged = cases[cases.label == label.title], of_label(gates, label.title)
         for curve in budget_curves(config):
@@ -43,9 +43,10 @@ def method_budgets(
             values = row.matrix, row.method, title, label.title
             part = budget_rows(own, judged, curve)
             named = part.assign(**dict(zip(NAMES, values, strict=True)))
-            parts.append(named[[*NAMES, *part]])
-    found = [part for part in parts if len(part)] or parts
-    return pd.concat(found, ignore_index=True)
+            parts.append(named[columns])
+    if not parts:
+        return budget_rows(cases, gates, {}).reindex(columns=columns)
+    return pd.concat(parts, ignore_index=True)
 
 
 def tested(budgets: pd.DataFrame) -> pd.DataFrame:

@@ -49,6 +49,7 @@ COLUMNS = (
     *("experiment", "steps", "n", "n_seeds", "dice", "low", "high"),
     *("compared_steps", *Verdict.__annotations__),
 )
+"""Of :func:`budget_rows`."""
 
 
 def budget_rows(

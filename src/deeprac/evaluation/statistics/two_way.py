@@ -54,9 +54,7 @@ class TwoWay:
     @property
     def interval(self) -> Estimate:
         """The mean with its 95 % interval, which one patient or seed has not."""
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, self.degrees) * self.standard_error
-        ends = float(self.mean - half), float(self.mean + half)
-        return Estimate(float(self.mean), *ends, self.patients)
+        return _interval(self.mean, self.standard_error, self.degrees, self.patients)
 
     def p(self, limit: float = 0.0) -> Any:
         """P value of the two-sided t test that the true mean is the limit.
@@ -162,8 +160,13 @@ def between_groups(values: ArrayLike, others: ArrayLike) -> Estimate:
     fewest = np.minimum(one.degrees, other.degrees)
     degrees = fewest if uncertain == 0 else (own + its) ** 2 / uncertain
     mean, n = one.mean - other.mean, one.patients + other.patients
-    components = Components(NAN, NAN, NAN)
-    return TwoWay(mean, np.sqrt(own + its), degrees, n, one.seeds, components).interval
+    return _interval(mean, np.sqrt(own + its), degrees, n)
+
+
+def _interval(mean: Any, standard_error: Any, degrees: Any, n: int) -> Estimate:
+    """A mean with the 95 % interval of t."""
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * standard_error
+    return Estimate(float(mean), float(mean - half), float(mean + half), n)
 
 
 def two_way_difference(
