@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from torch import nn
 
 from deeprac.commands.nnunet import configure_nnunet
 from deeprac.config import load_config
+from deeprac.files import read_json
 from deeprac.layout import Layout
 from deeprac.training.cost import step_cost
 from deeprac.training.plans import build_plans, dataset_json
@@ -135,6 +137,21 @@ def test_half_the_input_costs_a_quarter_at_the_papers_sizes(monkeypatch):
     assert len(table.splitlines()) == 3 + 3
     for ratio in ("step_flops", "step_saved_bytes", "step_saved_bytes_mixed"):
         assert f"{half[f'{ratio}_ratio']:.3f}" in table
+
+
+@pytest.mark.slow
+def test_on_volumes_the_front_end_adds_little_to_a_step(monkeypatch):
+    """The counts of docs/perspectives.md, made again, within the bounds set for them."""
+    monkeypatch.chdir(REPO)
+    config = load_config([Path("config/perspectives/3d_costs.yaml")])
+    experiments = [config.experiment(name) for name in config.experiments]
+    counted = json.loads(json.dumps(experiment_costs(config, experiments)))
+    assert counted == read_json(Path("resources/released/volume_costs.json"))["costs"]
+    (stn,) = (one for one in counted if one["experiment"] == "stn")
+    assert stn["matrix_size"] == [128, 128, 128]
+    assert 1 < stn["step_flops_ratio"] <= 1.05
+    assert 1 < stn["step_saved_bytes_ratio"] <= 1.10
+    assert 1 < stn["step_saved_bytes_mixed_ratio"] <= 1.10
 
 
 def test_the_precision_of_a_count_is_named():
