@@ -141,7 +141,7 @@ def test_half_the_input_costs_a_quarter_at_the_papers_sizes(monkeypatch):
 
 @pytest.mark.slow
 def test_on_volumes_the_front_end_adds_little_to_a_step(monkeypatch):
-    """The counts of docs/perspectives.md, made again, within the bounds set for them."""
+    """The counts of docs/perspectives.md, made again, within the bounds set."""
     monkeypatch.chdir(REPO)
     config = load_config([Path("config/perspectives/3d_costs.yaml")])
     experiments = [config.experiment(name) for name in config.experiments]

@@ -34,25 +34,39 @@ def volumes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory):
-    """Layouts of the smallest runs of the other perspectives."""
+    """Layouts of the smallest runs of the other perspectives, in their order."""
     folder = tmp_path_factory.mktemp("slices")
     names = ("transfer_adults_smoke", "transfer_smoke", "diffeo_smoke")
-    return {name: run_to_summary(folder, name) for name in names}
+    layouts = {name: run_to_summary(folder, name) for name in names}
+    adults, _, children = (layout.config for layout in layouts.values())
+    target = folder / "deformed/childlike_smoke"
+    options = ("--towards", children, "--fold", "0", "--out", target)
+    verb(adults, "cohort deform", *map(str, options))
+    prepare(folder, "childlike_smoke")
+    last = "diffeo_fitted_smoke"
+    return layouts | {last: run_to_summary(folder, last)}
 
 
-def run_to_summary(folder, cohort):
-    """Run a configuration whose name ends with smoke; return its layout."""
+def prepare(folder, cohort):
+    """Write a configuration with its results there, and make its slices; its path."""
     path = folder / f"{cohort}.yaml"
     text = (PERSPECTIVES / path.name).read_text()
-    text = text.replace("results: results/", f"results: {folder}/")  # of the adults
-    path.write_text(f"results: {folder}\n{text}")
+    path.write_text(f"results: {folder}\n{text.replace('results/', f'{folder}/')}")
     os.chdir(PERSPECTIVES.parents[1])
     config = load_config([path])
     write_json(Layout.of(config).config, resolve(read_raw([path])))
     for stage in ("cohort", "splits", "fingerprint", "case-poses"):
         verb(path, stage)
-    for matrix in config.matrices:
+    matrices = {config.experiments[name].matrix for name in config.run.experiments}
+    for matrix in sorted(matrices):
         verb(path, "preprocess", "--matrix", matrix)
+    return path
+
+
+def run_to_summary(folder, cohort):
+    """Run a configuration whose name ends with smoke; return its layout."""
+    path = prepare(folder, cohort)
+    config = load_config([path])
     for name in config.run.experiments:
         verb(path, "plan", "--experiment", name)
         stages = ["train", "predict", "evaluate", "diagnose"]
@@ -78,7 +92,7 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
     assert len(full.run.seeds) == 5
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_every_arm_of_transfer_and_diffeomorphisms_is_summarised(slices):
     for name, layout in slices.items():
         config = load_config([layout.root.parent / f"{name}.yaml"])
