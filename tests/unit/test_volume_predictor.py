@@ -85,6 +85,7 @@ def test_labels_and_transforms_are_on_the_native_slices(trained, name):
     ("shape", "spacing_mm"),
     [
         ((1, 28, 34), SPACING_MM),
+        ((2, 28, 34), SPACING_MM),
         ((3, 28, 34), SPACING_MM),
         ((4, 28, 34), (9.0, 0.9, 0.9)),
         ((60, 28, 34), (0.9, 0.9, 0.9)),
@@ -92,13 +93,20 @@ def test_labels_and_transforms_are_on_the_native_slices(trained, name):
     ],
 )
 def test_odd_volumes_are_segmented_on_their_own_grid(trained, name, shape, spacing_mm):
-    """Few slices, ten times as thick as a pixel is wide, smaller than the matrix."""
+    """Few slices, ending within the only kidney, flat voxels, less than the matrix."""
     image = np.resize(arrays(0)[0], shape)
-    network = Ensemble({0: open_run(trained[0], name, 0, 0).predictor})
-    found = network.predict(image, spacing_mm)
+    predictor = open_run(trained[0], name, 0, 0).predictor
+    found = predictor.predict(image, spacing_mm)
     assert found.labels.shape == shape
     assert set(np.unique(found.labels)) <= {0, 1, 2}
-    assert found.slices == len(image)
+    size_and_pose = found.image_from_canonical
+    assert size_and_pose.shape == (len(image), 2, 3)
+    assert np.isfinite(size_and_pose).all()
+    assert (np.linalg.det(size_and_pose[:, :, :2]) > 0).all()
+    assert not found.fallback.any()
+    ensemble = Ensemble({0: predictor}).predict(image, spacing_mm)
+    assert (ensemble.labels == found.labels).all()
+    assert ensemble.slices == len(image)
 
 
 @pytest.mark.slow
