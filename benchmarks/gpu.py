@@ -5,8 +5,10 @@
 
 Parts, in the order of what matters, each written as soon as it is known:
 
-``equality.jsonl``   captured steps against steps one by one: largest difference
+``equality.jsonl``   captured steps against steps one by one, of slices and of volumes:
+                     largest difference
 ``steps.jsonl``      seconds of a step of every arm, beside stock nnU-Net
+``volume_steps.jsonl``  the same of two arms of volumes
 ``inference.jsonl``  seconds of a case, beside nnU-Net's own predictor
 ``trainings/``       ``run.json`` and metrics of the rows at 128, three seeds, at the
                      largest equal budget that fits into the time that is left
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,8 @@ MINUTES = 9.0
 COMPARED_STEPS = 10
 """More than are warmed up, few enough for rounding not to grow."""
 ARMS = ("coarse_nnunet", "coarse_stn", "fine_stn_crop", "fine_stn_crop_half")
+VOLUMES = ("nnunet", "stn")
+"""Methods that are tried on volumes, in cubes of config/perspectives/3d_costs.yaml."""
 TRAINED = ("coarse_nnunet", "coarse_nnunet_augment", "coarse_stn")
 SEEDS = (0, 1, 2)
 OVERHEAD_SECONDS = 12.0
@@ -66,9 +71,19 @@ def main() -> None:
         sys.exit("PyTorch sees no GPU here. `--tiny` runs the script on the CPU.")
     torch.backends.cudnn.benchmark = device.type == "cuda"  # as every training does
     write(args.out / "machine.json", machine(device, path))
-    equality(load_config([path]), device, args.out / "equality.jsonl")
+    cubes = (
+        ROOT / "config/perspectives" / f"3d_{'smoke' if args.tiny else 'costs'}.yaml"
+    )
+    rows = load_config([cubes]).experiments
+    volumes = [name for name, row in rows.items() if row.method in VOLUMES]
+    equal = args.out / "equality.jsonl"
+    equal.write_text("")
+    equality(load_config([path]), ARMS, device, equal)
+    equality(load_config([cubes]), volumes, device, equal)
     few = ["--rounds", "3"] if args.tiny else []
     script("training_step.py", path, few, args.out / "steps.jsonl")
+    three = [*volumes, "--rounds", "3"]  # a step of them is long
+    script("training_step.py", cubes, three, args.out / "volume_steps.jsonl")
     few = ["--slices", "4", "--pixels", "64"] if args.tiny else []
     script("inference.py", path, few, args.out / "inference.jsonl")
     trainings(path, device, args.out, end, tiny=args.tiny)
@@ -84,13 +99,14 @@ def machine(device: torch.device, config: Path) -> dict[str, Any]:
     }
 
 
-def equality(config: Config, device: torch.device, out: Path) -> None:
+def equality(
+    config: Config, names: Iterable[str], device: torch.device, out: Path
+) -> None:
     """Compare weights after the same steps, captured and one by one.
 
     Beside it two runs one by one: what a GPU's order of additions makes of rounding.
     """
-    out.write_text("")
-    for name in ARMS:
+    for name in names:
         eager, captured = (
             stepped(config, name, device, how) for how in ("off", "auto")
         )

@@ -21,10 +21,14 @@ def test_every_part_of_make_gpu_works_at_tiny_sizes(tmp_path):
     command = [sys.executable, "benchmarks/gpu.py", "--tiny", "--out", str(tmp_path)]
     subprocess.run(command, cwd=REPO, check=True, capture_output=True)
     equal = lines(tmp_path / "equality.jsonl")
-    assert {row["experiment"] for row in equal} >= {"coarse_nnunet", "coarse_stn"}
+    arms = {row["experiment"] for row in equal}
+    assert arms >= {"coarse_nnunet", "coarse_stn", "volumes_nnunet", "volumes_stn"}
     assert all(row["relative_difference"] == 0 for row in equal)
     steps = {row["step"]: row["ms"] for row in lines(tmp_path / "steps.jsonl")}
     assert steps.keys() >= {"coarse_nnunet", "fine_stn_crop_half", "stock, eager"}
+    steps = {row["step"]: row["ms"] for row in lines(tmp_path / "volume_steps.jsonl")}
+    assert steps.keys() == {"volumes_nnunet", "volumes_stn", "stock, eager"}
+    assert all(steps.values())
     cases = {row["experiment"]: row for row in lines(tmp_path / "inference.jsonl")}
     assert cases["fine_nnunet"]["same_labels"] > 0.999
     assert all(row["seconds"] > 0 for row in cases.values())
