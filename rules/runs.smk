@@ -30,8 +30,12 @@ def matrix_settings(wildcards):
     """What preprocessing depends on."""
     cohort = CONFIG["cohort"]
     matrix = SETTINGS.matrices[wildcards.matrix]
-    size = matrix.size if matrix.dimensions == 2 else list(matrix.sides)
-    return {"size": size, "air": cohort["air"], "intensity": cohort["intensity"]}
+    of_volumes = {"dimensions": 3} if matrix.dimensions == 3 else {}
+    return of_volumes | {
+        "size": matrix.size,
+        "air": cohort["air"],
+        "intensity": cohort["intensity"],
+    }
 
 
 def slices(wildcards):

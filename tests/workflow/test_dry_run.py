@@ -65,6 +65,19 @@ def test_target_rules(folder, target):
     assert ("figures" in jobs) == (target in ("all", "figures", "report"))
 
 
+PERSPECTIVES = ("3d", "3d_smoke", "transfer_adults", "diffeo", "diffeo_smoke")
+"""Those that start from no other results; others are refused without them."""
+
+
+@pytest.mark.parametrize("name", PERSPECTIVES)
+def test_perspectives_can_be_planned(folder, name):
+    configfile = f"config/perspectives/{name}.yaml"
+    jobs = planned_jobs(folder, "--configfile", configfile)
+    config = load_config([ROOT / "config/config.yaml", ROOT / configfile])
+    runs = len(config.run.experiments) * len(config.run.seeds) * len(config.run.folds)
+    assert jobs["train_fold"] == jobs["evaluate"] == runs
+
+
 @pytest.mark.parametrize(
     "configfile", sorted(p.name for p in (ROOT / "config").glob("*.yaml"))
 )
