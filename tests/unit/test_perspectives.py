@@ -12,7 +12,8 @@ from deeprac.config import load_config
 from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
-from deeprac.reporting.figures import stn_volumes
+from deeprac.reporting import style
+from deeprac.reporting.figures import stn_recovery, stn_volumes
 from deeprac.reporting.summary import read_summary
 from support.toy_cohort import run_arguments, small_networks, verb
 
@@ -165,3 +166,16 @@ def test_volumes_are_shown_in_three_planes_before_and_after(volumes):
     assert "n = " in drawing.figure.get_supxlabel()
     numbers = drawing.data.drop(columns=["experiment", "patient", "case"])
     assert np.isfinite(numbers).all(axis=None)
+
+
+@pytest.mark.slow
+def test_legends_of_the_recovery_have_three_angles_and_fit(volumes):
+    config = load_config([volumes.root.parent / "3d_smoke.yaml"])
+    with style.theme():
+        (drawing,) = stn_recovery.make(read_summary(config, volumes))
+        figure = drawing.figure
+        figure.canvas.draw()
+    (legend,) = (ax.get_legend() for ax in figure.axes if ax.get_legend())
+    assert all(text.get_text().count("°") == 3 for text in legend.get_texts())
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width

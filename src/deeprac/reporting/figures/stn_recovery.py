@@ -37,7 +37,8 @@ def make(summary: Summary) -> list[Drawing]:
     data = recovered(table)
     groups = by_matrix(config, styles)
     figure = Figure(figsize=(WIDTH, 1))
-    rows = panel_rows(figure, groups, columns=len(PANELS))
+    lines = min(2, len(having_values(table, ANGLE_ERRORS)))  # three angles take one
+    rows = panel_rows(figure, groups, columns=len(PANELS), note_lines=lines)
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
         for ax, (quantity, title) in zip(row, PANELS.items(), strict=True):
             draw(data[data.quantity == quantity], group, ax=ax)
@@ -102,12 +103,13 @@ def draw(data: pd.DataFrame, styles: Mapping[str, MethodStyle], *, ax: Axes) -> 
 
 
 def _notes(table: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> dict[str, str]:
-    """Median errors; of volumes the angles about z, x and y."""
+    """Median errors; of volumes the angles about z, x and y, in a line of their own."""
     angles = having_values(table, ANGLE_ERRORS)
+    gap = " " if len(angles) == 1 else "\n"
     columns = ["scale_error", *angles, "centre_error"]
     errors = table.set_index("experiment")[columns].abs().groupby(level=0).median()
     return {
-        name: f"median error {100 * errors.scale_error[name]:.1f} %, "
+        name: f"median error {100 * errors.scale_error[name]:.1f} %,{gap}"
         + " ".join(f"{angle:.1f}°" for angle in errors.loc[name, angles])
         + f", {100 * errors.centre_error[name]:.1f} %"
         for name in styles
