@@ -63,7 +63,7 @@ PAGES = {
         "ablation_300steps": (),
     },
     "perspectives": {
-        "volumes": ("stress_curves", "stn_recovery"),
+        "volumes": ("stress_curves", "stn_recovery", "crop_coverage"),
         "transfer_adults": (),
         "transfer": ("dice_by_method",),
         "transfer_rest": (),

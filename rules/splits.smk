@@ -2,6 +2,7 @@
 rule splits:
     input:
         cohort=current_cohort,
+        given=CONFIG["splits"]["file"] or [],
     output:
         "<results>/splits_final.json",
     log:
@@ -16,6 +17,6 @@ rule splits:
         runtime=10,
     params:
         config=configuration,
-        splits=CONFIG["splits"],
+        splits=section("splits"),
     shell:
         "python -m deeprac splits --config {params.config:q} > {log:q} 2>&1"

@@ -136,15 +136,21 @@ def _unlike(config: Config, run: RunKey, source: Source) -> Iterator[str]:
     """What differs between a training and what it starts from: there -> here."""
     experiment = config.experiment(run.experiment)
     model = source.layout.model(source.experiment, source.seed)
-    plans = read_json(model / "plans.json")["deeprac"]
+    whole = read_json(model / "plans.json")
+    plans = whole["deeprac"]
     old = source.record.get("run_settings") or plans["run_settings"]
     yield from differences(_network(old), _network(run_settings(config, experiment)))
-    labels = read_json(model / "dataset.json")["labels"]
+    moved = moved_intensities(config)  # none: normalised anew, as it was asked for
     yield from differences(
-        {"labels": labels, "intensity": plans["intensity"]},
+        {
+            "labels": read_json(model / "dataset.json")["labels"],
+            "intensity": plans["intensity"],
+            **{key: whole[key] for key in moved},
+        },
         {
             "labels": config.cohort.kept_labels.numbers,
             "intensity": config.cohort.intensity,
+            **moved,
         },
     )
 

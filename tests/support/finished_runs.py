@@ -60,7 +60,8 @@ def finish(config: Config) -> Layout:
         settings = run_settings(config, config.experiment(run.experiment))
         model = layout.model(run.experiment, run.seed)
         own = {"run_settings": settings, "intensity": config.cohort.intensity}
-        write_json(model / "plans.json", {"deeprac": own})
+        plans = {INTENSITIES: {"0": {"mean": MEAN}}, "deeprac": own}
+        write_json(model / "plans.json", plans)
         labels = {"labels": config.cohort.kept_labels.numbers}
         write_json(model / "dataset.json", labels)
         names = ("cohort", "experiment", "seed", "fold")

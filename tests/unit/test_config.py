@@ -320,6 +320,16 @@ def test_an_added_matrix_can_be_used():
             "method nnunet_augment_svf needs whole slices.* crop and augment svf",
         ),
         (
+            {
+                "matrices": {"main": {"size": "planned", "batch_size": 2}},
+                "pretraining": {"results": "results/adults"},
+                "experiments": [
+                    {"experiment": "e", "matrix": "main", "method": "nnunet_fine_tune"}
+                ],
+            },
+            "nnunet_fine_tune takes slices or weights from another cohort",
+        ),
+        (
             ORACLE | {"cohort": {"format": "msd", "path": "x"}},
             "the normaliser of told is oracle, which .*; cohort.format is msd. Use "
             "normaliser case_pose, ",

@@ -1,6 +1,7 @@
 """A case in the shape of another: size, pose, levels, and what tumours leave out."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,17 @@ def test_slices_are_as_far_apart_as_the_others_kidneys_are_long():
     # 5 slices of 4 mm are to be as long as 3 slices of 6 mm.
     other = case(kidneys=(4, 7), spacing_z=6.0)
     assert slice_spacing_mm(case(), other) == pytest.approx(18 / 5)
+
+
+def test_a_tumour_beyond_the_kidneys_changes_no_level_and_no_length():
+    own = case(kidneys=(2, 7))
+    labels = own.labels.copy()
+    labels[0:9, 18:24, 12:18] = 2  # all slices, and a part of a kidney
+    with_tumour = replace(own, labels=labels)
+    assert with_tumour.kidney_slices == own.kidney_slices == (2, 5)
+    assert slice_spacing_mm(with_tumour, own) == own.spacing_mm[0]
+    nothing_left = replace(own, labels=np.where(labels == 2, 2, 0).astype(np.uint8))
+    assert nothing_left.kidney_slices == (0, 9)
 
 
 def test_levels_are_shares_of_the_way_along_the_kidneys():

@@ -34,6 +34,8 @@ def test_errors_by_hand():
     # Shares of the cube's side, which is 2.
     assert (found["shift_y"], found["shift_z"]) == pytest.approx((0.03, -0.04))
     assert found["centre_error"] == pytest.approx(0.05)
+    there = [found[f"reference_{axis}"] for axis in "xyz"]
+    assert there == pytest.approx([0.05, 0.1, -0.15])
 
 
 def test_the_frames_of_truth_and_poses_may_differ_by_one_similarity(tmp_path):

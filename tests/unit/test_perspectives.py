@@ -177,5 +177,7 @@ def test_legends_of_the_recovery_have_three_angles_and_fit(volumes):
         figure.canvas.draw()
     (legend,) = (ax.get_legend() for ax in figure.axes if ax.get_legend())
     assert all(text.get_text().count("°") == 3 for text in legend.get_texts())
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles == list(stn_recovery.PANELS.values())
     box = legend.get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width

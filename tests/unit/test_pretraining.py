@@ -113,6 +113,16 @@ def test_other_labels_or_intensities_are_refused(tmp_path, adults):
         source_of(children(tmp_path), RUN)
 
 
+def test_slices_are_normalised_as_those_that_the_weights_have_seen(tmp_path, adults):
+    """Which those of ``other_results`` need not have been."""
+    path = adults.model("stn", 1) / "plans.json"
+    write_json(path, read_json(path) | {INTENSITIES: {"0": {"mean": MEAN + 1}}})
+    with pytest.raises(RunError, match=rf"{INTENSITIES}\.0\.mean: 8.0 -> 7.0"):
+        source_of(children(tmp_path), RUN)
+    own = children(tmp_path, pretraining={"fingerprint": "own"})
+    assert source_of(own, RUN) is not None
+
+
 def test_what_only_trains_may_differ(tmp_path, adults):
     sections = {
         "training": {"epochs": 3, "optimiser": "adamw"},

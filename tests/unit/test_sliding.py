@@ -163,10 +163,12 @@ def test_volumes_return_to_an_anisotropic_native_grid(of_volumes):
     image, labels = scene(shape, spacing)
     seen = of_volumes.preprocess(image, spacing)[0].shape
     assert seen == (1, 12, 40, 30)
-    found = of_volumes.predict(image, spacing).labels
-    assert found.shape == shape
+    found = of_volumes.predict(image, spacing)
+    assert found.labels.shape == shape
+    assert (found.image_from_input == np.eye(2, 3)).all()
+    assert len(found.image_from_input) == len(found.fallback) == len(image)
     for label in (1, 2):
-        assert dice(labels == label, found == label) > 0.85
+        assert dice(labels == label, found.labels == label) > 0.85
 
 
 def test_mirroring_of_volumes_is_along_all_axes(of_volumes):

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -6,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprac.cohort.splits import check_splits, make_splits, subset, warn_without_tumour
+from deeprac.cohort.splits import (
+    check_splits,
+    given_splits,
+    make_splits,
+    subset,
+    warn_without_tumour,
+)
 from deeprac.errors import MetricsError, SplitError
 from deeprac.records.cases import read_cases
 
@@ -121,6 +128,50 @@ def test_bad_splits_are_refused(vals, trains, message):
     ]
     with pytest.raises(SplitError, match=message):
         check_splits(splits, CASES)
+
+
+def test_folds_of_a_file_are_kept_with_the_cohorts_own_test_cases(tmp_path):
+    cases = table([10.0, 0, 10, 0, 5]).assign(split=["cv"] * 4 + ["test"])
+    path = tmp_path / "splits_final.json"
+    # As nnU-Net writes them: in any order, without test cases.
+    path.write_text(
+        json.dumps(
+            [
+                {"train": ["c003", "c000"], "val": ["c002", "c001"]},
+                {"train": ["c001", "c002"], "val": ["c000", "c003"]},
+            ]
+        )
+    )
+    assert given_splits(path, cases, folds=2) == [
+        {"train": ["c000", "c003"], "val": ["c001", "c002"], "test": ["c004"]},
+        {"train": ["c001", "c002"], "val": ["c000", "c003"], "test": ["c004"]},
+    ]
+
+
+ONE_LEAKS = [
+    {"train": ["c001"], "val": ["c000", "c002"]},
+    {"train": ["c000"], "val": ["c001", "c003"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"splits.file is .*own\.json, which does not exist"),
+        ("no JSON", r"own\.json \(splits.file\) is not in nnU-Net's format"),
+        ('{"train": [], "val": []}', "is not in nnU-Net's format: a list"),
+        ('[{"train": ["c000"]}, {"val": [1]}]', "is not in nnU-Net's format"),
+        (json.dumps(ONE_LEAKS[:1]), "has 1 folds, but splits.folds is 2"),
+        # CASES: c000 and c001 are of one patient.
+        (json.dumps(ONE_LEAKS), r"splits of .*own\.json cannot be used: .* patient p"),
+    ],
+)
+def test_files_of_folds_that_cannot_be_used_are_named(tmp_path, content, message):
+    path = tmp_path / "own.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SplitError, match=message):
+        given_splits(path, CASES, folds=2)
 
 
 def test_fold_without_tumour_is_warned_of(caplog):

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from deeprac.cohort.case import Side
 from deeprac.errors import SplitError
+from deeprac.files import read_json
 from deeprac.records.case_split import CV, TEST, of_split
 from deeprac.records.splits import Split, unseen
 
@@ -58,6 +61,59 @@ def make_splits(cases: pd.DataFrame, *, folds: int, seed: int) -> list[Split]:
     ]
     check_splits(splits, cases)
     return splits
+
+
+def given_splits(path: Path, cases: pd.DataFrame, *, folds: int) -> list[Split]:
+    """Read folds of somebody's own: those that are published, or of another cohort.
+
+    Args:
+        path: a file in nnU-Net's format (``splits_final.json``).
+        cases: as for :func:`make_splits`; test cases are those of the table.
+        folds: ``splits.folds``, how many there have to be.
+
+    Raises:
+        SplitError: the file is missing, has another format or number of folds, or they
+            cannot be used (:func:`check_splits`).
+    """
+    if not path.is_file():
+        raise SplitError(
+            f"splits.file is {path}, which does not exist. Correct it: it is relative "
+            f"to {Path.cwd()}."
+        )
+    try:
+        found = read_json(path)
+    except ValueError:  # no JSON, or no text
+        found = None
+    if not _in_nnunets_format(found):
+        raise SplitError(
+            f"{path} (splits.file) is not in nnU-Net's format: a list with one "
+            '{"train": [CASE, ...], "val": [CASE, ...]} per fold. Correct it.'
+        )
+    if len(found) != folds:
+        raise SplitError(
+            f"{path} (splits.file) has {len(found)} folds, but splits.folds is {folds}."
+            " Set that to the number of folds in the file."
+        )
+    test = sorted(of_split(cases, TEST)["case"])
+    splits = [
+        {part: sorted(split[part]) for part in ("train", "val")}
+        | ({"test": test} if test else {})
+        for split in found
+    ]
+    check_splits(splits, cases, file=path)
+    return splits
+
+
+def _in_nnunets_format(content: Any) -> bool:
+    return isinstance(content, list) and all(
+        isinstance(split, dict)
+        and all(
+            isinstance(split.get(part), list)
+            and all(isinstance(case, str) for case in split[part])
+            for part in ("train", "val")
+        )
+        for split in content
+    )
 
 
 def _patients(cases: pd.DataFrame) -> pd.DataFrame:
@@ -153,8 +209,15 @@ def _nested_order(patients: pd.DataFrame, rng: np.random.Generator) -> list[str]
     return sorted(place, key=lambda name: (place[name], name))
 
 
-def check_splits(splits: Sequence[Split], cases: pd.DataFrame) -> None:
+def check_splits(
+    splits: Sequence[Split], cases: pd.DataFrame, *, file: Path | None = None
+) -> None:
     """Make sure that no patient leaks and that every case is predicted once.
+
+    Args:
+        splits: all folds.
+        cases: table of the cohort.
+        file: where they come from, if not from ``deeprac splits``.
 
     Raises:
         SplitError: listing all problems: unknown cases, a patient on both sides of a
@@ -170,9 +233,12 @@ def check_splits(splits: Sequence[Split], cases: pd.DataFrame) -> None:
                             f"{_some(unknown)}")  # fmt: skip
     test = set(of_split(cases, TEST)["case"])
     if problems := problems or _leaks(splits, patient_of, test):
+        remedy = "Delete splits_final.json to have it made anew, or correct it."
+        if file is not None:
+            remedy = "Correct the file: cases are named as in cohort/cases.csv."
         raise SplitError(
-            "The splits cannot be used: " + "; ".join(problems) + ". Delete "
-            "splits_final.json to have it made anew, or correct it."
+            f"The splits{f' of {file}' if file else ''} cannot be used: "
+            f"{'; '.join(problems)}. {remedy}"
         )
 
 

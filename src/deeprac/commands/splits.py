@@ -17,7 +17,7 @@ add_arguments = add_config
 
 
 def run(args: argparse.Namespace) -> None:
-    from deeprac.cohort.splits import make_splits, warn_without_tumour
+    from deeprac.cohort.splits import given_splits, make_splits, warn_without_tumour
     from deeprac.files import write_json
     from deeprac.records.age_groups import age_group_of
     from deeprac.records.cases import read_cases
@@ -26,7 +26,11 @@ def run(args: argparse.Namespace) -> None:
     cases = read_cases(layout.cases_csv)
     if bounds := config.statistics.age_groups:
         age_group_of(cases, bounds)  # or what is trained could not be shown
-    splits = make_splits(cases, folds=config.splits.folds, seed=config.splits.seed)
+    folds, file = config.splits.folds, config.splits.file
+    if file is None:
+        splits = make_splits(cases, folds=folds, seed=config.splits.seed)
+    else:
+        splits = given_splits(file, cases, folds=folds)
     warn_without_tumour(splits, cases)
     write_json(layout.splits, splits)
     sizes = ", ".join(str(len(split["val"])) for split in splits)

@@ -14,6 +14,8 @@ from deeprac.evaluation.poses import medians
 from deeprac.geometry.spatial import compose, invert, parameters, similarity
 from deeprac.records.case_poses import read_case_poses
 
+_AXES = tuple(enumerate("xyz"))
+
 
 def volume_references(path: Path) -> dict[str, NDArray]:
     """Read case_poses.csv and give the reference of each case.
@@ -49,8 +51,8 @@ def compared_in_space(predicted: NDArray, reference: NDArray) -> dict[str, float
     Returns:
         Errors of scale, of the angle about z and of the centre as
         ``diagnostics.compared`` has them of slices; beside them by how much the axes x
-        and y are turned too far, and z is too high. Positions are shares of the cube's
-        side.
+        and y are turned too far, and z is too high, and the reference's position.
+        Positions are shares of the cube's side.
     """
     turned = compose(invert(reference), predicted)
     log_ratio, angle_rad, _ = (part[0] for part in parameters(turned[None]))
@@ -68,4 +70,5 @@ def compared_in_space(predicted: NDArray, reference: NDArray) -> dict[str, float
         "tilt_x_deg": tilt_x,
         "tilt_y_deg": tilt_y,
         "shift_z": float(shift_z),
+        **{f"reference_{axis}": float(reference[i, 3] / 2) for i, axis in _AXES},
     }

@@ -112,7 +112,9 @@ def outside_share(located: Located) -> float | None:
         return None
     found = (coarse.argmax(1) > 0).flatten(1)
     centres = pixel_centres(coarse.shape[2:], coarse.device)
-    points = transform_points(invert(window.float()), centres.expand(len(found), -1, 2))
+    points = transform_points(
+        invert(window.float()), centres.expand(len(found), -1, -1)
+    )
     outside = (points.abs() > 1).any(-1)
     total = int(found.sum())
     return int((found & outside).sum()) / total if total else None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deeprac.fitting import PLANE
-from deeprac.inference.predictor import Predictor
+from deeprac.inference.predictor import Prediction, Predictor
 from deeprac.networks.front_end import Located, Supervision
 
 TILE_STEP = 0.5
@@ -62,6 +62,12 @@ class SlidingPredictor(Predictor):
     def locate(self, data: Tensor, oracle: Supervision | None = None) -> Located:
         """Return that all slices are seen as they are."""
         return Located.unmoved(data.shape[1])
+
+    def prediction(
+        self, labels: NDArray[np.uint8], located: Located, properties: dict[str, Any]
+    ) -> Prediction:
+        """Return the labels; nnU-Net may have seen another number of slices."""
+        return Prediction.of(labels, Located.unmoved(len(labels)))
 
     def parts(self, slices: int) -> list[slice]:
         """Every ``SLICES_AT_ONCE`` slices; all of a volume, for patches have depth."""

@@ -68,8 +68,13 @@ class PosedCase:
 
     @property
     def kidney_slices(self) -> tuple[int, int]:
-        """First slice that shows a label, and the number from there to the last one."""
-        shown = np.flatnonzero((self.labels > 0).any((1, 2)))
+        """First slice that shows a kidney, and the number from there to the last one.
+
+        Where a tumour has left nothing of the kidneys, all labels count.
+        """
+        labelled = self.labels > 0
+        kidneys = labelled & (self.labels != Label.TUMOUR)
+        shown = np.flatnonzero((kidneys if kidneys.any() else labelled).any((1, 2)))
         return int(shown[0]), int(shown[-1] - shown[0] + 1)
 
     def slices_at(self, shares: NDArray) -> NDArray[np.intp]:

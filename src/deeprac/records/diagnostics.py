@@ -28,7 +28,7 @@ LATER_COLUMNS = ("crop_grown", "crop_fallback", "ceiling_kidney", "ceiling_tumou
 ANGLE_ERRORS = ("angle_error_deg", "tilt_x_deg", "tilt_y_deg")
 """Errors about the axes z, x and y; of slices only the first has values."""
 
-VOLUME_COLUMNS = ("tilt_x_deg", "tilt_y_deg", "shift_z")
+VOLUME_COLUMNS = ("tilt_x_deg", "tilt_y_deg", "shift_z", "reference_z")
 """Further columns where networks see whole volumes; of slices they are empty."""
 
 

@@ -31,7 +31,7 @@ def misfits(
         matrix, method = matrices.get(row.matrix), methods.get(row.method)
         if matrix is None or method is None:
             continue
-        if method.other_share and matrix.size == PLANNED:
+        if (method.other_share or method.pretrain) and matrix.size == PLANNED:
             errors |= _of_two_plans(row)
         elif matrix.size == PLANNED:
             errors |= _of_plan(row, matrix, method)
@@ -62,8 +62,9 @@ def _of_two_plans(row: Experiment) -> dict[Hashable, str]:
     return {
         row.name: (
             f"experiments.{row.name}: matrix {row.matrix} is planned by nnU-Net, for "
-            f"each cohort by its own spacings, but method {row.method} draws from the "
-            "slices of two. Use a method without other_share, or a matrix with a size"
+            f"each cohort by its own spacings, but method {row.method} takes slices or "
+            "weights from another cohort. Use a method without other_share and "
+            "pretrain, or a matrix with a size"
         )
     }
 

@@ -1,14 +1,16 @@
 """Settings of a run: folds and seeds, networks, schedule and inference."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class SplitsConfig:
-    """Number of cross-validation folds and the seed that draws them."""
+    """Number of cross-validation folds, and the seed that draws them or their file."""
 
     folds: int
     seed: int
+    file: Path | None
 
 
 @dataclass(frozen=True)

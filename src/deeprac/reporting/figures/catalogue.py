@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from deeprac.config import Config
-from deeprac.fitting import SPACE
+from deeprac.fitting import PLANE, SPACE
 from deeprac.reporting.roles import (
     budget_curves,
     crops,
@@ -76,11 +76,11 @@ def _with_method(wanted: Callable[[Method], bool]) -> Condition:
     )
 
 
-def _normalises_volumes(config: Config) -> bool:
-    """Whether a selected experiment brings whole volumes to one size and pose."""
-    return any(
-        normalises(config.methods[row.method])
-        and config.matrices[row.matrix].dimensions == SPACE
+def _with_method_of(dimensions: int, wanted: Callable[[Method], bool]) -> Condition:
+    """Whether one has it that sees slices, or volumes."""
+    return lambda config: any(
+        wanted(config.methods[row.method])
+        and config.matrices[row.matrix].dimensions == dimensions
         for row in selected_experiments(config)
     )
 
@@ -92,7 +92,9 @@ def _compares(config: Config) -> bool:
     return len(pairs) > len({matrix for matrix, _ in pairs})
 
 
-_normalised, _estimated = _with_method(normalises), _with_method(estimates)
+_normalised = _with_method(normalises)
+_normalises_volumes = _with_method_of(SPACE, normalises)
+_estimates_slices = _with_method_of(PLANE, estimates)
 _cropped, _front_end = _with_method(crops), _with_method(attrgetter("has_front_end"))
 _stressed = attrgetter("stress.experiments")
 
@@ -121,7 +123,7 @@ _ROWS = (
     ("stress_curves", "Dice under stress", "stress", _stressed),
     ("stn_recovery", "Size, pose and position against the reference", "diagnostics",
      _normalised),
-    ("stn_spread", "Spread of single slices", "diagnostics", _estimated),
+    ("stn_spread", "Spread of single slices", "diagnostics", _estimates_slices),
     ("stn_bounds", "Bounds, fallbacks and gradients", "summary diagnostics curves",
      _front_end),
     ("crop_coverage", "Kidney and tumour inside the crop", "diagnostics", _cropped),

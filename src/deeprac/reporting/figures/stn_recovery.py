@@ -21,8 +21,9 @@ PANELS = {
     "angle_deg": "Angle, degrees",
     "centre_x": "Centre, left-right,\n% of width",
     "centre_y": "Centre, front-back,\n% of width",
+    "centre_z": "Centre, foot-head,\n% of width",
 }
-"""Quantity of each panel and its title."""
+"""Quantity of each panel and its title; the last one of volumes alone."""
 REFERENCES = {
     "truth": "the phantom's true transform",
     "case_pose": "the pose computed from the labels",
@@ -36,11 +37,12 @@ def make(summary: Summary) -> list[Drawing]:
     table = summary.diagnostics(styles)
     data = recovered(table)
     groups = by_matrix(config, styles)
+    panels = {key: PANELS[key] for key in PANELS if (data.quantity == key).any()}
     figure = Figure(figsize=(WIDTH, 1))
     lines = min(2, len(having_values(table, ANGLE_ERRORS)))  # three angles take one
-    rows = panel_rows(figure, groups, columns=len(PANELS), note_lines=lines)
+    rows = panel_rows(figure, groups, columns=len(panels), note_lines=lines)
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
-        for ax, (quantity, title) in zip(row, PANELS.items(), strict=True):
+        for ax, (quantity, title) in zip(row, panels.items(), strict=True):
             draw(data[data.quantity == quantity], group, ax=ax)
             ax.set_title(title)
             ax.set_xlabel("Reference")
@@ -73,6 +75,9 @@ def recovered(table: pd.DataFrame) -> pd.DataFrame:
         "centre_x": (100 * x, 100 * (x + table.shift_x)),
         "centre_y": (100 * y, 100 * (y + table.shift_y)),
     }
+    if having_values(table, ["reference_z"]):
+        z = table.reference_z
+        values["centre_z"] = 100 * z, 100 * (z + table.shift_z)
     parts = [
         table[list(KEYS)].assign(
             quantity=quantity, reference_value=reference, predicted_value=predicted
