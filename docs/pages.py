@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from deeprac import cli
-from deeprac.config import Config
+from deeprac.config import Config, load_config
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import between_groups, two_way_interval
 from deeprac.files import read_json
@@ -48,6 +48,8 @@ FITS = DOCS / "data" / "fits.csv"
 """What `deeprac cohort deform` wrote for config/perspectives/diffeo_fitted.yaml."""
 VOLUME_COSTS = RELEASED / "volume_costs.json"
 """Of config/perspectives/3d_costs.yaml, by `deeprac cost --output`."""
+
+PERSPECTIVES = DOCS.parent / "config" / "perspectives"
 
 PAGES = {
     "results": {
@@ -123,6 +125,7 @@ def page(name: str) -> str:
         fits=fits(),
         beside_humans=beside_humans,
         volume_costs=volume_costs(),
+        full_size=full_size,
     )
 
 
@@ -287,6 +290,22 @@ def volume_costs() -> str:
     note = "One training step, forward and backward, counted; ratios to nnunet."
     parts = (Part(tuple(columns), costs),)
     return markdown(Table("costs", "Cost of a step", costs, parts, (note,)))
+
+
+def full_size(name: str, overlay: str, *, one_fold: bool = False) -> str:
+    """Number of trainings of a perspective at full size, in all folds or one.
+
+    Zero-shot runs are none.
+    """
+    files = [PERSPECTIVES / f"{name}.yaml", PERSPECTIVES / f"{overlay}.yaml"]
+    config = load_config(files)
+    trained = [
+        row
+        for row in map(config.experiment, config.run.experiments)
+        if not config.methods[row.method].zero_shot
+    ]
+    count = 1 if one_fold else len(config.run.folds)
+    return f"{len(trained) * len(config.run.seeds) * count:,}"
 
 
 def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
