@@ -21,6 +21,7 @@ from PIL import Image
 
 from deeprac import cli
 from deeprac.config import Config, load_config
+from deeprac.config_files import read_raw
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import between_groups, two_way_interval
 from deeprac.files import read_json
@@ -342,6 +343,7 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
         "seeds": len(config.run.seeds),
         "experiments": len(config.run.experiments),
         "unconverged": unconverged(summary),
+        "untrained": _untrained(config),
         "runs": len(runs),
         "devices": _listed(manifest["devices"]),
         "shared": _shared(pd.read_csv(summary.layout.summary_runs).shared_machine),
@@ -356,6 +358,19 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
+
+
+def _untrained(config: Config) -> str:
+    """Experiments and seeds of a perspective that its release does not have."""
+    for path in sorted(PERSPECTIVES.glob("*.yaml")):
+        if read_raw([path]).get("cohort", {}).get("name") == config.cohort.name:
+            planned, run = load_config([path]).run, config.run
+            lacking = [
+                *(f"`{n}`" for n in planned.experiments if n not in run.experiments),
+                *(f"seed {n}" for n in planned.seeds if n not in run.seeds),
+            ]
+            return f"Not trained yet: {_listed(lacking)}.\n" if lacking else ""
+    return ""
 
 
 def _difference(summary: Summary, experiment: str, reference: str) -> str:
