@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from deeprac.geometry.levels import kidney_slices, shares_along, slices_at
 from deeprac.geometry.similarity import invert
 from deeprac.geometry.square import Square
 from deeprac.geometry.velocity import (
@@ -66,30 +67,9 @@ class PosedCase:
         """(1, 2, 3) ``image_from_canonical``."""
         return torch.from_numpy(self.image_from_canonical).float()[None]
 
-    @property
-    def kidney_slices(self) -> tuple[int, int]:
-        """First slice that shows a kidney, and the number from there to the last one.
-
-        Where a tumour has left nothing of the kidneys, all labels count.
-        """
-        labelled = self.labels > 0
-        kidneys = labelled & (self.labels != Label.TUMOUR)
-        shown = np.flatnonzero((kidneys if kidneys.any() else labelled).any((1, 2)))
-        return int(shown[0]), int(shown[-1] - shown[0] + 1)
-
-    def slices_at(self, shares: NDArray) -> NDArray[np.intp]:
-        """Slices at shares of the way along the kidneys, from 0 on and below 1."""
-        first, count = self.kidney_slices
-        return (first + np.floor(shares * count)).astype(np.intp)
-
-    def shares(self) -> NDArray[np.floating]:
-        """How far along the kidneys every slice lies; beyond them below 0, above 1."""
-        first, count = self.kidney_slices
-        return (np.arange(len(self.labels)) + 0.5 - first) / count
-
     def anatomy(self, air: float) -> Anatomy:
         """The canonical frame at all levels; ``air`` of the normalised image."""
-        chosen = self.slices_at((np.arange(LEVELS) + 0.5) / LEVELS)
+        chosen = slices_at(self.labels, (np.arange(LEVELS) + 0.5) / LEVELS)
         labels = self.labels[chosen]
         kidney = (labels > 0) & (labels != Label.TUMOUR)
         image = torch.from_numpy(self.square.pad(self.normalised[chosen], air))
@@ -189,7 +169,7 @@ def deformed(
     canonical = sampling_points(invert(towards.pose), size).unflatten(2, size)
     numbers = np.unique(case.labels)
     images, labels = [], []
-    for index, share in enumerate(case.shares()):
+    for index, share in enumerate(shares_along(case.labels)):
         flow = exponential(_between(velocity, share), SIZE)
         points = case.pose[:, :, :2] @ followed_by(canonical, flow).flatten(2)
         points = (points + case.pose[:, :, 2:]).unflatten(2, size)
@@ -212,5 +192,7 @@ def _between(velocity: Tensor, share: float) -> Tensor:
 
 def slice_spacing_mm(case: PosedCase, towards: PosedCase) -> float:
     """Distance of slices at which a case's kidneys are as long as another's."""
-    lengths = [each.spacing_mm[0] * each.kidney_slices[1] for each in (case, towards)]
+    lengths = [
+        each.spacing_mm[0] * kidney_slices(each.labels)[1] for each in (case, towards)
+    ]
     return case.spacing_mm[0] * lengths[1] / lengths[0]

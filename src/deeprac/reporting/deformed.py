@@ -8,15 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deeprac.config import Config
+from deeprac.geometry.levels import shares_along, slices_at
 from deeprac.labels import Label
 from deeprac.layout import Layout
 from deeprac.records.cases import read_cases
 from deeprac.reporting import canvas
 from deeprac.reporting.slices import (
     AxialSlice,
+    largest_slice,
     read_label_map,
-    read_slice,
     read_volume,
+    slice_of,
 )
 from deeprac.reporting.style import CONTOURS, WIDTH, save, theme
 
@@ -40,14 +42,16 @@ def draw_deformed(
     gain = (fits.kidney_dice_after - fits.kidney_dice_before).fillna(0)
     ordered = fits.iloc[np.argsort(gain.to_numpy(), kind="stable")]
     picks = np.linspace(0, len(ordered) - 1, min(CASES, len(ordered))).round()
+    layouts = [Layout.of(one) for one in (config, towards)]
+    cohorts = [layout.cohort for layout in layouts]
     own, other = (
-        read_cases(Layout.of(one).cases_csv).set_index("case", drop=False)
-        for one in (config, towards)
+        read_cases(layout.cases_csv).set_index("case", drop=False) for layout in layouts
     )
     rows, names = [], []
     for fit in ordered.iloc[picks.astype(int)].itertuples():
-        before = _largest(config, own.loc[fit.case])
-        shape = _largest(towards, other.loc[fit.towards])
+        before, shape = _corresponding(
+            (cohorts[0], own.loc[fit.case]), (cohorts[1], other.loc[fit.towards])
+        )
         rows.append((before, _made(folder, str(fit.case), before.z, shape), shape))
         names.append(f"{fit.case}\n{fit.towards}")
     with theme():
@@ -103,8 +107,26 @@ def _body_mm(one: AxialSlice, above: float) -> float:
     return float((away * one.spacing_mm).max())
 
 
-def _largest(config: Config, row: pd.Series) -> AxialSlice:
-    return read_slice(Layout.of(config).cohort, row, by=(Label.KIDNEY,))
+def _corresponding(
+    case: tuple[Path, pd.Series], towards: tuple[Path, pd.Series]
+) -> tuple[AxialSlice, AxialSlice]:
+    """The slice of a case with most tumour, else kidney, and the other's at its level.
+
+    Beyond the kidneys it is the other's first or last slice that shows one.
+
+    Args:
+        case: Folder of its cohort, and its row of cases.csv.
+        towards: The same of the other patient.
+    """
+    own, other = (
+        read_label_map(cohort / row.label, cohort=cohort)
+        for cohort, row in (case, towards)
+    )
+    z = largest_slice(own, by=(Label.TUMOUR, Label.KIDNEY))
+    share = np.clip(shares_along(own)[z], 0, 1 - 1e-6)
+    return slice_of(*case, own, z), slice_of(
+        *towards, other, int(slices_at(other, share))
+    )
 
 
 def _made(folder: Path, case: str, z: int, shape: AxialSlice) -> AxialSlice:

@@ -52,13 +52,17 @@ def read_slice(cohort: Path, row: pd.Series, *, by: Sequence[Label]) -> AxialSli
         row: Row of cases.csv.
         by: Labels by priority; the first that the case has decides.
     """
-    label = read_label_map(cohort / row.label, cohort=cohort)
-    z = largest_slice(label, by=by)
+    label_map = read_label_map(cohort / row.label, cohort=cohort)
+    return slice_of(cohort, row, label_map, largest_slice(label_map, by=by))
+
+
+def slice_of(cohort: Path, row: pd.Series, label_map: NDArray, z: int) -> AxialSlice:
+    """Slice ``z`` of a case whose labels were read."""
     return AxialSlice(
         image=read_volume(cohort / row.image)[z],
-        label=label[z],
+        label=label_map[z],
         z=z,
-        count=len(label),
+        count=len(label_map),
         spacing_mm=(float(row.spacing_x_mm), float(row.spacing_y_mm)),
     )
 
