@@ -28,7 +28,6 @@ DOCS = Path(__file__).parent
 PAGE = DOCS / "crop.md"
 FIGURE = DOCS / "images" / "crop_geometry.png"
 WIDTH_PX = 1250
-COLOURS = 256
 RELEASED = DOCS.parent / "resources" / "released"
 RELEASE = RELEASED / "kits23_geometry"
 TRAINED = RELEASED / "crop"
@@ -132,7 +131,7 @@ def draw() -> None:
         with Image.open(Path(folder, FIGURE.name)) as drawn:
             size = WIDTH_PX, round(drawn.height * WIDTH_PX / drawn.width)
             picture = drawn.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    picture.quantize(COLOURS).save(FIGURE, optimize=True)
+    picture.quantize(method=Image.Quantize.MAXCOVERAGE).save(FIGURE, optimize=True)
 
 
 if __name__ == "__main__":

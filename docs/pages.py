@@ -100,7 +100,8 @@ ARM = ["matrix_size", "batch_size", "method", "parameters"]
 NOT_RUN = "not run"
 
 WIDTH_PX = 1250
-COLOURS = 128
+PALETTE = Image.Quantize.MAXCOVERAGE
+"""Keeps rare colours: those of a method's points."""
 
 
 def page(name: str) -> str:
@@ -489,7 +490,9 @@ def draw(name: str, figures: Iterable[str]) -> None:
             with Image.open(layout.figures / f"{figure}.png") as image:
                 height = round(image.height * WIDTH_PX / image.width)
                 small = image.convert("RGB").resize((WIDTH_PX, height))
-                small.quantize(COLOURS).save(target / f"{figure}.png", optimize=True)
+                small.quantize(method=PALETTE).save(
+                    target / f"{figure}.png", optimize=True
+                )
 
 
 if __name__ == "__main__":

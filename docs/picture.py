@@ -18,7 +18,6 @@ from deeprac import cli
 IMAGES = Path(__file__).parent / "images"
 DATA = Path(__file__).parent / "data"
 WIDTH_PX = 1000
-COLOURS = 128
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ PICTURES = {
 
 DEFORMED = "child_like"
 """Not drawn here: the picture that ``deeprac cohort deform`` left, as the head of
-config/perspectives/diffeo_fitted.yaml has it, and beside it what the page says of it."""
+config/perspectives/diffeo_fitted.yaml has it, and beside it what the page says."""
 MADE = Path("results/deformed/childlike")
 
 
@@ -78,7 +77,8 @@ def shrink(path: Path, name: str) -> None:
     with Image.open(path) as drawn:
         size = WIDTH_PX, round(drawn.height * WIDTH_PX / drawn.width)
         small = drawn.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    small.quantize(COLOURS).save(IMAGES / f"{name}.png", optimize=True)
+    palette = Image.Quantize.MAXCOVERAGE  # keeps rare colours
+    small.quantize(method=palette).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def test_what_can_not_be_pooled_is_refused_from_the_configuration(tmp_path):
     with pytest.raises(ConfigError, match=r"fingerprint is own, but stn_pooled draw"):
         pooled(tmp_path, pretraining={"fingerprint": "own"})
     planned = {"coarse": {"size": "planned", "batch_size": 2}}
-    with pytest.raises(ConfigError, match="draws from the slices of two"):
+    with pytest.raises(ConfigError, match="takes slices or weights from another"):
         pooled(tmp_path, "nnunet_pooled", matrices=planned)
 
 

@@ -175,11 +175,14 @@ def test_a_phantom_cohort_keeps_its_missing_path():
     cohort = {"path": None, "patients": "/p.csv", "fetch": fetch}
     pretraining = {"results": "/y/adults", "fold": 0}
     rows = [{"experiment": "a", "other_results": "/y/b"}, {"experiment": "b"}]
-    config = {"results": "/x", "cohort": cohort, "pretraining": pretraining}
+    splits = {"folds": 2, "file": "/y/splits_final.json"}
+    config = {"results": "/x", "cohort": cohort, "splits": splits}
+    config |= {"pretraining": pretraining}
     stripped = stripped_config(config | {"experiments": rows})
     assert stripped == {
         "results": "results",
         "experiments": [{"experiment": "a", "other_results": LEFT_OUT}, rows[1]],
+        "splits": {"folds": 2, "file": LEFT_OUT},
         "pretraining": {"results": LEFT_OUT, "fold": 0},
         "cohort": {
             "path": None,

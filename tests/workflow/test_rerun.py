@@ -188,7 +188,7 @@ def test_what_starts_from_another_cohort_follows_it(tmp_path, monkeypatch):
     source = finish(load_config([config / "config.yaml", adults]))
     jobs = planned_jobs(checkout, "--configfile", str(smoke), **own)
     assert jobs.pop("all") == 1
-    assert jobs["train_fold"] == 11
+    assert jobs["train_fold"] == 12
     planned = estimated_jobs(
         load_config([config / "config.yaml", smoke]), conversion_mb=0
     )

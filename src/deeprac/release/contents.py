@@ -154,7 +154,9 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
         cohort["path"] = LEFT_OUT
     cohort |= {"patients": None, "private": "private"}
     cohort["fetch"] = cohort["fetch"] | {"mirror": None}
-    pretraining = dict(resolved["pretraining"])
+    pretraining, splits = dict(resolved["pretraining"]), dict(resolved["splits"])
+    if splits.get("file") is not None:
+        splits["file"] = LEFT_OUT
     if pretraining["results"] is not None:
         pretraining["results"] = LEFT_OUT
     experiments = [
@@ -165,6 +167,7 @@ def stripped_config(resolved: dict[str, Any]) -> dict[str, Any]:
         "experiments": experiments,
         "results": "results",
         "cohort": cohort,
+        "splits": splits,
         "pretraining": pretraining,
     }
 
