@@ -350,3 +350,20 @@ def test_old_diagnostics_are_refused(sources, tmp_path):
             anew().diagnostics()
     finally:
         path.write_text(content)
+
+
+def test_slices_beside_volumes_have_no_level(sources, monkeypatch):
+    found = sources.diagnostics
+
+    def with_levels(styles):
+        table = found(styles)
+        of_volumes = table.experiment.str.startswith("coarse")
+        return table.assign(reference_z=np.where(of_volumes, 0.1, np.nan), shift_z=0.0)
+
+    monkeypatch.setattr(
+        type(sources), "diagnostics", lambda _, styles: with_levels(styles)
+    )
+    (drawing,) = stn_recovery.make(sources)
+    titles = [ax.get_title() for ax in drawing.figure.axes if ax.get_title()]
+    panels = list(stn_recovery.PANELS.values())
+    assert titles == panels + panels[:-1]

@@ -43,7 +43,11 @@ def make(summary: Summary) -> list[Drawing]:
     rows = panel_rows(figure, groups, columns=len(panels), note_lines=lines)
     for (row, below), (matrix, group) in zip(rows, groups.items(), strict=True):
         for ax, (quantity, title) in zip(row, panels.items(), strict=True):
-            draw(data[data.quantity == quantity], group, ax=ax)
+            own = data[(data.quantity == quantity) & data.experiment.isin(group)]
+            if own.reference_value.isna().all():  # slices beside volumes have no level
+                ax.set_axis_off()
+                continue
+            draw(own, group, ax=ax)
             ax.set_title(title)
             ax.set_xlabel("Reference")
         row[0].set_ylabel(f"{matrix_title(config, matrix)}\nPredicted")
