@@ -490,9 +490,8 @@ def draw(name: str, figures: Iterable[str]) -> None:
             with Image.open(layout.figures / f"{figure}.png") as image:
                 height = round(image.height * WIDTH_PX / image.width)
                 small = image.convert("RGB").resize((WIDTH_PX, height))
-                small.quantize(method=PALETTE).save(
-                    target / f"{figure}.png", optimize=True
-                )
+                picture = small.quantize(method=PALETTE, kmeans=1)  # keeps tints apart
+                picture.save(target / f"{figure}.png", optimize=True)
 
 
 if __name__ == "__main__":
