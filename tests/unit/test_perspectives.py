@@ -1,6 +1,7 @@
 """The shipped configurations of the perspectives, and their smallest runs."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from deeprac.config import load_config
 from deeprac.config_files import read_raw, resolve
 from deeprac.files import write_json
 from deeprac.layout import Layout
+from deeprac.other_cases import other_cases_of
+from deeprac.records.run_key import RunKey
 from deeprac.reporting import style
 from deeprac.reporting.figures import stn_recovery, stn_volumes
 from deeprac.reporting.summary import read_summary
@@ -91,6 +94,17 @@ def test_the_run_of_volumes_is_the_smoke_run_with_other_numbers():
         assert replace(row, name="", epochs=None) in shorter
     assert full.matrices["main"].dimensions == 3
     assert len(full.run.seeds) == 5
+
+
+@pytest.mark.slow
+def test_the_recipe_of_fitted_fields_makes_what_their_trainings_read(slices):
+    layout = slices["diffeo_fitted_smoke"]
+    config = load_config([layout.root.parent / "diffeo_fitted_smoke.yaml"])
+    others = other_cases_of(config, RunKey(config.cohort.name, "stn_childlike", 0, 0))
+    read = {path.relative_to(others.layout.root).as_posix() for path in others.files}
+    recipe = (PERSPECTIVES / "diffeo_fitted.yaml").read_text()
+    (made,) = re.findall(r"results/\$kind/\{(.*)\}", recipe)
+    assert set(made.split(",")) == read
 
 
 @pytest.mark.slow
