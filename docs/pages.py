@@ -240,6 +240,7 @@ def fits() -> dict[str, str]:
     rows = pd.read_csv(FITS)
     return {
         "cases": f"{len(rows)}",
+        "healthy": f"{rows.kidney_dice_after.notna().sum()}",
         "before": f"{rows.kidney_dice_before.mean():.2f}",
         "after": f"{rows.kidney_dice_after.mean():.2f}",
         "weakened": f"{rows.weakened_fields.sum()}",
@@ -320,6 +321,7 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
     """
     summary = read_summary(config, Layout.of(config))
     manifest, runs = read_json(release / MANIFEST), summary.runs
+    trained = runs[runs.epochs > 0]
     results = cohort_claims(summary)
     records = [read_json(path) for path in sorted(release.glob("*/seed*/*/run.json"))]
 
@@ -333,9 +335,9 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
         "cohort": config.cohort.name,
         "commits": _listed(f"`{c[:7]}`" for c in manifest["commits"]["training"]),
         "judges": _judges(summary, config),
-        "training_patients": _numbers(runs.training_patients),
+        "training_patients": _numbers(trained.training_patients),
         "images": _images(config, runs),
-        "steps": _numbers(runs.epochs * runs.iterations_per_epoch),
+        "steps": _numbers(trained.epochs * trained.iterations_per_epoch),
         "parameters": _listed(
             dict.fromkeys(f"{one / 1e6:.2f}" for one in sorted(runs.parameters))
         ),
@@ -345,7 +347,8 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
         "experiments": len(config.run.experiments),
         "unconverged": unconverged(summary),
         "untrained": _untrained(config),
-        "runs": len(runs),
+        "runs": len(trained),
+        "zero_shot": len(runs) - len(trained),
         "devices": _listed(manifest["devices"]),
         "shared": _shared(pd.read_csv(summary.layout.summary_runs).shared_machine),
         "trainings": trainings(summary),

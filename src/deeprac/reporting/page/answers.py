@@ -38,7 +38,8 @@ def trainings(summary: Summary) -> str:
     gates = summary.gates
     failed = not_learned(gates).groupby(list(TRAINING)).ngroups
     unknown = gates[gates.verdict == NOT_RECORDED].groupby(list(TRAINING)).ngroups
-    text = f"{failed} of {len(summary.runs)} trainings did not learn a label"
+    trained = (summary.runs.epochs > 0).sum()  # others are networks of other cohorts
+    text = f"{failed} of {trained} trainings did not learn a label"
     if unknown:
         text += f"; of {unknown} it is not recorded"
     known = tested(summary.budgets)
