@@ -139,3 +139,13 @@ def test_a_kidney_with_a_tumour_is_not_matched():
     assert fit.kidney_dice_before > 0.95  # of the other kidney alone
     other.labels[4:6, 12:20, 33:40] = 2
     assert math.isnan(fit_fields(own, other, air=-0.6, iterations=0).kidney_dice_after)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_kidney_that_the_other_has_not_is_not_pressed_away(turned):
+    both, single = case(right=18), case()
+    single.labels[:, :, :26] = 0
+    own, other = (single, both) if turned else (both, single)
+    fit = fit_fields(own, other, air=-0.6)
+    assert fit.kidney_dice_before > 0.95  # of the kidney that both have
+    assert fit.kidney_dice_after > 0.95

@@ -91,8 +91,8 @@ class FittedFields:
     Attributes:
         velocity: (LEVELS, 2, 16, 16), without folds.
         kidney_dice_before: mean over levels, in the canonical frame: with size and pose
-            alone. Of kidneys on sides without a tumour in either case; NaN where there
-            are none.
+            alone. Of kidneys on sides where both cases have one and neither a tumour;
+            NaN where there are none.
         kidney_dice_after: the same with the fields.
         weakened: number of levels whose field folded and was halved.
         inverse_error_px: of the worst pixel of all levels
@@ -132,15 +132,17 @@ def fit_fields(
 
 
 def _comparable(one: Anatomy, other: Anatomy) -> tuple[Anatomy, Anatomy]:
-    """Leave out the kidneys on a side where either has a tumour.
+    """Leave out the kidneys on a side where either has a tumour or no kidney.
 
-    What a tumour leaves of a kidney has no counterpart in a healthy one. A side counts
-    where it holds a tenth of a case's tumour.
+    What a tumour leaves of a kidney has no counterpart in a healthy one, and where the
+    other has none, ours would be pressed away. A side has what it holds a tenth of.
     """
     healthy = torch.ones(SIZE[1])
     for half in (slice(SIZE[1] // 2), slice(SIZE[1] // 2, None)):
         for each in (one, other):
-            if each.tumour[..., half].sum() > 0.1 * each.tumour.sum():
+            tumour, kidney = each.tumour, each.kidney
+            ill = tumour[..., half].sum() > 0.1 * tumour.sum()
+            if ill or kidney[..., half].sum() < 0.1 * kidney.sum():
                 healthy[half] = 0.0
     return (
         replace(one, kidney=one.kidney * healthy),
