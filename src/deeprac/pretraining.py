@@ -159,7 +159,8 @@ def _network(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run that make its network."""
     matrix, front_end = settings["matrix"], settings["front_end"] or {}
     return {
-        "matrix": {key: matrix[key] for key in matrix if key != "batch_size"},
+        "matrix": {"dimensions": 2}  # where it is not named
+        | {key: matrix[key] for key in matrix if key != "batch_size"},
         "method": {k: v for k, v in settings["method"].items() if k in METHOD_PARTS},
         "front_end": {k: v for k, v in front_end.items() if k in FRONT_END_PARTS},
         "network": settings["network"],

@@ -65,6 +65,7 @@ def test_what_is_missing_or_unfinished_is_named(tmp_path, adults):
         ("stn/seed1/fold_0/run.json", "has not finished"),
         ("stn/seed1/fold_0/checkpoint_final.pth", "checkpoint_final.pth is missing"),
         ("stn/seed1/plans.json", "plans.json is missing"),
+        ("stn/seed1/dataset.json", "dataset.json is missing"),
     ):
         lost = adults.root / name
         lost.rename(away)
@@ -78,6 +79,10 @@ def test_what_is_missing_or_unfinished_is_named(tmp_path, adults):
     [
         ({"network": {"base_features": 16}}, "network.base_features: 32 -> 16"),
         ({"matrices": {"coarse": {"size": 64}}}, "matrix.size: 128 -> 64"),
+        (
+            {"matrices": {"coarse": {"dimensions": 3, "size": [32, 48, 48]}}},
+            "matrix.dimensions: 2 -> 3",
+        ),
         ({"localiser": {"input_size": 64}}, "front_end.input_size: 128 -> 64"),
         ({"localiser": {"max_angle_deg": 20}}, "front_end.max_angle_deg: 45 -> 20"),
         ({"cohort": {"air": -2000}}, "air: -1024 -> -2000|air: .* -> -2000"),
