@@ -321,7 +321,7 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
     """
     summary = read_summary(config, Layout.of(config))
     manifest, runs = read_json(release / MANIFEST), summary.runs
-    trained = runs[runs.epochs > 0]
+    trained = summary.trained
     results = cohort_claims(summary)
     records = [read_json(path) for path in sorted(release.glob("*/seed*/*/run.json"))]
 

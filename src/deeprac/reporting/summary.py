@@ -105,6 +105,11 @@ class Summary:
         """One row per experiment; see :func:`~deeprac.reporting.aggregate`."""
         return experiment_rows(self.config, self.cases, self.runs)
 
+    @property
+    def trained(self) -> pd.DataFrame:
+        """The runs without zero-shot ones, which are networks of another cohort."""
+        return self.runs[self.runs.epochs > 0]
+
     @cached_property
     def scores(self) -> pd.DataFrame:
         """Dice of each patient: columns experiment, label, patient, dice."""
@@ -184,7 +189,7 @@ class Summary:
         """
         key = ("experiment", "fold", "seed")
         tables = []
-        trained = self.runs[self.runs.epochs > 0]
+        trained = self.trained
         runs = trained[trained.experiment.isin(set(experiments))]
         for run in runs.itertuples():
             path = self.layout.run(run.experiment, run.seed, run.fold) / "training.csv"

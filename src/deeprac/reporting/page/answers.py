@@ -38,8 +38,7 @@ def trainings(summary: Summary) -> str:
     gates = summary.gates
     failed = not_learned(gates).groupby(list(TRAINING)).ngroups
     unknown = gates[gates.verdict == NOT_RECORDED].groupby(list(TRAINING)).ngroups
-    trained = (summary.runs.epochs > 0).sum()  # others are networks of other cohorts
-    text = f"{failed} of {trained} trainings did not learn a label"
+    text = f"{failed} of {len(summary.trained)} trainings did not learn a label"
     if unknown:
         text += f"; of {unknown} it is not recorded"
     known = tested(summary.budgets)
