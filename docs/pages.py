@@ -22,13 +22,15 @@ from PIL import Image
 from deeprac import cli
 from deeprac.config import Config, load_config
 from deeprac.config_files import read_raw
+from deeprac.evaluation.statistics.curves import with_upright
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import between_groups, two_way_interval
 from deeprac.files import read_json
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.records.age_groups import AGE_GROUP
-from deeprac.records.case_split import TEST, of_split
+from deeprac.records.case_split import TEST, judged, of_split
+from deeprac.records.stress import Perturbation, read_stress
 from deeprac.release.manifest import MANIFEST
 from deeprac.release.unpack import lay_out
 from deeprac.reporting import formats
@@ -77,21 +79,6 @@ PAGES = {
 """The releases that a page rests on, in its order, as far as they are there, and the
 figures that it shows of each."""
 
-OF_PERSPECTIVES = (
-    "Normalising helps in 3D as well",
-    "Where volumes end early, learning size and pose is better than the moments by "
-    "3 points",
-    "Normalised, a network of adults does better on children, of whom it saw none",
-    "Normalised, a network of adults does as well on children as one trained on them",
-    "Adults help to train for children",
-    "Random diffeomorphisms add to augmentation where 8 patients train",
-    "The shape of children, given to adults, adds to size and pose",
-)
-"""The claims on the page of perspectives; all others are on that of results."""
-
-RECOVERED = "The transform is recovered"
-"""The claim on both: of volumes, and of children, too."""
-
 BUDGET = RELEASED / "budget"
 """Of the budget curve, in which the arms of the others are looked up."""
 ARM = ["matrix_size", "batch_size", "method", "parameters"]
@@ -119,16 +106,16 @@ def page(name: str) -> str:
             n: facts(RELEASED / n, lay_out(RELEASED / n, Path(folder)), name)
             for n in released(name)
         }
-    return environment.get_template(f"{name}.md.j2").render(
-        releases=found,
-        cohort_answers=cohort_answers(found, name),
-        not_held=not_held(found),
-        velocity=velocity(),
-        fits=fits(),
-        beside_humans=beside_humans,
-        volume_costs=volume_costs(),
-        full_size=full_size,
-    )
+        return environment.get_template(f"{name}.md.j2").render(
+            releases=found,
+            cohort_answers=cohort_answers(found),
+            not_held=not_held(found),
+            velocity=velocity(),
+            fits=fits(),
+            beside_humans=beside_humans,
+            volume_costs=volume_costs(),
+            full_size=full_size,
+        )
 
 
 def released(page: str) -> list[str]:
@@ -136,10 +123,8 @@ def released(page: str) -> list[str]:
     return [name for name in PAGES[page] if (RELEASED / name / MANIFEST).is_file()]
 
 
-def cohort_answers(
-    found: Mapping[str, Mapping[str, Any]], page: str
-) -> list[dict[str, Any]]:
-    """Each claim of a page that was put to the test, with its verdict by release."""
+def cohort_answers(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each claim that was put to the test, with its verdict by release."""
     verdicts = {
         name: {answer.claim: _verdict(answer) for answer in one["answers"]}
         for name, one in found.items()
@@ -151,16 +136,13 @@ def cohort_answers(
             "verdicts": [own.get(claim, NOT_RUN) for own in verdicts.values()],
         }
         for claim in claims
-        if _belongs(claim, page)
     ]
-    if page == "perspectives":
-        return answers
     return [one for one in answers if {*one["verdicts"]} != {NOT_RUN}]
 
 
-def _belongs(claim: str, page: str) -> bool:
-    """Whether a claim is judged on a page."""
-    return (claim in OF_PERSPECTIVES) is (page == "perspectives") or claim == RECOVERED
+def _belongs(result: ClaimResult, page: str) -> bool:
+    """Whether a page judges a condition: counts of the protocol stand on one alone."""
+    return page == "results" or bool(result.seeds) or math.isnan(result.value)
 
 
 def _verdict(answer: Answer) -> str:
@@ -322,7 +304,7 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
     summary = read_summary(config, Layout.of(config))
     manifest, runs = read_json(release / MANIFEST), summary.runs
     trained = summary.trained
-    results = cohort_claims(summary)
+    results = [one for one in cohort_claims(summary) if _belongs(one, page)]
     records = [read_json(path) for path in sorted(release.glob("*/seed*/*/run.json"))]
 
     def table(name: str) -> str:
@@ -358,7 +340,8 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
         "table": table,
         "difference": partial(_difference, summary),
         "gains": partial(_gains, summary),
-        "claims": _measured([one for one in results if _belongs(one.claim, page)]),
+        "cuts": partial(_cuts, summary),
+        "claims": _measured(results),
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
     }
@@ -380,16 +363,38 @@ def _untrained(config: Config) -> str:
 def _difference(summary: Summary, experiment: str, reference: str) -> str:
     """Points of Dice of one minus another, with two-way intervals."""
     return ", ".join(
-        f"{label} {formats.gain(one.value, one.low, one.high)}"
+        f"{label} {_points(summary.cases, label, experiment, reference)}"
         for label in (label.title for label in FOREGROUND)
-        for one in [
-            two_way_interval(
-                seed_differences(
-                    summary.cases[summary.cases.label == label], experiment, reference
-                )
-            )
-        ]
     )
+
+
+def _points(cases: pd.DataFrame, label: str, experiment: str, reference: str) -> str:
+    """The same of one label."""
+    own = cases[cases.label == label]
+    one = two_way_interval(seed_differences(own, experiment, reference))
+    return formats.gain(one.value, one.low, one.high)
+
+
+def _cuts(summary: Summary, experiment: str, reference: str) -> str:
+    """Points of Dice of one minus another where volumes are cut, by the cut."""
+    rows = with_upright(judged(read_stress(summary.layout.summary_stress, remedy="")))
+    rows = rows[rows.kind == Perturbation.TRUNCATION]
+    labels = [label.title for label in FOREGROUND]
+    table = pd.DataFrame(
+        {
+            "cut": f"{100 * abs(value):.0f}",
+            "end": "upper" if value > 0 else "lower" if value < 0 else "-",
+        }
+        | {label: _points(own, label, experiment, reference) for label in labels}
+        for value, own in rows.groupby("value")
+    )
+    columns = (
+        number("cut", "Cut off, % of slices", str),
+        words("end", "End"),
+        *(words(label, label, group="Difference, points") for label in labels),
+    )
+    shown = Table("cuts", "Further cuts", table, (Part(columns, table),), ())
+    return markdown(shown).strip()
 
 
 def _gains(summary: Summary, schedule: str) -> str:

@@ -9,6 +9,8 @@ import torch
 
 from deeprac.geometry.levels import kidney_slices, shares_along, slices_at
 from deeprac.geometry.planar import similarity
+from deeprac.geometry.velocity import exponential, folded_share, random_velocities
+from deeprac.preprocessing import deformed as deform
 from deeprac.preprocessing.deformed import (
     LEVELS,
     PosedCase,
@@ -129,6 +131,18 @@ def test_kidneys_meet_the_others():
     assert still.kidney_dice_after == pytest.approx(still.kidney_dice_before)
     assert not still.velocity.any()
     assert still.inverse_error_px < 1e-4
+
+
+def test_fields_that_fold_are_halved_and_counted(monkeypatch):
+    """What is fitted hardly ever folds: two levels get a field that does."""
+    torch.manual_seed(0)
+    strong = random_velocities(LEVELS, displacement=1.0, smoothness=0.05)
+    strong[2:] = 0.0
+    monkeypatch.setattr(deform, "fit_velocity", lambda *_, **__: strong)
+    fit = fit_fields(case(), case(right=18), air=-0.6)
+    assert fit.weakened == 2
+    assert not folded_share(exponential(fit.velocity, deform.SIZE)).any()
+    assert 0 < fit.velocity.abs().max() < strong.abs().max()
 
 
 def test_a_kidney_with_a_tumour_is_not_matched():

@@ -1,18 +1,20 @@
 """The verb that gives a cohort the shape of another, and what the workflow reads."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 
 from deeprac.cohort.build import build_cohort
 from deeprac.config import load_config
 from deeprac.errors import CohortError
 from deeprac.layout import Layout
 from deeprac.preprocessing.deformed_cohort import FIT_COLUMNS, deform_cohort
-from deeprac.volumes import read_volume
+from deeprac.volumes import read_volume, write_label_map
 from support.toy_cohort import small_networks, verb
 
 pytestmark = pytest.mark.slow
@@ -79,6 +81,29 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(cohort, tmp_pat
     small = replace(config, localiser=replace(config.localiser, canonical_radius=0.3))
     with pytest.raises(CohortError, match=r"canonical_radius: 0.3 and 0.4. Convert"):
         deform_cohort(small, config, patients, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_cases_that_do_not_show_whole_kidneys_are_all_named(cohort, tmp_path):
+    config, _ = cohort
+    copied = replace(config, results=tmp_path / "results")
+    shutil.copytree(Layout.of(config).root, Layout.of(copied).root)
+    cases = pd.read_csv(Layout.of(copied).cases_csv)
+    for row, cut in zip(cases[:3].itertuples(), ("first", "last", "all"), strict=True):
+        path = Layout.of(copied).cohort / row.label
+        labels, _ = read_volume(path)
+        (shown,) = np.nonzero((labels == 1).any((1, 2)))
+        ends = {"first": slice(shown[1], None), "last": slice(shown[-1])}
+        kept = labels[ends[cut]] if cut in ends else np.zeros_like(labels)
+        write_label_map(path, kept, sitk.GetImageFromArray(kept))
+    first, last, empty, whole = cases.case
+    with pytest.raises(CohortError) as caught:
+        deform_cohort(copied, config, [whole], tmp_path / "new")
+    said = str(caught.value)
+    assert f"{first} shows kidneys in its first slice; {last} shows kidneys" in said
+    assert f"in its last slice; {empty} has no label. Leave them out" in said
+    with pytest.raises(CohortError, match=f"not show them: {first} shows kidneys in"):
+        deform_cohort(config, copied, [first], tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

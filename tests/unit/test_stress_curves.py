@@ -147,6 +147,18 @@ def drawing(tree):
     return drawing
 
 
+def test_methods_are_judged_by_the_cases_that_show_a_label(tree):
+    """One finds some of a label that is out of the picture (0), another none (NaN)."""
+    path, _, layout = tree
+    assert main(["summarise", "--what", "stress", "--config", str(path)]) == 0
+    table = pd.read_csv(layout.summary_stress)
+    gone = (table.kind == "scale") & (table.case == "case001")
+    before = stress_curves(with_upright(table[~gone]))
+    table.loc[gone, ["dice", "visible"]] = 0.0, 0.0
+    table.loc[gone & (table.experiment == "fine_stn"), "dice"] = np.nan
+    pd.testing.assert_frame_equal(stress_curves(with_upright(table)), before)
+
+
 def test_panels_and_words(drawing):
     axes = drawing.figure.axes
     assert len(axes) == 6

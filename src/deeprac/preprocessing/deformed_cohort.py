@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from deeprac.cohort.build import dataset_json
 from deeprac.config import Config
 from deeprac.errors import CohortError
 from deeprac.files import atomic_folder, read_json, write_csv, write_json
+from deeprac.geometry.levels import kidney_slices
 from deeprac.geometry.velocity_fit import ITERATIONS
 from deeprac.layout import Layout
 from deeprac.preprocessing.deformed import (
@@ -61,19 +63,14 @@ class Cohort:
         """Size and pose of every case."""
         return read_case_poses(self.layout.case_poses)
 
-    def read(self, row: Any, pose: CasePose) -> tuple[PosedCase, sitk.Image]:
-        """Read a case of ``cases.csv``, and the image with its geometry.
+    def labels(self, row: Any) -> NDArray:
+        """Label numbers (slices, height, width) of a case of ``cases.csv``."""
+        return read_volume(self.layout.cohort / row.label)[0]
 
-        Raises:
-            CohortError: nothing is labelled.
-        """
+    def read(self, row: Any, pose: CasePose) -> tuple[PosedCase, sitk.Image]:
+        """Read a case of ``cases.csv``, and the image with its geometry."""
         image, geometry = read_volume(self.layout.cohort / row.image)
-        labels, _ = read_volume(self.layout.cohort / row.label)
-        if not labels.any():
-            raise CohortError(
-                f"Case {row.case} has no label, and cases are matched by their "
-                "kidneys. Leave it out of the cohort."
-            )
+        labels = self.labels(row)
         z, y, x = geometry.GetSpacing()[::-1]
         normal = normalised(image, self.fingerprint)
         posed = PosedCase(image, normal, labels, (z, y, x), pose.best_known)
@@ -106,8 +103,8 @@ def deform_cohort(
         The content of ``fits.csv``.
 
     Raises:
-        CohortError: the cohorts do not fit together, a case has no label, or ``out``
-            is there.
+        CohortError: the cohorts do not fit together, cases do not show whole kidneys,
+            or ``out`` is there.
     """
     if out.exists():
         raise CohortError(
@@ -119,6 +116,8 @@ def deform_cohort(
     models = other.cases().set_index("case", drop=False).loc[list(patients)]
     rng, fits = np.random.default_rng(seed), []
     cases, own_poses, other_poses = own.cases(), own.poses(), other.poses()
+    _refuse_cut_kidneys(own, cases)
+    _refuse_cut_kidneys(other, models)
     with atomic_folder(out) as folder:
         for row in tqdm(list(cases.itertuples()), desc="deform", unit="case"):
             alike = models[models.side == row.side]
@@ -159,6 +158,26 @@ def _refuse_misfits(config: Config, towards: Config) -> None:
                 f"Cohorts {config.cohort.name} and {towards.cohort.name} differ in "
                 f"{key}: {one} and {other}. Convert both alike."
             )
+
+
+def _refuse_cut_kidneys(cohort: Cohort, rows: pd.DataFrame) -> None:
+    """Slices are matched along the kidneys, and need them whole."""
+    unfit = []
+    for row in rows.itertuples():
+        labels = cohort.labels(row)
+        if not labels.any():
+            unfit.append(f"{row.case} has no label")
+            continue
+        first, count = kidney_slices(labels)
+        if first == 0 or first + count == len(labels):
+            end = "last" if first else "first"
+            unfit.append(f"{row.case} shows kidneys in its {end} slice")
+    if unfit:
+        raise CohortError(
+            f"Cases of cohort {cohort.config.cohort.name} are matched along whole "
+            f"kidneys, and these do not show them: {'; '.join(unfit)}. Leave them out "
+            "of the cohort."
+        )
 
 
 def _on_grid(

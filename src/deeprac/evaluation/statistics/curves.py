@@ -12,6 +12,9 @@ CONDITION = ["experiment", "label", "kind", "value"]
 def with_upright(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of summary/stress.csv in which unchanged images stand on every curve.
 
+    A label of which nothing stays in the picture has no Dice: it would be 0 for methods
+    that find some and missing for others, who would not be compared on the same cases.
+
     Args:
         table: Columns of summary/stress.csv.
 
@@ -19,6 +22,7 @@ def with_upright(table: pd.DataFrame) -> pd.DataFrame:
         The same columns; unchanged images at the neutral value of each kind of change
         that was tried.
     """
+    table = table[table.visible != 0]
     upright = table.kind == Perturbation.NONE.value
     tried = set(table.kind)
     copies = [
