@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deeprac.config import load_config
 from deeprac.config_files import resolve
 from deeprac.files import read_json
 from deeprac.mask_geometry.frame_boxes import measure_boxes
