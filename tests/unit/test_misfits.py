@@ -30,6 +30,7 @@ def test_methods_that_work_on_volumes(tmp_path, method):
         ("stn_oracle_crop", "crop oracle"),
         ("stn_labarbera", "normaliser stn_labarbera"),
         ("sham", "normaliser sham"),
+        ("nnunet_augment_svf", "augment svf"),
     ],
 )
 def test_what_volumes_have_not_is_refused(tmp_path, method, named):
