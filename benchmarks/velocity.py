@@ -3,11 +3,13 @@
     PYTHONPATH=src python benchmarks/velocity.py
 
 Draws 1000 fields of several strengths, at several sizes of a slice, and follows them
-and their inverses. Writes docs/data/velocity.csv, and its table into
-docs/diffeomorphisms.md, in two minutes on one core. All numbers but times come out
+and their inverses; and times what they add to nnU-Net's augmentation of a batch. Writes
+docs/data/velocity.csv and velocity_time.csv, and their tables into
+docs/diffeomorphisms.md, in three minutes on one core. All numbers but times come out
 again.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +18,9 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from deeprac.config import load_config
 from deeprac.geometry.similarity import identity
 from deeprac.geometry.velocity import (
     determinants,
@@ -30,9 +34,13 @@ from deeprac.geometry.warp import warp
 from deeprac.reporting import blocks, formats
 from deeprac.reporting.render import markdown
 from deeprac.reporting.tables.table import Part, Table, number
+from deeprac.training.batched import BatchedAugmentation
+from deeprac.training.fields import RandomFields, with_fields
+from deeprac.training.nnunet import adapted
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "data" / "velocity.csv"
+TIMES = DATA.with_name("velocity_time.csv")
 PAGE = ROOT / "docs" / "diffeomorphisms.md"
 
 SIDES_PX = (32, 64, 128)
@@ -42,6 +50,9 @@ FIELDS = 1000
 BATCH = 100
 BATCH_OF_TRAINING = 8
 REPEATS = 20
+TIMED_SIDES_PX = (64, 128, 512)
+METHOD = "nnunet_augment_svf"
+"""Whose augmentation is timed, with its fields and without."""
 
 
 def row(
@@ -77,16 +88,45 @@ def row(
     }
 
 
-def over_one_warp(side_px: int) -> float:
-    """Seconds to follow a batch of fields, over those to sample its images once."""
+def times(side_px: int) -> dict[str, float]:
+    """Time a batch: the fields alone, and nnU-Net's augmentation without and with."""
     size, count = (side_px, side_px), BATCH_OF_TRAINING
     velocity = random_velocities(count, displacement=0.05, smoothness=0.2)
     images, matrix = torch.rand(count, 1, *size), identity(count)
-    ours, one = ([], [])
-    for _ in range(REPEATS):  # side by side: other work on the machine slows both
-        ours.append(_seconds(lambda: exponential(velocity, size)))
-        one.append(_seconds(lambda: warp(images, matrix, size, fill=0.0)))
-    return min(ours) / min(one)
+    labels = (images > 0.9).to(torch.int16)
+    plain, bent = (augmentation(side_px, fields=fields) for fields in (False, True))
+    calls: dict[str, Callable[[], object]] = {
+        "warp_ms": lambda: warp(images, matrix, size, fill=0.0),
+        "fields_ms": lambda: exponential(velocity, size),
+        "augment_ms": lambda: plain(images, labels),
+        "augment_with_fields_ms": lambda: bent(images, labels),
+    }
+    # Side by side: other work on the machine slows all.
+    taken = [
+        {name: _seconds(call) for name, call in calls.items()} for _ in range(REPEATS)
+    ]
+    found = 1000 * pd.DataFrame(taken)
+    # A warp is always the same; what is drawn for a batch is not.
+    return {
+        "side_px": side_px,
+        **found[["warp_ms", "fields_ms"]].min(),
+        **found[["augment_ms", "augment_with_fields_ms"]].mean(),
+    }
+
+
+def augmentation(side_px: int, *, fields: bool) -> BatchedAugmentation:
+    """nnU-Net's, as a training of METHOD has it, with its fields or without."""
+    method = load_config([ROOT / "config" / "config.yaml"]).methods[METHOD]
+    transforms = adapted(
+        nnUNetTrainer.get_training_transforms(
+            (side_px, side_px), (-math.pi, math.pi), None, (0, 1), False
+        ),
+        air=-1.0,
+        scale=method.augment_scale,
+    )
+    if fields:
+        transforms = with_fields(transforms, RandomFields(**method.augment_svf))
+    return BatchedAugmentation(transforms, 3, torch.device("cpu"))
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -97,11 +137,9 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def measure() -> pd.DataFrame:
     """All rows."""
-    torch.set_num_threads(1)
-    cost = {side_px: over_one_warp(side_px) for side_px in SIDES_PX}
     rows = []
     for side_px, spectrum in product(SIDES_PX, SPECTRA):
-        rows.append(row(side_px, *spectrum) | {"over_one_warp": cost[side_px]})
+        rows.append(row(side_px, *spectrum))
         sys.stderr.write(f"{rows[-1]}\n")
     return pd.DataFrame(rows)
 
@@ -119,18 +157,41 @@ def table(rows: pd.DataFrame) -> Table:
         number("largest_determinant", "most", "{:.2f}".format, group="Areas, times"),
         number("inverse_error_median_px", "median", error, group="Inverse, px"),
         number("inverse_error_worst_px", "worst", error, group="Inverse, px"),
-        number("over_one_warp", "Time of warps", "{:.0f}".format),
     )
     title = f"{FIELDS} random fields a row; displacement and motion by the width"
     return Table("velocity", title, rows, (Part(columns, rows),), ())
 
 
+def time_table(rows: pd.DataFrame) -> Table:
+    """To read."""
+    rows = rows.assign(
+        over_one_warp=rows.fields_ms / rows.warp_ms,
+        ratio=rows.augment_with_fields_ms / rows.augment_ms,
+    )
+    group = f"Augmentation of {BATCH_OF_TRAINING} slices"
+    columns = (
+        number("side_px", "Slice, px"),
+        number("over_one_warp", "Fields, times one warp", "{:.0f}".format),
+        number("augment_ms", "without, ms", "{:.0f}".format, group=group),
+        number("augment_with_fields_ms", "with, ms", "{:.0f}".format, group=group),
+        number("ratio", "ratio", "{:.1f}".format, group=group),
+    )
+    title = "Time on one core"
+    return Table("velocity_time", title, rows, (Part(columns, rows),), ())
+
+
 def with_tables(text: str) -> str:
-    """Return the page with the table of what was measured."""
-    makers = {"velocity": lambda: markdown(table(pd.read_csv(DATA)))}
+    """Return the page with the tables of what was measured."""
+    makers = {
+        "velocity": lambda: markdown(table(pd.read_csv(DATA))),
+        "velocity_time": lambda: markdown(time_table(pd.read_csv(TIMES))),
+    }
     return blocks.with_tables(text, makers)
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
+    timed = pd.DataFrame(map(times, TIMED_SIDES_PX))
+    timed.round(3).to_csv(TIMES, index=False)
     measure().round(5).to_csv(DATA, index=False)
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

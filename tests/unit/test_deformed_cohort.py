@@ -61,6 +61,11 @@ def test_the_workflow_reads_it_as_a_cohort(cohort, tmp_path):
     assert (fits.index.name, *fits.columns) == FIT_COLUMNS
     assert list(rows.index) == list(before.index)
     assert list(rows.patient) == list(before.patient)
+    splits = [
+        json.loads(path.read_text())
+        for path in (source.splits, made / "splits_final.json")
+    ]
+    assert splits[0] == splits[1]
     assert set(fits.towards) <= set(json.loads(source.splits.read_text())[0]["train"])
     assert not fits.weakened_fields.any()
     assert {path.suffix for path in made.glob("fits.*")} == {".csv", ".png", ".svg"}
@@ -84,7 +89,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(cohort, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
-def test_cases_that_do_not_show_whole_kidneys_are_all_named(cohort, tmp_path):
+def test_cases_that_do_not_show_whole_kidneys_are_left_out(cohort, tmp_path, caplog):
     config, _ = cohort
     copied = replace(config, results=tmp_path / "results")
     shutil.copytree(Layout.of(config).root, Layout.of(copied).root)
@@ -97,14 +102,20 @@ def test_cases_that_do_not_show_whole_kidneys_are_all_named(cohort, tmp_path):
         kept = labels[ends[cut]] if cut in ends else np.zeros_like(labels)
         write_label_map(path, kept, sitk.GetImageFromArray(kept))
     first, last, empty, whole = cases.case
-    with pytest.raises(CohortError) as caught:
-        deform_cohort(copied, config, [whole], tmp_path / "new")
-    said = str(caught.value)
-    assert f"{first} shows kidneys in its first slice; {last} shows kidneys" in said
-    assert f"in its last slice; {empty} has no label. Leave them out" in said
-    with pytest.raises(CohortError, match=f"not show them: {first} shows kidneys in"):
-        deform_cohort(config, copied, [first], tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+    with small_networks():
+        fits = deform_cohort(
+            copied, copied, [first, whole], tmp_path / "new", iterations=0
+        )
+    assert list(fits.case) == list(fits.towards) == [whole]
+    assert (
+        f"left out, without whole kidneys: {first} (kidneys in the first or last "
+        f"slice), {last} (kidneys in the first or last slice), {empty} (no label)"
+    ) in caplog.text
+    splits = json.loads((tmp_path / "new/splits_final.json").read_text())
+    assert [sorted(split["train"] + split["val"]) for split in splits] == [[whole]] * 2
+    with pytest.raises(CohortError, match=rf"no case .* shows them: {empty} \(no lab"):
+        deform_cohort(config, copied, [empty], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_without_fields_it_is_size_pose_and_position_alone(cohort, tmp_path):

@@ -1,6 +1,7 @@
 """A cohort in the shape of another one's training patients, in nnU-Net's raw layout."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from deeprac.preprocessing.intensity import normalised, normalised_air
 from deeprac.records.case_poses import CasePose, read_case_poses
 from deeprac.records.case_split import CV, of_split
 from deeprac.records.cases import read_cases
+from deeprac.records.splits import Split, read_splits
 from deeprac.volumes import read_volume, write_label_map, write_volume
 
 FITS = "fits.csv"
@@ -36,6 +38,8 @@ FIT_COLUMNS = (
     *("weakened_fields", "inverse_error_px"),
 )
 """One row per case of ``fits.csv``; see ``deformed.FittedFields``."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,17 @@ def deform_cohort(
 ) -> pd.DataFrame:
     """Write every case of a cohort as if it were of another one.
 
-    Every case gets the size, pose, position and shape of a patient who is drawn among
-    those with a tumour on the same side; among all where there is none.
+    That is, every one whose kidneys lie whole in the volume, in both cohorts: else
+    slices do not correspond. It gets the size, pose, position and shape of a patient
+    who is drawn among those with a tumour on the same side; among all where there is
+    none.
 
     Args:
-        config: of the cohort; its test cases are left out.
+        config: of the cohort; its test cases are left out. Its splits are known.
         towards: of the other cohort.
         patients: names of the other's cases that may be used: of training patients.
-        out: new folder, with ``dataset.json``, ``patients.csv`` and ``fits.csv``.
+        out: new folder, with ``dataset.json``, ``patients.csv``, ``fits.csv`` and
+            ``splits_final.json``: the cohort's own, of the cases that are there.
         iterations: of the fit of velocity fields; 0 leaves shapes as they are.
         seed: of the draw.
 
@@ -103,8 +110,8 @@ def deform_cohort(
         The content of ``fits.csv``.
 
     Raises:
-        CohortError: the cohorts do not fit together, cases do not show whole kidneys,
-            or ``out`` is there.
+        CohortError: the cohorts do not fit together, no case of one shows whole
+            kidneys, or ``out`` is there.
     """
     if out.exists():
         raise CohortError(
@@ -114,10 +121,10 @@ def deform_cohort(
     fingerprint = read_json(Layout.of(towards).fingerprint)
     own, other = Cohort(config, fingerprint), Cohort(towards, fingerprint)
     models = other.cases().set_index("case", drop=False).loc[list(patients)]
+    models = _with_whole_kidneys(other, models)
     rng, fits = np.random.default_rng(seed), []
-    cases, own_poses, other_poses = own.cases(), own.poses(), other.poses()
-    _refuse_cut_kidneys(own, cases)
-    _refuse_cut_kidneys(other, models)
+    cases = _with_whole_kidneys(own, own.cases())
+    own_poses, other_poses = own.poses(), other.poses()
     with atomic_folder(out) as folder:
         for row in tqdm(list(cases.itertuples()), desc="deform", unit="case"):
             alike = models[models.side == row.side]
@@ -137,6 +144,9 @@ def deform_cohort(
         table = pd.DataFrame(fits, columns=list(FIT_COLUMNS))
         write_csv(folder / FITS, table)
         write_csv(folder / "patients.csv", cases[["case", "patient"]])
+        write_json(
+            folder / Layout.of(config).splits.name, _splits_of(own, set(cases.case))
+        )
         described = dataset_json(config.cohort.kept_labels, len(cases))
         write_json(folder / "dataset.json", described)
     return table
@@ -160,24 +170,42 @@ def _refuse_misfits(config: Config, towards: Config) -> None:
             )
 
 
-def _refuse_cut_kidneys(cohort: Cohort, rows: pd.DataFrame) -> None:
-    """Slices are matched along the kidneys, and need them whole."""
-    unfit = []
+def _with_whole_kidneys(cohort: Cohort, rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out cases that show no kidneys, or cut ones: slices are matched along them.
+
+    Raises:
+        CohortError: none is left.
+    """
+    left_out = {}
     for row in rows.itertuples():
         labels = cohort.labels(row)
         if not labels.any():
-            unfit.append(f"{row.case} has no label")
+            left_out[row.case] = "no label"
             continue
         first, count = kidney_slices(labels)
         if first == 0 or first + count == len(labels):
-            end = "last" if first else "first"
-            unfit.append(f"{row.case} shows kidneys in its {end} slice")
-    if unfit:
-        raise CohortError(
-            f"Cases of cohort {cohort.config.cohort.name} are matched along whole "
-            f"kidneys, and these do not show them: {'; '.join(unfit)}. Leave them out "
-            "of the cohort."
-        )
+            left_out[row.case] = "kidneys in the first or last slice"
+    if left_out:
+        name = cohort.config.cohort.name
+        said = ", ".join(f"{case} ({why})" for case, why in left_out.items())
+        if len(left_out) == len(rows):
+            raise CohortError(
+                f"Cases are matched along whole kidneys, and no case of cohort {name} "
+                f"shows them: {said}. Choose other cases."
+            )
+        _log.warning("%s: left out, without whole kidneys: %s", name, said)
+    return rows[~rows.case.isin(list(left_out))]
+
+
+def _splits_of(cohort: Cohort, cases: Set[str]) -> list[Split]:
+    """The cohort's folds, of some of its cases."""
+    return [
+        {
+            part: [case for case in split[part] if case in cases]
+            for part in ("train", "val")
+        }
+        for split in read_splits(cohort.layout.splits)
+    ]
 
 
 def _on_grid(
