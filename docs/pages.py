@@ -10,11 +10,13 @@ docs/figures/RELEASE/*.png from each, which takes minutes.
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
@@ -23,9 +25,12 @@ from deeprac import cli
 from deeprac.config import Config, load_config
 from deeprac.config_files import read_raw
 from deeprac.evaluation.statistics.curves import with_upright
+from deeprac.evaluation.statistics.estimates import Estimate
+from deeprac.evaluation.statistics.method_means import seed_means
 from deeprac.evaluation.statistics.patients import seed_differences
 from deeprac.evaluation.statistics.two_way import between_groups, two_way_interval
 from deeprac.files import read_json
+from deeprac.front_ends import has_oracle
 from deeprac.labels import FOREGROUND
 from deeprac.layout import Layout
 from deeprac.records.age_groups import AGE_GROUP
@@ -41,9 +46,11 @@ from deeprac.reporting.claims.verdict import Verdict
 from deeprac.reporting.page.answers import failed_trainings, trainings
 from deeprac.reporting.page.identity import limits
 from deeprac.reporting.render import markdown
+from deeprac.reporting.roles import Role, counterpart, selected_experiments
 from deeprac.reporting.summary import Summary, read_summary
 from deeprac.reporting.tables.ages import ages_rows
 from deeprac.reporting.tables.table import Part, Table, number, words
+from deeprac.settings.methods import SCRATCH
 
 DOCS = Path(__file__).parent
 RELEASED = DOCS.parent / "resources" / "released"
@@ -78,6 +85,9 @@ PAGES = {
 }
 """The releases that a page rests on, in its order, as far as they are there, and the
 figures that it shows of each."""
+
+RECOVERED = "The transform is recovered"
+"""The claim of the errors of size, pose and position."""
 
 BUDGET = RELEASED / "budget"
 """Of the budget curve, in which the arms of the others are looked up."""
@@ -114,6 +124,7 @@ def page(name: str) -> str:
             fits=fits(),
             beside_humans=beside_humans,
             volume_costs=volume_costs(),
+            volume_overhead=volume_overhead,
             full_size=full_size,
         )
 
@@ -277,17 +288,36 @@ def volume_costs() -> str:
     return markdown(Table("costs", "Cost of a step", costs, parts, (note,)))
 
 
-def full_size(name: str, overlay: str, *, one_fold: bool = False) -> str:
+def volume_overhead(experiment: str) -> str:
+    """What a step on volumes costs more than the plain nnU-Net's."""
+    (own,) = [
+        one
+        for one in read_json(VOLUME_COSTS)["costs"]
+        if one["experiment"] == experiment
+    ]
+    more = {
+        "FLOPs": own["step_flops_ratio"],
+        "saved bytes in float32": own["step_saved_bytes_ratio"],
+        "in mixed precision": own["step_saved_bytes_mixed_ratio"],
+    }
+    return ", ".join(
+        f"{100 * (ratio - 1):+.1f} % {what}" for what, ratio in more.items()
+    )
+
+
+def full_size(
+    name: str, overlay: str, *, one_fold: bool = False, but: Sequence[str] = ()
+) -> str:
     """Number of trainings of a perspective at full size, in all folds or one.
 
-    Zero-shot runs are none.
+    Zero-shot runs are none; ``but`` are experiments that are left out.
     """
     files = [PERSPECTIVES / f"{name}.yaml", PERSPECTIVES / f"{overlay}.yaml"]
     config = load_config(files)
     trained = [
         row
         for row in map(config.experiment, config.run.experiments)
-        if not config.methods[row.method].zero_shot
+        if not config.methods[row.method].zero_shot and row.name not in but
     ]
     count = 1 if one_fold else len(config.run.folds)
     return f"{len(trained) * len(config.run.seeds) * count:,}"
@@ -341,6 +371,10 @@ def facts(release: Path, config: Config, page: str) -> dict[str, Any]:
         "difference": partial(_difference, summary),
         "gains": partial(_gains, summary),
         "cuts": partial(_cuts, summary),
+        "added": partial(_added, summary),
+        "best": _best(release),
+        "each_training": partial(_trainings, summary),
+        "recovered": _recovered(results),
         "claims": _measured(results),
         "limits": limits(config, records),
         "figures": f"figures/{release.name}",
@@ -414,16 +448,28 @@ def _gains(summary: Summary, schedule: str) -> str:
     columns += tuple(
         words(name, name, group="Gain by age in years, points") for name in groups
     )
-    wide["contrast"] = [
+    contrasts = [
         _contrast(summary, own, groups) for _, own in rows.groupby(keys, sort=False)
     ]
+    wide["contrast"] = [formats.gain(one.value, one.low, one.high) for one in contrasts]
     columns += (words("contrast", f"{groups[0]} minus {groups[-1]}, points"),)
     table = wide.reset_index()
     title = "Gain over plain nnU-Net by age"
-    return markdown(Table("gains", title, table, (Part(columns, table),), ())).strip()
+    above, below = (sum(side) for side in zip(*map(_side, contrasts), strict=True))
+    return (
+        markdown(Table("gains", title, table, (Part(columns, table),), ())).strip()
+        + f"\n\nOf the {len(contrasts)} intervals of the last column {above} lie above "
+        f"0, as the hypothesis would have it, {below} below, and "
+        f"{len(contrasts) - above - below} hold it."
+    )
 
 
-def _contrast(summary: Summary, rows: pd.DataFrame, groups: Sequence[str]) -> str:
+def _side(one: Estimate) -> tuple[bool, bool]:
+    """Whether an interval lies above 0, and whether below."""
+    return one.low > 0, one.high < 0
+
+
+def _contrast(summary: Summary, rows: pd.DataFrame, groups: Sequence[str]) -> Estimate:
     """What one experiment gains in the youngest minus what it gains in the oldest."""
     (first, *_) = rows.itertuples()
     cases = summary.cases[summary.cases.label == first.label]
@@ -433,8 +479,68 @@ def _contrast(summary: Summary, rows: pd.DataFrame, groups: Sequence[str]) -> st
         )
         for group in (groups[0], groups[-1])
     )
-    found = between_groups(youngest, oldest)
-    return formats.gain(found.value, found.low, found.high)
+    return between_groups(youngest, oldest)
+
+
+def _added(summary: Summary) -> str:
+    """What the other cohort adds to each method that has been trained without it."""
+    config = summary.config
+    titles = summary.rows.set_index("experiment").method_label
+    labels = [label.title for label in FOREGROUND]
+    rows = []
+    for row in selected_experiments(config):
+        role = Role.of(config.methods[row.method])
+        alone = counterpart(config, row, replace(role, schedule=SCRATCH))
+        if role.schedule == SCRATCH or alone is None:
+            continue
+        trained = summary.runs[summary.runs.experiment == row.name].training_patients
+        rows.append(
+            {"method": titles[row.name], "patients": _numbers(trained)}
+            | {"seeds": len(config.run.seeds)}
+            | {one: _points(summary.cases, one, row.name, alone) for one in labels}
+        )
+    table = pd.DataFrame(rows)
+    columns = (
+        words("method", "Method"),
+        number("patients", "Children", str),
+        number("seeds", "Seeds"),
+        *(words(one, one, group="Minus from scratch, points") for one in labels),
+    )
+    shown = Table("added", "What adults add", table, (Part(columns, table),), ())
+    return markdown(shown).strip()
+
+
+def _best(release: Path) -> str:
+    """The arm with the highest Dice, of those that need no reference to predict."""
+    arms = pd.read_csv(release / "tables" / "ladder.csv")
+    told = [
+        has_oracle(*one) for one in arms[["normaliser", "crop"]].itertuples(index=False)
+    ]
+    arms = arms[~np.array(told)]
+    dice = arms[[f"{label.title}_dice_mean" for label in FOREGROUND]]
+    best = arms.loc[dice.mean(axis=1).idxmax()]
+    values = ", ".join(
+        f"{label.title} {formats.percent(best[f'{label.title}_dice_mean'])} %"
+        for label in FOREGROUND
+    )
+    return f"{best.method_label} (`{best.experiment}`: {values})"
+
+
+def _trainings(summary: Summary, experiment: str, label: str) -> str:
+    """Dice of every training of an experiment, in percent."""
+    cases = summary.cases[summary.cases.experiment == experiment]
+    means = seed_means(cases[cases.label == label], ["label"])
+    return _listed(f"{value:.1f}" for value in means.dice_percent)
+
+
+def _recovered(results: Sequence[ClaimResult]) -> str:
+    """How near transforms come to the truth, with what was claimed of it."""
+    return "; ".join(
+        f"{what} {value}, claimed {bound}: {result.verdict}"
+        for result in results
+        if result.claim == RECOVERED
+        for what, _, bound, value, *_ in [cells(result)]
+    )
 
 
 def _measured(results: Sequence[ClaimResult]) -> str:
