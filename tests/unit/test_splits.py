@@ -201,7 +201,8 @@ def test_smaller_training_sets_are_part_of_larger_ones(owners, counts, seed):
     few, many = sorted(min(count, len(set(owners))) for count in counts)
     train = list(cases["case"])
     chosen = [
-        subset(train, cases, count=count, seed=seed, run="run") for count in (few, many)
+        subset(train, cases, count=count, seed=seed, asked_by="n")
+        for count in (few, many)
     ]
     assert set(chosen[0]) <= set(chosen[1])
     for count, names in zip((few, many), chosen, strict=True):
@@ -213,12 +214,12 @@ def test_smaller_training_sets_are_part_of_larger_ones(owners, counts, seed):
 
 def test_a_training_set_has_only_cases_of_the_fold_and_not_their_order():
     train = [f"c{i:03d}" for i in range(20)]
-    chosen = subset(train, COHORT, count=6, seed=1, run="run")
+    chosen = subset(train, COHORT, count=6, seed=1, asked_by="n")
     assert set(chosen) < set(train)
     shuffled = COHORT.sample(frac=1, random_state=2)
-    assert subset(train[::-1], shuffled, count=6, seed=1, run="run") == chosen
-    assert subset(train, COHORT, count=6, seed=2, run="run") != chosen
-    assert subset(train, COHORT, count=20, seed=1, run="run") == train
+    assert subset(train[::-1], shuffled, count=6, seed=1, asked_by="n") == chosen
+    assert subset(train, COHORT, count=6, seed=2, asked_by="n") != chosen
+    assert subset(train, COHORT, count=20, seed=1, asked_by="n") == train
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -227,7 +228,7 @@ def test_tumour_volumes_are_spread_over_smaller_training_sets(seed):
     # every kind has n, since each kind fills its places at the same pace.
     train = list(COHORT["case"])
     for n in range(1, 9):
-        chosen = subset(train, COHORT, count=4 * n, seed=seed, run="run")
+        chosen = subset(train, COHORT, count=4 * n, seed=seed, asked_by="n")
         numbers = np.array([int(case[1:]) for case in chosen])
         assert np.histogram(numbers, [0, 8, 16, 24, 32])[0].tolist() == [n] * 4
 
@@ -235,11 +236,10 @@ def test_tumour_volumes_are_spread_over_smaller_training_sets(seed):
 def test_more_training_patients_than_the_fold_has():
     with pytest.raises(
         SplitError,
-        match=r"coarse_stn_40, fold 1: training_patients is 40, .* has 32 training",
+        match=r"one, fold 1: training_patients is 40, but the fold has 32 training",
     ):
-        subset(
-            list(COHORT["case"]), COHORT, count=40, seed=0, run="coarse_stn_40, fold 1"
-        )
+        asked_by = "one, fold 1: training_patients"
+        subset(list(COHORT["case"]), COHORT, count=40, seed=0, asked_by=asked_by)
 
 
 def test_names_that_look_like_numbers_stay_text(tmp_path):

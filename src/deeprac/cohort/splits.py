@@ -166,7 +166,7 @@ def subset(
     *,
     count: int,
     seed: int,
-    run: str,
+    asked_by: str,
 ) -> list[str]:
     """Choose the cases of a number of training patients.
 
@@ -181,7 +181,7 @@ def subset(
         count: number of patients to choose.
         seed: of the order; the same for all methods and seeds of a fold, or their
             patients differ.
-        run: what trains on them, for the message.
+        asked_by: what sets ``count``, for the message.
 
     Returns:
         All cases of the chosen patients, sorted by name.
@@ -193,8 +193,8 @@ def subset(
     order = _nested_order(_patients(training), np.random.default_rng(seed))
     if not 1 <= count <= len(order):
         raise SplitError(
-            f"{run}: training_patients is {count}, but the fold has {len(order)} "
-            f"training patients. Choose 1 to {len(order)}, or leave it empty for all."
+            f"{asked_by} is {count}, but the fold has {len(order)} training patients. "
+            f"Choose 1 to {len(order)}, or leave it empty for all."
         )
     return sorted(training["case"][training["patient"].isin(order[:count])])
 

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     if args.patients is not None:
         cases = read_cases(layout.cases_csv)
         patients = subset(
-            patients, cases, count=args.patients, seed=args.fold, run="cohort deform"
+            patients, cases, count=args.patients, seed=args.fold, asked_by="--patients"
         )
     fits = deform_cohort(
         *(config, towards, patients, args.out),

@@ -116,8 +116,8 @@ class DeepracTrainer(PoolingTrainer):
         if count is None:
             return train
         cases = read_cases(Layout(self.splits_file.parent).cases_csv)
-        run = f"{self.settings['experiment']}, fold {self.fold}"
-        return subset(train, cases, count=count, seed=self.fold, run=run)
+        key = f"{self.settings['experiment']}, fold {self.fold}: training_patients"
+        return subset(train, cases, count=count, seed=self.fold, asked_by=key)
 
     @property
     def dimensions(self) -> int:
