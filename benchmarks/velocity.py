@@ -5,7 +5,7 @@
 Draws 1000 fields of several strengths, at several sizes of a slice, and follows them
 and their inverses; and times what they add to nnU-Net's augmentation of a batch. Writes
 docs/data/velocity.csv and velocity_time.csv, and their tables into
-docs/diffeomorphisms.md, in three minutes on one core. All numbers but times come out
+docs/diffeomorphisms.md, in a minute on one core. All numbers but times come out
 again.
 """
 
