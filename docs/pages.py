@@ -49,7 +49,7 @@ from deeprac.reporting.render import markdown
 from deeprac.reporting.roles import Role, counterpart, selected_experiments
 from deeprac.reporting.summary import Summary, read_summary
 from deeprac.reporting.tables.ages import ages_rows
-from deeprac.reporting.tables.table import Part, Table, number, words
+from deeprac.reporting.tables.table import Column, Part, Table, number, words
 from deeprac.settings.methods import SCRATCH
 
 DOCS = Path(__file__).parent
@@ -266,13 +266,18 @@ def beside_humans(release: str) -> str:
         number("tumour", "tumour", formats.percent, group="Dice, %"),
         number("n", "n"),
     )
-    title = "Mean Dice, networks and humans"
-    return markdown(Table("humans", title, rows, (Part(columns, rows),), ())).strip()
+    return _table("Mean Dice, networks and humans", rows, columns)
+
+
+def _table(title: str, rows: pd.DataFrame, columns: Sequence[Column]) -> str:
+    """Rows to read, in Markdown."""
+    parts = (Part(tuple(columns), rows),)
+    return markdown(Table("page", title, rows, parts, ())).strip()
 
 
 def volume_costs() -> str:
     """What a step on volumes costs, and against the plain nnU-Net's."""
-    costs = pd.DataFrame(read_json(VOLUME_COSTS)["costs"])
+    costs = _volume_costs()
     ratio = "{:.3f}".format
     columns = [words("experiment", "Method")]
     for key, group, unit, size in (
@@ -290,19 +295,19 @@ def volume_costs() -> str:
 
 def volume_overhead(experiment: str) -> str:
     """What a step on volumes costs more than the plain nnU-Net's."""
-    (own,) = [
-        one
-        for one in read_json(VOLUME_COSTS)["costs"]
-        if one["experiment"] == experiment
-    ]
-    more = {
-        "FLOPs": own["step_flops_ratio"],
-        "saved bytes in float32": own["step_saved_bytes_ratio"],
-        "in mixed precision": own["step_saved_bytes_mixed_ratio"],
-    }
+    own = _volume_costs().set_index("experiment").loc[experiment]
     return ", ".join(
-        f"{100 * (ratio - 1):+.1f} % {what}" for what, ratio in more.items()
+        f"{100 * (own[f'{key}_ratio'] - 1):+.1f} % {what}"
+        for key, what in (
+            ("step_flops", "FLOPs"),
+            ("step_saved_bytes", "saved bytes in float32"),
+            ("step_saved_bytes_mixed", "in mixed precision"),
+        )
     )
+
+
+def _volume_costs() -> pd.DataFrame:
+    return pd.DataFrame(read_json(VOLUME_COSTS)["costs"])
 
 
 def full_size(
@@ -405,7 +410,11 @@ def _difference(summary: Summary, experiment: str, reference: str) -> str:
 def _points(cases: pd.DataFrame, label: str, experiment: str, reference: str) -> str:
     """The same of one label."""
     own = cases[cases.label == label]
-    one = two_way_interval(seed_differences(own, experiment, reference))
+    return _gain(two_way_interval(seed_differences(own, experiment, reference)))
+
+
+def _gain(one: Estimate) -> str:
+    """In points, with its interval."""
     return formats.gain(one.value, one.low, one.high)
 
 
@@ -427,8 +436,7 @@ def _cuts(summary: Summary, experiment: str, reference: str) -> str:
         words("end", "End"),
         *(words(label, label, group="Difference, points") for label in labels),
     )
-    shown = Table("cuts", "Further cuts", table, (Part(columns, table),), ())
-    return markdown(shown).strip()
+    return _table("Further cuts", table, columns)
 
 
 def _gains(summary: Summary, schedule: str) -> str:
@@ -451,22 +459,16 @@ def _gains(summary: Summary, schedule: str) -> str:
     contrasts = [
         _contrast(summary, own, groups) for _, own in rows.groupby(keys, sort=False)
     ]
-    wide["contrast"] = [formats.gain(one.value, one.low, one.high) for one in contrasts]
+    wide["contrast"] = list(map(_gain, contrasts))
     columns += (words("contrast", f"{groups[0]} minus {groups[-1]}, points"),)
-    table = wide.reset_index()
-    title = "Gain over plain nnU-Net by age"
-    above, below = (sum(side) for side in zip(*map(_side, contrasts), strict=True))
+    above = sum(one.low > 0 for one in contrasts)
+    below = sum(one.high < 0 for one in contrasts)
     return (
-        markdown(Table("gains", title, table, (Part(columns, table),), ())).strip()
+        _table("Gain over plain nnU-Net by age", wide.reset_index(), columns)
         + f"\n\nOf the {len(contrasts)} intervals of the last column {above} lie above "
         f"0, as the hypothesis would have it, {below} below, and "
         f"{len(contrasts) - above - below} hold it."
     )
-
-
-def _side(one: Estimate) -> tuple[bool, bool]:
-    """Whether an interval lies above 0, and whether below."""
-    return one.low > 0, one.high < 0
 
 
 def _contrast(summary: Summary, rows: pd.DataFrame, groups: Sequence[str]) -> Estimate:
@@ -506,8 +508,7 @@ def _added(summary: Summary) -> str:
         number("seeds", "Seeds"),
         *(words(one, one, group="Minus from scratch, points") for one in labels),
     )
-    shown = Table("added", "What adults add", table, (Part(columns, table),), ())
-    return markdown(shown).strip()
+    return _table("What adults add", table, columns)
 
 
 def _best(release: Path) -> str:

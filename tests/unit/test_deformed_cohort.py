@@ -11,8 +11,9 @@ import SimpleITK as sitk
 
 from deeprac.cohort.build import build_cohort
 from deeprac.config import load_config
-from deeprac.errors import CohortError
+from deeprac.errors import CohortError, SplitError
 from deeprac.layout import Layout
+from deeprac.preprocessing import deformed_cohort
 from deeprac.preprocessing.deformed_cohort import FIT_COLUMNS, deform_cohort
 from deeprac.volumes import read_volume, write_label_map
 from support.toy_cohort import small_networks, verb
@@ -66,7 +67,7 @@ def test_the_workflow_reads_it_as_a_cohort(cohort, tmp_path):
         for path in (source.splits, made / "splits_final.json")
     ]
     assert splits[0] == splits[1]
-    assert set(fits.towards) <= set(json.loads(source.splits.read_text())[0]["train"])
+    assert set(fits.towards) <= set(splits[0][0]["train"])
     assert not fits.weakened_fields.any()
     assert {path.suffix for path in made.glob("fits.*")} == {".csv", ".png", ".svg"}
     shape = before.loc[fits.towards]
@@ -116,6 +117,19 @@ def test_cases_that_do_not_show_whole_kidneys_are_left_out(cohort, tmp_path, cap
     with pytest.raises(CohortError, match=rf"no case .* shows them: {empty} \(no lab"):
         deform_cohort(config, copied, [empty], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_folds_that_are_missing_are_said_before_anything_is_fitted(
+    cohort, tmp_path, monkeypatch
+):
+    config, _ = cohort
+    copied = replace(config, results=tmp_path / "results")
+    shutil.copytree(Layout.of(config).root, Layout.of(copied).root)
+    Layout.of(copied).splits.unlink()
+    monkeypatch.setattr(deformed_cohort, "fit_fields", None)  # would fail
+    patients = list(pd.read_csv(Layout.of(config).cases_csv).case)
+    with pytest.raises(SplitError, match="The folds are missing: .*Run `deeprac spl"):
+        deform_cohort(copied, config, patients, tmp_path / "new")
 
 
 def test_without_fields_it_is_size_pose_and_position_alone(cohort, tmp_path):

@@ -124,6 +124,7 @@ def deform_cohort(
     models = _with_whole_kidneys(other, models)
     rng, fits = np.random.default_rng(seed), []
     cases = _with_whole_kidneys(own, own.cases())
+    splits = _splits_of(own, set(cases.case))
     own_poses, other_poses = own.poses(), other.poses()
     with atomic_folder(out) as folder:
         for row in tqdm(list(cases.itertuples()), desc="deform", unit="case"):
@@ -144,9 +145,7 @@ def deform_cohort(
         table = pd.DataFrame(fits, columns=list(FIT_COLUMNS))
         write_csv(folder / FITS, table)
         write_csv(folder / "patients.csv", cases[["case", "patient"]])
-        write_json(
-            folder / Layout.of(config).splits.name, _splits_of(own, set(cases.case))
-        )
+        write_json(folder / own.layout.splits.name, splits)
         described = dataset_json(config.cohort.kept_labels, len(cases))
         write_json(folder / "dataset.json", described)
     return table
