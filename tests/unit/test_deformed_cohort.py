@@ -128,7 +128,7 @@ def test_folds_that_are_missing_are_said_before_anything_is_fitted(
     Layout.of(copied).splits.unlink()
     monkeypatch.setattr(deformed_cohort, "fit_fields", None)  # would fail
     patients = list(pd.read_csv(Layout.of(config).cases_csv).case)
-    with pytest.raises(SplitError, match="The folds are missing: .*Run `deeprac spl"):
+    with pytest.raises(SplitError, match=r"The folds are missing: .*Run `deeprac spl"):
         deform_cohort(copied, config, patients, tmp_path / "new")
 
 
